@@ -1,0 +1,98 @@
+"""A micrograph: its pixels, its pixel size in nm, and where both came from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.errors import InputError
+
+FloatImage = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a micrograph came from; travels with every number made from it."""
+
+    path: Path | None = None
+    #: name of the reader and its version, for example ``tifffile 2026.1.1``
+    reader: str = ""
+    #: which image of a file with several, and its title
+    image_index: int = 0
+    title: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Micrograph:
+    """One HAADF-STEM image, or a stack of frames of the same field.
+
+    Attributes
+    ----------
+    data
+        Array (y, x) or (t, y, x), NumPy or dask (lazy), in counts as stored in the file.
+    pixel_size_nm
+        Side of a (square) pixel in nm; None where the file does not say, and never guessed.
+    name
+        Short name for people, usually the file's stem.
+    warnings
+        Sentences about what was found odd while reading.
+    refusal
+        Where not empty: one sentence that says why this image cannot be counted (it can still be shown).
+    metadata
+        Acquisition metadata as found (JSON-serialisable).
+    """
+
+    data: Any
+    pixel_size_nm: float | None = None
+    name: str = "micrograph"
+    provenance: Provenance = field(default_factory=Provenance)
+    warnings: tuple[str, ...] = ()
+    refusal: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.data.ndim not in (2, 3):
+            raise InputError(
+                f"{self.name}: an image with {self.data.ndim} axes is not a micrograph or a stack of them; "
+                "open one image (y, x) or one stack (t, y, x)."
+            )
+        size = self.pixel_size_nm
+        if size is not None and not (math.isfinite(size) and size > 0):
+            raise InputError(f"{self.name}: a pixel size of {size} nm is impossible; give a positive number of nm.")
+
+    @property
+    def shape_yx(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return int(self.data.shape[-2]), int(self.data.shape[-1])
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames along the time axis; 1 for a single image."""
+        return int(self.data.shape[0]) if self.data.ndim == 3 else 1
+
+    @property
+    def calibrated_pixel_size_nm(self) -> float:
+        """The pixel size in nm; an `InputError` that asks for it where there is none."""
+        if self.pixel_size_nm is None:
+            raise InputError(
+                f"{self.name} has no pixel size in the file; give it in nm per pixel "
+                "(the microscope's field of view divided by the number of pixels across)."
+            )
+        return self.pixel_size_nm
+
+    def frame(self, index: int = 0) -> FloatImage:
+        """Frame `index` as float32 (y, x); only that frame is read from a lazy stack."""
+        if not 0 <= index < self.n_frames:
+            raise InputError(f"{self.name} has frames 0 to {self.n_frames - 1}; there is no frame {index}.")
+        plane = self.data[index] if self.data.ndim == 3 else self.data
+        return np.asarray(plane, dtype=np.float32)
+
+    def with_pixel_size(self, pixel_size_nm: float) -> Micrograph:
+        """The same pixels under another calibration."""
+        return replace(self, pixel_size_nm=float(pixel_size_nm))

@@ -1,0 +1,46 @@
+"""Long work is a generator: it yields `Progress` at every step and returns its result.
+
+One form serves everybody: a napari generator worker drives it off the interface thread and can stop it
+between two steps, the command line drains it, a test steps through it. Nothing is changed until the
+generator returns, so stopping it leaves the previous state intact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a piece of work has come: step `done` of `total`, doing `what`."""
+
+    done: int
+    total: int
+    what: str
+
+
+Steps = Generator[Progress, None, Result]
+
+
+def drain(steps: Steps[Result], report: Callable[[Progress], None] | None = None) -> Result:
+    """Run `steps` to its end and give its result.
+
+    Parameters
+    ----------
+    steps
+        A generator of `Progress` that returns its result.
+    report
+        Called with every `Progress`; raise from it to stop the work.
+    """
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if report is not None:
+            report(progress)
