@@ -1,0 +1,43 @@
+# On Linux and macOS; on Windows see the pip lines in README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+SAMPLE := sample_data/sample_mixed.tif
+
+export PYTHON
+# Tests of the window need a screen: a virtual one on Linux where there is none
+ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
+SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
+endif
+
+.PHONY: run test lint bench setup clean
+
+run: $(READY)
+	@$(BIN)/napari-atomicity analyse $(SAMPLE) -o out
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" = Darwin ]; then \
+		$(BIN)/napari-atomicity window $(SAMPLE); \
+	else \
+		echo "No display here, so no window; on a desktop: $(BIN)/napari-atomicity window $(SAMPLE)"; \
+	fi
+
+test: $(READY)
+	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+setup: $(READY)
+
+# An editable install holds copies of napari.yaml and the samples, so these call for a new one
+$(READY): pyproject.toml constraints.txt napari.yaml tools/setup.sh $(wildcard sample_data/*)
+	@sh tools/setup.sh
+	@touch $@
+
+clean:
+	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
