@@ -27,12 +27,12 @@ class Condition:
     fwhm_nm: Range = (0.13, 0.20)
     #: growth of a spot's width per nm of height (defocus along the beam)
     depth_blur: Range = (0.0, 0.03)
-    thickness_nm: Range = (2.0, 5.0)
+    thickness_nm: Range = (3.0, 8.0)
     gradient: Range = (0.0, 0.6)
-    roughness: Range = (0.02, 0.05)
-    speckle: Range = (0.03, 0.08)
+    roughness: Range = (0.03, 0.07)
+    speckle: Range = (0.04, 0.10)
     vacuum_chance: float = 0.1
-    noise: Range = (0.08, 0.22)
+    noise: Range = (0.12, 0.40)
     correlation: Range = (0.05, 0.3)
     line_offset: Range = (0.0, 0.12)
     jitter_nm: Range = (0.0, 0.012)
@@ -47,9 +47,9 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
         speckle=(0.0, 0.02), vacuum_chance=0.0,
     ),
     "nominal": _NOMINAL,
-    "low_dose": replace(_NOMINAL, noise=(0.35, 0.6)),
+    "low_dose": replace(_NOMINAL, noise=(0.7, 1.3)),
     "defocus": replace(_NOMINAL, fwhm_nm=(0.26, 0.40), depth_blur=(0.02, 0.1)),
-    "thick_support": replace(_NOMINAL, thickness_nm=(8, 14), roughness=(0.04, 0.08), gradient=(0.3, 1.0)),
+    "thick_support": replace(_NOMINAL, thickness_nm=(10, 20), roughness=(0.05, 0.10), gradient=(0.3, 1.0)),
     "other_gain": replace(_NOMINAL, gain=(3e4, 3e5), black=(-5e4, 2e5)),
     "scan_noise": replace(_NOMINAL, line_offset=(0.2, 0.35), jitter_nm=(0.02, 0.05), correlation=(0.25, 0.4)),
     "coarse_pixels": replace(_NOMINAL, pixel_size_nm=(0.08, 0.12)),

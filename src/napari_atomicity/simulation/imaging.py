@@ -79,5 +79,7 @@ def _spot(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Pixel indices and the share of a Gaussian that each of them collects, along one axis."""
     index = np.floor(centre + 0.5).astype(np.int64)[:, None] + offsets
-    edge = (np.concatenate([index - 0.5, index[:, -1:] + 0.5], axis=1) - centre[:, None]) / (np.sqrt(2) * sigma[:, None])
+    edge = (np.concatenate([index - 0.5, index[:, -1:] + 0.5], axis=1) - centre[:, None]) / (
+        np.sqrt(2) * sigma[:, None]
+    )
     return index, np.diff(0.5 * erf(edge), axis=1)
