@@ -1,0 +1,170 @@
+"""Everything about an analysis that is not in its table, for the JSON beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from napari_atomicity import __version__
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.micrograph import Micrograph
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.pipeline import Analysis
+
+#: libraries whose version can move a number
+_LIBRARIES: Final = ("numpy", "scipy", "pandas", "scikit-image", "torch", "tifffile", "rosettasciio")
+
+
+def describe(analysis: Analysis) -> dict[str, Any]:
+    """Parameters, versions, hashes, ratios with intervals, what was rejected and why, timings; JSON-serialisable."""
+    from napari_atomicity.counting.ratios import class_ratios
+
+    table, card = analysis.table, analysis.bundle.card
+    calibrations = analysis.calibrations
+    report = {
+        "image": describe_image(analysis.micrograph),
+        "parameters": {**dataclasses.asdict(analysis.settings), "session": list(analysis.session)},
+        "versions": versions(),
+        "model": _describe_model(analysis),
+        "counts": _counts(table),
+        "ratios": class_ratios(table, card).to_dict("records"),
+        "ratios_by_diameter": class_ratios(table, card, by="diameter").to_dict("records"),
+        "ambiguous": any(calibration.ambiguous for calibration in calibrations.values()),
+        "candidates": _candidates(list(calibrations.values())),
+        "calibration": {frame: _describe_calibration(calibration) for frame, calibration in calibrations.items()},
+        "adaptation": _fields(analysis.adaptation),
+        "messages": list(analysis.messages),
+        "timings": analysis.timings,
+    }
+    return _jsonable(report)  # type: ignore[no-any-return]
+
+
+def describe_image(micrograph: Micrograph) -> dict[str, Any]:
+    """Which image this is: file, hash, shape and calibration; JSON-serialisable."""
+    source = micrograph.provenance
+    return {
+        "name": micrograph.name,
+        "path": str(source.path) if source.path else None,
+        "sha256": _image_sha256(micrograph),
+        "reader": source.reader,
+        "image_index": source.image_index,
+        "title": source.title,
+        "frames": micrograph.n_frames,
+        "shape_px": list(micrograph.shape_yx),
+        "pixel_size_nm": micrograph.pixel_size_nm,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program and of what its numbers rest on."""
+    found = {"napari-atomicity": __version__, "python": platform.python_version(), "system": platform.platform()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _image_sha256(micrograph: Micrograph) -> str:
+    """Of the file; of the pixels where there is none."""
+    path = micrograph.provenance.path
+    if path is not None and Path(path).is_file():
+        from napari_atomicity.io import image_hash
+
+        return image_hash(path)
+    digest = hashlib.sha256()
+    for index in range(micrograph.n_frames):
+        digest.update(micrograph.frame(index).tobytes())
+    return digest.hexdigest()
+
+
+def _describe_model(analysis: Analysis) -> dict[str, Any]:
+    from napari_atomicity.counting.bundle import weights_sha256
+
+    card = analysis.bundle.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "element": card.element,
+        "classes": list(card.labels),
+        "channels": list(card.channels),
+        "sha256": weights_sha256(analysis.bundle),
+        "file_sha256": card.sha256,
+        "history": list(card.history),
+    }
+
+
+def _counts(table: ClusterTable) -> dict[str, Any]:
+    """How many were found, how many enter the ratios, and why the others do not."""
+    rows = table.rows
+    by_hand = (rows["annotation"] != "").to_numpy()
+    sized = rows["flag"].isin(["ok", "outside"]).to_numpy()
+    labelled = table.final_labels != ""
+    counted = (sized | by_hand) & labelled
+    reasons = np.where(sized | by_hand, "not classifiable", rows["flag"].to_numpy(dtype=object))[~counted]
+    return {
+        "found": len(table),
+        "analysed": int(counted.sum()),
+        "rejected": {str(k): int(v) for k, v in sorted(pd.Series(reasons, dtype=object).value_counts().items())},
+    }
+
+
+def _candidates(calibrations: Sequence[Calibration]) -> list[dict[str, Any]]:
+    """Which class may dominate, best first; the mean over the frames of a stack."""
+    chance: dict[str, float] = {}
+    for calibration in calibrations:
+        for candidate in calibration.candidates:
+            name = str(candidate["dominant"])
+            chance[name] = chance.get(name, 0.0) + float(candidate["probability"]) / len(calibrations)
+    ordered = sorted(chance.items(), key=lambda item: -item[1])
+    return [{"dominant": name, "probability": probability} for name, probability in ordered]
+
+
+def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
+    names = ("scale", "scale_sd", "fractions", "ambiguous", "candidates", "clusters")
+    return {name: getattr(calibration, name) for name in names}
+
+
+def _fields(result: Any) -> dict[str, Any] | None:
+    """The plain fields of a result: numbers, sentences, small arrays and tables; no models."""
+    if result is None:
+        return None
+    values = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
+    return {name: value for name, value in values.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, pd.DataFrame | np.ndarray):
+        return len(value) <= 1000
+    if isinstance(value, Mapping):
+        return all(_is_plain(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, str | bool | int | float | np.generic)
+
+
+def _jsonable(value: Any) -> Any:
+    """The same in JSON's own types; what is not a number becomes null."""
+    if isinstance(value, pd.DataFrame):
+        return _jsonable(value.to_dict("records"))
+    if isinstance(value, np.ndarray | np.generic):
+        return _jsonable(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
