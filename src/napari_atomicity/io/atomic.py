@@ -1,0 +1,52 @@
+"""Whole files or none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from napari_atomicity.errors import InputError
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a file beside `path`, then put it in the place of `path` in one step.
+
+    A failure at any point leaves an earlier file as it was and nothing half-written behind.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder has to exist.
+    write
+        Called with the path of the temporary file, which has the same suffix.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there (no such folder, no rights, disk full, open elsewhere).
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        write(beside)
+        _flush_to_disk(beside)
+        if path.exists():
+            shutil.copymode(path, beside)
+        beside.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} could not be written ({error.strerror or error}); "
+            "close it in other programs or choose another folder."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,106 @@
+"""The one place that imports rosettasciio, which is GPL-3 and therefore an optional extra."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.formats import _axes
+from napari_atomicity.io.formats._extra import missing_formats
+from napari_atomicity.io.grey import to_grey, verdict
+from napari_atomicity.io.raw import RawImage, lazy_stack
+
+
+def images(path: Path, plugins: Sequence[str]) -> list[RawImage]:
+    """The images of `path`, read by the first of the rosettasciio `plugins` that manages to."""
+    try:
+        import rsciio
+    except ImportError as error:
+        raise missing_formats(path) from error
+    reader = f"rosettasciio {rsciio.__version__}"
+    found = _signals(path, plugins)
+    return [_image(path, signal, f"{reader} ({plugins[0]})") for signal in found]
+
+
+def _signals(path: Path, plugins: Sequence[str]) -> list[dict[str, Any]]:
+    last: Exception | None = None
+    for plugin in plugins:
+        # some data can only be read at once
+        for lazy in (True, False):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    found = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
+            except Exception as error:  # a damaged file fails in many ways, a plug-in may lack its package
+                last = error
+                continue
+            if found:
+                return list(found)
+    raise InputError(
+        f"{path.name} is damaged, cut short or of an unknown variant of {path.suffix.lower()}; "
+        "copy it again from the microscope or export it as TIFF."
+    ) from last
+
+
+def _image(path: Path, signal: dict[str, Any], reader: str) -> RawImage:
+    data, about = signal["data"], signal.get("metadata", {})
+    # axes come in any order, some only in the metadata of the signal: rank them by position in the array
+    listed = sorted(signal["axes"], key=lambda axis: axis.get("index_in_array", 0))
+    axes = [_axis(axis) for axis in listed] if len(listed) == data.ndim else []
+    return _axes.image(
+        axes,
+        title=str(about.get("General", {}).get("title") or ""),
+        dtype=data.dtype,
+        shape=data.shape,
+        signal_type=str(about.get("Signal", {}).get("signal_type") or ""),
+        make=lambda order, **fields: _ordered(path, data, order, metadata=_acquisition(about), **fields),
+        reader=reader,
+    )
+
+
+def _axis(axis: dict[str, Any]) -> _axes.Axis:
+    return _axes.Axis(str(axis.get("name") or ""), axis.get("scale", 1.0), str(axis.get("units") or ""))
+
+
+def _ordered(path: Path, data: Any, order: Sequence[int], **fields: Any) -> RawImage:
+    long = [axis for axis, size in enumerate(data.shape) if size > 1]
+    data = data.reshape([data.shape[axis] for axis in long]).transpose([long.index(axis) for axis in order])
+    marks: tuple[str, ...] = ()
+    refusal = ""
+    if data.dtype.names:
+        marks, refusal = verdict(_samples(_computed(path, data[0] if data.ndim == 3 else data)))
+    frame = partial(_frame, path, data)
+    dtype = np.dtype(np.uint8) if data.dtype.names else data.dtype.newbyteorder("=")
+    load = partial(lazy_stack, data.shape, dtype, frame) if data.ndim == 3 else partial(frame, None)
+    return RawImage(shape=data.shape, dtype=dtype, load=load, warnings=marks, refusal=refusal, **fields)
+
+
+def _frame(path: Path, data: Any, t: int | None) -> npt.NDArray[Any]:
+    plane = _computed(path, data if t is None else data[t])
+    if plane.dtype.names:
+        plane = to_grey(_samples(plane))
+    return np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("="))
+
+
+def _computed(path: Path, data: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(data.compute(scheduler="synchronous") if hasattr(data, "compute") else data)
+    except Exception as error:  # the pixels of a file that was cut short
+        raise InputError(f"{path.name} is cut short or damaged; copy it again from the microscope.") from error
+
+
+def _samples(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.stack([picture[name] for name in "RGB"], axis=-1)
+
+
+def _acquisition(about: dict[str, Any]) -> dict[str, Any]:
+    tem = about.get("Acquisition_instrument", {}).get("TEM", {})
+    return {str(key): value for key, value in tem.items() if isinstance(value, str | int | float)}

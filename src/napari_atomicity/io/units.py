@@ -1,0 +1,161 @@
+"""Lengths as microscope software writes them, in nm."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+_NM: Final = {
+    "fm": 1e-6,
+    "pm": 1e-3,
+    "å": 0.1,
+    "a": 0.1,
+    "nm": 1.0,
+    "μm": 1e3,
+    "um": 1e3,
+    "mm": 1e6,
+    "cm": 1e7,
+    "m": 1e9,
+}
+_WORDS: Final = {
+    "femto": "fm",
+    "pico": "pm",
+    "nano": "nm",
+    "micro": "um",
+    "milli": "mm",
+    "centi": "cm",
+    "": "m",
+}
+#: what files write where they mean "no unit"
+_NONE: Final = frozenset(
+    {"", "px", "pixel", "pixels", "none", "undefined", "<undefined>", "unitless", "dimensionless", "a.u.", "au", "1"}
+)
+_RECIPROCAL: Final = re.compile(r"^1/|\^?-1$|^(m|μ|u)?rad$|^deg(ree)?s?$|^°$")
+_ENERGY: Final = re.compile(r"^(m|k|M)?eV$")
+
+#: clusters of 0.5 to 3 nm are resolved between these; single atoms ask for the lower end
+FINEST_NM: Final = 0.005
+COARSEST_NM: Final = 0.12
+_SQUARE: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The pixel size in nm (None where unknown) and the sentences that belong to it."""
+
+    pixel_size_nm: float | None = None
+    warnings: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+def plain(unit: object) -> str:
+    """`unit` without the decorations of the wild: escapes, brackets, underscores, spaces, two code points for µ."""
+    text = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else "" if unit is None else str(unit)
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    text = unicodedata.normalize("NFKC", text).replace("Âμ", "μ").replace("−", "-")
+    return re.sub(r"[\s_\[\](){}\x00]", "", text)
+
+
+def nm_per(unit: object) -> float | None:
+    """Length of one `unit` in nm, None where it is not a unit of length."""
+    text = plain(unit).lower()
+    if text in _NM:
+        return _NM[text]
+    if text in ("micron", "microns"):
+        return 1e3
+    if re.fullmatch(r"[åa]ngstr[öo]e?ms?", text):
+        return 0.1
+    word = re.fullmatch(r"(\w*?)met(?:er|re)s?", text)
+    return _NM[_WORDS[word[1]]] if word and word[1] in _WORDS else None
+
+
+def is_reciprocal(unit: object) -> bool:
+    """Whether `unit` belongs to a diffraction pattern or a Fourier transform, such as ``1 / µm`` or ``mrad``."""
+    return plain(unit) != "1" and bool(_RECIPROCAL.search(plain(unit).lower()))
+
+
+def is_energy(unit: object) -> bool:
+    """Whether `unit` belongs to a spectrum."""
+    return bool(_ENERGY.match(plain(unit)))
+
+
+def calibrate(y: tuple[object, object], x: tuple[object, object]) -> Calibration:
+    """Pixel size from (scale, unit) of the two axes.
+
+    Parameters
+    ----------
+    y, x
+        Scale a pixel and its unit along each axis, as stored in the file.
+
+    Returns
+    -------
+    Calibration
+        Without a pixel size where the file gives none that is a length; with a refusal where the axes are
+        those of reciprocal space or the pixels are not square.
+    """
+    if is_reciprocal(y[1]) or is_reciprocal(x[1]):
+        return Calibration(
+            refusal="This is a diffraction pattern or a Fourier transform (its axes are in "
+            f"{str(x[1]).strip()}), which holds no clusters; open the micrograph itself."
+        )
+    if _unit_missing(y[1]) != _unit_missing(x[1]) and _same(_number(y[0]), _number(x[0])):
+        y = x = (x[0], y[1] if _unit_missing(x[1]) else x[1])
+    unknown = [str(axis[1]).strip() for axis in (y, x) if nm_per(axis[1]) is None and not _unit_missing(axis[1])]
+    if unknown:
+        return Calibration(
+            warnings=(f"The file gives the pixel size in “{unknown[0]}”, which is not a length; enter it in nm.",)
+        )
+    sizes = [_length(axis) for axis in (y, x)]
+    if sizes[0] is None or sizes[1] is None:
+        return Calibration()
+    return _square(sizes[0], sizes[1])
+
+
+def remark_on(pixel_size_nm: float) -> tuple[str, ...]:
+    """A warning where clusters cannot be counted at this pixel size, else nothing."""
+    if pixel_size_nm > COARSEST_NM:
+        what = "too coarse to count atoms in clusters of 0.5 to 3 nm"
+    elif pixel_size_nm < FINEST_NM:
+        what = "finer than a microscope resolves"
+    else:
+        return ()
+    return (
+        f"A pixel of {pixel_size_nm:.4g} nm is {what} ({FINEST_NM:g} to {COARSEST_NM:g} nm are expected); "
+        "check the calibration.",
+    )
+
+
+def _square(y_nm: float, x_nm: float) -> Calibration:
+    if not abs(y_nm - x_nm) <= _SQUARE * min(y_nm, x_nm):
+        return Calibration(
+            x_nm,
+            refusal=f"The pixels are not square ({y_nm:.4g} nm high, {x_nm:.4g} nm wide); "
+            "resample the image to square pixels and open it again.",
+        )
+    size = x_nm if _same(y_nm, x_nm) else math.sqrt(y_nm * x_nm)
+    return Calibration(size, warnings=remark_on(size))
+
+
+def _length(axis: tuple[object, object]) -> float | None:
+    scale, factor = _number(axis[0]), nm_per(axis[1])
+    if factor is None or not math.isfinite(scale) or scale == 0:
+        return None
+    return abs(scale) * factor
+
+
+def _unit_missing(unit: object) -> bool:
+    return plain(unit).lower() in _NONE
+
+
+def _same(first: float, second: float) -> bool:
+    return math.isclose(first, second, rel_tol=1e-6)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value.decode() if isinstance(value, bytes) else value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
