@@ -1,0 +1,171 @@
+"""Pictures of a result for people without a viewer at hand: what the command line writes beside the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.palette import colours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from napari_atomicity.pipeline import Analysis, Explained
+
+_DPI: Final = 150
+#: more pixels than this a side are averaged away: the figure could not show them
+_MOST_PX: Final = 2048
+
+
+def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
+    """Write the micrograph with a ring in its class colour around each cluster, beside the class shares.
+
+    Parameters
+    ----------
+    path
+        PNG to write.
+    frame
+        Which frame of a stack.
+    """
+    from napari_atomicity.counting.ratios import class_ratios
+
+    micrograph, card = analysis.micrograph, analysis.bundle.card
+    figure = _figure(11.5, 7.5)
+    picture, bars = figure.subplots(1, 2, width_ratios=[3, 1.25])
+    pixel_size_nm = micrograph.calibrated_pixel_size_nm
+    _show(picture, micrograph.frame(frame), pixel_size_nm)
+    palette = colours(card.class_sizes)
+    _rings(picture, analysis.table, frame, palette)
+    of_frames = f", frame {frame} of {micrograph.n_frames}" if micrograph.n_frames > 1 else ""
+    picture.set_title(f"{micrograph.name}{of_frames}", fontsize=10, parse_math=False)
+
+    shares = class_ratios(analysis.table, card)
+    by_diameter = class_ratios(analysis.table, card, by="diameter").set_index("label")["fraction"]
+    places = np.arange(len(shares))
+    fraction = shares["fraction"].fillna(0).to_numpy()
+    reach = np.nan_to_num(np.stack([fraction - shares["low"], shares["high"] - fraction]))
+    fill = [palette.get(label, palette[OTHER]) for label in shares["label"]]
+    bars.barh(places, 100 * fraction, color=fill, edgecolor="black", linewidth=0.6, height=0.65)
+    bars.errorbar(100 * fraction, places, xerr=100 * np.abs(reach), fmt="none", ecolor="black", capsize=3, lw=1)
+    dots = 100 * by_diameter.reindex(shares["label"]).to_numpy()
+    bars.plot(dots, places, "D", mfc="white", mec="black", ms=5, label="by diameter alone")
+    bars.set_yticks(places, [f"{label} ({n})" for label, n in zip(shares["label"], shares["count"], strict=True)])
+    bars.invert_yaxis()
+    bars.set_xlim(0, 100)
+    bars.set_xlabel("share of the counted clusters (%)")
+    bars.set_title(f"{int(shares['count'].sum())} of {len(analysis.table)} clusters counted", fontsize=10)
+    bars.legend(loc="lower right", fontsize=8, frameon=False)
+    bars.spines[["top", "right"]].set_visible(False)
+    if any(calibration.ambiguous for calibration in analysis.calibrations.values()):
+        place = {"xycoords": "axes fraction", "ha": "center", "fontsize": 9, "color": "#b00020"}
+        bars.annotate("ambiguous: see the report", (0.5, -0.12), **place)
+    _save(figure, path)
+
+
+def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, path: Path) -> None:
+    """Write the micrograph with one channel's heat map over it as a PNG.
+
+    Parameters
+    ----------
+    channel
+        Index into the overlay's channels.
+    """
+    figure = _figure(8.5, 7.5)
+    picture = figure.subplots()
+    pixel_size_nm = micrograph.calibrated_pixel_size_nm
+    _show(picture, micrograph.frame(explained.frame), pixel_size_nm)
+    heat = _shrunk(explained.overlay[channel])
+    extent = picture.get_images()[0].get_extent()
+    top = float(heat.max()) or 1.0
+    shown = picture.imshow(
+        heat, cmap="inferno", extent=extent, vmin=0, vmax=top, alpha=np.clip(heat / top * 1.5, 0, 0.8)
+    )
+    figure.colorbar(shown, ax=picture, label="attribution (arbitrary units)", shrink=0.8)
+    picture.set_title(f"Grad-CAM, channel {explained.channel_names[channel]}", fontsize=10)
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> Figure:
+    # without pyplot: no global state, no display, safe in any thread
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from napari_atomicity.io.atomic import write_atomically
+
+    write_atomically(path, lambda beside: figure.savefig(beside, format="png"))
+
+
+def _shrunk(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Mean of square blocks, so that the longer side has at most `_MOST_PX` pixels."""
+    step = -(-max(image.shape) // _MOST_PX)
+    if step == 1:
+        return image
+    height, width = (side // step * step for side in image.shape)
+    blocks = image[:height, :width].reshape(height // step, step, width // step, step)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64), dtype=np.float32)
+
+
+def _show(axes: Axes, image: npt.NDArray[np.float32], pixel_size_nm: float) -> None:
+    """The micrograph in nm, its brightest and darkest half per cent cut, with a scale bar."""
+    height, width = image.shape
+    small = _shrunk(image)
+    finite = small[np.isfinite(small)]
+    low, high = np.percentile(finite, [0.5, 99.7]) if finite.size else (0.0, 1.0)
+    half = 0.5 * pixel_size_nm
+    extent = (-half, width * pixel_size_nm - half, height * pixel_size_nm - half, -half)
+    axes.imshow(small, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=extent, interpolation="antialiased")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    _scale_bar(axes, width * pixel_size_nm, height * pixel_size_nm)
+
+
+def _scale_bar(axes: Axes, width_nm: float, height_nm: float) -> None:
+    """About a fifth of the width, a round number of nm."""
+    decade = 10.0 ** np.floor(np.log10(width_nm / 5))
+    length = max(step * decade for step in (1, 2, 5) if step * decade <= width_nm / 5)
+    left, bottom = 0.04 * width_nm, 0.96 * height_nm
+    box = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 2}
+    axes.plot([left, left + length], [bottom, bottom], color="white", lw=4, solid_capstyle="butt")
+    axes.text(left, 0.945 * height_nm, f"{length:g} nm", color="white", va="bottom", fontsize=10, bbox=box)
+    axes.set_xlim(axes.get_images()[0].get_extent()[:2])
+    axes.set_ylim(axes.get_images()[0].get_extent()[2:])
+
+
+def _rings(axes: Axes, table: ClusterTable, frame: int, palette: dict[str, str]) -> None:
+    """A ring 1.6 diameters wide around each cluster; dashed where it is not counted."""
+    from matplotlib.collections import EllipseCollection
+    from matplotlib.lines import Line2D
+
+    here = (table.rows["frame"] == frame).to_numpy()
+    rows, labels = table.rows[here], table.final_labels[here]
+    size = 1.6 * rows["diameter_nm"].fillna(1.2).to_numpy()
+    counted = rows["flag"].isin(["ok", "outside"]).to_numpy()
+    for style, chosen in (("solid", counted), ("dotted", ~counted)):
+        edge = [palette.get(label, palette[OTHER]) for label in labels[chosen]]
+        places = rows.loc[chosen, ["x_nm", "y_nm"]].to_numpy()
+        axes.add_collection(
+            EllipseCollection(
+                size[chosen], size[chosen], np.zeros(chosen.sum()), units="x", offsets=places,
+                offset_transform=axes.transData, facecolors="none", edgecolors=edge, linestyles=style, linewidths=1.3,
+            )
+        )  # fmt: skip
+    marks = [
+        Line2D([], [], marker="o", ls="", mfc="none", mec=colour, mew=1.6, ms=8, label=label)
+        for label, colour in palette.items()
+    ]
+    axes.legend(
+        handles=marks, loc="upper right", fontsize=9, facecolor="black", edgecolor="none", framealpha=0.6,
+        labelcolor="white",
+    )  # fmt: skip
