@@ -1,0 +1,251 @@
+"""A model in a file: safetensors weights and, beside them, a JSON card that says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.clusters import class_label
+from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.atomic import write_atomically
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.network import Network
+
+FORMAT: Final = 1
+_REHEARSAL: Final = "rehearsal."
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is, needs and promises.
+
+    Attributes
+    ----------
+    name, version, element, class_sizes
+        Atoms of each class, ascending; labels are element and size.
+    channels
+        ``("raw",)`` or ``("raw", "lcn")``.
+    patch_px, patch_nm_per_px, lcn_window_nm
+        Geometry of the input and the full width of the window of the local contrast normalisation.
+    temperature
+        Divides the shape logits: chosen so that the probabilities are calibrated on structures never trained on.
+    integral_tau
+        Standard deviation, in log units, added to the stated error of the integral, for the same reason.
+    outside_threshold, outside_threshold_scaled
+        Probability of being none of the classes above which a cluster is called ``other``: 5 % false rejection on
+        structures never trained on, without and with the scale of the image.
+    effective_clusters
+        The most that a frame's clusters count as independent witnesses of shape: blur and flatness are shared.
+    diameter_nm
+        Per class size (as text): mean and standard deviation of the logarithm of the diameter in nm.
+    recipe, recipe_sha256
+        How the training data was made.
+    metrics
+        Scores on structures never trained on, by condition.
+    limits, licence, citation
+        For the person who decides whether to trust it.
+    history
+        Adaptations since training.
+    sha256
+        Of the weights.
+    """
+
+    name: str
+    class_sizes: tuple[int, ...]
+    channels: tuple[str, ...]
+    lcn_window_nm: float
+    element: str = "Pt"
+    version: str = "0.1.0"
+    patch_px: int = PATCH_PX
+    patch_nm_per_px: float = NM_PER_PX
+    temperature: float = 1.0
+    integral_tau: float = 0.02
+    outside_threshold: float = 0.9
+    outside_threshold_scaled: float = 0.9
+    effective_clusters: float = 30.0
+    diameter_nm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe_sha256: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    limits: str = ""
+    licence: str = "BSD-3-Clause"
+    citation: str = ""
+    history: tuple[str, ...] = ()
+    sha256: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label of each class, for example ``Pt19``."""
+        return tuple(class_label(n, self.element) for n in self.class_sizes)
+
+    def __post_init__(self) -> None:
+        sizes = self.class_sizes
+        if len(sizes) < 2 or list(sizes) != sorted(set(sizes)) or min(sizes) < 1:
+            raise InputError(f"The model card of {self.name!r} needs at least two class sizes, ascending; it has {sizes}.")
+        if self.channels not in (("raw",), ("raw", "lcn")):
+            raise InputError(f"The model card of {self.name!r} names the channels {self.channels}, which are unknown here.")
+        if (self.patch_px, self.patch_nm_per_px) != (PATCH_PX, NM_PER_PX):
+            raise InputError(
+                f"The model {self.name!r} wants patches of {self.patch_px} pixels at {self.patch_nm_per_px} nm; "
+                f"this version makes {PATCH_PX} pixels at {NM_PER_PX} nm, so train the model again."
+            )
+        for name in ("lcn_window_nm", "temperature", "effective_clusters"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise InputError(f"The model card of {self.name!r} has an impossible {name}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A card, its network in evaluation mode, and a few library patches to rehearse when it is adapted.
+
+    `rehearsal` holds (m, 64, 64) float16 patches, their noise (m,) and their class index (m,).
+    """
+
+    card: Card
+    network: Network
+    rehearsal: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+def available() -> list[str]:
+    """Names of the models that come with the package, then those in the user's folder."""
+    found: list[str] = []
+    for folder in (_packaged(), user_folder()):
+        if folder.is_dir():
+            found += [path.stem for path in sorted(folder.glob("*.safetensors")) if path.stem not in found]
+    return found
+
+
+def user_folder() -> Path:
+    """Where models of this user lie."""
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-atomicity", appauthor=False) / "models"
+
+
+def load_bundle(name_or_path: str | Path) -> Bundle:
+    """The model of that name, or in that file (``NAME.safetensors`` with ``NAME.json`` beside it).
+
+    Raises
+    ------
+    InputError
+        Where there is none, or weights and card do not belong together.
+    """
+    path = _locate(name_or_path)
+    card = _read_card(path.with_suffix(".json"))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The weights {path.name} cannot be read ({error.strerror}); check the file.") from error
+    if card.sha256 != hashlib.sha256(content).hexdigest():
+        raise InputError(f"The weights {path.name} are not those that {path.stem}.json describes; export the model again.")
+    return _build(card, content)
+
+
+def save_bundle(bundle: Bundle, path: str | Path) -> Path:
+    """Write the weights to `path` (suffix ``.safetensors``) and the card beside them; gives the path of the weights.
+
+    Each file is written beside its place and then renamed; the weights come first, so that a card never describes
+    weights that are not there.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path).with_suffix(".safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.numpy() for name, value in bundle.network.state_dict().items()}
+    tensors |= {_REHEARSAL + name: np.ascontiguousarray(value) for name, value in bundle.rehearsal.items()}
+    content: bytes = save(tensors)
+    card = replace(bundle.card, sha256=hashlib.sha256(content).hexdigest())
+    text = json.dumps({"format": FORMAT, **asdict(card)}, indent=1)
+    write_atomically(path, lambda part: _discard(part.write_bytes(content)))
+    write_atomically(path.with_suffix(".json"), lambda part: _discard(part.write_text(text, encoding="utf-8")))
+    return path
+
+
+def weights_sha256(bundle: Bundle) -> str:
+    """Hash of the network's parameters as they are now; an adapted model has another one than its base."""
+    digest = hashlib.sha256()
+    for name, value in sorted(bundle.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _discard(_: object) -> None:
+    """Turn a writer that counts into one that returns nothing."""
+
+
+def _packaged() -> Path:
+    return Path(__file__).parent.parent / "weights"
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    given = Path(name_or_path)
+    if given.suffix in (".safetensors", ".json") or len(given.parts) > 1:
+        path = given.with_suffix(".safetensors")
+        if not path.is_file():
+            raise InputError(f"There is no model {path}; give a .safetensors file or one of {', '.join(available())}.")
+        return path
+    for folder in (_packaged(), user_folder()):
+        path = folder / f"{given.name}.safetensors"
+        if path.is_file():
+            return path
+    raise InputError(f"There is no model named {given.name!r}; there are {', '.join(available()) or 'none'}.")
+
+
+def _read_card(path: Path) -> Card:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"The model card {path.name} is missing beside its weights; copy both files.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"The model card {path.name} is not readable JSON; export the model again.") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise InputError(f"The model card {path.name} is of another format than {FORMAT}; it needs another version.")
+    known = {f.name for f in fields(Card)}
+    missing = {"name", "class_sizes", "channels", "lcn_window_nm", "sha256"} - set(content)
+    if missing or set(content) - known:
+        names = ", ".join(sorted(missing or set(content) - known))
+        raise InputError(f"The model card {path.name} {'lacks' if missing else 'has the unknown key'} {names}.")
+    try:
+        for name in ("class_sizes", "channels", "history"):
+            content[name] = tuple(content.get(name, ()))
+        content["class_sizes"] = tuple(int(n) for n in content["class_sizes"])
+        content["diameter_nm"] = {str(k): (float(v[0]), float(v[1])) for k, v in content.get("diameter_nm", {}).items()}
+        return Card(**content)
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(f"The model card {path.name} has a value of the wrong type ({error}).") from error
+
+
+def _build(card: Card, content: bytes) -> Bundle:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    from napari_atomicity.counting.network import Network
+
+    try:
+        tensors = load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"The weights of {card.name!r} are not a safetensors file; export the model again.") from error
+    rehearsal = {name.removeprefix(_REHEARSAL): tensors.pop(name) for name in list(tensors) if name.startswith(_REHEARSAL)}
+    network = Network(len(card.class_sizes), len(card.channels))
+    expected = network.state_dict()
+    if {k: v.shape for k, v in tensors.items()} != {k: tuple(v.shape) for k, v in expected.items()}:
+        raise InputError(
+            f"The weights of {card.name!r} do not fit its card ({len(card.class_sizes)} classes, "
+            f"{len(card.channels)} channels); export the model again."
+        )
+    if not all(np.isfinite(value).all() for value in tensors.values()):
+        raise InputError(f"The weights of {card.name!r} hold values that are not numbers; train the model again.")
+    network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in tensors.items()})
+    network.eval().requires_grad_(False)
+    return Bundle(card, network, rehearsal)

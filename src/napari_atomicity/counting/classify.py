@@ -1,0 +1,106 @@
+"""What the network has to say about each cluster, before anything is known about the image's scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.counting.patches import Patches, network_input
+from napari_atomicity.progress import Progress, Steps
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Bundle, Card
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One row a cluster; what follows from one cluster's patch alone.
+
+    Attributes
+    ----------
+    card
+        Of the model that speaks.
+    shape
+        (n, classes) log-likelihood of each class from the scale-free shape, tempered; rows are normalised.
+    outside
+        (n,) log-odds, from shape, that the cluster is none of the classes.
+    log_integral, log_integral_sd
+        (n,) logarithm of the corrected integral in counts·nm² and its standard deviation.
+    log_n, log_n_sd
+        (n,) logarithm of the atom count from shape alone and its standard deviation.
+    features
+        (n, features) last hidden layer.
+    branch
+        (n, channels, classes) each channel's share of the class logits.
+    valid
+        (n,) rows that could be classified; the other rows hold nan.
+    """
+
+    card: Card
+    shape: npt.NDArray[np.float64]
+    outside: npt.NDArray[np.float64]
+    log_integral: npt.NDArray[np.float64]
+    log_integral_sd: npt.NDArray[np.float64]
+    log_n: npt.NDArray[np.float64]
+    log_n_sd: npt.NDArray[np.float64]
+    features: npt.NDArray[np.float32]
+    branch: npt.NDArray[np.float32]
+    valid: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.shape)
+
+    def take(self, rows: npt.NDArray[Any]) -> Evidence:
+        """The evidence of some `rows` (indices or mask)."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+
+    @classmethod
+    def join(cls, parts: Sequence[Evidence]) -> Evidence:
+        """The evidence of several parts from one model, one after the other."""
+        return cls(parts[0].card, *(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS))
+
+
+_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name != "card")
+
+
+def evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
+    """Run the network over `patches`, a few dozen at a time."""
+    parts: list[Evidence] = []
+    for start in range(0, len(patches), _BATCH):
+        yield Progress(start, len(patches), "Classifying clusters")
+        parts.append(_evidence(bundle, patches.take(np.arange(start, min(start + _BATCH, len(patches))))))
+    return Evidence.join(parts) if parts else _evidence(bundle, patches)
+
+
+def _evidence(bundle: Bundle, patches: Patches) -> Evidence:
+    import torch
+
+    card = bundle.card
+    x = network_input(patches, len(card.channels), card.lcn_window_nm)
+    with torch.inference_mode():
+        out = bundle.network(x.contiguous(memory_format=torch.channels_last))
+        shape = torch.log_softmax(out.shape_logits / card.temperature, dim=1)
+    blank = np.where(patches.valid, 0.0, np.nan)
+
+    def column(values: torch.Tensor) -> npt.NDArray[np.float64]:
+        return values.double().numpy() + blank.reshape(-1, *[1] * (values.ndim - 1))
+
+    shift_sd = column(out.log_integral_sd)
+    return Evidence(
+        card=card,
+        shape=column(shape),
+        outside=column(out.outside_logit),
+        log_integral=patches.log_integral + column(out.log_integral_shift),
+        log_integral_sd=np.hypot(shift_sd, card.integral_tau),
+        log_n=column(out.log_n),
+        log_n_sd=column(out.log_n_sd),
+        features=column(out.features).astype(np.float32),
+        branch=column(out.branch_logits).astype(np.float32),
+        valid=patches.valid.copy(),
+    )

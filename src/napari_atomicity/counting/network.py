@@ -1,0 +1,120 @@
+"""The compact network: what a cluster's shape says about its class, its count and its measured integral."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+_WIDTHS = (16, 24, 32, 48, 48)
+_HIDDEN = 48
+
+
+class Outputs(NamedTuple):
+    """What the network says about a batch of b patches.
+
+    `shape_logits` (b, classes) is the sum of `branch_logits` (b, channels, classes), so that each channel's share of
+    the evidence is defined. `log_integral_shift` corrects the logarithm of the rough integral, `log_n` is the
+    logarithm of the atom count as far as shape alone tells it, each with its standard deviation; `outside_logit`
+    speaks for a cluster that is none of the classes. All (b,). `features` is (b, channels · 48).
+    """
+
+    shape_logits: torch.Tensor
+    branch_logits: torch.Tensor
+    log_integral_shift: torch.Tensor
+    log_integral_sd: torch.Tensor
+    log_n: torch.Tensor
+    log_n_sd: torch.Tensor
+    outside_logit: torch.Tensor
+    features: torch.Tensor
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x + self.norm(self.conv(x)))
+
+
+def _convolution(before: int, after: int, size: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+    )
+
+
+class Branch(nn.Module):
+    """One channel's way from the patch to its share of the class logits.
+
+    `maps` gives the last convolutional maps, (b, 48, 16, 16): Grad-CAM looks there.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        a, b, c, d, e = _WIDTHS
+        self.maps = nn.Sequential(
+            _convolution(1, a, 5, 2),
+            _convolution(a, b, 3, 2),
+            _convolution(b, c, 3, 1),
+            _convolution(c, d, 3, 1),
+            _Residual(d, 2),
+            _Residual(e, 1),
+        )
+        self.hidden = nn.Linear(2 * e, _HIDDEN)
+        self.logits = nn.Linear(_HIDDEN, classes)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        maps = self.maps(x)
+        pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+        features = torch.relu(self.hidden(pooled))
+        return self.logits(features), features
+
+
+class Network(nn.Module):
+    """One branch a channel, fused at the very end.
+
+    Batch normalisation, with its running statistics, makes inference independent of the batch and leaves an affine
+    pair a map to tune when the model is adapted to an image.
+
+    Parameters
+    ----------
+    classes
+        Number of size classes.
+    channels
+        1: raw; 2: raw and local contrast normalisation.
+    """
+
+    def __init__(self, classes: int, channels: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(Branch(classes) for _ in range(channels))
+        self.measure = nn.Linear(channels * _HIDDEN, 5)
+
+    def forward(self, x: torch.Tensor) -> Outputs:
+        """Outputs for `x` (b, channels, 64, 64)."""
+        parts = [branch(x[:, i : i + 1]) for i, branch in enumerate(self.branches)]
+        branch_logits = torch.stack([logits for logits, _ in parts], dim=1)
+        features = torch.cat([part for _, part in parts], dim=1)
+        shift, log_shift_sd, log_n, log_n_sd, outside = self.measure(features).unbind(dim=1)
+        return Outputs(
+            shape_logits=branch_logits.sum(dim=1),
+            branch_logits=branch_logits,
+            log_integral_shift=shift,
+            log_integral_sd=torch.exp(log_shift_sd.clamp(-5.0, 1.0)),
+            log_n=log_n + 3.6,
+            log_n_sd=torch.exp(log_n_sd.clamp(-5.0, 1.0)),
+            outside_logit=outside,
+            features=features,
+        )
+
+    def tunable(self) -> list[nn.Parameter]:
+        """What an adaptation may move: the affine pairs of the normalisations and the class heads."""
+        chosen: list[nn.Parameter] = []
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                chosen += [module.weight, module.bias]
+        for branch in self.branches:
+            chosen += list(branch.logits.parameters())
+        return chosen

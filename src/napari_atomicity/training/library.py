@@ -1,0 +1,217 @@
+"""Labelled patches: simulated frames sent through the real detector, matched to their truth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.counting.patches import Patches
+from napari_atomicity.progress import Progress, Steps
+
+#: a detection this near to a true centre is that cluster
+MATCH_NM: Final = 0.5
+#: a size further than this from every class, in ln(atoms), is none of them
+OUTSIDE_BEYOND: Final = 0.2
+_FIRST_SEED: Final = {"train": 0, "validation": 10_000_000, "test": 20_000_000}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a library of labelled patches is made.
+
+    Attributes
+    ----------
+    class_sizes, element
+        What the model will tell apart.
+    other_sizes
+        Sizes that are no class: some lie between classes (for the continuous count), some far from all.
+    other_share, dimers, touching
+        Mean share of the clusters of such a size, merged with a second one, or touching a second one.
+    conditions
+        Names of the simulator's conditions, one drawn a frame.
+    clusters
+        Clusters a frame.
+    """
+
+    class_sizes: tuple[int, ...] = (19, 30, 41, 55, 70)
+    element: str = "Pt"
+    other_sizes: tuple[int, ...] = (8, 12, 24, 35, 48, 62, 95, 120)
+    other_share: float = 0.12
+    dimers: float = 0.08
+    touching: float = 0.04
+    conditions: tuple[str, ...] = (
+        "clean", "nominal", "low_dose", "defocus", "thick_support", "other_gain", "scan_noise", "coarse_pixels",
+    )  # fmt: skip
+    clusters: int = 100
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the recipe, for the model card."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """Labelled patches; one row a detected cluster.
+
+    Attributes
+    ----------
+    raw, noise, log_integral
+        As in `Patches`; `raw` as float16.
+    diameter_nm, flag
+        What the detector measured.
+    n_atoms
+        (n,) true atoms (of both for a dimer); 0 where nothing is there.
+    whole
+        (n,) the row is one cluster of `n_atoms`, alone or touching; not a dimer, satellite or nothing.
+    log_scale
+        (n,) ln of the frame's counts·nm² per atom.
+    frame, condition
+        (n,) index of the frame and name of its condition.
+    """
+
+    raw: npt.NDArray[np.float16]
+    noise: npt.NDArray[np.float32]
+    log_integral: npt.NDArray[np.float64]
+    diameter_nm: npt.NDArray[np.float64]
+    flag: npt.NDArray[np.str_]
+    n_atoms: npt.NDArray[np.int64]
+    whole: npt.NDArray[np.bool_]
+    log_scale: npt.NDArray[np.float64]
+    frame: npt.NDArray[np.int64]
+    condition: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.n_atoms)
+
+    def take(self, rows: npt.NDArray[Any]) -> Library:
+        """Some of the rows (indices or mask)."""
+        return Library(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @property
+    def patches(self) -> Patches:
+        """All rows as the network's input."""
+        return Patches(self.raw.astype(np.float32), self.log_integral, self.noise, np.ones(len(self), dtype=bool))
+
+    def class_index(self, class_sizes: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        """(n,) index of the true class, -1 where the row is none of the classes."""
+        index = np.full(len(self), -1)
+        for i, size in enumerate(class_sizes):
+            index[self.whole & (self.n_atoms == size)] = i
+        return index
+
+    def is_outside(self, class_sizes: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """(n,) the row is far from every class, or no single cluster at all."""
+        log_n = np.log(np.maximum(self.n_atoms, 1))
+        far = np.abs(log_n[:, None] - np.log(class_sizes)).min(axis=1) > OUTSIDE_BEYOND
+        return np.asarray(~self.whole | far)
+
+    @classmethod
+    def join(cls, parts: list[Library]) -> Library:
+        """The rows of several libraries."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+    def save(self, path: Path) -> None:
+        """Write an npz file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Library:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            return cls(**{f.name: stored[f.name] for f in fields(cls)})
+
+
+def simulate_library_steps(recipe: Recipe, split: str, n_frames: int, workers: int = 2) -> Steps[Library]:
+    """Simulate frames of the structures of `split` (train, validation, test) and label what is detected in them."""
+    parts: list[Library] = []
+    for part in _frames(recipe, split, n_frames, workers):
+        parts.append(part)
+        yield Progress(len(parts), n_frames, f"Simulating the {split} library")
+    return Library.join(parts)
+
+
+def _frames(recipe: Recipe, split: str, n_frames: int, workers: int) -> Iterator[Library]:
+    if workers < 2:
+        yield from (labelled_frame(recipe, split, index) for index in range(n_frames))
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = pool.map(labelled_frame, [recipe] * n_frames, [split] * n_frames, range(n_frames), chunksize=2)
+        yield from jobs
+
+
+def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
+    """One simulated frame, detected, cut out and matched to its truth."""
+    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+
+    seed = _FIRST_SEED[split] + index
+    rng = np.random.default_rng([seed, 99])
+    spec = sample_spec(
+        condition=recipe.conditions[index % len(recipe.conditions)],
+        fractions=_fractions(recipe, rng),
+        n_clusters=recipe.clusters,
+        seed=seed,
+        split=split,
+        element=recipe.element,
+        dimers=float(rng.uniform(0, 2 * recipe.dimers)),
+        touching=float(rng.uniform(0, 2 * recipe.touching)),
+    )
+    frame = simulate_frame(spec, seed)
+    return label_image(frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, index,
+                       spec.condition)  # fmt: skip
+
+
+def label_image(
+    image: npt.NDArray[np.float32], pixel_size_nm: float, truth: Any, scale: float, frame: int, condition: str
+) -> Library:
+    """Detect the clusters of an image and label them by its truth (columns y_px, x_px, n_atoms, kind)."""
+    from scipy.spatial import cKDTree
+
+    from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, normalise
+    from napari_atomicity.detection import detect
+    from napari_atomicity.detection.windows import extract_windows
+
+    found = detect(image, pixel_size_nm).clusters
+    n = len(found.y_px)
+    windows = extract_windows(image, found.y_px, found.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
+    patches = normalise(windows, found.diameter_nm, found.intensity)
+    clusters = truth[truth["kind"] != "satellite"]
+    n_atoms, whole = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
+    if len(clusters) and n:
+        tree = cKDTree(clusters[["y_px", "x_px"]].to_numpy())
+        distance, nearest = tree.query(np.column_stack([found.y_px, found.x_px]))
+        near = distance * pixel_size_nm <= MATCH_NM
+        n_atoms[near] = clusters["n_atoms"].to_numpy()[nearest[near]]
+        whole[near] = (clusters["kind"] != "dimer").to_numpy()[nearest[near]]
+    library = Library(
+        raw=patches.raw.astype(np.float16),
+        noise=patches.noise,
+        log_integral=patches.log_integral,
+        diameter_nm=np.asarray(found.diameter_nm, dtype=np.float64),
+        flag=np.asarray(found.flag, dtype="U10"),
+        n_atoms=n_atoms,
+        whole=whole,
+        log_scale=np.full(n, np.log(scale)),
+        frame=np.full(n, frame),
+        condition=np.full(n, condition, dtype="U16"),
+    )
+    return library.take(patches.valid & (library.flag != "border") & (library.flag != "saturated"))
+
+
+def _fractions(recipe: Recipe, rng: np.random.Generator) -> dict[int, float]:
+    """Shares of this frame: from nearly pure to evenly mixed, with some sizes that are no class."""
+    classes = rng.dirichlet(np.full(len(recipe.class_sizes), rng.choice([0.3, 1.0, 5.0])))
+    other_share = rng.uniform(0, 2 * recipe.other_share)
+    others = rng.choice(recipe.other_sizes, min(3, len(recipe.other_sizes)), replace=False)
+    shares = {int(size): float(share * (1 - other_share)) for size, share in zip(recipe.class_sizes, classes, strict=True)}
+    return shares | {int(size): other_share / len(others) for size in others}
