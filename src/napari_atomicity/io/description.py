@@ -45,9 +45,7 @@ def _facts(chosen: Micrograph) -> list[str]:
         "Read by": chosen.provenance.reader,
         "Frames": str(chosen.n_frames) if chosen.n_frames > 1 else "",
         "Field": _field(chosen, height, width),
-        "Values": f"{low:.6g} to {high:.6g}{' (first frame)' if chosen.n_frames > 1 else ''}"
-        if low <= high
-        else "none",
+        "Values": (f"{low:.6g} to {high:.6g}" if low <= high else "none") + " (first frame)" * (chosen.n_frames > 1),
         "Pixels without a number": _without_number(frame),
     }
     lines = [f"{name + ':':<25}{value}" for name, value in facts.items() if value]

@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from napari_atomicity.io.units import Calibration
 
-_ELEMENTS: Final = frozenset(
+_SYMBOLS: Final = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
     "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
-    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U".split()
+    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U"
 )
+_ELEMENTS: Final = frozenset(_SYMBOLS.split())
 _HAADF = re.compile(r"(?<![a-z])haadf", re.IGNORECASE)
 _ADF = re.compile(r"(?<![a-z])([ml]?a?adf|df(\d|-[sio])?(?![a-z])|(annular )?dark.?field|z.?contrast)", re.IGNORECASE)
 _BF = re.compile(r"(?<![a-z])(a?bf(?![a-z])|bright.?field)", re.IGNORECASE)

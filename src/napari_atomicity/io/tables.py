@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -66,11 +67,10 @@ def read_table(path: str | Path) -> ClusterTable:
             raise InputError(
                 f"{Path(path).name} is not a cluster table: the column {', '.join(sorted(missing))} is missing."
             )
-        rows = pd.DataFrame({name: _typed(name, rows[name]) for name in columns(sizes)})
-        return ClusterTable(
-            rows,
-            class_sizes=sizes,
-            next_id=int(facts.get("next_id", 0)),
+        table = ClusterTable.from_columns({name: _typed(name, rows[name]) for name in columns(sizes)}, sizes)
+        return replace(
+            table,
+            next_id=max(table.next_id, int(facts.get("next_id", 0))),
             hand_placed=frozenset(int(i) for i in facts.get("hand_placed", [])),
             removed=np.array(facts.get("removed", []), dtype=np.float64).reshape(-1, 3),
         )
@@ -123,16 +123,20 @@ def _typed(name: str, values: pd.Series) -> np.ndarray[Any, Any]:
 
 def _write_csv(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None:
     strings = table.rows[[name for name in table.rows.columns if name in _TEXT]].to_numpy()
-    # pandas takes an unquoted # for a comment
-    quoting = csv.QUOTE_NONNUMERIC if any("#" in str(text) for text in strings.flat) else csv.QUOTE_MINIMAL
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(f"# {_TITLE}\n")
         file.writelines(f"# {key}: {_line(value)}\n" for key, value in facts.items())
         # the csv module writes floats with all their digits
-        writer = csv.writer(file, quoting=quoting, lineterminator="\n")
+        writer = _writer(file, quote_all=any("#" in str(text) for text in strings.flat))
         writer.writerow(table.rows.columns)
         for row in table.rows.itertuples(index=False, name=None):
             writer.writerow(["" if isinstance(value, float) and np.isnan(value) else value for value in row])
+
+
+def _writer(file: Any, quote_all: bool) -> Any:
+    # pandas takes an unquoted # for a comment
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if quote_all else csv.QUOTE_MINIMAL
+    return csv.writer(file, quoting=quoting, lineterminator="\n")
 
 
 def _read_csv(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats._extra import missing_formats
-from napari_atomicity.io.grey import to_grey
 from napari_atomicity.io.raw import RawImage, lazy_stack
 
 Array = npt.NDArray[Any]
@@ -44,9 +43,7 @@ def reader_name(what: str) -> str:
     return f"h5py {h5py.__version__} ({what})"
 
 
-def image(
-    path: Path, dataset: Any, order: Sequence[int], *, index: int | None = None, samples: bool = False, **about: Any
-) -> RawImage:
+def image(path: Path, dataset: Any, order: Sequence[int], **about: Any) -> RawImage:
     """A `RawImage` of an h5py `dataset`.
 
     Parameters
@@ -54,37 +51,27 @@ def image(
     path
         The file.
     dataset
-        The h5py data set; only its name and shape are kept.
+        The h5py data set; only its name, type and shape are kept.
     order
-        Its axes in the order (t, y, x) or (y, x); axes that are left out are read at `index`.
-    index
-        Position along the axes that are left out (of length one where it is 0).
-    samples
-        Whether the last axis holds colour samples, which become grey.
+        Its axes in the order (t, y, x) or (y, x); those that are left out have length one.
     about
         The other fields of `RawImage`.
     """
-    plane = partial(_plane, path, dataset.name, tuple(order[-2:]), index or 0, samples)
+    plane = partial(_plane, path, dataset.name, tuple(order))
     shape = tuple(int(dataset.shape[axis]) for axis in order)
     dtype = dataset.dtype.newbyteorder("=")
-    load: Callable[[], Any] = partial(plane, None, 0)
-    if len(order) == 3:
-        load = partial(lazy_stack, shape, dtype, partial(plane, order[0]))
+    load: Callable[[], Any] = partial(lazy_stack, shape, dtype, plane) if len(order) == 3 else partial(plane, 0)
     return RawImage(shape=shape, dtype=dtype, load=load, **about)
 
 
-def _plane(
-    path: Path, name: str, order: tuple[int, int], index: int, samples: bool, t_axis: int | None, t: int
-) -> Array:
+def _plane(path: Path, name: str, order: tuple[int, ...], t: int) -> Array:
+    y, x = order[-2:]
     with opened(path) as file:
         dataset = file[name]
-        kept = {*order, dataset.ndim - 1} if samples else set(order)
-        at = [slice(None) if axis in kept else t if axis == t_axis else index for axis in range(dataset.ndim)]
+        at = [slice(None) if axis in (y, x) else t if axis in order else 0 for axis in range(dataset.ndim)]
         plane = np.asarray(dataset[tuple(at)])
-    if order[0] > order[1]:
-        plane = np.ascontiguousarray(plane.swapaxes(0, 1))
-    if samples:
-        plane = to_grey(plane)
+    if y > x:
+        plane = np.ascontiguousarray(plane.T)
     return plane.astype(plane.dtype.newbyteorder("="), copy=False)
 
 

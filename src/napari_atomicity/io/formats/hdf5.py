@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _hdf5, emd, hspy
+from napari_atomicity.io.grey import PHOTOGRAPH
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, unreadable
 from napari_atomicity.io.units import Calibration, calibrate
 
@@ -40,8 +41,10 @@ def _of_dataset(path: Path, name: str, item: Any) -> list[RawImage]:
         return [unreadable(name, item.shape, item.dtype, complex_sentence())]
     if len(sizes) > 3:
         return [unreadable(name, item.shape, item.dtype, axes_sentence(len(sizes)))]
-    about = {"title": name, "reader": _hdf5.reader_name("HDF5"), "calibration": _calibration(item)}
-    return [_hdf5.image(path, item, sizes, **about)]
+    if item.dtype == np.uint8 and item.ndim == 3 and item.shape[-1] in (3, 4):
+        return [unreadable(name, item.shape, item.dtype, PHOTOGRAPH)]
+    reader = _hdf5.reader_name("HDF5")
+    return [_hdf5.image(path, item, sizes, title=name, reader=reader, calibration=_calibration(item))]
 
 
 def _calibration(item: Any) -> Calibration:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -20,15 +24,9 @@ Array = npt.NDArray[Any]
 
 def images(path: Path) -> list[RawImage]:
     """The images of the file: one a series, and one a named channel where a series has several."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as tif:
-            found = [image for index in range(len(tif.series)) for image in _of_series(path, tif, index)]
-    except InputError:
-        raise
-    except Exception as error:  # a damaged TIFF fails in many ways
-        raise _damaged(path) from error
+    with _opened(path) as tif:
+        _check_chain(path, tif)
+        found = [image for index in range(len(tif.series)) for image in _of_series(path, tif, index)]
     if not found:
         raise _damaged(path)
     return found
@@ -36,6 +34,25 @@ def images(path: Path) -> list[RawImage]:
 
 def _damaged(path: Path) -> InputError:
     return InputError(f"{path.name} is damaged, cut short or not a TIFF file; copy it again from the microscope.")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The open `tifffile.TiffFile`; whatever goes wrong in it becomes one sentence for the user."""
+    import tifffile
+
+    log = logging.getLogger("tifffile")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)  # it tells the same damage again, in its own words
+    try:
+        with tifffile.TiffFile(path) as tif:
+            yield tif
+    except InputError:
+        raise
+    except Exception as error:  # a damaged TIFF fails in many ways
+        raise _damaged(path) from error
+    finally:
+        log.setLevel(level)
 
 
 def _of_series(path: Path, tif: Any, index: int) -> list[RawImage]:
@@ -100,17 +117,13 @@ class _Reader:
 
     def frame(self, channel: int | None, t: int) -> Array:
         """Frame `t` (of `channel`) as (y, x)."""
-        import tifffile
+        with _opened(self.path) as tif:
+            series = tif.series[self.series]
+            plane = self.plane(series, channel, t)
+            return _display_order(series.keyframe, to_grey(plane) if self.colour else plane)
 
-        try:
-            with tifffile.TiffFile(self.path) as tif:
-                series = tif.series[self.series]
-                plane = self._plane(series, channel, t)
-                return _display_order(series.keyframe, to_grey(plane) if self.colour else plane)
-        except Exception as error:  # a damaged TIFF fails in many ways
-            raise _damaged(self.path) from error
-
-    def _plane(self, series: Any, channel: int | None, t: int) -> Array:
+    def plane(self, series: Any, channel: int | None, t: int) -> Array:
+        """The same as stored, with its colour samples."""
         axes, shape = _without_singletons(series)
         sizes = dict(zip(axes, shape, strict=True))
         at = [channel if axis == "C" and channel is not None else t for axis in self.leading]
@@ -169,10 +182,22 @@ def _is_grey_table(table: Any) -> bool:
 
 
 def _colours(reader: _Reader, channel: int | None) -> tuple[tuple[str, ...], str]:
-    import tifffile
+    with _opened(reader.path) as tif:
+        return verdict(reader.plane(tif.series[reader.series], channel, 0))
 
-    with tifffile.TiffFile(reader.path) as tif:
-        return verdict(reader._plane(tif.series[reader.series], channel, 0))
+
+def _check_chain(path: Path, tif: Any) -> None:
+    """In a file that was cut short a page points to a next one beyond the end; tifffile reads what is left."""
+    form, file = tif.tiff, tif.filehandle
+    offset, seen = tif.pages[0].offset, set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        if offset >= file.size:
+            raise _damaged(path)
+        file.seek(offset)
+        (n_tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+        file.seek(offset + form.tagnosize + n_tags * form.tagsize)
+        (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
 
 
 def _check_length(path: Path, series: Any) -> None:
@@ -181,10 +206,9 @@ def _check_length(path: Path, series: Any) -> None:
     if series.dataoffset is not None:
         end = series.dataoffset + prod(series.shape) * series.dtype.itemsize
     else:
-        last = next((page for page in reversed(series.pages) if page is not None), None)
-        end = (
-            max((a + b for a, b in zip(last.dataoffsets, last.databytecounts, strict=False)), default=0) if last else 0
-        )
+        pages = [page for page in (series.pages[0], series.pages[-1]) if page is not None]
+        ends = (a + b for page in pages for a, b in zip(page.dataoffsets, page.databytecounts, strict=False))
+        end = max(ends, default=0)
     if end > size and not series.is_multifile:
         raise _damaged(path)
 

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from imageio import v3 as iio
+from PIL import Image
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io import read
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_png(tmp_path: Path, counts: np.ndarray, dtype: type) -> None:
+    image = counts if dtype == np.uint16 else (counts // 8).astype(np.uint8)
+    path = tmp_path / "grey.png"
+    iio.imwrite(path, image)
+    micrograph = read(path)
+    assert micrograph.data.dtype == dtype
+    assert micrograph.pixel_size_nm is None
+    np.testing.assert_array_equal(micrograph.data, image)
+
+
+def test_the_dpi_of_a_screenshot_is_left_out(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "shot.png"
+    Image.fromarray((counts // 8).astype(np.uint8)).save(path, dpi=(72, 72))
+    assert read(path).pixel_size_nm is None
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 4])
+def test_grey_in_all_channels(tmp_path: Path, counts: np.ndarray, n_samples: int) -> None:
+    grey = (counts // 8).astype(np.uint8)
+    picture = np.stack([grey] * n_samples, axis=-1)
+    picture[..., -1] = 255 if n_samples in (2, 4) else grey
+    path = tmp_path / "screenshot.png"
+    Image.fromarray(picture, {2: "LA", 3: "RGB", 4: "RGBA"}[n_samples]).save(path)
+    micrograph = read(path)
+    assert not micrograph.refusal
+    assert not micrograph.warnings
+    np.testing.assert_array_equal(micrograph.data, grey)
+
+
+def test_jpeg_chroma_does_not_make_a_micrograph_a_photograph(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    grey = rng.normal(110, 30, (128, 128)).clip(0, 255).astype(np.uint8)
+    path = tmp_path / "export.jpg"
+    Image.fromarray(np.stack([grey] * 3, axis=-1)).save(path, quality=90)
+    micrograph = read(path)
+    assert not micrograph.refusal
+    assert np.corrcoef(micrograph.data.ravel(), grey.ravel())[0, 1] > 0.9
+
+
+def test_coloured_marks_are_mentioned(tmp_path: Path, counts: np.ndarray) -> None:
+    picture = np.stack([(counts // 8).astype(np.uint8)] * 3, axis=-1)
+    picture[3, 2:20] = (255, 0, 0)
+    path = tmp_path / "arrow.png"
+    iio.imwrite(path, picture)
+    micrograph = read(path)
+    assert "coloured marks" in micrograph.warnings[0]
+    assert not micrograph.refusal
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_photograph_is_shown_but_refused(tmp_path: Path, suffix: str) -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:32] = (200, 90, 20)
+    picture[32:] = (20, 60, 220)
+    path = tmp_path / f"holiday{suffix}"
+    iio.imwrite(path, picture)
+    micrograph = read(path)
+    assert micrograph.data.ndim == 2
+    assert "colour picture" in micrograph.refusal
+
+
+def test_cut_short(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "cut.png"
+    iio.imwrite(path, counts)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"cut\.png is damaged"):
+        read(path)

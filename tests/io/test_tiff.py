@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io import list_images, read
+
+
+def test_no_calibration_is_not_invented(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "plain.tif"
+    tifffile.imwrite(path, counts)
+    micrograph = read(path)
+    assert micrograph.pixel_size_nm is None
+    assert micrograph.name == "plain"
+    assert "tifffile" in micrograph.provenance.reader
+    np.testing.assert_array_equal(micrograph.data, counts)
+
+
+@pytest.mark.parametrize("unit", ["INCH", "CENTIMETER"])
+def test_printing_resolution_means_nothing(tmp_path: Path, counts: np.ndarray, unit: str) -> None:
+    path = tmp_path / "dpi.tif"
+    tifffile.imwrite(path, counts, resolution=(72, 72), resolutionunit=unit)
+    assert read(path).pixel_size_nm is None
+
+
+def test_imagej_keeps_inches_as_a_unit(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "inch.tif"
+    tifffile.imwrite(path, counts, imagej=True, resolution=(72, 72), metadata={"unit": "inch"})
+    assert read(path).pixel_size_nm is None
+
+
+@pytest.mark.parametrize(("unit", "per_unit"), [("nm", 50), ("micron", 50e3), ("\\u00B5m", 50e3), ("pm", 0.05)])
+def test_imagej(tmp_path: Path, counts: np.ndarray, unit: str, per_unit: float) -> None:
+    path = tmp_path / "ij.tif"
+    tifffile.imwrite(path, counts, imagej=True, resolution=(per_unit, per_unit), metadata={"unit": unit})
+    assert read(path).pixel_size_nm == pytest.approx(0.02)
+
+
+def test_ome(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "frame.ome.tif"
+    sizes = {"PhysicalSizeX": 0.2, "PhysicalSizeXUnit": "Å", "PhysicalSizeY": 2e-5, "PhysicalSizeYUnit": "µm"}
+    tifffile.imwrite(path, counts, ome=True, metadata={"axes": "YX", **sizes})
+    micrograph = read(path)
+    assert micrograph.pixel_size_nm == pytest.approx(0.02)
+    assert micrograph.name == "frame"
+
+
+def _dm_tags(scale: float, unit: str) -> list[tuple[int, str, int, object, bool]]:
+    units = [(code, "s", 0, unit, True) for code in (65003, 65004)]
+    return [*units, *[(code, "d", 1, scale, True) for code in (65009, 65010)]]
+
+
+def test_digital_micrograph_tags_come_before_the_72_dpi(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "dm.tif"
+    tifffile.imwrite(
+        path, counts, metadata=None, resolution=(72, 72), resolutionunit="INCH", extratags=_dm_tags(-0.02, "nm")
+    )
+    assert read(path).pixel_size_nm == pytest.approx(0.02)
+
+
+def test_digital_micrograph_without_unit_is_not_calibrated(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "dm.tif"
+    tifffile.imwrite(path, counts, metadata=None, extratags=_dm_tags(1.0, ""))
+    assert read(path).pixel_size_nm is None
+
+
+def test_saved_display_8_bit_palette_lzw(tmp_path: Path) -> None:
+    indices = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    ramp = np.arange(256, dtype=np.uint16) * 257
+    path = tmp_path / "display.tif"
+    tifffile.imwrite(path, indices, photometric="palette", colormap=np.stack([ramp] * 3), compression="lzw")
+    micrograph = read(path)
+    assert micrograph.data.dtype == np.uint8
+    assert not micrograph.warnings
+    np.testing.assert_array_equal(micrograph.data, indices)
+
+
+def test_palette_of_false_colours(tmp_path: Path) -> None:
+    indices = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    ramp = np.arange(256, dtype=np.uint16) * 257
+    path = tmp_path / "fire.tif"
+    tifffile.imwrite(path, indices, photometric="palette", colormap=np.stack([ramp, ramp[::-1], ramp // 2]))
+    micrograph = read(path)
+    np.testing.assert_array_equal(micrograph.data, indices)
+    assert "false-colour" in micrograph.warnings[0]
+
+
+def test_white_is_zero(tmp_path: Path) -> None:
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    path = tmp_path / "negative.tif"
+    tifffile.imwrite(path, image, photometric="miniswhite")
+    np.testing.assert_array_equal(read(path).data, 255 - image)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.linspace(0, 2.7e6, 64).astype(np.uint32).reshape(8, 8),
+        np.linspace(0, 1.4e8, 64).astype(np.float32).reshape(8, 8),
+        np.linspace(-300, 300, 64).astype(np.int16).reshape(8, 8),
+        np.linspace(0, 1, 64).astype(np.float64).reshape(8, 8),
+        np.linspace(0, 60000, 64).astype(">u2").reshape(8, 8),
+        np.linspace(0, 60000, 64).astype(">f4").reshape(8, 8),
+    ],
+    ids=lambda image: str(image.dtype),
+)
+def test_values_and_type_stay_as_stored(tmp_path: Path, image: np.ndarray) -> None:
+    path = tmp_path / "typed.tif"
+    tifffile.imwrite(path, image, byteorder=image.dtype.str[0] if image.dtype.byteorder == ">" else None)
+    data = read(path).data
+    np.testing.assert_array_equal(data, image)
+    assert data.dtype == image.dtype.newbyteorder("=")
+    assert data.dtype.isnative
+
+
+def test_rows_without_numbers_are_kept(tmp_path: Path, counts: np.ndarray) -> None:
+    image = counts.astype(np.float32)
+    image[5] = np.nan
+    path = tmp_path / "nan.tif"
+    tifffile.imwrite(path, image)
+    micrograph = read(path)
+    assert not micrograph.refusal
+    np.testing.assert_array_equal(micrograph.data, image)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.full((8, 8), 513, np.uint16), "same value (513)"),
+        (np.full((8, 8), np.nan, np.float32), "only NaN"),
+        (np.eye(8, dtype=bool), "mask"),
+    ],
+)
+def test_what_can_be_shown_but_not_counted(tmp_path: Path, image: np.ndarray, said: str) -> None:
+    path = tmp_path / "odd.tif"
+    tifffile.imwrite(path, image)
+    assert said in read(path).refusal
+
+
+def test_complex_numbers_are_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "fft.tif"
+    tifffile.imwrite(path, np.ones((8, 8), np.complex64))
+    with pytest.raises(InputError, match="Fourier"):
+        read(path)
+
+
+# ---------------------------------------------------------------------- stacks
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metadata": {"axes": "TYX"}},
+        {"metadata": {"axes": "TYX"}, "compression": "zlib", "rowsperstrip": 4},
+        {"metadata": {"axes": "TYX"}, "byteorder": ">"},
+        {"metadata": {"axes": "TYX", "unit": "nm"}, "imagej": True, "resolution": (50, 50)},
+        {"metadata": {"axes": "ZYX"}, "ome": True},
+        {"metadata": None},
+        {"photometric": "minisblack"},
+    ],
+    ids=["plain", "compressed", "big-endian", "imagej", "ome", "pages", "guessed"],
+)
+@pytest.mark.parametrize("n_frames", [3, 4, 7])
+def test_stacks_open_as_t_y_x_lazily(tmp_path: Path, counts: np.ndarray, options: dict, n_frames: int) -> None:
+    frames = np.stack([counts + 1000 * t for t in range(n_frames)]).astype(np.uint16)
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, frames, **{"photometric": "minisblack", **options})
+    micrograph = read(path)
+    assert micrograph.data.shape == frames.shape
+    assert micrograph.data.chunks == ((1,) * n_frames, (24,), (32,))
+    assert micrograph.data.dtype == np.uint16
+    np.testing.assert_array_equal(micrograph.data.compute(), frames)
+    np.testing.assert_array_equal(micrograph.frame(2), frames[2])
+
+
+def test_only_the_frame_that_is_needed_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_atomicity.io.formats import tiff
+
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.arange(5 * 64, dtype=np.uint16).reshape(5, 8, 8), metadata={"axes": "TYX"})
+    asked: list[int] = []
+    plane = tiff._Reader.plane
+    monkeypatch.setattr(
+        tiff._Reader, "plane", lambda self, series, channel, t: (asked.append(t), plane(self, series, channel, t))[1]
+    )
+    micrograph = read(path)
+    assert asked == []
+    micrograph.frame(3)
+    assert asked == [3]
+
+
+def test_colour_frames_are_not_a_time_axis(tmp_path: Path, counts: np.ndarray) -> None:
+    grey = (counts // 8).astype(np.uint8)
+    path = tmp_path / "rgb.tif"
+    tifffile.imwrite(path, np.stack([grey] * 3, axis=-1), photometric="rgb")
+    micrograph = read(path)
+    assert micrograph.data.shape == (24, 32)
+    assert not micrograph.refusal
+    np.testing.assert_array_equal(micrograph.data, grey)
+
+
+def test_stack_of_colour_frames(tmp_path: Path, counts: np.ndarray) -> None:
+    grey = np.stack([(counts // 8 + t).astype(np.uint8) for t in range(4)])
+    path = tmp_path / "rgb_stack.tif"
+    tifffile.imwrite(path, np.stack([grey] * 3, axis=-1), photometric="rgb", metadata={"axes": "TYXS"})
+    micrograph = read(path)
+    np.testing.assert_array_equal(micrograph.data.compute(), grey)
+
+
+def test_planar_colour_with_transparency(tmp_path: Path, counts: np.ndarray) -> None:
+    grey = (counts // 8).astype(np.uint8)
+    path = tmp_path / "rgba.tif"
+    rgba = np.stack([grey, grey, grey, np.full_like(grey, 255)])
+    tifffile.imwrite(path, rgba, photometric="rgb", planarconfig="separate", extrasamples=["unassalpha"])
+    np.testing.assert_array_equal(read(path).data, grey)
+
+
+def test_a_colour_photograph_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "holiday.tif"
+    tifffile.imwrite(path, np.random.default_rng(1).integers(0, 255, (16, 16, 3), np.uint8), photometric="rgb")
+    micrograph = read(path)
+    assert micrograph.data.shape == (16, 16)
+    assert "colour" in micrograph.refusal
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+def test_named_channels_are_images_of_their_own(tmp_path: Path, counts: np.ndarray, kind: str) -> None:
+    names = {"imagej": {"Labels": ["BF", "HAADF"]}, "ome": {"Channel": {"Name": ["BF", "HAADF"]}}}[kind]
+    path = tmp_path / "channels.tif"
+    tifffile.imwrite(path, np.stack([counts // 2, counts]), metadata={"axes": "CYX", **names}, **{kind: True})
+    micrograph = read(path)
+    assert micrograph.provenance.title == "HAADF"
+    np.testing.assert_array_equal(micrograph.data, counts)
+    np.testing.assert_array_equal(read(path, image=0).data, counts // 2)
+    assert "bright-field" in read(path, image=0).refusal
+
+
+def test_several_pages_of_different_size(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "pages.tif"
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(counts[:8, :8], metadata=None)
+        tif.write(counts, metadata=None)
+    assert [info.shape for info in list_images(path)] == [(8, 8), (24, 32)]
+    assert read(path).shape_yx == (24, 32)
+
+
+def test_five_axes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hyper.tif"
+    tifffile.imwrite(path, np.zeros((3, 2, 8, 8), np.uint16), imagej=True, metadata={"axes": "TZYX"})
+    with pytest.raises(InputError, match="4 axes"):
+        read(path)
+
+
+# ---------------------------------------------------------------------- damage
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "rowsperstrip": 4}], ids=["plain", "compressed"])
+@pytest.mark.parametrize("n_frames", [1, 5])
+def test_cut_short(tmp_path: Path, counts: np.ndarray, options: dict, n_frames: int) -> None:
+    path = tmp_path / "cut.tif"
+    frames = counts if n_frames == 1 else np.stack([counts] * n_frames)
+    tifffile.imwrite(path, frames, photometric="minisblack", **options)
+    whole = path.read_bytes()
+    for share in (0.9, 0.5, 0.02):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(InputError, match=r"cut\.tif is damaged, cut short"):
+            read(path)
+
+
+def test_something_else_called_tif(tmp_path: Path) -> None:
+    path = tmp_path / "letter.tif"
+    path.write_text("Dear reader,")
+    with pytest.raises(InputError, match="not a TIFF"):
+        read(path)
+
+
+def test_jeol_sightx(tmp_path: Path, counts: np.ndarray) -> None:
+    xml = (
+        '<?xml version="1.0"?><TemReporter><Eos><EosMode>{mode}</EosMode></Eos><ImageFormingSystem>'
+        "<ModeString>MAG</ModeString><SelectorValue>20000000</SelectorValue></ImageFormingSystem>"
+        "<A><ImageDataInformation><PixelsPerMeter><Horizontal>2500</Horizontal><Vertical>2500</Vertical>"
+        "</PixelsPerMeter></ImageDataInformation></A></TemReporter>"
+    )
+    path = tmp_path / "jeol.tif"
+    tifffile.imwrite(path, counts, description=xml.format(mode="eosTEM"), metadata=None)
+    assert read(path).pixel_size_nm == pytest.approx(0.02)
+    tifffile.imwrite(path, counts, description=xml.format(mode="modeASID"), metadata=None)
+    assert read(path).pixel_size_nm is None
+
+
+def test_a_zero_resolution(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "zero.tif"
+    tifffile.imwrite(path, counts, imagej=True, resolution=(1, 1), metadata={"unit": "nm"})
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        for code in (282, 283):
+            at = tif.pages[0].tags[code].valueoffset
+            content[at : at + 8] = struct.pack(tif.byteorder + "II", 0, 1)
+    path.write_bytes(content)
+    assert read(path).pixel_size_nm is None
