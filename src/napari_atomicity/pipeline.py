@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.calibrate import Calibration
     from napari_atomicity.counting.classify import Evidence
     from napari_atomicity.counting.patches import Patches
+    from napari_atomicity.detection import Measurement
     from napari_atomicity.insight.attribution import Attribution
 
     Calibrations = dict[int, Calibration]
@@ -189,23 +190,14 @@ def detect_steps(
         yield Progress(done, len(chosen), "Finding clusters")
         image = micrograph.frame(index)
         where = f"Frame {index}: " if micrograph.n_frames > 1 else ""
-        blocking, remarks = _inspect(image, pixel_size_nm)
-        if blocking:
-            refused.append(f"{where}{blocking}")
-            continue
         found = detect(image, pixel_size_nm, settings.sensitivity)
-        messages += [f"{where}{sentence}" for sentence in (*remarks, *found.messages)]
-        tables.append(
-            pd.DataFrame(
-                {
-                    **_places(found.y_px, found.x_px, pixel_size_nm),
-                    "frame": np.full(len(found.y_px), index),
-                    "diameter_nm": found.diameter_nm,
-                    "intensity": found.intensity,
-                    "flag": np.asarray(found.flag, dtype=object),
-                }
-            )
-        )
+        blocking = [finding.message for finding in found.findings if finding.blocking]
+        if blocking:
+            refused.append(f"{where}{blocking[0]}")
+            continue
+        messages += [f"{where}{sentence}" for sentence in found.messages]
+        measured = _measured(found.clusters, pixel_size_nm)
+        tables.append(pd.DataFrame({**measured, "frame": np.full(len(found.clusters.y_px), index)}))
     if refused and not tables:
         raise InputError(refused[0])
     table = _numbered(tables)
@@ -213,8 +205,6 @@ def detect_steps(
         others = previous.rows[~previous.rows["frame"].isin(list(chosen))]
         found_now = replace(previous, rows=others.reset_index(drop=True)).without_predictions().rows
         table = previous.redetected(_numbered([table.rows, found_now]), SAME_CLUSTER_NM / pixel_size_nm)
-    if not len(table):
-        messages.append(f"{micrograph.name}: no clusters found.")
     return Detected(table, (*refused, *dict.fromkeys(messages)))
 
 
@@ -223,7 +213,7 @@ def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int
 
     Their predictions are reset: they belonged to the old measurement. Everything a person entered stays.
     """
-    from napari_atomicity.detection import measure
+    from napari_atomicity.detection import measure_at
 
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     rows = table.rows.copy()
@@ -233,13 +223,7 @@ def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int
         yield Progress(done, len(frames), "Measuring")
         here = mine & (rows["frame"] == index).to_numpy()
         y, x = rows.loc[here, ["y_px", "x_px"]].to_numpy(dtype=np.float64).T
-        measured = measure(micrograph.frame(int(index)), pixel_size_nm, y, x)
-        values = {
-            **_places(y, x, pixel_size_nm),
-            "diameter_nm": measured.diameter_nm,
-            "intensity": measured.intensity,
-            "flag": np.asarray(measured.flag, dtype=object),
-        }
+        values = _measured(measure_at(micrograph.frame(int(index)), pixel_size_nm, y, x), pixel_size_nm)
         for name, column in values.items():
             rows.loc[here, name] = column
     computed = [name for name in rows.columns if name.startswith("p_") or name in _PREDICTED]
@@ -248,17 +232,17 @@ def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int
     return replace(table, rows=rows)
 
 
-def _inspect(image: npt.NDArray[np.float32], pixel_size_nm: float) -> tuple[str, list[str]]:
-    """The sentence that forbids counting this frame (empty where none), and the remarks that do not."""
-    from napari_atomicity.detection.checks import inspect
-
-    findings = inspect(image, pixel_size_nm)
-    blocking = [finding.message for finding in findings if finding.blocking]
-    return (blocking[0] if blocking else ""), [finding.message for finding in findings if not finding.blocking]
-
-
-def _places(y_px: npt.NDArray[Any], x_px: npt.NDArray[Any], pixel_size_nm: float) -> dict[str, npt.NDArray[Any]]:
-    return {"y_px": y_px, "x_px": x_px, "y_nm": y_px * pixel_size_nm, "x_nm": x_px * pixel_size_nm}
+def _measured(clusters: Measurement, pixel_size_nm: float) -> dict[str, npt.NDArray[Any]]:
+    """The columns of the table that a measurement fills."""
+    return {
+        "y_px": clusters.y_px,
+        "x_px": clusters.x_px,
+        "y_nm": clusters.y_px * pixel_size_nm,
+        "x_nm": clusters.x_px * pixel_size_nm,
+        "diameter_nm": clusters.diameter_nm,
+        "intensity": clusters.intensity,
+        "flag": np.asarray(clusters.flag, dtype=object),
+    }
 
 
 def _numbered(parts: Sequence[pd.DataFrame]) -> ClusterTable:

@@ -1,0 +1,62 @@
+"""What all tests share: bounded threads, strict Qt, one small simulated micrograph."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# before torch and napari are imported
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("NAPARI_STRICT_QT", "1")
+
+import pytest
+
+from napari_atomicity.micrograph import Micrograph
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Top of the source tree."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def real_folder() -> Path:
+    """Experimental micrographs, which lie beside the repository and are not part of it."""
+    folder = REPOSITORY.parent / "shared" / "real"
+    if not folder.is_dir():
+        pytest.skip("the experimental micrographs are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """A small clean simulated frame with its truth: about twenty clusters of two sizes."""
+    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+
+    spec = sample_spec("clean", {19: 0.5, 55: 0.5}, n_clusters=20, shape=(512, 512), seed=3, pixel_size_nm=0.05)
+    return simulate_frame(spec, seed=3)
+
+
+@pytest.fixture(scope="session")
+def micrograph(simulated) -> Micrograph:
+    """The simulated frame as it would come out of a file."""
+    return Micrograph(simulated.image, simulated.pixel_size_nm, name="simulated")
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory) -> Path:
+    """An untrained model in a file: enough for everything but the truth of its labels."""
+    import torch
+
+    from napari_atomicity.counting.bundle import Bundle, Card, save_bundle
+    from napari_atomicity.counting.network import Network
+
+    sizes = (19, 30, 41, 55, 70)
+    torch.manual_seed(0)
+    network = Network(len(sizes), 2).eval().requires_grad_(False)
+    diameters = {str(n): (0.18 + 0.35 * i / len(sizes), 0.1) for i, n in enumerate(sizes)}
+    card = Card("untrained", sizes, ("raw", "lcn"), lcn_window_nm=1.0, diameter_nm=diameters)
+    return save_bundle(Bundle(card, network), tmp_path_factory.mktemp("model") / "untrained.safetensors")

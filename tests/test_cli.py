@@ -1,0 +1,274 @@
+"""The command line from end to end: files, exit codes, and what a person reads when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_atomicity import cli
+from napari_atomicity.io import read
+from napari_atomicity.io.tables import read_table, write_table
+from napari_atomicity.pipeline import Settings, analyse
+
+
+def _write(path: Path, data: np.ndarray, pixel_size_nm: float | None = 0.05) -> Path:
+    if pixel_size_nm is None:
+        tifffile.imwrite(path, data)
+    else:
+        resolution = (1 / pixel_size_nm, 1 / pixel_size_nm)
+        tifffile.imwrite(path, data, imagej=True, resolution=resolution, metadata={"unit": "nm"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def image(simulated, tmp_path_factory) -> Path:
+    return _write(tmp_path_factory.mktemp("images") / "good.tif", simulated.image)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line; gives exit code, stdout and the lines of stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, list[str]]:
+        code = cli.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err.splitlines()
+
+    return call
+
+
+def test_analyse_writes_table_report_and_figure(run, image, model_path, tmp_path):
+    code, out, err = run("analyse", image, "-o", tmp_path, "--model", model_path)
+    assert (code, err) == (0, [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "good.clusters.csv", "good.clusters.png", "good.report.json",
+    ]  # fmt: skip
+    assert str(tmp_path / "good.clusters.csv") in out
+    report = json.loads((tmp_path / "good.report.json").read_text(encoding="utf-8"))
+    assert report["counts"]["found"] == len(read_table(tmp_path / "good.clusters.csv")) > 10
+    assert report["image"]["path"].endswith("good.tif")
+    assert (tmp_path / "good.clusters.png").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("adapt", ["auto", "off"])
+def test_command_line_and_python_give_the_same_table(run, image, model_path, tmp_path, adapt):
+    run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", adapt)
+    table = analyse(read(image), Settings(model=str(model_path), adapt=adapt)).table
+    pd.testing.assert_frame_equal(read_table(tmp_path / "good.clusters.csv").rows, table.rows, check_exact=True)
+
+
+def _missing(folder: Path) -> Path:
+    return folder / "missing.tif"
+
+
+def _empty(folder: Path) -> Path:
+    (folder / "bad.tif").touch()
+    return folder / "bad.tif"
+
+
+def _cut_short(folder: Path) -> Path:
+    path = _write(folder / "bad.tif", np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32))
+    path.write_bytes(path.read_bytes()[:5000])
+    return path
+
+
+def _constant(folder: Path) -> Path:
+    return _write(folder / "bad.tif", np.full((128, 128), 3, dtype=np.uint16))
+
+
+def _nan(folder: Path) -> Path:
+    return _write(folder / "bad.tif", np.full((128, 128), np.nan, dtype=np.float32))
+
+
+def _uncalibrated(folder: Path) -> Path:
+    return _write(folder / "bad.tif", np.random.default_rng(0).integers(0, 999, (128, 128), np.uint16), None)
+
+
+def _photograph(folder: Path) -> Path:
+    from imageio.v3 import imwrite
+
+    imwrite(folder / "bad.png", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    return folder / "bad.png"
+
+
+def _no_image(folder: Path) -> Path:
+    (folder / "bad.txt").write_text("not an image", encoding="utf-8")
+    return folder / "bad.txt"
+
+
+def _folder(folder: Path) -> Path:
+    (folder / "bad").mkdir()
+    return folder / "bad"
+
+
+BAD = [_missing, _empty, _cut_short, _constant, _nan, _uncalibrated, _photograph, _no_image, _folder]
+
+
+@pytest.mark.parametrize("command", ["analyse", "detect", "explain"])
+@pytest.mark.parametrize("make", BAD, ids=lambda make: make.__name__.strip("_"))
+def test_bad_input_is_one_clear_line_and_exit_code_2(run, model_path, tmp_path, command, make):
+    model = [] if command == "detect" else ["--model", model_path]
+    code, out, err = run(command, make(tmp_path), "-o", tmp_path / "out", *model)
+    assert code == 2
+    assert out == ""
+    (line,) = err
+    assert line.startswith("napari-atomicity: ") and line.endswith((".", ")"))
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["count"],
+        ["analyse"],
+        ["analyse", "x.tif"],
+        ["analyse", "x.tif", "-o", "out", "--adapt", "always"],
+        ["analyse", "x.tif", "-o", "out", "--deposited", "nineteen"],
+        ["analyse", "x.tif", "-o", "out", "--pixel-size", "large"],
+        ["analyse", "x.tif", "-o", "out", "--scale", "-3"],
+        ["analyse", "x.tif", "-o", "out", "--sensitivity", "7"],
+        ["analyse", "x.tif", "-o", "out", "--model", "no-such-model"],
+        ["simulate", "-o", "out", "--condition", "sunny"],
+    ],
+)
+def test_an_impossible_call_is_one_line_and_exit_code_2(run, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_that_do_not_fit_the_image_are_said(run, image, model_path, tmp_path):
+    for wrong in (["--frame", 4], ["--pixel-size", 0], ["--image", 7], ["--deposited", "20"]):
+        code, _, err = run("analyse", image, "-o", tmp_path, "--model", model_path, *wrong)
+        assert (code, len(err)) == (2, 1), err
+
+
+def test_one_bad_image_does_not_stop_the_others(run, image, model_path, tmp_path):
+    bad = _constant(tmp_path)
+    for extra in ([], ["--session"]):
+        out = tmp_path / f"out{len(extra)}"
+        code, _, err = run("analyse", bad, image, tmp_path / "none.tif", "-o", out, "--model", model_path, *extra)
+        assert code == 2
+        assert sorted(line.split(":")[1].strip() for line in err) == ["bad", "none"]
+        assert (out / "good.clusters.csv").exists()
+        assert len(list(out.iterdir())) == 3
+
+
+def test_no_clusters_is_a_result_and_not_a_fault(run, model_path, tmp_path):
+    noise = np.random.default_rng(0).normal(1000, 30, (256, 256)).astype(np.float32)
+    image = _write(tmp_path / "support.tif", noise)
+    code, out, err = run("analyse", image, "-o", tmp_path, "--model", model_path)
+    assert (code, len(err)) == (0, 1)
+    assert "No cluster" in err[0] and "support: 0 clusters" in out
+    assert len(read_table(tmp_path / "support.clusters.csv")) == 0
+    assert run("explain", image, "-o", tmp_path, "--model", model_path)[0] == 0
+
+
+def test_two_images_of_one_name_do_not_overwrite_each_other(run, simulated, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    first = _write(tmp_path / "a" / "scan.tif", simulated.image)
+    second = _write(tmp_path / "b" / "Scan.tif", simulated.image[:300, :300])
+    code, _, err = run("detect", first, second, "-o", tmp_path / "out")
+    assert code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Scan-2.clusters.csv", "scan.clusters.csv"]
+    assert any("Scan-2" in line for line in err)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("a:b?c", "a_b_c"), ("NUL", "NUL_"), ("com1.x", "com1.x_"), ("x. ", "x"), ("Pt µ 1", "Pt µ 1"), ("...", "image")],
+)
+def test_names_that_some_system_refuses_are_made_safe(name, safe):
+    assert cli.safe_name(name) == safe
+
+
+def test_labels_that_a_person_gave_are_never_overwritten(run, image, tmp_path):
+    run("detect", image, "-o", tmp_path)
+    path = tmp_path / "good.clusters.csv"
+    write_table(read_table(path).annotate([0], "Pt55"), path)
+    before = path.read_bytes()
+    code, _, err = run("detect", image, "-o", tmp_path)
+    assert (code, len(err)) == (2, 1)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_fault_of_ours_is_one_line_with_a_log(run, image, tmp_path, monkeypatch):
+    import platformdirs
+
+    def broken(*_, **__):
+        raise ZeroDivisionError("seven\nlines")
+
+    monkeypatch.setattr("napari_atomicity.pipeline.detect_steps", broken)
+    monkeypatch.setattr(platformdirs, "user_log_path", lambda *_, **__: tmp_path)
+    code, _, err = run("detect", image, "-o", tmp_path / "out")
+    assert code == 1
+    (line,) = err
+    (log,) = tmp_path.glob("fault-*.log")
+    assert str(log) in line and "ZeroDivisionError: seven lines" in line
+    assert "in broken" in log.read_text(encoding="utf-8")
+
+
+def test_explain_writes_heat_maps_in_register(run, image, model_path, tmp_path):
+    code, _, err = run("explain", image, "-o", tmp_path, "--model", model_path)
+    assert (code, err) == (0, [])
+    for channel in ("raw", "lcn"):
+        heat = read(tmp_path / f"good.{channel}.heatmap.tif")
+        assert heat.shape_yx == read(image).shape_yx
+        assert heat.pixel_size_nm == pytest.approx(0.05, rel=1e-4)
+        assert (tmp_path / f"good.{channel}.heatmap.png").exists()
+
+
+def test_a_stack_gives_one_table_and_stacked_heat_maps(run, simulated, model_path, tmp_path):
+    frames = np.stack([simulated.image, simulated.image[::-1]])
+    stack = _write(tmp_path / "stack.tif", frames)
+    assert run("analyse", stack, "-o", tmp_path, "--model", model_path)[0] == 0
+    assert set(read_table(tmp_path / "stack.clusters.csv").rows["frame"]) == {0, 1}
+    assert run("explain", stack, "-o", tmp_path, "--model", model_path)[0] == 0
+    assert tifffile.imread(tmp_path / "stack.raw.heatmap.tif").shape == frames.shape
+    assert run("analyse", stack, "-o", tmp_path / "one", "--model", model_path, "--frame", 1)[0] == 0
+    assert set(read_table(tmp_path / "one" / "stack.clusters.csv").rows["frame"]) == {1}
+
+
+def test_info_says_what_would_be_read(run, image, tmp_path):
+    code, out, err = run("info", image)
+    assert (code, err) == (0, [])
+    assert "512 × 512" in out and "0.05 nm" in out
+    code, out, err = run("info", image, tmp_path / "none.tif")
+    assert (code, len(err)) == (2, 1) and "512 × 512" in out
+
+
+def test_simulate_writes_a_calibrated_frame_with_its_truth(run, tmp_path):
+    call = ("simulate", "-o", tmp_path, "--condition", "nominal", "--sizes", "19,30", "--clusters", 10, "--seed", 1)
+    assert run(*call)[0] == 0
+    (image,) = tmp_path.glob("*.tif")
+    facts = json.loads(image.with_suffix(".truth.json").read_text(encoding="utf-8"))
+    assert read(image).pixel_size_nm == pytest.approx(facts["pixel_size_nm"], rel=1e-4)
+    truth = pd.read_csv(image.with_suffix(".truth.csv"))
+    assert set(truth.loc[truth["kind"] == "cluster", "n_atoms"]) == {19, 30}
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    run(*call)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", lambda: 1)() == 0, reason="nobody refuses us")
+def test_a_folder_that_cannot_be_written_is_said(run, image, tmp_path):
+    tmp_path.chmod(0o500)
+    code, _, err = run("detect", image, "-o", tmp_path / "out")
+    assert (code, len(err)) == (2, 1)
+
+
+def test_an_output_folder_that_is_a_file_is_said(run, image, tmp_path):
+    (tmp_path / "out").touch()
+    code, _, err = run("detect", image, "-o", tmp_path / "out")
+    assert (code, len(err)) == (2, 1)

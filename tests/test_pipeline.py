@@ -1,0 +1,245 @@
+"""The chain as a whole: what carries over, what agrees to the bit, what the report says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_atomicity.counting.bundle import load_bundle
+from napari_atomicity.errors import InputError
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import (
+    Settings,
+    analyse,
+    analyse_steps,
+    classify_steps,
+    detect,
+    detect_steps,
+    explain_steps,
+    measure_steps,
+)
+from napari_atomicity.progress import drain
+
+
+@pytest.fixture(scope="module")
+def settings(model_path) -> Settings:
+    return Settings(model=str(model_path))
+
+
+@pytest.fixture(scope="module")
+def analysis(micrograph, settings):
+    return analyse(micrograph, settings)
+
+
+@pytest.fixture(scope="module")
+def stack(micrograph) -> Micrograph:
+    """The frame, nothing at all, and the frame turned over."""
+    image = micrograph.data
+    return Micrograph(np.stack([image, np.zeros_like(image), image[::-1]]), micrograph.pixel_size_nm, name="stack")
+
+
+def test_detection_finds_the_simulated_clusters_and_fills_both_units(micrograph, simulated):
+    table = detect(micrograph).table
+    truth = simulated.truth[simulated.truth["kind"] == "cluster"]
+    distance = np.linalg.norm(table.centres_px[:, None] - truth[["y_px", "x_px"]].to_numpy()[None], axis=2)
+    assert (distance.min(axis=0) * micrograph.pixel_size_nm < 0.5).mean() > 0.9
+    np.testing.assert_allclose(
+        table.rows[["y_nm", "x_nm"]].to_numpy(), table.centres_px * micrograph.pixel_size_nm, rtol=0, atol=0
+    )
+    assert (table.rows["label"] == "").all()
+
+
+def test_an_uncalibrated_or_refused_micrograph_is_not_counted(micrograph):
+    with pytest.raises(InputError, match="pixel size"):
+        detect(Micrograph(micrograph.data))
+    with pytest.raises(InputError, match="a photograph"):
+        detect(Micrograph(micrograph.data, 0.05, refusal="This is a photograph."))
+    with pytest.raises(InputError):
+        detect(Micrograph(np.full((64, 64), 7.0, dtype=np.float32), 0.05, name="flat"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sensitivity": 1.5}, {"adapt": "always"}, {"scale": -1.0}, {"scale": float("nan")}, {"deposited": (0,)}]
+)
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(InputError):
+        Settings(**wrong)
+
+
+def test_a_new_detection_keeps_what_a_person_did(micrograph, settings):
+    first = detect(micrograph).table
+    kept, deleted = int(first.ids[0]), int(first.ids[1])
+    edited = first.annotate([kept], "Pt55").drop([deleted])
+    edited = edited.add({"y_px": [250.5], "x_px": [10.5], "frame": [0]})
+    again = drain(detect_steps(micrograph, Settings(sensitivity=0.6), edited)).table
+    assert again.rows.set_index("id").loc[kept, "annotation"] == "Pt55"
+    assert deleted not in again.ids
+    assert edited.next_id - 1 in again.ids
+    gone = first.rows.set_index("id").loc[deleted, ["y_px", "x_px"]].to_numpy(dtype=float)
+    assert np.linalg.norm(again.centres_px - gone, axis=1).min() > 5
+
+
+def test_a_point_placed_by_hand_is_measured_where_it_is_and_loses_its_old_label(micrograph, analysis):
+    table = analysis.table
+    row = table.rows.iloc[3]
+    moved = table.with_columns(
+        y_px=table.rows["y_px"].where(table.rows["id"] != row["id"], row["y_px"] + 1.5),
+        annotation=table.rows["annotation"].where(table.rows["id"] != row["id"], "Pt30"),
+    )
+    measured = drain(measure_steps(micrograph, moved, [int(row["id"])])).rows
+    new = measured.iloc[3]
+    assert new["y_px"] == row["y_px"] + 1.5
+    assert new["y_nm"] == new["y_px"] * micrograph.pixel_size_nm
+    assert new["diameter_nm"] > 0 and new["intensity"] > 0
+    assert new["label"] == "" and np.isnan(new["confidence"]) and np.isnan(new["p_19"])
+    assert new["annotation"] == "Pt30"
+    others = measured["id"] != row["id"]
+    pd.testing.assert_frame_equal(measured[others], moved.rows[others])
+
+
+def test_every_row_is_labelled_and_says_by_which_model_state(analysis):
+    rows = analysis.table.rows
+    assert analysis.table.class_sizes == (19, 30, 41, 55, 70)
+    labelled = rows["label"] != ""
+    assert labelled.mean() > 0.9
+    assert set(rows.loc[labelled, "source"]) == {"base"}
+    assert rows.loc[labelled, "confidence"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("adapt", ["auto", "off"])
+def test_the_same_input_gives_the_same_table_to_the_bit(micrograph, settings, adapt):
+    chosen = Settings(model=settings.model, adapt=adapt)
+    first, second = (analyse(micrograph, chosen).table.rows for _ in range(2))
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_step_by_step_as_the_window_does_gives_the_table_of_the_whole_chain(micrograph, settings, analysis):
+    import torch
+
+    torch.set_num_threads(1)  # whatever the caller had set
+    bundle = load_bundle(settings.model)
+    found = drain(detect_steps(micrograph, settings))
+    again = drain(detect_steps(micrograph, settings, found.table))  # a second click
+    classified = drain(classify_steps(micrograph, again.table, bundle, settings))
+    pd.testing.assert_frame_equal(classified.table.rows, analysis.table.rows, check_exact=True)
+    twice = drain(classify_steps(micrograph, classified.table, bundle, settings))
+    pd.testing.assert_frame_equal(twice.table.rows, analysis.table.rows, check_exact=True)
+
+
+def test_stopping_at_any_step_changes_nothing(micrograph, settings, analysis):
+    table = detect(micrograph).table
+    before = table.rows.copy()
+    steps = classify_steps(micrograph, table, load_bundle(settings.model), settings)
+    next(steps)
+    next(steps)
+    steps.close()
+    pd.testing.assert_frame_equal(table.rows, before, check_exact=True)
+
+
+def test_every_frame_of_a_stack_is_counted_and_an_empty_one_said(stack, settings, analysis):
+    done = analyse(stack, settings)
+    assert sorted(done.table.rows["frame"].unique()) == [0, 2]
+    assert any(message.startswith("Frame 1:") for message in done.messages)
+    first = done.table.rows[done.table.rows["frame"] == 0]
+    np.testing.assert_array_equal(first["intensity"], analysis.table.rows["intensity"])
+    assert set(done.calibrations) == {0, 2}
+
+
+def test_one_frame_of_a_stack_can_be_chosen(stack, settings):
+    only = drain(detect_steps(stack, settings, frames=[2])).table
+    assert set(only.rows["frame"]) == {2}
+    with pytest.raises(InputError, match="no frame 9"):
+        drain(detect_steps(stack, settings, frames=[9]))
+    whole = drain(detect_steps(stack, settings)).table.annotate([0], "Pt19")
+    again = drain(detect_steps(stack, settings, whole, frames=[2])).table
+    pd.testing.assert_frame_equal(again.rows, whole.rows, check_exact=True)
+
+
+def test_patches_follow_the_order_of_the_table(stack, settings):
+    table = drain(detect_steps(stack, settings)).table
+    bundle = load_bundle(settings.model)
+    straight = drain(classify_steps(stack, table, bundle, Settings(adapt="off"))).table.rows
+    order = np.random.default_rng(0).permutation(len(table))
+    mixed = type(table)(table.rows.iloc[order].reset_index(drop=True), (), table.next_id)
+    shuffled = drain(classify_steps(stack, mixed, bundle, Settings(adapt="off"))).table.rows
+    merged = shuffled.sort_values("id", ignore_index=True)
+    np.testing.assert_array_equal(merged["label"], straight["label"])
+    np.testing.assert_allclose(merged["n_atoms"], straight["n_atoms"], rtol=1e-4)
+
+
+def test_no_clusters_is_an_empty_table_with_the_columns_of_the_model(settings):
+    noise = np.random.default_rng(0).normal(1000, 30, (256, 256)).astype(np.float32)
+    done = analyse(Micrograph(noise, 0.05, name="support"), settings)
+    assert len(done.table) == 0
+    assert done.table.class_sizes == (19, 30, 41, 55, 70)
+    assert any("No cluster" in message for message in done.messages)
+    assert json.dumps(done.report(), allow_nan=False)
+
+
+def test_images_of_a_session_calibrate_each_other(micrograph, settings):
+    turned = Micrograph(np.ascontiguousarray(micrograph.data.T), micrograph.pixel_size_nm, name="turned")
+    flat = Micrograph(np.zeros((64, 64), dtype=np.float32), 0.05, name="flat")
+    refused = []
+    steps = analyse_steps(
+        [micrograph, flat, turned], settings, session=True, refused=lambda image, error: refused.append(image.name)
+    )
+    first, second = drain(steps)
+    assert refused == ["flat"]
+    assert first.session == second.session == ("simulated", "turned")
+    alone = drain(analyse_steps([micrograph], settings))[0]
+    assert alone.session == ()
+    assert not np.array_equal(alone.calibrations[0].weight, first.calibrations[0].weight)
+
+
+def test_a_known_scale_is_used_even_without_adaptation(micrograph, settings, simulated):
+    scale = simulated.scale_counts_nm2_per_atom
+    done = analyse(micrograph, Settings(model=settings.model, adapt="off", scale=scale))
+    assert done.calibrations[0].scale == pytest.approx(scale)
+    assert analyse(micrograph, Settings(model=settings.model, adapt="off")).calibrations == {}
+
+
+def test_the_report_holds_everything_the_numbers_depend_on(analysis):
+    report = json.loads(json.dumps(analysis.report(), allow_nan=False))
+    assert report["image"]["pixel_size_nm"] == 0.05
+    assert len(report["image"]["sha256"]) == len(report["model"]["sha256"]) == 64
+    assert report["parameters"]["adapt"] == "auto"
+    assert {"napari-atomicity", "numpy", "torch", "python"} <= set(report["versions"])
+    counts = report["counts"]
+    assert counts["found"] == len(analysis.table) == counts["analysed"] + sum(counts["rejected"].values())
+    assert counts["analysed"] == sum(row["count"] for row in report["ratios"])
+    for row in report["ratios"]:
+        assert row["low"] <= row["fraction"] <= row["high"]
+    assert isinstance(report["ambiguous"], bool)
+    chances = [candidate["probability"] for candidate in report["candidates"]]
+    assert chances == sorted(chances, reverse=True) and report["candidates"][0]["dominant"].startswith("Pt")
+    assert {"detect", "classify", "calibrate"} <= set(report["timings"])
+
+
+def test_rejected_clusters_are_counted_by_reason(analysis):
+    import dataclasses
+
+    flags = analysis.table.rows["flag"].copy()
+    flags.iloc[:3] = ["border", "border", "saturated"]
+    table = analysis.table.with_columns(flag=flags)
+    report = dataclasses.replace(analysis, table=table).report()
+    assert report["counts"]["rejected"] == {"border": 2, "saturated": 1}
+    assert report["counts"]["analysed"] == sum(row["count"] for row in report["ratios"])
+
+
+def test_heat_maps_lie_over_their_clusters(micrograph, settings, analysis):
+    chosen = [int(i) for i in analysis.table.ids[:2]]
+    explained = drain(explain_steps(micrograph, analysis.table, analysis.bundle, ids=chosen))
+    assert list(explained.ids) == chosen
+    assert explained.overlay.shape == (len(explained.channel_names), *micrograph.shape_yx)
+    assert np.isfinite(explained.overlay).all()
+    far = (
+        np.linalg.norm(
+            np.indices(micrograph.shape_yx).transpose(1, 2, 0)[:, :, None] - analysis.table.centres_px[:2], axis=-1
+        ).min(axis=-1)
+        * micrograph.pixel_size_nm
+        > 2.5
+    )
+    assert not explained.overlay[:, far].any()
