@@ -41,8 +41,9 @@ class Card:
     integral_tau
         Standard deviation, in log units, added to the stated error of the integral, for the same reason.
     outside_threshold, outside_threshold_scaled
-        Probability of being none of the classes above which a cluster is called ``other``: 5 % false rejection on
-        structures never trained on, without and with the scale of the image.
+        Probability of being none of the classes above which a cluster is called ``other``: at least one half, and so
+        that at most 5 % of the class members of structures never trained on are rejected; without and with the scale
+        of the image.
     effective_clusters
         The most that a frame's clusters count as independent witnesses of shape: blur and flatness are shared.
     diameter_nm
@@ -69,8 +70,8 @@ class Card:
     patch_nm_per_px: float = NM_PER_PX
     temperature: float = 1.0
     integral_tau: float = 0.02
-    outside_threshold: float = 0.9
-    outside_threshold_scaled: float = 0.9
+    outside_threshold: float = 0.5
+    outside_threshold_scaled: float = 0.5
     effective_clusters: float = 30.0
     diameter_nm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Making models: labelled libraries, training, calibration of probabilities, scores."""

@@ -1,0 +1,61 @@
+"""Heat maps of single clusters, laid over the micrograph they come from."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX
+from napari_atomicity.insight.attribution import Attribution
+
+
+def compose(
+    attribution: Attribution,
+    centres_px: npt.NDArray[np.float64],
+    shape_yx: tuple[int, int],
+    pixel_size_nm: float,
+) -> npt.NDArray[np.float32]:
+    """One heat image a channel, on the pixels of the micrograph.
+
+    Parameters
+    ----------
+    attribution
+        Heat maps of n clusters.
+    centres_px
+        (n, 2) centres y, x in pixels of the micrograph, where the patches were cut.
+    shape_yx, pixel_size_nm
+        Of the micrograph.
+
+    Returns
+    -------
+    (channels, y, x) float32. Each map is interpolated linearly at the centres of the image's pixels; where windows
+    overlap the larger value stands; 0 where nothing is attributed.
+    """
+    height, width = shape_yx
+    channels = attribution.maps.shape[1]
+    image = np.zeros((channels, height, width), dtype=np.float32)
+    for maps, (y, x) in zip(attribution.maps, centres_px, strict=True):
+        if not maps.any():
+            continue
+        rows, down = _weights(float(y), height, pixel_size_nm)
+        cols, across = _weights(float(x), width, pixel_size_nm)
+        if rows.stop > rows.start and cols.stop > cols.start:
+            part = image[:, rows, cols]
+            np.maximum(part, down @ maps @ across.T, out=part)
+    return image
+
+
+def _weights(centre_px: float, size: int, pixel_size_nm: float) -> tuple[slice, npt.NDArray[np.float32]]:
+    """Image pixels that the patch reaches along one axis, and (pixels, 64) weights of linear interpolation."""
+    reach = PATCH_PX / 2 * NM_PER_PX / pixel_size_nm
+    first = max(int(np.ceil(centre_px - reach)), 0)
+    stop = min(int(np.floor(centre_px + reach)) + 1, size)
+    pixel = np.arange(first, max(stop, first))
+    place = (pixel - centre_px) * pixel_size_nm / NM_PER_PX + (PATCH_PX - 1) / 2
+    place = np.clip(place, 0, PATCH_PX - 1)
+    low = np.minimum(place.astype(int), PATCH_PX - 2)
+    weights = np.zeros((len(pixel), PATCH_PX), dtype=np.float32)
+    rows = np.arange(len(pixel))
+    weights[rows, low] = 1 - (place - low)
+    weights[rows, low + 1] += place - low
+    return slice(first, max(stop, first)), weights
