@@ -48,6 +48,7 @@ def test_jpeg_chroma_does_not_make_a_micrograph_a_photograph(tmp_path: Path) -> 
     Image.fromarray(np.stack([grey] * 3, axis=-1)).save(path, quality=90)
     micrograph = read(path)
     assert not micrograph.refusal
+    assert "JPEG" in micrograph.warnings[0]
     assert np.corrcoef(micrograph.data.ravel(), grey.ravel())[0, 1] > 0.9
 
 

@@ -25,6 +25,8 @@ def images(path: Path) -> list[RawImage]:
     if picture.ndim == 3:
         warnings, refusal = verdict(picture)
         picture = to_grey(picture)
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        warnings += ("JPEG compression has changed the intensities; count on the microscope's own file.",)
     return [
         RawImage(
             title="",
