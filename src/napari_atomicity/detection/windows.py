@@ -65,7 +65,7 @@ def _nearest(centre: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.int6
     return np.clip(np.floor(np.asarray(centre) + 0.5), 0, size - 1).astype(np.int64)
 
 
-def _target(size_px: int, ratio: float) -> npt.NDArray[np.float64]:
+def _target(size_px: int, ratio: float) -> npt.NDArray[np.floating]:
     """Centres of the target pixels relative to the window's centre, in source pixels."""
     return (np.arange(size_px) - (size_px - 1) / 2) * ratio
 

@@ -1,0 +1,1 @@
+"""Simulated micrographs of size-selected clusters, with their truth."""

@@ -108,8 +108,7 @@ def _smooth_noise(shape: tuple[int, int], sigma_px: float, rng: np.random.Genera
     if step > 1:
         origin = rng.uniform(0, 2, 2)
         grid = [origin[axis] + np.arange(n, dtype=np.float32) / step for axis, n in enumerate(shape)]
-        rows = ndimage.map_coordinates(noise, np.meshgrid(*grid, indexing="ij"), order=1)
-        return np.asarray(rows, dtype=np.float32)
+        return np.asarray(ndimage.map_coordinates(noise, np.meshgrid(*grid, indexing="ij"), order=1), dtype=np.float32)
     return np.asarray(noise[: shape[0], : shape[1]], dtype=np.float32)
 
 
@@ -143,7 +142,7 @@ def acquire(
     counts = detector.black + detector.gain * noisy
     if detector.full_scale > 0:
         counts = np.minimum(counts, detector.full_scale)
-    return counts.astype(np.float32)
+    return np.asarray(counts, dtype=np.float32)
 
 
 def _mixing(correlation: float) -> float:

@@ -61,7 +61,8 @@ def make_structure(
     if n_atoms < 1:
         raise InputError(f"A cluster of {n_atoms} atoms does not exist; give a number of atoms above zero.")
     spacing = ELEMENTS[element][0]
-    block = _block(n_atoms, spacing, rng)
+    # a thin slice through a tilted block would be full of holes: rafts lie on their close-packed plane
+    block = _block(n_atoms, spacing, rng, tilted=rng.random() < 0.5 * (1 - flatness))
     sphere_radius = (3 * n_atoms * spacing**3 / np.sqrt(2) / (4 * np.pi)) ** (1 / 3)
     height = 2 * sphere_radius * (1 - flatness) + 0.35 * spacing
     # what a flat cluster loses in height it gains in width
@@ -80,8 +81,8 @@ def make_structure(
     return chosen
 
 
-def _block(n_atoms: int, spacing: float, rng: np.random.Generator) -> Positions:
-    """Close-packed atoms above z = 0: (111) on the support for most, any orientation for the rest."""
+def _block(n_atoms: int, spacing: float, rng: np.random.Generator, tilted: bool) -> Positions:
+    """Close-packed atoms above z = 0, their close-packed plane on the support or turned any way."""
     reach = int(np.ceil(1.2 * np.sqrt(n_atoms))) + 3
     grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
     plane = grid @ np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
@@ -91,7 +92,7 @@ def _block(n_atoms: int, spacing: float, rng: np.random.Generator) -> Positions:
         layers.append(np.column_stack([plane + register * step, np.full(len(plane), layer * np.sqrt(2 / 3))]))
         register += 1 if rng.random() < 0.75 else -1  # stacking faults make hcp and twinned stretches
     block = np.vstack(layers) * spacing
-    if rng.random() < 0.35:
+    if tilted:
         block[:, 2] -= block[:, 2].mean()
         block = block @ _rotation(rng).T
         block[:, 2] -= rng.uniform(-0.5, 0.5) * spacing
@@ -117,17 +118,17 @@ def _outline(angle: Positions, rng: np.random.Generator) -> Positions:
     return total
 
 
-def _relaxed(atoms: Positions, spacing: float, steps: int = 40) -> Positions:
-    """Soft spheres: push overlaps apart, pull loose atoms in, keep everything on the support."""
+def _relaxed(atoms: Positions, spacing: float, steps: int = 60) -> Positions:
+    """Soft spheres that push overlaps apart while a weak pull keeps the cluster together on the support."""
     atoms = atoms.copy()
-    for _ in range(steps):
+    for step in range(steps):
         apart = atoms[:, None] - atoms[None]
         distance = np.sqrt((apart**2).sum(-1)) + 1e-9
         np.fill_diagonal(distance, np.inf)
-        overlap = np.clip(0.96 * spacing - distance, 0, None)
-        stretch = np.where(distance < 1.5 * spacing, np.clip(distance - 1.06 * spacing, 0, None), 0)
-        push = (0.25 * overlap - 0.02 * stretch) / distance
+        push = 0.25 * np.clip(0.97 * spacing - distance, 0, None) / distance
         atoms += (push[..., None] * apart).sum(axis=1)
+        if step < steps - 15:
+            atoms[:, :2] -= 0.006 * (atoms[:, :2] - atoms[:, :2].mean(axis=0))
         np.clip(atoms[:, 2], 0, None, out=atoms[:, 2])
     return atoms
 
@@ -153,7 +154,7 @@ class StructureLibrary:
         """A cluster of `n_atoms` whose flatness is near `flatness`, turned about the beam and tilted a little."""
         # the flatness of cluster i of the library grows with i, so a frame's flatness picks a neighbourhood
         place = np.clip(flatness + rng.normal(0, 0.16), 0, 1) * (self.per_size - 1)
-        index = int(round(place))
+        index = round(float(place))
         atoms = self.get(n_atoms, index)
         turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, np.radians(4), 2)
         atoms = atoms @ _axis_rotation(turn).T

@@ -1,0 +1,132 @@
+"""Is this image one whose clusters can be counted? If not: what is it, and what can be done?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, ndimage
+
+from napari_atomicity.detection.finding import averaged
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something odd about an image.
+
+    Attributes
+    ----------
+    code
+        Short name: constant, empty, saturated, bright_field, lattice, gaps, small.
+    message
+        One sentence: what it is and what to do.
+    blocking
+        Whether nothing in the image can be counted.
+    """
+
+    code: str
+    message: str
+    blocking: bool
+
+
+#: power of a lattice's peaks over the typical power at the same spacing; 2000 to 5000 on real lattices, up to 300
+#: on micrographs of clusters
+_LATTICE_PEAK: Final = 1200.0
+_SMALLEST_FIELD_NM: Final = 2.0
+
+
+def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Finding, ...]:
+    """Look at a frame before anything is counted in it.
+
+    Parameters
+    ----------
+    image
+        (y, x) micrograph in counts.
+    pixel_size_nm
+        Side of a pixel, nm.
+    """
+    valid = np.isfinite(image)
+    share = float(valid.mean()) if image.size else 0.0
+    if share < 0.5:
+        return (Finding("empty", f"Only {share:.0%} of the pixels hold data; open another frame.", True),)
+    values = image[valid] if share < 1 else image
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return (
+            Finding("constant", f"Every pixel has the value {low:g}: nothing was recorded; open another image.", True),
+        )
+    if min(image.shape) * pixel_size_nm < _SMALLEST_FIELD_NM:
+        return (Finding("small", "The field is smaller than 2 nm; open a larger field of view.", True),)
+    found = [
+        _gaps(share),
+        _saturated(values, low, high),
+        _bright_field(image, pixel_size_nm),
+        _lattice(image, pixel_size_nm),
+    ]
+    return tuple(finding for finding in found if finding)
+
+
+def _gaps(share: float) -> Finding | None:
+    if share == 1:
+        return None
+    return Finding("gaps", f"{1 - share:.1%} of the pixels hold no data (nan); clusters there are flagged.", False)
+
+
+def _saturated(values: npt.NDArray[np.floating], low: float, high: float) -> Finding | None:
+    at_top = float(np.mean(values >= high))
+    if at_top < 1e-4 or at_top * values.size < 20:
+        return None
+    blocking = at_top > 0.25
+    advice = "record with less gain" if blocking else "clusters there are flagged and counted too low"
+    return Finding("saturated", f"{at_top:.2%} of the pixels are saturated at {high:g} counts: {advice}.", blocking)
+
+
+def _bright_field(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | None:
+    """Of blobs of a cluster's size the dark ones stand out."""
+    factor = max(1, min(int(0.2 / pixel_size_nm), min(image.shape) // 16))
+    coarse = averaged(image, factor)
+    coarse = np.nan_to_num(coarse, nan=float(np.nanmedian(coarse)))
+    grid = pixel_size_nm * factor
+    blobs = ndimage.gaussian_filter(coarse, 0.25 / grid) - ndimage.gaussian_filter(coarse, 1.0 / grid)
+    blobs -= blobs.mean()
+    skewness = float(np.mean(blobs**3)) / (float(np.mean(blobs**2)) ** 1.5 + 1e-30)
+    darkest, brightest = np.quantile(blobs, (2e-4, 1 - 2e-4))
+    if skewness < -1 and -darkest > 1.3 * brightest:
+        return Finding(
+            "bright_field",
+            "The particles are darker than their surroundings, as in a bright-field image; open the HAADF image.",
+            True,
+        )
+    return None
+
+
+def _lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | None:
+    """Sharp peaks in the power spectrum, at lattice spacings, in most parts of the field."""
+    side = min(256, *image.shape)
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side, pixel_size_nm)] * 2, indexing="ij"))[:, : side // 2 + 1]
+    ring = (frequency * pixel_size_nm * side + 0.5).astype(int)
+    band = (frequency > 1 / 0.6) & (frequency < 1 / 0.09) & (ring >= 4)
+    # scan-line noise lies on the axes
+    band[0, :] = band[:, 0] = False
+    if band.sum() < 100:
+        return None
+    window = np.hanning(side)[:, None] * np.hanning(side)[None]
+    sharp = []
+    for y in {0, image.shape[0] - side}:
+        for x in {0, image.shape[1] - side}:
+            part = np.nan_to_num(np.asarray(image[y : y + side, x : x + side], dtype=np.float32))
+            power = np.abs(fft.rfft2((part - part.mean()) * window)) ** 2
+            # compared with the geometric mean of their ring, which the peaks themselves hardly raise
+            power = np.log(power + 1e-9 * power.mean() + 1e-30)
+            typical = np.bincount(ring.ravel(), power.ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
+            sharp.append(float((power - typical[ring])[band].max()))
+    if np.mean(np.array(sharp) > np.log(_LATTICE_PEAK)) > 0.5:
+        return Finding(
+            "lattice",
+            "The whole field is periodic, as a crystal lattice or interference is; "
+            "open an image of separate clusters on a support.",
+            True,
+        )
+    return None

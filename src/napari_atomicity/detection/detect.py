@@ -1,0 +1,162 @@
+"""Detection: from a micrograph to measured clusters, with no parameter to set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_atomicity.detection.checks import Finding, inspect
+from napari_atomicity.detection.finding import GRID_NM, LARGEST_NM, SMALLEST_NM, candidates, coarse_grid, merged
+from napari_atomicity.detection.measure import Measurement, measure
+from napari_atomicity.errors import InputError
+
+#: pixel sizes between which a cluster is neither a single pixel nor larger than the window that measures it
+PIXEL_RANGE_NM: Final = (0.002, 0.2)
+_CANDIDATE_THRESHOLD: Final = 3.0
+#: height of a cluster over the scatter of the support around it, at sensitivity 0.5
+_CONTRAST_TO_NOISE: Final = 5.0
+#: smallest integrated intensity relative to the frame's typical cluster, at sensitivity 0.5
+_MASS_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Clusters found in one frame.
+
+    Attributes
+    ----------
+    clusters
+        The measurements; see `Measurement`.
+    findings
+        What is odd about the image; one with `blocking` means that nothing in it can be counted.
+    too_small, too_faint
+        Bright features left out because they are narrower than a cluster (single atoms), or hold too little signal.
+    """
+
+    clusters: Measurement
+    findings: tuple[Finding, ...] = ()
+    too_small: int = 0
+    too_faint: int = 0
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Sentences for the person at the microscope."""
+        said = [finding.message for finding in self.findings]
+        if len(self.clusters.y_px) == 0 and not any(f.blocking for f in self.findings):
+            said.append(_nothing_found(self.too_small))
+        return tuple(said)
+
+
+def _nothing_found(too_small: int) -> str:
+    if too_small >= 3:
+        return (
+            f"No cluster found: the {too_small} bright features are narrower than {SMALLEST_NM} nm, as single atoms "
+            "are; if they are clusters, check the pixel size."
+        )
+    return "No cluster found; if there are clusters to the eye, raise the sensitivity or check the pixel size."
+
+
+def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: float = 0.5) -> Detection:
+    """Find and measure the clusters of a micrograph.
+
+    Parameters
+    ----------
+    image
+        (y, x) micrograph in counts, clusters bright; nan where there is no data.
+    pixel_size_nm
+        Side of a pixel, nm.
+    sensitivity
+        0 finds only what is beyond doubt, 1 everything that stands out at all; 0.5 needs no tuning.
+
+    Raises
+    ------
+    InputError
+        For a pixel size at which clusters cannot be seen, or a sensitivity outside 0 to 1.
+    """
+    check_pixel_size(pixel_size_nm)
+    if not 0 <= sensitivity <= 1:
+        raise InputError(f"The sensitivity is {sensitivity:g}; it runs from 0 to 1.")
+    findings = inspect(image, pixel_size_nm)
+    if any(finding.blocking for finding in findings):
+        return Detection(_measured_nothing(image), findings)
+    filled = without_gaps(image)
+    strictness = 4.0 ** (0.5 - sensitivity)
+    coarse, factor = coarse_grid(filled, pixel_size_nm)
+    grid_nm = pixel_size_nm * factor
+    found = merged(candidates(coarse, grid_nm, _CANDIDATE_THRESHOLD * strictness**0.5), coarse, grid_nm)
+    first = measure(coarse, grid_nm, found.y_px, found.x_px, found.radius_nm, nm_per_px=GRID_NM)
+    stands_out = first.contrast > 0.8 * _CONTRAST_TO_NOISE * strictness * first.background_sd
+    wide = first.diameter_nm >= 0.9 * SMALLEST_NM
+    too_small = int((stands_out & ~wide).sum())
+    first = first.take(stands_out & wide)
+    y, x = (centre * factor + (factor - 1) / 2 for centre in (first.y_px, first.x_px))
+    radius = np.clip(first.diameter_nm / 2 + 0.05, 0.3, LARGEST_NM / 2)
+    clusters = measure(image, pixel_size_nm, y, x, radius)
+    too_small += int((clusters.diameter_nm < SMALLEST_NM).sum())
+    keep = _clusters(clusters, strictness)
+    return Detection(clusters.take(keep), findings, too_small, int((~keep).sum()))
+
+
+def _clusters(measured: Measurement, strictness: float) -> npt.NDArray[np.bool_]:
+    keep = (
+        (measured.contrast > _CONTRAST_TO_NOISE * strictness * measured.background_sd)
+        & (measured.diameter_nm >= SMALLEST_NM)
+        & (measured.diameter_nm <= LARGEST_NM)
+        & (measured.intensity > 0)
+    )
+    if keep.any():
+        # fragments and groups of a few atoms hold far less signal than the frame's typical cluster
+        keep &= measured.intensity > _MASS_SHARE * strictness * np.median(measured.intensity[keep])
+    return np.asarray(keep)
+
+
+def measure_at(
+    image: npt.NDArray[np.floating],
+    pixel_size_nm: float,
+    y_px: npt.NDArray[np.floating],
+    x_px: npt.NDArray[np.floating],
+) -> Measurement:
+    """Measure clusters where a person put them; their centres stay.
+
+    Parameters
+    ----------
+    image
+        (y, x) micrograph in counts.
+    pixel_size_nm
+        Side of a pixel, nm.
+    y_px, x_px
+        (n,) centres in pixels of the image.
+    """
+    check_pixel_size(pixel_size_nm)
+    first = measure(image, pixel_size_nm, y_px, x_px, recentre=False)
+    radius = np.clip(np.nan_to_num(first.diameter_nm, nan=1.2) / 2 + 0.05, 0.3, LARGEST_NM / 2)
+    return measure(image, pixel_size_nm, y_px, x_px, radius, recentre=False)
+
+
+def check_pixel_size(pixel_size_nm: float) -> None:
+    """An `InputError` for a pixel size at which clusters of 0.5 to 3 nm cannot be measured."""
+    low, high = PIXEL_RANGE_NM
+    if not low <= pixel_size_nm <= high:
+        raise InputError(
+            f"At {pixel_size_nm:.4g} nm per pixel clusters of 0.5 to 3 nm cannot be measured; "
+            f"use micrographs of 0.01 to 0.12 nm per pixel, or correct the pixel size."
+        )
+
+
+def without_gaps(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """The image with nan replaced by the nearest valid pixel."""
+    image = np.asarray(image, dtype=np.float32)
+    gaps = ~np.isfinite(image)
+    if not gaps.any():
+        return image
+    nearest = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
+    return np.asarray(image[tuple(nearest)])
+
+
+def _measured_nothing(image: npt.NDArray[np.floating]) -> Measurement:
+    none = np.empty(0)
+    return measure(image, 0.05, none, none)
