@@ -1,0 +1,1 @@
+"""The windows in napari; the only room that knows napari and Qt."""

@@ -1,0 +1,289 @@
+"""What belongs to one viewer: its documents, the layers that show them, and the work that runs."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Image, Layer
+from napari.utils.notifications import show_warning
+from psygnal import Signal
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import measure_steps
+from napari_atomicity.progress import Steps, drain
+from napari_atomicity.ui import edits
+from napari_atomicity.ui.document import Document
+from napari_atomicity.ui.layers import ClusterLayer
+from napari_atomicity.ui.overlays import HeatMaps
+from napari_atomicity.ui.sources import micrograph_of
+from napari_atomicity.ui.workers import Work
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_atomicity.clusters import ClusterTable
+
+_MEASURE_AT_ONCE: Final = 16
+_SMALL_IMAGE_PX: Final = 2200 * 2200
+
+
+class _Place:
+    """One document with its image and the layers that show it."""
+
+    def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
+        self.document = document
+        self.image = weakref.ref(image)
+        self.clusters = ClusterLayer(viewer, image, document)
+        self.maps = HeatMaps(viewer, image, document)
+        self._viewer = weakref.ref(viewer)
+        self._pixel_size_nm = document.micrograph.pixel_size_nm
+        if self._pixel_size_nm is not None:
+            viewer.canvas.overlays.scale_bar.visible = True
+        document.table_changed.connect(self._show_scale)
+
+    def _show_scale(self) -> None:
+        """A new pixel size becomes the layer's scale, and with it the scale bar's."""
+        size, image, viewer = self.document.micrograph.pixel_size_nm, self.image(), self._viewer()
+        if size == self._pixel_size_nm or image is None or viewer is None:
+            return
+        self._pixel_size_nm = size
+        stack = image.ndim - 2
+        image.units = (*image.units[:stack], *("pixel" if size is None else "nm",) * 2)
+        image.scale = (*image.scale[:stack], *(size or 1.0,) * 2)
+        viewer.canvas.overlays.scale_bar.visible = size is not None
+        viewer.fit_to_view()
+
+
+class Bench:
+    """Documents of one viewer by image layer (the object, never its name), and which of them is in hand.
+
+    Signals: `active_changed` when another document comes into hand, `changed` for everything about it.
+    """
+
+    active_changed = Signal()
+    changed = Signal()
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._places: weakref.WeakKeyDictionary[Image, _Place] = weakref.WeakKeyDictionary()
+        self._refused: weakref.WeakKeyDictionary[Image, str] = weakref.WeakKeyDictionary()
+        self._active: weakref.ref[Image] | None = None
+        self.work = Work()
+        self.measuring = Work()
+        self._to_measure: list[tuple[Document, list[int]]] = []
+        self.measuring.finished.connect(self._measure_next)
+        self.work.started.connect(lambda _: self.changed.emit())
+        self.work.finished.connect(lambda _: self.changed.emit())
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.selection.events.active.connect(self._on_active)
+        for layer in viewer.layers:
+            self._adopt(layer)
+        self._on_active()
+
+    # ------------------------------------------------------------------ what is there
+
+    @property
+    def viewer(self) -> ViewerModel | None:
+        """The viewer; None once it is gone."""
+        return self._viewer()
+
+    @property
+    def images(self) -> list[Image]:
+        """Image layers that are micrographs, in the order of the layer list."""
+        viewer = self.viewer
+        return [] if viewer is None else [layer for layer in viewer.layers if layer in self._places]
+
+    @property
+    def image(self) -> Image | None:
+        """The image layer in hand."""
+        return self._active() if self._active is not None else None
+
+    @property
+    def document(self) -> Document | None:
+        """The document in hand; None while no micrograph is open."""
+        image = self.image
+        return self._places[image].document if image is not None and image in self._places else None
+
+    @property
+    def clusters(self) -> ClusterLayer | None:
+        """Keeper of the points layer in hand."""
+        image = self.image
+        return self._places[image].clusters if image is not None and image in self._places else None
+
+    @property
+    def maps(self) -> HeatMaps | None:
+        """Keeper of the heat maps in hand."""
+        image = self.image
+        return self._places[image].maps if image is not None and image in self._places else None
+
+    @property
+    def refusal(self) -> str:
+        """Why the active layer is no micrograph; empty where it is one or there is none."""
+        viewer = self.viewer
+        layer = viewer.layers.selection.active if viewer is not None else None
+        return self._refused.get(layer, "") if isinstance(layer, Image) else ""
+
+    def maps_of(self, document: Document) -> HeatMaps | None:
+        """Keeper of the heat maps of a document; None once its image is gone."""
+        return next((place.maps for place in self._places.values() if place.document is document), None)
+
+    @property
+    def frame(self) -> int:
+        """Frame of the stack that is shown; 0 for a single image."""
+        viewer, document, image = self.viewer, self.document, self.image
+        if viewer is None or document is None or image is None or document.micrograph.n_frames == 1:
+            return 0
+        return int(viewer.dims.current_step[viewer.dims.ndim - image.ndim])
+
+    def document_of(self, image: Image) -> Document | None:
+        """The document of an image layer; None for other layers."""
+        return self._places[image].document if image in self._places else None
+
+    def layers_in_use(self) -> Iterator[Layer]:
+        """Layers of the document in hand."""
+        if self.image is not None:
+            yield self.image
+        if self.clusters is not None and self.clusters.points is not None:
+            yield self.clusters.points
+
+    def choose(self, image: Image) -> None:
+        """Take another image in hand."""
+        viewer = self.viewer
+        if viewer is not None and image in viewer.layers:
+            viewer.layers.selection.active = image
+
+    # ------------------------------------------------------------------ layers come and go
+
+    def _on_inserted(self, event: Any) -> None:
+        self._adopt(event.value)
+        if self.document is None:
+            self._on_active()
+        self.changed.emit()
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        place = self._places.pop(layer, None) if isinstance(layer, Image) else None
+        if place is not None:
+            if self.work.owner is place.document:
+                self.work.stop()
+            place.document.drop()
+        for other in self._places.values():
+            if other.clusters.points is layer:
+                other.clusters.forget_layer()
+            other.maps.forget(layer)
+        if self.document is None:
+            self._active = None
+            self._on_active()
+        self.changed.emit()
+
+    def _adopt(self, layer: Layer) -> None:
+        viewer = self.viewer
+        if viewer is None or not isinstance(layer, Image) or layer in self._places or _is_ours(layer):
+            return
+        try:
+            document = Document(micrograph_of(layer))
+        except InputError as error:
+            self._refused[layer] = str(error)
+            return
+        self._places[layer] = _Place(viewer, layer, document)
+        document.table_changed.connect(self._on_document)
+        document.state_changed.connect(self._on_document)
+        document.selection_changed.connect(self._on_document)
+        there = weakref.ref(document)
+        document.measuring_wanted.connect(lambda ids: self._measure(there(), ids))
+        layer.events.data.connect(self._on_pixels)
+
+    def _on_pixels(self, event: Any) -> None:
+        """Other pixels in the same layer: what was measured and predicted on the old ones goes."""
+        layer = event.source
+        document = self.document_of(layer)
+        if document is None:
+            return
+        try:
+            micrograph = micrograph_of(layer)
+        except InputError as error:
+            show_warning(str(error))
+            return
+        if micrograph.data is not document.micrograph.data:
+            document.replace_pixels(micrograph)
+
+    def _on_active(self, _: Any = None) -> None:
+        viewer = self.viewer
+        if viewer is None:
+            return
+        chosen = self._image_behind(viewer.layers.selection.active)
+        if chosen is None and self.document is None:
+            chosen = next(iter(reversed(self.images)), None)
+        if chosen is None or (self._active is not None and chosen is self._active()):
+            return
+        self._active = weakref.ref(chosen)
+        self.active_changed.emit()
+        self.changed.emit()
+
+    def _image_behind(self, layer: Layer | None) -> Image | None:
+        if isinstance(layer, Image) and layer in self._places:
+            return layer
+        for image, place in self._places.items():
+            if layer is not None and (place.clusters.points is layer or layer in place.maps.layers):
+                return image
+        return None
+
+    def _on_document(self, *_: Any) -> None:
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ measuring what a person placed
+
+    def _measure(self, document: Document | None, ids: list[int]) -> None:
+        if document is None or document.micrograph.pixel_size_nm is None or document.micrograph.refusal:
+            return
+        micrograph, table = document.micrograph, document.table
+        height, width = micrograph.shape_yx
+        inside = table.rows["y_px"].between(-0.5, height - 0.5) & table.rows["x_px"].between(-0.5, width - 0.5)
+        ids = [i for i in ids if i in set(table.ids[inside.to_numpy()].tolist())]
+        at_once = isinstance(micrograph.data, np.ndarray) and height * width <= _SMALL_IMAGE_PX
+        if at_once and len(ids) <= _MEASURE_AT_ONCE:
+            _take_measurement(document, table, drain(measure_steps(micrograph, table, ids)), ids)
+        elif ids:
+            self._to_measure.append((document, ids))
+            self._measure_next()
+
+    def _measure_next(self, _: str = "") -> None:
+        if self.measuring.busy or not self._to_measure:
+            return
+        document, ids = self._to_measure.pop(0)
+        table = document.table
+
+        def steps() -> Steps[ClusterTable]:
+            return measure_steps(document.micrograph, table, ids)
+
+        self.measuring.start("Measure", steps, lambda done: _take_measurement(document, table, done, ids), document)
+
+
+def _take_measurement(document: Document, before: ClusterTable, measured: ClusterTable, ids: list[int]) -> None:
+    """Fill in what was measured, for those of `ids` that are still where they were."""
+    was, now = before.rows.set_index("id"), document.table.rows.set_index("id")
+    where = ["frame", "y_px", "x_px"]
+    still = [i for i in ids if i in now.index and bool((now.loc[[i], where] == was.loc[[i], where]).all(axis=None))]
+    rows = measured.rows.set_index("id").loc[still]
+    values = {name: rows[name].to_numpy() for name in ("diameter_nm", "intensity", "flag")}
+    document.amend(edits.measure(document.table, still, values))
+
+
+def _is_ours(layer: Layer) -> bool:
+    return bool(layer.metadata.get("napari_atomicity_overlay"))
+
+
+_BENCHES: weakref.WeakKeyDictionary[ViewerModel, Bench] = weakref.WeakKeyDictionary()
+
+
+def bench_of(viewer: Any) -> Bench:
+    """The one bench of a viewer; also for the proxy that napari gives to widgets."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    bench = _BENCHES.get(viewer)
+    if bench is None:
+        bench = _BENCHES[viewer] = Bench(viewer)
+    return bench

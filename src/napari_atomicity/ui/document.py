@@ -1,0 +1,205 @@
+"""One document per image layer: the table and everything that belongs to it. Layers and widgets only show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from psygnal import Signal
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import Settings
+from napari_atomicity.ui import edits
+
+_HISTORY: Final = 500
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that undo brings back. Immutable, and so cheap to keep: the states share what did not change."""
+
+    micrograph: Micrograph
+    table: ClusterTable
+    #: the model that classified: as shipped, or adapted to this image
+    bundle: Any = None
+    #: result of the last classification (evidence, patches, calibration), None before it
+    classified: Any = None
+    #: result of the adaptation that is in force, None without one
+    adaptation: Any = None
+
+
+class Document:
+    """Micrograph, table, model and results of one image layer, with one history and one selection.
+
+    Signals: `table_changed` after every new table, `selection_changed` with the ids,
+    `state_changed` for everything else (settings, messages, heat maps, pixel size),
+    `measuring_wanted` with the ids of clusters that a person placed or moved.
+    """
+
+    table_changed = Signal()
+    selection_changed = Signal(frozenset)
+    state_changed = Signal()
+    measuring_wanted = Signal(list)
+
+    def __init__(self, micrograph: Micrograph) -> None:
+        self._states = [("Open", State(micrograph, ClusterTable.empty()))]
+        self._now = 0
+        self.settings = Settings()
+        self.selection: frozenset[int] = frozenset()
+        #: Grad-CAM result of the last explanation and the ids it explains; belongs to no step of the history
+        self.attribution: Any = None
+        self.messages: tuple[str, ...] = micrograph.warnings
+        self.detected = False
+        #: why the last adaptation was not taken; empty where it was, or none was tried
+        self.refused_adaptation = ""
+
+    # ------------------------------------------------------------------ reading it
+
+    @property
+    def state(self) -> State:
+        """What is in force now."""
+        return self._states[self._now][1]
+
+    @property
+    def table(self) -> ClusterTable:
+        """The clusters."""
+        return self.state.table
+
+    @property
+    def micrograph(self) -> Micrograph:
+        """The image with its calibration."""
+        return self.state.micrograph
+
+    @property
+    def classified(self) -> bool:
+        """Whether any cluster carries a prediction."""
+        return bool((self.table.rows["label"] != "").any())
+
+    # ------------------------------------------------------------------ changing it
+
+    def commit(self, name: str, table: ClusterTable | None = None, **changes: Any) -> None:
+        """One step of the history called `name`: a new table, and new values for other fields of `State`."""
+        state = replace(self.state, table=self.table if table is None else table, **changes)
+        self._states = [*self._states[: self._now + 1], (name, state)][-_HISTORY:]
+        self._now = len(self._states) - 1
+        if changes:
+            self.attribution = None
+        self._arrive()
+
+    def land(self, name: str, table: ClusterTable, before: ClusterTable, **changes: Any) -> None:
+        """`commit` a table that was computed from `before`; what a person did meanwhile goes on top of it."""
+        self.commit(name, self._kept(table, before), **changes)
+
+    def amend(self, table: ClusterTable) -> None:
+        """A table that completes the last step (a measurement that came later) without a step of its own."""
+        name, state = self._states[self._now]
+        self._states[self._now] = (name, replace(state, table=table))
+        self._arrive()
+
+    def calibrate(self, pixel_size_nm: float) -> None:
+        """Another pixel size in nm: lengths follow, predictions go; nothing happens where it is the same."""
+        old = self.micrograph.pixel_size_nm
+        micrograph = self.micrograph.with_pixel_size(pixel_size_nm)
+        if old == micrograph.pixel_size_nm:
+            return
+        table = edits.rescale(self.table, old, pixel_size_nm)
+        self.commit("Set the pixel size", table, micrograph=micrograph, bundle=None, classified=None, adaptation=None)
+        self.state_changed.emit()
+        unmeasured = self.table.ids[self.table.rows["diameter_nm"].isna().to_numpy()]
+        if len(unmeasured):
+            self.measuring_wanted.emit(unmeasured.tolist())
+
+    def edit(self, name: str, table: ClusterTable, fresh: list[int]) -> None:
+        """A person's edit of positions; the clusters `fresh` are to be measured."""
+        self.commit(name, table)
+        if fresh:
+            self.measuring_wanted.emit(fresh)
+
+    def replace_pixels(self, micrograph: Micrograph) -> None:
+        """Other pixels under the same table: positions and annotations stay, predictions go."""
+        table = self.table.without_predictions()
+        self.commit("Other pixels", table, micrograph=micrograph, bundle=None, classified=None, adaptation=None)
+        self.state_changed.emit()
+
+    def drop(self) -> None:
+        """The image is gone: nobody is told anything any more."""
+        for signal in (self.table_changed, self.selection_changed, self.state_changed, self.measuring_wanted):
+            signal.disconnect()
+
+    def explain(self, explained: Any) -> None:
+        """Heat maps of the table as it is now."""
+        self.attribution = explained
+        self.state_changed.emit()
+
+    def annotate(self, ids: Iterable[int], label: str) -> None:
+        """A person's label for clusters; empty takes it back."""
+        chosen = sorted(set(ids))
+        if chosen:
+            name = f"Label {len(chosen)} as {label}" if label else "Take labels back"
+            self.commit(name, self.table.annotate(chosen, label))
+
+    def select(self, ids: Iterable[int]) -> None:
+        """The one selection, shared by the layer, the table and the plots."""
+        chosen = frozenset(int(i) for i in ids) & frozenset(self.table.ids.tolist())
+        if chosen != self.selection:
+            self.selection = chosen
+            self.selection_changed.emit(chosen)
+
+    def choose(self, **values: Any) -> None:
+        """New settings for the steps to come."""
+        settings = replace(self.settings, **values)
+        if settings != self.settings:
+            self.settings = settings
+            self.state_changed.emit()
+
+    # ------------------------------------------------------------------ history
+
+    @property
+    def undo_name(self) -> str:
+        """What undo would take back; empty where there is nothing."""
+        return self._states[self._now][0] if self._now else ""
+
+    @property
+    def redo_name(self) -> str:
+        """What redo would bring back; empty where there is nothing."""
+        return self._states[self._now + 1][0] if self._now + 1 < len(self._states) else ""
+
+    @property
+    def history(self) -> list[str]:
+        """Names of all steps, oldest first, up to the one in force."""
+        return [name for name, _ in self._states[1 : self._now + 1]]
+
+    def undo(self) -> None:
+        """One step back."""
+        self._go(self._now - 1)
+
+    def redo(self) -> None:
+        """One step forward."""
+        self._go(self._now + 1)
+
+    def undo_adaptation(self) -> None:
+        """Back to the state before the adaptation in force, keeping what a person did since then."""
+        if self.state.adaptation is None:
+            return
+        at = self._now
+        while self._states[at - 1][1].adaptation is self.state.adaptation:
+            at -= 1
+        base, adapted = self._states[at - 1][1], self._states[at][1]
+        table = self._kept(base.table, adapted.table)
+        self.commit("Undo the adaptation", table, bundle=base.bundle, classified=base.classified, adaptation=None)
+
+    def _kept(self, result: ClusterTable, before: ClusterTable) -> ClusterTable:
+        return edits.carry_over(result, before, self.table, self.micrograph.pixel_size_nm)
+
+    def _go(self, step: int) -> None:
+        if 0 <= step < len(self._states):
+            self._now = step
+            self.attribution = None
+            self._arrive()
+            self.state_changed.emit()
+
+    def _arrive(self) -> None:
+        self.selection &= frozenset(self.table.ids.tolist())
+        self.table_changed.emit()

@@ -1,0 +1,96 @@
+"""Step 5: heat maps that show what the model looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QSlider
+
+from napari_atomicity.clusters import class_label
+from napari_atomicity.ui import actions
+from napari_atomicity.ui.panel import Panel, button, say
+
+if TYPE_CHECKING:
+    from napari_atomicity.ui.document import Document
+
+
+class ExplainPanel(Panel):
+    """Grad-CAM of all clusters or the selected ones, over the image."""
+
+    title = "See why"
+
+    def build(self) -> None:
+        """Which clusters, which class, opacity, what the maps say."""
+        self.target = QComboBox()
+        self.target.setToolTip("Evidence for which class: each cluster's own label, or one class for all")
+        self.target.addItem("each cluster's own class", None)
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0, 100)
+        self.opacity.setValue(80)
+        self.opacity.setToolTip("How strongly the heat maps cover the image")
+        self.opacity.valueChanged.connect(self._set_opacity)
+        form = self.form()
+        form.addRow("Class", self.target)
+        form.addRow("Opacity", self.opacity)
+        self.all = button(
+            "All clusters", "Heat maps of all clusters in view (of the frame shown)", lambda: self._run(False)
+        )
+        self.some = button("Selected", "Heat maps of the selected clusters alone", lambda: self._run(True))
+        self.clear = button("Remove", "Take the heat maps off", self._clear)
+        self.row(self.all, self.some, self.clear)
+        self.result = self.note("Share of the evidence in each channel, mean over the explained clusters")
+
+    def show_document(self, document: Document | None) -> None:
+        """Show choices and what the maps say."""
+        free = document is not None and not document.micrograph.refusal and not self.bench.work.busy
+        self.all.setEnabled(free)
+        self.some.setEnabled(free and document is not None and bool(document.selection))
+        self.clear.setEnabled(self.bench.maps is not None and bool(self.bench.maps.layers))
+        for widget in (self.target, self.opacity):
+            widget.setEnabled(free)
+        if document is not None:
+            self._offer(document.table.class_sizes)
+        say(self.result, _said(document) if document is not None else "")
+
+    def status(self, document: Document) -> str:
+        """How many clusters are explained."""
+        done = document.attribution
+        return "no heat maps" if done is None else f"{len(done.ids)} clusters explained"
+
+    def _offer(self, sizes: tuple[int, ...]) -> None:
+        labels = [class_label(n) for n in sizes]
+        if labels == [self.target.itemText(i) for i in range(1, self.target.count())]:
+            return
+        while self.target.count() > 1:
+            self.target.removeItem(1)
+        for index, label in enumerate(labels):
+            self.target.addItem(label, index)
+
+    def _run(self, selected: bool) -> None:
+        actions.explain(self.bench, selected, self.target.currentData())
+
+    def _clear(self) -> None:
+        if self.bench.maps is not None and self.document is not None:
+            self.bench.maps.clear()
+            self.document.explain(None)
+
+    def _set_opacity(self, value: int) -> None:
+        if self.bench.maps is not None:
+            self.bench.maps.set_opacity(value / 100)
+
+
+def _said(document: Document) -> str:
+    done = document.attribution
+    if done is None or not len(done.ids):
+        return ""
+    names, attribution = done.channel_names, done.attribution
+    lines = []
+    if len(names) > 1:
+        mean = attribution.share.mean(axis=0)
+        lines.append("Evidence: " + ", ".join(f"{m:.0%} {name}" for name, m in zip(names, mean, strict=True)))
+    empty = int(attribution.empty.all(axis=1).sum())
+    if empty:
+        lines.append(f"{empty} without any evidence for the class: nothing is drawn there.")
+    lines.append(f"Detail finer than {attribution.resolution_nm:.2f} nm in the maps means nothing.")
+    return "\n".join(lines)

@@ -1,0 +1,49 @@
+"""Colours: of classes, from the shared palette, and of the napari theme for plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.palette import colours
+
+#: clusters that carry no label yet
+UNLABELLED: Final = "#f4f4f4"
+
+
+def rgb(colour: str) -> tuple[float, float, float]:
+    """``#rrggbb`` as three numbers from 0 to 1."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue
+
+
+def ring_colours(table: ClusterTable, class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
+    """(n, 4) RGBA of the rings: hue says the label, opacity how sure the model is; a person's label is opaque."""
+    known = {label: rgb(colour) for label, colour in colours(class_sizes).items()} | {"": rgb(UNLABELLED)}
+    spare = known["other"]
+    out = np.ones((len(table), 4), dtype=np.float32)
+    if not len(table):
+        return out
+    out[:, :3] = [known.get(label, spare) for label in table.final_labels]
+    chance = 1 / max(len(table.class_sizes), 2)
+    confidence = table.rows["confidence"].to_numpy(dtype=float)
+    opacity = 0.35 + 0.65 * np.clip((confidence - chance) / (1 - chance), 0, 1)
+    annotated = (table.rows["annotation"] != "").to_numpy()
+    out[:, 3] = np.where(annotated | ~np.isfinite(opacity), 1.0, opacity)
+    return out
+
+
+def plot_colours(theme_name: str) -> dict[str, str]:
+    """Background, text and grid colours of a napari theme, as ``#rrggbb``."""
+    from napari.utils.theme import get_theme
+
+    theme: Any = get_theme(theme_name)
+    return {
+        "background": theme.background.as_hex(),
+        "text": theme.text.as_hex(),
+        "grid": theme.secondary.as_hex(),
+    }

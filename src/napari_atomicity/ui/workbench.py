@@ -1,0 +1,151 @@
+"""The workbench: all steps in the order of work, each with its state in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from napari_atomicity.ui import actions
+from napari_atomicity.ui.adapt import AdaptPanel
+from napari_atomicity.ui.bench import bench_of
+from napari_atomicity.ui.classify import ClassifyPanel
+from napari_atomicity.ui.detect import DetectPanel
+from napari_atomicity.ui.explain import ExplainPanel
+from napari_atomicity.ui.export import ExportPanel
+from napari_atomicity.ui.load import LoadPanel
+from napari_atomicity.ui.panel import Panel, Strip, button, later
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_atomicity.ui.document import Document
+
+PANELS: tuple[type[Panel], ...] = (LoadPanel, DetectPanel, ClassifyPanel, AdaptPanel, ExplainPanel, ExportPanel)
+
+
+class Step(QWidget):
+    """A numbered heading with the state of the step; clicking it opens and closes the panel."""
+
+    def __init__(self, number: int, panel: Panel) -> None:
+        super().__init__()
+        self.panel = panel
+        #: whether a person opened or closed it: then it stays as it is
+        self.by_hand = False
+        self.head = QToolButton()
+        self.head.setText(f"{number}  {panel.title}")
+        self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.head.setCheckable(True)
+        self.head.setStyleSheet("QToolButton { font-weight: bold; padding: 3px 4px; border: none; }")
+        self.head.setToolTip(f"Open or close step {number}")
+        self.head.clicked.connect(self._on_click)
+        self.state = QLabel()
+        self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        heading = QHBoxLayout()
+        heading.addWidget(self.head)
+        heading.addWidget(self.state, 1)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(0)
+        page.addLayout(heading)
+        page.addWidget(panel)
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        page.addWidget(line)
+        # a closed step takes the room of its heading and no more
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self.open(False)
+
+    def open(self, opened: bool) -> None:
+        """Show or hide the panel."""
+        self.head.setChecked(opened)
+        self.head.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.panel.setVisible(opened)
+
+    def say(self, text: str) -> None:
+        """The state of the step, in plain words; cut short where it does not fit, whole in the tool tip."""
+        self.state.setToolTip(text)
+        room = self.state.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(self.state.width() - 4, 60))
+        self.state.setText(room)
+
+    def _on_click(self) -> None:
+        self.by_hand = True
+        self.open(self.head.isChecked())
+
+
+class Workbench(QWidget):
+    """All steps of the work in one dock widget."""
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.bench = bench_of(viewer)
+        self.analyse = button(
+            "Analyse", "Find the clusters and count their atoms, in one go", lambda: actions.analyse(self.bench)
+        )
+        self.analyse.setStyleSheet("font-weight: bold; padding: 6px;")
+        self.steps = [Step(i, panel(viewer, inside=True)) for i, panel in enumerate(PANELS, start=1)]
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        for step in self.steps:
+            column.addWidget(step)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(4, 4, 4, 4)
+        page.addWidget(self.analyse)
+        page.addWidget(scroll, 1)
+        page.addWidget(Strip(viewer))
+        self.setMinimumWidth(380)
+        self._due = later(self, 20, self.show_now)
+        self.bench.changed.connect(self._on_changed)
+        self.bench.active_changed.connect(self._on_active)
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Show the states of all steps, and open what comes next."""
+        document = self.bench.document
+        self.analyse.setEnabled(document is not None and not self.bench.work.busy and not document.micrograph.refusal)
+        for step, opened in zip(self.steps, _wanted(document), strict=True):
+            step.say(step.panel.status(document) if document is not None else "")
+            if not step.by_hand and step.head.isChecked() != opened:
+                step.open(opened)
+
+    def _on_changed(self) -> None:
+        if isalive(self) and not self._due.isActive():
+            self._due.start()
+
+    def _on_active(self) -> None:
+        for step in self.steps:
+            step.by_hand = False
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """States are cut to the width."""
+        super().resizeEvent(event)
+        self._on_changed()
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the tables, tall enough for a screen."""
+        hint = super().sizeHint()
+        hint.setWidth(max(hint.width(), 400))
+        return hint
+
+
+def _wanted(document: Document | None) -> tuple[bool, ...]:
+    """Which steps are open at this point of the work: the ones at hand."""
+    if document is None or document.micrograph.pixel_size_nm is None:
+        return (True, False, False, False, False, False)
+    if not len(document.table):
+        return (True, True, False, False, False, False)
+    if not document.classified:
+        return (False, True, True, False, False, False)
+    return (False, False, True, True, True, False)

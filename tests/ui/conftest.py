@@ -1,0 +1,117 @@
+"""A real viewer with a small simulated micrograph, and helpers that do what a person does."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+PLUGIN = "napari-atomicity"
+
+
+@pytest.fixture(scope="session")
+def frame() -> Any:
+    """A simulated frame of 40 clusters of all sizes, 512 × 512 pixels."""
+    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+
+    return simulate_frame(sample_spec("nominal", None, 40, shape=(512, 512), seed=5), 5)
+
+
+@pytest.fixture
+def micrograph(frame: Any) -> Any:
+    from napari_atomicity.micrograph import Micrograph
+
+    return Micrograph(frame.image, frame.pixel_size_nm, name="frame")
+
+
+@dataclass
+class Desk:
+    """A viewer and its bench, worked by clicks."""
+
+    viewer: Any
+    bench: Any
+    qtbot: Any
+
+    def panel(self, name: str) -> Any:
+        """The panel `name`, opened through the manifest."""
+        _, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        return widget
+
+    def click(self, button: Any) -> None:
+        """Click once the button is enabled, and wait until the work that it starts is done."""
+        from qtpy.QtCore import Qt
+
+        self.qtbot.waitUntil(button.isEnabled, timeout=5000)
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        self.idle()
+
+    def idle(self) -> None:
+        """Wait until no work runs and all is shown."""
+        self.qtbot.waitUntil(lambda: not (self.bench.work.busy or self.bench.measuring.busy), timeout=60_000)
+        self.qtbot.wait(60)
+
+    def show(self, micrograph: Any) -> Any:
+        """Open a micrograph as our reader does; gives the layer (the object itself, no proxy)."""
+        from napari.layers import Layer
+
+        from napari_atomicity.io.napari_hooks import as_layer
+
+        layer = Layer.create(*as_layer(micrograph))
+        self.viewer.add_layer(layer)
+        self.qtbot.wait(40)
+        return layer
+
+    @property
+    def document(self) -> Any:
+        return self.bench.document
+
+    @property
+    def points(self) -> Any:
+        return self.bench.clusters.points
+
+    @property
+    def notes(self) -> list[str]:
+        """Notifications so far."""
+        from napari.utils.notifications import notification_manager
+
+        return [str(record.message) for record in notification_manager.records]
+
+
+@pytest.fixture
+def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
+    from napari.utils.notifications import notification_manager
+
+    from napari_atomicity.ui.bench import bench_of
+
+    notification_manager.records.clear()
+    viewer = make_napari_viewer_proxy(show=sys.platform != "linux" or _has_screen())
+    made = Desk(viewer, bench_of(viewer), qtbot)
+    yield made
+    made.bench.work.stop()
+    made.bench.measuring.stop()
+    made.idle()
+    # what napari would show as a traceback must not have happened
+    from napari.utils.notifications import NotificationSeverity
+
+    errors = [r for r in notification_manager.records if r.severity >= NotificationSeverity.ERROR]
+    assert not errors, [str(r.message) for r in errors]
+
+
+def _has_screen() -> bool:
+    import os
+
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def blobs(shape: tuple[int, int] = (200, 200)) -> Any:
+    """A picture of a few blobs at known places, for tests that need no clusters."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    image = np.zeros(shape, dtype=np.float32)
+    for cy, cx in ((50, 60), (120, 40), (140, 150)):
+        image += 100 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 50)
+    return image + np.random.default_rng(0).normal(10, 1, shape).astype(np.float32)

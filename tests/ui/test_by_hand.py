@@ -1,0 +1,196 @@
+"""What a person does to the points of the layer arrives in the table, measured and with its identity."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import blobs
+
+from napari_atomicity.micrograph import Micrograph
+
+
+@pytest.fixture
+def found(desk: Any, micrograph: Any) -> Any:
+    """The desk with the clusters of the frame found."""
+    desk.show(micrograph)
+    panel = desk.panel("Find clusters")
+    desk.click(panel.search)
+    assert len(desk.document.table) > 30
+    return desk
+
+
+def rows(desk: Any) -> Any:
+    return desk.document.table.rows.set_index("id")
+
+
+def test_the_layer_shows_the_table_in_register(found: Any) -> None:
+    points, image, table = found.points, found.bench.image, found.document.table
+    assert np.array_equal(points.data, table.centres_px)
+    assert np.array_equal(points.features["id"], table.ids)
+    assert np.allclose(points.scale, image.scale)
+    assert points.units == image.units
+    assert points.axis_labels == image.axis_labels
+    inner = points.size * (1 - 2 * 0.14) / 1.1 * found.document.micrograph.pixel_size_nm
+    assert np.allclose(inner, table.rows["diameter_nm"])
+
+
+def test_an_added_point_is_measured_at_once_and_copies_nothing(found: Any) -> None:
+    document = found.document
+    document.annotate([0], "Pt19")
+    found.points.selected_data = {0}
+    y, x = document.table.centres_px[3]
+    document.edit("Delete", document.table.drop([3]), [])
+    found.points.add([y + 0.3, x - 0.3])
+    found.idle()
+    new = rows(found).iloc[-1]
+    assert rows(found).index[-1] == int(document.table.next_id) - 1
+    assert new["annotation"] == ""
+    assert np.isfinite(new["diameter_nm"])
+    assert new["intensity"] > 0
+    assert np.array_equal(found.points.features["id"], document.table.ids)
+
+
+def test_a_moved_point_is_measured_anew_and_stays_itself(found: Any) -> None:
+    document = found.document
+    document.annotate([2], "Pt55")
+    before = rows(found).loc[2]
+    positions = found.points.data.copy()
+    positions[list(document.table.ids).index(2)] += 3.0
+    found.points.data = positions
+    found.idle()
+    after = rows(found).loc[2]
+    assert after["y_px"] == pytest.approx(before["y_px"] + 3)
+    assert after["annotation"] == "Pt55"
+    assert after["diameter_nm"] != before["diameter_nm"]
+    assert len(rows(found)) == len(found.points.data)
+
+
+def test_deleted_points_do_not_come_back_and_the_others_keep_their_ids(found: Any) -> None:
+    before = rows(found)
+    found.points.selected_data = {1, 4}
+    found.points.remove_selected()
+    found.idle()
+    gone = before.index[[1, 4]]
+    assert set(before.index) - set(rows(found).index) == set(gone)
+    found.click(found.panel("Find clusters").search)
+    assert not set(gone) & set(rows(found).index)
+    assert len(rows(found)) == len(before) - 2
+    assert rows(found)["y_px"].equals(before.drop(gone)["y_px"])
+
+
+def test_annotations_survive_a_new_search(found: Any) -> None:
+    found.document.annotate([1, 5], "Pt70")
+    panel = found.panel("Find clusters")
+    panel.slider.setValue(30)
+    found.click(panel.search)
+    found.idle()
+    assert set(rows(found).index[rows(found)["annotation"] == "Pt70"]) == {1, 5}
+    assert found.document.settings.sensitivity == pytest.approx(0.3)
+
+
+def test_cutting_the_data_from_outside_leaves_labels_on_their_points(found: Any) -> None:
+    before = rows(found)
+    found.points.data = found.points.data[2:]
+    found.idle()
+    assert np.array_equal(rows(found).index, before.index[2:])
+    assert np.array_equal(found.points.features["id"], before.index[2:])
+    assert rows(found)["diameter_nm"].equals(before["diameter_nm"].iloc[2:])
+
+
+def test_undo_and_redo_bring_points_back(found: Any) -> None:
+    before = found.document.table
+    found.points.selected_data = {0, 1, 2}
+    found.points.remove_selected()
+    found.idle()
+    panel = found.panel("Atomicity")
+    found.click(panel.findChild(type(panel.analyse), "undo"))
+    assert found.document.table is before
+    assert np.array_equal(found.points.data, before.centres_px)
+    found.click(panel.findChild(type(panel.analyse), "redo"))
+    assert len(found.points.data) == len(before) - 3
+
+
+def test_a_deleted_points_layer_is_made_again_from_the_table(found: Any) -> None:
+    table = found.document.table
+    found.viewer.layers.remove(found.points)
+    found.idle()
+    assert found.document.table is table
+    found.document.annotate([0], "Pt19")
+    assert np.array_equal(found.points.features["annotation"], found.document.table.rows["annotation"])
+
+
+def test_selection_is_one_for_layer_and_document(found: Any) -> None:
+    found.points.selected_data = {2, 3}
+    assert found.document.selection == set(found.document.table.ids[[2, 3]])
+    found.document.select([int(found.document.table.ids[7])])
+    assert set(found.points.selected_data) == {7}
+
+
+def test_colours_say_label_and_confidence_and_annotations_look_different(found: Any) -> None:
+    from napari_atomicity.palette import colours
+    from napari_atomicity.ui.theme import rgb
+
+    document = found.document
+    n = len(document.table)
+    label = np.resize(["Pt55", "Pt19"], n)  # the order of appearance must not matter
+    confidence = np.resize([0.95, 0.55, 0.75], n)
+    values = {"label": label, "confidence": confidence, "p_19": confidence, "p_55": 1 - confidence}
+    document.commit("Classify", document.table.with_predictions((19, 55), values))
+    document.annotate([int(document.table.ids[0])], "Pt19")
+    expected = [rgb(colours((19, 55))[name]) for name in document.table.final_labels]
+    assert np.allclose(found.points.border_color[:, :3], expected, atol=1e-3)
+    alpha = found.points.border_color[1:, 3]
+    assert alpha[confidence[1:] == 0.95].min() > alpha[confidence[1:] == 0.55].max()
+    assert str(found.points.symbol[0]) != str(found.points.symbol[1])
+    assert found.points.border_color[0, 3] == 1
+
+
+def test_a_stack_keeps_clusters_on_their_frames(desk: Any, frame: Any) -> None:
+    stack = np.stack([frame.image, frame.image[::-1].copy()])
+    layer = desk.show(Micrograph(stack, frame.pixel_size_nm, name="stack"))
+    desk.click(desk.panel("Find clusters").search)
+    table = desk.document.table
+    assert set(table.rows["frame"]) == {0, 1}
+    assert desk.points.data.shape[1] == 3
+    assert np.array_equal(desk.points.data[:, 0], table.rows["frame"])
+    assert desk.points.axis_labels == layer.axis_labels
+    desk.viewer.dims.set_current_step(0, 1)
+    assert desk.bench.frame == 1
+    desk.points.add([1.0, 100.0, 120.0])
+    desk.idle()
+    assert desk.document.table.rows["frame"].iloc[-1] == 1
+
+
+def test_an_image_without_pixel_size_asks_for_it_and_rescales_everything(desk: Any) -> None:
+    image = desk.show(Micrograph(blobs(), None, name="uncalibrated"))
+    load, find, count = (desk.panel(name) for name in ("Load and calibrate", "Find clusters", "Count atoms"))
+    desk.click(count.run)
+    assert "pixel size" in desk.notes[-1]
+    desk.click(find.search)
+    assert "pixel size" in desk.notes[-1]
+    desk.bench.clusters.make().add([50.0, 60.0])
+    desk.idle()
+    assert np.isnan(desk.document.table.rows["diameter_nm"].iloc[0])
+    load.pixel.setValue(0.05)
+    load.pixel.editingFinished.emit()
+    desk.idle()
+    row = desk.document.table.rows.iloc[0]
+    assert row["y_nm"] == pytest.approx(2.5)
+    assert np.isfinite(row["diameter_nm"])
+    assert np.allclose(image.scale, 0.05)
+    assert np.allclose(desk.points.scale, 0.05)
+    assert {str(unit) for unit in desk.points.units} == {"nanometer"}
+    assert load.field.value() == pytest.approx(10.0)
+    desk.document.undo()
+    assert np.allclose(image.scale, 1)
+
+
+def test_a_refused_image_is_shown_and_not_counted(desk: Any) -> None:
+    refused = dataclasses.replace(Micrograph(blobs(), 0.05, name="bad"), refusal="bad is constant; record it again.")
+    desk.show(refused)
+    panel = desk.panel("Atomicity")
+    assert not panel.analyse.isEnabled()
+    assert "bad is constant" in panel.steps[0].panel.remarks.text()
