@@ -137,6 +137,8 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(run, model_path, tmp_path, 
         ["analyse", "x.tif", "-o", "out", "--sensitivity", "7"],
         ["analyse", "x.tif", "-o", "out", "--model", "no-such-model"],
         ["simulate", "-o", "out", "--condition", "sunny"],
+        ["simulate", "-o", "out", "--clusters", "0"],
+        ["evaluate", "--frames", "-1"],
     ],
 )
 def test_an_impossible_call_is_one_line_and_exit_code_2(run, tmp_path, monkeypatch, arguments):
@@ -272,3 +274,13 @@ def test_an_output_folder_that_is_a_file_is_said(run, image, tmp_path):
     (tmp_path / "out").touch()
     code, _, err = run("detect", image, "-o", tmp_path / "out")
     assert (code, len(err)) == (2, 1)
+
+
+@pytest.mark.slow
+def test_train_and_evaluate_go_from_nothing_to_scores(run, tmp_path):
+    code, _, err = run("train", "-o", tmp_path, "--kind", "single", "--frames", 8, "--epochs", 3)
+    assert (code, err) == (0, [])
+    code, out, err = run("evaluate", "--model", tmp_path / "single.safetensors", "--frames", 8, "-o", tmp_path)
+    assert (code, err) == (0, [])
+    scores = pd.read_csv(tmp_path / "single.scores.csv")
+    assert "pooled" in set(scores["condition"]) and "pooled" in out

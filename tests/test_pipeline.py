@@ -221,7 +221,7 @@ def test_the_report_holds_everything_the_numbers_depend_on(analysis):
 def test_rejected_clusters_are_counted_by_reason(analysis):
     import dataclasses
 
-    flags = analysis.table.rows["flag"].copy()
+    flags = analysis.table.rows["flag"].where(False, "ok")
     flags.iloc[:3] = ["border", "border", "saturated"]
     table = analysis.table.with_columns(flag=flags)
     report = dataclasses.replace(analysis, table=table).report()

@@ -400,6 +400,39 @@ def _simulate(options: argparse.Namespace, console: Console) -> None:
         console.say(f"  {folder / f'{stem}.{suffix}'}")
 
 
+def _train(options: argparse.Namespace, console: Console) -> None:
+    from napari_atomicity.counting.bundle import save_bundle
+    from napari_atomicity.training.library import Recipe, simulate_library_steps
+    from napari_atomicity.training.loop import TrainingConfig, train_steps
+
+    folder = _folder(options.output)
+    channels = ("raw", "lcn") if options.kind == "dual" else ("raw",)
+    config = TrainingConfig(options.kind, channels, recipe=Recipe(), epochs=options.epochs, seed=options.seed)
+    frames = {"train": options.frames, "validation": max(options.frames // 6, len(config.recipe.conditions))}
+    libraries = [
+        console.drain("library", simulate_library_steps(config.recipe, split, n)) for split, n in frames.items()
+    ]
+    bundle = console.drain(options.kind, train_steps(config, *libraries))
+    console.say(
+        f"{options.kind}: trained on {len(libraries[0])} clusters\n  {save_bundle(bundle, folder / options.kind)}"
+    )
+
+
+def _evaluate(options: argparse.Namespace, console: Console) -> None:
+    from napari_atomicity.counting.bundle import load_bundle
+    from napari_atomicity.training.evaluate import evaluate_steps, scores
+    from napari_atomicity.training.library import Recipe, simulate_library_steps
+
+    bundle = load_bundle(options.model)
+    library = console.drain("library", simulate_library_steps(Recipe(), "test", options.frames))
+    table = scores(console.drain(bundle.card.name, evaluate_steps(bundle, library)))
+    console.say(table.to_string(index=False, float_format="{:.3f}".format))
+    if options.output is not None:
+        path = _folder(options.output) / f"{safe_name(bundle.card.name)}.scores.csv"
+        _write_text(path, table.to_csv(index=False, lineterminator="\n"))
+        console.say(f"  {path}")
+
+
 # ---------------------------------------------------------------------- the options
 
 
@@ -427,6 +460,12 @@ def _sizes(text: str) -> tuple[int, ...]:
         return tuple(int(part.strip().removeprefix("Pt")) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of atom counts such as 19,30") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -457,8 +496,20 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     simulate.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
     simulate.add_argument("--sizes", type=_sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
-    simulate.add_argument("--clusters", type=int, default=100, metavar="N")
+    simulate.add_argument("--clusters", type=_count, default=100, metavar="N")
     simulate.add_argument("--seed", type=int, default=0, metavar="N")
+    train = command("train", _train, "simulate a library of labelled clusters and train a model on it")
+    train.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the model's files")
+    train.add_argument(
+        "--kind", choices=("dual", "single"), default="dual", help="raw and local contrast, or raw alone"
+    )
+    train.add_argument("--frames", type=_count, default=560, metavar="N", help="simulated frames to train on")
+    train.add_argument("--epochs", type=_count, default=10, metavar="N")
+    train.add_argument("--seed", type=int, default=0, metavar="N")
+    evaluate = command("evaluate", _evaluate, "score a model on simulated structures that no model was trained on")
+    evaluate.add_argument("--model", default="dual", metavar="NAME|PATH")
+    evaluate.add_argument("--frames", type=_count, default=40, metavar="N", help="simulated frames to score on")
+    evaluate.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the table as CSV")
     return parser
 
 

@@ -37,7 +37,8 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
 
     micrograph, card = analysis.micrograph, analysis.bundle.card
     figure = _figure(11.5, 7.5)
-    picture, bars = figure.subplots(1, 2, width_ratios=[3, 1.25])
+    picture = figure.add_axes((0.01, 0.06, 0.64, 0.89))
+    bars = figure.add_axes((0.74, 0.12, 0.24, 0.8))
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     _show(picture, micrograph.frame(frame), pixel_size_nm)
     palette = colours(card.class_sizes)
@@ -54,7 +55,7 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
     bars.barh(places, 100 * fraction, color=fill, edgecolor="black", linewidth=0.6, height=0.65)
     bars.errorbar(100 * fraction, places, xerr=100 * np.abs(reach), fmt="none", ecolor="black", capsize=3, lw=1)
     dots = 100 * by_diameter.reindex(shares["label"]).to_numpy()
-    bars.plot(dots, places, "D", mfc="white", mec="black", ms=5, label="by diameter alone")
+    bars.plot(dots, places, "D", mfc="white", mec="black", ms=5, clip_on=False, zorder=5, label="by diameter alone")
     bars.set_yticks(places, [f"{label} ({n})" for label, n in zip(shares["label"], shares["count"], strict=True)])
     bars.invert_yaxis()
     bars.set_xlim(0, 100)
@@ -63,8 +64,7 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
     bars.legend(loc="lower right", fontsize=8, frameon=False)
     bars.spines[["top", "right"]].set_visible(False)
     if any(calibration.ambiguous for calibration in analysis.calibrations.values()):
-        place = {"xycoords": "axes fraction", "ha": "center", "fontsize": 9, "color": "#b00020"}
-        bars.annotate("ambiguous: see the report", (0.5, -0.12), **place)
+        bars.text(0.5, -0.13, "ambiguous: see the report", transform=bars.transAxes, ha="center", color="#b00020")
     _save(figure, path)
 
 
@@ -77,7 +77,7 @@ def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, pa
         Index into the overlay's channels.
     """
     figure = _figure(8.5, 7.5)
-    picture = figure.subplots()
+    picture = figure.add_axes((0.01, 0.02, 0.83, 0.92))
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     _show(picture, micrograph.frame(explained.frame), pixel_size_nm)
     heat = _shrunk(explained.overlay[channel])
@@ -86,7 +86,8 @@ def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, pa
     shown = picture.imshow(
         heat, cmap="inferno", extent=extent, vmin=0, vmax=top, alpha=np.clip(heat / top * 1.5, 0, 0.8)
     )
-    figure.colorbar(shown, ax=picture, label="attribution (arbitrary units)", shrink=0.8)
+    scale = figure.add_axes((0.86, 0.12, 0.025, 0.72))
+    figure.colorbar(shown, cax=scale, label="attribution (arbitrary units)")
     picture.set_title(f"Grad-CAM, channel {explained.channel_names[channel]}", fontsize=10)
     _save(figure, path)
 
@@ -96,7 +97,7 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=_DPI)
     FigureCanvasAgg(figure)
     return figure
 
@@ -104,7 +105,8 @@ def _figure(width: float, height: float) -> Figure:
 def _save(figure: Figure, path: Path) -> None:
     from napari_atomicity.io.atomic import write_atomically
 
-    write_atomically(path, lambda beside: figure.savefig(beside, format="png"))
+    # little compression: packing the pixels tighter takes longer than the whole analysis
+    write_atomically(path, lambda beside: figure.savefig(beside, format="png", pil_kwargs={"compress_level": 1}))
 
 
 def _shrunk(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -165,7 +167,9 @@ def _rings(axes: Axes, table: ClusterTable, frame: int, palette: dict[str, str])
         Line2D([], [], marker="o", ls="", mfc="none", mec=colour, mew=1.6, ms=8, label=label)
         for label, colour in palette.items()
     ]
+    if not counted.all():
+        marks.append(Line2D([], [], color="white", ls="dotted", label="not counted"))
     axes.legend(
-        handles=marks, loc="upper right", fontsize=9, facecolor="black", edgecolor="none", framealpha=0.6,
-        labelcolor="white",
+        handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.005), ncols=len(marks), fontsize=8.5,
+        facecolor="black", edgecolor="none", framealpha=1, labelcolor="white", columnspacing=1.2, handletextpad=0.3,
     )  # fmt: skip

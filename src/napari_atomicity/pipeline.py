@@ -386,20 +386,28 @@ def explain_steps(
     ids
         Which clusters; all of the frame where None.
     target
-        Index of the class to explain; each cluster's own class where None.
+        Index of the class to explain; where None the most probable class of each cluster in the table.
     """
     from napari_atomicity.insight.attribution import attribution_steps
     from napari_atomicity.insight.overlay import compose
 
     chosen = (table.rows["frame"] == frame).to_numpy()
     if ids is not None:
-        chosen &= table.rows["id"].isin(list(ids)).to_numpy()
+        chosen = chosen & table.rows["id"].isin(list(ids)).to_numpy()
     part = replace(table, rows=table.rows[chosen].reset_index(drop=True))
     patches = yield from patches_steps(micrograph, part)
     _fix_torch_threads()
-    attribution = yield from attribution_steps(bundle, patches, target)
+    wanted = _likeliest(part, bundle) if target is None else target
+    attribution = yield from attribution_steps(bundle, patches, wanted)
     overlay = compose(attribution, part.centres_px, micrograph.shape_yx, micrograph.calibrated_pixel_size_nm)
     return Explained(frame, part.ids, attribution, overlay)
+
+
+def _likeliest(table: ClusterTable, bundle: Bundle) -> npt.NDArray[np.int64] | None:
+    """Index of each cluster's most probable class; None for a table that this model has not classified."""
+    if table.class_sizes != bundle.card.class_sizes:
+        return None
+    return np.asarray(np.nan_to_num(table.probabilities, nan=-1.0).argmax(axis=1))
 
 
 # ---------------------------------------------------------------------- the whole chain

@@ -1,0 +1,66 @@
+"""Seconds a frame that the command `analyse` takes on a batch of 1024 × 1024 frames, files written included.
+
+python benchmarks/analyse.py [--frames 10] [--clusters 100] [--adapt off|auto|diameter] [--model NAME|PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import _machine
+from napari_atomicity import cli
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=10)
+    parser.add_argument("--clusters", type=int, default=100)
+    parser.add_argument("--adapt", default="off")
+    parser.add_argument("--model", default="dual")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for seed in range(options.frames):
+            call("simulate", "-o", folder, "--seed", seed, "--clusters", options.clusters, "--condition", "random")
+        images = sorted(folder.glob("*.tif"))
+        model = ("--adapt", options.adapt, "--model", options.model)
+        warm = seconds("analyse", images[0], "-o", folder / "warm", *model)
+        batch = seconds("analyse", *images, "-o", folder / "out", *model)
+        stages = stage_means(folder / "out")
+    print(_machine.describe())
+    print(f"{options.frames} frames of 1024 × 1024, {options.clusters} clusters each, --adapt {options.adapt}\n")
+    print("| stage | seconds a frame |\n|---|---|")
+    for stage, mean in stages.items():
+        print(f"| {stage} | {mean:.2f} |")
+    print(f"| reading, hash, table, report, figure | {batch / len(images) - sum(stages.values()):.2f} |")
+    print(f"| **whole batch** (target 1.00 without adaptation) | **{batch / len(images):.2f}** |")
+    print(f"| first frame alone, libraries loading | {warm:.2f} |")
+
+
+def call(*arguments: object) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = cli.main([str(argument) for argument in arguments])
+    if code != cli.DONE:
+        raise SystemExit(f"{arguments[0]} ended with exit code {code}")
+
+
+def seconds(*arguments: object) -> float:
+    start = time.perf_counter()
+    call(*arguments)
+    return time.perf_counter() - start
+
+
+def stage_means(folder: Path) -> dict[str, float]:
+    reports = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.report.json")]
+    stages = reports[0]["timings"]
+    return {stage: sum(report["timings"].get(stage, 0.0) for report in reports) / len(reports) for stage in stages}
+
+
+if __name__ == "__main__":
+    main()
