@@ -1,9 +1,14 @@
-"""Evidence of known truth, without network or image."""
+"""Evidence and patches of known truth, and a network that has learnt them: no simulator, no detector."""
+
+from functools import lru_cache
 
 import numpy as np
+import torch
 
-from napari_atomicity.counting.bundle import Card
+from napari_atomicity.counting.bundle import Bundle, Card
 from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.network import Network
+from napari_atomicity.counting.patches import network_input, normalise
 
 SIZES = (19, 30, 41, 55, 70)
 CARD = Card(
@@ -36,3 +41,50 @@ def evidence_of(n_atoms, scale, shape_sd=0.35, integral_sd=0.06, seed=0, bias=0.
         branch=np.zeros((n, 1, len(SIZES)), np.float32),
         valid=np.ones(n, dtype=bool),
     )
+
+
+def blobs(n_atoms, seed=0, noise=2.0, gain=100.0):
+    """Windows of 64 × 64 with a round cluster each, whose width grows with its atoms; diameters; integrals."""
+    rng = np.random.default_rng(seed)
+    n_atoms = np.asarray(n_atoms)
+    y, x = (np.indices((64, 64)) - 31.5) * 0.05
+    sigma = 0.11 * n_atoms ** (1 / 3) * np.exp(rng.normal(0, 0.03, len(n_atoms)))
+    shape = np.exp(-0.5 * (y**2 + x**2) / sigma[:, None, None] ** 2) / (2 * np.pi * sigma[:, None, None] ** 2)
+    windows = gain * n_atoms[:, None, None] * shape + 400 + rng.normal(0, noise, (len(n_atoms), 64, 64))
+    return windows.astype(np.float32), 2.355 * sigma, gain * n_atoms.astype(float)
+
+
+@lru_cache(maxsize=1)
+def sized_blobs():
+    """Atoms of 300 clusters, their patches, their diameters."""
+    n_atoms = np.random.default_rng(5).choice(SIZES, 300)
+    windows, diameter, intensity = blobs(n_atoms)
+    return n_atoms, normalise(windows, diameter, intensity), diameter
+
+
+@lru_cache(maxsize=1)
+def trained_bundle():
+    """A small network that has learnt the blobs: tests need one that looks at its input."""
+    n_atoms, patches, _ = sized_blobs()
+    torch.manual_seed(0)
+    network = Network(5, 2)
+    x = network_input(patches, 2, 0.8)
+    label = torch.as_tensor([SIZES.index(n) for n in n_atoms])
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for step in range(40):
+        rows = torch.arange(step * 48, step * 48 + 48) % 300
+        out = network(x[rows])
+        loss = torch.nn.functional.cross_entropy(out.shape_logits, label[rows])
+        loss = loss + (out.log_integral_shift**2).mean() + (out.outside_logit + 3).pow(2).mean() * 0.1
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    network.eval().requires_grad_(False)
+    diameters = {str(n): (float(np.log(2.355 * 0.11 * n ** (1 / 3))), 0.03) for n in SIZES}
+    card = Card("blobs", SIZES, ("raw", "lcn"), lcn_window_nm=0.8, diameter_nm=diameters)
+    rehearsal = {
+        "raw": patches.raw[:20].astype(np.float16),
+        "noise": patches.noise[:20],
+        "class_index": label[:20].numpy(),
+    }
+    return Bundle(card, network, rehearsal)

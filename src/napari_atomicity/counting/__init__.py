@@ -1,0 +1,1 @@
+"""From clusters to classes and atom counts: patches, network, bundles, calibration, adaptation."""

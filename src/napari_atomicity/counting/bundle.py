@@ -91,9 +91,13 @@ class Card:
     def __post_init__(self) -> None:
         sizes = self.class_sizes
         if len(sizes) < 2 or list(sizes) != sorted(set(sizes)) or min(sizes) < 1:
-            raise InputError(f"The model card of {self.name!r} needs at least two class sizes, ascending; it has {sizes}.")
+            raise InputError(
+                f"The model card of {self.name!r} needs at least two class sizes, ascending; it has {sizes}."
+            )
         if self.channels not in (("raw",), ("raw", "lcn")):
-            raise InputError(f"The model card of {self.name!r} names the channels {self.channels}, which are unknown here.")
+            raise InputError(
+                f"The model card of {self.name!r} names the channels {self.channels}, which are unknown here."
+            )
         if (self.patch_px, self.patch_nm_per_px) != (PATCH_PX, NM_PER_PX):
             raise InputError(
                 f"The model {self.name!r} wants patches of {self.patch_px} pixels at {self.patch_nm_per_px} nm; "
@@ -147,7 +151,9 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     except OSError as error:
         raise InputError(f"The weights {path.name} cannot be read ({error.strerror}); check the file.") from error
     if card.sha256 != hashlib.sha256(content).hexdigest():
-        raise InputError(f"The weights {path.name} are not those that {path.stem}.json describes; export the model again.")
+        raise InputError(
+            f"The weights {path.name} are not those that {path.stem}.json describes; export the model again."
+        )
     return _build(card, content)
 
 
@@ -236,8 +242,10 @@ def _build(card: Card, content: bytes) -> Bundle:
     try:
         tensors = load(content)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f"The weights of {card.name!r} are not a safetensors file; export the model again.") from error
-    rehearsal = {name.removeprefix(_REHEARSAL): tensors.pop(name) for name in list(tensors) if name.startswith(_REHEARSAL)}
+        raise InputError(f"The weights of {card.name!r} are not a safetensors file; export them again.") from error
+    rehearsal = {
+        name.removeprefix(_REHEARSAL): tensors.pop(name) for name in list(tensors) if name.startswith(_REHEARSAL)
+    }
     network = Network(len(card.class_sizes), len(card.channels))
     expected = network.state_dict()
     if {k: v.shape for k, v in tensors.items()} != {k: tuple(v.shape) for k, v in expected.items()}:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +32,8 @@ _STEP = 0.01
 _ROUNDS = 40
 _PSEUDO_COUNT = 0.3
 _UNDEPOSITED = 0.01
+#: share of integrals that are wrong by three times the stated error: none rules a class out by itself
+_TAIL = 0.005
 #: solutions nearer than this in ln(scale) are the same one: the classes lie at least twice as far apart
 _SAME_SOLUTION = 0.1
 #: atom counts (natural logarithm) that a cluster outside the classes may have
@@ -119,22 +122,28 @@ class Calibration:
         return _summary(tuple(class_sizes), grid, np.ones(1), shares, np.nan, 0, element)
 
     def chosen(self, dominant: str) -> Calibration:
-        """This calibration with the person's choice among its `candidates`.
+        """The calibration with the person's choice among its `candidates`.
 
         Raises
         ------
         InputError
             Where `dominant` is no candidate.
         """
+        named = [str(candidate["dominant"]) for candidate in self.candidates]
         for lot in _solutions(self.log_scale, self.weight, self.shares):
-            if self._label(lot) == dominant:
+            if dominant in named and self._label(lot) == dominant:
                 weight = np.zeros_like(self.weight)
                 weight[lot] = self.weight[lot] / self.weight[lot].sum()
                 return _summary(
-                    self.class_sizes, self.log_scale, weight, self.shares, self.log_evidence, self.clusters, self.element
+                    self.class_sizes,
+                    self.log_scale,
+                    weight,
+                    self.shares,
+                    self.log_evidence,
+                    self.clusters,
+                    self.element,
                 )
-        names = ", ".join(str(candidate["dominant"]) for candidate in self.candidates)
-        raise InputError(f"{dominant} is not among the solutions of this image ({names}).")
+        raise InputError(f"{dominant} is not among the solutions of this image ({', '.join(named)}).")
 
     def _label(self, lot: npt.NDArray[np.int64]) -> str:
         best = lot[np.argmax(self.weight[lot])]
@@ -216,8 +225,9 @@ def calibrate_session(
     known = known or Known()
     sizes = frames[0].card.class_sizes
     known.check(sizes)
-    rows = [f.valid & np.isfinite(f.log_integral) if u is None else u & f.valid & np.isfinite(f.log_integral)
-            for f, u in zip(frames, use or [None] * len(frames), strict=True)]  # fmt: skip
+    rows = [frame.valid & np.isfinite(frame.log_integral) for frame in frames]
+    if use is not None:
+        rows = [row & fit for row, fit in zip(rows, use, strict=True)]
     taken = [frame.take(_thinned(np.flatnonzero(row))) for frame, row in zip(frames, rows, strict=True)]
     if not any(len(part) for part in taken):
         raise InputError("No cluster of this image can be used to calibrate it; detect clusters first.")
@@ -283,9 +293,8 @@ def _integral_terms(evidence: Evidence, grid: Floats) -> Floats:
     """(g, n, classes + 1) log-density of the integral at each scale of `grid`."""
     log_n = evidence.log_integral[None, :] - grid[:, None]
     sd = evidence.log_integral_sd[None, :, None]
-    # a touch of a broader normal: no cluster is ruled out by its integral alone
     z2 = ((log_n[..., None] - np.log(np.array(evidence.card.class_sizes, dtype=float))) / sd) ** 2
-    inside = np.logaddexp(-0.5 * z2, np.log(0.02) - 0.5 * z2 / 9) - np.log(sd * np.sqrt(2 * np.pi))
+    inside = np.logaddexp(-0.5 * z2, np.log(_TAIL) - 0.5 * z2 / 9) - np.log(sd * np.sqrt(2 * np.pi))
     low, high = _OUTSIDE_LOG_N
     beyond = np.maximum(np.maximum(low - log_n, log_n - high), 0.0)
     outside = -np.log(high - low) - 0.5 * (beyond / 0.2) ** 2
@@ -415,7 +424,7 @@ def _solutions(grid: Floats, weight: Floats, shares: Floats) -> list[npt.NDArray
     n = len(grid)
     peaks = [i for i in range(n) if weight[i] >= weight[max(i - 1, 0)] and weight[i] > weight[min(i + 1, n - 1)]]
     peaks = peaks or [int(weight.argmax())]
-    cuts = [0] + [a + int(weight[a:b].argmin()) for a, b in zip(peaks, peaks[1:], strict=False)] + [n]
+    cuts = [0] + [a + int(weight[a:b].argmin()) for a, b in pairwise(peaks)] + [n]
     dominant = shares[:, :-1].argmax(axis=1)
     lots: list[npt.NDArray[np.int64]] = []
     tops: list[int] = []
@@ -463,4 +472,3 @@ def _summary(
         clusters=n,
         element=element,
     )
-

@@ -67,6 +67,7 @@ class Branch(nn.Module):
         self.logits = nn.Linear(_HIDDEN, classes)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Share of the class logits (b, classes) and features (b, 48) for `x` (b, 1, 64, 64)."""
         maps = self.maps(x)
         pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         features = torch.relu(self.hidden(pooled))
@@ -115,6 +116,6 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
                 chosen += [module.weight, module.bias]
-        for branch in self.branches:
-            chosen += list(branch.logits.parameters())
+            elif isinstance(module, Branch):
+                chosen += module.logits.parameters()
         return chosen

@@ -160,8 +160,8 @@ def _background(
     n = len(windows)
     y, x = (np.indices((PATCH_PX, PATCH_PX)) / (PATCH_PX - 1) - 0.5).reshape(2, -1)
     basis = np.stack([np.ones_like(y), y, x], axis=1)
-    values = np.where(ring, windows, 0.0).reshape(n, -1).astype(np.float64)
-    ring = ring.reshape(n, -1)
+    values = np.where(ring, windows, 0.0).reshape(n, PATCH_PX**2).astype(np.float64)
+    ring = ring.reshape(n, PATCH_PX**2)
     level, noise = _median_and_noise(values, ring)
     plane = np.zeros((n, 3))
     plane[:, 0] = level
@@ -175,7 +175,7 @@ def _background(
         normal += np.eye(3) * 1e-6 + np.where(lopsided[:, None, None], np.diag([0.0, 1e6, 1e6]), 0.0)
         right = np.einsum("np,pi->ni", weights * values, basis, optimize=True)
         fitted = np.linalg.solve(normal, right[..., None])[..., 0]
-        plane = np.where(keep.any(axis=1)[:, None], fitted, plane)
+        plane = np.where(keep.any(axis=1, keepdims=True), fitted, plane)
     residual = values - plane @ basis.T
     _, noise = _median_and_noise(residual, ring)
     return (plane @ basis.T).reshape(n, PATCH_PX, PATCH_PX), noise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,7 @@ def attribution_steps(
     """
     classes = len(bundle.card.class_sizes)
     wanted = np.full(len(patches), -1) if target is None else np.broadcast_to(np.asarray(target), (len(patches),))
-    if target is not None and len(patches) and not (0 <= wanted.min() and wanted.max() < classes):
+    if target is not None and not ((wanted >= 0) & (wanted < classes)).all():
         raise InputError(f"The class to explain must be one of the {classes} classes of the model.")
     parts = []
     for start in range(0, max(len(patches), 1), _BATCH):
@@ -105,7 +105,7 @@ def _explain(
     share = np.where(np.abs(total) > 1e-6, lead / np.where(total == 0, 1.0, total), np.nan)
     maps = np.zeros((0, channels, 16, 16), dtype=np.float32)
     if len(patches):
-        branches = enumerate(bundle.network.branches)
+        branches = enumerate(cast("list[Branch]", list(bundle.network.branches)))
         maps = np.stack([_grad_cam(one, x[:, i : i + 1], chosen) for i, one in branches], axis=1)
     maps[~patches.valid] = 0.0
     share[~patches.valid] = np.nan
@@ -133,7 +133,7 @@ def _upsampled(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Cell i of a layer of total stride 4 is centred on patch pixel 4 i (odd kernels, padding of half a kernel), not on
     the middle of the pixels 4 i to 4 i + 3.
     """
-    n, channels, size, _ = maps.shape
+    size = maps.shape[-1]
     stride = PATCH_PX // size
     place = np.clip(np.arange(PATCH_PX) / stride, 0, size - 1)
     low = np.minimum(place.astype(int), size - 2)

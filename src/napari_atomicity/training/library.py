@@ -189,7 +189,7 @@ def label_image(
     n_atoms, whole = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
     if len(clusters) and n:
         tree = cKDTree(clusters[["y_px", "x_px"]].to_numpy())
-        distance, nearest = tree.query(np.column_stack([found.y_px, found.x_px]))
+        distance, nearest = (np.asarray(a) for a in tree.query(np.column_stack([found.y_px, found.x_px])))
         near = distance * pixel_size_nm <= MATCH_NM
         n_atoms[near] = clusters["n_atoms"].to_numpy()[nearest[near]]
         whole[near] = (clusters["kind"] != "dimer").to_numpy()[nearest[near]]
@@ -213,5 +213,7 @@ def _fractions(recipe: Recipe, rng: np.random.Generator) -> dict[int, float]:
     classes = rng.dirichlet(np.full(len(recipe.class_sizes), rng.choice([0.3, 1.0, 5.0])))
     other_share = rng.uniform(0, 2 * recipe.other_share)
     others = rng.choice(recipe.other_sizes, min(3, len(recipe.other_sizes)), replace=False)
-    shares = {int(size): float(share * (1 - other_share)) for size, share in zip(recipe.class_sizes, classes, strict=True)}
+    shares = {
+        int(size): float(share * (1 - other_share)) for size, share in zip(recipe.class_sizes, classes, strict=True)
+    }
     return shares | {int(size): other_share / len(others) for size in others}

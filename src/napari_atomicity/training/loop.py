@@ -77,9 +77,12 @@ def train_steps(config: TrainingConfig, library: Library, validation: Library) -
     for part, what in ((library, "training"), (validation, "validation")):
         counts = np.bincount(part.class_index(sizes) + 1, minlength=len(sizes) + 1)[1:]
         if counts.min() < 10:
-            raise InputError(f"The {what} library holds only {counts.min()} clusters of {sizes[counts.argmin()]} atoms.")
+            raise InputError(
+                f"The {what} library holds only {counts.min()} clusters of {sizes[counts.argmin()]} atoms."
+            )
     torch.manual_seed(config.seed)
-    network = Network(len(sizes), len(config.channels)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = Network(len(sizes), len(config.channels))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = _Data(config, library, np.random.default_rng(config.seed))
     total = config.epochs * data.batches
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)

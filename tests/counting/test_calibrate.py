@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+
+from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, calibrate_session, posterior
+from napari_atomicity.errors import InputError
+
+from .synthetic import SIZES, evidence_of
+
+
+def _labels(n_atoms):
+    return np.array([f"Pt{n}" for n in n_atoms], dtype=object)
+
+
+def test_integrals_of_exactly_n_times_the_scale_give_exactly_that_class():
+    evidence = evidence_of(SIZES, scale=850.0, integral_sd=0.0, shape_sd=5.0)
+    found = posterior(evidence, Calibration.at_scale(850.0, SIZES))
+    assert (found.label == _labels(SIZES)).all()
+    assert (found.confidence > 0.99).all()
+    np.testing.assert_allclose(found.n_atoms, SIZES, atol=0.1)
+    # the same integrals at another scale are other clusters
+    assert posterior(evidence, Calibration.at_scale(850.0 * 30 / 19, SIZES)).label[1] == "Pt19"
+
+
+def test_without_a_scale_the_integral_says_nothing():
+    evidence = evidence_of(SIZES * 10, scale=850.0, shape_sd=0.2)
+    louder = evidence_of(SIZES * 10, scale=85000.0, shape_sd=0.2)
+    np.testing.assert_array_equal(posterior(evidence, None).probabilities, posterior(louder, None).probabilities)
+
+
+def test_probabilities_and_the_chance_of_being_an_outsider_add_up_to_one():
+    evidence = evidence_of(SIZES * 20, 850.0)
+    for calibration in (None, calibrate(evidence)):
+        found = posterior(evidence, calibration)
+        np.testing.assert_allclose(found.probabilities.sum(axis=1) + found.outside, 1.0)
+        assert (found.n_atoms_sd > 0).all()
+
+
+@pytest.mark.parametrize("bias", [-0.1, 0.0, 0.1])
+def test_a_mixed_frame_gives_its_scale_away(bias):
+    n_atoms = np.random.default_rng(2).choice(SIZES, 250)
+    evidence = evidence_of(n_atoms, scale=1234.0, bias=bias)
+    found = calibrate(evidence)
+    assert found.scale == pytest.approx(1234.0, rel=0.02)
+    assert not found.ambiguous
+    for size in SIZES:
+        assert found.fractions[f"Pt{size}"] == pytest.approx(np.mean(n_atoms == size), abs=0.05)
+    assert (posterior(evidence, found).label == _labels(n_atoms)).mean() > 0.95
+
+
+def test_outsiders_do_not_move_the_scale():
+    n_atoms = np.concatenate([np.random.default_rng(3).choice(SIZES, 150), [130] * 8, [8] * 12, [110] * 10])
+    evidence = evidence_of(n_atoms, scale=500.0)
+    evidence.outside[-30:] = 0.0
+    found = calibrate(evidence)
+    assert found.scale == pytest.approx(500.0, rel=0.02)
+    label = posterior(evidence, found).label
+    assert (label[-30:] == "other").mean() > 0.9
+    count = posterior(evidence, found).n_atoms
+    np.testing.assert_allclose(count[-10:], 110, rtol=0.25)
+
+
+def test_a_small_pure_frame_whose_shapes_lie_between_two_classes_is_ambiguous_and_names_both():
+    between = np.log(np.sqrt(41 * 55) / 41)
+    evidence = evidence_of([41] * 15, scale=850.0, bias=between, seed=1)
+    found = calibrate(evidence)
+    assert found.ambiguous
+    assert {c["dominant"] for c in found.candidates[:2]} == {"Pt41", "Pt55"}
+    assert sum(c["probability"] for c in found.candidates) == pytest.approx(1.0, abs=0.03)
+    for name, scale in (("Pt41", 850.0), ("Pt55", 850.0 * 41 / 55)):
+        chosen = found.chosen(name)
+        assert chosen.scale == pytest.approx(scale, rel=0.05)
+        assert not chosen.ambiguous
+        assert (posterior(evidence, chosen).label == name).mean() > 0.9
+    with pytest.raises(InputError, match="Pt41"):
+        found.chosen("Pt19")
+
+
+def test_what_is_known_settles_a_pure_frame():
+    evidence = evidence_of([41] * 40, scale=850.0, bias=0.25, seed=2)
+    assert calibrate(evidence).candidates[0]["dominant"] == "Pt55"
+    for known in (Known(deposited=(41,)), Known(scale=860.0), Known(deposited=(41, 19), fractions=(0.9, 0.1))):
+        found = calibrate(evidence, known)
+        assert found.candidates[0]["dominant"] == "Pt41"
+        assert found.scale == pytest.approx(850.0, rel=0.03)
+        assert (posterior(evidence, found).label == "Pt41").mean() > 0.9
+
+
+def test_a_session_settles_its_pure_frame_by_the_mixed_one():
+    pure = evidence_of([41] * 40, scale=850.0, bias=0.2, seed=3)
+    mixed = evidence_of(np.random.default_rng(4).choice(SIZES, 150), scale=880.0, seed=4)
+    assert calibrate(pure).candidates[0]["dominant"] == "Pt55"
+    first, second = calibrate_session([pure, mixed])
+    assert first.candidates[0]["dominant"] == "Pt41" and not first.ambiguous
+    assert first.scale == pytest.approx(850.0, rel=0.03)
+    assert second.scale == pytest.approx(880.0, rel=0.03)
+
+
+def test_clusters_that_are_not_to_be_used_have_no_say_but_get_a_label():
+    n_atoms = np.concatenate([np.random.default_rng(5).choice(SIZES, 60), [55] * 300])
+    evidence = evidence_of(n_atoms, scale=850.0)
+    use = np.arange(len(n_atoms)) < 60
+    found = calibrate(evidence, use=use)
+    assert found.clusters == 60
+    assert found.fractions["Pt55"] < 0.4
+    assert (posterior(evidence, found).label[60:] == "Pt55").mean() > 0.95
+
+
+def test_a_row_without_a_patch_gets_no_label():
+    evidence = evidence_of(SIZES * 4, scale=850.0)
+    evidence.valid[3] = False
+    evidence.shape[3] = np.nan
+    evidence.log_integral[3] = np.nan
+    found = posterior(evidence, calibrate(evidence))
+    columns = found.columns(np.array(["ok"] * 20, dtype=object), "base")
+    assert found.label[3] == "" and np.isnan(found.probabilities[3]).all() and columns["source"][3] == ""
+    assert np.isfinite(np.delete(found.probabilities, 3, axis=0)).all()
+
+
+def test_the_flag_outside_replaces_ok_alone_and_is_taken_back():
+    evidence = evidence_of([200, 200, 41, 41], scale=850.0, integral_sd=0.01)
+    found = posterior(evidence, Calibration.at_scale(850.0, SIZES))
+    flags = found.columns(np.array(["ok", "touching", "outside", "border"], dtype=object), "base")["flag"]
+    assert flags.tolist() == ["outside", "touching", "ok", "border"]
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (Known(scale=-3.0), "above zero"),
+        (Known(scale=float("inf")), "above zero"),
+        (Known(deposited=(38,)), "38"),
+        (Known(deposited=(19, 30), fractions=(1.0,)), "fraction"),
+    ],
+)
+def test_impossible_knowledge_is_refused(known, said):
+    with pytest.raises(InputError, match=said):
+        calibrate(evidence_of(SIZES, 1.0), known)
+
+
+def test_nothing_to_calibrate_on_is_said():
+    with pytest.raises(InputError, match="detect clusters"):
+        calibrate(evidence_of(SIZES, 1.0), use=np.zeros(5, dtype=bool))
+    with pytest.raises(InputError, match="no frame"):
+        calibrate_session([])
+
+
+def test_one_cluster_is_enough_for_an_answer_and_too_little_for_certainty():
+    found = calibrate(evidence_of([41], scale=850.0))
+    assert found.scale_sd >= 0 and max(found.fractions.values()) < 0.9
