@@ -221,7 +221,7 @@ def test_the_report_holds_everything_the_numbers_depend_on(analysis):
 def test_rejected_clusters_are_counted_by_reason(analysis):
     import dataclasses
 
-    flags = analysis.table.rows["flag"].where(False, "ok")
+    flags = analysis.table.rows["flag"].map(lambda _: "ok")
     flags.iloc[:3] = ["border", "border", "saturated"]
     table = analysis.table.with_columns(flag=flags)
     report = dataclasses.replace(analysis, table=table).report()
@@ -243,3 +243,13 @@ def test_heat_maps_lie_over_their_clusters(micrograph, settings, analysis):
         > 2.5
     )
     assert not explained.overlay[:, far].any()
+
+
+def test_fine_tuning_says_what_came_of_it_and_repeats_to_the_bit(micrograph, settings):
+    chosen = Settings(model=settings.model, adapt="diameter")
+    first, second = analyse(micrograph, chosen), analyse(micrograph, chosen)
+    pd.testing.assert_frame_equal(first.table.rows, second.table.rows, check_exact=True)
+    assert first.adaptation.reason in first.messages
+    source = "adapted" if first.adaptation.accepted else "base"
+    assert set(first.table.rows["source"]) == {source}
+    assert first.report()["adaptation"]["accepted"] is first.adaptation.accepted

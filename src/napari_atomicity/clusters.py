@@ -252,7 +252,7 @@ def _places(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 def _scaled(places: npt.NDArray[np.float64], tolerance_px: float) -> npt.NDArray[np.float64]:
     # frames are pushed so far apart that clusters of different frames are never near each other
-    return places * np.array([1e6 * tolerance_px, 1.0, 1.0])
+    return np.asarray(places * np.array([1e6 * tolerance_px, 1.0, 1.0]))
 
 
 def _near(

@@ -490,6 +490,7 @@ def _group_steps(
             known = [each.patches for each in classified]
             classified = yield from _group_classify_steps(group, tables, bundle, settings, clocks, known)
     names = tuple(micrograph.name for micrograph in group) if len(group) > 1 else ()
+    outcome = () if adaptation is None else (adaptation.reason,)
     return [
         Analysis(
             micrograph=micrograph,
@@ -498,7 +499,7 @@ def _group_steps(
             bundle=bundle,
             calibrations=done.calibrations,
             adaptation=adaptation,
-            messages=tuple(dict.fromkeys((*micrograph.warnings, *detected.messages))),
+            messages=tuple(dict.fromkeys((*micrograph.warnings, *detected.messages, *outcome))),
             timings=clock.seconds,
             session=names,
         )
