@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_atomicity.detection.checks import Finding, inspect
 from napari_atomicity.detection.finding import GRID_NM, LARGEST_NM, SMALLEST_NM, candidates, coarse_grid, merged
+from napari_atomicity.detection.marks import burned_in
 from napari_atomicity.detection.measure import Measurement, measure
 from napari_atomicity.errors import InputError
 
@@ -83,6 +84,10 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     findings = inspect(image, pixel_size_nm)
     if any(finding.blocking for finding in findings):
         return Detection(_measured_nothing(image), findings)
+    marks = burned_in(image)
+    if marks is not None:
+        image = np.where(marks, np.nan, image)
+        findings = (*findings, Finding("marks", "A burned-in scale bar or label is left out.", False))
     filled = without_gaps(image)
     strictness = 4.0 ** (0.5 - sensitivity)
     coarse, factor = coarse_grid(filled, pixel_size_nm)

@@ -159,7 +159,7 @@ class _Windows:
         # a large black level would drown the signal in the rounding of single precision
         level = np.median(np.nan_to_num(self.windows[:, ::4, ::4]), axis=(1, 2), keepdims=True)
         filled = np.where(valid, self.windows - level, 0)
-        own, free, crowded = self._territories()
+        own, free = self._territories()
         # the support: a plane through the ring around the cluster, without its neighbours
         ring = self._within(_RING_NM[1]) & ~self._within(_RING_NM[0])
         signal, spread = _without_plane(filled, ring & free & valid, self.axis)
@@ -170,25 +170,27 @@ class _Windows:
         outline = _connected((smooth > 0.5 * height[:, None, None]) & own & reach)
         pixels = outline.sum(axis=(1, 2))
         diameter = np.where(pixels > 0, np.sqrt(pixels * self.nm_per_px**2 * 4 / np.pi), np.nan)
-        body = _grown(outline, round(_TAIL_NM / self.nm_per_px)) & own
+        body = _grown(outline, round(_TAIL_NM / self.nm_per_px))
+        # two clusters touch where the surroundings of one reach into the territory of the other
+        touching = np.asarray((body & ~own).any(axis=(1, 2)))
+        body &= own
         inside = signal * body
         intensity = inside.sum(axis=(1, 2), dtype=np.float64) * self.nm_per_px**2
         y, x = self.y[self.rows], self.x[self.rows]
         if recentre:
             dy, dx = self._centre_of_mass(np.clip(inside, 0, None))
             y, x = y + dy / self.pixel_size_nm, x + dx / self.pixel_size_nm
-        flag = self._flags(body, valid, crowded, outline)
+        flag = self._flags(body, valid, touching, outline)
         return Measurement(y, x, diameter, intensity, height.astype(np.float64), spread, flag)
 
     def _within(self, distance_nm: float) -> npt.NDArray[np.bool_]:
         """Pixels nearer to the outline that was guessed than a distance."""
         return np.asarray(self.distance < (self.radius + distance_nm)[:, None, None])
 
-    def _territories(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """For each window: pixels nearer to this cluster than to another, pixels far from all others, and crowding."""
+    def _territories(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """For each window: pixels nearer to this cluster than to another, and pixels far from all others."""
         own = np.ones(self.windows.shape, dtype=bool)
         free = np.ones(self.windows.shape, dtype=bool)
-        crowded = np.zeros(len(self.windows), dtype=bool)
         place = np.full(len(self.y), -1)
         place[self.rows] = np.arange(len(self.rows))
         for number, j, dy, dx in self.neighbours[place[self.neighbours["i"]] >= 0]:
@@ -196,8 +198,7 @@ class _Windows:
             distance = np.hypot(self.axis[:, None] - np.float32(dy), self.axis[None] - np.float32(dx))
             own[i] &= self.distance - self.radius[i] <= distance - other
             free[i] &= distance > other + 0.3
-            crowded[i] |= np.hypot(dy, dx) < self.radius[i] + other + 0.3
-        return own, free, crowded
+        return own, free
 
     def _height(self, smooth: Windows, own: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Height of the plateau: the mean of the upper fifth of the core, which one bright pixel cannot move."""
@@ -219,11 +220,11 @@ class _Windows:
         self,
         body: npt.NDArray[np.bool_],
         valid: npt.NDArray[np.bool_],
-        crowded: npt.NDArray[np.bool_],
+        touching: npt.NDArray[np.bool_],
         outline: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.object_]:
         flag = np.full(len(body), "ok", dtype=object)
-        flag[crowded] = "touching"
+        flag[touching] = "touching"
         if np.isfinite(self.full_scale):
             clipped = (self.windows >= self.full_scale) & outline
             flag[clipped.sum(axis=(1, 2)) > _SATURATED_SHARE * np.maximum(outline.sum(axis=(1, 2)), 1)] = "saturated"

@@ -1,0 +1,291 @@
+"""Finding and measuring clusters: known answers, no false ones, invariants."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from napari_atomicity.detection import detect, extract_windows, inspect, measure_at
+from napari_atomicity.errors import InputError
+from napari_atomicity.simulation.frames import CONDITIONS, sample_spec, simulate_frame
+
+
+def discs(shape, pixel, centres, diameter, height, blur=0.08, level=100.0, noise=0.0, seed=0):
+    """Blurred discs of known place, diameter and integral on a level support."""
+    from scipy.ndimage import gaussian_filter
+
+    fine = 4
+    y, x = np.indices((shape[0] * fine, shape[1] * fine)) / fine - 0.5 + 0.5 / fine
+    image = np.zeros(y.shape, dtype=np.float32)
+    for cy, cx in centres:
+        image[np.hypot(y - cy, x - cx) * pixel < diameter / 2] = height
+    image = gaussian_filter(image, blur / pixel * fine)
+    image = image.reshape(shape[0], fine, shape[1], fine).mean(axis=(1, 3)) + level
+    return image + np.random.default_rng(seed).normal(0, noise, shape).astype(np.float32)
+
+
+def matched(found, truth, pixel):
+    distance = cdist(truth[["y_px", "x_px"]], np.column_stack([found.y_px, found.x_px])) * pixel
+    rows, cols = linear_sum_assignment(np.minimum(distance, 5))
+    near = distance[rows, cols] < 0.5
+    return rows[near], cols[near]
+
+
+# ---------------------------------------------------------------------- windows
+
+
+@settings(max_examples=30, deadline=None)
+@given(pixel=st.floats(0.01, 0.12), y=st.floats(60, 140), x=st.floats(60, 140))
+def test_a_window_samples_a_ramp_exactly_where_it_should(pixel, y, x):
+    rows, cols = np.mgrid[:200, :200].astype(np.float32)
+    window = extract_windows(2 * rows + cols, np.array([y]), np.array([x]), pixel, 8, 0.05)[0]
+    grid = (np.arange(8) - 3.5) * 0.05 / pixel
+    assert np.allclose(window, 2 * (y + grid)[:, None] + (x + grid), atol=2e-3)
+
+
+def test_pixels_outside_the_image_are_nan_and_only_those():
+    window = extract_windows(np.ones((40, 40), dtype=np.float32), np.array([0.0]), np.array([20.0]), 0.05, 16, 0.05)[0]
+    assert np.isnan(window[:7]).all()
+    assert np.isfinite(window[8:]).all()
+
+
+# ---------------------------------------------------------------------- measuring
+
+
+@pytest.mark.parametrize("pixel", [0.015, 0.03, 0.05, 0.11])
+@pytest.mark.parametrize("diameter", [0.7, 1.2, 2.2])
+def test_diameter_integral_and_centre_of_a_disc(pixel, diameter):
+    size = int(8 / pixel)
+    centre = (size / 2 + 0.3, size / 2 - 0.4)
+    image = discs((size, size), pixel, [centre], diameter, 1000.0, noise=10.0)
+    found = detect(image, pixel).clusters
+    assert len(found.y_px) == 1
+    assert np.hypot(found.y_px[0] - centre[0], found.x_px[0] - centre[1]) * pixel < 0.02
+    assert found.diameter_nm[0] == pytest.approx(diameter, abs=0.07)
+    assert found.intensity[0] == pytest.approx(1000 * np.pi * diameter**2 / 4, rel=0.05)
+    assert found.flag[0] == "ok"
+
+
+@settings(max_examples=8, deadline=None)
+@given(gain=st.floats(0.01, 1e4), black=st.floats(-1e3, 1e6))
+def test_gain_and_black_level_change_the_intensity_alone(gain, black):
+    image = discs((160, 160), 0.05, [(60, 60), (110, 100)], 1.0, 900.0, noise=25.0).astype(np.float64)
+    before = detect(image, 0.05).clusters
+    after = detect(gain * image + black * gain, 0.05).clusters
+    assert len(after.y_px) == len(before.y_px) == 2
+    assert np.allclose(after.y_px, before.y_px, atol=0.3)
+    assert np.allclose(after.diameter_nm, before.diameter_nm, rtol=0.03)
+    assert np.allclose(after.intensity, gain * before.intensity, rtol=0.03)
+
+
+def test_the_support_under_a_cluster_is_not_counted():
+    image = discs((200, 200), 0.05, [(100, 100)], 1.0, 800.0, noise=5.0)
+    slope = image + np.linspace(0, 400, 200, dtype=np.float32)[None]
+    flat, sloping = detect(image, 0.05).clusters, detect(slope, 0.05).clusters
+    assert sloping.intensity[0] == pytest.approx(flat.intensity[0], rel=0.02)
+
+
+def test_border_saturation_and_touching_are_flagged():
+    pixel = 0.05
+    image = discs((220, 220), pixel, [(2, 60), (110, 110), (170, 60), (170, 86)], 1.1, 900.0, noise=10)
+    image = np.minimum(image, np.where(np.hypot(*(np.indices(image.shape) - 110)) < 30, 600.0, 5000.0))
+    image[image > 599] = np.where(np.hypot(*(np.indices(image.shape) - 110)) < 30, 5000.0, image)[image > 599]
+    found = detect(image, pixel).clusters
+    flags = {(round(y, -1), round(x, -1)): flag for y, x, flag in zip(found.y_px, found.x_px, found.flag, strict=True)}
+    assert flags[(110, 110)] == "saturated"
+    assert flags[(170, 60)] == flags[(170, 90)] == "touching"
+    assert "border" in flags.values()
+
+
+def test_a_cluster_put_by_hand_stays_where_it_was_put():
+    image = discs((160, 160), 0.05, [(80, 80)], 1.0, 900.0, noise=10)
+    placed = measure_at(image, 0.05, np.array([83.0]), np.array([78.0]))
+    assert placed.y_px[0] == 83.0
+    assert placed.diameter_nm[0] == pytest.approx(1.0, abs=0.15)
+    nothing = measure_at(image, 0.05, np.array([30.0]), np.array([30.0]))
+    assert np.isfinite(nothing.intensity[0])
+    assert abs(nothing.intensity[0]) < 0.05 * placed.intensity[0]
+
+
+# ---------------------------------------------------------------------- finding
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
+    spec = sample_spec(condition, n_clusters=60, shape=(896, 896), seed=17, split="validation", touching=0.2)
+    frame = simulate_frame(spec, 17)
+    truth = frame.truth[frame.truth.kind != "satellite"].reset_index(drop=True)
+    found = detect(frame.image, spec.pixel_size_nm).clusters
+    rows, cols = matched(found, truth, spec.pixel_size_nm)
+    inner = np.flatnonzero(~truth.on_edge)
+    assert len(np.setdiff1d(inner, rows)) <= 1
+    extra = np.setdiff1d(np.flatnonzero(found.flag != "border"), cols)
+    assert len(extra) <= 1
+    ratio = found.intensity[cols] / frame.scale_counts_nm2_per_atom / truth.n_atoms.to_numpy()[rows]
+    ratio = ratio[~truth.on_edge.to_numpy()[rows]]
+    assert np.median(ratio) == pytest.approx(1, abs=0.06)
+
+
+def test_touching_pairs_are_found_as_two():
+    spec = sample_spec("nominal", n_clusters=60, shape=(1024, 1024), seed=5, split="validation", touching=1.0)
+    frame = simulate_frame(spec, 5)
+    truth = frame.truth[(frame.truth.kind == "touching") & ~frame.truth.on_edge].reset_index(drop=True)
+    found = detect(frame.image, spec.pixel_size_nm).clusters
+    rows, cols = matched(found, truth, spec.pixel_size_nm)
+    both = truth.iloc[rows].groupby("group").size()
+    pairs = truth.groupby("group").size()
+    assert (both[both == 2].size) >= 0.95 * (pairs[pairs == 2].size)
+    assert np.mean(found.flag[cols] == "touching") > 0.7  # the widest gaps are half a nanometre
+
+
+def test_a_higher_sensitivity_never_finds_fewer():
+    spec = sample_spec("thick_support", n_clusters=40, shape=(640, 640), seed=3, split="validation")
+    image = simulate_frame(spec, 3).image
+    counts = [len(detect(image, spec.pixel_size_nm, s).clusters.y_px) for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert counts == sorted(counts)
+
+
+def test_the_same_image_gives_the_same_clusters_to_the_last_bit():
+    spec = sample_spec("nominal", n_clusters=40, shape=(640, 640), seed=3)
+    image = simulate_frame(spec, 3).image
+    first, second = detect(image, spec.pixel_size_nm).clusters, detect(image, spec.pixel_size_nm).clusters
+    for name in ("y_px", "x_px", "diameter_nm", "intensity"):
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+
+
+# ---------------------------------------------------------------------- what is not a micrograph of clusters
+
+
+#: a square lattice of 0.2 nm at 0.02 nm per pixel
+LATTICE = np.add(*np.meshgrid(*[np.cos(np.arange(300) * 2 * np.pi * 0.02 / 0.2)] * 2))
+
+
+def noise(shape=(400, 400), seed=0):
+    return np.random.default_rng(seed).normal(1000, 50, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_alone_holds_no_cluster_and_says_so(seed):
+    result = detect(noise(seed=seed), 0.05)
+    assert len(result.clusters.y_px) == 0
+    assert result.messages and "No cluster found" in result.messages[-1]
+
+
+def test_single_atoms_are_not_clusters():
+    spec = sample_spec("nominal", {1: 1.0}, n_clusters=60, shape=(640, 640), seed=2, satellites=0.0)
+    result = detect(simulate_frame(spec, 2).image, spec.pixel_size_nm)
+    assert len(result.clusters.y_px) == 0
+    assert "single atoms" in result.messages[-1]
+
+
+def test_a_burned_in_scale_bar_is_not_a_cluster():
+    spec = sample_spec("nominal", n_clusters=25, shape=(640, 640), seed=8, pixel_size_nm=0.04)
+    frame = simulate_frame(spec, 8)
+    image = frame.image.copy()
+    image[590:600, 420:620] = image.max()  # a bar of 8 nm
+    found = detect(image, 0.04).clusters
+    on_bar = (np.abs(found.y_px - 595) < 15) & (found.x_px > 410)
+    assert not on_bar.any()
+
+
+@pytest.mark.parametrize(
+    ("image", "code"),
+    [
+        (np.full((200, 200), 513.0), "constant"),
+        (np.full((200, 200), np.nan), "empty"),
+        (np.minimum(noise(), 990.0), "saturated"),
+        (3000 - discs((300, 300), 0.05, [(60, 60), (150, 200), (240, 90)], 1.2, 900.0, noise=20), "bright_field"),
+        (noise((300, 300)) + 500 * LATTICE, "lattice"),
+        (noise((30, 30)), "small"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_counted_is_named_in_one_sentence(image, code):
+    pixel = 0.02 if code == "lattice" else 0.05
+    findings = inspect(image, pixel)
+    blocking = [finding for finding in findings if finding.blocking]
+    assert [finding.code for finding in blocking] == [code]
+    assert blocking[0].message.endswith(".")
+    assert len(detect(image, pixel).clusters.y_px) == 0
+
+
+def test_rows_of_nan_hide_only_what_they_cover():
+    image = discs((240, 240), 0.05, [(60, 70), (120, 190), (180, 100)], 1.0, 900.0, noise=15)
+    image[118:122] = np.nan
+    result = detect(image, 0.05)
+    by_row = {round(y, -1): flag for y, flag in zip(result.clusters.y_px, result.clusters.flag, strict=True)}
+    assert by_row[60] == by_row[180] == "ok"
+    assert by_row.get(120, "border") == "border"
+
+
+@pytest.mark.parametrize("pixel", [0.0005, 0.35, 87.0])
+def test_impossible_pixel_sizes_are_refused(pixel):
+    with pytest.raises(InputError, match="nm per pixel"):
+        detect(noise(), pixel)
+
+
+def test_a_sensitivity_outside_its_range_is_refused():
+    with pytest.raises(InputError, match="sensitivity"):
+        detect(noise(), 0.05, 1.5)
+
+
+# ---------------------------------------------------------------------- real micrographs
+
+
+def _real(folder, name):
+    from napari_atomicity.io import read
+
+    return read(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("start", "pixel"),
+    [("hpai_", None), ("derived_hpai", 0.0293), ("sjeon_Pt", 0.01603), ("sjeon_bpy_crop1.", 0.01603)],
+)
+def test_real_single_atoms_are_not_taken_for_clusters(real_folder, start, pixel):
+    entries = json.loads((real_folder / "manifest.json").read_text(encoding="utf-8"))
+    names = [e["file"] for e in entries if e["role"] == "image" and e["file"].startswith(start)]
+    assert names
+    for name in names:
+        micrograph = _real(real_folder, name)
+        result = detect(micrograph.frame(0), micrograph.pixel_size_nm or pixel)
+        assert len(result.clusters.y_px) == 0, name
+        assert result.messages
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("r_em_Osiris_SrTiO3.tif", "lattice"),
+        ("r_em_REBCO-ROI_raw.dm3", "lattice"),
+        ("ncem_Acquisition_18.emd", "lattice"),
+    ],
+)
+def test_real_lattices_are_not_taken_for_clusters(real_folder, name, word):
+    micrograph = _real(real_folder, name)
+    result = detect(micrograph.frame(0), micrograph.pixel_size_nm)
+    assert len(result.clusters.y_px) == 0
+    assert word in result.messages[0]
+
+
+def test_a_real_bright_field_image_is_refused(real_folder):
+    result = detect(_real(real_folder, "arda_PtC1.jpg").frame(0), 0.1)
+    assert "bright-field" in result.messages[0]
+
+
+def test_one_real_nanoparticle_is_one(real_folder):
+    micrograph = _real(real_folder, "derived_statstem_PtIr_float32.tif")
+    found = detect(micrograph.frame(0), micrograph.pixel_size_nm).clusters
+    assert len(found.y_px) == 1
+    assert found.diameter_nm[0] == pytest.approx(2.6, abs=0.4)
+
+
+def test_real_clusters_are_found_and_the_scale_bar_is_not(real_folder):
+    found = detect(_real(real_folder, "derived_noise2atom_Pt_clusters_2nm.png").frame(0), 2 / 124).clusters
+    assert 4 <= len(found.y_px) <= 8
+    assert not ((found.x_px > 440) & (np.abs(found.y_px - 125) < 25)).any()
