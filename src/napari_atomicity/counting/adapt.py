@@ -237,7 +237,7 @@ class _Tuning:
         self.network: Network = copy.deepcopy(bundle.network).eval()
         self.rng = np.random.default_rng([seed, 2])
         label = np.array([self.card.labels.index(one) for one in anchors["label"]])
-        held = anchors["held_back"].to_numpy()
+        held = anchors["held_back"].to_numpy(copy=True)
         x = self._input(patches)
         self.x, self.label = x[~held], torch.as_tensor(label[~held])
         self.held_x, self.held_label = x[held], torch.as_tensor(label[held])

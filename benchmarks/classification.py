@@ -1,0 +1,136 @@
+"""Accuracy by condition and speed of classification, on simulated frames of structures that no model was trained on.
+
+    python benchmarks/classification.py [--model dual] [--frames 4]
+
+Accuracy is balanced accuracy (mean recall of the classes) over the detected clusters with flag ``ok``. "mixed" frames
+hold all classes in random shares and about a fifth of outsiders; "pure" frames hold one class.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from dataclasses import replace
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+import torch
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.adapt import adapt_steps
+from napari_atomicity.counting.bundle import Bundle, load_bundle
+from napari_atomicity.counting.calibrate import calibrate, posterior
+from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.patches import extract_patches
+from napari_atomicity.detection import detect
+from napari_atomicity.insight.attribution import attribution_steps
+from napari_atomicity.insight.overlay import compose
+from napari_atomicity.progress import drain
+from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.training.evaluate import METHODS, evaluate_steps, scores
+from napari_atomicity.training.library import Library, Recipe, label_image, labelled_frame
+
+#: seeds of these frames, apart from those of the frames behind the model cards
+_FIRST = 500_000
+
+
+def mixed_frames(per_condition: int) -> Library:
+    recipe = Recipe()
+    indices = _FIRST + np.arange(per_condition * len(recipe.conditions))
+    return Library.join([labelled_frame(recipe, "test", int(index)) for index in indices])
+
+
+def pure_frames(sizes: tuple[int, ...], per_size: int) -> Library:
+    parts = []
+    for i, size in enumerate(np.repeat(sizes, per_size)):
+        seed = _FIRST + i
+        spec = sample_spec("random", {int(size): 1.0}, n_clusters=80, seed=seed, split="test")
+        frame = simulate_frame(spec, seed)
+        scale = frame.scale_counts_nm2_per_atom
+        parts.append(label_image(frame.image, frame.pixel_size_nm, frame.truth, scale, seed, spec.condition))
+    return Library.join(parts)
+
+
+def accuracy(bundle: Bundle, per_condition: int) -> None:
+    table = scores(drain(evaluate_steps(bundle, mixed_frames(per_condition))))
+    print(f"\nBalanced accuracy of {bundle.card.name!r}, mixed frames")
+    by_method = table.pivot(index="condition", columns="method", values="balanced_accuracy")
+    print(by_method.loc[list(dict.fromkeys(table["condition"])), list(METHODS)].round(3).to_string())
+    print("\nCalibration error, mean error of the count, rejected members, outsiders caught")
+    pooled = table[table["condition"] == "pooled"].set_index("method")
+    print(pooled.loc[list(METHODS[:3]), ["ece", "mae", "rejected", "caught", "clusters"]].round(3).to_string())
+
+
+def pure_accuracy(bundle: Bundle, per_size: int) -> None:
+    """Whether a pure frame alone is read as its own class, and whether it says so where it is not."""
+    library = pure_frames(bundle.card.class_sizes, per_size)
+    evidence = drain(evidence_steps(bundle, library.patches))
+    rows = []
+    for frame in np.unique(library.frame):
+        here = library.frame == frame
+        part = library.take(here)
+        found = calibrate(evidence.take(here), use=part.flag == "ok")
+        size = int(np.median(part.n_atoms[part.whole]))
+        names = [candidate["dominant"] for candidate in found.candidates]
+        right = names[0] == f"{bundle.card.element}{size}"
+        told = f"{bundle.card.element}{size}" in names
+        rows.append({"size": size, "right": right, "ambiguous": found.ambiguous, "among candidates": told})
+    table = pd.DataFrame(rows)
+    print("\nPure frames, each alone, nothing known")
+    print(table.groupby("size").mean().round(2).to_string())
+    wrong = table[~table["right"]]
+    print(f"right {table['right'].mean():.2f} of {len(table)}; of the wrong, {wrong['ambiguous'].mean():.2f} ambiguous")
+
+
+def speed(bundle: Bundle) -> None:
+    spec = replace(sample_spec("nominal", n_clusters=300, shape=(2048, 2048), seed=1), split="test")
+    frame = simulate_frame(spec, 1)
+    found = detect(frame.image, frame.pixel_size_nm)
+    measured = found.clusters
+    table = ClusterTable.from_columns(
+        {name: getattr(measured, name) for name in ("y_px", "x_px", "diameter_nm", "intensity", "flag")}
+    )
+    patches = extract_patches(frame.image, table, frame.pixel_size_nm)
+    evidence = drain(evidence_steps(bundle, patches))
+    attribution = drain(attribution_steps(bundle, patches))
+    jobs = {
+        "cut out patches": lambda: extract_patches(frame.image, table, frame.pixel_size_nm),
+        "network": lambda: drain(evidence_steps(bundle, patches)),
+        "calibrate": lambda: calibrate(evidence),
+        "label": lambda: posterior(evidence, calibrate(evidence)),
+        "heat maps": lambda: drain(attribution_steps(bundle, patches)),
+        "lay heat maps over the image": lambda: compose(
+            attribution, table.centres_px, (2048, 2048), spec.pixel_size_nm
+        ),
+        "adapt (diameter)": lambda: drain(adapt_steps(bundle, patches, table, evidence, mode="diameter")),
+        "adapt (auto)": lambda: drain(adapt_steps(bundle, patches, table, evidence, mode="auto")),
+    }
+    print(f"\nSeconds for {len(table)} clusters in 2048 x 2048, best of 3")
+    for name, job in jobs.items():
+        best = np.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            job()
+            best = min(best, time.perf_counter() - start)
+        print(f"  {name:30s} {best:6.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", nargs="+", default=["dual", "single"])
+    parser.add_argument("--frames", type=int, default=4, help="mixed frames a condition, and pure frames a size")
+    chosen = parser.parse_args()
+    torch.set_num_threads(2)
+    print(f"{platform.node()}, {platform.machine()}, Python {platform.python_version()}, torch {version('torch')}, "
+          f"numpy {version('numpy')}, napari-atomicity {version('napari-atomicity')}")  # fmt: skip
+    for name in chosen.model:
+        bundle = load_bundle(name)
+        accuracy(bundle, chosen.frames)
+        pure_accuracy(bundle, chosen.frames)
+        speed(bundle)
+
+
+if __name__ == "__main__":
+    main()
