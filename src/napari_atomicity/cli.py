@@ -94,7 +94,8 @@ class Console:
 
     def refuse(self, what: str, error: InputError) -> None:
         """Bad input: one line, and exit code 2 unless there was a fault of ours."""
-        self.remark(_about(what) + " ".join(str(error).split()))
+        text = " ".join(str(error).split())
+        self.remark(text if what and text.startswith(what) else _about(what) + text)
         self.code = self.code or BAD_INPUT
 
     def remark(self, text: str) -> None:

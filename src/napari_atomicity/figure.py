@@ -82,12 +82,10 @@ def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, pa
     _show(picture, micrograph.frame(explained.frame), pixel_size_nm)
     heat = _shrunk(explained.overlay[channel])
     extent = picture.get_images()[0].get_extent()
-    top = float(heat.max()) or 1.0
-    shown = picture.imshow(
-        heat, cmap="inferno", extent=extent, vmin=0, vmax=top, alpha=np.clip(heat / top * 1.5, 0, 0.8)
-    )
+    heat = heat / (float(heat.max()) or 1.0)
+    shown = picture.imshow(heat, cmap="inferno", extent=extent, vmin=0, vmax=1, alpha=np.clip(1.5 * heat, 0, 0.8))
     scale = figure.add_axes((0.86, 0.12, 0.025, 0.72))
-    figure.colorbar(shown, cax=scale, label="attribution (arbitrary units)")
+    figure.colorbar(shown, cax=scale, label="attribution (1: the largest in this image)")
     picture.set_title(f"Grad-CAM, channel {explained.channel_names[channel]}", fontsize=10)
     _save(figure, path)
 
