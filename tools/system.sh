@@ -6,7 +6,7 @@ python=${1:-python3}
 
 system="xvfb xauth libgl1 libegl1 libgl1-mesa-dri libglx-mesa0 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0
     libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0
-    libxcb-xinerama0"
+    libxcb-xinerama0 libfontconfig1 libglib2.0-0 fonts-dejavu-core"
 missing=
 if command -v dpkg-query >/dev/null 2>&1; then
     for package in $system; do

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -53,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.remark("stopped; what was written so far is complete.")
         return STOPPED
+    except BrokenPipeError:  # the reader of our output has seen enough, as in `... | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return console.code or FAULT
     return console.code
 
 
@@ -87,6 +91,8 @@ class Console:
             return action()
         except InputError as error:
             self.refuse(what, error)
+        except BrokenPipeError:
+            raise
         except Exception as error:
             self.remark(f"{_about(what)}unexpected fault, {_one_line(error)}; please report it with the log {_log()}")
             self.code = FAULT
