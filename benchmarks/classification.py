@@ -9,15 +9,14 @@ hold all classes in random shares and about a fifth of outsiders; "pure" frames 
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from dataclasses import replace
-from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 import torch
 
+from _machine import describe
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
@@ -123,8 +122,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=4, help="mixed frames a condition, and pure frames a size")
     chosen = parser.parse_args()
     torch.set_num_threads(2)
-    print(f"{platform.node()}, {platform.machine()}, Python {platform.python_version()}, torch {version('torch')}, "
-          f"numpy {version('numpy')}, napari-atomicity {version('napari-atomicity')}")  # fmt: skip
+    print(describe("captum"))
     for name in chosen.model:
         bundle = load_bundle(name)
         accuracy(bundle, chosen.frames)

@@ -17,12 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from _machine import describe
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from skimage.feature import blob_dog, blob_log, peak_local_max
 
+from _machine import describe
 from napari_atomicity.detection import detect
 from napari_atomicity.simulation.frames import CONDITIONS, SimulatedFrame, sample_spec, simulate_frame
 

@@ -22,6 +22,6 @@ def log_likelihood(diameter_nm: npt.NDArray[np.float64], card: Card) -> npt.NDAr
 def classify_by_diameter(diameter_nm: npt.NDArray[np.float64], card: Card) -> npt.NDArray[np.object_]:
     """Most likely class label of each diameter, classes equally frequent; empty where there is no diameter."""
     score = log_likelihood(diameter_nm, card)
-    known = np.isfinite(score).all(axis=1, keepdims=True)
-    labels = np.array(card.labels, dtype=object)[np.where(known, score, 0.0).argmax(axis=1)]
-    return np.where(known[:, 0], labels, "")
+    known = ~np.isnan(score.sum(axis=1))
+    labels = np.array(card.labels, dtype=object)[np.where(known[:, None], score, 0.0).argmax(axis=1)]
+    return np.where(known, labels, "")

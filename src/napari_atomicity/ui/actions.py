@@ -212,12 +212,6 @@ def _classify_steps(document: Document, table: ClusterTable) -> Steps[tuple[Any,
 def _model_steps(name: str) -> Steps[Any]:
     """The model `name`; the first time it takes a moment, for PyTorch comes with it."""
     yield Progress(0, 0, "Loading the model")
-    _import_plotting()
     from napari_atomicity.counting.bundle import load_bundle
 
     return load_bundle(name)
-
-
-def _import_plotting() -> None:
-    """Plots follow every classification; importing their library here spares the interface a stall."""
-    import matplotlib.backends.backend_qtagg  # noqa: F401

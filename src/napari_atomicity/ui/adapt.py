@@ -86,8 +86,4 @@ def _comparison(document: Document, adapted: Any) -> str:
         for label, was, now in zip(before["label"], before["fraction"], after["fraction"], strict=True)
         if was > 0 or now > 0
     ]
-    anchors = len(_anchor_ids(adapted))
-    lines = [f"{changed} of {total} labels changed, fitted to {anchors} clusters.", *shares]
-    if adapted.adaptation.reason:
-        lines.insert(1, str(adapted.adaptation.reason))
-    return "\n".join(lines)
+    return "\n".join([adapted.adaptation.reason, f"{changed} of {total} labels changed.", *shares])

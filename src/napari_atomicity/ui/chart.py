@@ -2,63 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-from matplotlib.figure import Figure
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+_LEFT, _TOP, _BOTTOM = 40, 22, 20
+_TICKS: Final = (0.1, 0.2, 0.5, 1.0)
 
 
-class RatioChart(FigureCanvasQTAgg):
-    """Bars of the class shares in %, filled for the model and hollow for diameter alone."""
+class RatioChart(QWidget):
+    """Bars of the class shares in %, filled for the labels and hollow for diameter alone, with 95 % intervals.
+
+    Painted with Qt itself: a plotting library takes 0.2 s for its first drawing, and the window would stall.
+    """
 
     def __init__(self) -> None:
-        super().__init__(Figure(figsize=(3.4, 1.9), dpi=96))
+        super().__init__()
         self.setMinimumHeight(170)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Share of each class with its 95 % interval of counting (it knows nothing of wrong labels)")
-        self._shown: tuple[Any, ...] = ()
+        self._final = self._diameter = pd.DataFrame({"label": [], "fraction": [], "low": [], "high": []})
+        self._colours: dict[str, str] = {}
+        self._theme = {"text": "#ffffff", "grid": "#808080", "background": "#000000"}
 
     def show_ratios(
         self, final: pd.DataFrame, diameter: pd.DataFrame, colours: dict[str, str], theme: dict[str, str]
     ) -> None:
-        """Draw shares (columns label, count, fraction, low, high) of the labels and of diameter alone."""
-        key = (final.to_csv(), diameter.to_csv(), tuple(theme.values()))
-        if key == self._shown:
+        """Draw shares (columns label, fraction, low, high) of the labels and of diameter alone."""
+        self._final = final
+        self._diameter = diameter.set_index("label").reindex(final["label"]).reset_index()
+        self._colours, self._theme = colours, theme
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for six classes."""
+        return QSize(340, 170)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Axis, bars, intervals, legend."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        font = painter.font()
+        font.setPixelSize(11)
+        painter.setFont(font)
+        tops = [np.nan_to_num(part["high"].to_numpy(dtype=float)).max(initial=0) for part in self._parts]
+        top = next((tick for tick in _TICKS if tick >= max(tops)), 1.0)
+        self._paint_axis(painter, top)
+        step = (self.width() - _LEFT) / max(len(self._final), 1)
+        for i, (row, beside) in enumerate(zip(*(part.to_dict("records") for part in self._parts), strict=True)):
+            x = _LEFT + i * step
+            colour = QColor(self._colours.get(str(row["label"]), "#b0b0b0"))
+            self._paint_bar(painter, x + 0.10 * step, 0.36 * step, row, top, colour, filled=True)
+            self._paint_bar(painter, x + 0.52 * step, 0.36 * step, beside, top, colour, filled=False)
+            painter.setPen(QColor(self._theme["text"]))
+            under = QRectF(x, self.height() - _BOTTOM + 2, step, _BOTTOM)
+            painter.drawText(under, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, str(row["label"]))
+        painter.end()
+
+    @property
+    def _parts(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return self._final, self._diameter
+
+    def _y(self, share: float, top: float) -> float:
+        return self.height() - _BOTTOM - share / top * (self.height() - _TOP - _BOTTOM)
+
+    def _paint_axis(self, painter: QPainter, top: float) -> None:
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for share in (0, top / 2, top):
+            y = self._y(share, top)
+            painter.setPen(QColor(self._theme["grid"]))
+            painter.drawLine(QPointF(_LEFT, y), QPointF(self.width(), y))
+            painter.setPen(QColor(self._theme["text"]))
+            painter.drawText(QRectF(0, y - 8, _LEFT - 5, 16), right, f"{100 * share:.0f} %")
+        middle = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
+        text = "share of clusters    ■ by label    □ by diameter alone"
+        painter.drawText(QRectF(_LEFT, 0, self.width() - _LEFT, _TOP), middle, text)
+
+    def _paint_bar(
+        self, painter: QPainter, x: float, width: float, share: dict[Any, Any], top: float, colour: QColor, filled: bool
+    ) -> None:
+        if not np.isfinite(share["fraction"]):
             return
-        self._shown = key
-        self.figure.clear()
-        self.figure.set_facecolor(theme["background"])
-        axes = self.figure.add_axes((0.13, 0.15, 0.85, 0.70))
-        axes.set_facecolor(theme["background"])
-        x = np.arange(len(final))
-        hues = [colours.get(label, "#b0b0b0") for label in final["label"]]
-        axes.bar(x - 0.2, 100 * final["fraction"], 0.38, color=hues, yerr=_whiskers(final), ecolor=theme["text"])
-        beside = diameter.set_index("label").reindex(final["label"]).reset_index()
-        axes.bar(
-            x + 0.2,
-            100 * beside["fraction"],
-            0.38,
-            facecolor="none",
-            edgecolor=hues,
-            linewidth=1.2,
-            yerr=_whiskers(beside),
-            ecolor=theme["grid"],
-        )
-        axes.set_xticks(x, final["label"])
-        axes.set_ylabel("share (%)", color=theme["text"], fontsize=8)
-        axes.set_ylim(bottom=0)
-        axes.tick_params(colors=theme["text"], labelsize=8, length=2)
-        axes.set_title("filled: labels    hollow: diameter alone", color=theme["text"], fontsize=8, pad=4)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(theme["grid"])
-        self.draw_idle()
-
-
-def _whiskers(shares: pd.DataFrame) -> Any:
-    low = 100 * (shares["fraction"] - shares["low"]).to_numpy(dtype=float)
-    high = 100 * (shares["high"] - shares["fraction"]).to_numpy(dtype=float)
-    return np.nan_to_num(np.clip([low, high], 0, None))
+        y, base = self._y(share["fraction"], top), self._y(0, top)
+        bar = QRectF(x, y, width, base - y)
+        if filled:
+            painter.fillRect(bar, colour)
+        else:
+            painter.setPen(QPen(colour, 1.5))
+            painter.drawRect(bar)
+        painter.setPen(QPen(QColor(self._theme["text"]), 1.2))
+        centre = x + width / 2
+        painter.drawLine(QPointF(centre, self._y(share["low"], top)), QPointF(centre, self._y(share["high"], top)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
 
 from napari_atomicity.ui import actions
+from napari_atomicity.ui.chart import RatioChart
 from napari_atomicity.ui.panel import Panel, button, say
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class ClassifyPanel(Panel):
         self.remarks = self.note()
         self.legend = Legend()
         self.page.addWidget(self.legend)
-        self._chart: Any = None
+        self.chart = RatioChart()
+        self.page.addWidget(self.chart)
 
     def show_document(self, document: Document | None) -> None:
         """Show model, shares and remarks."""
@@ -63,8 +66,7 @@ class ClassifyPanel(Panel):
             widget.setEnabled(usable and not self.bench.work.busy)
         shown = document is not None and document.classified and document.state.bundle is not None
         self.legend.setVisible(shown)
-        if self._chart is not None:
-            self._chart.setVisible(shown)
+        self.chart.setVisible(shown)
         if document is None:
             say(self.remarks, "")
             return
@@ -83,7 +85,9 @@ class ClassifyPanel(Panel):
 
     def _show_settings(self, document: Document) -> None:
         settings = document.settings
-        self.model.setCurrentIndex(max(self.model.findData(settings.model), 0))
+        if self.model.findData(settings.model) < 0:
+            self.model.addItem(Path(settings.model).stem, settings.model)
+        self.model.setCurrentIndex(self.model.findData(settings.model))
         if not self.deposited.hasFocus():
             self.deposited.setText(", ".join(map(str, settings.deposited)))
         if not self.scale.hasFocus():
@@ -98,13 +102,8 @@ class ClassifyPanel(Panel):
         final = class_ratios(document.table, card)
         known = colours(card.class_sizes)
         self.legend.show_shares(final, known)
-        if self._chart is None:
-            from napari_atomicity.ui.chart import RatioChart
-
-            self._chart = RatioChart()
-            self.page.insertWidget(self.page.indexOf(self.legend) + 1, self._chart)
         theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
-        self._chart.show_ratios(final, class_ratios(document.table, card, by="diameter"), known, theme)
+        self.chart.show_ratios(final, class_ratios(document.table, card, by="diameter"), known, theme)
 
     # ------------------------------------------------------------------ what a person does
 

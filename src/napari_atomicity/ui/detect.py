@@ -38,7 +38,6 @@ class DetectPanel(Panel):
         self.slider.setRange(0, 100)
         self.slider.setPageStep(10)
         self.slider.setToolTip("Left: only clear clusters. Right: faint ones too. The middle suits most images.")
-        self.value = QLabel()
         self.slider.valueChanged.connect(self._on_slider)
         form = self.form()
         form.addRow("Sensitivity", self.slider)

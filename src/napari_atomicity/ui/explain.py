@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QSlider
 
@@ -13,6 +14,9 @@ from napari_atomicity.ui.panel import Panel, button, say
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
+
+
+_CHANNEL_WORDS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 
 
 class ExplainPanel(Panel):
@@ -37,16 +41,16 @@ class ExplainPanel(Panel):
             "All clusters", "Heat maps of all clusters in view (of the frame shown)", lambda: self._run(False)
         )
         self.some = button("Selected", "Heat maps of the selected clusters alone", lambda: self._run(True))
-        self.clear = button("Remove", "Take the heat maps off", self._clear)
+        self.clear = button("Clear", "Take the heat maps off", self._clear)
         self.row(self.all, self.some, self.clear)
-        self.result = self.note("Share of the evidence in each channel, mean over the explained clusters")
+        self.result = self.note("How much of the evidence for the class lies in each channel")
 
     def show_document(self, document: Document | None) -> None:
         """Show choices and what the maps say."""
         free = document is not None and not document.micrograph.refusal and not self.bench.work.busy
         self.all.setEnabled(free)
         self.some.setEnabled(free and document is not None and bool(document.selection))
-        self.clear.setEnabled(self.bench.maps is not None and bool(self.bench.maps.layers))
+        self.clear.setEnabled(document is not None and document.attribution is not None)
         for widget in (self.target, self.opacity):
             widget.setEnabled(free)
         if document is not None:
@@ -87,8 +91,9 @@ def _said(document: Document) -> str:
     names, attribution = done.channel_names, done.attribution
     lines = []
     if len(names) > 1:
-        mean = attribution.share.mean(axis=0)
-        lines.append("Evidence: " + ", ".join(f"{m:.0%} {name}" for name, m in zip(names, mean, strict=True)))
+        middle = np.nan_to_num(np.nanmedian(np.vstack([attribution.share, np.full(len(names), np.nan)]), axis=0))
+        words = [f"{share:.0%} {_CHANNEL_WORDS.get(name, name)}" for name, share in zip(names, middle, strict=True)]
+        lines.append(f"Evidence (median): {', '.join(words)}")
     empty = int(attribution.empty.all(axis=1).sum())
     if empty:
         lines.append(f"{empty} without any evidence for the class: nothing is drawn there.")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from napari.layers import Image, Layer
+from qtpy.QtCore import QTimer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -17,7 +20,7 @@ _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
 
 
 class HeatMaps:
-    """The overlays of one document; made anew for every explanation."""
+    """The overlays of one document; kept, and given new maps, for every explanation."""
 
     def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
         self._viewer = weakref.ref(viewer)
@@ -25,41 +28,63 @@ class HeatMaps:
         self.document = document
         self.layers: list[Image] = []
         self.opacity = 0.8
+        self._waiting: list[tuple[int, tuple[str, npt.NDArray[np.float32]]]] = []
         document.table_changed.connect(self._clear_stale)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
             getattr(image.events, event).connect(self._follow_image)
 
     def show(self, explained: Any) -> None:
-        """Lay the maps of `explained` (see `pipeline.Explained`) over the image."""
-        viewer, image = self._viewer(), self._image()
-        if viewer is None or image is None or image not in viewer.layers:
-            return
-        self.clear()
-        active = viewer.layers.selection.active
+        """Lay the maps of `explained` (see `pipeline.Explained`) over the image, one a turn of the event loop."""
+        self._waiting = list(enumerate(zip(explained.channel_names, explained.overlay, strict=True)))
         where = f", frame {explained.frame}" if self.document.micrograph.n_frames > 1 else ""
-        for i, (name, plane) in enumerate(zip(explained.channel_names, explained.overlay, strict=True)):
-            top = float(plane.max()) or 1.0
-            layer = Image(
-                plane,
-                name=f"{image.name} Grad-CAM {name}{where}",
-                colormap=_COLOURMAPS[i % len(_COLOURMAPS)],
-                blending="additive",
-                contrast_limits=(0.0, top),
-                opacity=self.opacity,
-                metadata={"napari_atomicity_overlay": True},
-                **_geometry(image),
-            )
-            self.layers.append(layer)
-            viewer.layers.insert(viewer.layers.index(image) + 1 + i, layer)
+        self._lay_next(where)
+
+    def _lay_next(self, where: str) -> None:
+        viewer, image = self._viewer(), self._image()
+        if viewer is None or image is None or image not in viewer.layers or not self._waiting:
+            return
+        channel, (name, plane) = self._waiting.pop(0)
+        name = f"{image.name} Grad-CAM {name}{where}"
+        limits = (0.0, float(plane.max()) or 1.0)
+        if channel < len(self.layers):
+            # removing a layer makes napari collect garbage, which stalls the window: the old one gets the new map
+            layer = self.layers[channel]
+            layer.data, layer.contrast_limits, layer.name, layer.visible = plane, limits, name, True
+        else:
+            self._insert(viewer, image, name, plane, limits)
+        if self._waiting:
+            QTimer.singleShot(0, lambda: self._lay_next(where))
+
+    def _insert(
+        self, viewer: ViewerModel, image: Image, name: str, plane: npt.NDArray[np.float32], limits: tuple[float, float]
+    ) -> None:
+        active = viewer.layers.selection.active
+        layer = Image(
+            plane,
+            name=name,
+            colormap=_COLOURMAPS[len(self.layers) % len(_COLOURMAPS)],
+            blending="additive",
+            contrast_limits=limits,
+            opacity=self.opacity,
+            metadata={"napari_atomicity_overlay": True},
+            **_geometry(image),
+        )
+        self.layers.append(layer)
+        viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
         viewer.layers.selection.active = active
 
     def clear(self) -> None:
-        """Take the maps off."""
-        viewer, layers = self._viewer(), list(self.layers)
-        self.layers = []
-        for layer in layers:
-            if viewer is not None and layer in viewer.layers:
-                viewer.layers.remove(layer)
+        """Empty and hide the maps."""
+        self._waiting = []
+        for layer in self.layers:
+            if layer.visible:
+                layer.visible = False
+                layer.data = np.zeros_like(layer.data)
+
+    @property
+    def shown(self) -> list[Image]:
+        """The maps that can be seen."""
+        return [layer for layer in self.layers if layer.visible]
 
     def forget(self, layer: Layer) -> None:
         """A person took one of the maps off."""
@@ -72,7 +97,7 @@ class HeatMaps:
             layer.opacity = opacity
 
     def _clear_stale(self) -> None:
-        if self.document.attribution is None and self.layers:
+        if self.document.attribution is None:
             self.clear()
 
     def _follow_image(self) -> None:

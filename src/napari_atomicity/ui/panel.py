@@ -130,6 +130,7 @@ class Strip(QWidget):
         self.stop = button("Stop", "Stop the work; nothing is changed by what was not finished", self._stop)
         self.undo = button("↶ Undo", "Take back the last step (Ctrl+Z on the cluster layer)", self._undo)
         self.redo = button("↷ Redo", "Bring back the step that was taken back (Ctrl+Shift+Z)", self._redo)
+        self.setObjectName("strip")
         self.undo.setObjectName("undo")
         self.redo.setObjectName("redo")
         row = QHBoxLayout(self)
