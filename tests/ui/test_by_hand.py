@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import blobs
 
+from conftest import blobs
 from napari_atomicity.micrograph import Micrograph
 
 

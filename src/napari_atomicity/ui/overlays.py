@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
 
+_PAUSE_MS: Final = 30
+
 
 class HeatMaps:
     """The overlays of one document; kept, and given new maps, for every explanation."""
@@ -28,6 +30,7 @@ class HeatMaps:
         self.document = document
         self.layers: list[Image] = []
         self.opacity = 0.8
+        self._active: Layer | None = None
         self._waiting: list[tuple[int, tuple[str, npt.NDArray[np.float32]]]] = []
         document.table_changed.connect(self._clear_stale)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
@@ -35,7 +38,9 @@ class HeatMaps:
 
     def show(self, explained: Any) -> None:
         """Lay the maps of `explained` (see `pipeline.Explained`) over the image, one a turn of the event loop."""
+        viewer = self._viewer()
         self._waiting = list(enumerate(zip(explained.channel_names, explained.overlay, strict=True)))
+        self._active = viewer.layers.selection.active if viewer is not None else None
         where = f", frame {explained.frame}" if self.document.micrograph.n_frames > 1 else ""
         self._lay_next(where)
 
@@ -52,13 +57,18 @@ class HeatMaps:
             layer.data, layer.contrast_limits, layer.name, layer.visible = plane, limits, name, True
         else:
             self._insert(viewer, image, name, plane, limits)
-        if self._waiting:
-            QTimer.singleShot(0, lambda: self._lay_next(where))
+        # napari takes some 60 ms to take up a layer: one at a time, with time to paint between
+        QTimer.singleShot(_PAUSE_MS, (lambda: self._lay_next(where)) if self._waiting else self._give_back)
+
+    def _give_back(self) -> None:
+        """The layer that was active before is active again; napari activates new ones."""
+        viewer, self._active, active = self._viewer(), None, self._active
+        if viewer is not None and active in viewer.layers and viewer.layers.selection.active in self.layers:
+            viewer.layers.selection.active = active
 
     def _insert(
         self, viewer: ViewerModel, image: Image, name: str, plane: npt.NDArray[np.float32], limits: tuple[float, float]
     ) -> None:
-        active = viewer.layers.selection.active
         layer = Image(
             plane,
             name=name,
@@ -71,7 +81,6 @@ class HeatMaps:
         )
         self.layers.append(layer)
         viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
-        viewer.layers.selection.active = active
 
     def clear(self) -> None:
         """Empty and hide the maps."""
@@ -79,7 +88,7 @@ class HeatMaps:
         for layer in self.layers:
             if layer.visible:
                 layer.visible = False
-                layer.data = np.zeros_like(layer.data)
+                layer.data = np.zeros(layer.data.shape, dtype=np.float32)
 
     @property
     def shown(self) -> list[Image]:

@@ -1,0 +1,141 @@
+"""How long the interface stalls while work runs, and how long the workbench takes to open, in a real window.
+
+python benchmarks/interface.py [--size 2048] [--clusters 300] [--model NAME|PATH] [--plain]
+
+A timer beats every 5 ms in the window's own thread; the longest gap between two beats is what a person feels as a
+stall. `--plain` starts as napari does (PyTorch is imported at first use); without it PyTorch is there from the start,
+as with `napari-atomicity window`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import _machine
+
+
+class Heartbeat:
+    """Gaps between the beats of a timer in the interface thread."""
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import Qt, QTimer
+
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(5)
+        self._timer.timeout.connect(self._beat)
+        self._gaps: list[float] = []
+        self._last = 0.0
+
+    def start(self) -> None:
+        self._gaps, self._last = [], time.perf_counter()
+        self._timer.start()
+
+    def stop(self) -> list[float]:
+        self._beat()
+        self._timer.stop()
+        return sorted(self._gaps)
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self._gaps.append(now - self._last)
+        self._last = now
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=2048)
+    parser.add_argument("--clusters", type=int, default=300)
+    parser.add_argument("--model", default="dual")
+    parser.add_argument("--plain", action="store_true")
+    options = parser.parse_args()
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        _on_a_virtual_screen()
+    if not options.plain:
+        import torch  # noqa: F401
+    import napari
+
+    start = time.perf_counter()
+    viewer = napari.Viewer(show=True)
+    _until(lambda: True)
+    napari_alone = time.perf_counter() - start
+    start = time.perf_counter()
+    _, workbench = viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
+    _until(lambda: True)
+    opening = time.perf_counter() - start
+
+    print(_machine.describe("napari", "PyQt6"))
+    print(f"{options.size} × {options.size} frame, {options.clusters} clusters\n")
+    rows = _stalls(viewer, workbench, options)
+    print("| step | seconds | longest stall (ms, target 100) | second longest |\n|---|---|---|---|")
+    for title, seconds, gaps, note in rows:
+        worst = [1000 * gap for gap in (gaps[-1], gaps[-2])]
+        print(f"| {title}{note} | {seconds:.2f} | {worst[0]:.0f} | {worst[1]:.0f} |")
+    print(f"\nWorkbench opened in {opening:.2f} s (target 1.5) beyond napari's own {napari_alone:.2f} s")
+    viewer.close()
+
+
+def _stalls(viewer: Any, workbench: Any, options: argparse.Namespace) -> list[tuple[str, float, list[float], str]]:
+    from napari.layers import Layer
+
+    from napari_atomicity.io.napari_hooks import as_layer
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.ui import actions
+
+    spec = sample_spec("nominal", None, options.clusters, shape=(options.size,) * 2, seed=1)
+    frame = simulate_frame(spec, 1)
+    viewer.add_layer(Layer.create(*as_layer(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))))
+    bench = workbench.bench
+    bench.document.choose(model=options.model)
+    _until(lambda: True)
+    heart = Heartbeat()
+    rows = []
+    for title, do in (
+        ("Find clusters", actions.detect),
+        ("Count atoms", actions.classify),
+        ("Count atoms again", actions.classify),
+        ("Adapt", actions.adapt),
+        ("Heat maps", actions.explain),
+        ("Analyse", actions.analyse),
+    ):
+        endings: list[str] = []
+        bench.work.finished.connect(endings.append)
+        heart.start()
+        start = time.perf_counter()
+        do(bench)
+        _until(lambda: not bench.work.busy)
+        seconds = time.perf_counter() - start
+        rows.append((title, seconds, heart.stop(), "" if endings == ["done"] else f" ({endings})"))
+        bench.work.finished.disconnect(endings.append)
+    return rows
+
+
+def _until(done: Callable[[], bool], quiet_ms: int = 300) -> None:
+    """Let the window live until `done`, and a little longer, so that what follows is counted too."""
+    from qtpy.QtTest import QTest
+
+    QTest.qWait(20)
+    while not done():
+        QTest.qWait(10)
+    QTest.qWait(quiet_ms)
+
+
+def _on_a_virtual_screen() -> None:
+    runner = shutil.which("xvfb-run")
+    if runner is None:
+        print("No screen and no xvfb-run: the interface cannot be measured here.")
+        sys.exit(0)
+    screen = "-screen 0 1400x900x24 +extension GLX"
+    sys.exit(subprocess.call([runner, "-a", "-s", screen, sys.executable, *sys.argv]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Layers renamed, deleted, duplicated while work runs; two images, two viewers; docks closed and opened again."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import PLUGIN, Desk, blobs
+from napari_atomicity.errors import InputError
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.progress import Progress
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A detection that goes on until the gate is opened."""
+    from napari_atomicity import pipeline
+
+    gate = threading.Event()
+    whole = pipeline.detect_steps
+
+    def steps(*arguments: Any, **options: Any) -> Any:
+        count = 0
+        while not gate.wait(0.01):
+            count += 1
+            yield Progress(count % 10, 10, "Waiting")
+        return (yield from whole(*arguments, **options))
+
+    monkeypatch.setattr(pipeline, "detect_steps", steps)
+    yield gate
+    gate.set()
+
+
+def begin(desk: Any) -> Any:
+    """Start the held search; gives its panel."""
+    panel = desk.panel("Find clusters")
+    panel.search.click()
+    desk.qtbot.waitUntil(lambda: desk.bench.work.busy)
+    desk.qtbot.wait(80)
+    return panel
+
+
+def test_stopping_changes_nothing(desk: Any, micrograph: Any, held: Any) -> None:
+    desk.show(micrograph)
+    panel = begin(desk)
+    strip = panel.findChild(object, "strip")
+    assert strip.stop.isVisible()
+    assert strip.bar.format() == "Waiting"
+    strip.stop.click()
+    desk.idle()
+    assert not len(desk.document.table)
+    assert desk.document.undo_name == ""
+    assert not strip.stop.isVisible()
+
+
+def test_a_second_click_is_refused_politely(desk: Any, micrograph: Any, held: Any) -> None:
+    from napari_atomicity.ui import actions
+
+    desk.show(micrograph)
+    panel = begin(desk)
+    assert not panel.search.isEnabled()
+    assert not actions.detect(desk.bench)
+    assert "still running" in desk.notes[-1]
+    held.set()
+    desk.idle()
+    assert len(desk.document.table)
+
+
+def test_renaming_reordering_and_duplicating_layers_while_work_runs(desk: Any, micrograph: Any, held: Any) -> None:
+    image = desk.show(micrograph)
+    document = desk.document
+    begin(desk)
+    image.name = "renamed"
+    desk.viewer.layers.selection = {image}
+    desk.viewer.add_image(image.data, name="frame")  # takes the old name
+    desk.viewer.layers.move(0, 2)
+    held.set()
+    desk.idle()
+    assert desk.bench.document_of(image) is document
+    assert len(document.table)
+    other = next(layer for layer in desk.bench.images if layer is not image)
+    assert not len(desk.bench.document_of(other).table)
+
+
+def test_layers_in_use_are_locked_and_deleting_them_anyway_stops_the_work(
+    desk: Any, micrograph: Any, held: Any
+) -> None:
+    image = desk.show(micrograph)
+    begin(desk)
+    assert image.locked
+    desk.viewer.layers.remove(image)
+    held.set()
+    desk.idle()
+    assert desk.document is None
+    assert len(desk.viewer.layers) == 0
+    assert not image.locked
+
+
+def test_deleting_the_points_layer_while_work_runs_loses_nothing(desk: Any, micrograph: Any, held: Any) -> None:
+    held.set()
+    desk.show(micrograph)
+    desk.click(desk.panel("Find clusters").search)
+    desk.document.annotate([0], "Pt19")
+    held.clear()
+    begin(desk)
+    desk.viewer.layers.remove(desk.points)
+    held.set()
+    desk.idle()
+    assert desk.document.table.rows["annotation"].iloc[0] == "Pt19"
+    assert len(desk.points.data) == len(desk.document.table)
+
+
+def test_edits_while_work_runs_survive_its_result(desk: Any, micrograph: Any, held: Any) -> None:
+    held.set()
+    desk.show(micrograph)
+    desk.click(desk.panel("Find clusters").search)
+    n = len(desk.document.table)
+    held.clear()
+    begin(desk)
+    desk.document.annotate([3], "other")
+    desk.points.selected_data = {0}
+    desk.points.remove_selected()
+    held.set()
+    desk.idle()
+    rows = desk.document.table.rows.set_index("id")
+    assert rows.at[3, "annotation"] == "other"
+    assert 0 not in rows.index
+    assert len(rows) == n - 1
+
+
+def test_a_new_pixel_size_while_work_runs_refuses_the_result(desk: Any, micrograph: Any, held: Any) -> None:
+    desk.show(micrograph)
+    begin(desk)
+    desk.document.calibrate(0.08)
+    held.set()
+    desk.idle()
+    assert not len(desk.document.table)
+    assert "pixel size changed" in desk.notes[-1]
+
+
+def test_errors_come_as_one_sentence(desk: Any, micrograph: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_atomicity import pipeline
+
+    def refuse(*_: Any) -> Any:
+        yield Progress(0, 1, "Looking")
+        raise InputError("The image shows nothing; record it again.")
+
+    monkeypatch.setattr(pipeline, "detect_steps", refuse)
+    desk.show(micrograph)
+    panel = desk.panel("Find clusters")
+    desk.click(panel.search)
+    assert desk.notes[-1] == "The image shows nothing; record it again."
+    assert panel.search.isEnabled()
+
+
+def test_a_fault_of_ours_is_one_sentence_and_a_log(
+    desk: Any, micrograph: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from napari.utils.notifications import notification_manager
+
+    from napari_atomicity import pipeline
+
+    def fail(*_: Any) -> Any:
+        yield Progress(0, 1, "Looking")
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(pipeline, "detect_steps", fail)
+    desk.show(micrograph)
+    desk.click(desk.panel("Find clusters").search)
+    assert "fault" in desk.notes[-1]
+    assert "secret" not in desk.notes[-1]
+    assert "secret" in caplog.text
+    notification_manager.records.clear()
+
+
+def test_two_images_have_two_documents_and_the_active_layer_chooses(desk: Any, micrograph: Any) -> None:
+    first = desk.show(micrograph)
+    second = desk.show(Micrograph(blobs(), 0.05, name="second"))
+    assert desk.bench.image is second
+    panel = desk.panel("Load and calibrate")
+    panel.images.setCurrentIndex(0)
+    panel.images.activated.emit(0)
+    assert desk.bench.image is first
+    desk.click(desk.panel("Find clusters").search)
+    assert len(desk.bench.document_of(first).table)
+    assert not len(desk.bench.document_of(second).table)
+    desk.viewer.layers.selection.active = second
+    assert desk.bench.image is second
+    desk.viewer.layers.selection.active = desk.bench._places[first].clusters.points
+    assert desk.bench.image is first
+    desk.viewer.layers.remove(first)
+    assert desk.bench.image is second
+
+
+def test_a_duplicated_image_is_a_document_of_its_own(desk: Any, micrograph: Any) -> None:
+    from napari.layers import Layer
+
+    image = desk.show(micrograph)
+    desk.click(desk.panel("Find clusters").search)
+    copy = Layer.create(*image.as_layer_data_tuple())
+    desk.viewer.add_layer(copy)
+    assert desk.bench.document_of(copy) is not desk.bench.document_of(image)
+    assert desk.bench.document_of(copy).micrograph.pixel_size_nm == micrograph.pixel_size_nm
+
+
+def test_other_pixels_in_the_layer_drop_predictions_and_keep_the_rest(desk: Any, micrograph: Any) -> None:
+    image = desk.show(micrograph)
+    desk.click(desk.panel("Find clusters").search)
+    desk.document.annotate([0], "Pt19")
+    n = len(desk.document.table)
+    image.data = np.asarray(image.data) * 2
+    assert desk.document.micrograph.data is image.data
+    assert desk.document.micrograph.pixel_size_nm == pytest.approx(micrograph.pixel_size_nm)
+    assert len(desk.document.table) == n
+    assert desk.document.table.rows["annotation"].iloc[0] == "Pt19"
+
+
+def test_docks_closed_and_opened_again_find_their_document(desk: Any, micrograph: Any) -> None:
+    desk.show(micrograph)
+    dock, panel = desk.viewer.window.add_plugin_dock_widget(PLUGIN, "Atomicity")
+    desk.click(panel.steps[1].panel.search)
+    n = len(desk.document.table)
+    dock.close()  # the × hides
+    desk.document.annotate([0], "Pt19")
+    desk.qtbot.wait(60)
+    again = desk.panel("Atomicity")
+    assert again.steps[1].state.toolTip().startswith(f"{n} clusters")
+    desk.viewer.window.remove_dock_widget(dock)
+    desk.qtbot.wait(60)
+    desk.document.annotate([1], "Pt19")  # nobody is left to be told, and nothing breaks
+    desk.qtbot.wait(60)
+    fresh = desk.panel("Atomicity")
+    assert fresh is not panel
+    assert fresh.steps[1].state.toolTip().startswith(f"{n} clusters")
+
+
+def test_two_viewers_do_not_know_each_other(desk: Any, make_napari_viewer_proxy: Any, micrograph: Any) -> None:
+    from napari_atomicity.ui.bench import bench_of
+
+    desk.show(micrograph)
+    viewer = make_napari_viewer_proxy(show=True)
+    other = Desk(viewer, bench_of(viewer), desk.qtbot)
+    assert other.bench is not desk.bench
+    assert bench_of(viewer) is other.bench
+    assert other.document is None
+    other.show(Micrograph(blobs(), 0.05, name="other"))
+    desk.click(desk.panel("Find clusters").search)
+    assert len(desk.document.table)
+    assert not len(other.document.table)
+
+
+def test_closing_the_window_while_work_runs_is_safe(desk: Any, micrograph: Any, held: Any) -> None:
+    desk.show(micrograph)
+    begin(desk)
+    desk.bench.work.stop()
+    desk.viewer.close()
+    held.set()
+    desk.idle()

@@ -1,0 +1,202 @@
+"""The whole path by clicks, through the manifest, and the numbers behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import PLUGIN
+from napari_atomicity.progress import drain
+
+WIDGETS = (
+    "Atomicity",
+    "Load and calibrate",
+    "Find clusters",
+    "Count atoms",
+    "Adapt to the image",
+    "See why (Grad-CAM)",
+    "Export the table",
+)
+
+
+def test_every_widget_opens_through_the_manifest_on_an_empty_viewer(desk: Any) -> None:
+    from qtpy.QtWidgets import QPushButton
+
+    for name in WIDGETS:
+        widget = desk.panel(name)
+        assert widget.isVisible()
+        # what can be pressed without an image says what is missing and breaks nothing
+        for button in widget.findChildren(QPushButton):
+            button.click()
+    desk.idle()
+    assert desk.document is None
+
+
+def test_opening_the_workbench_imports_no_torch_and_no_matplotlib(repository: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; import napari_atomicity.ui.workbench; "
+        "print([m for m in ('torch', 'matplotlib', 'captum') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def bench_with_model(desk: Any, micrograph: Any, model_path: Path) -> Any:
+    desk.show(micrograph)
+    desk.document.choose(model=str(model_path))
+    return desk
+
+
+def test_the_window_gives_the_table_of_the_pipeline(bench_with_model: Any, micrograph: Any) -> None:
+    from napari_atomicity.pipeline import analyse
+
+    desk = bench_with_model
+    expected = analyse(micrograph, desk.document.settings).table
+    panel = desk.panel("Atomicity")
+    desk.click(panel.analyse)
+    pd.testing.assert_frame_equal(desk.document.table.rows, expected.rows)
+    # step by step it comes to the same
+    desk.document.undo()
+    assert not len(desk.document.table)
+    steps = [step.panel for step in panel.steps]
+    desk.click(steps[1].search)
+    desk.click(steps[2].run)
+    pd.testing.assert_frame_equal(desk.document.table.rows, expected.rows)
+    shown = pd.DataFrame(desk.points.features)
+    pd.testing.assert_frame_equal(shown[list(expected.rows)], expected.rows, check_dtype=False)
+
+
+def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
+    bench_with_model: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    desk = bench_with_model
+    _adapt_always(monkeypatch)
+    panel = desk.panel("Atomicity")
+    load, find, count, adapt, explain, export = (step.panel for step in panel.steps)
+    load.pixel.setValue(0.05)
+    load.pixel.editingFinished.emit()
+    desk.click(find.search)
+    assert panel.steps[1].state.toolTip().startswith(f"{len(desk.document.table)} clusters")
+    desk.click(count.run)
+    base = desk.document.table
+    assert (base.rows["source"] == "base").all()
+    desk.document.annotate([int(base.ids[0])], "Pt70")
+    annotated = desk.document.table
+    desk.click(adapt.run)
+    assert (desk.document.table.rows["source"] == "adapted").any()
+    assert desk.document.table.rows["annotation"].iloc[0] == "Pt70"
+    assert "labels changed" in adapt.result.text()
+    desk.click(adapt.back)
+    assert desk.document.table.rows.equals(annotated.rows)
+    desk.click(explain.all)
+    maps = desk.bench.maps.shown
+    assert len(maps) == 2
+    for layer in maps:
+        assert np.allclose(layer.scale, desk.bench.image.scale)
+        assert layer.units == desk.bench.image.units
+        assert str(layer.blending) == "additive"
+        assert layer.data.shape == desk.bench.image.data.shape
+    desk.document.select([int(base.ids[2])])
+    desk.qtbot.wait(50)
+    desk.click(explain.some)
+    assert desk.document.attribution.ids.tolist() == [int(base.ids[2])]
+    y, x = base.centres_px[2]
+    lit = np.argwhere(sum(layer.data for layer in desk.bench.maps.shown) > 0)
+    assert len(lit) == 0 or np.abs(lit - [y, x]).max() * 0.05 < 1.7
+    path = tmp_path / "out.csv"
+    export.write(path)
+    desk.idle()
+    from napari_atomicity.io.tables import read_table
+
+    pd.testing.assert_frame_equal(read_table(path).rows, desk.document.table.rows)
+
+
+def test_an_adaptation_that_is_not_accepted_changes_nothing_and_says_why(
+    bench_with_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = bench_with_model
+    _adapt_always(monkeypatch, accepted=False)
+    panel = desk.panel("Atomicity")
+    desk.click(panel.analyse)
+    table = desk.document.table
+    desk.click(panel.steps[3].panel.run)
+    assert desk.document.table is table
+    assert panel.steps[3].panel.result.text() == "No clear diameters."
+
+
+def test_counting_again_after_an_edit_labels_the_new_cluster(bench_with_model: Any) -> None:
+    desk = bench_with_model
+    panel = desk.panel("Atomicity")
+    desk.click(panel.analyse)
+    desk.document.edit("Delete", desk.document.table.drop([0]), [])
+    desk.points.add([100.0, 100.0])
+    desk.idle()
+    assert (desk.document.table.rows["label"] == "").sum() == 1
+    count = panel.steps[2].panel
+    assert "count again" in count.remarks.text()
+    desk.click(count.run)
+    assert (desk.document.table.rows["label"] != "").all()
+
+
+def test_ratios_and_colours_follow_a_persons_label(bench_with_model: Any) -> None:
+    desk = bench_with_model
+    panel = desk.panel("Atomicity")
+    desk.click(panel.analyse)
+    desk.document.annotate(desk.document.table.ids.tolist(), "Pt41")
+    desk.qtbot.wait(60)
+    legend = panel.steps[2].panel.legend
+    row = next(r for (r, c), cell in legend._cells.items() if c == 1 and cell.text() == "Pt41")
+    assert legend._cells[row, 2].text() == str(len(desk.document.table))
+    assert len({tuple(colour) for colour in desk.points.border_color}) == 1
+
+
+def test_every_command_of_the_manifest_can_be_run_from_the_palette(desk: Any) -> None:
+    from npe2 import PluginManager
+
+    manifest = PluginManager.instance().get_manifest(PLUGIN)
+    commands = {c.id: c for c in manifest.contributions.commands}
+    assert len(commands) > 15
+    for name in ("analyse", "detect", "classify", "adapt", "undo_adaptation", "explain", "undo", "redo"):
+        commands[f"{PLUGIN}.{name}"].exec()  # on an empty viewer: a sentence, no error
+    for command in commands.values():
+        if ".ui." in command.python_name and not command.id.endswith("_widget"):
+            assert command.title
+
+
+def _adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None:
+    """An untrained model has no clear anchors; an adaptation of the same form stands in for it."""
+    import dataclasses
+
+    from napari_atomicity import pipeline
+    from napari_atomicity.counting.adapt import Adaptation
+    from napari_atomicity.progress import Progress
+
+    def steps(classified: Any, bundle: Any, settings: Any) -> Any:
+        yield Progress(0, 1, "Fine-tuning")
+        ids = classified.table.ids[:6]
+        anchors = pd.DataFrame({"id": ids, "label": ["Pt19"] * len(ids)})
+        card = dataclasses.replace(bundle.card, history=("tuned",))
+        reason = "Fitted to 6 clusters." if accepted else "No clear diameters."
+        return Adaptation(dataclasses.replace(bundle, card=card), accepted, reason, anchors, {}, {})
+
+    monkeypatch.setattr(pipeline, "adapt_steps", steps)
+
+
+def test_measuring_in_the_window_equals_the_pipeline(bench_with_model: Any, micrograph: Any) -> None:
+    from napari_atomicity.pipeline import measure_steps
+
+    desk = bench_with_model
+    desk.click(desk.panel("Find clusters").search)
+    desk.points.add([200.0, 200.0])
+    desk.idle()
+    table = desk.document.table
+    again = drain(measure_steps(micrograph, table, [int(table.ids[-1])]))
+    pd.testing.assert_frame_equal(table.rows, again.rows)
