@@ -391,20 +391,24 @@ def _window(options: argparse.Namespace, console: Console) -> None:
 
 
 def _simulate(options: argparse.Namespace, console: Console) -> None:
+    from napari_atomicity.simulation.files import write_frame
     from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.samples import sample_frames
 
-    fractions = dict.fromkeys(options.sizes, 1 / len(options.sizes)) if options.sizes else None
-    spec = sample_spec(options.condition, fractions, options.clusters, seed=options.seed)
     folder = _folder(options.output)
-    frame = simulate_frame(spec, options.seed)
-    sizes = f"_{'-'.join(map(str, options.sizes))}" if options.sizes else ""
-    stem = safe_name(f"{options.condition}{sizes}_{options.seed}")
-    _write_tiff(folder / f"{stem}.tif", frame.image, frame.pixel_size_nm)
-    _write_text(folder / f"{stem}.truth.csv", frame.truth.to_csv(index=False, lineterminator="\n"))
-    _write_json(folder / f"{stem}.truth.json", frame.describe())
-    console.say(f"{stem}: {len(frame.truth)} objects")
-    for suffix in ("tif", "truth.csv", "truth.json"):
-        console.say(f"  {folder / f'{stem}.{suffix}'}")
+    if options.samples:
+        frames = sample_frames()
+    else:
+        fractions = dict.fromkeys(options.sizes, 1 / len(options.sizes)) if options.sizes else None
+        spec = sample_spec(options.condition, fractions, options.clusters, options.shape, options.seed)
+        sizes = f"_{'-'.join(map(str, options.sizes))}" if options.sizes else ""
+        stem = safe_name(f"{options.condition}{sizes}_{options.seed}")
+        frames = iter([(stem, simulate_frame(spec, options.seed))])
+    for stem, frame in frames:
+        paths = write_frame(frame, folder, stem)
+        console.say(f"{stem}: {len(frame.truth)} objects")
+        for path in paths:
+            console.say(f"  {path}")
 
 
 def _train(options: argparse.Namespace, console: Console) -> None:
@@ -475,6 +479,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _shape(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a height and a width such as 1024,1024") from None
+    return height, width
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=_PROGRAM, description="Count the atoms in nanoclusters on HAADF-STEM micrographs.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -504,7 +516,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
     simulate.add_argument("--sizes", type=_sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
     simulate.add_argument("--clusters", type=_count, default=100, metavar="N")
+    simulate.add_argument("--shape", type=_shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
     simulate.add_argument("--seed", type=int, default=0, metavar="N")
+    simulate.add_argument("--samples", action="store_true", help="the sample micrographs of the plug-in instead")
     train = command("train", _train, "simulate a library of labelled clusters and train a model on it")
     train.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the model's files")
     train.add_argument(

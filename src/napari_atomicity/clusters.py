@@ -190,7 +190,7 @@ class ClusterTable:
         )
 
     def redetected(self, found: ClusterTable, tolerance_px: float) -> ClusterTable:
-        """This table after a new detection `found`, cluster by cluster.
+        """The table after a new detection `found`, cluster by cluster.
 
         A cluster found again within `tolerance_px` keeps its id and annotation and takes the new measurements;
         one that a person annotated, added or moved stays even where it is not found; new ones get fresh ids;
@@ -264,9 +264,7 @@ def _near(
     return np.asarray(distance <= tolerance_px)
 
 
-def _matched(
-    old: npt.NDArray[np.float64], new: npt.NDArray[np.float64], tolerance_px: float
-) -> list[tuple[int, int]]:
+def _matched(old: npt.NDArray[np.float64], new: npt.NDArray[np.float64], tolerance_px: float) -> list[tuple[int, int]]:
     """One-to-one pairs (old row, new row) within the tolerance, of least total distance."""
     if not len(old) or not len(new):
         return []

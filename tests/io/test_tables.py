@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -103,25 +104,27 @@ def test_metadata_travel_with_the_table(tmp_path: Path, table: ClusterTable, suf
 def test_pandas_reads_the_csv_without_us(tmp_path: Path, table: ClusterTable) -> None:
     path = tmp_path / "table.csv"
     write_table(table, path, {"pixel_size_nm": 0.02})
-    found = pd.read_csv(path, comment="#")
+    found = pd.read_csv(path)
     assert list(found.columns) == list(table.rows.columns)
     assert list(found["annotation"].fillna("")) == list(table.rows["annotation"])
     np.testing.assert_array_equal(found["x_px"], table.rows["x_px"])
-    assert "# pixel_size_nm: 0.02\n" in path.read_text(encoding="utf-8")
+    beside = json.loads((tmp_path / "table.csv-metadata.json").read_text(encoding="utf-8"))
+    assert beside["pixel_size_nm"] == 0.02
+    assert beside["units"]["intensity"] == "counts nm^2"
 
 
 def test_a_spreadsheet_may_save_it(tmp_path: Path, table: ClusterTable) -> None:
-    """Spreadsheets fill the comment lines with commas, quote those with commas in them, and add a mark."""
+    """Spreadsheets quote as they like and add a mark."""
     path = tmp_path / "table.csv"
     write_table(table, path, {"pixel_size_nm": 0.02})
     with path.open(encoding="utf-8", newline="") as file:
-        lines = [[line.rstrip("\n")] if line.startswith("#") else next(csv.reader([line])) for line in file]
+        lines = list(csv.reader(file))
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows([*line, *[""] * (len(table.rows.columns) - len(line))] for line in lines)
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(lines)
     assert_same(table, read_table(path))
 
 
-def test_a_table_without_our_comments(tmp_path: Path, table: ClusterTable) -> None:
+def test_a_table_without_our_metadata(tmp_path: Path, table: ClusterTable) -> None:
     path = tmp_path / "table.csv"
     table.rows.to_csv(path, index=False)
     found = read_table(path)
@@ -170,7 +173,7 @@ def test_a_failed_save_leaves_the_old_table(
         def writerow(self, row: list[object]) -> None:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_writer", lambda *_, **__: Failing())
+    monkeypatch.setattr(module.csv, "writer", lambda *_, **__: Failing())
     with pytest.raises(InputError, match="No space left"):
         write_table(table.drop([1]), path)
     monkeypatch.undo()

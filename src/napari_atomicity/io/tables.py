@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -33,8 +33,8 @@ def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, An
     table
         The clusters.
     path
-        CSV (comment lines ``# key: value``, then the rows; read it with ``pandas.read_csv(path, comment="#")``)
-        or Parquet, by suffix. An earlier file is replaced only by a complete new one.
+        CSV (a plain one, with its units and metadata beside it in ``NAME.csv-metadata.json``, the name that "CSV on
+        the Web" gives to such a file) or Parquet, by suffix. An earlier file is replaced only by a complete new one.
     metadata
         JSON-serialisable facts the numbers depend on, such as pixel size, hashes and versions.
 
@@ -44,11 +44,15 @@ def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, An
         For another suffix, a missing package or a place that cannot be written to.
     """
     path = Path(path)
-    write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix.lower())
-    if write is None:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise _unknown_suffix(path)
     facts = {**_identity(table), **(metadata or {})}
-    write_atomically(path, lambda beside: write(table, beside, facts))
+    if suffix == ".parquet":
+        write_atomically(path, lambda beside: _write_parquet(table, beside, facts))
+        return
+    write_atomically(path, lambda beside: _write_csv(table, beside))
+    write_atomically(_beside(path), lambda beside: _write_facts(facts, beside))
 
 
 def read_table(path: str | Path) -> ClusterTable:
@@ -121,63 +125,34 @@ def _typed(name: str, values: pd.Series) -> np.ndarray[Any, Any]:
 # ---------------------------------------------------------------------- CSV
 
 
-def _write_csv(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None:
-    strings = table.rows[[name for name in table.rows.columns if name in _TEXT]].to_numpy()
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}-metadata.json")
+
+
+def _write_facts(facts: Mapping[str, Any], path: Path) -> None:
+    text = json.dumps({"title": _TITLE, **facts}, default=_jsonable, ensure_ascii=False, indent=1)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _write_csv(table: ClusterTable, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(f"# {_TITLE}\n")
-        file.writelines(f"# {key}: {_line(value)}\n" for key, value in facts.items())
         # the csv module writes floats with all their digits
-        writer = _writer(file, quote_all=any("#" in str(text) for text in strings.flat))
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.rows.columns)
         for row in table.rows.itertuples(index=False, name=None):
             writer.writerow(["" if isinstance(value, float) and np.isnan(value) else value for value in row])
 
 
-def _writer(file: Any, quote_all: bool) -> Any:
-    # pandas takes an unquoted # for a comment
-    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if quote_all else csv.QUOTE_MINIMAL
-    return csv.writer(file, quoting=quoting, lineterminator="\n")
-
-
 def _read_csv(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        facts: dict[str, Any] = {}
-        records = _records(file, facts)
+        records = csv.reader(file)
         header = next(records, [])
         rows = [row for row in records if row]
     if any(len(row) != len(header) for row in rows):
         raise InputError(f"{path.name} is damaged: a row of it is not as long as its heading.")
     values = np.array(rows, dtype=object).reshape(len(rows), len(header))
+    facts = json.loads(_beside(path).read_text(encoding="utf-8")) if _beside(path).is_file() else {}
     return facts, pd.DataFrame({name: values[:, k] for k, name in enumerate(header)}, dtype=object)
-
-
-def _records(file: Any, facts: dict[str, Any]) -> Iterator[list[str]]:
-    """Rows of the table; the comment lines above it go into `facts`."""
-    for line in file:
-        # spreadsheets quote the comment lines and fill them with commas
-        text = next(csv.reader([line]))[0] if line.startswith('"#') else line.rstrip("\r\n,")
-        if not text.startswith("#"):
-            yield next(csv.reader([line]))
-            break
-        key, colon, value = text[1:].partition(":")
-        if colon:
-            facts[key.strip()] = _parsed(value.strip())
-    yield from csv.reader(file)
-
-
-def _line(value: Any) -> str:
-    if isinstance(value, str) and value == value.strip() and "\n" not in value and "\r" not in value:
-        parsed = _parsed(value)
-        if isinstance(parsed, str) and parsed == value:
-            return value
-    return json.dumps(value, default=_jsonable)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _jsonable(value: Any) -> Any:
