@@ -35,9 +35,9 @@ _CHECK_EVERY: Final = 6
 _PATIENCE: Final = 3
 _ANCHORS_A_STEP: Final = 16
 _REHEARSED_A_STEP: Final = 8
-_LEARNING_RATE: Final = 2e-3
+_LEARNING_RATE: Final = 4e-3
 #: the held-back anchors must become likelier by this, in mean log-probability, or the base model stays
-_LEAST_GAIN: Final = 0.01
+_LEAST_GAIN: Final = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,19 +200,28 @@ def _by_diameter(
 ) -> npt.NDArray[np.float64]:
     """(n, classes) probability of each class given the diameter, the library, and the mixture of this image.
 
-    The mixture comes from the diameters themselves by expectation and maximisation.
+    Blur and flatness widen all clusters of an image alike: that common shift and the shares of the classes come from
+    the diameters themselves by expectation and maximisation.
     """
-    score = log_likelihood(diameter_nm, card)
-    usable = sizeable & np.isfinite(score).all(axis=1)
-    likelihood = np.exp(score - score.max(axis=1, keepdims=True))
-    k = likelihood.shape[1]
-    share = np.full(k, 1 / k)
+    usable = sizeable & ~np.isnan(log_likelihood(diameter_nm, card).sum(axis=1))
+    chances = np.zeros((len(diameter_nm), len(card.class_sizes)))
+    if not usable.any():
+        return chances
+    mean, sd = np.array([card.diameter_nm[str(n)] for n in card.class_sizes]).T
+    within = np.sqrt(sd**2 - min(card.diameter_frame_sd, 0.95 * float(sd.min())) ** 2)
+    shift = card.diameter_frame_sd * np.linspace(-2.5, 2.5, 21)
+    z = (np.log(diameter_nm[usable])[None, :, None] - mean - shift[:, None, None]) / within
+    likelihood = np.exp(-0.5 * np.minimum(z**2, 1000.0)) / within + 1e-12
+    share = np.full((len(shift), len(mean)), 1 / len(mean))
     for _ in range(100):
-        joint = likelihood[usable] * share
-        counts = (joint / joint.sum(axis=1, keepdims=True)).sum(axis=0) + 0.01 * usable.sum() + 0.1
-        share = counts / counts.sum()
-    joint = likelihood * share
-    return np.where(usable[:, None], joint / joint.sum(axis=1, keepdims=True), 0.0)
+        joint = likelihood * share[:, None, :]
+        counts = (joint / joint.sum(axis=2, keepdims=True)).sum(axis=1) + 0.01 * usable.sum() + 0.1
+        share = counts / counts.sum(axis=1, keepdims=True)
+    joint = likelihood * share[:, None, :]
+    fit = np.log(joint.sum(axis=2)).sum(axis=1) - 0.5 * np.linspace(-2.5, 2.5, 21) ** 2
+    best = joint[int(fit.argmax())]
+    chances[usable] = best / best.sum(axis=1, keepdims=True)
+    return chances
 
 
 def _held_back(label: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.bool_]:

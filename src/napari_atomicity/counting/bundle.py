@@ -48,6 +48,8 @@ class Card:
         The most that a frame's clusters count as independent witnesses of shape: blur and flatness are shared.
     diameter_nm
         Per class size (as text): mean and standard deviation of the logarithm of the diameter in nm.
+    diameter_frame_sd
+        The part of that standard deviation that all clusters of a frame share (blur, flatness).
     recipe, recipe_sha256
         How the training data was made.
     metrics
@@ -72,8 +74,9 @@ class Card:
     integral_tau: float = 0.02
     outside_threshold: float = 0.5
     outside_threshold_scaled: float = 0.5
-    effective_clusters: float = 30.0
+    effective_clusters: float = 15.0
     diameter_nm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    diameter_frame_sd: float = 0.0
     recipe: Mapping[str, Any] = field(default_factory=dict)
     recipe_sha256: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -117,10 +117,7 @@ def _uncalibrated(config: TrainingConfig, library: Library, network: Network) ->
     sizes = config.recipe.class_sizes
     index = library.class_index(sizes)
     whole = (index >= 0) & (library.flag == "ok")
-    diameters = {}
-    for i, size in enumerate(sizes):
-        log_diameter = np.log(library.diameter_nm[whole & (index == i)])
-        diameters[str(size)] = (float(log_diameter.mean()), float(log_diameter.std()))
+    diameters, frame_sd = diameters_by_class(library, sizes)
     card = Card(
         name=config.name,
         class_sizes=sizes,
@@ -128,6 +125,7 @@ def _uncalibrated(config: TrainingConfig, library: Library, network: Network) ->
         channels=config.channels,
         lcn_window_nm=config.lcn_window_nm,
         diameter_nm=diameters,
+        diameter_frame_sd=frame_sd,
         recipe={**asdict(config.recipe), "training_clusters": len(library), "epochs": config.epochs,
                 "seed": config.seed},
         recipe_sha256=config.recipe.sha256,
@@ -150,6 +148,21 @@ def _uncalibrated(config: TrainingConfig, library: Library, network: Network) ->
         "class_index": index[chosen].astype(np.int64),
     }
     return Bundle(card, network, rehearsal)
+
+
+def diameters_by_class(library: Library, sizes: tuple[int, ...]) -> tuple[dict[str, tuple[float, float]], float]:
+    """Mean and standard deviation of ln(diameter in nm) of each class, and the part that a frame's clusters share."""
+    index = library.class_index(sizes)
+    rows = np.flatnonzero((index >= 0) & (library.flag == "ok"))
+    log_diameter, index = np.log(library.diameter_nm[rows]), index[rows]
+    found = {
+        str(size): (float(log_diameter[index == i].mean()), float(log_diameter[index == i].std()))
+        for i, size in enumerate(sizes)
+    }
+    offset = log_diameter - np.array([found[str(size)][0] for size in sizes])[index]
+    _, frame = np.unique(library.frame[rows], return_inverse=True)
+    by_frame = np.bincount(frame, offset) / np.bincount(frame)
+    return found, float(min(by_frame.std(), 0.9 * offset.std()))
 
 
 def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
