@@ -33,7 +33,7 @@ def test_the_layer_shows_the_table_in_register(found: Any) -> None:
     assert np.allclose(points.scale, image.scale)
     assert points.units == image.units
     assert points.axis_labels == image.axis_labels
-    inner = points.size * (1 - 2 * 0.14) / 1.1 * found.document.micrograph.pixel_size_nm
+    inner = points.size * (1 - 2 * 0.1) / 1.1 * found.document.micrograph.pixel_size_nm
     assert np.allclose(inner, table.rows["diameter_nm"])
 
 

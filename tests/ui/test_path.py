@@ -28,7 +28,7 @@ def test_every_widget_opens_through_the_manifest_on_an_empty_viewer(desk: Any) -
 
     for name in WIDGETS:
         widget = desk.panel(name)
-        assert widget.isVisible()
+        desk.qtbot.waitUntil(widget.isVisible)
         # what can be pressed without an image says what is missing and breaks nothing
         for button in widget.findChildren(QPushButton):
             button.click()
@@ -97,8 +97,8 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     desk.click(adapt.back)
     assert desk.document.table.rows.equals(annotated.rows)
     desk.click(explain.all)
+    desk.qtbot.waitUntil(lambda: len(desk.bench.maps.shown) == 2)
     maps = desk.bench.maps.shown
-    assert len(maps) == 2
     for layer in maps:
         assert np.allclose(layer.scale, desk.bench.image.scale)
         assert layer.units == desk.bench.image.units
@@ -108,6 +108,7 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     desk.qtbot.wait(50)
     desk.click(explain.some)
     assert desk.document.attribution.ids.tolist() == [int(base.ids[2])]
+    desk.qtbot.wait(200)
     y, x = base.centres_px[2]
     lit = np.argwhere(sum(layer.data for layer in desk.bench.maps.shown) > 0)
     assert len(lit) == 0 or np.abs(lit - [y, x]).max() * 0.05 < 1.7

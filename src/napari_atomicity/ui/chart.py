@@ -22,7 +22,7 @@ class RatioChart(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setMinimumHeight(170)
+        self.setMinimumHeight(140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Share of each class with its 95 % interval of counting (it knows nothing of wrong labels)")
         self._final = self._diameter = pd.DataFrame({"label": [], "fraction": [], "low": [], "high": []})
@@ -40,7 +40,7 @@ class RatioChart(QWidget):
 
     def sizeHint(self) -> QSize:
         """Wide enough for six classes."""
-        return QSize(340, 170)
+        return QSize(340, 140)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Axis, bars, intervals, legend."""

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
 
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.chart import RatioChart
-from napari_atomicity.ui.panel import Panel, button, say
+from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,7 @@ class ClassifyPanel(Panel):
         """Model, what is known, the button, the legend, the chart."""
         self.model = QComboBox()
         self.model.setToolTip("Which network reads the clusters")
+        narrow(self.model)
         for name, text in _MODELS.items():
             self.model.addItem(text, name)
         self._offer_more()

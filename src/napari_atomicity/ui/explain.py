@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Qt
@@ -10,13 +10,11 @@ from qtpy.QtWidgets import QComboBox, QSlider
 
 from napari_atomicity.clusters import class_label
 from napari_atomicity.ui import actions
-from napari_atomicity.ui.panel import Panel, button, say
+from napari_atomicity.ui.overlays import CHANNEL_WORDS
+from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
-
-
-_CHANNEL_WORDS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 
 
 class ExplainPanel(Panel):
@@ -29,6 +27,7 @@ class ExplainPanel(Panel):
         self.target = QComboBox()
         self.target.setToolTip("Evidence for which class: each cluster's own label, or one class for all")
         self.target.addItem("each cluster's own class", None)
+        narrow(self.target)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setValue(80)
@@ -92,7 +91,7 @@ def _said(document: Document) -> str:
     lines = []
     if len(names) > 1:
         middle = np.nan_to_num(np.nanmedian(np.vstack([attribution.share, np.full(len(names), np.nan)]), axis=0))
-        words = [f"{share:.0%} {_CHANNEL_WORDS.get(name, name)}" for name, share in zip(names, middle, strict=True)]
+        words = [f"{share:.0%} {CHANNEL_WORDS.get(name, name)}" for name, share in zip(names, middle, strict=True)]
         lines.append(f"Evidence (median): {', '.join(words)}")
     empty = int(attribution.empty.all(axis=1).sum())
     if empty:

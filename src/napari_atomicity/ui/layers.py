@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image, Points
+from napari.layers import Image, Layer, Points
+from qtpy.QtCore import QTimer
 
 from napari_atomicity.ui import edits
 from napari_atomicity.ui.theme import ring_colours
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 #: classes whose colours are known before any model is loaded
 _USUAL_SIZES: Final = (19, 30, 41, 55, 70)
-_RING: Final = 0.14
+_RING: Final = 0.1
+#: between two things that napari takes long for
+PAUSE_MS: Final = 30
 _UNMEASURED_NM, _UNMEASURED_PX = 1.2, 24.0
 
 
@@ -71,6 +74,7 @@ class ClusterLayer:
             blending="translucent_no_depth",
             border_width_is_relative=True,
             canvas_size_limits=(7, 10000),
+            visible=False,
             **_geometry(image),
         )
         self._write(points)
@@ -81,6 +85,7 @@ class ClusterLayer:
         self.points = points
         viewer.layers.insert(viewer.layers.index(image) + 1, points)
         viewer.layers.selection.active = points
+        later_visible(points)
         return points
 
     def forget_layer(self) -> None:
@@ -159,6 +164,17 @@ class ClusterLayer:
         table = edits.place(table, places[added], size)
         fresh = [*moved, *range(first, first + len(added))]
         document.edit(_name(len(added), len(moved), len(deleted)), table, fresh)
+
+
+def later_visible(layer: Layer) -> None:
+    """Show a new layer a moment after it was added: adding and first painting take napari 60 ms each."""
+    there = weakref.ref(layer)
+
+    def show() -> None:
+        if (found := there()) is not None:
+            found.visible = True
+
+    QTimer.singleShot(PAUSE_MS, show)
 
 
 def compare(

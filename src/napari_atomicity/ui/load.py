@@ -8,7 +8,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy
 
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.panel import Panel, button, say
+from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
@@ -32,10 +32,10 @@ class LoadPanel(Panel):
         self.field = _length("Width of the whole image in nm (pixel size × pixels across)", decimals=2, top=1e6)
         self.pixel.editingFinished.connect(self._set_pixel)
         self.field.editingFinished.connect(self._set_field)
-        for wide in (self.images, self.pixel, self.field, self.others):
+        for wide in (self.pixel, self.field):
             wide.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.images.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.others.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        narrow(self.images)
+        narrow(self.others)
         form = self.form()
         form.addRow("Image", self.images)
         form.addRow("Pixel size", self.pixel)

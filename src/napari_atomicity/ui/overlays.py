@@ -10,6 +10,8 @@ import numpy.typing as npt
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
+from napari_atomicity.ui.layers import PAUSE_MS, later_visible
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
 
-_PAUSE_MS: Final = 30
+CHANNEL_WORDS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 
 
 class HeatMaps:
@@ -49,7 +51,7 @@ class HeatMaps:
         if viewer is None or image is None or image not in viewer.layers or not self._waiting:
             return
         channel, (name, plane) = self._waiting.pop(0)
-        name = f"{image.name} Grad-CAM {name}{where}"
+        name = f"{image.name} Grad-CAM {CHANNEL_WORDS.get(name, name)}{where}"
         limits = (0.0, float(plane.max()) or 1.0)
         if channel < len(self.layers):
             # removing a layer makes napari collect garbage, which stalls the window: the old one gets the new map
@@ -57,8 +59,8 @@ class HeatMaps:
             layer.data, layer.contrast_limits, layer.name, layer.visible = plane, limits, name, True
         else:
             self._insert(viewer, image, name, plane, limits)
-        # napari takes some 60 ms to take up a layer: one at a time, with time to paint between
-        QTimer.singleShot(_PAUSE_MS, (lambda: self._lay_next(where)) if self._waiting else self._give_back)
+        # one at a time, with time to paint between
+        QTimer.singleShot(3 * PAUSE_MS, (lambda: self._lay_next(where)) if self._waiting else self._give_back)
 
     def _give_back(self) -> None:
         """The layer that was active before is active again; napari activates new ones."""
@@ -76,11 +78,13 @@ class HeatMaps:
             blending="additive",
             contrast_limits=limits,
             opacity=self.opacity,
+            visible=False,
             metadata={"napari_atomicity_overlay": True},
             **_geometry(image),
         )
         self.layers.append(layer)
         viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
+        later_visible(layer)
 
     def clear(self) -> None:
         """Empty and hide the maps."""

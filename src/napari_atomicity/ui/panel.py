@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_atomicity.progress import Progress
 from napari_atomicity.ui import actions
@@ -28,7 +38,7 @@ class Panel(QWidget):
         super().__init__()
         self.bench = bench_of(viewer)
         self.page = QVBoxLayout(self)
-        self.page.setContentsMargins(8, 4, 8, 8)
+        self.page.setContentsMargins(8, 4 if inside else 10, 8, 8)
         self.page.setSpacing(6)
         self.build()
         if not inside:
@@ -107,6 +117,13 @@ def button(text: str, tip: str, do: Callable[[], Any]) -> QPushButton:
     made.setToolTip(tip)
     made.clicked.connect(lambda _=False: do())
     return made
+
+
+def narrow(box: QComboBox) -> None:
+    """Let a box of choices take the room there is; a long choice must not widen the window."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(12)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 
 def later(owner: QWidget, milliseconds: int, do: Callable[[], Any]) -> QTimer:

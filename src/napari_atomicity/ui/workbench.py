@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.adapt import AdaptPanel
@@ -42,7 +42,7 @@ class Step(QWidget):
         self.head.setStyleSheet("QToolButton { font-weight: bold; padding: 3px 4px; border: none; }")
         self.head.setToolTip(f"Open or close step {number}")
         self.head.clicked.connect(self._on_click)
-        self.state = QLabel()
+        self.state = QElidingLabel()
         self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         heading = QHBoxLayout()
@@ -69,8 +69,7 @@ class Step(QWidget):
     def say(self, text: str) -> None:
         """The state of the step, in plain words; cut short where it does not fit, whole in the tool tip."""
         self.state.setToolTip(text)
-        room = self.state.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(self.state.width() - 4, 60))
-        self.state.setText(room)
+        self.state.setText(text)
 
     def _on_click(self) -> None:
         self.by_hand = True
@@ -90,7 +89,7 @@ class Workbench(QWidget):
         self.steps = [Step(i, panel(viewer, inside=True)) for i, panel in enumerate(PANELS, start=1)]
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(0, 0, 4, 0)
         column.setSpacing(2)
         for step in self.steps:
             column.addWidget(step)
@@ -105,7 +104,8 @@ class Workbench(QWidget):
         page.addWidget(self.analyse)
         page.addWidget(scroll, 1)
         page.addWidget(Strip(viewer))
-        self.setMinimumWidth(380)
+        bar = scroll.verticalScrollBar()
+        self.setMinimumWidth(max(420, inner.minimumSizeHint().width() + (bar.sizeHint().width() if bar else 0) + 12))
         self._due = later(self, 20, self.show_now)
         self.bench.changed.connect(self._on_changed)
         self.bench.active_changed.connect(self._on_active)
@@ -128,15 +128,10 @@ class Workbench(QWidget):
         for step in self.steps:
             step.by_hand = False
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """States are cut to the width."""
-        super().resizeEvent(event)
-        self._on_changed()
-
     def sizeHint(self) -> QSize:
         """Wide enough for the tables, tall enough for a screen."""
         hint = super().sizeHint()
-        hint.setWidth(max(hint.width(), 400))
+        hint.setWidth(max(hint.width(), 420))
         return hint
 
 
