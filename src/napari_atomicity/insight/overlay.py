@@ -8,6 +8,8 @@ import numpy.typing as npt
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX
 from napari_atomicity.insight.attribution import Attribution
 
+_RIM_NM = 0.3
+
 
 def compose(
     attribution: Attribution,
@@ -29,7 +31,8 @@ def compose(
     Returns
     -------
     (channels, y, x) float32. Each map is interpolated linearly at the centres of the image's pixels; where windows
-    overlap the larger value stands; 0 where nothing is attributed.
+    overlap the larger value stands; 0 where nothing is attributed. Over the outermost 0.3 nm of a window its map
+    fades to nothing.
     """
     height, width = shape_yx
     channels = attribution.maps.shape[1]
@@ -58,4 +61,7 @@ def _weights(centre_px: float, size: int, pixel_size_nm: float) -> tuple[slice, 
     rows = np.arange(len(pixel))
     weights[rows, low] = 1 - (place - low)
     weights[rows, low + 1] += place - low
+    # towards the rim a map fades out, or every patch would stand in the picture as a square
+    rim = (PATCH_PX / 2 - np.abs(place - (PATCH_PX - 1) / 2)) * NM_PER_PX
+    weights *= np.clip(rim / _RIM_NM, 0, 1)[:, None]
     return slice(first, max(stop, first)), weights
