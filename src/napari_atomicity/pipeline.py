@@ -294,11 +294,13 @@ def classify_steps(
 def adapt_steps(classified: Classified, bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
     """Fine-tune a copy of `bundle` to the image; `classify_steps` with the result gives the adapted table."""
     from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
+    from napari_atomicity.counting.calibrate import Known
 
     _fix_torch_threads()
+    known = Known(scale=settings.scale, deposited=settings.deposited)
     return (
         yield from fine_tune_steps(
-            bundle, classified.patches, classified.table, classified.evidence, mode="diameter", seed=settings.seed
+            bundle, classified.patches, classified.table, classified.evidence, settings.adapt, settings.seed, known
         )
     )
 

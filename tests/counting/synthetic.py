@@ -43,12 +43,12 @@ def evidence_of(n_atoms, scale, shape_sd=0.35, integral_sd=0.06, seed=0, bias=0.
     )
 
 
-def blobs(n_atoms, seed=0, noise=2.0, gain=100.0):
+def blobs(n_atoms, seed=0, noise=2.0, gain=100.0, stretch=1.0):
     """Windows of 64 × 64 with a round cluster each, whose width grows with its atoms; diameters; integrals."""
     rng = np.random.default_rng(seed)
     n_atoms = np.asarray(n_atoms)
     y, x = (np.indices((64, 64)) - 31.5) * 0.05
-    sigma = 0.11 * n_atoms ** (1 / 3) * np.exp(rng.normal(0, 0.03, len(n_atoms)))
+    sigma = stretch * 0.11 * n_atoms ** (1 / 3) * np.exp(rng.normal(0, 0.03, len(n_atoms)))
     shape = np.exp(-0.5 * (y**2 + x**2) / sigma[:, None, None] ** 2) / (2 * np.pi * sigma[:, None, None] ** 2)
     windows = gain * n_atoms[:, None, None] * shape + 400 + rng.normal(0, noise, (len(n_atoms), 64, 64))
     return windows.astype(np.float32), 2.355 * sigma, gain * n_atoms.astype(float)
@@ -81,7 +81,7 @@ def trained_bundle():
         optimiser.step()
     network.eval().requires_grad_(False)
     diameters = {str(n): (float(np.log(2.355 * 0.11 * n ** (1 / 3))), 0.03) for n in SIZES}
-    card = Card("blobs", SIZES, ("raw", "lcn"), lcn_window_nm=0.8, diameter_nm=diameters)
+    card = Card("blobs", SIZES, ("raw", "lcn"), lcn_window_nm=0.8, diameter_nm=diameters, diameter_frame_sd=0.05)
     rehearsal = {
         "raw": patches.raw[:20].astype(np.float16),
         "noise": patches.noise[:20],

@@ -19,7 +19,7 @@ from .synthetic import blobs
 def _case(trained, n_atoms, stretch=1.0, seed=20, diameters=True):
     """A sample of `n_atoms` whose clusters all look `stretch` times as wide as the model has learnt."""
     n_atoms = np.asarray(n_atoms)
-    windows, diameter, intensity = blobs(np.round(n_atoms * stretch**3).astype(int), seed=seed)
+    windows, diameter, intensity = blobs(n_atoms, seed=seed, stretch=stretch)
     patches = normalise(windows, diameter, intensity)
     measured = diameter / stretch if diameters else np.full(len(n_atoms), np.nan)
     table = ClusterTable.from_columns(

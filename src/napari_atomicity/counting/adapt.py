@@ -13,7 +13,7 @@ import pandas as pd
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle, Card
 from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, posterior
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.classify import Evidence, evidence_steps
 from napari_atomicity.counting.diameter_only import log_likelihood
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.errors import InputError
@@ -27,17 +27,20 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "diameter", "off"]
 
 #: a cluster is an anchor where its class is at least this probable, by diameter or by the calibrated image
-CERTAIN: Final[dict[str, float]] = {"diameter": 0.85, "auto": 0.95}
+CERTAIN: Final[dict[str, float]] = {"diameter": 0.6, "auto": 0.95}
 _LEAST_PER_CLASS: Final = 6
+_LEAST_SHARE: Final = 0.15
 _HELD_BACK: Final = 0.33
-_STEPS: Final = 60
+_STEPS: Final = 90
 _CHECK_EVERY: Final = 6
-_PATIENCE: Final = 3
-_ANCHORS_A_STEP: Final = 16
+_PATIENCE: Final = 5
+_ANCHORS_A_STEP: Final = 24
 _REHEARSED_A_STEP: Final = 8
 _LEARNING_RATE: Final = 4e-3
-#: the held-back anchors must become likelier by this, in mean log-probability, or the base model stays
+#: accepted where the image and, weighed less because they are few and can be wrong, the held-back anchors become
+#: likelier by this in all, in mean log-likelihood
 _LEAST_GAIN: Final = 0.02
+_WEIGHT_OF_ANCHORS: Final = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,8 @@ def adapt_steps(
 
     Only the affine pairs of the normalisations and the class heads move. A few patches of the training library are
     rehearsed in every step, and what the model says about integral, count and outsiders is held where it was. A third
-    of the anchors is held back; they decide when to stop and whether the result is accepted.
+    of the anchors is held back and decides when to stop. The result is accepted where it is no worse on these and the
+    whole image becomes likelier.
 
     Parameters
     ----------
@@ -90,9 +94,9 @@ def adapt_steps(
     patches, table, evidence
         Of the same clusters, row by row.
     mode
-        ``diameter``: anchors are clusters whose diameter makes the class nearly certain, given the library's
-        diameters and this image's own mixture. ``auto``: anchors are clusters of which the calibrated image is
-        nearly certain. ``off``: nothing is done.
+        ``diameter``: anchors are clusters in the ranges of diameters that the library gives to one class, as in
+        Tsukamoto et al., npj Comput. Mater. 12, 143 (2026). ``auto``: anchors are clusters of which the calibrated
+        image is nearly certain. ``off``: nothing is done.
     seed
         Decides which anchors are held back and the order of the steps; the same seed gives the same model.
     known
@@ -117,19 +121,40 @@ def adapt_steps(
     tuning = _Tuning(bundle, patches.take(rows), anchors, seed)
     yield from tuning.steps()
     before, after = tuning.before, tuning.after
-    if before["loss"] - after["loss"] < _LEAST_GAIN or after["right"] < before["right"]:
+    tuned = replace(bundle, network=tuning.network)
+    gain = yield from _gain_steps(tuned, patches, evidence, _sizeable(table, evidence), known)
+    in_all = gain + _WEIGHT_OF_ANCHORS * (before["loss"] - after["loss"])
+    if in_all < _LEAST_GAIN or after["right"] + 1.5 / after["anchors"] < before["right"]:
         reason = (
-            f"The model stays as it was: tuning on {len(anchors)} anchors did not make it better on the "
-            f"{before['anchors']:.0f} held back (right before {before['right']:.0%}, after {after['right']:.0%})."
+            f"The model stays as it was: tuned on {len(anchors)} anchors it would not be better (of "
+            f"{before['anchors']:.0f} held back {before['right']:.0%} were right before, {after['right']:.0%} after; "
+            f"the mean log-likelihood of all clusters changed by {gain:+.2f})."
         )
         return Adaptation(bundle, False, reason, anchors, before, after)
     reason = (
-        f"Tuned on {int((~anchors['held_back']).sum())} anchors; of the {before['anchors']:.0f} held back "
-        f"{before['right']:.0%} were right before and {after['right']:.0%} are right now."
+        f"Tuned on {int((~anchors['held_back']).sum())} anchors. Of the {before['anchors']:.0f} held back "
+        f"{before['right']:.0%} were right by shape alone before, {after['right']:.0%} are now; the mean "
+        f"log-likelihood of all clusters changed by {gain:+.2f}."
     )
     entry = f"{mode}: {len(anchors)} anchors, seed {seed}"
     card = replace(bundle.card, history=(*bundle.card.history, entry))
-    return Adaptation(replace(bundle, card=card, network=tuning.network), True, reason, anchors, before, after)
+    return Adaptation(replace(tuned, card=card), True, reason, anchors, before, after)
+
+
+def _gain_steps(
+    tuned: Bundle, patches: Patches, evidence: Evidence, sizeable: npt.NDArray[np.bool_], known: Known | None
+) -> Steps[float]:
+    """How much likelier the tuned model finds the whole image, in mean log-likelihood of a cluster.
+
+    Anchors can be wrong and still be learnt; a model that has learnt something wrong no longer fits the intensities.
+    """
+    again = yield from evidence_steps(tuned, patches)
+    before, after = (calibrate(each, known, sizeable).log_evidence for each in (evidence, again))
+    return float(after - before)
+
+
+def _sizeable(table: ClusterTable, evidence: Evidence) -> npt.NDArray[np.bool_]:
+    return np.asarray(evidence.valid & table.rows["flag"].isin(["ok", "outside"]).to_numpy())
 
 
 def _unchanged(bundle: Bundle, reason: str, anchors: pd.DataFrame) -> Adaptation:
@@ -143,7 +168,7 @@ def _anchors(
     card: Card, table: ClusterTable, evidence: Evidence, mode: str, known: Known | None, seed: int
 ) -> tuple[pd.DataFrame, str]:
     """The anchors, and the sentence that says why they do not do (empty where they do)."""
-    sizeable = evidence.valid & (table.rows["flag"].isin(["ok", "outside"])).to_numpy()
+    sizeable = _sizeable(table, evidence)
     if not sizeable.any():
         return _no_anchors(), "The model stays as it was: no cluster of this image can be sized."
     if mode == "diameter":
@@ -157,7 +182,9 @@ def _anchors(
     chosen = np.flatnonzero(chances.max(axis=1) >= CERTAIN[mode])
     label = chances[chosen].argmax(axis=1)
     counts = np.bincount(label, minlength=len(card.class_sizes))
-    frequent = counts >= _LEAST_PER_CLASS
+    # the tails of one size look like other sizes: by diameter a class counts only where it is no mere tail
+    least = max(_LEAST_PER_CLASS, _LEAST_SHARE * counts.sum() if mode == "diameter" else 0)
+    frequent = counts >= least
     keep = frequent[label]
     chosen, label = chosen[keep], label[keep]
     anchors = pd.DataFrame(
@@ -198,10 +225,10 @@ def _undecided(calibration: Calibration) -> str:
 def _by_diameter(
     diameter_nm: npt.NDArray[np.float64], sizeable: npt.NDArray[np.bool_], card: Card
 ) -> npt.NDArray[np.float64]:
-    """(n, classes) probability of each class given the diameter, the library, and the mixture of this image.
+    """(n, classes) probability of each class given the diameter and the library, all classes equally likely.
 
-    Blur and flatness widen all clusters of an image alike: that common shift and the shares of the classes come from
-    the diameters themselves by expectation and maximisation.
+    Blur and flatness widen all clusters of an image alike: that common shift is the one that explains all diameters
+    best.
     """
     usable = sizeable & ~np.isnan(log_likelihood(diameter_nm, card).sum(axis=1))
     chances = np.zeros((len(diameter_nm), len(card.class_sizes)))
@@ -209,17 +236,12 @@ def _by_diameter(
         return chances
     mean, sd = np.array([card.diameter_nm[str(n)] for n in card.class_sizes]).T
     within = np.sqrt(sd**2 - min(card.diameter_frame_sd, 0.95 * float(sd.min())) ** 2)
-    shift = card.diameter_frame_sd * np.linspace(-2.5, 2.5, 21)
+    steps = np.linspace(-2.5, 2.5, 21)
+    shift = card.diameter_frame_sd * steps
     z = (np.log(diameter_nm[usable])[None, :, None] - mean - shift[:, None, None]) / within
     likelihood = np.exp(-0.5 * np.minimum(z**2, 1000.0)) / within + 1e-12
-    share = np.full((len(shift), len(mean)), 1 / len(mean))
-    for _ in range(100):
-        joint = likelihood * share[:, None, :]
-        counts = (joint / joint.sum(axis=2, keepdims=True)).sum(axis=1) + 0.01 * usable.sum() + 0.1
-        share = counts / counts.sum(axis=1, keepdims=True)
-    joint = likelihood * share[:, None, :]
-    fit = np.log(joint.sum(axis=2)).sum(axis=1) - 0.5 * np.linspace(-2.5, 2.5, 21) ** 2
-    best = joint[int(fit.argmax())]
+    fit = np.log(likelihood.mean(axis=2)).sum(axis=1) - 0.5 * steps**2
+    best = likelihood[int(fit.argmax())]
     chances[usable] = best / best.sum(axis=1, keepdims=True)
     return chances
 
@@ -250,6 +272,9 @@ class _Tuning:
         x = self._input(patches)
         self.x, self.label = x[~held], torch.as_tensor(label[~held])
         self.held_x, self.held_label = x[held], torch.as_tensor(label[held])
+        # anchors of some classes say nothing about the others: only the logits of these compete
+        self.anchored = torch.as_tensor(np.unique(label))
+        self.label, self.held_label = (torch.searchsorted(self.anchored, one) for one in (self.label, self.held_label))
         # classes are drawn alike, however many anchors each has
         self.odds = (1 / np.bincount(label[~held])[label[~held]]).astype(np.float64)
         self.odds /= self.odds.sum()
@@ -275,7 +300,7 @@ class _Tuning:
         import torch
 
         with torch.inference_mode():
-            logits = self.network(self.held_x).shape_logits / self.card.temperature
+            logits = self.network(self.held_x).shape_logits[:, self.anchored] / self.card.temperature
             loss = torch.nn.functional.cross_entropy(logits, self.held_label)
             right = (logits.argmax(dim=1) == self.held_label).double().mean()
         return {"right": float(right), "loss": float(loss), "anchors": float(len(self.held_label))}
@@ -318,7 +343,7 @@ class _Tuning:
         turn, mirror = int(self.rng.integers(4)), bool(self.rng.integers(2))
         x = torch.rot90(self.x[rows], turn, dims=(2, 3))
         out = self.network(x.flip(3) if mirror else x)
-        loss = functional.cross_entropy(out.shape_logits / self.card.temperature, self.label[rows])
+        loss = functional.cross_entropy(out.shape_logits[:, self.anchored] / self.card.temperature, self.label[rows])
         loss = loss + _drift(out, self.base, rows)
         if self.base_rehearsal is not None:
             rows = torch.as_tensor(self.rng.choice(len(self.rehearsal), _REHEARSED_A_STEP))

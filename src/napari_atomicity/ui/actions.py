@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from napari.utils.notifications import show_info, show_warning
 
@@ -77,14 +77,17 @@ def analyse(bench: Bench) -> bool:
     return _start(bench, "Analyse", steps, apply)
 
 
-def adapt(bench: Bench) -> bool:
-    """Fine-tune the model to this image, and label anew with it where that is accepted."""
+def adapt(bench: Bench, mode: Literal["auto", "diameter"] = "auto") -> bool:
+    """Fine-tune the model to this image, and label anew with it where that is accepted.
+
+    `mode` says where the anchors come from: the calibrated image, or the diameters.
+    """
 
     def steps(document: Document) -> Steps[Adapted]:
         base = yield from _model_steps(document.settings.model)
         micrograph, settings = document.micrograph, document.settings
         before = yield from pipeline.classify_steps(micrograph, document.table, base, settings)
-        adaptation = yield from pipeline.adapt_steps(before, base, settings)
+        adaptation = yield from pipeline.adapt_steps(before, base, replace(settings, adapt=mode))
         if not adaptation.accepted:
             return Adapted(adaptation, before, None)
         after = yield from pipeline.classify_steps(micrograph, document.table, adaptation.bundle, settings)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from magicgui.widgets import ComboBox, Container
 
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.panel import Panel, button, say
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
+
+
+_MODES = {
+    "auto": "clusters the calibrated image is sure of",
+    "diameter": "clear diameters (Tsukamoto et al. 2026)",
+}
 
 
 class AdaptPanel(Panel):
@@ -20,11 +27,16 @@ class AdaptPanel(Panel):
 
     def build(self) -> None:
         """The two buttons, and before and after."""
-        self.run = button(
-            "Adapt",
-            "Fine-tune the model on clusters of clearly separated diameters in this image (a few seconds)",
-            self._run,
+        self.mode = ComboBox(
+            label="Learn from",
+            choices=[(text, name) for name, text in _MODES.items()],
+            value="auto",
+            tooltip="Which clusters of this image the model is fitted to: its anchors",
         )
+        form = Container(widgets=[self.mode], labels=True)
+        form.margins = (0, 0, 0, 0)
+        self.page.addWidget(form.native)
+        self.run = button("Adapt", "Fine-tune the model to this image (a few seconds)", self._run)
         self.back = button("Undo adaptation", "Back to the labels of the model as shipped", self._back)
         self.anchors = button(
             "Select anchors", "Select the clusters that the model was fitted to", self._select_anchors
@@ -37,6 +49,7 @@ class AdaptPanel(Panel):
         free = document is not None and not document.micrograph.refusal and not self.bench.work.busy
         adapted = document.state.adaptation if document is not None else None
         self.run.setEnabled(free and adapted is None)
+        self.mode.enabled = free and adapted is None
         self.back.setEnabled(free and adapted is not None)
         self.anchors.setEnabled(adapted is not None and len(_anchor_ids(adapted)) > 0)
         if document is None:
@@ -54,7 +67,7 @@ class AdaptPanel(Panel):
         return f"adapted, {changed} of {total} labels changed"
 
     def _run(self) -> None:
-        actions.adapt(self.bench)
+        actions.adapt(self.bench, self.mode.value)
 
     def _back(self) -> None:
         actions.undo_adaptation(self.bench)

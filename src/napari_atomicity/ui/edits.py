@@ -46,19 +46,22 @@ def place(table: ClusterTable, places: Points, pixel_size_nm: float | None) -> C
 def move(table: ClusterTable, ids: Sequence[int], places: Points, pixel_size_nm: float | None) -> ClusterTable:
     """The clusters `ids` at new `places` ((n, 3): frame, y, x in pixels).
 
-    Identity and annotation stay; what was measured and predicted at the old place goes.
+    Identity and annotation stay; what was measured and predicted at the old place goes, and a new detection does not
+    put another cluster there.
     """
     if not len(ids):
         return table
     size = np.nan if pixel_size_nm is None else pixel_size_nm
     rows = table.rows.copy()
     where = _rows_of(table, ids)
+    left = rows.loc[where, ["frame", "y_px", "x_px"]].to_numpy(dtype=np.float64)
     rows.loc[where, "frame"] = places[:, 0].astype(np.int64)
     rows.loc[where, ["y_px", "x_px"]] = places[:, 1:]
     rows.loc[where, ["y_nm", "x_nm"]] = places[:, 1:] * size
     for name, value in {**_OF_THE_PLACE, **_no_probabilities(table)}.items():
         rows[name] = rows[name].mask(rows.index.isin(where), value)
-    return replace(table, rows=rows, hand_placed=table.hand_placed | frozenset(int(i) for i in ids))
+    hand_placed = table.hand_placed | frozenset(int(i) for i in ids)
+    return replace(table, rows=rows, hand_placed=hand_placed, removed=np.vstack([table.removed, left]))
 
 
 def measure(table: ClusterTable, ids: Sequence[int], values: dict[str, npt.NDArray[Any]]) -> ClusterTable:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QSlider
+from magicgui.widgets import ComboBox, Container, FloatSlider
 
 from napari_atomicity.clusters import class_label
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.overlays import CHANNEL_WORDS
-from napari_atomicity.ui.panel import Panel, button, narrow, say
+from napari_atomicity.ui.panel import Panel, button, say
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
+
+
+_OWN = ("each cluster's own class", -1)
 
 
 class ExplainPanel(Panel):
@@ -24,18 +26,16 @@ class ExplainPanel(Panel):
 
     def build(self) -> None:
         """Which clusters, which class, opacity, what the maps say."""
-        self.target = QComboBox()
-        self.target.setToolTip("Evidence for which class: each cluster's own label, or one class for all")
-        self.target.addItem("each cluster's own class", None)
-        narrow(self.target)
-        self.opacity = QSlider(Qt.Orientation.Horizontal)
-        self.opacity.setRange(0, 100)
-        self.opacity.setValue(80)
-        self.opacity.setToolTip("How strongly the heat maps cover the image")
-        self.opacity.valueChanged.connect(self._set_opacity)
-        form = self.form()
-        form.addRow("Class", self.target)
-        form.addRow("Opacity", self.opacity)
+        self.target = ComboBox(
+            label="Class", choices=[_OWN], tooltip="Evidence for which class: each cluster's own label, or one for all"
+        )
+        self.opacity = FloatSlider(
+            label="Opacity", value=0.8, max=1.0, step=0.01, tooltip="How strongly the heat maps cover the image"
+        )
+        self.opacity.changed.connect(self._set_opacity)
+        form = Container(widgets=[self.target, self.opacity], labels=True)
+        form.margins = (0, 0, 0, 0)
+        self.page.addWidget(form.native)
         self.all = button(
             "All clusters", "Heat maps of all clusters in view (of the frame shown)", lambda: self._run(False)
         )
@@ -51,7 +51,7 @@ class ExplainPanel(Panel):
         self.some.setEnabled(free and document is not None and bool(document.selection))
         self.clear.setEnabled(document is not None and document.attribution is not None)
         for widget in (self.target, self.opacity):
-            widget.setEnabled(free)
+            widget.enabled = free
         if document is not None:
             self._offer(document.table.class_sizes)
         say(self.result, _said(document) if document is not None else "")
@@ -62,25 +62,25 @@ class ExplainPanel(Panel):
         return "no heat maps" if done is None else f"{len(done.ids)} clusters explained"
 
     def _offer(self, sizes: tuple[int, ...]) -> None:
-        labels = [class_label(n) for n in sizes]
-        if labels == [self.target.itemText(i) for i in range(1, self.target.count())]:
-            return
-        while self.target.count() > 1:
-            self.target.removeItem(1)
-        for index, label in enumerate(labels):
-            self.target.addItem(label, index)
+        choices = [_OWN, *((class_label(n), index) for index, n in enumerate(sizes))]
+        if len(choices) != len(self.target.choices) or choices[-1][0] not in self._labels():
+            self.target.choices = choices
+
+    def _labels(self) -> list[str]:
+        return [self.target.native.itemText(i) for i in range(self.target.native.count())]
 
     def _run(self, selected: bool) -> None:
-        actions.explain(self.bench, selected, self.target.currentData())
+        target = self.target.value
+        actions.explain(self.bench, selected, None if target < 0 else target)
 
     def _clear(self) -> None:
         if self.bench.maps is not None and self.document is not None:
             self.bench.maps.clear()
             self.document.explain(None)
 
-    def _set_opacity(self, value: int) -> None:
+    def _set_opacity(self, value: float) -> None:
         if self.bench.maps is not None:
-            self.bench.maps.set_opacity(value / 100)
+            self.bench.maps.set_opacity(value)
 
 
 def _said(document: Document) -> str:
