@@ -395,7 +395,6 @@ def _simulate(options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.simulation.frames import sample_spec, simulate_frame
     from napari_atomicity.simulation.samples import sample_frames
 
-    folder = _folder(options.output)
     if options.samples:
         frames = sample_frames()
     else:
@@ -404,6 +403,7 @@ def _simulate(options: argparse.Namespace, console: Console) -> None:
         sizes = f"_{'-'.join(map(str, options.sizes))}" if options.sizes else ""
         stem = safe_name(f"{options.condition}{sizes}_{options.seed}")
         frames = iter([(stem, simulate_frame(spec, options.seed))])
+    folder = _folder(options.output)
     for stem, frame in frames:
         paths = write_frame(frame, folder, stem)
         console.say(f"{stem}: {len(frame.truth)} objects")
