@@ -48,7 +48,7 @@ def test_analyse_writes_table_report_and_figure(run, image, model_path, tmp_path
     code, out, err = run("analyse", image, "-o", tmp_path, "--model", model_path)
     assert (code, err) == (0, [])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "good.clusters.csv", "good.clusters.png", "good.report.json",
+        "good.clusters.csv", "good.clusters.csv-metadata.json", "good.clusters.png", "good.report.json",
     ]  # fmt: skip
     assert str(tmp_path / "good.clusters.csv") in out
     report = json.loads((tmp_path / "good.report.json").read_text(encoding="utf-8"))

@@ -19,6 +19,8 @@ Windows = npt.NDArray[np.float32]
 NM_PER_PX: Final = 0.05
 #: the support is judged on a ring that begins and ends at these distances from the cluster
 _RING_NM: Final = (0.3, 1.1)
+#: and keeps this distance from neighbours
+_APART_NM: Final = 0.3
 #: the integral runs over everything within this distance of the half-maximum outline
 _TAIL_NM: Final = 0.25
 _SMOOTH_NM: Final = 0.08
@@ -116,8 +118,10 @@ _PAIR = np.dtype([("i", np.int64), ("j", np.int64), ("dy", np.float64), ("dx", n
 def _neighbours(y: Vector, x: Vector, radius: Vector, pixel_size_nm: float) -> npt.NDArray[np.void]:
     """Pairs of clusters that share a window, ordered by the first: i, j and the offset in nm from i to j."""
     places = np.column_stack([y, x]) * pixel_size_nm
-    reach = 1.42 * (radius.max() + _RING_NM[1]) + radius.max()
-    pairs = spatial.cKDTree(places).query_pairs(reach, output_type="ndarray")
+    # a neighbour farther away than the ring and its own surroundings changes nothing
+    pairs = spatial.cKDTree(places).query_pairs(2 * radius.max() + _RING_NM[1] + _APART_NM, output_type="ndarray")
+    apart = np.hypot(*(places[pairs[:, 1]] - places[pairs[:, 0]]).T)
+    pairs = pairs[apart < radius[pairs].sum(axis=1) + _RING_NM[1] + _APART_NM]
     both = np.vstack([pairs, pairs[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
     near = np.empty(len(both), dtype=_PAIR)
@@ -197,18 +201,20 @@ class _Windows:
             i, other = place[number], np.float32(self.every_radius[j])
             distance = np.hypot(self.axis[:, None] - np.float32(dy), self.axis[None] - np.float32(dx))
             own[i] &= self.distance - self.radius[i] <= distance - other
-            free[i] &= distance > other + 0.3
+            free[i] &= distance > other + _APART_NM
         return own, free
 
     def _height(self, smooth: Windows, own: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Height of the plateau: the mean of the upper fifth of the core, which one bright pixel cannot move."""
-        core = own & (np.maximum(0.75 * self.radius, 0.2)[:, None, None] > self.distance)
-        heights = np.zeros(len(smooth), dtype=np.float32)
-        for i, (values, inside) in enumerate(zip(smooth, core, strict=True)):
-            chosen = np.sort(values[inside])
-            if len(chosen):
-                heights[i] = chosen[int(0.8 * len(chosen)) :].mean()
-        return heights
+        reach = np.maximum(0.75 * self.radius, 0.2)
+        middle, half = self.windows.shape[1] // 2, int(np.ceil(reach.max() / self.nm_per_px)) + 1
+        inner = slice(max(0, middle - half), middle + half + 1)
+        core = own[:, inner, inner] & (reach[:, None, None] > self.distance[inner, inner])
+        values = np.sort(np.where(core, smooth[:, inner, inner], -np.inf).reshape(len(smooth), -1), axis=1)[:, ::-1]
+        wanted = np.ceil(0.2 * core.sum(axis=(1, 2)))
+        upper = np.arange(values.shape[1]) < wanted[:, None]
+        total = np.where(upper, values, 0).sum(axis=1)
+        return np.asarray(total / np.maximum(wanted, 1), dtype=np.float32)
 
     def _centre_of_mass(self, signal: Windows) -> tuple[Vector, Vector]:
         total = np.maximum(signal.sum(axis=(1, 2), dtype=np.float64), 1e-30)
