@@ -312,12 +312,11 @@ class _Tuning:
         parameters = self.network.tunable()
         for parameter in parameters:
             parameter.requires_grad_(True)
-        optimiser = torch.optim.Adam(parameters, lr=_LEARNING_RATE)
+        optimiser = _Adam(parameters)
         best = [parameter.detach().clone() for parameter in parameters]
         waited = 0
         for step in range(1, _STEPS + 1):
             loss = self._loss()
-            optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             yield Progress(step, _STEPS, "Fine-tuning")
@@ -353,6 +352,34 @@ class _Tuning:
             loss = loss + functional.kl_div(said, wanted, reduction="batchmean")
             loss = loss + _drift(again, self.base_rehearsal, rows)
         return loss
+
+
+class _Adam:
+    """Adam (Kingma and Ba 2015). PyTorch's own costs more than a second at first use, which a person waits for."""
+
+    def __init__(self, parameters: list[torch.nn.Parameter]) -> None:
+        import torch
+
+        self.parameters = parameters
+        self.mean = [torch.zeros_like(parameter) for parameter in parameters]
+        self.square = [torch.zeros_like(parameter) for parameter in parameters]
+        self.count = 0
+
+    def step(self) -> None:
+        """Move every parameter against its gradient, and forget the gradients."""
+        import torch
+
+        self.count += 1
+        with torch.no_grad():
+            for parameter, mean, square in zip(self.parameters, self.mean, self.square, strict=True):
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                mean.lerp_(gradient, 0.1)
+                square.lerp_(gradient * gradient, 0.001)
+                size = (square / (1 - 0.999**self.count)).sqrt_().add_(1e-8)
+                parameter.addcdiv_(mean / (1 - 0.9**self.count), size, value=-_LEARNING_RATE)
+                parameter.grad = None
 
 
 def _drift(out: Outputs, base: Outputs, rows: torch.Tensor) -> torch.Tensor:
