@@ -8,15 +8,15 @@ import numpy as np
 from magicgui.widgets import ComboBox, Container
 
 from napari_atomicity.ui import actions
-from napari_atomicity.ui.panel import Panel, button, say
+from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
 
 
 _MODES = {
-    "auto": "clusters the calibrated image is sure of",
-    "diameter": "clear diameters (Tsukamoto et al. 2026)",
+    "auto": "the calibrated image",
+    "diameter": "clear diameters (paper)",
 }
 
 
@@ -31,8 +31,10 @@ class AdaptPanel(Panel):
             label="Learn from",
             choices=[(text, name) for name, text in _MODES.items()],
             value="auto",
-            tooltip="Which clusters of this image the model is fitted to: its anchors",
+            tooltip="Which clusters the model is fitted to, its anchors: those of which the calibrated image is sure, or "
+            "those whose diameter is clear (Tsukamoto et al., npj Comput. Mater. 12, 143 (2026))",
         )
+        narrow(self.mode.native)
         form = Container(widgets=[self.mode], labels=True)
         form.margins = (0, 0, 0, 0)
         self.page.addWidget(form.native)

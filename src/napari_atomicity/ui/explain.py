@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox, Container, FloatSlider
 from napari_atomicity.clusters import class_label
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.overlays import CHANNEL_WORDS
-from napari_atomicity.ui.panel import Panel, button, say
+from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
@@ -33,6 +33,7 @@ class ExplainPanel(Panel):
             label="Opacity", value=0.8, max=1.0, step=0.01, tooltip="How strongly the heat maps cover the image"
         )
         self.opacity.changed.connect(self._set_opacity)
+        narrow(self.target.native)
         form = Container(widgets=[self.target, self.opacity], labels=True)
         form.margins = (0, 0, 0, 0)
         self.page.addWidget(form.native)

@@ -52,7 +52,9 @@ class HeatMaps:
             return
         channel, (name, plane) = self._waiting.pop(0)
         name = f"{image.name} Grad-CAM {CHANNEL_WORDS.get(name, name)}{where}"
-        limits = (0.0, float(plane.max()) or 1.0)
+        # what is faint beside the strongest evidence of the frame stays dark; the layer's slider brings it up
+        top = float(plane.max()) or 1.0
+        limits = (0.15 * top, top)
         if channel < len(self.layers):
             # removing a layer makes napari collect garbage, which stalls the window: the old one gets the new map
             layer = self.layers[channel]
