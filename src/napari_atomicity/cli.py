@@ -306,7 +306,8 @@ def _write_analysis(analysis: Analysis, folder: Path, stem: str, console: Consol
         console.remark(f"{stem}: {message}")
     counts = report["counts"]
     shares = [f"{row['label']} {100 * row['fraction']:.0f} %" for row in report["ratios"] if row["count"]]
-    console.say(f"{stem}: {counts['found']} clusters, {counts['analysed']} counted. {', '.join(shares)}".rstrip(". "))
+    found = "1 cluster" if counts["found"] == 1 else f"{counts['found']} clusters"
+    console.say(f"{stem}: {found}, {counts['analysed']} counted. {', '.join(shares)}".rstrip(". "))
     for path in paths:
         console.say(f"  {path}")
 
