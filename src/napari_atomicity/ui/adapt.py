@@ -31,8 +31,8 @@ class AdaptPanel(Panel):
             label="Learn from",
             choices=[(text, name) for name, text in _MODES.items()],
             value="auto",
-            tooltip="The clusters that the model is fitted to: those of which the calibrated image is sure, or those whose "
-            "diameter is clear (Tsukamoto et al., npj Comput. Mater. 12, 143 (2026))",
+            tooltip="The clusters that the model is fitted to: those of which the calibrated image is sure, or "
+            "those of a clear diameter (Tsukamoto et al., npj Comput. Mater. 12, 143 (2026))",
         )
         narrow(self.mode.native)
         form = Container(widgets=[self.mode], labels=True)
