@@ -34,14 +34,13 @@ class Detection:
         The measurements; see `Measurement`.
     findings
         What is odd about the image; one with `blocking` means that nothing in it can be counted.
-    too_small, too_faint
-        Bright features left out because they are narrower than a cluster (single atoms), or hold too little signal.
+    too_small
+        Number of bright features left out because they are narrower than a cluster, as single atoms are.
     """
 
     clusters: Measurement
     findings: tuple[Finding, ...] = ()
     too_small: int = 0
-    too_faint: int = 0
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -102,8 +101,7 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     radius = np.clip(first.diameter_nm / 2 + 0.05, 0.3, LARGEST_NM / 2)
     clusters = measure(image, pixel_size_nm, y, x, radius)
     too_small += int((clusters.diameter_nm < SMALLEST_NM).sum())
-    keep = _clusters(clusters, strictness)
-    return Detection(clusters.take(keep), findings, too_small, int((~keep).sum()))
+    return Detection(clusters.take(_clusters(clusters, strictness)), findings, too_small)
 
 
 def _clusters(measured: Measurement, strictness: float) -> npt.NDArray[np.bool_]:

@@ -57,8 +57,6 @@ class Detector:
         Standard deviation of the offset between scan lines, relative to the pixel noise.
     jitter_nm
         Standard deviation of the displacement of scan lines along the line.
-    shear
-        Drift during the scan: displacement along the line per line, in pixels per pixel.
     gain, black
         Counts per signal unit and counts without signal.
     full_scale
@@ -69,7 +67,6 @@ class Detector:
     correlation: float = 0.15
     line_offset: float = 0.08
     jitter_nm: float = 0.01
-    shear: float = 0.0
     gain: float = 1000.0
     black: float = 500.0
     full_scale: float = 0.0

@@ -109,8 +109,8 @@ class SimulatedFrame:
         (y, x) float32 counts.
     truth
         One row an object: y_px, x_px, n_atoms, kind (cluster, dimer, touching, satellite), group (the same for the
-        two of a touching pair), diameter_nm (area-equivalent, of the noise-free image at half maximum is left to
-        the measurement; here the structure's own), on_edge.
+        two of a touching pair), diameter_nm (twice the largest lateral reach of the atoms, not what is measured at half
+        maximum), on_edge (cut by the border).
     scale_counts_nm2_per_atom
         Integrated intensity of one atom.
     """
