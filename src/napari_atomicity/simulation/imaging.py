@@ -1,36 +1,133 @@
 """From atoms to the signal on the detector: incoherent HAADF imaging.
 
-Every atom adds a Gaussian spot of the probe's width. For clusters of this size in any orientation that is not
+Every atom adds a spot of the probe's width at its height. For clusters of this size in any orientation that is not
 aligned with the beam the integrated signal is linear in the atom count; atoms stacked along the beam scatter more
 than their sum (channelling), which a small enhancement of close pairs imitates.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import erf
 
+from napari_atomicity.errors import InputError
+from napari_atomicity.simulation.structures import ELEMENTS
+
 Image = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 
 #: extra signal of an atom with another right above or below it (two aligned Pt atoms scatter 2.46 times one)
-ALIGNED_GAIN = 0.23
-_ALIGNED_WITHIN_NM = 0.03
-_FWHM_TO_SIGMA = 1 / 2.3548
+ALIGNED_GAIN: Final = 0.23
+_ALIGNED_WITHIN_NM: Final = 0.03
+#: HAADF signal of an atom grows with this power of its atomic number
+Z_EXPONENT: Final = 1.65
+_FWHM_TO_SIGMA: Final = 1 / 2.3548
 
 
-def atom_weights(positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Signal of each atom of one cluster in units of a lone atom.
+@dataclass(frozen=True)
+class Probe:
+    """What one atom looks like: the probe with the source's size, at the atom's height.
+
+    Attributes
+    ----------
+    fwhm_nm
+        Full width at half maximum of an atom in focus, nm.
+    depth_blur
+        Width added (in quadrature) for every nm that an atom lies away from focus, nm per nm.
+    focus_nm
+        Height that is in focus, nm above the support.
+    """
+
+    fwhm_nm: float
+    depth_blur: float = 0.0
+    focus_nm: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.fwhm_nm > 0:
+            raise InputError(f"A probe of width {self.fwhm_nm} nm images nothing; give a width above zero.")
+
+    @classmethod
+    def from_optics(
+        cls,
+        voltage_kv: float,
+        convergence_mrad: float,
+        defocus_nm: float = 0.0,
+        cs_mm: float = 0.0,
+        source_fwhm_nm: float = 0.08,
+    ) -> Probe:
+        """The probe of a microscope.
+
+        Parameters
+        ----------
+        voltage_kv
+            Acceleration voltage in kV.
+        convergence_mrad
+            Semi-angle of convergence in mrad.
+        defocus_nm
+            Height that is in focus, nm above the support (0: the support's surface).
+        cs_mm
+            Spherical aberration in mm.
+        source_fwhm_nm
+            Width of the image of the source, nm.
+        """
+        diffraction = 0.51 * wavelength_nm(voltage_kv) / (convergence_mrad * 1e-3)
+        spherical = 0.5 * cs_mm * 1e6 * (convergence_mrad * 1e-3) ** 3
+        width = float(np.sqrt(diffraction**2 + spherical**2 + source_fwhm_nm**2))
+        return cls(width, depth_blur=1.4 * convergence_mrad * 1e-3, focus_nm=defocus_nm)
+
+    def width_nm(self, height_nm: Floats) -> Floats:
+        """Full width at half maximum of atoms at heights above the support, nm."""
+        return np.hypot(self.fwhm_nm, self.depth_blur * (np.asarray(height_nm) - self.focus_nm))
+
+    def render(self, shape: tuple[int, int], pixel_size_nm: float, atoms_px: Floats, weights: Floats) -> Image:
+        """Signal density of atoms in units of lone platinum atoms per nm².
+
+        Parameters
+        ----------
+        shape
+            Height and width in pixels.
+        pixel_size_nm
+            Side of a pixel in nm.
+        atoms_px
+            (n, 3) atoms: y and x in pixels, height above the support in nm.
+        weights
+            (n,) signal of each atom in units of a lone platinum atom (`atom_weights`).
+
+        Returns
+        -------
+        (y, x) float32.
+        """
+        return render_atoms(shape, pixel_size_nm, atoms_px[:, :2], weights, self.width_nm(atoms_px[:, 2]))
+
+
+def wavelength_nm(voltage_kv: float) -> float:
+    """Relativistic wavelength of an electron, nm."""
+    return float(1.226426 / np.sqrt(voltage_kv * 1e3 * (1 + 0.97847e-6 * voltage_kv * 1e3)))
+
+
+def atom_weights(positions_nm: Floats, element: str = "Pt") -> Floats:
+    """Signal of each atom of one cluster in units of a lone platinum atom.
 
     Parameters
     ----------
-    positions
+    positions_nm
         (n, 3) positions in nm; the beam runs along z.
+    element
+        Chemical symbol, one of `structures.ELEMENTS`.
+
+    Returns
+    -------
+    (n,) weights.
     """
-    apart = positions[:, None, :2] - positions[None, :, :2]
+    apart = positions_nm[:, None, :2] - positions_nm[None, :, :2]
     closeness = np.exp(-0.5 * (apart**2).sum(-1) / _ALIGNED_WITHIN_NM**2)
     np.fill_diagonal(closeness, 0)
-    return np.asarray(1 + ALIGNED_GAIN * np.clip(closeness.sum(axis=1), 0, 2))
+    lone = (ELEMENTS[element][1] / ELEMENTS["Pt"][1]) ** Z_EXPONENT
+    return np.asarray(lone * (1 + ALIGNED_GAIN * np.clip(closeness.sum(axis=1), 0, 2)))
 
 
 def render_atoms(
