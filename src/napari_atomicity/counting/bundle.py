@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 _REHEARSAL: Final = "rehearsal."
+#: of the hash in the name of weights that wait for their card
+_WAITING_DIGITS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,12 @@ class Card:
         The part of that standard deviation that all clusters of a frame share (blur, flatness).
     recipe, recipe_sha256
         How the training data was made.
+    config
+        The configuration that made the model: file, its sha256 and text; empty where none did.
     metrics
         Scores on structures never trained on, by condition.
     limits, licence, citation
-        For the person who decides whether to trust it.
+        For the person who decides whether to trust it; each of the limits is a sentence.
     history
         Adaptations since training.
     sha256
@@ -79,8 +85,9 @@ class Card:
     diameter_frame_sd: float = 0.0
     recipe: Mapping[str, Any] = field(default_factory=dict)
     recipe_sha256: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    limits: str = ""
+    limits: tuple[str, ...] = ()
     licence: str = "BSD-3-Clause"
     citation: str = ""
     history: tuple[str, ...] = ()
@@ -109,6 +116,18 @@ class Card:
         for name in ("lcn_window_nm", "temperature", "effective_clusters"):
             if not 0 < getattr(self, name) < np.inf:
                 raise InputError(f"The model card of {self.name!r} has an impossible {name}.")
+        self._check_words()
+
+    def _check_words(self) -> None:
+        texts = {name: getattr(self, name) for name in ("licence", "citation", "version", "element", "recipe_sha256")}
+        texts |= {f"limits[{i}]": sentence for i, sentence in enumerate(self.limits)}
+        tables = {name: getattr(self, name) for name in ("recipe", "config", "metrics")}
+        wrong = [name for name, value in texts.items() if not isinstance(value, str)]
+        wrong += [name for name, value in tables.items() if not isinstance(value, Mapping)]
+        if not (isinstance(self.sha256, str) and re.fullmatch("([0-9a-f]{64})?", self.sha256)):
+            wrong.append("sha256")
+        if wrong:
+            raise InputError(f"The model card of {self.name!r} has a value of the wrong type ({wrong[0]}).")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +147,8 @@ def available() -> list[str]:
     found: list[str] = []
     for folder in (_packaged(), user_folder()):
         if folder.is_dir():
-            found += [path.stem for path in sorted(folder.glob("*.safetensors")) if path.stem not in found]
+            names = [path.stem for path in sorted(folder.glob("[!.]*.safetensors"))]
+            found += [name for name in names if name not in found]
     return found
 
 
@@ -137,6 +157,11 @@ def user_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("napari-atomicity", appauthor=False) / "models"
+
+
+def load_card(name_or_path: str | Path) -> Card:
+    """The card alone of the model of that name or in that file: quick, but the weights are not looked at."""
+    return _read_card(_locate(name_or_path).with_suffix(".json"))
 
 
 def load_bundle(name_or_path: str | Path) -> Bundle:
@@ -149,35 +174,63 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     """
     path = _locate(name_or_path)
     card = _read_card(path.with_suffix(".json"))
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"The weights {path.name} cannot be read ({error.strerror}); check the file.") from error
-    if card.sha256 != hashlib.sha256(content).hexdigest():
-        raise InputError(
-            f"The weights {path.name} are not those that {path.stem}.json describes; export the model again."
-        )
-    return _build(card, content)
+    # a save that was cut short between its two renames has left the weights under their other name
+    for place in (path, _waiting(path, card.sha256)):
+        try:
+            content = place.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InputError(f"The weights {path.name} cannot be read ({error.strerror}); check the file.") from error
+        if card.sha256 == hashlib.sha256(content).hexdigest():
+            return _build(card, content)
+    raise InputError(f"The weights {path.name} are not those that {path.stem}.json describes; export the model again.")
 
 
 def save_bundle(bundle: Bundle, path: str | Path) -> Path:
     """Write the weights to `path` (suffix ``.safetensors``) and the card beside them; gives the path of the weights.
 
-    Each file is written beside its place and then renamed; the weights come first, so that a card never describes
-    weights that are not there.
+    Whenever this fails or is killed, `load_bundle` gives the whole old model or the whole new one: the new weights
+    are complete on the disk under another name before the card that names their hash replaces the old card in one
+    step, and only then take the place of the old weights.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there (no rights, disk full).
     """
     from safetensors.numpy import save
 
     path = Path(path).with_suffix(".safetensors")
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.numpy() for name, value in bundle.network.state_dict().items()}
     tensors |= {_REHEARSAL + name: np.ascontiguousarray(value) for name, value in bundle.rehearsal.items()}
     content: bytes = save(tensors)
     card = replace(bundle.card, sha256=hashlib.sha256(content).hexdigest())
     text = json.dumps({"format": FORMAT, **asdict(card)}, indent=1)
-    write_atomically(path, lambda part: _discard(part.write_bytes(content)))
-    write_atomically(path.with_suffix(".json"), lambda part: _discard(part.write_text(text, encoding="utf-8")))
+    waiting = _waiting(path, card.sha256)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(waiting, lambda part: _discard(part.write_bytes(content)))
+        write_atomically(path.with_suffix(".json"), lambda part: _discard(part.write_text(text, encoding="utf-8")))
+    except (OSError, InputError) as error:
+        waiting.unlink(missing_ok=True)
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} could not be written ({error.strerror}); choose another folder.") from error
+    try:
+        waiting.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} could not be replaced ({error.strerror}); close it in other programs and save again."
+        ) from error
+    for left in path.parent.glob(f".{glob.escape(path.stem)}-{'[0-9a-f]' * _WAITING_DIGITS}.safetensors"):
+        left.unlink(missing_ok=True)  # of saves that were killed
     return path
+
+
+def _waiting(path: Path, sha256: str) -> Path:
+    """Where the weights of that hash wait until the card that describes them is in its place."""
+    return path.with_name(f".{path.stem}-{sha256[:_WAITING_DIGITS]}.safetensors")
 
 
 def weights_sha256(bundle: Bundle) -> str:
@@ -208,7 +261,9 @@ def _locate(name_or_path: str | Path) -> Path:
         path = folder / f"{given.name}.safetensors"
         if path.is_file():
             return path
-    raise InputError(f"There is no model named {given.name!r}; there are {', '.join(available()) or 'none'}.")
+    raise InputError(
+        f"There is no model named {given.name!r} here (any more); there are {', '.join(available()) or 'none'}."
+    )
 
 
 def _read_card(path: Path) -> Card:
@@ -226,7 +281,9 @@ def _read_card(path: Path) -> Card:
         names = ", ".join(sorted(missing or set(content) - known))
         raise InputError(f"The model card {path.name} {'lacks' if missing else 'has the unknown key'} {names}.")
     try:
-        for name in ("class_sizes", "channels", "history"):
+        if isinstance(content.get("limits"), str):
+            content["limits"] = [content["limits"]]
+        for name in ("class_sizes", "channels", "history", "limits"):
             content[name] = tuple(content.get(name, ()))
         content["class_sizes"] = tuple(int(n) for n in content["class_sizes"])
         content["diameter_nm"] = {str(k): (float(v[0]), float(v[1])) for k, v in content.get("diameter_nm", {}).items()}

@@ -131,7 +131,7 @@ def _uncalibrated(config: TrainingConfig, library: Library, network: Network) ->
         recipe_sha256=config.recipe.sha256,
         limits=(
             "Trained on simulated frames alone (Gaussian probe, close-packed and disordered clusters on carbon); "
-            "not checked against size-selected clusters in a real microscope."
+            "not checked against size-selected clusters in a real microscope.",
         ),
         citation="napari-atomicity; after Tsukamoto et al., npj Comput. Mater. 12, 143 (2026).",
     )  # fmt: skip
