@@ -165,7 +165,8 @@ class Predictions:
     label, confidence
         (n,) ``Pt19`` … or ``other``, and its probability.
     n_atoms, n_atoms_sd
-        (n,) atom count and its standard deviation.
+        (n,) continuous atom count and its standard deviation: from the integral where the image's scale is known or
+        found, else from the shape alone. It does not depend on the classes.
     """
 
     class_sizes: tuple[int, ...]
@@ -259,10 +260,8 @@ def posterior(evidence: Evidence, calibration: Calibration | None) -> Prediction
         threshold = card.outside_threshold_scaled
     inside = chances[:, :-1]
     is_other = chances[:, -1] > threshold
-    given = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1e-300)
-    mean = given @ sizes
-    spread = np.sqrt(np.maximum((given * (sizes - mean[:, None]) ** 2).sum(axis=1), 0.25))
-    free = np.exp(np.clip(log_n, -1.0, 8.0))
+    # the count owes nothing to the classes: a cluster of 62 atoms says so, whatever label lies nearest
+    count = np.exp(np.clip(log_n, -1.0, 8.0))
 
     def full(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         blank = np.full((len(evidence), *values.shape[1:]), "" if values.dtype == object else np.nan, values.dtype)
@@ -276,8 +275,8 @@ def posterior(evidence: Evidence, calibration: Calibration | None) -> Prediction
         outside=full(chances[:, -1]),
         label=full(np.where(is_other, OTHER, labels).astype(object)),
         confidence=full(np.where(is_other, chances[:, -1], inside.max(axis=1, initial=0.0))),
-        n_atoms=full(np.where(is_other, free, mean)),
-        n_atoms_sd=full(np.where(is_other, free * log_n_sd, spread)),
+        n_atoms=full(count),
+        n_atoms_sd=full(count * log_n_sd),
     )
 
 
