@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -147,15 +148,17 @@ def available() -> list[str]:
     found: list[str] = []
     for folder in (_packaged(), user_folder()):
         if folder.is_dir():
-            names = [path.stem for path in sorted(folder.glob("[!.]*.safetensors"))]
-            found += [name for name in names if name not in found]
+            whole = [path for path in sorted(folder.glob("[!.]*.safetensors")) if path.with_suffix(".json").is_file()]
+            found += [path.stem for path in whole if path.stem not in found]
     return found
 
 
 def user_folder() -> Path:
-    """Where models of this user lie."""
+    """Where models of this user lie; the environment variable NAPARI_ATOMICITY_MODELS names another folder."""
     from platformdirs import user_data_path
 
+    if chosen := os.environ.get("NAPARI_ATOMICITY_MODELS"):
+        return Path(chosen).expanduser()
     return user_data_path("napari-atomicity", appauthor=False) / "models"
 
 
