@@ -44,3 +44,10 @@ def test_a_class_keeps_its_colour_whatever_the_model():
     assert all(part[label] == whole[label] for label in ("Pt30", "Pt70", "other"))
     assert len(set(part.values())) == len(part)
     assert list(colours(SIZES)) == ["Pt19", "Pt30", "Pt41", "Pt55", "Pt70", "other"]
+
+
+def test_other_elements_and_many_classes_have_colours_of_their_own():
+    gold = colours((20, 38, 55), "Au")
+    assert list(gold) == ["Au20", "Au38", "Au55", "other"]
+    assert gold["Au55"] == colours(SIZES)["Pt55"] and len(set(gold.values())) == 4
+    assert len(set(colours(range(100, 125)).values())) == 26

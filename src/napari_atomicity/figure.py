@@ -41,7 +41,7 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
     bars = figure.add_axes((0.74, 0.12, 0.24, 0.8))
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     _show(picture, micrograph.frame(frame), pixel_size_nm)
-    palette = colours(card.class_sizes)
+    palette = colours(card.class_sizes, card.element)
     _rings(picture, analysis.table, frame, palette)
     of_frames = f", frame {frame} of {micrograph.n_frames}" if micrograph.n_frames > 1 else ""
     picture.set_title(f"{micrograph.name}{of_frames}", fontsize=10, parse_math=False)

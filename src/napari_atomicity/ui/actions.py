@@ -53,7 +53,8 @@ def classify(bench: Bench) -> bool:
 
     def apply(document: Document, done: tuple[Any, pipeline.Classified], before: ClusterTable) -> None:
         bundle, classified = done
-        document.land("Classify", classified.table, before, bundle=bundle, classified=classified)
+        kept = document.state.adaptation if bundle is document.state.bundle else None
+        document.land("Classify", classified.table, before, bundle=bundle, classified=classified, adaptation=kept)
 
     return _start(bench, "Classify", steps, apply, needs_clusters=True)
 
@@ -207,9 +208,19 @@ def _take_detected(document: Document, found: pipeline.Detected, before: Cluster
 
 
 def _classify_steps(document: Document, table: ClusterTable) -> Steps[tuple[Any, pipeline.Classified]]:
-    adapted = document.state.bundle if document.state.adaptation is not None else None
-    bundle = adapted or (yield from _model_steps(document.settings.model))
+    adaptation, name = document.state.adaptation, document.settings.model
+    # an adapted model serves as long as the model that it was adapted from is the chosen one
+    if adaptation is not None and _card(name).sha256 == adaptation.before.evidence.card.sha256:
+        bundle = document.state.bundle
+    else:
+        bundle = yield from _model_steps(name)
     return bundle, (yield from pipeline.classify_steps(document.micrograph, table, bundle, document.settings))
+
+
+def _card(name: str) -> Any:
+    from napari_atomicity.counting.bundle import load_card
+
+    return load_card(name)
 
 
 def _model_steps(name: str) -> Steps[Any]:

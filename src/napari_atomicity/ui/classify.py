@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
 
+from napari_atomicity.counting.describe import classes
+from napari_atomicity.counting.store import models
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.chart import RatioChart
 from napari_atomicity.ui.panel import Panel, button, narrow, say
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_atomicity.ui.document import Document
 
+_USUAL = "dual"
 _MODELS = {"dual": "Dual channel (raw and local contrast)", "single": "Single channel (raw)"}
 
 
@@ -32,9 +36,7 @@ class ClassifyPanel(Panel):
         self.model = QComboBox()
         self.model.setToolTip("Which network reads the clusters")
         narrow(self.model)
-        for name, text in _MODELS.items():
-            self.model.addItem(text, name)
-        self._offer_more()
+        self._offered: list[str] = []
         self.model.activated.connect(lambda i: self._choose(model=self.model.itemData(i)))
         self.deposited = QLineEdit()
         self.deposited.setPlaceholderText("optional, for example 19, 55")
@@ -47,8 +49,12 @@ class ClassifyPanel(Panel):
             "otherwise it is found from the clusters themselves"
         )
         self.scale.editingFinished.connect(self._set_scale)
+        self.manage = button("Models…", "What each model is and how well it counts; import and export", self._manage)
+        which = QHBoxLayout()
+        which.addWidget(self.model, 1)
+        which.addWidget(self.manage)
         form = self.form()
-        form.addRow("Model", self.model)
+        form.addRow("Model", which)
         form.addRow("Deposited", self.deposited)
         form.addRow("One atom", self.scale)
         self.run = button("Count atoms", "Label every cluster with the class of its atom count", self._run)
@@ -68,6 +74,7 @@ class ClassifyPanel(Panel):
         shown = document is not None and document.classified and document.state.bundle is not None
         self.legend.setVisible(shown)
         self.chart.setVisible(shown)
+        self._offer(document)
         if document is None:
             say(self.remarks, "")
             return
@@ -86,8 +93,6 @@ class ClassifyPanel(Panel):
 
     def _show_settings(self, document: Document) -> None:
         settings = document.settings
-        if self.model.findData(settings.model) < 0:
-            self.model.addItem(Path(settings.model).stem, settings.model)
         self.model.setCurrentIndex(self.model.findData(settings.model))
         if not self.deposited.hasFocus():
             self.deposited.setText(", ".join(map(str, settings.deposited)))
@@ -101,7 +106,7 @@ class ClassifyPanel(Panel):
 
         card = document.state.bundle.card
         final = class_ratios(document.table, card)
-        known = colours(card.class_sizes)
+        known = colours(card.class_sizes, card.element)
         self.legend.show_shares(final, known)
         theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
         self.chart.show_ratios(final, class_ratios(document.table, card, by="diameter"), known, theme)
@@ -111,23 +116,41 @@ class ClassifyPanel(Panel):
     def _run(self) -> None:
         actions.classify(self.bench)
 
-    def _offer_more(self) -> None:
-        # the folder of the user's own models, without importing the network
+    def _offer(self, document: Document | None) -> None:
+        """The models on the disk as they are now, and the chosen one even where it is gone."""
         from napari_atomicity.counting.bundle import available
 
-        for name in available():
-            if name not in _MODELS:
-                self.model.addItem(name, name)
+        names = available()
+        chosen = document.settings.model if document is not None else _USUAL
+        gone = chosen not in names
+        if [*names, *([chosen] if gone else [])] == self._offered:
+            return
+        self._offered = [*names, *([chosen] if gone else [])]
+        self.model.clear()
+        for model in models():
+            if model.name in names and not model.problem:
+                about = f"{model.name} ({classes(model.card)})" if model.card is not None else model.name
+                self.model.addItem(_MODELS.get(model.name, about) if model.bundled else about, model.name)
+        if gone:
+            there = Path(chosen).with_suffix(".safetensors").is_file()
+            self.model.addItem(Path(chosen).stem if there else f"{Path(chosen).stem} (not there any more)", chosen)
+
+    def _manage(self) -> None:
+        viewer: Any = self.bench.viewer
+        if viewer is not None:
+            viewer.window.add_plugin_dock_widget("napari-atomicity", "Models")
 
     def _choose(self, **values: Any) -> None:
         if self.document is not None:
             self.document.choose(**values)
 
     def _set_deposited(self) -> None:
-        text = self.deposited.text().replace(";", ",").lower().replace("pt", "")
-        try:
-            self._choose(deposited=tuple(int(part) for part in text.replace(",", " ").split()))
-        except ValueError:
+        # sizes may carry the element, of whichever model: 19, Pt55
+        parts = re.split(r"[\s,;]+", self.deposited.text().strip())
+        sizes = [re.fullmatch(r"[A-Za-z]{0,2}([0-9]+)", part) for part in parts if part]
+        if all(sizes):
+            self._choose(deposited=tuple(int(size[1]) for size in sizes if size))
+        else:
             show_warning("Deposited sizes are whole numbers of atoms, separated by commas, for example 19, 55.")
 
     def _set_scale(self) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSlider
 
-from napari_atomicity.clusters import class_label
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.overlays import CHANNEL_WORDS
 from napari_atomicity.ui.panel import Panel, button, narrow, say
@@ -54,7 +53,8 @@ class ExplainPanel(Panel):
         for widget in (self.target, self.opacity):
             widget.enabled = free
         if document is not None:
-            self._offer(document.table.class_sizes)
+            bundle = document.state.bundle
+            self._offer(bundle.card.labels if bundle is not None else ())
         say(self.result, _said(document) if document is not None else "")
 
     def status(self, document: Document) -> str:
@@ -62,10 +62,12 @@ class ExplainPanel(Panel):
         done = document.attribution
         return "no heat maps" if done is None else f"{len(done.ids)} clusters explained"
 
-    def _offer(self, sizes: tuple[int, ...]) -> None:
-        choices = [_OWN, *((class_label(n), index) for index, n in enumerate(sizes))]
-        if len(choices) != len(self.target.choices) or choices[-1][0] not in self._labels():
+    def _offer(self, labels: tuple[str, ...]) -> None:
+        choices = [_OWN, *((label, index) for index, label in enumerate(labels))]
+        if [text for text, _ in choices] != self._labels():
             self.target.choices = choices
+            # a number means another class now
+            self.target.value = _OWN[1]
 
     def _labels(self) -> list[str]:
         return [self.target.native.itemText(i) for i in range(self.target.native.count())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.palette import colours
+from napari_atomicity.palette import OTHER_COLOUR, size_colours
 
 #: clusters that carry no label yet
 UNLABELLED: Final = "#f4f4f4"
@@ -23,18 +24,24 @@ def rgb(colour: str) -> tuple[float, float, float]:
 
 def ring_colours(table: ClusterTable, class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
     """(n, 4) RGBA of the rings: hue says the label, opacity how sure the model is; a person's label is opaque."""
-    known = {label: rgb(colour) for label, colour in colours(class_sizes).items()} | {"": rgb(UNLABELLED)}
-    spare = known["other"]
+    by_size = {size: rgb(colour) for size, colour in size_colours(class_sizes).items()}
     out = np.ones((len(table), 4), dtype=np.float32)
     if not len(table):
         return out
-    out[:, :3] = [known.get(label, spare) for label in table.final_labels]
+    out[:, :3] = [_label_colour(str(label), by_size) for label in table.final_labels]
     chance = 1 / max(len(table.class_sizes), 2)
     confidence = table.rows["confidence"].to_numpy(dtype=float)
     opacity = 0.35 + 0.65 * np.clip((confidence - chance) / (1 - chance), 0, 1)
     annotated = (table.rows["annotation"] != "").to_numpy()
     out[:, 3] = np.where(annotated | ~np.isfinite(opacity), 1.0, opacity)
     return out
+
+
+def _label_colour(label: str, by_size: dict[int, tuple[float, float, float]]) -> tuple[float, float, float]:
+    # of whatever element: the size alone decides
+    atoms = re.search(r"[0-9]+$", label)
+    known = by_size.get(int(atoms[0])) if atoms else None
+    return known or rgb(OTHER_COLOUR if label else UNLABELLED)
 
 
 def plot_colours(theme_name: str) -> dict[str, str]:

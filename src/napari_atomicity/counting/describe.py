@@ -1,0 +1,119 @@
+"""A model card in the words of the person who decides whether to trust the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from napari_atomicity.counting.bundle import Card
+
+#: what a card without scores says
+NO_SCORES: Final = (
+    "Nobody has measured how well this model counts: test it on a sample you know before you trust it on another."
+)
+#: headings of the table of scores, in its order, and what they mean
+HEADINGS: Final = ("condition", "scale given", "self-calibrated", "shape alone", "ECE")
+SCORES_NOTE: Final = (
+    "Balanced accuracy (mean share of each class that is labelled right) on clusters never trained on: with "
+    "the image's scale given, with the image calibrating itself, and from shape alone. ECE: by how much the stated "
+    "confidence of the self-calibrated labels is off on average."
+)
+_METHODS: Final = ("scale known", "auto", "no scale")
+_CHANNELS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
+_DASH: Final = "–"
+
+
+def classes(card: Card) -> str:
+    """The classes in a few words: ``Au 20, 38, 55``."""
+    return f"{card.element} {', '.join(map(str, card.class_sizes))}"
+
+
+def facts(card: Card) -> list[tuple[str, str]]:
+    """What the card states before its scores: heading and text."""
+    side = card.patch_px * card.patch_nm_per_px
+    channels = " and ".join(_CHANNELS.get(name, name) for name in card.channels)
+    window = f" (window {card.lcn_window_nm:g} nm)" if "lcn" in card.channels else ""
+    adapted = [("Adapted", "; ".join(card.history))] if card.history else []
+    return [
+        ("Classes", ", ".join(card.labels)),
+        ("Element", card.element),
+        ("Sees", f"{channels}{window} of {side:g} × {side:g} nm around a cluster, {card.patch_nm_per_px:g} nm a pixel"),
+        ("Trained on", _training(card)),
+        *adapted,
+    ]
+
+
+def fine_print(card: Card) -> list[tuple[str, str]]:
+    """What the card states after its scores: heading and text."""
+    limits = " ".join(card.limits) if card.limits else "None stated; take it that there are some."
+    return [
+        ("Limits", limits),
+        ("Version", card.version),
+        ("Licence", card.licence or "not stated"),
+        ("Cite", card.citation or "not stated"),
+        ("Weights", f"SHA-256 {card.sha256[:16]}…"),
+    ]
+
+
+def scores(card: Card) -> list[tuple[str, ...]]:
+    """Rows of the table of scores under `HEADINGS`, one a condition; none where the card has no scores."""
+    rows = []
+    for condition, by_method in card.metrics.items():
+        if not isinstance(by_method, Mapping):
+            continue
+        found = [by_method.get(name) for name in _METHODS]
+        parts: list[Mapping[str, Any]] = [part if isinstance(part, Mapping) else {} for part in found]
+        cells = [_number(part.get("balanced_accuracy"), percent=True) for part in parts]
+        row = (str(condition).replace("_", " "), *cells, _number(parts[1].get("ece")))
+        if set(row[1:]) != {_DASH}:
+            rows.append(row)
+    return rows
+
+
+def as_text(card: Card, name: str = "") -> str:
+    """The whole card for a terminal."""
+    lines = [name or card.name, *_lines(facts(card)), ""]
+    table = scores(card)
+    if table:
+        widths = [max(map(len, column)) for column in zip(HEADINGS, *table, strict=True)]
+        for row in (HEADINGS, *table):
+            first, *others = (
+                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            lines.append("  " + "   ".join([first, *others]))
+        lines.append(f"  {SCORES_NOTE}")
+    else:
+        lines.append(f"  {NO_SCORES}")
+    return "\n".join([*lines, "", *_lines(fine_print(card))])
+
+
+def _lines(pairs: list[tuple[str, str]]) -> list[str]:
+    return [f"  {heading + ':':<12}{text}" for heading, text in pairs]
+
+
+def _number(value: object, percent: bool = False) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return _DASH
+    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
+
+
+def _training(card: Card) -> str:
+    recipe = {key: value for key, value in card.recipe.items() if key not in ("class_sizes", "element")}
+    parts = []
+    if file := card.config.get("file"):
+        parts.append(f"configuration {file}")
+    if isinstance(clusters := recipe.pop("training_clusters", None), int):
+        parts.append(f"{clusters:,} clusters")
+    if isinstance(conditions := recipe.pop("conditions", None), list | tuple):
+        parts.append(f"conditions {', '.join(str(name).replace('_', ' ') for name in conditions)}")
+    parts += [f"{key.replace('_', ' ')} {_plain(value)}" for key, value in recipe.items() if value not in ("", None)]
+    return "; ".join(parts) or "not stated"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(inner) for inner in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
