@@ -8,6 +8,9 @@ from pathlib import Path
 # before torch and napari are imported
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
+# a tenth of the structures, annealed once for all test runs
+os.environ.setdefault("NAPARI_ATOMICITY_STRUCTURES", "24")
+os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "napari-atomicity"))
 
 import pytest
 

@@ -1,164 +1,122 @@
-"""Atomic structures of size-selected clusters on a support.
+"""Libraries of atomic structures of size-selected clusters on a support.
 
-A cluster is cut out of a close-packed, differently oriented or disordered block of atoms by an ellipsoid whose
-height runs from a single layer (a raft) over domes to a sphere, and is then relaxed as soft spheres resting on the
-support. This gives the spread of outlines that soft-landed clusters show (Henninen et al. 2020; Lambie et al. 2019),
-so that the diameters of neighbouring classes overlap.
+Three families describe the same metal in different ways, so that a model can be tested on structures of a kind it was
+never trained on: ``gupta`` and ``emt`` are annealed with a many-body potential on an attractive support (`annealing`),
+``block`` is cut out of a close-packed block (`blocks`). In each, shapes run from compact over domes to flat rafts, as
+soft-landed clusters do (Henninen et al. 2020; Lambie et al. 2019), so that the diameters of neighbouring classes
+overlap.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.progress import Progress, Steps, drain
+from napari_atomicity.simulation.blocks import make_structure, rotation
+from napari_atomicity.simulation.metals import ELEMENTS, EMT
+from napari_atomicity.threads import WORKERS
+
+__all__ = ["ELEMENTS", "FAMILIES", "SPLITS", "StructureLibrary", "library", "make_structure", "prepare_steps"]
 
 Positions = npt.NDArray[np.float64]
 
-#: nearest-neighbour distance in the bulk metal, nm, and atomic number
-ELEMENTS: Final[dict[str, tuple[float, int]]] = {
-    "Pt": (0.2775, 78),
-    "Au": (0.2884, 79),
-    "Pd": (0.2751, 46),
-    "Ag": (0.2889, 47),
-    "Cu": (0.2556, 29),
-    "Ni": (0.2492, 28),
-    "Ir": (0.2715, 77),
-    "Rh": (0.2690, 45),
-}
 #: libraries of structures that never share a cluster: seeds of their generators
 SPLITS: Final[dict[str, int]] = {"train": 11, "validation": 22, "test": 33, "sample": 44}
+#: descriptions of the metal
+FAMILIES: Final = ("gupta", "emt", "block")
+#: what a split is made of: the test potential is never trained on
+_SPLIT_FAMILIES: Final = {
+    "train": ("gupta", "block"),
+    "validation": ("gupta", "block"),
+    "test": ("emt",),
+    "sample": ("emt",),
+}
+#: counted up whenever the same seed makes other structures; part of the names in the cache
+RECIPE: Final = 1
+#: clusters made together: their pair tensors stay in the processor's cache
+_BATCH: Final = 24
 
 
-def make_structure(
-    n_atoms: int, rng: np.random.Generator, flatness: float = 0.5, elongation: float = 1.1, element: str = "Pt"
-) -> Positions:
-    """One cluster of exactly `n_atoms`, resting on the support.
-
-    Parameters
-    ----------
-    n_atoms
-        Number of atoms.
-    rng
-        Source of chance; the same state gives the same cluster.
-    flatness
-        0 for a sphere, 1 for a raft of one layer.
-    elongation
-        Length over width seen along the beam.
-    element
-        Chemical symbol, one of `ELEMENTS`.
-
-    Returns
-    -------
-    (n_atoms, 3) positions x, y, z in nm, centred in x and y, z counted upwards from the support.
-    """
-    if element not in ELEMENTS:
-        raise InputError(f"There is no metal {element!r} in the library; choose one of {', '.join(ELEMENTS)}.")
-    if n_atoms < 1:
-        raise InputError(f"A cluster of {n_atoms} atoms does not exist; give a number of atoms above zero.")
-    spacing = ELEMENTS[element][0]
-    # a thin slice through a tilted block would be full of holes: rafts lie on their close-packed plane
-    block = _block(n_atoms, spacing, rng, tilted=rng.random() < 0.5 * (1 - flatness))
-    sphere_radius = (3 * n_atoms * spacing**3 / np.sqrt(2) / (4 * np.pi)) ** (1 / 3)
-    height = 2 * sphere_radius * (1 - flatness) + 0.35 * spacing
-    # what a flat cluster loses in height it gains in width
-    width = np.sqrt((2 * sphere_radius) ** 3 / max(height, 0.9 * spacing))
-    centre = height / 2 * rng.uniform(0, 1) * (1 - flatness)
-    scaled = block.copy()
-    scaled[:, 0] /= width / 2 * np.sqrt(elongation)
-    scaled[:, 1] /= width / 2 / np.sqrt(elongation)
-    scaled[:, 2] = (scaled[:, 2] - centre) / max(height - centre, 0.3 * spacing)
-    rough = 1 + _outline(np.arctan2(block[:, 1], block[:, 0]), rng)
-    metric = np.sum(scaled**2, axis=1) * rough + rng.normal(0, 0.06, len(block))
-    chosen = block[np.argsort(metric)[:n_atoms]]
-    disorder = spacing * (rng.uniform(0.01, 0.06) if rng.random() < 0.5 else rng.uniform(0.06, 0.3))
-    chosen = _relaxed(chosen + rng.normal(0, disorder, chosen.shape), spacing)
-    chosen[:, :2] -= chosen[:, :2].mean(axis=0)
-    return chosen
-
-
-def _block(n_atoms: int, spacing: float, rng: np.random.Generator, tilted: bool) -> Positions:
-    """Close-packed atoms above z = 0, their close-packed plane on the support or turned any way."""
-    reach = int(np.ceil(1.2 * np.sqrt(n_atoms))) + 3
-    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
-    plane = grid @ np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
-    n_layers = int(np.ceil(2.2 * n_atoms ** (1 / 3))) + 2
-    step, layers, register = np.array([0.5, 0.5 / np.sqrt(3)]), [], 0
-    for layer in range(n_layers):
-        layers.append(np.column_stack([plane + register * step, np.full(len(plane), layer * np.sqrt(2 / 3))]))
-        register += 1 if rng.random() < 0.75 else -1  # stacking faults make hcp and twinned stretches
-    block = np.vstack(layers) * spacing
-    if tilted:
-        block[:, 2] -= block[:, 2].mean()
-        block = block @ _rotation(rng).T
-        block[:, 2] -= rng.uniform(-0.5, 0.5) * spacing
-        block = block[block[:, 2] >= 0]
-    block[:, :2] += rng.uniform(-0.5, 0.5, 2) * spacing
-    return np.asarray(block)
-
-
-def _rotation(rng: np.random.Generator) -> Positions:
-    """A rotation drawn evenly from all orientations."""
-    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    if np.linalg.det(q) < 0:
-        q[:, 0] *= -1
-    return np.asarray(q)
-
-
-def _outline(angle: Positions, rng: np.random.Generator) -> Positions:
-    """Smooth irregularity of the outline: low angular harmonics."""
-    total = np.zeros_like(angle)
-    for order in (2, 3, 4, 5):
-        total += rng.normal(0, 0.13 / np.sqrt(order)) * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
-    return total
-
-
-def _relaxed(atoms: Positions, spacing: float, steps: int = 60) -> Positions:
-    """Soft spheres that push overlaps apart while a weak pull keeps the cluster together on the support."""
-    atoms = atoms.copy()
-    for step in range(steps):
-        apart = atoms[:, None] - atoms[None]
-        distance = np.sqrt((apart**2).sum(-1)) + 1e-9
-        np.fill_diagonal(distance, np.inf)
-        push = 0.25 * np.clip(0.97 * spacing - distance, 0, None) / distance
-        atoms += (push[..., None] * apart).sum(axis=1)
-        if step < steps - 15:
-            atoms[:, :2] -= 0.006 * (atoms[:, :2] - atoms[:, :2].mean(axis=0))
-        np.clip(atoms[:, 2], 0, None, out=atoms[:, 2])
-    return atoms
+def _default_per_size() -> int:
+    """Clusters of each size; tests ask for fewer through the environment."""
+    return int(os.environ.get("NAPARI_ATOMICITY_STRUCTURES", "240"))
 
 
 @dataclass
 class StructureLibrary:
     """Clusters made once and drawn from again; two libraries of different seeds share no cluster.
 
+    Clusters of a size are made when first asked for (`make_steps` shows how far it has come) and kept in the user's
+    cache folder. They are in the order of their flatness: number 0 covers the least of the support.
+
     Attributes
     ----------
     seed
         Seed of the library.
     per_size
-        Distinct clusters of each size.
+        Distinct clusters of each size, shared evenly by the families.
+    element
+        Chemical symbol, one of `ELEMENTS`.
+    families
+        Some of `FAMILIES`.
+
+    Raises
+    ------
+    InputError
+        For an unknown metal or family, or a metal that a family does not know.
     """
 
     seed: int
-    per_size: int = 240
+    per_size: int = field(default_factory=_default_per_size)
     element: str = "Pt"
-    _made: dict[tuple[int, int], Positions] = field(default_factory=dict, repr=False)
+    families: tuple[str, ...] = ("gupta", "block")
+    _made: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.element not in ELEMENTS:
+            raise InputError(f"There is no metal {self.element!r} in the library; choose one of {', '.join(ELEMENTS)}.")
+        known = families_of(self.element)
+        if not self.families or not set(self.families) <= set(known):
+            wrong = ", ".join(sorted(set(self.families) - set(known))) or "none"
+            raise InputError(f"{self.element} has no structures of the family {wrong}; choose from {', '.join(known)}.")
 
     def draw(self, n_atoms: int, flatness: float, rng: np.random.Generator) -> Positions:
-        """A cluster of `n_atoms` whose flatness is near `flatness`, turned about the beam and tilted a little."""
-        # the flatness of cluster i of the library grows with i, so a frame's flatness picks a neighbourhood
+        """A cluster of `n_atoms` turned about the beam and tilted a little; compact ones may have rolled over.
+
+        Parameters
+        ----------
+        n_atoms
+            Number of atoms.
+        flatness
+            Where in the order of the library to look, 0 the most compact to 1 the flattest; scattered by 0.16.
+        rng
+            Source of chance.
+
+        Returns
+        -------
+        (n_atoms, 3) positions in nm, centred in x and y, z counted upwards from the support.
+        """
         place = np.clip(flatness + rng.normal(0, 0.16), 0, 1) * (self.per_size - 1)
-        index = round(float(place))
-        atoms = self.get(n_atoms, index)
+        atoms = self.get(n_atoms, round(float(place)))
         turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, np.radians(4), 2)
+        rolled = rng.random() < 0.4
+        if rolled and np.ptp(atoms[:, 2]) > 0.75 * np.sqrt(np.ptp(atoms[:, 0]) * np.ptp(atoms[:, 1])):
+            atoms = atoms @ rotation(rng).T
+            atoms[:, 2] -= atoms[:, 2].min()
         atoms = atoms @ _axis_rotation(turn).T
-        atoms = atoms.copy()
         atoms[:, :2] += atoms[:, 2:] * np.tan(tilt)
         if rng.random() < 0.5:
             atoms[:, 0] *= -1
@@ -166,24 +124,174 @@ class StructureLibrary:
         return atoms
 
     def get(self, n_atoms: int, index: int) -> Positions:
-        """Cluster `index` of `n_atoms` atoms; the same for everybody who asks."""
-        key = (n_atoms, index)
-        if key not in self._made:
-            rng = np.random.default_rng([self.seed, n_atoms, index])
-            flatness = index / max(self.per_size - 1, 1)
+        """Cluster `index` (below `per_size`) of `n_atoms` atoms; the same for everybody who asks."""
+        if n_atoms not in self._made:
+            drain(self.make_steps([n_atoms]))
+        return np.asarray(self._made[n_atoms][index], dtype=np.float64)
+
+    def make_steps(self, sizes: Iterable[int]) -> Steps[None]:
+        """Make or read all clusters of some sizes, so that drawing them takes no time afterwards."""
+        wanted = [n for n in sizes if n not in self._made]
+        jobs = [(n, family) for n in wanted for family in self.families]
+        batches = -(-self.per_size // (len(self.families) * _BATCH))
+        for number, n in enumerate(wanted):
+            parts = []
+            for place, (family, count) in enumerate(zip(self.families, self._shares(), strict=True)):
+                done = (number * len(self.families) + place) * batches
+                what = f"Annealing {self.element}{n}" if family != "block" else f"Cutting {self.element}{n}"
+                steps = _family_steps(self.seed, family, self.element, n, count)
+                made = yield from _shifted(steps, done, len(jobs) * batches, what)
+                parts.append(made)
+            joined = np.concatenate(parts)
+            self._made[n] = joined[np.argsort([covered_nm2(atoms, self.element) for atoms in joined], kind="stable")]
+
+    def _shares(self) -> list[int]:
+        """Clusters of each family, together `per_size`."""
+        k = len(self.families)
+        return [self.per_size // k + (i < self.per_size % k) for i in range(k)]
+
+
+def families_of(element: str) -> tuple[str, ...]:
+    """The families that know a metal."""
+    return FAMILIES if element in EMT else ("gupta", "block")
+
+
+def covered_nm2(atoms: Positions | npt.NDArray[np.float32], element: str) -> float:
+    """Area of the support, nm², that the atoms (n, 3) hide from the beam, each a disc of half the bulk distance."""
+    radius, px = ELEMENTS[element][0] / 2, 0.04
+    low = atoms[:, :2].min(axis=0) - radius
+    span = np.ceil((atoms[:, :2].max(axis=0) + radius - low) / px).astype(int)
+    x, y = (low[i] + px * (np.arange(span[i]) + 0.5) for i in (0, 1))
+    near_x, near_y = (x[:, None] - atoms[:, 0]) ** 2, (y[:, None] - atoms[:, 1]) ** 2
+    hidden = (near_x[:, None, :] + near_y[None] < radius**2).any(axis=-1)
+    return float(hidden.sum() * px**2)
+
+
+@lru_cache(maxsize=8)
+def library(split: str = "train", element: str = "Pt", families: tuple[str, ...] | None = None) -> StructureLibrary:
+    """The library of structures of a `split`: train, validation, test or sample.
+
+    Parameters
+    ----------
+    split
+        A key of `SPLITS`.
+    element
+        Chemical symbol, one of `ELEMENTS`.
+    families
+        Some of `FAMILIES`; by default those of the split: test and sample come from a potential that train and
+        validation do not know, where the metal has one.
+    """
+    if split not in SPLITS:
+        raise InputError(f"There is no library {split!r}; choose one of {', '.join(SPLITS)}.")
+    if families is None:
+        known = families_of(element)
+        families = tuple(f for f in _SPLIT_FAMILIES[split] if f in known) or ("gupta",)
+    return StructureLibrary(SPLITS[split], element=element, families=families)
+
+
+def prepare_steps(split: str, element: str, sizes: Iterable[int]) -> Steps[None]:
+    """Make the structures of a split that are not in the cache yet, with progress: the first time takes a while."""
+    yield from library(split, element).make_steps(sizes)
+
+
+def _shifted(steps: Steps[npt.NDArray[np.float32]], done: int, total: int, what: str) -> Steps[npt.NDArray[np.float32]]:
+    """The progress of `steps` as a stretch of a longer work."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            made: npt.NDArray[np.float32] = end.value
+            return made
+        yield Progress(done + progress.done, total, what)
+
+
+def _family_steps(seed: int, family: str, element: str, n_atoms: int, count: int) -> Steps[npt.NDArray[np.float32]]:
+    """(count, n_atoms, 3) clusters of one family, from the cache or made now."""
+    path = _cache_folder() / f"v{RECIPE}-{family}-{element}{n_atoms}-seed{seed}-{count}.npz"
+    stored = _stored(path, (count, n_atoms, 3))
+    if stored is not None:
+        return stored
+    order = np.random.default_rng([seed, n_atoms, _code(family)]).permutation(count)
+    strata = [order[i : i + _BATCH] for i in range(0, count, _BATCH)]
+    made = np.empty((count, n_atoms, 3), dtype=np.float32)
+    with _one_thread_each(), ThreadPoolExecutor(WORKERS) as pool:
+        jobs = [
+            pool.submit(_batch, seed, family, element, n_atoms, count, i, places) for i, places in enumerate(strata)
+        ]
+        try:
+            for i, (job, places) in enumerate(zip(jobs, strata, strict=True)):
+                made[places] = job.result()
+                yield Progress(i + 1, len(strata), "Making structures")
+        finally:
+            pool.shutdown(cancel_futures=True)
+    _keep(path, made)
+    return made
+
+
+def _batch(
+    seed: int, family: str, element: str, n_atoms: int, count: int, number: int, places: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Batch `number` of a family: clusters whose flatness is spread evenly over all `count` of them."""
+    from napari_atomicity.simulation.annealing import anneal, is_one_cluster, resting
+
+    rng = np.random.default_rng([seed, n_atoms, _code(family), number])
+    flatness = (places + rng.random(len(places))) / count
+    if family != "block":
+        return anneal(n_atoms, flatness, family, element, rng)
+    made = []
+    for flat in flatness:
+        while True:
             elongation = float(np.exp(abs(rng.normal(0, 0.16))))
-            self._made[key] = make_structure(n_atoms, rng, flatness, elongation, self.element)
-        return self._made[key]
+            atoms = resting(make_structure(n_atoms, rng, float(flat), elongation, element))
+            if is_one_cluster(atoms, ELEMENTS[element][0]):
+                break
+        made.append(atoms)
+    return np.asarray(made, dtype=np.float32)
+
+
+def _code(family: str) -> int:
+    return FAMILIES.index(family)
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Batches run beside one another; each on one thread, so that a result does not depend on their number."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cache_folder() -> Path:
+    """Where structures are kept between runs; the environment variable NAPARI_ATOMICITY_CACHE names another folder."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("NAPARI_ATOMICITY_CACHE")
+    return (Path(chosen) if chosen else user_cache_path("napari-atomicity", appauthor=False)) / "structures"
+
+
+def _stored(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
+    """What the cache holds, or None where it holds nothing that can be used."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            atoms = np.asarray(file["positions_nm"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+    usable = atoms.shape == shape and atoms.dtype == np.float32 and bool(np.isfinite(atoms).all())
+    return atoms if usable else None
+
+
+def _keep(path: Path, atoms: npt.NDArray[np.float32]) -> None:
+    """Put structures into the cache; without a cache they are made again next time."""
+    with contextlib.suppress(OSError, InputError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda beside: np.savez_compressed(beside, positions_nm=atoms))
 
 
 def _axis_rotation(angle: float) -> Positions:
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
-
-
-@lru_cache(maxsize=8)
-def library(split: str = "train", element: str = "Pt") -> StructureLibrary:
-    """The library of structures of a `split`: train, validation, test or sample."""
-    if split not in SPLITS:
-        raise InputError(f"There is no library {split!r}; choose one of {', '.join(SPLITS)}.")
-    return StructureLibrary(SPLITS[split], element=element)
