@@ -1,0 +1,94 @@
+"""The specimen as the beam meets it line by line: support, clusters that move, atoms that jump, collars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.simulation.detector import Image, ScanPath, moved
+from napari_atomicity.simulation.imaging import atom_weights
+from napari_atomicity.simulation.placing import Placed
+from napari_atomicity.simulation.support import collar
+
+if TYPE_CHECKING:
+    from napari_atomicity.simulation.frames import FrameSpec
+
+Floats = npt.NDArray[np.float64]
+
+#: room around a cluster for its tails and its motion, nm
+_ROOM_NM: Final = 0.5
+#: mean number of jumps of a cluster while the beam runs over it
+_JUMPS: Final = 1.5
+#: distance between the sites of an atom that jumps, nm
+_SITES_NM: Final = 0.25
+
+
+class Canvas:
+    """Adds objects to the signal of the support, in place.
+
+    Parameters
+    ----------
+    signal
+        (y, x) signal density of the support, wider than the image by ``path.reach_px`` on every side.
+    spec
+        The frame.
+    path
+        The scan, which says where in the specimen a place of the image lies.
+    rng
+        Source of chance.
+    """
+
+    def __init__(self, signal: Image, spec: FrameSpec, path: ScanPath, rng: np.random.Generator) -> None:
+        self.signal, self.spec, self.path, self.rng = signal, spec, path, rng
+
+    def add(self, thing: Placed) -> None:
+        """Add one object with what comes along with it."""
+        px = self.spec.pixel_size_nm
+        y, x = self.path.specimen(*thing.centre_px)
+        centre = np.array([y, x]) + self.path.reach_px
+        reach = thing.radius_nm + _ROOM_NM + 2 * self.spec.probe.fwhm_nm + 3 * self.spec.motion_nm
+        if thing.kind != "satellite" and self.spec.collar > 0:
+            reach += 1.0
+        top, left = np.floor(centre - reach / px).astype(int)
+        size = int(np.ceil(2 * reach / px)) + 1
+        rows = slice(max(top, 0), min(top + size, self.signal.shape[0]))
+        cols = slice(max(left, 0), min(left + size, self.signal.shape[1]))
+        if rows.start >= rows.stop or cols.start >= cols.stop:
+            return
+        local = centre - [top, left]
+        if thing.kind == "satellite" and self.rng.random() < self.spec.jumping:
+            window = self._jumping(thing, local, size)
+        else:
+            window = self._rendered(thing.atoms, local, size)
+            if thing.kind != "satellite":
+                window = self._moving(window)
+        if thing.kind != "satellite" and self.spec.collar > 0:
+            height = self.spec.collar * self.rng.lognormal(0, 0.5)
+            window = window + collar((size, size), local, thing.radius_nm, height, px, self.rng)
+        self.signal[rows, cols] += window[rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
+
+    def _rendered(self, atoms: Floats, centre: Floats, size: int) -> Image:
+        px = self.spec.pixel_size_nm
+        places = np.column_stack([centre[0] + atoms[:, 1] / px, centre[1] + atoms[:, 0] / px, atoms[:, 2]])
+        weights = atom_weights(atoms, self.spec.element)
+        return self.spec.probe.render((size, size), px, places, weights)
+
+    def _moving(self, window: Image) -> Image:
+        """The cluster jumps between some of the lines: what it has lost of its rows or shows twice is lost or twice."""
+        if self.spec.motion_nm <= 0:
+            return window
+        jumps = self.rng.random(len(window)) < _JUMPS * 2.5 / len(window)
+        steps = self.rng.normal(0, self.spec.motion_nm / self.spec.pixel_size_nm, (2, len(window))) * jumps
+        place = np.cumsum(steps, axis=1)
+        return moved(window, place[0], place[1])
+
+    def _jumping(self, atom: Placed, centre: Floats, size: int) -> Image:
+        """An atom that changes its site between lines: pieces of spots, and streaks where it came back."""
+        stays = max(1.0, self.rng.uniform(0.02, 0.2) / self.spec.pixel_size_nm)
+        site = np.cumsum(self.rng.random(size) < 1 / stays) % 3
+        window = np.zeros((size, size), dtype=np.float32)
+        for number, offset in enumerate(self.rng.normal(0, _SITES_NM, (3, 3)) * [1, 1, 0]):
+            window += self._rendered(atom.atoms + offset, centre, size) * (site == number)[:, None]
+        return window

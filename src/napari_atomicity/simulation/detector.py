@@ -1,0 +1,188 @@
+"""Scan and detector: where the probe really was, and what was counted there.
+
+Ranges measured on real micrographs: relative pixel noise 0.08 to 0.40, its variance growing with the signal; offset
+from line to line up to 0.25 of it; correlation of neighbours along the scan 0.05 to 0.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import signal as filters
+
+Image = npt.NDArray[np.float32]
+Line = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Scanning, counting and digitising.
+
+    Attributes
+    ----------
+    noise
+        Standard deviation of a pixel relative to the signal of the mean support.
+    readout
+        Share of the noise's variance that does not grow with the signal.
+    correlation
+        Correlation of the noise of neighbouring pixels along the scan.
+    afterglow, afterglow_px
+        Share of the signal that a slow scintillator gives back late, and how many pixels late on average.
+    line_offset
+        Standard deviation of the offset between scan lines, relative to the pixel noise.
+    line_memory
+        Correlation of the offsets of neighbouring lines.
+    jitter_nm
+        Standard deviation of the displacement of a scan line, along and across.
+    drift
+        Displacement of the specimen during the frame, relative to the height of the field: along and across the lines.
+    flyback_nm
+        Displacement at the beginning of a line, before the scan coils have settled.
+    gain_drift
+        Relative change of the beam current over the frame.
+    gain, black
+        Counts per signal unit and counts without signal.
+    full_scale
+        Counts at which the detector saturates; 0 for never.
+    """
+
+    noise: float = 0.2
+    readout: float = 0.1
+    correlation: float = 0.15
+    afterglow: float = 0.0
+    afterglow_px: float = 3.0
+    line_offset: float = 0.08
+    line_memory: float = 0.3
+    jitter_nm: float = 0.006
+    drift: tuple[float, float] = (0.0, 0.0)
+    flyback_nm: float = 0.0
+    gain_drift: float = 0.0
+    gain: float = 1000.0
+    black: float = 500.0
+    full_scale: float = 0.0
+
+
+#: distance along a line over which the flyback's displacement dies away, nm
+_SETTLES_NM = 0.8
+
+
+@dataclass(frozen=True)
+class ScanPath:
+    """Where the probe was: pixel (r, c) shows the specimen at (r + dy[r], c + dx[r] + late[c]), in pixels.
+
+    `steady_y` and `steady_x` are the parts of dy and dx without jitter.
+    """
+
+    dy: Line
+    dx: Line
+    late: Line
+    steady_y: Line
+    steady_x: Line
+
+    @classmethod
+    def of(cls, shape: tuple[int, int], pixel_size_nm: float, detector: Detector, rng: np.random.Generator) -> ScanPath:
+        """The path that a detector's scan takes over a field."""
+        run = np.arange(shape[0], dtype=np.float64) - (shape[0] - 1) / 2
+        steady_x, steady_y = detector.drift[0] * run, detector.drift[1] * run
+        sigma = detector.jitter_nm / pixel_size_nm
+        # the field of the mains and vibrations shift lines along them and, less, across
+        jitter = rng.normal(0, 1, (2, shape[0])) * np.array([[0.5 * sigma], [sigma]])
+        late = detector.flyback_nm / pixel_size_nm * np.exp(-np.arange(shape[1]) * pixel_size_nm / _SETTLES_NM)
+        return cls(steady_y + jitter[0], steady_x + jitter[1], late, steady_y, steady_x)
+
+    @property
+    def reach_px(self) -> int:
+        """Largest displacement, rounded up."""
+        if not (self.dy.any() or self.dx.any() or self.late.any()):
+            return 0
+        return int(np.ceil(max(np.abs(self.dy).max(), np.abs(self.dx).max() + np.abs(self.late).max()))) + 1
+
+    def specimen(self, y: float, x: float) -> tuple[float, float]:
+        """Where in the specimen the pixel (y, x) was meant to look, jitter left out."""
+        row, column = np.arange(len(self.dy)), np.arange(len(self.late))
+        shift_y, shift_x = np.interp(y, row, self.steady_y), np.interp(y, row, self.steady_x)
+        return float(y + shift_y), float(x + shift_x + np.interp(x, column, self.late))
+
+
+def scanned(canvas: Image, path: ScanPath) -> Image:
+    """What the probe saw on its path over a canvas that is wider than the image by ``path.reach_px`` on every side."""
+    margin = path.reach_px
+    if not margin:
+        return canvas
+    height, width = len(path.dy), len(path.late)
+    at = np.arange(height) + margin + path.dy
+    low = np.clip(np.floor(at).astype(np.int64), 0, len(canvas) - 2)
+    share = np.clip(at - low, 0, 1).astype(np.float32)[:, None]
+    rows = (1 - share) * canvas[low] + share * canvas[low + 1]
+    column = np.arange(width)[None] + margin + path.dx[:, None] + path.late[None]
+    left = np.floor(column).astype(np.int32)
+    part = (column - left).astype(np.float32)
+    np.clip(left, 0, canvas.shape[1] - 2, out=left)
+    flat = left + (np.arange(height, dtype=np.int32) * canvas.shape[1])[:, None]
+    values = rows.ravel()
+    before = values[flat]
+    return np.asarray(before + part * (values[flat + 1] - before), dtype=np.float32)
+
+
+def moved(image: Image, dy: Line, dx: Line) -> Image:
+    """An image whose row r is read at (r + dy[r], c + dx[r]), all in pixels; as wide as it was."""
+    path = ScanPath(dy, dx, np.zeros(image.shape[1]), dy, dx)
+    margin = path.reach_px
+    return scanned(np.pad(image, margin), path) if margin else image
+
+
+def acquire(signal: Image, support_level: float, detector: Detector, rng: np.random.Generator) -> Image:
+    """Counts that the detector stores for a signal.
+
+    Parameters
+    ----------
+    signal
+        (y, x) signal density in atoms per nm² as the probe met it.
+    support_level
+        Mean signal of the support: the level to which `Detector.noise` refers.
+    detector
+        The detector and the scan.
+    rng
+        Source of chance.
+    """
+    height, width = signal.shape
+    signal = _with_afterglow(signal, detector)
+    if detector.gain_drift:
+        signal = signal * (1 + detector.gain_drift * np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None])
+    level = max(support_level, 0.5)
+    # white noise averaged with its neighbour keeps the wanted standard deviation
+    mix = _mixing(detector.correlation)
+    white = rng.standard_normal((height, width + 1), dtype=np.float32)
+    noise = (white[:, 1:] + np.float32(mix) * white[:, :-1]) / np.float32(np.sqrt(1 + mix**2))
+    variance = np.clip(signal, 0, None) * ((1 - detector.readout) * level) + np.float32(detector.readout * level**2)
+    noisy = signal + np.float32(detector.noise) * np.sqrt(variance) * noise
+    noisy += (detector.line_offset * detector.noise * level * _line_noise(height, detector.line_memory, rng))[:, None]
+    counts = np.float32(detector.black) + np.float32(detector.gain) * noisy
+    if detector.full_scale > 0:
+        counts = np.minimum(counts, np.float32(detector.full_scale))
+    return np.asarray(counts, dtype=np.float32)
+
+
+def _with_afterglow(signal: Image, detector: Detector) -> Image:
+    """Part of every pixel's signal arrives with the pixels after it."""
+    if detector.afterglow <= 0:
+        return signal
+    keep = np.exp(-1 / max(detector.afterglow_px, 1e-3))
+    start = signal[:, :1] * keep
+    late, _ = filters.lfilter([1 - keep], [1, -keep], signal, axis=1, zi=start)
+    return np.asarray((1 - detector.afterglow) * signal + detector.afterglow * late, dtype=np.float32)
+
+
+def _line_noise(n: int, memory: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Offsets of unit variance, each remembering the one before."""
+    white = rng.standard_normal(n)
+    white[1:] *= np.sqrt(1 - memory**2)
+    return np.asarray(filters.lfilter([1], [1, -memory], white), dtype=np.float32)
+
+
+def _mixing(correlation: float) -> float:
+    """Weight of the previous pixel that gives the wanted correlation of neighbours: c = m / (1 + m²)."""
+    c = min(correlation, 0.499)
+    return 0.0 if c <= 0 else float((1 - np.sqrt(1 - 4 * c * c)) / (2 * c))
