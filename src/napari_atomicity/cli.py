@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -38,6 +39,8 @@ DONE: Final = 0
 FAULT: Final = 1
 BAD_INPUT: Final = 2
 STOPPED: Final = 130
+#: where stderr is no terminal, long work says this often how far it is
+_LOG_EVERY_S: Final = 30.0
 _PROGRAM: Final = "napari-atomicity"
 # names that Windows keeps for devices, whatever the suffix
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -123,6 +126,25 @@ class Console:
 
         try:
             return drain(steps, show if self._live else None)
+        finally:
+            self._clear()
+
+    def drain_slowly(self, what: str, steps: Steps[Result], line: Callable[[Progress], str]) -> Result:
+        """As `drain` for work of many minutes: `line` tells the time left; a line each half minute in a log."""
+        shown = time.monotonic()
+
+        def show(progress: Progress) -> None:
+            nonlocal shown
+            text = line(progress)
+            if self._live:
+                sys.stderr.write(f"\r\x1b[K{what}: {text}")
+                sys.stderr.flush()
+            elif time.monotonic() - shown > _LOG_EVERY_S:
+                shown = time.monotonic()
+                self.remark(text)
+
+        try:
+            return drain(steps, show)
         finally:
             self._clear()
 
@@ -413,32 +435,30 @@ def _simulate(options: argparse.Namespace, console: Console) -> None:
 
 
 def _train(options: argparse.Namespace, console: Console) -> None:
-    from napari_atomicity.counting.bundle import save_bundle
-    from napari_atomicity.training.library import Recipe, simulate_library_steps
-    from napari_atomicity.training.loop import TrainingConfig, train_steps
+    from napari_atomicity.training.config import read_config
+    from napari_atomicity.training.run import Pace, run_steps
 
-    folder = _folder(options.output)
-    channels = ("raw", "lcn") if options.kind == "dual" else ("raw",)
-    config = TrainingConfig(options.kind, channels, recipe=Recipe(), epochs=options.epochs, seed=options.seed)
-    frames = {"train": options.frames, "validation": max(options.frames // 6, len(config.recipe.conditions))}
-    libraries = [
-        console.drain("library", simulate_library_steps(config.recipe, split, n)) for split, n in frames.items()
-    ]
-    bundle = console.drain(options.kind, train_steps(config, *libraries))
-    console.say(
-        f"{options.kind}: trained on {len(libraries[0])} clusters\n  {save_bundle(bundle, folder / options.kind)}"
-    )
+    config = read_config(options.config)
+    name = config.training.name
+    path = console.drain_slowly(name, run_steps(config, _folder(options.output), console.remark), Pace().line)
+    console.say(f"{name}: trained\n  {path}\n  {path.with_suffix('.json')}")
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.counting.bundle import load_bundle
-    from napari_atomicity.training.evaluate import evaluate_steps, scores
-    from napari_atomicity.training.library import Recipe, simulate_library_steps
+    from napari_atomicity.simulation.frames import CONDITIONS
+    from napari_atomicity.training.evaluate import evaluate_steps, evaluation_set_steps, plan, scores
 
     bundle = load_bundle(options.model)
-    library = console.drain("library", simulate_library_steps(Recipe(), "test", options.frames))
-    table = scores(console.drain(bundle.card.name, evaluate_steps(bundle, library)))
-    console.say(table.to_string(index=False, float_format="{:.3f}".format))
+    frames = plan(list(CONDITIONS), options.frames, options.pure, bundle.card.class_sizes, bundle.card.element)
+    tested = console.drain("frames", evaluation_set_steps(frames))
+    table = scores(console.drain(bundle.card.name, evaluate_steps(bundle, tested)))
+    console.say(f"{bundle.card.name}: {len(frames)} simulated frames of structures never trained on")
+    shown = table.pivot(index="condition", columns="method", values="balanced_accuracy")
+    shown = shown.loc[list(dict.fromkeys(table["condition"])), list(dict.fromkeys(table["method"]))]
+    console.say(shown.to_string(float_format="{:.3f}".format))
+    pooled = table[table["condition"] == "pooled"].dropna().set_index("method")
+    console.say(pooled.drop(columns=["condition"]).to_string(float_format="{:.3f}".format))
     if options.output is not None:
         path = _folder(options.output) / f"{safe_name(bundle.card.name)}.scores.csv"
         _write_text(path, table.to_csv(index=False, lineterminator="\n"))
@@ -520,17 +540,17 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--shape", type=_shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
     simulate.add_argument("--seed", type=int, default=0, metavar="N")
     simulate.add_argument("--samples", action="store_true", help="the sample micrographs of the plug-in instead")
-    train = command("train", _train, "simulate a library of labelled clusters and train a model on it")
-    train.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the model's files")
+    train = command("train", _train, "train a model on simulated or size-selected micrographs; goes on where it was")
     train.add_argument(
-        "--kind", choices=("dual", "single"), default="dual", help="raw and local contrast, or raw alone"
+        "config", type=Path, metavar="CONFIG", help="a TOML file, or dual, single (see docs/training.md)"
     )
-    train.add_argument("--frames", type=_count, default=560, metavar="N", help="simulated frames to train on")
-    train.add_argument("--epochs", type=_count, default=10, metavar="N")
-    train.add_argument("--seed", type=int, default=0, metavar="N")
+    train.add_argument(
+        "-o", "--output", type=Path, default=Path("models"), metavar="DIR", help="folder for the model; models"
+    )
     evaluate = command("evaluate", _evaluate, "score a model on simulated structures that no model was trained on")
     evaluate.add_argument("--model", default="dual", metavar="NAME|PATH")
-    evaluate.add_argument("--frames", type=_count, default=40, metavar="N", help="simulated frames to score on")
+    evaluate.add_argument("--frames", type=_count, default=4, metavar="N", help="mixed frames a condition; 4")
+    evaluate.add_argument("--pure", type=int, default=0, metavar="N", help="pure frames a condition and class; 0")
     evaluate.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the table as CSV")
     return parser
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.counting.patches import Patches
+from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.progress import Progress, Steps
 
 #: a detection this near to a true centre is that cluster
 MATCH_NM: Final = 0.5
 #: a size further than this from every class, in ln(atoms), is none of them
 OUTSIDE_BEYOND: Final = 0.2
+#: frames a file of the cache; what an interruption costs at most
+_CHUNK: Final = 16
+#: fewer frames than this a process do not repay its start
+_WORTH_A_PROCESS: Final = 4
 _FIRST_SEED: Final = {"train": 0, "validation": 10_000_000, "test": 20_000_000}
 
 
@@ -40,6 +47,8 @@ class Recipe:
         Names of the simulator's conditions, one drawn a frame.
     clusters
         Clusters a frame.
+    families
+        Kinds of structures to draw from, by the simulator's names; all where None.
     """
 
     class_sizes: tuple[int, ...] = (19, 30, 41, 55, 70)
@@ -52,6 +61,7 @@ class Recipe:
         "clean", "nominal", "low_dose", "defocus", "thick_support", "other_gain", "scan_noise", "coarse_pixels",
     )  # fmt: skip
     clusters: int = 100
+    families: tuple[str, ...] | None = None
 
     @property
     def sha256(self) -> str:
@@ -121,9 +131,9 @@ class Library:
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def save(self, path: Path) -> None:
-        """Write an npz file."""
+        """Write an npz file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+        write_atomically(path, lambda part: np.savez(part, **{f.name: getattr(self, f.name) for f in fields(self)}))
 
     @classmethod
     def load(cls, path: Path) -> Library:
@@ -132,22 +142,75 @@ class Library:
             return cls(**{f.name: stored[f.name] for f in fields(cls)})
 
 
-def simulate_library_steps(recipe: Recipe, split: str, n_frames: int, workers: int = 2) -> Steps[Library]:
-    """Simulate frames of the structures of `split` (train, validation, test) and label what is detected in them."""
-    parts: list[Library] = []
-    for part in _frames(recipe, split, n_frames, workers):
-        parts.append(part)
-        yield Progress(len(parts), n_frames, f"Simulating the {split} library")
-    return Library.join(parts)
+def simulate_library_steps(
+    recipe: Recipe, split: str, n_frames: int, workers: int = 2, cache: Path | None = None
+) -> Steps[Library]:
+    """Simulate frames of the structures of `split` (train, validation, test) and label what is detected in them.
+
+    Parameters
+    ----------
+    recipe, split
+        What to simulate; frame i of a recipe and split is the same one in every library.
+    n_frames
+        Number of frames.
+    workers
+        Processes that simulate.
+    cache
+        Folder for the frames made so far: what is there of this recipe is not made again. They lie in a folder named
+        by the hash of the recipe and of the code that makes frames, so that a changed simulator starts a new one.
+    """
+    chunks = [range(start, min(start + _CHUNK, n_frames)) for start in range(0, n_frames, _CHUNK)]
+    folder = None if cache is None else cache / f"{split}-{library_key(recipe)}"
+    found = {} if folder is None else {chunk.start: _cached(folder, chunk) for chunk in chunks}
+    parts = {start: part for start, part in found.items() if part is not None}
+    missing = [index for chunk in chunks if chunk.start not in parts for index in chunk]
+    made: list[Library] = []
+    for part in _frames(recipe, split, missing, workers):
+        made.append(part)
+        if missing[len(made) - 1] == n_frames - 1 or missing[len(made) - 1] % _CHUNK == _CHUNK - 1:
+            start = missing[len(made) - 1] // _CHUNK * _CHUNK
+            chunk = range(start, missing[len(made) - 1] + 1)
+            parts[start] = Library.join(made[-len(chunk) :])
+            if folder is not None:
+                parts[start].save(_chunk_path(folder, chunk))
+        yield Progress(n_frames - len(missing) + len(made), n_frames, f"Simulating the {split} library")
+    return Library.join([parts[chunk.start] for chunk in chunks])
 
 
-def _frames(recipe: Recipe, split: str, n_frames: int, workers: int) -> Iterator[Library]:
+def library_key(recipe: Recipe) -> str:
+    """Hash of the recipe and of the code that turns it into labelled patches, for the name of the cache."""
+    package = Path(__file__).parent.parent
+    sources = [*(package / "simulation").rglob("*.py"), *(package / "detection").rglob("*.py")]
+    sources += [package / "counting" / "patches.py", Path(__file__)]
+    digest = hashlib.sha256(recipe.sha256.encode())
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _chunk_path(folder: Path, chunk: range) -> Path:
+    return folder / f"{chunk.start:05}-{chunk.stop - 1:05}.npz"
+
+
+def _cached(folder: Path, chunk: range) -> Library | None:
+    try:
+        return Library.load(_chunk_path(folder, chunk))
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return None  # not there, or damaged: made again
+
+
+def _frames(recipe: Recipe, split: str, indices: list[int], workers: int) -> Iterator[Library]:
+    workers = min(workers, len(indices) // _WORTH_A_PROCESS)
     if workers < 2:
-        yield from (labelled_frame(recipe, split, index) for index in range(n_frames))
+        yield from (labelled_frame(recipe, split, index) for index in indices)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = pool.map(labelled_frame, [recipe] * n_frames, [split] * n_frames, range(n_frames), chunksize=2)
-        yield from jobs
+    n = len(indices)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent) as pool:
+        yield from pool.map(labelled_frame, [recipe] * n, [split] * n, indices, chunksize=2)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
@@ -165,6 +228,7 @@ def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
         element=recipe.element,
         dimers=float(rng.uniform(0, 2 * recipe.dimers)),
         touching=float(rng.uniform(0, 2 * recipe.touching)),
+        families=recipe.families,
     )
     frame = simulate_frame(spec, seed)
     return label_image(frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, index,
@@ -212,7 +276,9 @@ def _fractions(recipe: Recipe, rng: np.random.Generator) -> dict[int, float]:
     """Shares of this frame: from nearly pure to evenly mixed, with some sizes that are no class."""
     classes = rng.dirichlet(np.full(len(recipe.class_sizes), rng.choice([0.3, 1.0, 5.0])))
     other_share = rng.uniform(0, 2 * recipe.other_share)
-    others = rng.choice(recipe.other_sizes, min(3, len(recipe.other_sizes)), replace=False)
+    if not recipe.other_sizes:
+        other_share = 0.0
+    others = rng.permutation(np.asarray(recipe.other_sizes, dtype=np.int64))[:3]
     shares = {
         int(size): float(share * (1 - other_share)) for size, share in zip(recipe.class_sizes, classes, strict=True)
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,6 +15,7 @@ import numpy.typing as npt
 from napari_atomicity.counting.bundle import Bundle, Card
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps, drain
+from napari_atomicity.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from napari_atomicity.training.library import Library, Recipe
 
 if TYPE_CHECKING:
@@ -23,6 +27,12 @@ _REHEARSED_PER_CLASS: Final = 12
 _FALSE_REJECTION: Final = 0.05
 #: a cluster is never called ``other`` while being one of the classes is more probable
 _LEAST_THRESHOLD: Final = 0.5
+#: clusters of a class without which there is nothing to learn from, or to judge by
+LEAST_CLUSTERS: Final = {"training": 10, "validation": 5}
+#: part of the spread of diameters that the clusters of a frame share, where it cannot be measured (simulated frames)
+_SHARED_OF_DIAMETER: Final = 0.7
+#: part of the steps in which the learning rate rises
+_RISE: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,11 @@ class TrainingConfig:
         How the library was made.
     epochs, batch, learning_rate, weight_decay, seed
         Of the optimisation.
+    patience
+        Epochs without a better validation loss after which training stops; 0 never.
+    device
+        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``. The same configuration gives the same
+        weights on the same machine and device; a GPU does not promise it.
     """
 
     name: str = "dual"
@@ -52,6 +67,8 @@ class TrainingConfig:
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     seed: int = 0
+    patience: int = 0
+    device: str = "cpu"
 
 
 def train(config: TrainingConfig, library: Library, validation: Library) -> Bundle:
@@ -59,58 +76,206 @@ def train(config: TrainingConfig, library: Library, validation: Library) -> Bund
     return drain(train_steps(config, library, validation))
 
 
-def train_steps(config: TrainingConfig, library: Library, validation: Library) -> Steps[Bundle]:
+def train_steps(
+    config: TrainingConfig, library: Library, validation: Library, checkpoint: Path | None = None
+) -> Steps[Bundle]:
     """Train a network on `library`, keep the best epoch on `validation`, and calibrate it there.
 
     The two libraries must share no structure. Yields at every batch.
 
+    Parameters
+    ----------
+    checkpoint
+        File in which the state is kept after every epoch. Where it holds a state of the same configuration and data,
+        training goes on from there and ends with the weights that it would have had without the interruption.
+
     Raises
     ------
     InputError
-        Where a class has too few clusters to learn from.
+        Where a class has too few clusters to learn from, or all of them do not fill a batch.
     """
-    import torch
+    run = _begin(config, library, validation)
+    if checkpoint is not None:
+        run.resume(checkpoint)
+    while run.epoch < config.epochs and not (config.patience and run.epochs_without_gain >= config.patience):
+        yield from run.epoch_steps()
+        run.judge((yield from _validation_loss_steps(run.network, config, validation)))
+        if checkpoint is not None:
+            run.save(checkpoint)
+    network = run.best_network()
+    # trained on a library in which outsiders have some share; from here on the logit is a likelihood ratio
+    share = float(np.clip(library.is_outside(config.recipe.class_sizes).mean(), 0.01, 0.99))
+    network.measure.bias[4] -= math.log(share / (1 - share))
+    bundle = _uncalibrated(config, library, network)
+    recipe = {**bundle.card.recipe, "epochs": run.epoch, "best_epoch": int(np.argmin(run.losses)) + 1}
+    bundle = replace(bundle, card=replace(bundle.card, recipe=recipe))
+    return (yield from calibrated_steps(bundle, validation))
 
-    from napari_atomicity.counting.network import Network
 
+def epochs_done(config: TrainingConfig, library: Library, checkpoint: Path) -> int:
+    """How many epochs of this run `checkpoint` holds; 0 where it holds another run or none."""
+    found = load_checkpoint(checkpoint, _fingerprint(config, library))
+    return 0 if found is None else len(found.facts["losses"])
+
+
+def _begin(config: TrainingConfig, library: Library, validation: Library) -> _Run:
     sizes = config.recipe.class_sizes
     for part, what in ((library, "training"), (validation, "validation")):
         counts = np.bincount(part.class_index(sizes) + 1, minlength=len(sizes) + 1)[1:]
-        if counts.min() < 10:
+        if counts.min() < LEAST_CLUSTERS[what]:
             raise InputError(
-                f"The {what} library holds only {counts.min()} clusters of {sizes[counts.argmin()]} atoms."
+                f"The {what} library holds only {counts.min()} clusters of {sizes[counts.argmin()]} atoms; "
+                f"at least {LEAST_CLUSTERS[what]} are needed, so add images or simulated frames."
             )
-    torch.manual_seed(config.seed)
-    network = Network(len(sizes), len(config.channels))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    data = _Data(config, library, np.random.default_rng(config.seed))
-    total = config.epochs * data.batches
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=total, pct_start=0.2)
-    best, best_loss = network.state_dict(), math.inf
-    done = 0
-    for epoch in range(config.epochs):
-        network.train()
-        for x, target in data.epoch():
-            loss = _loss(network(x), target)
-            optimiser.zero_grad(set_to_none=True)
+    if len(library) < config.batch:
+        raise InputError(
+            f"The training library holds {len(library)} clusters, fewer than one batch of {config.batch}; "
+            "lower training.batch, or add images or simulated frames."
+        )
+    return _Run(config, library)
+
+
+def device_named(name: str) -> torch.device:
+    """The torch device of that name; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    InputError
+        Where this machine has no such device.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, present in there.items() if present))
+    if not there.get(name, False):
+        raise InputError(f'This machine has no device {name!r} for training; write training.device = "auto".')
+    return torch.device(name)
+
+
+def _fingerprint(config: TrainingConfig, library: Library) -> str:
+    """Hash of everything that decides the weights."""
+    settings = {**asdict(config), "recipe": config.recipe.sha256}
+    del settings["device"]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for values in (library.n_atoms, library.log_integral, library.noise):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+class _Run:
+    """A training run between two epochs: all that a checkpoint has to hold."""
+
+    def __init__(self, config: TrainingConfig, library: Library) -> None:
+        import torch
+
+        from napari_atomicity.counting.network import Network
+
+        self.config = config
+        self.device = device_named(config.device)
+        torch.manual_seed(config.seed)
+        self.network = Network(len(config.recipe.class_sizes), len(config.channels))
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.data = _Data(config, library, np.random.default_rng(config.seed))
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.fingerprint = _fingerprint(config, library)
+        #: validation loss after each epoch
+        self.losses: list[float] = []
+        self.best: dict[str, torch.Tensor] = {}
+
+    @property
+    def epoch(self) -> int:
+        return len(self.losses)
+
+    @property
+    def epochs_without_gain(self) -> int:
+        return self.epoch - 1 - int(np.argmin(self.losses)) if self.losses else 0
+
+    def epoch_steps(self) -> Steps[None]:
+        """One pass over the training library."""
+        import torch
+
+        config, batches = self.config, self.data.batches
+        total = config.epochs * batches
+        what = f"Training {config.name}, epoch {self.epoch + 1} of {config.epochs}"
+        self.network.train()
+        for done, (x, target) in enumerate(self.data.epoch(), start=self.epoch * batches):
+            rate, memory = _one_cycle(done, total, config.learning_rate)
+            for group in self.optimiser.param_groups:
+                group["lr"], group["betas"] = rate, (memory, group["betas"][1])
+            loss = _loss(self.network(x.to(self.device)), target.to(self.device))
+            self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            schedule.step()
-            done += 1
-            yield Progress(done, total, f"Training {config.name}, epoch {epoch + 1} of {config.epochs}")
-        held_back = yield from _validation_loss_steps(network, config, validation)
-        if held_back < best_loss:
-            best_loss = held_back
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(best)
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    network.eval().requires_grad_(False)
-    # trained on a library in which outsiders have some share; from here on the logit is a likelihood ratio
-    share = float(np.clip(library.is_outside(sizes).mean(), 0.01, 0.99))
-    network.measure.bias[4] -= math.log(share / (1 - share))
-    return (yield from calibrated_steps(_uncalibrated(config, library, network), validation))
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimiser.step()
+            yield Progress(done + 1, total, what)
+
+    def judge(self, loss: float) -> None:
+        """Take note of an epoch's validation loss and keep its weights where it is the best."""
+        if not math.isfinite(loss):
+            raise InputError(
+                f"Training diverged in epoch {self.epoch + 1}; lower training.learning_rate "
+                f"({self.config.learning_rate:g} now)."
+            )
+        self.losses.append(loss)
+        if self.epochs_without_gain == 0:
+            self.best = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
+
+    def best_network(self) -> Network:
+        """The network of the best epoch, ready for use."""
+        import torch
+
+        self.network.load_state_dict(self.best)
+        self.network.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return self.network.eval().requires_grad_(False)
+
+    def save(self, path: Path) -> None:
+        """Write the state to `path`."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for name, parameter in self.network.named_parameters():
+            tensors |= {f"moment.{name}.{key}": value for key, value in self.optimiser.state[parameter].items()}
+        facts = {
+            "fingerprint": self.fingerprint,
+            "losses": self.losses,
+            "generator": self.data.rng.bit_generator.state,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(Checkpoint(tensors, facts), path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from the state in `path`, if it is one of this run."""
+        import torch
+
+        found = load_checkpoint(path, self.fingerprint)
+        if found is None:
+            return
+        self.network.load_state_dict(found.part("network"))
+        self.best = found.part("best")
+        self.losses = list(found.facts["losses"])
+        self.data.rng.bit_generator.state = found.facts["generator"]
+        for name, parameter in self.network.named_parameters():
+            state = self.optimiser.state[parameter]
+            for key, value in found.part(f"moment.{name}").items():
+                # moments lie in memory as their parameter does; the count of steps stays on the CPU
+                state[key] = torch.empty_like(parameter).copy_(value) if value.ndim else value
+
+
+def _one_cycle(step: int, total: int, peak: float) -> tuple[float, float]:
+    """Learning rate and decay of the first moment at `step` of `total`: up to `peak` and down again by cosines.
+
+    After L. N. Smith and N. Topin, Super-convergence (2018), as in torch's ``OneCycleLR``, but without state.
+    """
+    up, last = _RISE * total - 1, total - 1
+    if step < up:
+        share, rates, memories = step / up, (peak / 25, peak), (0.95, 0.85)
+    else:
+        share = (step - up) / max(last - up, 1)
+        rates, memories = (peak, peak / 25e4), (0.85, 0.95)
+    weight = (1 + math.cos(math.pi * min(max(share, 0.0), 1.0))) / 2
+    return rates[1] + (rates[0] - rates[1]) * weight, memories[1] + (memories[0] - memories[1]) * weight
 
 
 def _uncalibrated(config: TrainingConfig, library: Library, network: Network) -> Bundle:
@@ -162,7 +327,10 @@ def diameters_by_class(library: Library, sizes: tuple[int, ...]) -> tuple[dict[s
     offset = log_diameter - np.array([found[str(size)][0] for size in sizes])[index]
     _, frame = np.unique(library.frame[rows], return_inverse=True)
     by_frame = np.bincount(frame, offset) / np.bincount(frame)
-    return found, float(min(by_frame.std(), 0.9 * offset.std()))
+    spread = float(offset.std())
+    if len(by_frame) <= len(sizes):  # size-selected, one image a class: what an image shares is hidden in its class
+        return found, _SHARED_OF_DIAMETER * spread
+    return found, float(min(by_frame.std(), 0.9 * spread))
 
 
 def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
@@ -215,6 +383,9 @@ class _Target:
     log_n: torch.Tensor
     counts: torch.Tensor
     outside: torch.Tensor
+
+    def to(self, device: torch.device) -> _Target:
+        return _Target(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
 class _Data:
@@ -302,10 +473,11 @@ def _validation_loss_steps(network: Network, config: TrainingConfig, validation:
     import torch
 
     network.eval()
+    device = next(network.parameters()).device
     data = _Data(config, validation, np.random.default_rng(0))
     losses = []
     for x, target in data.epoch(augment=False):
         with torch.inference_mode():
-            losses.append(float(_loss(network(x), target)))
+            losses.append(float(_loss(network(x.to(device)), target.to(device))))
         yield Progress(len(losses), math.ceil(len(validation) / config.batch), f"Validating {config.name}")
     return float(np.mean(losses))

@@ -1,0 +1,208 @@
+"""A whole training from a configuration to a model in a folder, and the line that says how long it still takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from napari_atomicity.counting.bundle import Bundle, save_bundle
+from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.training.config import RunConfig
+from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan, scored_steps
+from napari_atomicity.training.laboratory import LaboratoryData, laboratory_steps, mixed, with_merged_pairs
+from napari_atomicity.training.library import Library, simulate_library_steps
+from napari_atomicity.training.loop import device_named, epochs_done, train_steps
+
+#: frames for validation and for the scores, relative to those for training
+_VALIDATION: Final = 0.17
+_SCORED: Final = 0.28
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    training: Library
+    validation: Library
+
+
+def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = None) -> Steps[Path]:
+    """Train the model of `config`; gives the path of its weights.
+
+    Everything that takes long is kept in `folder` as it goes: simulated frames under ``library``, the state of the
+    network after every epoch under ``NAME.training``. The same call after an interruption goes on from there.
+
+    Parameters
+    ----------
+    folder
+        Where the state is kept.
+    say
+        Takes sentences for the person, as they come.
+    models
+        Folder for the model's two files; `folder` where None.
+
+    Raises
+    ------
+    InputError
+        Before anything is trained, where the configuration or its micrographs do not do.
+    """
+    device = device_named(config.training.device)
+    if config.training.device == "auto" and device.type != "cpu":
+        say(f"Training runs on the device {device.type!r}; only on the CPU is it repeatable to the last digit.")
+    laboratory = yield from _laboratory_steps(config)
+    for message in laboratory.messages if laboratory else ():
+        say(message)
+    data = yield from _data_steps(config, laboratory, folder / "library")
+    say(f"{len(data.training)} clusters to train on, {len(data.validation)} to validate.")
+    checkpoint = folder / f"{config.training.name}.training" / "checkpoint.safetensors"
+    before = epochs_done(config.training, data.training, checkpoint)
+    if before:
+        say(f"Going on after epoch {before} of {config.training.epochs}, which an earlier call reached.")
+    bundle = yield from train_steps(config.training, data.training, data.validation, checkpoint)
+    if bundle.card.recipe["epochs"] < config.training.epochs:
+        say(f"Stopped early after epoch {bundle.card.recipe['epochs']}: {config.training.patience} without a gain.")
+    say(f"The best epoch was {bundle.card.recipe['best_epoch']}.")
+    tested = yield from _tested_steps(config, laboratory, data)
+    bundle = yield from scored_steps(_described(bundle, config, laboratory), tested)
+    return save_bundle(bundle, (models or folder) / config.training.name)
+
+
+def _laboratory_steps(config: RunConfig) -> Steps[LaboratoryData | None]:
+    if config.laboratory is None:
+        return None
+    recipe = config.training.recipe
+    return (
+        yield from laboratory_steps(
+            config.laboratory.folder,
+            recipe.class_sizes,
+            recipe.element,
+            config.laboratory.pixel_size_nm,
+            config.training.seed,
+        )
+    )
+
+
+def _data_steps(config: RunConfig, laboratory: LaboratoryData | None, cache: Path) -> Steps[_Data]:
+    rng = np.random.default_rng([config.training.seed, 6])
+    if config.simulation is None:
+        assert laboratory is not None
+        return _Data(*(with_merged_pairs(part, rng) for part in (laboratory.training, laboratory.validation)))
+    recipe, n = config.training.recipe, config.simulation.frames
+    frames = {"train": n, "validation": max(round(n * _VALIDATION), len(recipe.conditions))}
+    parts: list[Library] = []
+    for split, wanted in frames.items():
+        parts.append((yield from simulate_library_steps(recipe, split, wanted, os.cpu_count() or 1, cache)))
+    if laboratory is None or config.laboratory is None:
+        return _Data(*parts)
+    share = config.laboratory.share
+    own = (laboratory.training, laboratory.validation)
+    return _Data(*(mixed(mine, made, share, rng) for mine, made in zip(own, parts, strict=True)))
+
+
+def _tested_steps(config: RunConfig, laboratory: LaboratoryData | None, data: _Data) -> Steps[EvaluationSet]:
+    """What the card's scores are measured on: structures never trained on, and the laboratory's validation images."""
+    parts: list[EvaluationSet] = []
+    if config.simulation is not None:
+        recipe = config.training.recipe
+        mixed_frames = max(round(config.simulation.frames * _SCORED / len(recipe.conditions)), 1)
+        plans = plan(recipe.conditions, mixed_frames, 0, recipe.class_sizes, recipe.element)
+        parts.append((yield from evaluation_set_steps(plans, os.cpu_count() or 1)))
+    if laboratory is not None:
+        own = laboratory.validation if parts else data.validation
+        nothing = pd.DataFrame({"frame": [0], "condition": [""], "n_atoms": [0]}).iloc[:0]
+        parts.append(EvaluationSet(own, nothing, np.unique(own.frame)))
+    return parts[0] if len(parts) == 1 else EvaluationSet.join(parts)
+
+
+# ---------------------------------------------------------------------- what the card says
+
+
+def _described(bundle: Bundle, config: RunConfig, laboratory: LaboratoryData | None) -> Bundle:
+    """The bundle with a card that names its data, its configuration and its limits."""
+    card = bundle.card
+    recipe = dict(card.recipe)
+    sha256 = card.recipe_sha256
+    if config.simulation is not None:
+        recipe["frames"] = config.simulation.frames
+    else:
+        recipe = {key: recipe[key] for key in ("class_sizes", "element", "training_clusters", "epochs", "best_epoch",
+                                               "seed")}  # fmt: skip
+    if laboratory is not None and config.laboratory is not None:
+        images = list(laboratory.images)
+        recipe["laboratory"] = {"share": 1.0 if config.simulation is None else config.laboratory.share,
+                                "images": images}  # fmt: skip
+        simulated = asdict(config.training.recipe) if config.simulation is not None else None
+        sha256 = hashlib.sha256(json.dumps([simulated, recipe["laboratory"]], sort_keys=True).encode()).hexdigest()
+    return replace(
+        bundle,
+        card=replace(
+            card,
+            recipe=recipe,
+            recipe_sha256=sha256,
+            config={"file": config.file, "sha256": config.sha256, "text": config.text},
+            limits=_limits(config, laboratory),
+            version=config.version,
+            licence=config.licence,
+            citation=config.citation,
+        ),
+    )
+
+
+def _limits(config: RunConfig, laboratory: LaboratoryData | None) -> tuple[str, ...]:
+    sizes = ", ".join(map(str, config.training.recipe.class_sizes))
+    said = [f"Tells apart clusters of {config.training.recipe.element} with {sizes} atoms; other sizes are `other`."]
+    if laboratory is None:
+        return (
+            *said,
+            "Trained on simulated frames alone; not checked against size-selected clusters in a real microscope.",
+        )
+    counts = f"{len(laboratory.images)} micrographs of one laboratory"
+    if config.simulation is None:
+        said.append(f"Trained on {counts}; images taken under other conditions may be read wrongly.")
+        said.append("Knows what is none of the classes only from artificially merged pairs of clusters.")
+    else:
+        said.append(f"Trained on simulated frames and {counts}.")
+    said.append(
+        "Scores of the condition laboratory are of its validation images, which also chose the epoch, and each "
+        "image's scale was taken from its known class, so with the scale known they are optimistic."
+    )
+    if any(image["part"] == "both" for image in laboratory.images):
+        said.append("At least one class was trained and validated on parts of the same images.")
+    return tuple(said)
+
+
+# ---------------------------------------------------------------------- how long it takes
+
+
+class Pace:
+    """Says how far a long piece of work is, and how long it still takes at the pace so far."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stage = ""
+        self._began = (0.0, 0)
+
+    def line(self, progress: Progress) -> str:
+        """One line for `progress`, with the time left of this stage where it can be told."""
+        now = self._clock()
+        # "Training dual, epoch 3 of 10" and "..., epoch 4 of 10" are one stage
+        stage = f"{progress.what.split(',')[0]} {progress.total}"
+        if stage != self._stage or progress.done < self._began[1]:
+            self._stage, self._began = stage, (now, progress.done)
+        seconds, steps = now - self._began[0], progress.done - self._began[1]
+        left = f", {_duration(seconds / steps * (progress.total - progress.done))} left" if steps > 0 else ""
+        return f"{progress.what}: {progress.done} of {progress.total}{left}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
