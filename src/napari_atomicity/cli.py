@@ -465,6 +465,28 @@ def _evaluate(options: argparse.Namespace, console: Console) -> None:
         console.say(f"  {path}")
 
 
+def _models(options: argparse.Namespace, console: Console) -> None:
+    from napari_atomicity.counting import describe, store
+
+    if options.action == "show":
+        model = store.find(options.name)
+        if model.card is None:
+            raise InputError(model.problem)
+        console.say(describe.as_text(model.card, model.name))
+    elif options.action == "import":
+        model = store.import_model(options.path)
+        console.say(f"{model.name}\n  {model.path}")
+    elif options.action == "export":
+        console.say(f"{options.name}\n  {store.export_model(options.name, options.folder)}")
+    else:
+        for model in store.models():
+            about = describe.classes(model.card) if model.card is not None else ""
+            kind = "comes along" if model.bundled else str(model.path)
+            console.say(f"{model.name:<16} {about:<24} {kind}")
+            if model.problem:
+                console.remark(f"{model.name}: {model.problem}")
+
+
 # ---------------------------------------------------------------------- the options
 
 
@@ -489,7 +511,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _sizes(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part.strip().removeprefix("Pt")) for part in text.split(","))
+        return tuple(int(re.sub("^[A-Za-z]{1,2}", "", part.strip())) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of atom counts such as 19,30") from None
 
@@ -552,7 +574,27 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--frames", type=_count, default=4, metavar="N", help="mixed frames a condition; 4")
     evaluate.add_argument("--pure", type=int, default=0, metavar="N", help="pure frames a condition and class; 0")
     evaluate.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the table as CSV")
+    _models_options(command("models", _models, "list, show, import and export models"))
     return parser
+
+
+def _models_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(action="list")
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=_Parser)
+    for name, text in (
+        ("list", "all models, those that come along and your own"),
+        ("show", "the card of a model: classes, training, scores, limits"),
+        ("import", "take a model (.safetensors with its .json card) into your own"),
+        ("export", "write a model to a folder"),
+    ):
+        made = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        made.set_defaults(action=name)
+        if name in ("show", "export"):
+            made.add_argument("name", metavar="NAME")
+        if name == "import":
+            made.add_argument("path", type=Path, metavar="PATH")
+        if name == "export":
+            made.add_argument("folder", type=Path, metavar="DIR")
 
 
 def _image_options(parser: argparse.ArgumentParser) -> None:
