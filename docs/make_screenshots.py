@@ -22,6 +22,7 @@ WIDGETS = {
     "adapt": "Adapt to the image",
     "explain": "See why (Grad-CAM)",
     "export": "Export the table",
+    "models": "Models",
 }
 
 
@@ -53,7 +54,8 @@ def main() -> None:
         dock, widget = viewer.window.add_plugin_dock_widget("napari-atomicity", title)
         dock.setFloating(True)
         widget.setMinimumWidth(380)
-        dock.resize(400, max(dock.sizeHint().height(), 200))
+        # a model card wants to be read whole
+        dock.resize(400, max(dock.sizeHint().height(), 760 if name == "models" else 200))
         _until(lambda: True)
         dock.grab().save(str(folder / f"{name}.png"))
         viewer.window.remove_dock_widget(dock)

@@ -218,5 +218,27 @@ def test_a_card_without_scores_says_so_and_odd_ones_do_no_harm() -> None:
     odd = {"nominal": {"auto": {"balanced_accuracy": 0.5}}, "x": 3, "y": {"auto": {"ece": "high"}}, "z": {"auto": 1}}
     assert describe.scores(gold(metrics=odd).card) == [("nominal", "–", "50.0 %", "–", "–")]
     assert "not stated" in describe.as_text(gold().card)
-    recipe = {"conditions": ["low_dose"], "training_clusters": 5, "odd": {"a": [1, 2.5]}, "empty": None}
-    assert "5 clusters; conditions low dose; odd a 1, 2.5" in describe.as_text(gold(recipe=recipe).card)
+    recipe = {"conditions": ["low_dose"], "training_clusters": 5, "dimers": "many", "odd": {"a": [1, 2.5]}, "no": None}
+    said = dict(describe.facts(gold(recipe=recipe).card))["Trained on"]
+    assert said == "5 clusters; conditions low dose; dimers many; odd a 1, 2.5"
+    own = {"laboratory": {"share": 1.0, "images": [{"file": "a"}, {"file": "b"}]}, "training_clusters": 1234}
+    assert dict(describe.facts(gold(recipe=own).card))["Trained on"] == "1,234 clusters; 2 micrographs of a laboratory"
+
+
+def test_the_same_by_the_command_line(
+    mine: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from napari_atomicity import cli
+
+    def run(*arguments: object) -> str:
+        assert cli.main(["models", *map(str, arguments)]) == 0
+        return capsys.readouterr().out
+
+    assert run("import", file).startswith("gold\n")
+    assert [line.split()[0] for line in run().splitlines()] == ["dual", "single", "gold"]
+    assert run("list") == run()
+    assert "Au20, Au38, Au55" in run("show", "gold")
+    run("export", "gold", tmp_path / "out")
+    assert files(tmp_path / "out") == ["gold.json", "gold.safetensors"]
+    assert cli.main(["models", "show", "nothing"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

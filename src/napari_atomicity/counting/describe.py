@@ -22,6 +22,22 @@ SCORES_NOTE: Final = (
 _METHODS: Final = ("scale known", "auto", "no scale")
 _CHANNELS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 _DASH: Final = "–"
+#: entries of a recipe in words, in the order in which they are said
+_RECIPE: Final = {
+    "training_clusters": "{:,} clusters",
+    "laboratory": "{}",
+    "frames": "{:,} simulated frames",
+    "clusters": "{} clusters a frame",
+    "conditions": "conditions {}",
+    "families": "structures {}",
+    "other_sizes": "besides the classes also {} atoms",
+    "other_share": "{:.0%} of such sizes",
+    "dimers": "{:.0%} merged pairs",
+    "touching": "{:.0%} touching pairs",
+    "epochs": "{} epochs",
+    "best_epoch": "best one {}",
+    "seed": "seed {}",
+}
 
 
 def classes(card: Card) -> str:
@@ -100,15 +116,24 @@ def _number(value: object, percent: bool = False) -> str:
 
 def _training(card: Card) -> str:
     recipe = {key: value for key, value in card.recipe.items() if key not in ("class_sizes", "element")}
-    parts = []
+    known = [key for key in _RECIPE if key in recipe]
+    order = [*known, *(key for key in recipe if key not in known)]
+    parts = [_said(key, recipe[key]) for key in order if recipe[key] not in ("", None, (), [])]
     if file := card.config.get("file"):
         parts.append(f"configuration {file}")
-    if isinstance(clusters := recipe.pop("training_clusters", None), int):
-        parts.append(f"{clusters:,} clusters")
-    if isinstance(conditions := recipe.pop("conditions", None), list | tuple):
-        parts.append(f"conditions {', '.join(str(name).replace('_', ' ') for name in conditions)}")
-    parts += [f"{key.replace('_', ' ')} {_plain(value)}" for key, value in recipe.items() if value not in ("", None)]
     return "; ".join(parts) or "not stated"
+
+
+def _said(key: str, value: object) -> str:
+    """One entry of the recipe in words; one that is unknown here as it stands."""
+    if key == "laboratory" and isinstance(value, Mapping) and isinstance(images := value.get("images"), list):
+        return f"{len(images)} micrographs of a laboratory"
+    if isinstance(value, list | tuple):
+        value = _plain(value).replace("_", " ")
+    try:
+        return _RECIPE[key].format(value)
+    except (KeyError, ValueError, TypeError):
+        return f"{key.replace('_', ' ')} {_plain(value)}"
 
 
 def _plain(value: object) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
 
 _USUAL = "dual"
-_MODELS = {"dual": "Dual channel (raw and local contrast)", "single": "Single channel (raw)"}
+_MODELS = {"dual": "dual (raw and local contrast)", "single": "single (raw intensity)"}
 
 
 class ClassifyPanel(Panel):
@@ -36,7 +36,7 @@ class ClassifyPanel(Panel):
         self.model = QComboBox()
         self.model.setToolTip("Which network reads the clusters")
         narrow(self.model)
-        self._offered: list[str] = []
+        self._offered: tuple[list[str], str] = ([], "")
         self.model.activated.connect(lambda i: self._choose(model=self.model.itemData(i)))
         self.deposited = QLineEdit()
         self.deposited.setPlaceholderText("optional, for example 19, 55")
@@ -122,23 +122,24 @@ class ClassifyPanel(Panel):
 
         names = available()
         chosen = document.settings.model if document is not None else _USUAL
-        gone = chosen not in names
-        if [*names, *([chosen] if gone else [])] == self._offered:
+        missing = chosen if chosen not in names else ""
+        if (names, missing) == self._offered:
             return
-        self._offered = [*names, *([chosen] if gone else [])]
+        self._offered = names, missing
         self.model.clear()
         for model in models():
             if model.name in names and not model.problem:
                 about = f"{model.name} ({classes(model.card)})" if model.card is not None else model.name
                 self.model.addItem(_MODELS.get(model.name, about) if model.bundled else about, model.name)
-        if gone:
-            there = Path(chosen).with_suffix(".safetensors").is_file()
-            self.model.addItem(Path(chosen).stem if there else f"{Path(chosen).stem} (not there any more)", chosen)
+        if missing:
+            path = Path(missing)
+            there = path.with_suffix(".safetensors").is_file()
+            self.model.addItem(path.stem if there else f"{path.stem} (not there any more)", missing)
 
     def _manage(self) -> None:
         viewer: Any = self.bench.viewer
         if viewer is not None:
-            viewer.window.add_plugin_dock_widget("napari-atomicity", "Models")
+            viewer.window.add_plugin_dock_widget("napari-atomicity", "Models", tabify=True)
 
     def _choose(self, **values: Any) -> None:
         if self.document is not None:

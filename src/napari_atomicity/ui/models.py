@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.utils.notifications import show_info, show_warning
+from qtpy.QtGui import QTextOption
 from qtpy.QtWidgets import QFileDialog, QHeaderView, QTextBrowser, QTreeWidget, QTreeWidgetItem
 
 from napari_atomicity.counting import describe, store
@@ -46,8 +47,7 @@ class ModelsPanel(Panel):
         self.list.setColumnCount(3)
         self.list.setHeaderLabels(["Model", "Classes", "From"])
         self.list.setRootIsDecorated(False)
-        self.list.setMinimumHeight(90)
-        self.list.setMaximumHeight(170)
+        self.list.setToolTip("Bold: the model chosen for this image")
         header = self.list.header()
         if header is not None:
             header.setStretchLastSection(False)
@@ -66,6 +66,7 @@ class ModelsPanel(Panel):
         self.result = self.note()
         self.card = QTextBrowser()
         self.card.setOpenExternalLinks(True)
+        self.card.setWordWrapMode(QTextOption.WrapMode.WordWrap)
         self.card.setMinimumHeight(220)
         self.page.addWidget(self.card, 30)
 
@@ -118,6 +119,8 @@ class ModelsPanel(Panel):
         self.list.setCurrentItem(self.list.topLevelItem(0))
         self.select(before)
         self.list.blockSignals(False)
+        # as tall as it needs to be, up to eight rows
+        self.list.setFixedHeight(26 + 17 * min(max(len(found), 3), 8))
         self._show_selected()
 
     def _show_selected(self) -> None:
@@ -213,7 +216,7 @@ def as_html(model: Model) -> str:
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> str:
-    rows = [f"<tr><td><b>{heading}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>" for heading, text in pairs]
+    rows = [f"<tr><td width='84'><b>{heading}</b></td><td>{escape(text)}</td></tr>" for heading, text in pairs]
     return f"<table cellspacing='3'>{''.join(rows)}</table>"
 
 
@@ -223,7 +226,7 @@ def _scores(card: Card) -> str:
         return f"<p><b>{describe.NO_SCORES}</b></p>"
     head = "".join(_cell("th", i, text) for i, text in enumerate(describe.HEADINGS))
     body = "".join(f"<tr>{''.join(_cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in table)
-    return f"<table cellspacing='4'><tr>{head}</tr>{body}</table><p><small>{describe.SCORES_NOTE}</small></p>"
+    return f"<br><table cellspacing='4'><tr>{head}</tr>{body}</table><p><small>{describe.SCORES_NOTE}</small></p>"
 
 
 def _cell(tag: str, column: int, text: Any) -> str:

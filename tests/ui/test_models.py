@@ -1,0 +1,195 @@
+"""The manager of models in the window, and a model of another metal on the whole path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SIZES = (20, 38, 55)
+
+
+def save_gold(path: Path, seed: int = 0) -> Path:
+    """An untrained model of Au20, Au38 and Au55."""
+    import torch
+
+    from napari_atomicity.counting.bundle import Bundle, Card, save_bundle
+    from napari_atomicity.counting.network import Network
+
+    torch.manual_seed(seed)
+    network = Network(len(SIZES), 1).eval().requires_grad_(False)
+    diameters = {str(n): (0.1 * i, 0.1) for i, n in enumerate(SIZES)}
+    # nothing is rejected: the labels of an untrained network are to be seen
+    card = Card("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
+    card = replace(card, outside_threshold=1.0, outside_threshold_scaled=1.0)
+    return save_bundle(Bundle(card, network), path)
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "models"
+    monkeypatch.setenv("NAPARI_ATOMICITY_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def gold_file(tmp_path: Path) -> Path:
+    return save_gold(tmp_path / "elsewhere" / "gold.safetensors")
+
+
+def listed(panel: Any) -> list[str]:
+    return [panel.list.topLevelItem(i).text(0) for i in range(panel.list.topLevelItemCount())]
+
+
+def offered(box: Any) -> list[str]:
+    return [box.itemText(i) for i in range(box.count())]
+
+
+def test_the_card_of_each_model_can_be_read_before_any_image_is_open(desk: Any, mine: Path) -> None:
+    panel = desk.panel("Models")
+    assert listed(panel) == ["dual", "single"]
+    for name, channels in (("dual", "raw intensity and local contrast"), ("single", "raw intensity")):
+        panel.select(name)
+        text = panel.card.toPlainText()
+        assert all(word in text for word in ("Pt19, Pt30", channels, "self-calibrated", "low dose", "Limits"))
+    assert not panel.use.isEnabled() and not panel.away.isEnabled()
+
+
+def test_an_imported_model_is_offered_everywhere_at_once(
+    desk: Any, micrograph: Any, mine: Path, gold_file: Path
+) -> None:
+    desk.show(micrograph)
+    panel, count = desk.panel("Models"), desk.panel("Count atoms")
+    panel.import_from(gold_file)
+    desk.idle()
+    assert listed(panel) == ["dual", "single", "gold"]
+    assert panel.selected.name == "gold" and "Au20, Au38, Au55" in panel.card.toPlainText()
+    assert "Nobody has measured" in panel.card.toPlainText()
+    assert offered(count.model)[2:] == ["gold (Au 20, 38, 55)"]
+    desk.click(panel.use)
+    assert desk.document.settings.model == "gold"
+    assert count.model.currentText() == "gold (Au 20, 38, 55)"
+
+
+def test_a_file_that_is_no_model_is_refused_in_one_sentence(desk: Any, mine: Path, tmp_path: Path) -> None:
+    panel = desk.panel("Models")
+    wrong = tmp_path / "weights.pt"
+    wrong.write_bytes(b"?")
+    panel.import_from(wrong)
+    desk.idle()
+    assert listed(panel) == ["dual", "single"]
+    assert "run programs" in desk.notes[-1]
+
+
+def test_export_and_import_by_their_buttons(
+    desk: Any, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    panel = desk.panel("Models")
+    panel.select("single")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(tmp_path / "out"))
+    desk.click(panel.give)
+    exported = tmp_path / "out" / "single.safetensors"
+    assert exported.is_file() and exported.with_suffix(".json").is_file()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(exported), ""))
+    desk.click(panel.bring)
+    assert "here already" in desk.notes[-1]
+
+
+def test_a_model_of_another_metal_counts_colours_and_explains(
+    desk: Any, micrograph: Any, mine: Path, gold_file: Path
+) -> None:
+    from napari_atomicity.palette import colours
+    from napari_atomicity.ui.theme import UNLABELLED, rgb
+
+    save_gold(mine / "gold.safetensors")
+    desk.show(micrograph)
+    panel = desk.panel("Atomicity")
+    _, find, count, _, explain, _ = (step.panel for step in panel.steps)
+    desk.click(find.search)
+    count.model.activated.emit(count.model.findData("gold"))
+    count.deposited.setText("Au20, 38 55")
+    count.deposited.editingFinished.emit()
+    assert desk.document.settings.deposited == SIZES
+    desk.click(count.run)
+    labels = set(desk.document.table.rows["label"]) - {""}
+    assert labels and labels <= {"Au20", "Au38", "Au55"}
+    # an untrained network may give all clusters one label; a person's labels bring in the others
+    for row, label in enumerate(("Au20", "Au38", "Au55")):
+        desk.document.annotate([int(desk.document.table.ids[row])], label)
+    desk.qtbot.wait(60)
+    palette = colours(SIZES, "Au") | {"": UNLABELLED}
+    expected = [rgb(palette[label]) for label in desk.document.table.final_labels]
+    np.testing.assert_allclose(desk.points.border_color[:, :3], expected, atol=1e-6)
+    shown = [cell.text() for (_, column), cell in sorted(count.legend._cells.items()) if column == 1]
+    assert shown == ["class", "Au20", "Au38", "Au55", "other"]
+    assert count.chart._final["label"].tolist() == ["Au20", "Au38", "Au55", "other"]
+    assert explain._labels() == ["each cluster's own class", "Au20", "Au38", "Au55"]
+    explain.target.value = 2
+    desk.click(explain.all)
+    assert len(desk.document.attribution.ids) == len(desk.document.table)
+    # back to platinum: the classes follow, and the number of a class means nothing any more
+    count.model.activated.emit(count.model.findData("single"))
+    count.deposited.setText("")
+    count.deposited.editingFinished.emit()
+    desk.click(count.run)
+    assert explain._labels()[1:] == ["Pt19", "Pt30", "Pt41", "Pt55", "Pt70"] and explain.target.value == -1
+    assert not any(label.startswith("Au") for label in desk.document.table.rows["label"])
+
+
+def test_removing_the_model_in_use_leaves_its_results_and_the_next_count_says_what_is_missing(
+    desk: Any, micrograph: Any, mine: Path
+) -> None:
+    save_gold(mine / "gold.safetensors")
+    desk.show(micrograph)
+    desk.document.choose(model="gold")
+    panel, count, find = desk.panel("Models"), desk.panel("Count atoms"), desk.panel("Find clusters")
+    desk.click(find.search)
+    desk.click(count.run)
+    table = desk.document.table
+    panel.select("gold")
+    desk.click(panel.away)
+    assert desk.document.table is table and desk.document.state.bundle.card.name == "gold"
+    assert listed(panel) == ["dual", "single"]
+    assert "removed" in panel.result.text()
+    assert count.model.currentText() == "gold (not there any more)"
+    desk.click(count.run)
+    assert desk.notes[-1].startswith("There is no model named 'gold' here (any more)")
+    assert desk.document.table is table
+
+
+def test_another_model_is_not_silently_replaced_by_the_adapted_one(
+    desk: Any, micrograph: Any, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_path import _adapt_always
+
+    save_gold(mine / "gold.safetensors")
+    _adapt_always(monkeypatch)
+    desk.show(micrograph)
+    panel = desk.panel("Atomicity")
+    _, find, count, adapt, _, _ = (step.panel for step in panel.steps)
+    desk.click(find.search)
+    desk.document.choose(model="single")
+    desk.click(adapt.run)
+    adapted = desk.document.state.bundle
+    desk.click(count.run)
+    assert desk.document.state.bundle is adapted
+    desk.document.choose(model="gold")
+    desk.click(count.run)
+    assert desk.document.state.bundle.card.name == "gold" and desk.document.state.adaptation is None
+
+
+def test_models_that_cannot_be_used_say_why_and_are_not_offered(desk: Any, micrograph: Any, mine: Path) -> None:
+    save_gold(mine / "gold.safetensors")
+    (mine / "gold.json").write_text("{")
+    desk.show(micrograph)
+    panel, count = desk.panel("Models"), desk.panel("Count atoms")
+    panel.select("gold")
+    assert "cannot be used" in panel.card.toPlainText() and "JSON" in panel.card.toPlainText()
+    assert not panel.use.isEnabled() and not panel.give.isEnabled() and panel.away.isEnabled()
+    assert len(offered(count.model)) == 2
+    desk.click(count.manage)
