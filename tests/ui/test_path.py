@@ -87,7 +87,9 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     assert panel.steps[1].state.toolTip().startswith(f"{len(desk.document.table)} clusters")
     desk.click(count.run)
     base = desk.document.table
-    assert (base.rows["source"] == "base").all()
+    # of a cluster at the rim too little may be seen for any label
+    assert (base.rows["source"] == np.where(base.rows["label"] == "", "", "base")).all()
+    assert (base.rows["source"] == "base").mean() > 0.8
     desk.document.annotate([int(base.ids[0])], "Pt70")
     annotated = desk.document.table
     desk.click(adapt.run)
@@ -137,14 +139,17 @@ def test_counting_again_after_an_edit_labels_the_new_cluster(bench_with_model: A
     desk = bench_with_model
     panel = desk.panel("Atomicity")
     desk.click(panel.analyse)
-    desk.document.edit("Delete", desk.document.table.drop([0]), [])
+    first = int(desk.document.table.ids[0])
+    desk.document.edit("Delete", desk.document.table.drop([first]), [])
+    before = int((desk.document.table.rows["label"] == "").sum())  # what the rim cuts too short
     desk.points.add([100.0, 100.0])
     desk.idle()
-    assert (desk.document.table.rows["label"] == "").sum() == 1
+    assert (desk.document.table.rows["label"] == "").sum() == before + 1
     count = panel.steps[2].panel
     assert "count again" in count.remarks.text()
     desk.click(count.run)
-    assert (desk.document.table.rows["label"] != "").all()
+    assert (desk.document.table.rows["label"] == "").sum() == before
+    assert desk.document.table.rows["label"].iloc[-1] != ""
 
 
 def test_ratios_and_colours_follow_a_persons_label(bench_with_model: Any) -> None:
