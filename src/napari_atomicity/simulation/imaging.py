@@ -8,13 +8,16 @@ than their sum (channelling), which a small enhancement of close pairs imitates.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import least_squares
 from scipy.special import erf
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.simulation.optics import Optics
 from napari_atomicity.simulation.structures import ELEMENTS
 
 Image = npt.NDArray[np.float32]
@@ -26,6 +29,31 @@ _ALIGNED_WITHIN_NM: Final = 0.03
 #: HAADF signal of an atom grows with this power of its atomic number
 Z_EXPONENT: Final = 1.65
 _FWHM_TO_SIGMA: Final = 1 / 2.3548
+#: width of a probe's tail over that of its core
+TAIL_WIDTH: Final = 2.5
+#: heights above the support at which a probe is fitted, nm
+HEIGHTS_NM: Final = (-0.3, 0.8, 1.9)
+#: an atom's own response falls with spatial frequency as exp(-reach q) (multislice, 200 and 300 kV, 60 to 150 mrad)
+_ATOM_REACH_NM: Final = 0.0095
+_TILE_PX: Final = 64
+#: Gaussians are drawn to this many sigmas
+_REACH: Final = 4.0
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One of the Gaussians that together make the image of an atom.
+
+    Attributes
+    ----------
+    sigma_nm
+        Its width.
+    shares
+        Its part of the atom's signal at the heights `HEIGHTS_NM`; may be negative (the dark middle of a ring).
+    """
+
+    sigma_nm: float
+    shares: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -37,18 +65,27 @@ class Probe:
     fwhm_nm
         Full width at half maximum of an atom in focus, nm.
     depth_blur
-        Width added (in quadrature) for every nm that an atom lies away from focus, nm per nm.
+        Width added (in quadrature) for every nm that an atom lies away from focus, nm per nm; of a round probe about
+        1.4 times the convergence angle in rad.
     focus_nm
         Height that is in focus, nm above the support.
+    tail
+        Share of the signal in a tail `TAIL_WIDTH` times as wide.
+    spots
+        Gaussians fitted to the optics; where given, they are the probe and `depth_blur` and `tail` do not count.
     """
 
     fwhm_nm: float
     depth_blur: float = 0.0
     focus_nm: float = 0.0
+    tail: float = 0.0
+    spots: tuple[Spot, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.fwhm_nm > 0:
             raise InputError(f"A probe of width {self.fwhm_nm} nm images nothing; give a width above zero.")
+        if not 0 <= self.tail < 1:
+            raise InputError(f"A tail cannot hold {self.tail} of the signal; give a share from 0 to below 1.")
 
     @classmethod
     def from_optics(
@@ -58,8 +95,9 @@ class Probe:
         defocus_nm: float = 0.0,
         cs_mm: float = 0.0,
         source_fwhm_nm: float = 0.08,
+        focal_spread_nm: float = 0.0,
     ) -> Probe:
-        """The probe of a microscope.
+        """The probe of a microscope, by wave optics: diffraction rings, tails, source and an atom's own size.
 
         Parameters
         ----------
@@ -73,15 +111,23 @@ class Probe:
             Spherical aberration in mm.
         source_fwhm_nm
             Width of the image of the source, nm.
+        focal_spread_nm
+            Standard deviation of the focus by the spread of energies, nm.
         """
-        diffraction = 0.51 * wavelength_nm(voltage_kv) / (convergence_mrad * 1e-3)
-        spherical = 0.5 * cs_mm * 1e6 * (convergence_mrad * 1e-3) ** 3
-        width = float(np.sqrt(diffraction**2 + spherical**2 + source_fwhm_nm**2))
-        return cls(width, depth_blur=1.4 * convergence_mrad * 1e-3, focus_nm=defocus_nm)
+        return _fitted(Optics(voltage_kv, convergence_mrad, defocus_nm, cs_mm, focal_spread_nm, source_fwhm_nm))
 
-    def width_nm(self, height_nm: Floats) -> Floats:
-        """Full width at half maximum of atoms at heights above the support, nm."""
-        return np.hypot(self.fwhm_nm, self.depth_blur * (np.asarray(height_nm) - self.focus_nm))
+    def components(self, heights_nm: Floats) -> tuple[Floats, Floats]:
+        """Gaussians of atoms at heights above the support: (n, c) sigmas in nm and (n, c) shares of the signal."""
+        heights = np.asarray(heights_nm, dtype=float)
+        if self.spots:
+            between = _parabolas(np.clip(heights, HEIGHTS_NM[0], HEIGHTS_NM[-1]))
+            sigma = np.broadcast_to([spot.sigma_nm for spot in self.spots], (len(heights), len(self.spots)))
+            return np.asarray(sigma), between @ np.array([spot.shares for spot in self.spots]).T
+        core = np.hypot(self.fwhm_nm, self.depth_blur * (heights - self.focus_nm)) * _FWHM_TO_SIGMA
+        if not self.tail:
+            return core[:, None], np.ones((len(heights), 1))
+        sigma = np.column_stack([core, TAIL_WIDTH * core])
+        return sigma, np.broadcast_to([1 - self.tail, self.tail], sigma.shape)
 
     def render(self, shape: tuple[int, int], pixel_size_nm: float, atoms_px: Floats, weights: Floats) -> Image:
         """Signal density of atoms in units of lone platinum atoms per nm².
@@ -101,12 +147,63 @@ class Probe:
         -------
         (y, x) float32.
         """
-        return render_atoms(shape, pixel_size_nm, atoms_px[:, :2], weights, self.width_nm(atoms_px[:, 2]))
+        sigma, share = self.components(atoms_px[:, 2])
+        return _render(shape, pixel_size_nm, atoms_px[:, :2], weights[:, None] * share, sigma)
 
 
-def wavelength_nm(voltage_kv: float) -> float:
-    """Relativistic wavelength of an electron, nm."""
-    return float(1.226426 / np.sqrt(voltage_kv * 1e3 * (1 + 0.97847e-6 * voltage_kv * 1e3)))
+def _parabolas(heights_nm: Floats) -> Floats:
+    """(n, 3) Lagrange weights of the three `HEIGHTS_NM`."""
+    low, middle, high = HEIGHTS_NM
+    return np.column_stack(
+        [
+            (heights_nm - middle) * (heights_nm - high) / ((low - middle) * (low - high)),
+            (heights_nm - low) * (heights_nm - high) / ((middle - low) * (middle - high)),
+            (heights_nm - low) * (heights_nm - middle) / ((high - low) * (high - middle)),
+        ]
+    )
+
+
+@lru_cache(maxsize=256)
+def _fitted(optics: Optics) -> Probe:
+    """Gaussians fitted to the transfer of the optics at three heights: common widths, shares by height.
+
+    The fit is made among spatial frequencies, where an atom's image is the product of the probe's transfer, the
+    source's and the atom's own; by Parseval it is a least-squares fit of the image itself.
+    """
+    q = np.linspace(0.2, min(2 * optics.cutoff, 1.6 / max(optics.source_fwhm_nm, 0.04)), 40)
+    aim = optics.transfer(q, np.array(HEIGHTS_NM)) * np.exp(-_ATOM_REACH_NM * q)
+    importance = np.sqrt(q + 0.5)
+
+    def shares(log_sigma: Floats) -> tuple[Floats, Floats]:
+        """Shares that add up to one, (c, 3), and what the fit leaves."""
+        waves = np.exp(-2 * (np.pi * np.exp(log_sigma)[:, None] * q) ** 2)
+        apart = ((waves[:-1] - waves[-1]) * importance).T
+        rest = ((aim - waves[-1]) * importance).T
+        ridge = 1e-2 * np.eye(len(log_sigma) - 1)
+        free = np.linalg.lstsq(np.vstack([apart, ridge]), np.vstack([rest, np.zeros((len(ridge), 3))]), rcond=None)[0]
+        return np.vstack([free, 1 - free.sum(axis=0)]), (apart @ free - rest).ravel()
+
+    narrow = np.hypot(0.51 / (2 * optics.cutoff) * 2, optics.source_fwhm_nm) * _FWHM_TO_SIGMA
+    spread = max(abs(optics.defocus_nm - h) for h in HEIGHTS_NM) * optics.convergence_mrad * 1e-3
+    start = np.log(narrow) + np.log1p(0.4 * spread / narrow) + np.array([0.0, 0.5, 1.2])
+    found = least_squares(lambda x: shares(x)[1], start, max_nfev=25).x
+    table = shares(found)[0]
+    spots = tuple(
+        Spot(float(sigma), (float(s[0]), float(s[1]), float(s[2])))
+        for sigma, s in zip(np.exp(found), table, strict=True)
+    )
+    return Probe(_half_width(spots), focus_nm=optics.defocus_nm, spots=spots)
+
+
+def _half_width(spots: tuple[Spot, ...]) -> float:
+    """Full width at half maximum of an atom on the support, nm."""
+    r = np.linspace(0, 1.5, 1500)
+    share = _parabolas(np.zeros(1))[0]
+    density = sum(
+        float(share @ spot.shares) / spot.sigma_nm**2 * np.exp(-0.5 * (r / spot.sigma_nm) ** 2) for spot in spots
+    )
+    profile = np.asarray(density)
+    return float(2 * r[np.flatnonzero(profile >= profile.max() / 2)[-1]])
 
 
 def atom_weights(positions_nm: Floats, element: str = "Pt") -> Floats:
@@ -131,13 +228,9 @@ def atom_weights(positions_nm: Floats, element: str = "Pt") -> Floats:
 
 
 def render_atoms(
-    shape: tuple[int, int],
-    pixel_size_nm: float,
-    centres_px: npt.NDArray[np.float64],
-    weights: npt.NDArray[np.float64],
-    fwhm_nm: npt.NDArray[np.float64],
+    shape: tuple[int, int], pixel_size_nm: float, centres_px: Floats, weights: Floats, fwhm_nm: Floats
 ) -> Image:
-    """Signal density of atoms, in atoms per nm².
+    """Signal density of atoms that are Gaussian spots, in atoms per nm².
 
     Parameters
     ----------
@@ -156,27 +249,39 @@ def render_atoms(
     -------
     (y, x) float32; its sum times the pixel area is the sum of the weights, but for what falls outside.
     """
-    image = np.zeros(shape[0] * shape[1])
-    sigma = fwhm_nm * _FWHM_TO_SIGMA / pixel_size_nm
-    half = int(np.ceil(3.6 * sigma.max())) + 1 if len(sigma) else 1
-    offsets = np.arange(-half, half + 1)
-    for start in range(0, len(weights), 4096):
-        part = slice(start, start + 4096)
-        rows, gy = _spot(centres_px[part, 0], sigma[part], offsets)
-        cols, gx = _spot(centres_px[part, 1], sigma[part], offsets)
-        value = (weights[part, None] * gy)[:, :, None] * gx[:, None, :]
-        inside = ((rows >= 0) & (rows < shape[0]))[:, :, None] & ((cols >= 0) & (cols < shape[1]))[:, None, :]
-        index = np.clip(rows, 0, shape[0] - 1)[:, :, None] * shape[1] + np.clip(cols, 0, shape[1] - 1)[:, None, :]
-        image += np.bincount(index.ravel(), (value * inside).ravel(), minlength=image.size)
-    return (image.reshape(shape) / pixel_size_nm**2).astype(np.float32)
+    return _render(shape, pixel_size_nm, centres_px, weights[:, None], fwhm_nm[:, None] * _FWHM_TO_SIGMA)
 
 
-def _spot(
-    centre: npt.NDArray[np.float64], sigma: npt.NDArray[np.float64], offsets: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Pixel indices and the share of a Gaussian that each of them collects, along one axis."""
-    index = np.floor(centre + 0.5).astype(np.int64)[:, None] + offsets
-    edge = (np.concatenate([index - 0.5, index[:, -1:] + 0.5], axis=1) - centre[:, None]) / (
-        np.sqrt(2) * sigma[:, None]
-    )
-    return index, np.diff(0.5 * erf(edge), axis=1)
+def _render(shape: tuple[int, int], pixel_size_nm: float, centres_px: Floats, amounts: Floats, sigma: Floats) -> Image:
+    """Sum of round Gaussians, (n, c) `amounts` of (n, c) widths `sigma` in nm, integrated over each pixel.
+
+    Gaussians separate into rows and columns, so the atoms of a tile are one matrix product.
+    """
+    image = np.zeros(shape)
+    inside = (centres_px > -0.5 - 8 / pixel_size_nm).all(axis=1) & (
+        centres_px < np.array(shape) + 8 / pixel_size_nm
+    ).all(axis=1)
+    tile = np.floor(centres_px[inside] / _TILE_PX).astype(np.int64)
+    order = np.lexsort(tile.T)
+    borders = np.flatnonzero(np.any(np.diff(tile[order], axis=0), axis=1)) + 1
+    for group in np.split(np.flatnonzero(inside)[order], borders):
+        if not len(group):
+            continue
+        places, width = centres_px[group], sigma[group] / pixel_size_nm
+        reach = _REACH * width.max() + 1
+        low = np.clip(np.floor(places.min(axis=0) - reach), 0, shape).astype(int)
+        high = np.clip(np.ceil(places.max(axis=0) + reach) + 1, 0, shape).astype(int)
+        if (high <= low).any():
+            continue
+        rows = _pixel_shares(places[:, 0], width, low[0], high[0]) * amounts[group].reshape(-1, 1)
+        columns = _pixel_shares(places[:, 1], width, low[1], high[1])
+        image[low[0] : high[0], low[1] : high[1]] += rows.T @ columns
+    return (image / pixel_size_nm**2).astype(np.float32)
+
+
+def _pixel_shares(centre: Floats, sigma: Floats, low: int, high: int) -> Floats:
+    """(n * c, high - low) share of each Gaussian that the pixels from `low` to `high` collect, along one axis."""
+    edges = np.arange(low, high + 1) - 0.5
+    scale = 1 / (np.sqrt(2) * sigma)
+    inside = erf((edges - centre[:, None, None]) * scale[:, :, None])
+    return np.asarray(0.5 * np.diff(inside, axis=-1).reshape(-1, high - low))
