@@ -6,33 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from counting.synthetic import SIZES, blobs, trained_bundle
+from counting.synthetic import SIZES, trained_bundle
 from napari_atomicity.counting.bundle import load_bundle, save_bundle, weights_sha256
-from napari_atomicity.counting.patches import normalise
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain
 from napari_atomicity.training.evaluate import evaluate_steps, expected_calibration_error, scored_steps, scores
 from napari_atomicity.training.library import Library, Recipe, label_image, labelled_frame
 from napari_atomicity.training.loop import TrainingConfig, calibrated_steps, train, train_steps
-
-
-def _library(n, seed, sizes=(*SIZES, 10, 120), scale=7.0):
-    """Labelled blobs in frames of fifty, as the simulator and the detector would deliver them."""
-    n_atoms = np.random.default_rng(seed).choice(sizes, n)
-    windows, diameter, intensity = blobs(n_atoms, seed=seed, gain=scale)
-    patches = normalise((windows - 400) / 7 + 400, diameter, intensity)
-    return Library(
-        raw=patches.raw.astype(np.float16),
-        noise=patches.noise,
-        log_integral=patches.log_integral,
-        diameter_nm=diameter,
-        flag=np.full(n, "ok"),
-        n_atoms=n_atoms,
-        whole=np.ones(n, dtype=bool),
-        log_scale=np.full(n, np.log(scale)),
-        frame=np.arange(n) // 50,
-        condition=np.where(np.arange(n) // 50 % 2, "even", "odd"),
-    )
+from training.libraries import blob_library
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +23,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def tiny(config):
-    return train(config, _library(320, 1), _library(200, 2))
+    return train(config, blob_library(320, 1), blob_library(200, 2))
 
 
 def test_a_simulated_frame_is_labelled_by_its_truth(simulated):
@@ -67,14 +48,14 @@ def test_frames_of_a_recipe_are_repeatable_and_splits_differ():
 
 
 def test_outsiders_are_dimers_strangers_and_sizes_far_from_any_class():
-    library = replace(_library(6, 0), n_atoms=np.array([19, 20, 8, 120, 48, 41]),
+    library = replace(blob_library(6, 0), n_atoms=np.array([19, 20, 8, 120, 48, 41]),
                       whole=np.array([True, True, True, True, True, False]))  # fmt: skip
     assert library.is_outside(SIZES).tolist() == [False, False, True, True, False, True]
     assert library.class_index(SIZES).tolist() == [0, -1, -1, -1, -1, -1]
 
 
 def test_a_library_survives_its_file(tmp_path):
-    library = _library(20, 0)
+    library = blob_library(20, 0)
     library.save(tmp_path / "some" / "library.npz")
     again = Library.load(tmp_path / "some" / "library.npz")
     np.testing.assert_array_equal(again.raw, library.raw)
@@ -94,7 +75,7 @@ def test_training_gives_a_bundle_that_saves_loads_and_says_what_it_is(tiny, tmp_
 
 def test_training_reports_every_step_and_is_repeatable(config):
     short = replace(config, epochs=1)
-    library, validation = _library(192, 1), _library(200, 2)
+    library, validation = blob_library(192, 1), blob_library(200, 2)
     seen, steps = [], train_steps(short, library, validation)
     first = drain(steps, seen.append)
     assert all(isinstance(one, Progress) for one in seen) and len(seen) >= 192 // 32
@@ -103,7 +84,7 @@ def test_training_reports_every_step_and_is_repeatable(config):
 
 def test_a_class_without_clusters_is_said_before_training(config):
     with pytest.raises(InputError, match="70 atoms"):
-        next(train_steps(config, _library(300, 1, sizes=(19, 30, 41, 55)), _library(200, 2)))
+        next(train_steps(config, blob_library(300, 1, sizes=(19, 30, 41, 55)), blob_library(200, 2)))
 
 
 def test_calibration_finds_an_exaggerated_network_out():
@@ -112,7 +93,7 @@ def test_calibration_finds_an_exaggerated_network_out():
 
     import torch
 
-    validation = _library(400, 4)
+    validation = blob_library(400, 4)
     honest = drain(calibrated_steps(trained_bundle(), validation))
     network = copy.deepcopy(trained_bundle().network)
     with torch.no_grad():
@@ -138,7 +119,7 @@ def test_the_scores_know_a_perfect_and_a_blind_method():
 
 
 def test_scores_end_up_in_the_card(tiny):
-    library = _library(150, 6)
+    library = blob_library(150, 6)
     bundle = drain(scored_steps(tiny, library))
     assert set(bundle.card.metrics) == {"odd", "even", "pooled"}
     predictions = drain(evaluate_steps(tiny, library))

@@ -192,10 +192,10 @@ def _conditions() -> tuple[str, ...]:
     return tuple(CONDITIONS)
 
 
-def _families(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError
-    return tuple(value)
+def _known_families() -> tuple[str, ...]:
+    from napari_atomicity.simulation.structures import FAMILIES
+
+    return FAMILIES
 
 
 def _one_of(*choices: str) -> Key:
@@ -222,7 +222,7 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
         "other_share": _SHARE,
         "dimers": _SHARE,
         "touching": _SHARE,
-        "families": Key("a list of the simulator's families of structures", _families),
+        "families": _names("a list of the simulator's families of structures", _known_families),
     },
     "laboratory": {
         "folder": _text("the path of a folder", r".+"),
@@ -272,7 +272,8 @@ def _parsed(section: str, key: str, value: Any) -> Any:
     try:
         return KEYS[section][key].parse(value)
     except ValueError:
-        extra = f" ({', '.join(_conditions())})" if key == "conditions" else ""
+        known = {"conditions": _conditions, "families": _known_families}
+        extra = f" ({', '.join(known[key]())})" if key in known else ""
         raise InputError(f"{full} is {value!r}; it must be {KEYS[section][key].allowed}{extra}.") from None
 
 
@@ -288,7 +289,7 @@ def _built(found: dict[str, dict[str, Any]], path: Path, text: str) -> RunConfig
     element = top.get("element", "Pt")
     recipe = _recipe(top["classes"], element, simulation or {})
     if simulation is not None:
-        _check_element(element)
+        _check_element(element, recipe.families)
     name = top["name"] if "name" in top else _parsed("", "name", path.stem)
     defaults: dict[str, Any] = {"patience": 5, "device": "auto"}
     training = TrainingConfig(
@@ -307,14 +308,17 @@ def _built(found: dict[str, dict[str, Any]], path: Path, text: str) -> RunConfig
     )
 
 
-def _check_element(element: str) -> None:
-    from napari_atomicity.simulation.structures import ELEMENTS
+def _check_element(element: str, families: tuple[str, ...] | None) -> None:
+    from napari_atomicity.simulation.structures import ELEMENTS, families_of
 
     if element not in ELEMENTS:
         raise InputError(
             f"element is {element!r}; the simulator knows {', '.join(ELEMENTS)}, so remove the section [simulation] "
             "and train on the laboratory's micrographs alone."
         )
+    known = families_of(element)
+    if families is not None and not set(families) <= set(known):
+        raise InputError(f"simulation.families is {list(families)}; for {element} choose from {', '.join(known)}.")
 
 
 def _recipe(classes: tuple[int, ...], element: str, simulation: Mapping[str, Any]) -> Recipe:

@@ -98,9 +98,9 @@ def laboratory_steps(
     found = _class_folders(folder, class_sizes, element)
     images: list[_Image] = []
     messages: list[str] = []
-    total = sum(len(paths) for paths in found.values())
+    total = sum(len(paths) for _, paths in found.values())
     done = 0
-    for size, paths in found.items():
+    for size, (name, paths) in found.items():
         reasons: list[str] = []
         usable: list[_Image] = []
         for path in paths:
@@ -112,8 +112,7 @@ def laboratory_steps(
                 raise InputError(str(error)) from None
             except InputError as error:
                 reasons.append(_reason(path, error))
-        name = f"the folder {folder.name}/{paths[0].parent.name}" if paths else f"the folder of {element}{size}"
-        _check_class(name, f"{element}{size}", usable, reasons)
+        _check_class(f"{folder.name}/{name}", f"{element}{size}", usable, reasons)
         messages += [f"{reason.rstrip('.')}; this image is left out." for reason in reasons]
         images += usable
     messages += _odd(images)
@@ -140,12 +139,13 @@ def with_merged_pairs(library: Library, rng: np.random.Generator) -> Library:
 # ---------------------------------------------------------------------- folders and files
 
 
-def _class_folders(folder: Path, class_sizes: tuple[int, ...], element: str) -> dict[int, list[Path]]:
+def _class_folders(folder: Path, class_sizes: tuple[int, ...], element: str) -> dict[int, tuple[str, list[Path]]]:
+    """Name of each class's folder and the image files in it."""
     from napari_atomicity.io.formats import SUFFIXES
 
     if not folder.is_dir():
         raise InputError(f"laboratory.folder is {folder}, which is no folder; correct the key.")
-    found: dict[int, list[Path]] = {}
+    found: dict[int, tuple[str, list[Path]]] = {}
     for path in sorted(folder.iterdir()):
         if not path.is_dir() or path.name.startswith((".", "_")):
             continue
@@ -163,7 +163,8 @@ def _class_folders(folder: Path, class_sizes: tuple[int, ...], element: str) -> 
                 f"The folder {folder.name}/{path.name} is none of the classes {', '.join(map(str, class_sizes))}; "
                 "add it to the key classes or move it elsewhere."
             )
-        found[n] = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        files = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        found[n] = (path.name, sorted(files))
     missing = [size for size in class_sizes if size not in found]
     if missing:
         raise InputError(
@@ -251,11 +252,11 @@ def _frames(
 # ---------------------------------------------------------------------- is it enough, is it odd
 
 
-def _check_class(name: str, label: str, usable: list[_Image], reasons: list[str]) -> None:
+def _check_class(folder: str, label: str, usable: list[_Image], reasons: list[str]) -> None:
     if not usable:
         why = "; ".join(reason.rstrip(".") for reason in reasons[:5]) or "there is no image in it"
         more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
-        raise InputError(f"No usable image for {label} in {name}: {why}{more}.")
+        raise InputError(f"No usable image for {label} in the folder {folder}: {why}{more}.")
     n = sum(len(image.library) for image in usable)
     if n < LEAST_OF_A_CLASS:
         images = "1 image" if len(usable) == 1 else f"{len(usable)} images"

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,6 +19,9 @@ import numpy.typing as npt
 from napari_atomicity.counting.patches import Patches
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.progress import Progress, Steps
+
+if TYPE_CHECKING:
+    from napari_atomicity.simulation.structures import StructureLibrary
 
 #: a detection this near to a true centre is that cluster
 MATCH_NM: Final = 0.5
@@ -160,10 +163,12 @@ def simulate_library_steps(
         by the hash of the recipe and of the code that makes frames, so that a changed simulator starts a new one.
     """
     chunks = [range(start, min(start + _CHUNK, n_frames)) for start in range(0, n_frames, _CHUNK)]
-    folder = None if cache is None else cache / f"{split}-{library_key(recipe)}"
+    folder = None if cache is None else cache / f"{split}-{library_key(recipe, split)}"
     found = {} if folder is None else {chunk.start: _cached(folder, chunk) for chunk in chunks}
     parts = {start: part for start, part in found.items() if part is not None}
     missing = [index for chunk in chunks if chunk.start not in parts for index in chunk]
+    if missing:
+        yield from _structures(recipe, split).make_steps((*recipe.class_sizes, *recipe.other_sizes))
     made: list[Library] = []
     for part in _frames(recipe, split, missing, workers):
         made.append(part)
@@ -177,12 +182,18 @@ def simulate_library_steps(
     return Library.join([parts[chunk.start] for chunk in chunks])
 
 
-def library_key(recipe: Recipe) -> str:
+def _structures(recipe: Recipe, split: str) -> StructureLibrary:
+    from napari_atomicity.simulation.structures import library
+
+    return library(split, recipe.element, recipe.families)
+
+
+def library_key(recipe: Recipe, split: str) -> str:
     """Hash of the recipe and of the code that turns it into labelled patches, for the name of the cache."""
     package = Path(__file__).parent.parent
     sources = [*(package / "simulation").rglob("*.py"), *(package / "detection").rglob("*.py")]
     sources += [package / "counting" / "patches.py", Path(__file__)]
-    digest = hashlib.sha256(recipe.sha256.encode())
+    digest = hashlib.sha256(f"{recipe.sha256} {_structures(recipe, split).per_size}".encode())
     for path in sorted(sources):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

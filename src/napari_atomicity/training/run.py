@@ -157,8 +157,11 @@ def _described(bundle: Bundle, config: RunConfig, laboratory: LaboratoryData | N
 
 
 def _limits(config: RunConfig, laboratory: LaboratoryData | None) -> tuple[str, ...]:
-    sizes = ", ".join(map(str, config.training.recipe.class_sizes))
-    said = [f"Tells apart clusters of {config.training.recipe.element} with {sizes} atoms; other sizes are `other`."]
+    recipe = config.training.recipe
+    sizes = ", ".join(map(str, recipe.class_sizes))
+    said = [f"Tells apart clusters of {recipe.element} with {sizes} atoms; other sizes are `other`."]
+    if config.simulation is not None and "emt" in (recipe.families or ()):
+        said.append("Scored on structures of a potential that it was trained on.")
     if laboratory is None:
         return (
             *said,
