@@ -279,9 +279,15 @@ def test_an_output_folder_that_is_a_file_is_said(run, image, tmp_path):
 
 @pytest.mark.slow
 def test_train_and_evaluate_go_from_nothing_to_scores(run, tmp_path):
-    code, _, err = run("train", "-o", tmp_path, "--kind", "single", "--frames", 8, "--epochs", 3)
+    config = tmp_path / "small.toml"
+    config.write_text(
+        "classes = [19, 30, 55]\nchannels = ['raw']\n[simulation]\nframes = 8\nclusters = 40\nother_sizes = [12]\n"
+        "[training]\nepochs = 3\nbatch = 32\ndevice = 'cpu'\n"
+    )
+    code, out, err = run("train", config, "-o", tmp_path)
+    assert code == 0 and "small.safetensors" in out
+    assert any("clusters to train on" in line for line in err)
+    code, out, err = run("evaluate", "--model", tmp_path / "small.safetensors", "--frames", 1, "-o", tmp_path)
     assert (code, err) == (0, [])
-    code, out, err = run("evaluate", "--model", tmp_path / "single.safetensors", "--frames", 8, "-o", tmp_path)
-    assert (code, err) == (0, [])
-    scores = pd.read_csv(tmp_path / "single.scores.csv")
+    scores = pd.read_csv(tmp_path / "small.scores.csv")
     assert "pooled" in set(scores["condition"]) and "pooled" in out

@@ -142,3 +142,16 @@ def test_the_models_that_come_along_were_made_by_the_committed_configurations(na
         pytest.skip("these weights are older than the configurations")
     assert card.config["sha256"] == config.sha256
     assert card.config["text"] == (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def test_the_documentation_names_every_key_and_its_example_is_valid(repository):
+    text = (repository / "docs" / "training.md").read_text(encoding="utf-8")
+    example = repository / "docs" / "examples" / "au.toml"
+    for keys in KEYS.values():
+        for key in keys:
+            assert f"`{key}`" in text
+    content = example.read_text(encoding="utf-8")
+    assert content.split("\n\n", 1)[1].strip() in text
+    config = read_config(example)
+    assert config.training.recipe.class_sizes == (20, 38, 55, 92) and config.training.recipe.element == "Au"
+    assert config.simulation is not None and config.laboratory is not None
