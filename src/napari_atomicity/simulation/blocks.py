@@ -102,13 +102,14 @@ def _outline(angle: Positions, rng: np.random.Generator) -> Positions:
 
 def _relaxed(atoms: Positions, spacing: float, steps: int = 60) -> Positions:
     """Soft spheres that push overlaps apart while a weak pull keeps the cluster together on the support."""
+    from scipy.spatial.distance import cdist
+
     atoms = atoms.copy()
     for step in range(steps):
-        apart = atoms[:, None] - atoms[None]
-        distance = np.sqrt((apart**2).sum(-1)) + 1e-9
+        distance = cdist(atoms, atoms) + 1e-9
         np.fill_diagonal(distance, np.inf)
         push = 0.25 * np.clip(0.97 * spacing - distance, 0, None) / distance
-        atoms += (push[..., None] * apart).sum(axis=1)
+        atoms += push.sum(axis=1, keepdims=True) * atoms - push @ atoms
         if step < steps - 15:
             atoms[:, :2] -= 0.006 * (atoms[:, :2] - atoms[:, :2].mean(axis=0))
         np.clip(atoms[:, 2], 0, None, out=atoms[:, 2])

@@ -45,7 +45,7 @@ _SPLIT_FAMILIES: Final = {
     "sample": ("emt",),
 }
 #: counted up whenever the same seed makes other structures; part of the names in the cache
-RECIPE: Final = 1
+RECIPE: Final = 3
 #: clusters made together: their pair tensors stay in the processor's cache
 _BATCH: Final = 24
 
@@ -132,6 +132,8 @@ class StructureLibrary:
     def make_steps(self, sizes: Iterable[int]) -> Steps[None]:
         """Make or read all clusters of some sizes, so that drawing them takes no time afterwards."""
         wanted = [n for n in sizes if n not in self._made]
+        if wanted and min(wanted) < 1:
+            raise InputError(f"A cluster of {min(wanted)} atoms does not exist; give a number of atoms above zero.")
         jobs = [(n, family) for n in wanted for family in self.families]
         batches = -(-self.per_size // (len(self.families) * _BATCH))
         for number, n in enumerate(wanted):
@@ -236,13 +238,14 @@ def _batch(
 
     rng = np.random.default_rng([seed, n_atoms, _code(family), number])
     flatness = (places + rng.random(len(places))) / count
+    # even in shape rather than in what makes it: most of the way from a sphere to a raft is gone early
     if family != "block":
-        return anneal(n_atoms, flatness, family, element, rng)
+        return anneal(n_atoms, flatness**0.75, family, element, rng)
     made = []
     for flat in flatness:
         while True:
             elongation = float(np.exp(abs(rng.normal(0, 0.16))))
-            atoms = resting(make_structure(n_atoms, rng, float(flat), elongation, element))
+            atoms = resting(make_structure(n_atoms, rng, float(flat) ** 0.5, elongation, element))
             if is_one_cluster(atoms, ELEMENTS[element][0]):
                 break
         made.append(atoms)
@@ -277,8 +280,8 @@ def _cache_folder() -> Path:
 def _stored(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
     """What the cache holds, or None where it holds nothing that can be used."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            atoms = np.asarray(file["positions_nm"])
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            atoms = np.asarray(stored["positions_nm"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     usable = atoms.shape == shape and atoms.dtype == np.float32 and bool(np.isfinite(atoms).all())
