@@ -186,7 +186,11 @@ def _fitted(optics: Optics) -> Probe:
     narrow = np.hypot(0.51 / (2 * optics.cutoff) * 2, optics.source_fwhm_nm) * _FWHM_TO_SIGMA
     spread = max(abs(optics.defocus_nm - h) for h in HEIGHTS_NM) * optics.convergence_mrad * 1e-3
     start = np.log(narrow) + np.log1p(0.4 * spread / narrow) + np.array([0.0, 0.5, 1.2])
-    found = least_squares(lambda x: shares(x)[1], start, max_nfev=25).x
+
+    def misfit(log_sigma: Floats) -> Floats:
+        return shares(log_sigma)[1]
+
+    found = np.asarray(least_squares(misfit, start, max_nfev=25).x)
     table = shares(found)[0]
     spots = tuple(
         Spot(float(sigma), (float(s[0]), float(s[1]), float(s[2])))
@@ -275,7 +279,11 @@ def _render(shape: tuple[int, int], pixel_size_nm: float, centres_px: Floats, am
             continue
         rows = _pixel_shares(places[:, 0], width, low[0], high[0]) * amounts[group].reshape(-1, 1)
         columns = _pixel_shares(places[:, 1], width, low[1], high[1])
-        image[low[0] : high[0], low[1] : high[1]] += rows.T @ columns
+        window = image[low[0] : high[0], low[1] : high[1]]
+        # BLAS keeps products of this size on one thread: more threads cost more than they do here
+        step = max(1, 250_000 // window.size)
+        for start in range(0, len(rows), step):
+            window += rows[start : start + step].T @ columns[start : start + step]
     return (image / pixel_size_nm**2).astype(np.float32)
 
 

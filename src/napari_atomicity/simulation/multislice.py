@@ -205,7 +205,8 @@ def _propagate(
             waves = fft.ifft2(waves, overwrite_x=True)
             waves *= transmission
             waves = fft.fft2(waves, overwrite_x=True)
-        yield waves / np.float32(n * n)
+        waves /= n * n
+        yield waves
 
 
 @lru_cache(maxsize=32)
