@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import ndimage
+from scipy.spatial.distance import pdist
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.simulation.detector import Detector
 from napari_atomicity.simulation.files import write_frame
 from napari_atomicity.simulation.frames import CONDITIONS, sample_spec, simulate_frame
+from napari_atomicity.simulation.placing import Placing
 from napari_atomicity.simulation.support import Support
 
 
@@ -30,13 +34,13 @@ def test_every_condition_makes_a_frame_with_its_truth(condition):
 
 
 def test_the_scale_is_the_integrated_intensity_of_an_atom():
-    quiet = Detector(noise=0, line_offset=0, jitter_nm=0, gain=700, black=90)
+    quiet = Detector(dose=1e9, line_offset=0, jitter_nm=0, gain=700, black=90)
     bare = Support(thickness_nm=0, speckle=0, structure=0, gradient=0)
     spec = sample_spec(
         "clean",
         {30: 1.0},
         5,
-        (512, 512),
+        (640, 640),
         seed=1,
         detector=quiet,
         support=bare,
@@ -45,10 +49,57 @@ def test_the_scale_is_the_integrated_intensity_of_an_atom():
         pixel_size_nm=0.05,
     )
     frame = simulate_frame(spec, 1)
-    if frame.truth.on_edge.any():
-        pytest.skip("a cluster is cut by the border")
+    assert not frame.truth.on_edge.any()
     counts = (frame.image - 90).sum() * 0.05**2 / frame.scale_counts_nm2_per_atom
     assert counts == pytest.approx(30 * len(frame.truth), rel=0.08)  # aligned atoms add a little
+
+
+def test_random_frames_combine_ingredients_that_no_named_condition_does():
+    specs = [sample_spec("random", seed=seed) for seed in range(60)]
+    doses = np.array([spec.detector.dose for spec in specs])
+    thick = np.array([spec.support.thickness_nm for spec in specs])
+    assert doses.min() < 80 and doses.max() > 2000
+    assert thick.min() < 5 and thick.max() > 25
+    assert any(d < 120 and t > 20 for d, t in zip(doses, thick, strict=True))
+    flatness = np.array([spec.flatness for spec in specs])
+    assert flatness.std() > 0.15 and flatness.min() >= 0 and flatness.max() <= 1
+
+
+@pytest.mark.parametrize("condition", ["nominal", "scan_noise"])
+def test_truth_is_where_the_clusters_are_seen_though_they_and_the_scan_move(condition):
+    bare = Support(thickness_nm=0, speckle=0, structure=0, gradient=0)
+    spec = sample_spec(condition, {55: 1.0}, 6, (400, 400), 3, support=bare, satellites=0, collar=0, pixel_size_nm=0.05)
+    spec = replace(spec, detector=replace(spec.detector, dose=1e9, drift=(0.02, -0.02), line_offset=0, hum=0))
+    frame = simulate_frame(spec, 3)
+    image = frame.image - spec.detector.black
+    rows, cols = np.indices(image.shape)
+    for y, x in frame.truth.loc[~frame.truth.on_edge, ["y_px", "x_px"]].to_numpy():
+        near = image * (np.hypot(rows - y, cols - x) < 1.4 / 0.05)
+        seen = np.array([(near * rows).sum(), (near * cols).sum()]) / near.sum()
+        assert np.hypot(*(seen - [y, x])) * 0.05 < 0.15
+
+
+def test_a_vacuum_holds_no_atom():
+    spec = sample_spec("nominal", n_clusters=30, seed=5, shape=(512, 512), satellites=6.0)
+    spec = replace(spec, support=replace(spec.support, vacuum=0.4))
+    frame = simulate_frame(spec, 5)
+    empty = simulate_frame(replace(spec, n_clusters=0), 5).image
+    smooth = ndimage.gaussian_filter(empty, 10)
+    at = smooth[tuple(np.round(frame.truth[["y_px", "x_px"]].to_numpy()).astype(int).T)]
+    assert len(frame.truth) > 60
+    assert np.mean(at > np.quantile(smooth, 0.3)) > 0.95
+
+
+def test_merged_clusters_keep_all_their_atoms_and_none_sits_in_another():
+    spec = sample_spec("clean", {19: 0.5, 30: 0.5}, 20, (768, 768), seed=6, dimers=1.0)
+    placed = Placing(spec, np.ones((768, 768), dtype=bool), np.random.default_rng(6)).run()
+    dimers = [thing for thing in placed if thing.kind == "dimer"]
+    assert len(dimers) >= 10
+    assert {len(thing.atoms) for thing in dimers} <= {38, 49, 60}
+    assert min(pdist(thing.atoms).min() for thing in dimers) > 0.17
+    # some lie side by side, some on top of one another
+    heights = np.array([np.ptp(thing.atoms[:, 2]) for thing in dimers])
+    assert heights.max() > heights.min() + 0.2
 
 
 def test_an_unknown_condition_is_refused_with_the_known_ones():

@@ -19,10 +19,10 @@ Floats = npt.NDArray[np.float64]
 
 #: room around a cluster for its tails and its motion, nm
 _ROOM_NM: Final = 0.5
-#: mean number of jumps of a cluster while the beam runs over it
-_JUMPS: Final = 1.5
+#: mean number of jumps of a cluster while the beam advances by a nanometre
+_JUMPS_PER_NM: Final = 1.0
 #: distance between the sites of an atom that jumps, nm
-_SITES_NM: Final = 0.25
+_SITES_NM: Final = 0.15
 
 
 class Canvas:
@@ -63,7 +63,7 @@ class Canvas:
         else:
             window = self._rendered(thing.atoms, local, size)
             if thing.kind != "satellite":
-                window = self._moving(window)
+                window = self._moving(window, thing.radius_nm / px)
         if thing.kind != "satellite" and self.spec.collar > 0:
             height = self.spec.collar * self.rng.lognormal(0, 0.5)
             window = window + collar((size, size), local, thing.radius_nm, height, px, self.rng)
@@ -75,18 +75,21 @@ class Canvas:
         weights = atom_weights(atoms, self.spec.element)
         return self.spec.probe.render((size, size), px, places, weights)
 
-    def _moving(self, window: Image) -> Image:
-        """The cluster jumps between some of the lines: what it has lost of its rows or shows twice is lost or twice."""
+    def _moving(self, window: Image, reach_px: float) -> Image:
+        """The cluster jumps between some of the lines; rows that it skips are lost, others are seen twice."""
         if self.spec.motion_nm <= 0:
             return window
-        jumps = self.rng.random(len(window)) < _JUMPS * 2.5 / len(window)
+        jumps = self.rng.random(len(window)) < _JUMPS_PER_NM * self.spec.pixel_size_nm
         steps = self.rng.normal(0, self.spec.motion_nm / self.spec.pixel_size_nm, (2, len(window))) * jumps
         place = np.cumsum(steps, axis=1)
+        # where it is on average while the beam is on it is its place in the image
+        over = np.abs(np.arange(len(window)) - (len(window) - 1) / 2) < reach_px
+        place -= place[:, over].mean(axis=1, keepdims=True)
         return moved(window, place[0], place[1])
 
     def _jumping(self, atom: Placed, centre: Floats, size: int) -> Image:
         """An atom that changes its site between lines: pieces of spots, and streaks where it came back."""
-        stays = max(1.0, self.rng.uniform(0.02, 0.2) / self.spec.pixel_size_nm)
+        stays = max(1.0, self.rng.uniform(0.05, 0.4) / self.spec.pixel_size_nm)
         site = np.cumsum(self.rng.random(size) < 1 / stays) % 3
         window = np.zeros((size, size), dtype=np.float32)
         for number, offset in enumerate(self.rng.normal(0, _SITES_NM, (3, 3)) * [1, 1, 0]):

@@ -1,12 +1,14 @@
 """Scan and detector: where the probe really was, and what was counted there.
 
-Ranges measured on real micrographs: relative pixel noise 0.08 to 0.40, its variance growing with the signal; offset
-from line to line up to 0.25 of it; correlation of neighbours along the scan 0.05 to 0.4.
+Measured on real micrographs: pixel noise times pixel size 0.14 to 0.27 atoms per nm (6 to 10 atoms per nm² at 0.029 nm
+a pixel), its variance growing with the signal as that of a few hundred detected electrons an atom does; offset from
+line to line up to 0.25 of it; correlation of neighbours along the scan 0.05 to 0.4.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +24,16 @@ class Detector:
 
     Attributes
     ----------
-    noise
-        Standard deviation of a pixel relative to the signal of the mean support.
+    dose
+        Detected electrons for each Pt atom; the variance of an integrated signal of n atoms is n / dose.
     readout
-        Share of the noise's variance that does not grow with the signal.
+        Readout noise, as the signal in atoms per nm² whose shot noise it equals.
     correlation
         Correlation of the noise of neighbouring pixels along the scan.
     afterglow, afterglow_px
         Share of the signal that a slow scintillator gives back late, and how many pixels late on average.
-    line_offset
-        Standard deviation of the offset between scan lines, relative to the pixel noise.
+    line_offset, hum
+        Standard deviation of the offset between scan lines, and of the hum of the mains, relative to the pixel noise.
     line_memory
         Correlation of the offsets of neighbouring lines.
     jitter_nm
@@ -40,32 +42,35 @@ class Detector:
         Displacement of the specimen during the frame, relative to the height of the field: along and across the lines.
     flyback_nm
         Displacement at the beginning of a line, before the scan coils have settled.
-    gain_drift
-        Relative change of the beam current over the frame.
+    gain_drift, flicker
+        Relative change of the beam current over the frame; its relative standard deviation along a line, seen as
+        streaks.
     gain, black
         Counts per signal unit and counts without signal.
     full_scale
         Counts at which the detector saturates; 0 for never.
     """
 
-    noise: float = 0.2
-    readout: float = 0.1
+    dose: float = 400.0
+    readout: float = 1.0
     correlation: float = 0.15
     afterglow: float = 0.0
     afterglow_px: float = 3.0
     line_offset: float = 0.08
+    hum: float = 0.0
     line_memory: float = 0.3
     jitter_nm: float = 0.006
     drift: tuple[float, float] = (0.0, 0.0)
     flyback_nm: float = 0.0
     gain_drift: float = 0.0
+    flicker: float = 0.0
     gain: float = 1000.0
     black: float = 500.0
     full_scale: float = 0.0
 
 
 #: distance along a line over which the flyback's displacement dies away, nm
-_SETTLES_NM = 0.8
+_SETTLES_NM: Final = 0.8
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,9 @@ def moved(image: Image, dy: Line, dx: Line) -> Image:
     return scanned(np.pad(image, margin), path) if margin else image
 
 
-def acquire(signal: Image, support_level: float, detector: Detector, rng: np.random.Generator) -> Image:
+def acquire(
+    signal: Image, support_level: float, pixel_size_nm: float, detector: Detector, rng: np.random.Generator
+) -> Image:
     """Counts that the detector stores for a signal.
 
     Parameters
@@ -141,28 +148,55 @@ def acquire(signal: Image, support_level: float, detector: Detector, rng: np.ran
     signal
         (y, x) signal density in atoms per nm² as the probe met it.
     support_level
-        Mean signal of the support: the level to which `Detector.noise` refers.
+        Mean signal of the support, at which the pixel noise is taken for the faults that are relative to it.
+    pixel_size_nm
+        Side of a pixel in nm.
     detector
         The detector and the scan.
     rng
         Source of chance.
     """
     height, width = signal.shape
-    signal = _with_afterglow(signal, detector)
-    if detector.gain_drift:
-        signal = signal * (1 + detector.gain_drift * np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None])
-    level = max(support_level, 0.5)
+    signal = _with_afterglow(signal * _beam_current(signal.shape, detector, rng), detector)
+    per_electron = np.float32(1 / (np.sqrt(detector.dose) * pixel_size_nm))
     # white noise averaged with its neighbour keeps the wanted standard deviation
     mix = _mixing(detector.correlation)
     white = rng.standard_normal((height, width + 1), dtype=np.float32)
     noise = (white[:, 1:] + np.float32(mix) * white[:, :-1]) / np.float32(np.sqrt(1 + mix**2))
-    variance = np.clip(signal, 0, None) * ((1 - detector.readout) * level) + np.float32(detector.readout * level**2)
-    noisy = signal + np.float32(detector.noise) * np.sqrt(variance) * noise
-    noisy += (detector.line_offset * detector.noise * level * _line_noise(height, detector.line_memory, rng))[:, None]
+    noisy = signal + per_electron * np.sqrt(np.clip(signal, 0, None) + np.float32(detector.readout)) * noise
+    pixel_noise = float(per_electron) * np.sqrt(support_level + detector.readout)
+    noisy += np.float32(pixel_noise * detector.line_offset) * _line_noise(height, detector.line_memory, rng)[:, None]
+    if detector.hum:
+        noisy += np.float32(pixel_noise * detector.hum) * _hum(signal.shape, rng)
     counts = np.float32(detector.black) + np.float32(detector.gain) * noisy
     if detector.full_scale > 0:
         counts = np.minimum(counts, np.float32(detector.full_scale))
     return np.asarray(counts, dtype=np.float32)
+
+
+#: pixels over which the beam current remembers
+_FLICKER_PX: Final = (20.0, 300.0)
+
+
+def _beam_current(shape: tuple[int, ...], detector: Detector, rng: np.random.Generator) -> Image:
+    """Beam current during the frame relative to its mean: a slow drift and a flicker that runs on from line to line."""
+    height, width = shape
+    current = 1 + detector.gain_drift * np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
+    if detector.flicker:
+        memory = np.exp(-1 / rng.uniform(*_FLICKER_PX))
+        white = rng.standard_normal(height * width, dtype=np.float32) * np.float32(np.sqrt(1 - memory**2))
+        run = filters.lfilter(np.ones(1, np.float32), np.array([1, -memory], np.float32), white).reshape(height, width)
+        return np.asarray(current * (1 + np.float32(detector.flicker) * run), dtype=np.float32)
+    return np.asarray(current, dtype=np.float32)
+
+
+def _hum(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
+    """A wave of unit variance along the lines whose phase wanders from line to line: slanting, broken stripes."""
+    turn = 2 * np.pi * (np.arange(shape[1]) / rng.uniform(6, 60) + rng.random())
+    lines = 2 * np.pi * np.cumsum(rng.uniform(-0.2, 0.2) + rng.normal(0, 0.25, shape[0]))
+    # sin(a + b) from the sines of lines and columns
+    rows, cols = np.exp(1j * lines), np.exp(1j * turn)
+    return np.asarray(np.sqrt(2) * (np.outer(rows.real, cols.imag) + np.outer(rows.imag, cols.real)), dtype=np.float32)
 
 
 def _with_afterglow(signal: Image, detector: Detector) -> Image:

@@ -30,31 +30,34 @@ class Condition:
     """
 
     pixel_size_nm: Range = (0.03, 0.06)
-    fwhm_nm: Range = (0.13, 0.20)
+    fwhm_nm: Range = (0.13, 0.23)
     depth_blur: Range = (0.0, 0.03)
+    tail: Range = (0.0, 0.15)
     # support
     thickness_nm: Range = (3.0, 10.0)
-    structure: Range = (1.2, 2.2)
+    structure: Range = (1.1, 2.2)
     coarseness_nm: Range = (1.0, 4.0)
     speckle: Range = (0.02, 0.08)
     gradient: Range = (0.0, 0.6)
     flakes: float = 0.4
     vacuum_chance: float = 0.1
     # what happens to clusters
-    collar: Range = (0.0, 3.0)
+    collar: Range = (0.0, 1.6)
     satellites: Range = (0.0, 3.0)
     jumping: Range = (0.0, 0.3)
     motion_nm: Range = (0.0, 0.08)
     # scan and detector
-    noise: Range = (0.12, 0.40)
-    readout: Range = (0.0, 0.4)
-    correlation: Range = (0.05, 0.3)
+    dose: Range = (120.0, 800.0)
+    readout: Range = (0.0, 4.0)
+    correlation: Range = (0.05, 0.4)
     afterglow: Range = (0.0, 0.06)
-    line_offset: Range = (0.0, 0.12)
+    line_offset: Range = (0.0, 0.15)
+    hum: Range = (0.0, 0.1)
+    flicker: Range = (0.0, 0.01)
     jitter_nm: Range = (0.0, 0.012)
     drift: Range = (0.0, 0.01)
     flyback_nm: Range = (0.0, 0.1)
-    gain_drift: Range = (0.0, 0.04)
+    gain_drift: Range = (0.0, 0.06)
     saturation_chance: float = 0.01
     gain: Range = (500.0, 2000.0)
     black: Range = (0.0, 2000.0)
@@ -63,22 +66,23 @@ class Condition:
 _NOMINAL = Condition()
 CONDITIONS: Final[Mapping[str, Condition]] = {
     "clean": replace(
-        _NOMINAL, noise=(0.02, 0.05), correlation=(0, 0.05), line_offset=(0, 0.02), jitter_nm=(0, 0), drift=(0, 0),
-        flyback_nm=(0, 0), afterglow=(0, 0), gain_drift=(0, 0), structure=(0.1, 0.3), speckle=(0.0, 0.02), flakes=0.0,
-        vacuum_chance=0.0, collar=(0, 0.2), satellites=(0, 0.5), jumping=(0, 0), motion_nm=(0, 0),
-        saturation_chance=0.0,
+        _NOMINAL, tail=(0, 0), structure=(0.1, 0.3), speckle=(0.0, 0.02), flakes=0.0, vacuum_chance=0.0,
+        collar=(0, 0.2), satellites=(0, 0.5), jumping=(0, 0), motion_nm=(0, 0), dose=(5e3, 3e4), correlation=(0, 0.05),
+        line_offset=(0, 0.02), hum=(0, 0), flicker=(0, 0), jitter_nm=(0, 0), drift=(0, 0), flyback_nm=(0, 0),
+        afterglow=(0, 0), gain_drift=(0, 0), saturation_chance=0.0,
     ),
     "nominal": _NOMINAL,
-    "low_dose": replace(_NOMINAL, noise=(0.8, 1.6)),
-    "defocus": replace(_NOMINAL, fwhm_nm=(0.26, 0.40), depth_blur=(0.02, 0.1)),
+    "low_dose": replace(_NOMINAL, dose=(20, 80)),
+    "defocus": replace(_NOMINAL, fwhm_nm=(0.24, 0.36), depth_blur=(0.02, 0.1)),
     "thick_support": replace(
-        _NOMINAL, thickness_nm=(25, 45), structure=(1.6, 2.8), coarseness_nm=(1.5, 5), gradient=(0.3, 1.0), flakes=1.5,
-        vacuum_chance=0.3, speckle=(0.01, 0.03), noise=(0.08, 0.2),
+        _NOMINAL, thickness_nm=(25, 45), structure=(1.4, 2.6), coarseness_nm=(3, 8), gradient=(0.3, 1.0), flakes=1.5,
+        vacuum_chance=0.3, speckle=(0.01, 0.03), dose=(400, 2000),
     ),
     "other_gain": replace(_NOMINAL, gain=(3e4, 3e5), black=(-5e4, 2e5)),
     "scan_noise": replace(
-        _NOMINAL, line_offset=(0.2, 0.5), jitter_nm=(0.02, 0.05), correlation=(0.25, 0.4), afterglow=(0.05, 0.15),
-        motion_nm=(0.05, 0.15), jumping=(0.2, 0.6), flyback_nm=(0.05, 0.3), drift=(0.0, 0.02), gain_drift=(0.0, 0.1),
+        _NOMINAL, line_offset=(0.3, 0.8), hum=(0.1, 0.3), flicker=(0.02, 0.06), jitter_nm=(0.02, 0.05),
+        correlation=(0.25, 0.4), afterglow=(0.05, 0.15), motion_nm=(0.05, 0.15), jumping=(0.2, 0.6),
+        flyback_nm=(0.05, 0.3), drift=(0.0, 0.02), gain_drift=(0.08, 0.25),
     ),
     "coarse_pixels": replace(_NOMINAL, pixel_size_nm=(0.08, 0.12)),
 }  # fmt: skip
@@ -230,7 +234,7 @@ def sample_spec(
         fractions=dict(fractions) if fractions else dict.fromkeys(CLASS_SIZES, 1 / len(CLASS_SIZES)),
         n_clusters=n_clusters,
         flatness=float(np.clip(rng.normal(0.45, 0.22), 0, 1)),
-        probe=Probe(drawing("fwhm_nm"), drawing("depth_blur"), focus_nm=float(rng.uniform(-1, 1))),
+        probe=Probe(drawing("fwhm_nm"), drawing("depth_blur"), float(rng.uniform(-1, 1)), drawing("tail")),
         satellites=drawing("satellites"),
         jumping=drawing("jumping"),
         collar=drawing("collar"),
@@ -277,12 +281,14 @@ class _Drawing:
         # a detector that saturates does so where a few dozen atoms are heaped
         full_scale = black + gain * float(rng.uniform(30, 60)) if self.happens("saturation_chance") else 0.0
         return Detector(
-            noise=self("noise"),
+            dose=self("dose"),
             readout=self("readout"),
             correlation=self("correlation"),
             afterglow=self("afterglow"),
             afterglow_px=float(rng.uniform(1, 8)),
             line_offset=self("line_offset"),
+            hum=self("hum"),
+            flicker=self("flicker"),
             line_memory=float(rng.uniform(0, 0.6)),
             jitter_nm=self("jitter_nm"),
             drift=(self("drift") * float(rng.choice([-1, 1])), self("drift") * float(rng.choice([-1, 1]))),
@@ -307,7 +313,7 @@ def simulate_frame(spec: FrameSpec, seed: int = 0) -> SimulatedFrame:
     canvas = Canvas(signal, spec, path, rng)
     for thing in placed:
         canvas.add(thing)
-    image = acquire(scanned(canvas.signal, path), level, spec.detector, rng)
+    image = acquire(scanned(canvas.signal, path), level, px, spec.detector, rng)
     truth = pd.DataFrame([_truth(thing, spec) for thing in placed], columns=list(_TRUTH)).astype(_TRUTH)
     return SimulatedFrame(image, px, truth, spec.detector.gain, spec, seed)
 

@@ -139,12 +139,14 @@ class Placing:
         return [Placed(k, a, c, r, self.group) for (k, a, _), c, r in zip(parts, centres, radii, strict=True)]
 
     def _free(self, centre: Floats, reach_nm: float) -> bool:
-        height, width = self.spec.shape
-        y, x = np.round(centre).astype(int)
-        if not (0 <= y < height and 0 <= x < width and self.covered[y, x]):
+        if not self._supported(centre):
             return False
         gap = np.hypot(*(self.taken[:, :2] - centre).T) * self.spec.pixel_size_nm
         return bool(np.all(gap > self.taken[:, 2] + reach_nm + _APART_NM))
+
+    def _supported(self, place: Floats) -> bool:
+        y, x = np.round(place).astype(int)
+        return bool(0 <= y < self.spec.shape[0] and 0 <= x < self.spec.shape[1] and self.covered[y, x])
 
     def _satellites(self, cluster: Placed) -> list[Placed]:
         """Detached atoms, the more the nearer to the rim."""
@@ -153,7 +155,8 @@ class Placing:
             angle = self.rng.uniform(0, 2 * np.pi)
             distance = cluster.radius_nm + 0.2 + self.rng.exponential(0.6)
             at = cluster.centre_px + distance / self.spec.pixel_size_nm * np.array([np.sin(angle), np.cos(angle)])
-            around.append(Placed("satellite", np.zeros((1, 3)), at, 0.1, cluster.group))
+            if self._supported(at):
+                around.append(Placed("satellite", np.zeros((1, 3)), at, 0.1, cluster.group))
         return around
 
 

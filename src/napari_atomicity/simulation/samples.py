@@ -11,7 +11,7 @@ from napari_atomicity.simulation.imaging import Probe
 from napari_atomicity.simulation.support import Support
 
 # gain and black level keep the counts within twelve bits, so that the files stay small
-_DETECTOR: Final = Detector(noise=0.25, correlation=0.15, line_offset=0.06, jitter_nm=0.006, gain=24.0, black=180.0)
+_DETECTOR: Final = Detector(dose=300, correlation=0.15, line_offset=0.06, jitter_nm=0.006, gain=24.0, black=180.0)
 _SUPPORT: Final = Support(thickness_nm=5.0, structure=1.3, gradient=0.4)
 _COMMON: Final[Mapping[str, Any]] = {
     "split": "sample",
@@ -37,7 +37,7 @@ def sample_frames() -> Iterator[tuple[str, SimulatedFrame]]:
     changes: dict[str, Any] = {
         **_COMMON,
         "probe": Probe(0.27, 0.04),
-        "detector": Detector(noise=0.5, correlation=0.25, line_offset=0.15, jitter_nm=0.015, gain=11.0, black=400.0),
+        "detector": Detector(dose=80, correlation=0.25, line_offset=0.15, jitter_nm=0.015, gain=11.0, black=400.0),
         "support": Support(thickness_nm=9.0, structure=1.8, gradient=0.8, flakes=1),
     }
     shifted = sample_spec("defocus", _MIXTURE, 90, (896, 896), touching=0.06, flatness=0.5, **changes)

@@ -82,7 +82,6 @@ def support_signal(
     """
     y = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None]
     x = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None]
-    waves = _waves(shape, rng)
 
     def ramp() -> Image:
         angle = rng.uniform(0, 2 * np.pi)
@@ -91,10 +90,11 @@ def support_signal(
     along = ramp()
     relative = 1 + support.gradient * along
     for _ in range(support.flakes):
-        edge = ramp() + rng.uniform(0.3, 1.5) * np.roll(waves, int(rng.integers(shape[0])), axis=0)
+        edge = ramp() + rng.uniform(0.3, 1.5) * _waves(shape, rng)
         width = rng.uniform(0.3, 1.5) / pixel_size_nm / max(shape)
         step = (edge - np.quantile(edge[::8, ::8], rng.uniform(0.15, 0.85))) / width
         relative += rng.uniform(0.1, 0.5) * np.clip(step + 0.5, 0, 1)
+    relative /= relative.mean()
     if support.level > 0:
         # structure cannot take away more than there is
         structure = min(support.structure, 0.4 * support.level) / support.level
@@ -102,10 +102,10 @@ def support_signal(
     film = support.level * np.clip(relative, 0, None)
     covered = np.ones(shape, dtype=bool)
     if support.vacuum > 0:
-        wavy = along + waves
+        wavy = along + _waves(shape, rng)
         border = float(np.quantile(wavy[::4, ::4], support.vacuum))
         covered = wavy > border
-        film *= np.clip((wavy - border) * max(shape) * pixel_size_nm / rng.uniform(0.5, 6.0), 0, 1)
+        film *= np.clip((wavy - border) * max(shape) * pixel_size_nm / rng.uniform(0.5, 8.0), 0, 1) ** 0.7
     return film.astype(np.float32), covered
 
 
