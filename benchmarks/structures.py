@@ -25,7 +25,7 @@ BLUR_FWHM_NM = 0.15
 PX_NM = 0.03
 #: an atom's signal at the resolution of a frame before it is smoothed to find outlines
 SMOOTH_NM = 0.08
-FRAMES, CLUSTERS = 400, 60
+FRAMES, CLUSTERS = 150, 50
 
 
 def diameter_nm(atoms: np.ndarray) -> float:
