@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.simulation.imaging import atom_weights, render_atoms
 from napari_atomicity.simulation.structures import ELEMENTS, StructureLibrary, make_structure
 
 
@@ -44,29 +43,3 @@ def test_libraries_of_different_seeds_share_no_cluster():
 def test_an_unknown_metal_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match="Pt, Au"):
         make_structure(10, np.random.default_rng(0), element="Xx")
-
-
-@settings(max_examples=20, deadline=None)
-@given(pixel=st.floats(0.01, 0.12), fwhm=st.floats(0.12, 0.4), y=st.floats(2.3, 3.7), x=st.floats(2.3, 3.7))
-def test_an_atom_keeps_its_signal_and_its_place_at_every_pixel_size(pixel, fwhm, y, x):
-    size = int(6 / pixel)
-    image = render_atoms((size, size), pixel, np.array([[y, x]]) / pixel, np.array([1.0]), np.array([fwhm]))
-    assert image.sum() * pixel**2 == pytest.approx(1, rel=2e-3)
-    rows, cols = np.indices(image.shape)
-    assert (image * rows).sum() / image.sum() * pixel == pytest.approx(y, abs=2e-3)
-    assert (image * cols).sum() / image.sum() * pixel == pytest.approx(x, abs=2e-3)
-
-
-def test_two_aligned_atoms_scatter_more_than_two_apart():
-    aligned = atom_weights(np.array([[0, 0, 0], [0, 0, 0.28]])).sum()
-    apart = atom_weights(np.array([[0, 0, 0], [0.28, 0, 0]])).sum()
-    assert apart == pytest.approx(2, abs=1e-6)
-    assert aligned == pytest.approx(2.46, abs=0.01)  # two aligned Pt atoms in multislice tables
-
-
-def test_integrated_signal_is_linear_in_the_number_of_atoms():
-    rng = np.random.default_rng(0)
-    sizes = np.array([13, 19, 30, 41, 55, 70, 100])
-    signal = [np.mean([atom_weights(make_structure(n, rng, 0.4)).sum() for _ in range(25)]) for n in sizes]
-    exponent = np.polyfit(np.log(sizes), np.log(signal), 1)[0]
-    assert exponent == pytest.approx(1, abs=0.04)
