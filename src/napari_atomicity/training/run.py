@@ -190,17 +190,17 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._stage = ""
-        self._began = (0.0, 0)
+        #: by stage, when it was first seen and how far it was then; stages may take turns, as epochs and validations
+        self._began: dict[str, tuple[float, int]] = {}
 
     def line(self, progress: Progress) -> str:
         """One line for `progress`, with the time left of this stage where it can be told."""
         now = self._clock()
         # "Training dual, epoch 3 of 10" and "..., epoch 4 of 10" are one stage
         stage = f"{progress.what.split(',')[0]} {progress.total}"
-        if stage != self._stage or progress.done < self._began[1]:
-            self._stage, self._began = stage, (now, progress.done)
-        seconds, steps = now - self._began[0], progress.done - self._began[1]
+        if progress.done < self._began.setdefault(stage, (now, progress.done))[1]:
+            self._began[stage] = (now, progress.done)
+        seconds, steps = now - self._began[stage][0], progress.done - self._began[stage][1]
         left = f", {_duration(seconds / steps * (progress.total - progress.done))} left" if steps > 0 else ""
         return f"{progress.what}: {progress.done} of {progress.total}{left}"
 
