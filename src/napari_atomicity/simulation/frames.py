@@ -35,7 +35,7 @@ class Condition:
     tail: Range = (0.0, 0.15)
     # support
     thickness_nm: Range = (3.0, 10.0)
-    structure: Range = (1.1, 2.2)
+    structure: Range = (1.2, 2.4)
     coarseness_nm: Range = (1.0, 4.0)
     speckle: Range = (0.02, 0.08)
     gradient: Range = (0.0, 0.6)
@@ -80,9 +80,9 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
     ),
     "other_gain": replace(_NOMINAL, gain=(3e4, 3e5), black=(-5e4, 2e5)),
     "scan_noise": replace(
-        _NOMINAL, line_offset=(0.3, 0.8), hum=(0.1, 0.3), flicker=(0.02, 0.06), jitter_nm=(0.02, 0.05),
-        correlation=(0.25, 0.4), afterglow=(0.05, 0.15), motion_nm=(0.05, 0.15), jumping=(0.2, 0.6),
-        flyback_nm=(0.05, 0.3), drift=(0.0, 0.02), gain_drift=(0.08, 0.25),
+        _NOMINAL, line_offset=(0.3, 0.8), hum=(0.1, 0.3), flicker=(0.03, 0.07), jitter_nm=(0.02, 0.05),
+        correlation=(0.25, 0.4), afterglow=(0.05, 0.15), motion_nm=(0.05, 0.18), jumping=(0.2, 0.6),
+        flyback_nm=(0.05, 0.3), drift=(0.0, 0.02), gain_drift=(0.1, 0.3),
     ),
     "coarse_pixels": replace(_NOMINAL, pixel_size_nm=(0.08, 0.12)),
 }  # fmt: skip

@@ -87,7 +87,9 @@ def noise_statistics(
         use &= ndimage.uniform_filter(smooth, max(1, round(2.0 / pixel_size_nm))) > vacuum_below - black
     high = data - ndimage.gaussian_filter(data, 1.5 / pixel_size_nm)
     high[~use] = np.nan
-    rows = np.nanmedian(high, axis=1)
+    some = use.any(axis=1)
+    rows = np.full(len(high), np.nan)
+    rows[some] = np.nanmedian(high[some], axis=1)
     offset = _offset_sd(rows, high)
     high -= np.nan_to_num(rows)[:, None]
     along, across = _autocovariance(high, 1), _autocovariance(high, 0)

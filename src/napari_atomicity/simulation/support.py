@@ -91,7 +91,7 @@ def support_signal(
     relative = 1 + support.gradient * along
     for _ in range(support.flakes):
         edge = ramp() + rng.uniform(0.3, 1.5) * _waves(shape, rng)
-        width = rng.uniform(0.3, 1.5) / pixel_size_nm / max(shape)
+        width = rng.uniform(0.5, 5.0) / pixel_size_nm / max(shape)
         step = (edge - np.quantile(edge[::8, ::8], rng.uniform(0.15, 0.85))) / width
         relative += rng.uniform(0.1, 0.5) * np.clip(step + 0.5, 0, 1)
     relative /= relative.mean()
