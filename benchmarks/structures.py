@@ -1,7 +1,7 @@
 """Shapes of the simulated clusters by family, and what a classifier on diameter alone reaches with them.
 
-    python benchmarks/structures.py                 # the tables of docs/structures.md
-    python benchmarks/structures.py --picture PNG   # clusters from compact to flat, seen along the beam and from aside
+python benchmarks/structures.py                 # the tables of docs/structures.md
+python benchmarks/structures.py --picture PNG   # clusters from compact to flat, seen along the beam and from aside
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ def fcc_ball(lattice_nm: float, reach: float = 3.0) -> torch.Tensor:
 @pytest.mark.parametrize(("family", "element"), ALL)
 def test_the_perfect_crystal_has_its_lattice_constant_and_cohesive_energy(family, element):
     metal = potential(family, element)
-    best = minimize_scalar(
-        lambda a: float(metal.evaluate(fcc_ball(a))[0][0, 0]), bounds=(0.33, 0.44), method="bounded"
-    )
+    best = minimize_scalar(lambda a: float(metal.evaluate(fcc_ball(a))[0][0, 0]), bounds=(0.33, 0.44), method="bounded")
     # effective medium theory was rounded to 1 %
     assert best.x == pytest.approx(ELEMENTS[element][0] * 2**0.5, rel=0.003 if family == "gupta" else 0.012)
     assert -best.fun == pytest.approx(GUPTA[element].cohesive_ev, rel=0.001 if family == "gupta" else 0.015)

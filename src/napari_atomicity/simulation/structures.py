@@ -33,7 +33,7 @@ __all__ = ["ELEMENTS", "FAMILIES", "SPLITS", "StructureLibrary", "library", "mak
 
 Positions = npt.NDArray[np.float64]
 
-#: libraries of structures that never share a cluster: seeds of their generators
+#: seeds of the generators: libraries that are made independently of one another
 SPLITS: Final[dict[str, int]] = {"train": 11, "validation": 22, "test": 33, "sample": 44}
 #: descriptions of the metal
 FAMILIES: Final = ("gupta", "emt", "block")
@@ -57,9 +57,9 @@ def _default_per_size() -> int:
 
 @dataclass
 class StructureLibrary:
-    """Clusters made once and drawn from again; two libraries of different seeds share no cluster.
+    """Clusters made once and drawn from again; libraries of different seeds are made independently.
 
-    Clusters of a size are made when first asked for (`make_steps` shows how far it has come) and kept in the user's
+    Clusters of a size are made when first asked for (with progress: `make_steps`) and kept in the user's
     cache folder. They are in the order of their flatness: number 0 covers the least of the support.
 
     Attributes
