@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.training.library import Library
+from napari_atomicity.training.library import LABORATORY, Library
 from napari_atomicity.training.loop import LEAST_CLUSTERS
 
 #: fewer clusters of a class than this are refused
@@ -33,7 +33,6 @@ _MOST_COPIES: Final = 20
 _MERGED: Final = 0.12
 #: frames of the laboratory are numbered from here on, apart from simulated ones
 _FIRST_FRAME: Final = 1_000_000
-CONDITION: Final = "laboratory"
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +243,7 @@ def _frames(
             whole=np.ones(rows, dtype=bool),
             log_scale=np.full(rows, typical - np.log(size)),
             frame=np.full(rows, first_frame + number, dtype=np.int64),
-            condition=np.full(rows, CONDITION, dtype="U16"),
+            condition=np.full(rows, LABORATORY, dtype="U16"),
         )
         yield library.take(single), found.x_px[single], int((patches.valid & ~single).sum())
 

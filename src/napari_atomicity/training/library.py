@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MATCH_NM: Final = 0.5
 #: a size further than this from every class, in ln(atoms), is none of them
 OUTSIDE_BEYOND: Final = 0.2
+#: condition of clusters that come from a laboratory and not from the simulator
+LABORATORY: Final = "laboratory"
 #: frames a file of the cache; what an interruption costs at most
 _CHUNK: Final = 16
 #: fewer frames than this a process do not repay its start

@@ -16,7 +16,7 @@ from napari_atomicity.counting.bundle import Bundle, Card
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps, drain
 from napari_atomicity.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from napari_atomicity.training.library import Library, Recipe
+from napari_atomicity.training.library import LABORATORY, Library, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,8 @@ _LEAST_THRESHOLD: Final = 0.5
 LEAST_CLUSTERS: Final = {"training": 10, "validation": 5}
 #: part of the spread of diameters that the clusters of a frame share, where it cannot be measured (simulated frames)
 _SHARED_OF_DIAMETER: Final = 0.7
+#: least standard deviation of ln(integral) where the scale of each image was fitted to its own clusters
+_FITTED_TAU: Final = 0.04
 #: part of the steps in which the learning rate rises
 _RISE: Final = 0.2
 
@@ -360,7 +362,9 @@ def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
         return float((np.log(variance) + residual**2 / variance).mean())
 
     temperature = float(minimize_scalar(surprise, bounds=(0.5, 4.0), method="bounded").x)
-    tau = float(minimize_scalar(width, bounds=(0.003, 0.2), method="bounded").x)
+    # scales of laboratory images were fitted to these very integrals, which hides by how much images differ
+    least = _FITTED_TAU if (member.condition == LABORATORY).all() else 0.003
+    tau = float(minimize_scalar(width, bounds=(least, 0.2), method="bounded").x)
     card = replace(bundle.card, temperature=temperature, integral_tau=tau)
     evidence = yield from evidence_steps(replace(bundle, card=card), patches)
     without = posterior(evidence, None).outside

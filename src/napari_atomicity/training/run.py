@@ -25,6 +25,8 @@ from napari_atomicity.training.loop import device_named, epochs_done, train_step
 #: frames for validation and for the scores, relative to those for training
 _VALIDATION: Final = 0.17
 _SCORED: Final = 0.28
+#: a network that has taken fewer steps has hardly begun to learn
+_FEW_STEPS: Final = 400
 Say = Callable[[str], None]
 
 
@@ -62,6 +64,11 @@ def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = N
         say(message)
     data = yield from _data_steps(config, laboratory, folder / "library")
     say(f"{len(data.training)} clusters to train on, {len(data.validation)} to validate.")
+    steps = config.training.epochs * (len(data.training) // config.training.batch)
+    if steps < _FEW_STEPS:
+        say(
+            f"{steps} steps are few to learn from; raise training.epochs or lower training.batch for {_FEW_STEPS} or so."
+        )
     checkpoint = folder / f"{config.training.name}.training" / "checkpoint.safetensors"
     before = epochs_done(config.training, data.training, checkpoint)
     if before:
