@@ -19,16 +19,16 @@ import numpy.typing as npt
 
 from napari_atomicity.simulation.blocks import close_packed
 from napari_atomicity.simulation.metals import ELEMENTS, GUPTA
-from napari_atomicity.simulation.potentials import Potential, potential, stiffness
+from napari_atomicity.simulation.potentials import Potential, potential, stiffness, surface_energy
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Positions = npt.NDArray[np.float64]
 
-#: deepest attraction of the support per touching atom, as a share of the metal's cohesive energy (1.5 eV for Pt)
-_DEEPEST: Final = 0.26
-#: hottest start, likewise (about 2000 K for Pt; small clusters are liquid from half of that)
+#: deepest attraction of the support per touching atom, over what a film needs to wet it (1.6 eV for Pt in `Gupta`)
+_DEEPEST: Final = 2.0
+#: hottest start over the cohesive energy (about 2000 K for Pt; small clusters are liquid from half of that)
 _HOTTEST: Final = 0.030
 _DYNAMICS_STEPS: Final = 420
 _QUENCH_STEPS: Final = 150
@@ -149,7 +149,8 @@ class _Batch:
         self.metal, self.rng, self.attraction = metal, rng, attraction
         self.spacing = ELEMENTS[element][0]
         self.cohesion = GUPTA[element].cohesive_ev
-        self.support = _Support.draw(_DEEPEST * self.cohesion * attraction, self.spacing, rng)
+        wetting = 2 * surface_energy(metal, element)
+        self.support = _Support.draw(_DEEPEST * wetting * attraction, self.spacing, rng)
         self.time_step = 0.4 / stiffness(metal, element) ** 0.5
 
     def run(self, n_atoms: int) -> Positions:
@@ -172,7 +173,7 @@ class _Batch:
         flat = float(np.clip(attraction + rng.normal(0, 0.2), 0, 1))
         radius = d * (3 * n_atoms / (4 * np.pi * np.sqrt(2))) ** (1 / 3)
         height = max(2 * radius * (1 - flat), d)
-        width = np.sqrt((2 * radius) ** 3 / height) * rng.uniform(0.85, 1.2, 2)
+        width = np.sqrt((2 * radius) ** 3 / height) * rng.uniform(0.8, 1.15, 2)
         half = np.array([*width, height]) / 2
         if ordered:
             grid = close_packed(n_atoms, d, rng, turned=bool(rng.random() < 0.6 * (1 - flat)))

@@ -159,3 +159,16 @@ def stiffness(metal: Potential, element: str) -> float:
     _, force = metal.evaluate(atoms)
     # the zone boundary vibrates about twice as stiffly as one atom among still neighbours
     return max(float(-force[0, 0, 2]) / 1e-4, 1.0) * 2
+
+
+def surface_energy(metal: Potential, element: str) -> float:
+    """Energy of the unrelaxed close-packed surface, eV an atom: twice this is what wetting costs."""
+    import torch
+
+    height, slip = (2 / 3) ** 0.5, (0.5, 0.5 / 3**0.5)
+    sheet = [(i + j / 2, j * 3**0.5 / 2) for i in range(-6, 7) for j in range(-6, 7) if abs(i + j) <= 6]
+    middle = sheet.index((0.0, 0.0))
+    layers = [[(x + k * slip[0], y + k * slip[1], k * height) for x, y in sheet] for k in range(-3, 4)]
+    atoms = torch.tensor(layers, dtype=torch.float64).reshape(1, -1, 3) * ELEMENTS[element][0]
+    energy = metal.evaluate(atoms)[0].reshape(len(layers), -1)[:, middle]
+    return float((energy - energy[3]).sum()) / 2
