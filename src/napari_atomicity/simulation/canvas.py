@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 _ROOM_NM: Final = 0.5
 #: mean number of jumps of a cluster while the beam advances by a nanometre
 _JUMPS_PER_NM: Final = 1.0
+#: atoms from which on a cluster gathers a whole collar
+_COLLARED: Final = 13
 #: distance between the sites of an atom that jumps, nm
 _SITES_NM: Final = 0.15
 
@@ -65,7 +67,8 @@ class Canvas:
             if thing.kind != "satellite":
                 window = self._moving(window, thing.radius_nm / px)
         if thing.kind != "satellite" and self.spec.collar > 0:
-            height = self.spec.collar * self.rng.lognormal(0, 0.5)
+            # a few atoms gather no pile
+            height = self.spec.collar * self.rng.lognormal(0, 0.5) * min(1.0, len(thing.atoms) / _COLLARED)
             window = window + collar((size, size), local, thing.radius_nm, height, px, self.rng)
         self.signal[rows, cols] += window[rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
 

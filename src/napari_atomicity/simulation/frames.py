@@ -42,7 +42,7 @@ class Condition:
     flakes: float = 0.4
     vacuum_chance: float = 0.1
     # what happens to clusters
-    collar: Range = (0.0, 1.6)
+    collar: Range = (0.0, 2.0)
     satellites: Range = (0.0, 3.0)
     jumping: Range = (0.0, 0.3)
     motion_nm: Range = (0.0, 0.08)
@@ -75,8 +75,9 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
     "low_dose": replace(_NOMINAL, dose=(20, 80)),
     "defocus": replace(_NOMINAL, fwhm_nm=(0.24, 0.36), depth_blur=(0.02, 0.1)),
     "thick_support": replace(
-        _NOMINAL, thickness_nm=(25, 45), structure=(1.4, 2.6), coarseness_nm=(3, 8), gradient=(0.3, 1.0), flakes=1.5,
-        vacuum_chance=0.3, speckle=(0.01, 0.03), dose=(400, 2000),
+        _NOMINAL, fwhm_nm=(0.15, 0.25), tail=(0.05, 0.2), thickness_nm=(25, 45), structure=(1.6, 2.9),
+        coarseness_nm=(3, 8), speckle=(0.01, 0.03), gradient=(0.3, 1.0), flakes=1.5, vacuum_chance=0.3,
+        dose=(400, 2000),
     ),
     "other_gain": replace(_NOMINAL, gain=(3e4, 3e5), black=(-5e4, 2e5)),
     "scan_noise": replace(
