@@ -34,6 +34,8 @@ class Finding:
 #: power of a lattice's peaks over the typical power at the same spacing: 400 to 1500 on real lattices, 15 to 70 on
 #: nearly all fields of micrographs of clusters
 _LATTICE_PEAK: Final = 200.0
+#: lowest frequency along a line at which a lattice is looked for, 1 / nm
+_STREAKS_PER_NM: Final = 0.7
 _SMALLEST_FIELD_NM: Final = 2.0
 
 
@@ -109,8 +111,8 @@ def _lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding |
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side, pixel_size_nm)] * 2, indexing="ij"))[:, : side // 2 + 1]
     ring = (frequency * pixel_size_nm * side + 0.5).astype(int)
     band = (frequency > 1 / 0.6) & (frequency < 1 / 0.09) & (ring >= 4)
-    # scan-line noise lies on the axes
-    band[0, :] = band[:, 0] = False
+    # scan-line noise lies on the axes, jitter and flicker of lines near the one of the slow scan
+    band[0, :] = band[:, : max(3, int(_STREAKS_PER_NM * pixel_size_nm * side) + 1)] = False
     if band.sum() < 100:
         return None
     window = np.hanning(side)[:, None] * np.hanning(side)[None]
