@@ -4,6 +4,7 @@
     python benchmarks/multislice.py --compare FILE.npz     # the fast model beside the images of a store
     python benchmarks/multislice.py --settings             # other microscopes, detectors, frozen phonons
     python benchmarks/multislice.py --aligned              # what atoms above each other add
+    python benchmarks/multislice.py --elements             # one atom of each metal
     python benchmarks/multislice.py --speed                # patches a second
 
 Multislice needs abTEM and ASE: pip install napari-atomicity[validate]
@@ -31,7 +32,7 @@ from napari_atomicity.simulation.multislice_library import (
     save_multislice,
 )
 from napari_atomicity.simulation.optics import Optics
-from napari_atomicity.simulation.structures import library
+from napari_atomicity.simulation.structures import ELEMENTS, library
 
 Floats = npt.NDArray[np.float64]
 
@@ -190,6 +191,16 @@ def aligned(phonons: int = 60) -> None:
         print(f"| {aside:.3f} | {rest:+.3f} | {np.mean(extra):+.3f} ± {error:.3f} | {fast:+.3f} |", flush=True)
 
 
+def elements() -> None:
+    """Signal of one atom of each metal against platinum."""
+    optics, annulus = Optics(), Annulus(margin_nm=1.5)
+    unit = scatter(np.zeros((1, 3)), optics, annulus, "Pt").integral()
+    print("\n| metal | multislice | fast model |\n|---|---|---|")
+    for element in ELEMENTS:
+        judge = scatter(np.zeros((1, 3)), optics, annulus, element).integral() / unit
+        print(f"| {element} | {judge:.3f} | {atom_weights(np.zeros((1, 3)), element)[0]:.3f} |", flush=True)
+
+
 def speed(patches: int = 500) -> None:
     """Patches of 64 x 64 at 0.05 nm with 45 atoms, weights and rendering, on one thread."""
     rng = np.random.default_rng(0)
@@ -212,6 +223,7 @@ def main() -> None:
     parser.add_argument("--compare", type=Path, help="compare the fast model with the images of a store")
     parser.add_argument("--settings", action="store_true", help="other microscopes, detectors, frozen phonons")
     parser.add_argument("--aligned", action="store_true", help="what atoms above each other add")
+    parser.add_argument("--elements", action="store_true", help="one atom of each metal")
     parser.add_argument("--speed", action="store_true", help="patches a second")
     chosen = parser.parse_args()
     print(describe("abtem", "ase"))
@@ -223,6 +235,8 @@ def main() -> None:
         other_settings()
     if chosen.aligned:
         aligned()
+    if chosen.elements:
+        elements()
     if chosen.speed:
         speed()
 
