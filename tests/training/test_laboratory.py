@@ -242,6 +242,21 @@ def _gold(sizes, seed, clusters=18):
     return simulate_frame(spec, seed)
 
 
+def test_the_command_trains_from_folders_and_the_model_is_used(folder, tmp_path, capsys):
+    (tmp_path / "w.toml").write_text(
+        "element = 'W'\nclasses = [20, 55]\nchannels = ['raw']\n[laboratory]\nfolder = 'images'\n"
+        "[training]\nepochs = 1\nbatch = 32\ndevice = 'cpu'\n"
+    )
+    assert cli.main(["train", str(tmp_path / "w.toml"), "-o", str(tmp_path / "out")]) == 0
+    assert "2 steps are few" in capsys.readouterr().err
+    path = tmp_path / "out" / "w.safetensors"
+    card = load_bundle(path).card
+    assert card.labels == ("W20", "W55") and {i["atoms"] for i in card.recipe["laboratory"]["images"]} == {20, 55}
+    analysis = analyse(read(folder / "20" / "0.tif"), Settings(model=str(path), adapt="off"))
+    assert len(analysis.table) == 16 and set(analysis.table.rows["label"]) <= {"W20", "W55", "other"}
+
+
+@pytest.mark.slow
 def test_a_laboratory_trains_four_classes_of_gold_and_uses_them(tmp_path, capsys):
     for n in _AU:
         for k in range(2):

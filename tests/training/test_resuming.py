@@ -17,7 +17,7 @@ from napari_atomicity.training.library import Recipe, simulate_library_steps
 from napari_atomicity.training.loop import TrainingConfig, epochs_done, train_steps
 from training.libraries import blob_library
 
-CONFIG = TrainingConfig(name="tiny", channels=("raw",), epochs=4, batch=32)
+CONFIG = TrainingConfig(name="tiny", channels=("raw",), epochs=3, batch=32)
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,12 @@ def uninterrupted(data):
     return weights_sha256(drain(train_steps(CONFIG, *data)))
 
 
-@pytest.mark.parametrize("stopped_after", [2, 5, 9])
+@pytest.mark.parametrize("stopped_after", [2, 10])
 def test_a_stopped_training_goes_on_and_ends_with_the_same_weights(data, uninterrupted, tmp_path, stopped_after):
     path = tmp_path / "run" / "checkpoint.safetensors"
     steps = train_steps(CONFIG, *data, checkpoint=path)
     batches = 0
-    for progress in steps:  # stops within the first, second or third epoch of four batches
+    for progress in steps:  # stops within the first or the third epoch of four batches
         batches += progress.what.startswith("Training")
         if batches == stopped_after:
             steps.close()
@@ -45,7 +45,7 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_weights(data, uninter
     seen = []
     again = drain(train_steps(CONFIG, *data, checkpoint=path), seen.append)
     assert weights_sha256(again) == uninterrupted
-    assert sum(one.what.startswith("Training") for one in seen) == 16 - (stopped_after - 1) // 4 * 4
+    assert sum(one.what.startswith("Training") for one in seen) == 12 - (stopped_after - 1) // 4 * 4
     # all is done: once more gives the model at once
     seen.clear()
     assert weights_sha256(drain(train_steps(CONFIG, *data, checkpoint=path), seen.append)) == uninterrupted

@@ -66,9 +66,7 @@ def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = N
     say(f"{len(data.training)} clusters to train on, {len(data.validation)} to validate.")
     steps = config.training.epochs * (len(data.training) // config.training.batch)
     if steps < _FEW_STEPS:
-        say(
-            f"{steps} steps are few to learn from; raise training.epochs or lower training.batch for {_FEW_STEPS} or so."
-        )
+        say(f"{steps} steps are few to learn from; raise training.epochs or lower training.batch for {_FEW_STEPS}.")
     checkpoint = folder / f"{config.training.name}.training" / "checkpoint.safetensors"
     before = epochs_done(config.training, data.training, checkpoint)
     if before:
