@@ -104,7 +104,7 @@ class Score:
         truth = frame.truth[frame.truth.kind != "satellite"].reset_index(drop=True)
         inner = ~truth.on_edge.to_numpy()
         distance = cdist(truth[["y_px", "x_px"]], places) * pixel
-        rows, cols = linear_sum_assignment(np.minimum(distance, 100.0))
+        rows, cols = linear_sum_assignment(np.where(distance < 0.5, distance, 1e3))
         near = distance[rows, cols] < 0.5
         rows, cols = rows[near], cols[near]
         found = np.zeros(len(truth), dtype=bool)

@@ -154,7 +154,7 @@ def pt30() -> StructureLibrary:
 
 
 def test_the_order_of_a_library_is_how_much_a_cluster_covers(pt30):
-    covered = [structures.covered_nm2(pt30.get(30, i), "Pt") for i in range(24)]
+    covered = [structures.covered_nm2(pt30.get(30, i), ELEMENTS["Pt"][0]) for i in range(24)]
     assert covered == sorted(covered)
     assert covered[-1] > 1.5 * covered[0]
 

@@ -20,6 +20,12 @@ PIXEL_RANGE_NM: Final = (0.002, 0.2)
 _CANDIDATE_THRESHOLD: Final = 3.0
 #: height of a cluster over the scatter of the support around it, at sensitivity 0.5
 _CONTRAST_TO_NOISE: Final = 5.0
+#: that height where the whole blob stands out of what the support does at its scale, as a flat raft does in a weak
+#: beam, and how far it must: in standard deviations of the filter's response
+_CONTRAST_OF_A_RAFT: Final = 2.0
+_SIGNIFICANT: Final = 4.0
+#: what is fainter than this share of the frame's typical height must stand out of single pixels
+_FAINT_SHARE: Final = 0.25
 #: smallest integrated intensity relative to the frame's typical cluster, at sensitivity 0.5
 _MASS_SHARE: Final = 0.2
 
@@ -93,25 +99,36 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     grid_nm = pixel_size_nm * factor
     found = merged(candidates(coarse, grid_nm, _CANDIDATE_THRESHOLD * strictness**0.5), coarse, grid_nm)
     first = measure(coarse, grid_nm, found.y_px, found.x_px, found.radius_nm, nm_per_px=GRID_NM)
-    stands_out = first.contrast > 0.8 * _CONTRAST_TO_NOISE * strictness * first.background_sd
+    stands_out = _stands_out(first, found.significance, 0.8 * strictness)
     wide = first.diameter_nm >= 0.9 * SMALLEST_NM
     too_small = int((stands_out & ~wide).sum())
-    first = first.take(stands_out & wide)
+    first, significance = first.take(stands_out & wide), found.significance[stands_out & wide]
     y, x = (centre * factor + (factor - 1) / 2 for centre in (first.y_px, first.x_px))
     radius = np.clip(first.diameter_nm / 2 + 0.05, 0.3, LARGEST_NM / 2)
     clusters = measure(image, pixel_size_nm, y, x, radius)
     too_small += int((clusters.diameter_nm < SMALLEST_NM).sum())
-    return Detection(clusters.take(_clusters(clusters, strictness)), findings, too_small)
+    return Detection(clusters.take(_clusters(clusters, significance, strictness)), findings, too_small)
 
 
-def _clusters(measured: Measurement, strictness: float) -> npt.NDArray[np.bool_]:
+def _stands_out(
+    measured: Measurement, significance: npt.NDArray[np.float64], strictness: float
+) -> npt.NDArray[np.bool_]:
+    """High above the scatter of single pixels, or less so but wide enough that their mean is."""
+    height = measured.contrast / np.maximum(measured.background_sd, 1e-30)
+    wide = (height > _CONTRAST_OF_A_RAFT * strictness) & (significance > _SIGNIFICANT * strictness**0.5)
+    return np.asarray((height > _CONTRAST_TO_NOISE * strictness) | wide)
+
+
+def _clusters(measured: Measurement, significance: npt.NDArray[np.float64], strictness: float) -> npt.NDArray[np.bool_]:
     keep = (
-        (measured.contrast > _CONTRAST_TO_NOISE * strictness * measured.background_sd)
+        _stands_out(measured, significance, strictness)
         & (measured.diameter_nm >= SMALLEST_NM)
         & (measured.diameter_nm <= LARGEST_NM)
         & (measured.intensity > 0)
     )
     if keep.any():
+        high = measured.contrast > 1.2 * _CONTRAST_TO_NOISE * strictness * measured.background_sd
+        keep &= high | (measured.contrast > _FAINT_SHARE * strictness * np.median(measured.contrast[keep]))
         # fragments and groups of a few atoms hold far less signal than the frame's typical cluster
         keep &= measured.intensity > _MASS_SHARE * strictness * np.median(measured.intensity[keep])
     return np.asarray(keep)

@@ -211,25 +211,39 @@ def merged(found: Candidates, coarse: Image, grid_nm: float) -> Candidates:
     pairs = spatial.cKDTree(places * grid_nm).query_pairs(LARGEST_NM, output_type="ndarray")
     apart = np.hypot(*(places[pairs[:, 0]] - places[pairs[:, 1]]).T) * grid_nm
     pairs = pairs[apart < 1.3 * (found.radius_nm[pairs[:, 0]] + found.radius_nm[pairs[:, 1]]) + 0.3]
-    fall = _falls(signal, places, found.response / _RESPONSE_OF_A_DISC, pairs)
-    group = _groups(len(places), pairs[fall < _FALL])
+    fall = _falls(signal, places, found.response / _RESPONSE_OF_A_DISC, pairs, grid_nm)
+    apart = np.hypot(*(places[pairs[:, 0]] - places[pairs[:, 1]]).T) * grid_nm
+    group = _groups(len(places), pairs[(fall < _FALL) | (apart < _NEAREST_NM)])
     return _joined(found, group)
 
 
 #: one cluster where the signal between two blobs falls by less than this share of the weaker one's height
 _FALL: Final = 0.45
+#: the centres of two clusters are never nearer than this: a smaller blob there is a part, or an atom beside
+_NEAREST_NM: Final = 0.8
 _SADDLE_SMOOTH_NM: Final = 0.1
+_ACROSS_NM: Final = (-0.3, -0.15, 0.0, 0.15, 0.3)
 #: scale-normalised Laplacian at the middle of a disc of height one, at its best scale
 _RESPONSE_OF_A_DISC: Final = 0.74
 
 
-def _falls(signal: Image, places: Vector, height: Vector, pairs: npt.NDArray[np.int64]) -> Vector:
-    """How far the signal falls between the two of each pair, as a share of the weaker one's height."""
+def _falls(signal: Image, places: Vector, height: Vector, pairs: npt.NDArray[np.int64], grid_nm: float) -> Vector:
+    """How far the signal falls between the two of each pair, as a share of the weaker one's height.
+
+    It is averaged across the line that joins them: the gap between two clusters is long, holes between the atoms of
+    one are not.
+    """
     if not len(pairs):
         return np.empty(0)
     along = np.linspace(0, 1, 33)
-    line = places[pairs[:, 0], None] * (1 - along)[:, None] + places[pairs[:, 1], None] * along[:, None]
-    values = ndimage.map_coordinates(signal, line.reshape(-1, 2).T, order=1, mode="nearest").reshape(len(pairs), -1)
+    start, end = places[pairs[:, 0]], places[pairs[:, 1]]
+    line = start[:, None] * (1 - along)[:, None] + end[:, None] * along[:, None]
+    across = (end - start)[:, ::-1] * [1, -1] / np.maximum(np.hypot(*(end - start).T), 1e-9)[:, None] / grid_nm
+    values = np.zeros(line.shape[:2])
+    for offset in _ACROSS_NM:
+        at = line + offset * across[:, None]
+        values += ndimage.map_coordinates(signal, at.reshape(-1, 2).T, order=1, mode="nearest").reshape(len(pairs), -1)
+    values /= len(_ACROSS_NM)
     weaker = np.minimum(values[:, :11].max(axis=1), values[:, -11:].max(axis=1))
     return np.asarray((weaker - values.min(axis=1)) / height[pairs].min(axis=1), dtype=np.float64)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.simulation.blocks import close_packed
+from napari_atomicity.simulation.blocks import close_packed, covered_nm2
 from napari_atomicity.simulation.metals import ELEMENTS, GUPTA
 from napari_atomicity.simulation.potentials import Potential, potential, stiffness, surface_energy
 
@@ -35,6 +35,8 @@ _QUENCH_STEPS: Final = 150
 _HOPS: Final = 3
 #: nearer than this, in bulk distances, two atoms lie on top of one another; nearer than the other they are bound
 CLOSEST, BOUND = 0.8, 1.3
+#: a cluster fills at least this part of its convex outline
+LEAST_SOLID: Final = 0.78
 
 _Evaluate = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
 
@@ -81,7 +83,10 @@ def resting(atoms: Positions) -> Positions:
 
 
 def is_one_cluster(atoms: Positions, spacing: float) -> bool:
-    """Whether all atoms (n, 3) hang together, none on top of another, at the bulk distance `spacing` in nm."""
+    """Whether all atoms (n, 3) hang together, none on top of another, at the bulk distance `spacing` in nm.
+
+    Branched and coiled rafts, which a weakly binding potential leaves on a strong support, are no clusters either.
+    """
     from scipy.sparse.csgraph import connected_components
 
     if not np.isfinite(atoms).all():
@@ -90,7 +95,17 @@ def is_one_cluster(atoms: Positions, spacing: float) -> bool:
     np.fill_diagonal(distance, np.inf)
     if len(atoms) > 1 and distance.min() < CLOSEST * spacing:
         return False
-    return int(connected_components(distance < BOUND * spacing)[0]) == 1
+    return int(connected_components(distance < BOUND * spacing)[0]) == 1 and solidity(atoms, spacing) > LEAST_SOLID
+
+
+def solidity(atoms: Positions, spacing: float) -> float:
+    """Area that the atoms (n, 3) hide from the beam over the area of its convex outline."""
+    from scipy.spatial import ConvexHull
+
+    rim = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    disc = spacing / 2 * np.stack([np.cos(rim), np.sin(rim)], axis=1)
+    outline = ConvexHull((atoms[:, None, :2] + disc).reshape(-1, 2))
+    return covered_nm2(atoms, spacing) / float(outline.volume)
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,3 +114,14 @@ def _relaxed(atoms: Positions, spacing: float, steps: int = 60) -> Positions:
             atoms[:, :2] -= 0.006 * (atoms[:, :2] - atoms[:, :2].mean(axis=0))
         np.clip(atoms[:, 2], 0, None, out=atoms[:, 2])
     return atoms
+
+
+def covered_nm2(atoms: npt.NDArray[np.floating], spacing: float) -> float:
+    """Area of the support, nm², that the atoms (n, 3) hide from the beam, each a disc as wide as the bulk `spacing`."""
+    radius, px = spacing / 2, 0.04
+    low = atoms[:, :2].min(axis=0) - radius
+    span = np.ceil((atoms[:, :2].max(axis=0) + radius - low) / px).astype(int)
+    x, y = (low[i] + px * (np.arange(span[i]) + 0.5) for i in (0, 1))
+    near_x, near_y = (x[:, None] - atoms[:, 0]) ** 2, (y[:, None] - atoms[:, 1]) ** 2
+    hidden = (near_x[:, None, :] + near_y[None] < radius**2).any(axis=-1)
+    return float(hidden.sum() * px**2)

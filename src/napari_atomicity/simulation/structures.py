@@ -25,7 +25,7 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.progress import Progress, Steps, drain
-from napari_atomicity.simulation.blocks import make_structure, rotation
+from napari_atomicity.simulation.blocks import covered_nm2, make_structure, rotation
 from napari_atomicity.simulation.metals import ELEMENTS, EMT
 from napari_atomicity.threads import WORKERS
 
@@ -45,7 +45,7 @@ _SPLIT_FAMILIES: Final = {
     "sample": ("emt",),
 }
 #: counted up whenever the same seed makes other structures; part of the names in the cache
-RECIPE: Final = 4
+RECIPE: Final = 5
 #: clusters made together: their pair tensors stay in the processor's cache
 _BATCH: Final = 24
 
@@ -145,7 +145,8 @@ class StructureLibrary:
                 made = yield from _shifted(steps, done, len(jobs) * batches, what)
                 parts.append(made)
             joined = np.concatenate(parts)
-            self._made[n] = joined[np.argsort([covered_nm2(atoms, self.element) for atoms in joined], kind="stable")]
+            covered = [covered_nm2(atoms, ELEMENTS[self.element][0]) for atoms in joined]
+            self._made[n] = joined[np.argsort(covered, kind="stable")]
 
     def _shares(self) -> list[int]:
         """Clusters of each family, together `per_size`."""
@@ -156,17 +157,6 @@ class StructureLibrary:
 def families_of(element: str) -> tuple[str, ...]:
     """The families that know a metal."""
     return FAMILIES if element in EMT else ("gupta", "block")
-
-
-def covered_nm2(atoms: Positions | npt.NDArray[np.float32], element: str) -> float:
-    """Area of the support, nm², that the atoms (n, 3) hide from the beam, each a disc of half the bulk distance."""
-    radius, px = ELEMENTS[element][0] / 2, 0.04
-    low = atoms[:, :2].min(axis=0) - radius
-    span = np.ceil((atoms[:, :2].max(axis=0) + radius - low) / px).astype(int)
-    x, y = (low[i] + px * (np.arange(span[i]) + 0.5) for i in (0, 1))
-    near_x, near_y = (x[:, None] - atoms[:, 0]) ** 2, (y[:, None] - atoms[:, 1]) ** 2
-    hidden = (near_x[:, None, :] + near_y[None] < radius**2).any(axis=-1)
-    return float(hidden.sum() * px**2)
 
 
 @lru_cache(maxsize=8)

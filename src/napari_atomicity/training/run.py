@@ -24,7 +24,7 @@ from napari_atomicity.training.loop import device_named, epochs_done, train_step
 
 #: frames for validation and for the scores, relative to those for training
 _VALIDATION: Final = 0.17
-_SCORED: Final = 0.28
+_SCORED: Final = 0.2
 #: a network that has taken fewer steps has hardly begun to learn
 _FEW_STEPS: Final = 400
 Say = Callable[[str], None]
@@ -117,8 +117,9 @@ def _tested_steps(config: RunConfig, laboratory: LaboratoryData | None, data: _D
     parts: list[EvaluationSet] = []
     if config.simulation is not None:
         recipe = config.training.recipe
-        mixed_frames = max(round(config.simulation.frames * _SCORED / len(recipe.conditions)), 1)
-        plans = plan(recipe.conditions, mixed_frames, 0, recipe.class_sizes, recipe.element)
+        conditions = list(dict.fromkeys(recipe.conditions))
+        mixed_frames = max(round(config.simulation.frames * _SCORED / len(conditions)), 1)
+        plans = plan(conditions, mixed_frames, 0, recipe.class_sizes, recipe.element)
         parts.append((yield from evaluation_set_steps(plans, os.cpu_count() or 1)))
     if laboratory is not None:
         own = laboratory.validation if parts else data.validation
