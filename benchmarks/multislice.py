@@ -52,7 +52,7 @@ def cluster(n_atoms: int, flatness: float, rng: np.random.Generator) -> Floats:
 
 
 def make_library(path: Path, per_size: int, minutes: float) -> None:
-    """Image clusters one size after another and save after each round, until done or out of time."""
+    """Image clusters one size after another and save after each round, until done or out of time; a file goes on."""
     optics, annulus = Optics(), Annulus()
     settings = {
         "optics": asdict(optics),
@@ -60,8 +60,9 @@ def make_library(path: Path, per_size: int, minutes: float) -> None:
         "thermal_nm": THERMAL_NM,
         "structures": f"test library, {', '.join(library('test').families)}",
     }
-    rng, made, start = np.random.default_rng(20), [], time.monotonic()
-    for number in range(per_size):
+    made = list(load_multislice(path).clusters) if path.exists() else []
+    rng, start, before = np.random.default_rng([20, len(made)]), time.monotonic(), len(made) // len(SIZES)
+    for number in range(before, per_size):
         flatness = (number + 0.5) / per_size
         for n_atoms in SIZES:
             atoms = cluster(n_atoms, flatness, rng)
@@ -75,7 +76,7 @@ def make_library(path: Path, per_size: int, minutes: float) -> None:
         save_multislice(MultisliceLibrary(tuple(made), SAMPLING_NM, STORED_FOCI_NM, settings), path)
         used = (time.monotonic() - start) / 60
         print(f"{len(made)} clusters in {used:.1f} min -> {path}", flush=True)
-        if used + used / (number + 1) > minutes:
+        if used + used / (number + 1 - before) > minutes:
             break
 
 

@@ -417,16 +417,23 @@ def _simulate(options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.simulation.files import write_frame
     from napari_atomicity.simulation.frames import sample_spec, simulate_frame
     from napari_atomicity.simulation.samples import sample_frames
+    from napari_atomicity.simulation.structures import prepare_steps
 
+    folder = _folder(options.output)
     if options.samples:
         frames = sample_frames()
     else:
         fractions = dict.fromkeys(options.sizes, 1 / len(options.sizes)) if options.sizes else None
-        spec = sample_spec(options.condition, fractions, options.clusters, options.shape, options.seed)
+        # structures that no model was trained on, so that what is counted here is not flattered
+        spec = sample_spec(
+            options.condition, fractions, options.clusters, options.shape, options.seed, "sample",
+            element=options.element,
+        )  # fmt: skip
         sizes = f"_{'-'.join(map(str, options.sizes))}" if options.sizes else ""
-        stem = safe_name(f"{options.condition}{sizes}_{options.seed}")
+        metal = "" if options.element == "Pt" else f"_{options.element}"
+        stem = safe_name(f"{options.condition}{metal}{sizes}_{options.seed}")
+        console.drain("structures", prepare_steps("sample", options.element, spec.fractions))
         frames = iter([(stem, simulate_frame(spec, options.seed))])
-    folder = _folder(options.output)
     for stem, frame in frames:
         paths = write_frame(frame, folder, stem)
         console.say(f"{stem}: {len(frame.truth)} objects")
@@ -558,6 +565,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     simulate.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
     simulate.add_argument("--sizes", type=_sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
+    simulate.add_argument("--element", default="Pt", metavar="SYMBOL", help="metal; Pt")
     simulate.add_argument("--clusters", type=_count, default=100, metavar="N")
     simulate.add_argument("--shape", type=_shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
     simulate.add_argument("--seed", type=int, default=0, metavar="N")

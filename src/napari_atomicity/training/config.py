@@ -189,7 +189,7 @@ def _channels(value: Any) -> tuple[str, ...]:
 def _conditions() -> tuple[str, ...]:
     from napari_atomicity.simulation.frames import CONDITIONS
 
-    return tuple(CONDITIONS)
+    return (*CONDITIONS, "random")
 
 
 def _known_families() -> tuple[str, ...]:

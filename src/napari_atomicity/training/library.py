@@ -49,7 +49,7 @@ class Recipe:
     other_share, dimers, touching
         Mean share of the clusters of such a size, merged with a second one, or touching a second one.
     conditions
-        Names of the simulator's conditions, one drawn a frame.
+        Names of the simulator's conditions, taken in turn; ``random`` mixes them all.
     clusters
         Clusters a frame.
     families
@@ -64,6 +64,7 @@ class Recipe:
     touching: float = 0.04
     conditions: tuple[str, ...] = (
         "clean", "nominal", "low_dose", "defocus", "thick_support", "other_gain", "scan_noise", "coarse_pixels",
+        "random", "random", "random", "random",
     )  # fmt: skip
     clusters: int = 100
     families: tuple[str, ...] | None = None
