@@ -1,9 +1,8 @@
-"""Accuracy by condition and speed of classification, on simulated frames of structures that no model was trained on.
+"""Speed of counting, and how frames that hold one size only are read, each alone.
 
     python benchmarks/classification.py [--model dual] [--frames 4]
 
-Accuracy is balanced accuracy (mean recall of the classes) over the detected clusters with flag ``ok``. "mixed" frames
-hold all classes in random shares and about a fifth of outsiders; "pure" frames hold one class.
+Simulated frames of structures that no model was trained on. Accuracy by condition: `benchmarks/accuracy.py`.
 """
 
 from __future__ import annotations
@@ -28,17 +27,10 @@ from napari_atomicity.insight.attribution import attribution_steps
 from napari_atomicity.insight.overlay import compose
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.frames import sample_spec, simulate_frame
-from napari_atomicity.training.evaluate import METHODS, evaluate_steps, scores
-from napari_atomicity.training.library import Library, Recipe, label_image, labelled_frame
+from napari_atomicity.training.library import Library, label_image
 
 #: seeds of these frames, apart from those of the frames behind the model cards
 _FIRST = 500_000
-
-
-def mixed_frames(per_condition: int) -> Library:
-    recipe = Recipe()
-    indices = _FIRST + np.arange(per_condition * len(recipe.conditions))
-    return Library.join([labelled_frame(recipe, "test", int(index)) for index in indices])
 
 
 def pure_frames(sizes: tuple[int, ...], per_size: int) -> Library:
@@ -50,16 +42,6 @@ def pure_frames(sizes: tuple[int, ...], per_size: int) -> Library:
         scale = frame.scale_counts_nm2_per_atom
         parts.append(label_image(frame.image, frame.pixel_size_nm, frame.truth, scale, seed, spec.condition))
     return Library.join(parts)
-
-
-def accuracy(bundle: Bundle, per_condition: int) -> None:
-    table = scores(drain(evaluate_steps(bundle, mixed_frames(per_condition))))
-    print(f"\nBalanced accuracy of {bundle.card.name!r}, mixed frames")
-    by_method = table.pivot(index="condition", columns="method", values="balanced_accuracy")
-    print(by_method.loc[list(dict.fromkeys(table["condition"])), list(METHODS)].round(3).to_string())
-    print("\nCalibration error, mean error of the count, rejected members, outsiders caught")
-    pooled = table[table["condition"] == "pooled"].set_index("method")
-    print(pooled.loc[list(METHODS[:3]), ["ece", "mae", "rejected", "caught", "clusters"]].round(3).to_string())
 
 
 def pure_accuracy(bundle: Bundle, per_size: int) -> None:
@@ -119,13 +101,12 @@ def speed(bundle: Bundle) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", nargs="+", default=["dual", "single"])
-    parser.add_argument("--frames", type=int, default=4, help="mixed frames a condition, and pure frames a size")
+    parser.add_argument("--frames", type=int, default=4, help="pure frames a size")
     chosen = parser.parse_args()
     torch.set_num_threads(2)
     print(describe("captum"))
     for name in chosen.model:
         bundle = load_bundle(name)
-        accuracy(bundle, chosen.frames)
         pure_accuracy(bundle, chosen.frames)
         speed(bundle)
 
