@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _REHEARSED_PER_CLASS: Final = 12
 _FALSE_REJECTION: Final = 0.05
-#: a cluster is never called ``other`` while being one of the classes is more probable
-_LEAST_THRESHOLD: Final = 0.5
+#: a cluster that is one of the classes by nine chances in ten is never called ``other``
+_LEAST_THRESHOLD: Final = 0.1
 #: clusters of a class without which there is nothing to learn from, or to judge by
 LEAST_CLUSTERS: Final = {"training": 10, "validation": 5}
 #: part of the spread of diameters that the clusters of a frame share, where it cannot be measured (simulated frames)
