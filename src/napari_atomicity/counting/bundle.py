@@ -46,8 +46,9 @@ class Card:
     integral_tau
         Standard deviation, in log units, added to the stated error of the integral, for the same reason.
     outside_threshold, outside_threshold_scaled
-        Probability of being none of the classes above which a cluster is called ``other``: so that 5 % of the class
-        members of structures never trained on are rejected, but not below 0.1; without and with the scale of the image.
+        Probability of being none of the classes above which a cluster is called ``other``: so that at most 5 % of the
+        class members of structures never trained on are rejected, and not below 0.2; without and with the scale of the
+        image.
     effective_clusters
         The most that a frame's clusters count as independent witnesses of shape: blur and flatness are shared.
     diameter_nm

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 _REHEARSED_PER_CLASS: Final = 12
 _FALSE_REJECTION: Final = 0.05
-#: a cluster that is one of the classes by nine chances in ten is never called ``other``
-_LEAST_THRESHOLD: Final = 0.1
+#: a cluster that is one of the classes by four chances in five is never called ``other``: rejecting the full five
+#: percent would cost more right labels than it catches outsiders
+_LEAST_THRESHOLD: Final = 0.2
 #: clusters of a class without which there is nothing to learn from, or to judge by
 LEAST_CLUSTERS: Final = {"training": 10, "validation": 5}
 #: part of the spread of diameters that the clusters of a frame share, where it cannot be measured (simulated frames)
