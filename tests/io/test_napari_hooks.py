@@ -115,14 +115,15 @@ def test_a_layer_of_others_is_not_written_as_a_table(tmp_path: Path) -> None:
 
 
 def test_samples(tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("mixed", "pt19", "pt55", "shifted"):
+    for name in ("mixed", "pt19", "pt30", "pt41", "pt55", "pt70", "shifted"):
         tifffile.imwrite(
             tmp_path / f"sample_{name}.tif", counts, imagej=True, resolution=(50, 50), metadata={"unit": "nm"}
         )
     monkeypatch.setattr(hooks, "sample_dir", lambda: tmp_path)
-    opened = [hooks.open_sample_mixed, hooks.open_sample_pt19, hooks.open_sample_pt55, hooks.open_sample_shifted]
+    names = ["mixed", *(f"pt{n}" for n in (19, 30, 41, 55, 70)), "shifted"]
+    opened = [getattr(hooks, f"open_sample_{name}") for name in names]
     names = [layers()[0][1]["name"] for layers in opened]
-    assert names == ["sample_mixed", "sample_pt19", "sample_pt55", "sample_shifted"]
+    assert names == [f"sample_{name}" for name in ("mixed", "pt19", "pt30", "pt41", "pt55", "pt70", "shifted")]
 
 
 def test_samples_in_a_wheel_lie_beside_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

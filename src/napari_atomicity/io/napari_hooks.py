@@ -123,13 +123,28 @@ def open_sample_mixed() -> list[LayerData]:
 
 
 def open_sample_pt19() -> list[LayerData]:
-    """A simulated frame of Pt19 alone."""
+    """Pt19 alone."""
     return _sample("sample_pt19.tif")
 
 
+def open_sample_pt30() -> list[LayerData]:
+    """Pt30 alone."""
+    return _sample("sample_pt30.tif")
+
+
+def open_sample_pt41() -> list[LayerData]:
+    """Pt41 alone."""
+    return _sample("sample_pt41.tif")
+
+
 def open_sample_pt55() -> list[LayerData]:
-    """A simulated frame of Pt55 alone."""
+    """Pt55 alone."""
     return _sample("sample_pt55.tif")
+
+
+def open_sample_pt70() -> list[LayerData]:
+    """Pt70 alone."""
+    return _sample("sample_pt70.tif")
 
 
 def open_sample_shifted() -> list[LayerData]:
