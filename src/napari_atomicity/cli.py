@@ -419,7 +419,6 @@ def _simulate(options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.simulation.samples import sample_frames
     from napari_atomicity.simulation.structures import prepare_steps
 
-    folder = _folder(options.output)
     if options.samples:
         frames = sample_frames()
     else:
@@ -434,6 +433,7 @@ def _simulate(options: argparse.Namespace, console: Console) -> None:
         stem = safe_name(f"{options.condition}{metal}{sizes}_{options.seed}")
         console.drain("structures", prepare_steps("sample", options.element, spec.fractions))
         frames = iter([(stem, simulate_frame(spec, options.seed))])
+    folder = _folder(options.output)
     for stem, frame in frames:
         paths = write_frame(frame, folder, stem)
         console.say(f"{stem}: {len(frame.truth)} objects")

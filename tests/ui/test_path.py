@@ -139,10 +139,11 @@ def test_counting_again_after_an_edit_labels_the_new_cluster(bench_with_model: A
     desk = bench_with_model
     panel = desk.panel("Atomicity")
     desk.click(panel.analyse)
-    first = int(desk.document.table.ids[0])
-    desk.document.edit("Delete", desk.document.table.drop([first]), [])
+    rows = desk.document.table.rows
+    whole = rows[rows["flag"] == "ok"].iloc[0]
+    desk.document.edit("Delete", desk.document.table.drop([int(whole["id"])]), [])
     before = int((desk.document.table.rows["label"] == "").sum())  # what the rim cuts too short
-    desk.points.add([100.0, 100.0])
+    desk.points.add([float(whole["y_px"]), float(whole["x_px"])])
     desk.idle()
     assert (desk.document.table.rows["label"] == "").sum() == before + 1
     count = panel.steps[2].panel

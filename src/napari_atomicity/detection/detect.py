@@ -20,10 +20,13 @@ PIXEL_RANGE_NM: Final = (0.002, 0.2)
 _CANDIDATE_THRESHOLD: Final = 3.0
 #: height of a cluster over the scatter of the support around it, at sensitivity 0.5
 _CONTRAST_TO_NOISE: Final = 5.0
-#: that height where the whole blob stands out of what the support does at its scale, as a flat raft does in a weak
-#: beam, and how far it must: in standard deviations of the filter's response
+#: that height for a flat raft in a weak beam, which stands out only as a whole: by how many standard deviations of the
+#: filter's response, and how wide it must be, to count in any frame; and by how many among definite clusters
 _CONTRAST_OF_A_RAFT: Final = 2.0
-_SIGNIFICANT: Final = 4.0
+_SIGNIFICANT: Final = 7.0
+_WIDE_NM: Final = 0.9
+_SIGNIFICANT_AMONG_OTHERS: Final = 4.3
+_OTHERS: Final = 5
 #: what is fainter than this share of the frame's typical height must stand out of single pixels
 _FAINT_SHARE: Final = 0.25
 #: smallest integrated intensity relative to the frame's typical cluster, at sensitivity 0.5
@@ -113,10 +116,18 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
 def _stands_out(
     measured: Measurement, significance: npt.NDArray[np.float64], strictness: float
 ) -> npt.NDArray[np.bool_]:
-    """High above the scatter of single pixels, or less so but wide enough that their mean is."""
+    """High above the scatter of single pixels, or less so but wide enough that their mean is.
+
+    Bumps of a bare support look like the faintest rafts, so these count only in a frame that has clusters.
+    """
     height = measured.contrast / np.maximum(measured.background_sd, 1e-30)
-    wide = (height > _CONTRAST_OF_A_RAFT * strictness) & (significance > _SIGNIFICANT * strictness**0.5)
-    return np.asarray((height > _CONTRAST_TO_NOISE * strictness) | wide)
+    significance = significance / strictness**0.5
+    raft = height > _CONTRAST_OF_A_RAFT * strictness
+    definite = (height > _CONTRAST_TO_NOISE * strictness) & (measured.diameter_nm >= SMALLEST_NM)
+    definite |= raft & (significance > _SIGNIFICANT) & (measured.diameter_nm >= _WIDE_NM)
+    if definite.sum() >= _OTHERS:
+        definite |= raft & (significance > _SIGNIFICANT_AMONG_OTHERS)
+    return np.asarray(definite | (height > _CONTRAST_TO_NOISE * strictness))
 
 
 def _clusters(measured: Measurement, significance: npt.NDArray[np.float64], strictness: float) -> npt.NDArray[np.bool_]:
