@@ -287,6 +287,8 @@ def scores(predictions: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.Da
 def _score(here: pd.DataFrame, method: str) -> dict[str, float]:
     member = here[here["truth"] != OTHER]
     stranger = here[here["truth"] == OTHER]
+    if (member[method] == "").all():  # no other frame of the condition to take a scale from
+        return {"clusters": len(member), "frames": here["frame"].nunique()}
     right = (member[method] == member["truth"]).to_numpy()
     row: dict[str, float] = {
         "balanced_accuracy": float(pd.Series(right).groupby(member["truth"].to_numpy()).mean().mean()),
