@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ SCORES_NOTE: Final = (
     "confidence of the self-calibrated labels is off on average."
 )
 _METHODS: Final = ("scale known", "auto", "no scale")
-_CHANNELS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
+CHANNEL_WORDS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 _DASH: Final = "–"
 #: entries of a recipe in words, in the order in which they are said
 _RECIPE: Final = {
@@ -48,7 +49,7 @@ def classes(card: Card) -> str:
 def facts(card: Card) -> list[tuple[str, str]]:
     """What the card states before its scores: heading and text."""
     side = card.patch_px * card.patch_nm_per_px
-    channels = " and ".join(_CHANNELS.get(name, name) for name in card.channels)
+    channels = " and ".join(CHANNEL_WORDS.get(name, name) for name in card.channels)
     window = f" (window {card.lcn_window_nm:g} nm)" if "lcn" in card.channels else ""
     adapted = [("Adapted", "; ".join(card.history))] if card.history else []
     return [
@@ -140,5 +141,6 @@ def _plain(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_plain(inner) for inner in value)
+        times = Counter(map(_plain, value))
+        return ", ".join(text if n == 1 else f"{text} ({n} times)" for text, n in times.items())
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -148,14 +148,14 @@ def labelled(frame: SimulatedFrame, one: FramePlan) -> EvaluationSet:
     from napari_atomicity.detection import detect
 
     condition = frame.spec.condition if one.condition == "random" else one.condition
+    found = detect(frame.image, frame.pixel_size_nm).clusters
     library = label_image(
-        frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, one.index, condition
+        frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, one.index, condition, found
     )
     truth = frame.truth
     wanted = truth[
         truth["n_atoms"].isin(one.class_sizes) & truth["kind"].isin(["cluster", "touching"]) & ~truth["on_edge"]
     ]
-    found = detect(frame.image, frame.pixel_size_nm).clusters
     far = np.ones(len(wanted), dtype=bool)
     if len(found.y_px):
         tree = cKDTree(np.column_stack([found.y_px, found.x_px]))

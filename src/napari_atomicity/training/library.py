@@ -21,6 +21,7 @@ from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
+    from napari_atomicity.detection.measure import Measurement
     from napari_atomicity.simulation.structures import StructureLibrary
 
 #: a detection this near to a true centre is that cluster
@@ -250,16 +251,22 @@ def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
 
 
 def label_image(
-    image: npt.NDArray[np.float32], pixel_size_nm: float, truth: Any, scale: float, frame: int, condition: str
+    image: npt.NDArray[np.float32],
+    pixel_size_nm: float,
+    truth: Any,
+    scale: float,
+    frame: int,
+    condition: str,
+    found: Measurement | None = None,
 ) -> Library:
-    """Detect the clusters of an image and label them by its truth (columns y_px, x_px, n_atoms, kind)."""
+    """Label the clusters `found` in an image (detected here where None) by its truth: y_px, x_px, n_atoms, kind."""
     from scipy.spatial import cKDTree
 
     from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, normalise
     from napari_atomicity.detection import detect
     from napari_atomicity.detection.windows import extract_windows
 
-    found = detect(image, pixel_size_nm).clusters
+    found = detect(image, pixel_size_nm).clusters if found is None else found
     n = len(found.y_px)
     windows = extract_windows(image, found.y_px, found.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
     patches = normalise(windows, found.diameter_nm, found.intensity)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
 
 _USUAL = "dual"
-_MODELS = {"dual": "dual (raw and local contrast)", "single": "single (raw intensity)"}
+_MODELS = {"dual": "dual (raw + local contrast)", "single": "single (raw intensity)"}
 
 
 class ClassifyPanel(Panel):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSlider
 
+from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.ui import actions
-from napari_atomicity.ui.overlays import CHANNEL_WORDS
 from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
+from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.ui.layers import PAUSE_MS, later_visible
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
-
-CHANNEL_WORDS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 
 
 class HeatMaps:
