@@ -9,7 +9,7 @@ is the posterior of the scale. Where two scales explain the frame nearly as well
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
@@ -97,6 +97,11 @@ class Calibration:
         Mean log-likelihood of a cluster's evidence under this calibration.
     clusters
         Number of clusters that it rests on.
+    intervals
+        Class label (and ``other``) to the 95 % interval of its share; empty for a scale that was given.
+    misfit
+        One sentence where the frame contradicts what it was calibrated with (its session, what is known of the
+        sample, its pixel size); empty where all is well.
     """
 
     class_sizes: tuple[int, ...]
@@ -111,6 +116,13 @@ class Calibration:
     log_evidence: float
     clusters: int
     element: str = "Pt"
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    misfit: str = ""
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the best solution; what is missing to 1 belongs to the other candidates."""
+        return float(self.candidates[0]["probability"]) if self.candidates else 1.0
 
     @classmethod
     def at_scale(cls, scale: float, class_sizes: Sequence[int], element: str = "Pt") -> Calibration:
@@ -198,7 +210,7 @@ def calibrate(evidence: Evidence, known: Known | None = None, use: npt.NDArray[n
 
 def calibrate_session(
     frames: Sequence[Evidence],
-    known: Known | None = None,
+    known: Known | Sequence[Known] | None = None,
     use: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[Calibration]:
     """Calibrate frames taken under the same settings, each helping the others.
@@ -208,7 +220,8 @@ def calibrate_session(
     frames
         Evidence of one model, one entry a frame.
     known
-        What is known beforehand.
+        What is known beforehand, of all frames alike or one entry a frame: a reference of known size is a frame with
+        its own ``deposited``.
     use
         For each frame, (n,) which clusters to rest on, for example those whose flag is ``ok``; all where None.
 
@@ -223,18 +236,20 @@ def calibrate_session(
     """
     if not frames:
         raise InputError("There is no frame to calibrate on; open at least one image.")
-    known = known or Known()
     sizes = frames[0].card.class_sizes
-    known.check(sizes)
+    each = [known or Known()] * len(frames) if known is None or isinstance(known, Known) else list(known)
+    for one in each:
+        one.check(sizes)
     rows = [frame.valid & np.isfinite(frame.log_integral) for frame in frames]
     if use is not None:
         rows = [row & fit for row, fit in zip(rows, use, strict=True)]
     taken = [frame.take(_thinned(np.flatnonzero(row))) for frame, row in zip(frames, rows, strict=True)]
     if not any(len(part) for part in taken):
         raise InputError("No cluster of this image can be used to calibrate it; detect clusters first.")
-    grid = _grid(taken, known, len(frames))
-    fits = [_fit(part, grid, known) for part in taken]
-    weights = _posterior_of_scale(grid, [fit[0] for fit in fits], known)
+    first = next((one for one in each if one.scale is not None), each[0])
+    grid = _grid(taken, first, len(frames))
+    fits = [_fit(part, grid, one) for part, one in zip(taken, each, strict=True)]
+    weights = _posterior_of_scale(grid, [fit[0] for fit in fits], first)
     out = []
     for part, weight, (_, shares, mean), row in zip(taken, weights, fits, rows, strict=True):
         evidence = float(weight @ mean) if len(part) else np.nan
