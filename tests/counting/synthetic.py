@@ -39,6 +39,7 @@ def evidence_of(n_atoms, scale, shape_sd=0.35, integral_sd=0.06, seed=0, bias=0.
         log_n_sd=np.full(n, shape_sd),
         features=np.zeros((n, 4), np.float32),
         branch=np.zeros((n, 1, len(SIZES)), np.float32),
+        noise=np.full(n, 0.05),
         valid=np.ones(n, dtype=bool),
     )
 

@@ -22,9 +22,11 @@ from napari_atomicity.io.atomic import write_atomically
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.network import Network
+    from napari_atomicity.counting.scale_network import ScaleNetwork
 
 FORMAT: Final = 1
 _REHEARSAL: Final = "rehearsal."
+_SCALE: Final = "scale."
 #: of the hash in the name of weights that wait for their card
 _WAITING_DIGITS: Final = 16
 
@@ -135,12 +137,14 @@ class Card:
 class Bundle:
     """A card, its network in evaluation mode, and a few library patches to rehearse when it is adapted.
 
-    `rehearsal` holds (m, 64, 64) float16 patches, their noise (m,) and their class index (m,).
+    `rehearsal` holds (m, 64, 64) float16 patches, their noise (m,) and their class index (m,). `scale_network` has
+    learnt which scale goes with which frame; a model that learnt from too few frames has none.
     """
 
     card: Card
     network: Network
     rehearsal: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    scale_network: ScaleNetwork | None = None
 
 
 def available() -> list[str]:
@@ -207,6 +211,8 @@ def save_bundle(bundle: Bundle, path: str | Path) -> Path:
     path = Path(path).with_suffix(".safetensors")
     tensors = {name: value.numpy() for name, value in bundle.network.state_dict().items()}
     tensors |= {_REHEARSAL + name: np.ascontiguousarray(value) for name, value in bundle.rehearsal.items()}
+    if bundle.scale_network is not None:
+        tensors |= {_SCALE + name: value.numpy() for name, value in bundle.scale_network.state_dict().items()}
     content: bytes = save(tensors)
     card = replace(bundle.card, sha256=hashlib.sha256(content).hexdigest())
     text = json.dumps({"format": FORMAT, **asdict(card)}, indent=1)
@@ -306,9 +312,7 @@ def _build(card: Card, content: bytes) -> Bundle:
         tensors = load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"The weights of {card.name!r} are not a safetensors file; export them again.") from error
-    rehearsal = {
-        name.removeprefix(_REHEARSAL): tensors.pop(name) for name in list(tensors) if name.startswith(_REHEARSAL)
-    }
+    rehearsal, scale = _taken_out(tensors, _REHEARSAL), _taken_out(tensors, _SCALE)
     network = Network(len(card.class_sizes), len(card.channels))
     expected = network.state_dict()
     if {k: v.shape for k, v in tensors.items()} != {k: tuple(v.shape) for k, v in expected.items()}:
@@ -316,8 +320,29 @@ def _build(card: Card, content: bytes) -> Bundle:
             f"The weights of {card.name!r} do not fit its card ({len(card.class_sizes)} classes, "
             f"{len(card.channels)} channels); export the model again."
         )
-    if not all(np.isfinite(value).all() for value in tensors.values()):
+    if not all(np.isfinite(value).all() for value in (*tensors.values(), *scale.values())):
         raise InputError(f"The weights of {card.name!r} hold values that are not numbers; train the model again.")
     network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in tensors.items()})
     network.eval().requires_grad_(False)
-    return Bundle(card, network, rehearsal)
+    return Bundle(card, network, rehearsal, _scale_network(card, scale) if scale else None)
+
+
+def _taken_out(tensors: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
+    return {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+
+
+def _scale_network(card: Card, tensors: dict[str, npt.NDArray[Any]]) -> ScaleNetwork:
+    import torch
+
+    from napari_atomicity.counting.scale_network import ScaleNetwork, inputs
+
+    classes = len(card.class_sizes)
+    network = ScaleNetwork(classes, inputs(classes, len(card.channels)))
+    try:
+        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise InputError(
+            f"The scale network of {card.name!r} does not fit its card; export the model again."
+        ) from error
+    network.eval().requires_grad_(False)
+    return network

@@ -1,45 +1,63 @@
 """The scale of an image from its own clusters, and class probabilities that use it.
 
 The integrated intensity of a cluster is its atom count times a scale that gain, dose and detector decide and that
-nobody wrote down. A frame with clusters of known *classes* fixes it all the same: on a grid of scales, expectation
-and maximisation find the class fractions that explain shapes and integrals best, and the likelihood over the grid
-is the posterior of the scale. Where two scales explain the frame nearly as well, both are told.
+nobody wrote down. A frame with clusters of known *classes* fixes it all the same. At every scale of a grid,
+expectation and maximisation find the class shares that explain shapes and integrals best; the model's scale network,
+which has seen many frames whose scale is known, says how plausible the scale is in that light. Frames of a session, a
+scale known before and deposited sizes join as factors of one posterior. Where two scales explain the frame, both are
+told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, class_label, probability_column
 from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.mixture import (
+    OUTSIDE_PRIOR,
+    Floats,
+    even_shares,
+    fit_mixture,
+    integral_terms,
+    shape_terms,
+    share_sd,
+)
 from napari_atomicity.errors import InputError
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from napari_atomicity.counting.scale_network import FrameView
 
-#: expected share of clusters that are none of the classes
-OUTSIDE_PRIOR: Final = 0.05
 #: frames of one session share their scale up to this relative spread
 SESSION_SPREAD: Final = 0.07
-#: a second solution with more than this probability makes the frame ambiguous
-AMBIGUOUS_ABOVE: Final = 0.15
+#: other solutions with more than this probability in all make the frame ambiguous
+AMBIGUOUS_ABOVE: Final = 0.05
+#: a solution with less probability is not worth naming
+_NAMED_ABOVE = 0.01
 _STEP = 0.01
-_ROUNDS = 40
-_PSEUDO_COUNT = 0.3
 _UNDEPOSITED = 0.01
-#: share of integrals that are wrong by three times the stated error: none rules a class out by itself
-_TAIL = 0.005
 #: solutions nearer than this in ln(scale) are the same one: the classes lie at least twice as far apart
 _SAME_SOLUTION = 0.1
-#: atom counts (natural logarithm) that a cluster outside the classes may have
-_OUTSIDE_LOG_N = (np.log(4.0), np.log(300.0))
+#: scales less probable than this part of the best are left out of the average
+_NEGLIGIBLE = 1e-3
+#: a frame's own scale has less than this probability of agreeing with what it was calibrated with: it does not fit
+_MISFIT_BELOW = 0.01
+#: and the deposited sizes make its clusters less likely by this factor (natural logarithm)
+_CONTRADICTED = 6.0
+#: beyond the scales at which a frame has its say, the log-likelihood falls by this for each unit of ln(scale)
+_FALL = 50.0
+#: the most that one frame can say against a scale, in natural logarithms: one odd frame does not rule a session
+_VETO = 9.0
 #: clusters of a frame that take part in finding the scale; more add time but no knowledge
-_ENOUGH = 600
+_ENOUGH = 400
+#: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
+_SHARE_SD = 0.015
 
 
 @dataclass(frozen=True)
@@ -128,9 +146,7 @@ class Calibration:
     def at_scale(cls, scale: float, class_sizes: Sequence[int], element: str = "Pt") -> Calibration:
         """A scale that is known exactly, and nothing assumed about the sample: all classes equally likely."""
         Known(scale=scale).check(class_sizes)
-        shares = np.full((1, len(class_sizes) + 1), (1 - OUTSIDE_PRIOR) / len(class_sizes))
-        shares[0, -1] = OUTSIDE_PRIOR
-        grid = np.array([np.log(scale)])
+        grid, shares = np.array([np.log(scale)]), even_shares(len(class_sizes))[None]
         return _summary(tuple(class_sizes), grid, np.ones(1), shares, np.nan, 0, element)
 
     def chosen(self, dominant: str) -> Calibration:
@@ -142,20 +158,22 @@ class Calibration:
             Where `dominant` is no candidate.
         """
         named = [str(candidate["dominant"]) for candidate in self.candidates]
-        for lot in _solutions(self.log_scale, self.weight, self.shares):
-            if dominant in named and self._label(lot) == dominant:
-                weight = np.zeros_like(self.weight)
-                weight[lot] = self.weight[lot] / self.weight[lot].sum()
-                return _summary(
-                    self.class_sizes,
-                    self.log_scale,
-                    weight,
-                    self.shares,
-                    self.log_evidence,
-                    self.clusters,
-                    self.element,
-                )
-        raise InputError(f"{dominant} is not among the solutions of this image ({', '.join(named)}).")
+        lots = [lot for lot in _solutions(self.log_scale, self.weight, self.shares) if self._label(lot) == dominant]
+        if dominant not in named or not lots:
+            raise InputError(f"{dominant} is not among the solutions of this image ({', '.join(named)}).")
+        weight = np.zeros_like(self.weight)
+        for lot in lots:
+            weight[lot] = self.weight[lot]
+        found = _summary(
+            self.class_sizes,
+            self.log_scale,
+            weight / weight.sum(),
+            self.shares,
+            self.log_evidence,
+            self.clusters,
+            self.element,
+        )
+        return replace(found, intervals=self.intervals, misfit=self.misfit)
 
     def _label(self, lot: npt.NDArray[np.int64]) -> str:
         best = lot[np.argmax(self.weight[lot])]
@@ -246,14 +264,14 @@ def calibrate_session(
     taken = [frame.take(_thinned(np.flatnonzero(row))) for frame, row in zip(frames, rows, strict=True)]
     if not any(len(part) for part in taken):
         raise InputError("No cluster of this image can be used to calibrate it; detect clusters first.")
-    first = next((one for one in each if one.scale is not None), each[0])
-    grid = _grid(taken, first, len(frames))
-    fits = [_fit(part, grid, one) for part, one in zip(taken, each, strict=True)]
-    weights = _posterior_of_scale(grid, [fit[0] for fit in fits], first)
+    said = [_said(part, one) for part, one in zip(taken, each, strict=True)]
+    grid = _grid(said, each)
+    own = [one.on(grid) for one in said]
+    weights, misfits = _posterior_of_scale(grid, own, each)
     out = []
-    for part, weight, (_, shares, mean), row in zip(taken, weights, fits, rows, strict=True):
-        evidence = float(weight @ mean) if len(part) else np.nan
-        out.append(_summary(sizes, grid, weight, shares, evidence, int(row.sum()), frames[0].card.element))
+    for part, weight, row, one, saying, misfit in zip(taken, weights, rows, each, said, misfits, strict=True):
+        found = _frame_summary(part, grid, weight, int(row.sum()), one, frames[0].card.element)
+        out.append(replace(found, misfit=misfit or saying.contradiction))
     return out
 
 
@@ -266,8 +284,7 @@ def posterior(evidence: Evidence, calibration: Calibration | None) -> Prediction
     rows = np.flatnonzero(evidence.valid)
     part = evidence.take(rows)
     if calibration is None:
-        prior = np.append(np.full(len(sizes), (1 - OUTSIDE_PRIOR) / len(sizes)), OUTSIDE_PRIOR)
-        joint = np.exp(_shape_terms(part)) * prior
+        joint = np.exp(shape_terms(part)) * even_shares(len(sizes))
         chances = joint / joint.sum(axis=1, keepdims=True)
         log_n, log_n_sd, threshold = part.log_n, part.log_n_sd, card.outside_threshold
     else:
@@ -295,36 +312,19 @@ def posterior(evidence: Evidence, calibration: Calibration | None) -> Prediction
     )
 
 
-# ---------------------------------------------------------------------- likelihoods
-
-
-def _shape_terms(evidence: Evidence) -> Floats:
-    """(n, classes + 1) log-likelihood of shape, relative to an average class member; outside last."""
-    return np.column_stack([evidence.shape + np.log(evidence.shape.shape[1]), np.clip(evidence.outside, -12, 12)])
-
-
-def _integral_terms(evidence: Evidence, grid: Floats) -> Floats:
-    """(g, n, classes + 1) log-density of the integral at each scale of `grid`."""
-    log_n = evidence.log_integral[None, :] - grid[:, None]
-    sd = evidence.log_integral_sd[None, :, None]
-    z2 = ((log_n[..., None] - np.log(np.array(evidence.card.class_sizes, dtype=float))) / sd) ** 2
-    inside = np.logaddexp(-0.5 * z2, np.log(_TAIL) - 0.5 * z2 / 9) - np.log(sd * np.sqrt(2 * np.pi))
-    low, high = _OUTSIDE_LOG_N
-    beyond = np.maximum(np.maximum(low - log_n, log_n - high), 0.0)
-    outside = -np.log(high - low) - 0.5 * (beyond / 0.2) ** 2
-    return np.concatenate([inside, outside[..., None]], axis=-1)
+# ---------------------------------------------------------------------- joining shape and integral
 
 
 def _marginal(evidence: Evidence, calibration: Calibration) -> tuple[Floats, Floats, Floats]:
     """(n, classes + 1) chances averaged over the posterior of the scale; ln(atoms) from the integral and its error."""
-    keep = calibration.weight > 1e-3 * calibration.weight.max()
+    keep = calibration.weight > _NEGLIGIBLE * calibration.weight.max()
     grid, weight, shares = calibration.log_scale[keep], calibration.weight[keep], calibration.shares[keep]
     weight = weight / weight.sum()
-    shape = _shape_terms(evidence)
+    shape = shape_terms(evidence)
     chances = np.zeros_like(shape)
     for start in range(0, len(evidence), 500):
         part = slice(start, start + 500)
-        terms = _integral_terms(evidence.take(np.arange(len(evidence))[part]), grid) + shape[None, part]
+        terms = integral_terms(evidence.take(np.arange(len(evidence))[part]), grid) + shape[None, part]
         terms += np.log(shares)[:, None, :]
         joint = np.exp(terms - terms.max(axis=-1, keepdims=True))
         chances[part] = np.einsum("g,gnk->nk", weight, joint / joint.sum(axis=-1, keepdims=True))
@@ -342,57 +342,114 @@ def _thinned(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).choice(rows, _ENOUGH, replace=False))
 
 
-def _grid(frames: Sequence[Evidence], known: Known, n_frames: int) -> Floats:
-    """Grid of ln(scale) that holds every scale at which a frame's middle cluster is near one of the classes."""
-    if known.scale is not None:
-        reach = 4 * np.hypot(known.scale_sd, SESSION_SPREAD if n_frames > 1 else 0.0)
-        low, high = np.log(known.scale) - reach, np.log(known.scale) + reach
-    else:
-        sizes = frames[0].card.class_sizes
-        middle = [float(np.median(part.log_integral)) for part in frames if len(part)]
-        low, high = min(middle) - np.log(1.3 * max(sizes)), max(middle) - np.log(min(sizes) / 1.3)
-    n = max(int(np.ceil((high - low) / _STEP)), 8) + 1
-    return np.linspace(low, high, n)
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What one frame says about its scale: log-likelihood (g,) at `log_scale` (g,); nan-free, best is 0."""
+
+    log_scale: Floats
+    log_likelihood: Floats
+    #: a sentence where the frame contradicts the sizes that were deposited
+    contradiction: str = ""
+
+    def on(self, grid: Floats) -> Floats:
+        """The same on another grid; empty frames say nothing."""
+        if not len(self.log_scale):
+            return np.zeros(len(grid))
+        inside = np.interp(grid, self.log_scale, self.log_likelihood)
+        beyond = np.maximum(np.maximum(self.log_scale[0] - grid, grid - self.log_scale[-1]), 0.0)
+        return np.asarray(inside - _FALL * beyond)
 
 
-def _fit(evidence: Evidence, grid: Floats, known: Known) -> tuple[Floats, Floats, Floats]:
-    """Class shares at each scale by expectation and maximisation.
-
-    Returns the log-likelihood (g,), tempered because clusters of a frame share their blur and flatness; the shares
-    (g, classes + 1); and the mean log-likelihood of a cluster (g,).
-    """
-    k = len(evidence.card.class_sizes) + 1
-    shares, free = _first_shares(evidence.card.class_sizes, known)
-    shares = np.repeat(shares[None], len(grid), axis=0)
+def _said(evidence: Evidence, known: Known) -> _Said:
     n = len(evidence)
     if n == 0:
-        return np.zeros(len(grid)), shares, np.zeros(len(grid))
-    terms = _integral_terms(evidence, grid) + _shape_terms(evidence)[None]
-    peak = terms.max(axis=-1, keepdims=True)
-    likelihood = np.exp(terms - peak)
-    prior = np.full(k, _PSEUDO_COUNT)
-    prior[-1] = 1.0 * OUTSIDE_PRIOR * k
-    room = 1.0 - shares[0, ~free].sum()
-    for _ in range(_ROUNDS):
-        total = np.einsum("gnk,gk->gn", likelihood, shares)
-        counts = shares * np.einsum("gnk,gn->gk", likelihood, 1.0 / total) + prior
-        fresh = room * counts / counts[:, free].sum(axis=1, keepdims=True)
-        moved = np.abs(np.where(free, fresh - shares, 0.0)).max()
-        shares = np.where(free, fresh, shares)
-        if moved < 1e-3:
-            break
-    log_total = np.log(np.einsum("gnk,gk->gn", likelihood, shares)) + peak[..., 0]
-    mean = log_total.mean(axis=1)
+        return _Said(np.empty(0), np.empty(0))
+    view, log_scale, mean = frame_view(evidence)
     witnesses = n / (1.0 + n / evidence.card.effective_clusters)
-    return witnesses * mean, shares, mean
+    if evidence.scale_network is None:
+        log_likelihood = witnesses * mean
+    else:
+        import torch
+
+        with torch.inference_mode():
+            offset = torch.as_tensor(log_scale - np.median(evidence.log_integral), dtype=torch.float32)
+            log_likelihood = evidence.scale_network(view, offset).double().numpy()
+    contradiction = ""
+    if known.deposited:
+        shares, free = _first_shares(evidence.card.class_sizes, known)
+        told = fit_mixture(evidence, log_scale, shares, free).fit.mean(axis=1)
+        before = log_likelihood.max()
+        log_likelihood = log_likelihood + witnesses * (told - mean)
+        if before - log_likelihood.max() > _CONTRADICTED:
+            contradiction = (
+                f"The clusters do not look like {' and '.join(map(str, known.deposited))} atoms alone; "
+                "check the deposited sizes and the pixel size."
+            )
+    return _Said(log_scale, log_likelihood - log_likelihood.max(), contradiction)
+
+
+def frame_view(evidence: Evidence) -> tuple[FrameView, Floats, Floats]:
+    """A frame as the scale network sees it, ln(scale) (g,) of its grid, and the mean log-likelihood there (g,)."""
+    from napari_atomicity.counting.scale_network import FrameView, cluster_view, offsets
+
+    middle = float(np.median(evidence.log_integral))
+    log_scale = middle + offsets(evidence.card.class_sizes)
+    # no sharper than the grid
+    blurred = replace(evidence, log_integral_sd=np.hypot(evidence.log_integral_sd, 0.02))
+    mixture = fit_mixture(blurred, log_scale)
+    view = FrameView(
+        cluster_view(evidence), mixture.chances, mixture.fit, mixture.shares, evidence.log_integral - middle
+    )
+    return view, log_scale, mixture.fit.mean(axis=1)
+
+
+def _grid(said: Sequence[_Said], known: Sequence[Known]) -> Floats:
+    """A fine grid of ln(scale) over all that any frame finds possible, or that is known."""
+    reach = [one.log_scale[[0, -1]] for one in said if len(one.log_scale)]
+    reach += [np.log(one.scale) + 4 * one.scale_sd * np.array([-1, 1]) for one in known if one.scale is not None]
+    low, high = float(np.min(reach)), float(np.max(reach))
+    return np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)), 8) + 1)
+
+
+def _frame_summary(evidence: Evidence, grid: Floats, weight: Floats, n: int, known: Known, element: str) -> Calibration:
+    """The calibration of a frame, from the posterior weights of its scale."""
+    sizes = evidence.card.class_sizes
+    keep = weight > _NEGLIGIBLE * weight.max()
+    grid, weight = grid[keep], weight[keep] / weight[keep].sum()
+    shares, free = _first_shares(sizes, known)
+    if not len(evidence):
+        return _summary(sizes, grid, weight, np.repeat(shares[None], len(grid), axis=0), np.nan, n, element)
+    mixture = fit_mixture(evidence, grid, shares, free)
+    found = _summary(sizes, grid, weight, mixture.shares, float(weight @ mixture.fit.mean(axis=1)), n, element)
+    best = int(weight.argmax())
+    sd = np.where(free, share_sd(evidence, grid[best], mixture.shares[best]), 0.0)
+    return replace(found, intervals=_intervals(list(found.fractions), weight, mixture.shares, sd, len(evidence)))
+
+
+def _intervals(
+    labels: Sequence[str], weight: Floats, shares: Floats, sd: Floats, n: int
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the shares: counting, telling the classes apart, and not knowing the scale.
+
+    Quantiles of the beta distributions that have the shares' means and variances.
+    """
+    from scipy.stats import beta
+
+    mean = weight @ shares
+    variance = weight @ (shares - mean) ** 2 + sd**2 + _SHARE_SD**2
+    # no clusters of a class were seen: there may still be some
+    mean = (n * mean + 0.5 / len(mean)) / (n + 0.5)
+    variance = np.minimum(np.maximum(variance, mean * (1 - mean) / (n + 1)), 0.95 * mean * (1 - mean))
+    weight_of = mean * (1 - mean) / variance - 1
+    low, high = beta.ppf([[0.025], [0.975]], mean * weight_of, (1 - mean) * weight_of)
+    return {label: (float(a), float(b)) for label, a, b in zip(labels, low, high, strict=True)}
 
 
 def _first_shares(sizes: Sequence[int], known: Known) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Shares to start from, ``other`` last, and which of them the frame may move."""
     k = len(sizes)
     free = np.ones(k + 1, dtype=bool)
-    shares = np.full(k + 1, (1 - OUTSIDE_PRIOR) / k)
-    shares[-1] = OUTSIDE_PRIOR
+    shares = even_shares(k)
     if known.deposited:
         deposited = np.isin(sizes, known.deposited)
         free[:-1] = deposited & (not known.fractions)
@@ -406,22 +463,76 @@ def _first_shares(sizes: Sequence[int], known: Known) -> tuple[Floats, npt.NDArr
     return shares, free
 
 
-def _posterior_of_scale(grid: Floats, log_likelihood: list[Floats], known: Known) -> list[Floats]:
-    """Posterior weight of each scale for each frame, from the frame itself and, with a spread, from all others."""
-    prior = np.zeros(len(grid))
-    if known.scale is not None:
-        prior = -0.5 * ((grid - np.log(known.scale)) / known.scale_sd) ** 2
-    if len(log_likelihood) == 1:
-        return [_normalised(log_likelihood[0] + prior)]
+def _posterior_of_scale(grid: Floats, own: Sequence[Floats], known: Sequence[Known]) -> tuple[list[Floats], list[str]]:
+    """Posterior weight of each scale for each frame, and a sentence for each that does not fit.
+
+    From the frame itself, from what is known of its scale and, within the spread of a session, from all other frames
+    and what is known of them. A frame that does not fit the others has no say in theirs and stands alone.
+    """
+    prior = [_prior(grid, one) for one in known]
+    misfits = [_scale_misfit(grid, mine, before, one) for mine, before, one in zip(own, prior, known, strict=True)]
+    # one frame's own knowledge of its scale is part of what it says to the others
+    spoken = [mine + before for mine, before in zip(own, prior, strict=True)]
+    if len(own) == 1:
+        return [_normalised(spoken[0])], misfits
     kernel = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / SESSION_SPREAD) ** 2)
     kernel /= kernel.sum(axis=1, keepdims=True)
-    spoken = [np.log(kernel @ np.exp(one - one.max()) + 1e-12) for one in log_likelihood]
-    together = prior + np.sum(spoken, axis=0)
-    out = []
-    for own, one in zip(spoken, log_likelihood, strict=True):
-        others = together - own
-        out.append(_normalised(one + np.log(kernel.T @ np.exp(others - others.max()) + 1e-12)))
-    return out
+    heard = [np.log(kernel @ _normalised(one) / (kernel @ _normalised(one)).max() + np.exp(-_VETO)) for one in spoken]
+    members = [i for i, one in enumerate(own) if one.any()]
+    while len(members) > 2:
+        fits = {i: _agreement(spoken[i], _others(i, members, heard), kernel) for i in members}
+        worst = min(fits, key=fits.__getitem__)
+        if fits[worst] >= _MISFIT_BELOW:
+            break
+        members.remove(worst)
+    weights = []
+    for i, one in enumerate(spoken):
+        others = _others(i, members, heard)
+        if own[i].any() and _agreement(one, others, kernel) < _MISFIT_BELOW:
+            misfits[i] = misfits[i] or _session_misfit(grid, own[i], others)
+            weights.append(_normalised(one))
+        else:
+            weights.append(_normalised(one + np.log(kernel.T @ _normalised(others) + 1e-12)))
+    return weights, misfits
+
+
+def _prior(grid: Floats, known: Known) -> Floats:
+    if known.scale is None:
+        return np.zeros(len(grid))
+    return np.asarray(-0.5 * ((grid - np.log(known.scale)) / max(known.scale_sd, 0.5 * _STEP)) ** 2)
+
+
+def _others(i: int, members: Sequence[int], heard: Sequence[Floats]) -> Floats:
+    return np.asarray(np.sum([heard[j] for j in members if j != i], axis=0) + np.zeros(len(heard[i])))
+
+
+def _agreement(own: Floats, others: Floats, kernel: Floats) -> float:
+    """How probable it is that the frame and the others mean the same scale, relative to the best agreement."""
+    expected = kernel.T @ _normalised(others)
+    return float(_normalised(own) @ expected / expected.max())
+
+
+def _scale_misfit(grid: Floats, own: Floats, prior: Floats, known: Known) -> str:
+    if known.scale is None or not own.any():
+        return ""
+    wide = max(known.scale_sd, 0.03)
+    expected = np.exp(-0.5 * ((grid - np.log(known.scale)) / wide) ** 2)
+    if float(_normalised(own) @ expected) >= _MISFIT_BELOW:
+        return ""
+    return _off_by(grid, own, float(np.log(known.scale)), "the known intensity of one atom")
+
+
+def _session_misfit(grid: Floats, own: Floats, others: Floats) -> str:
+    return _off_by(grid, own, float(grid[int(others.argmax())]), "the other images of its session")
+
+
+def _off_by(grid: Floats, own: Floats, expected: float, what: str) -> str:
+    ratio = float(np.exp(grid[int(own.argmax())] - expected))
+    return (
+        f"The image does not fit {what}: its clusters speak for {ratio:.2f} times that intensity of one atom. "
+        f"Check gain, beam current and dwell time; a pixel size {abs(np.sqrt(ratio) - 1):.0%} too "
+        f"{'large' if ratio > 1 else 'small'} would do the same."
+    )
 
 
 def _normalised(log_weight: Floats) -> Floats:
@@ -465,7 +576,7 @@ def _summary(
         chance = float(weight[lot].sum())
         if name in candidates:  # the same sample read twice is one solution
             candidates[name]["probability"] += chance
-        elif chance >= 0.01:
+        elif chance >= _NAMED_ABOVE:
             candidates[name] = {"dominant": name, "probability": chance, "scale": float(np.exp(grid[top]))}
     ordered = tuple(sorted(candidates.values(), key=lambda candidate: -candidate["probability"]))
     within = weight[lots[0]] / weight[lots[0]].sum()
@@ -477,7 +588,7 @@ def _summary(
         scale=float(np.exp(centre)),
         scale_sd=float(np.exp(centre)) * sd,
         fractions=dict(zip([*labels, OTHER], map(float, mean_shares), strict=True)),
-        ambiguous=len(ordered) > 1 and ordered[1]["probability"] > AMBIGUOUS_ABOVE,
+        ambiguous=len(ordered) > 1 and sum(one["probability"] for one in ordered[1:]) > AMBIGUOUS_ABOVE,
         candidates=ordered,
         log_scale=grid,
         weight=weight,

@@ -14,6 +14,7 @@ from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle, Card
+    from napari_atomicity.counting.scale_network import ScaleNetwork
 
 _BATCH = 64
 
@@ -38,8 +39,12 @@ class Evidence:
         (n, features) last hidden layer.
     branch
         (n, channels, classes) each channel's share of the class logits.
+    noise
+        (n,) of the background around the cluster, as in `Patches`.
     valid
         (n,) rows that could be classified; the other rows hold nan.
+    scale_network
+        What the model has learnt about the scales of whole frames; None where it has not.
     """
 
     card: Card
@@ -51,7 +56,9 @@ class Evidence:
     log_n_sd: npt.NDArray[np.float64]
     features: npt.NDArray[np.float32]
     branch: npt.NDArray[np.float32]
+    noise: npt.NDArray[np.float64]
     valid: npt.NDArray[np.bool_]
+    scale_network: ScaleNetwork | None = None
 
     def __len__(self) -> int:
         return len(self.shape)
@@ -63,10 +70,11 @@ class Evidence:
     @classmethod
     def join(cls, parts: Sequence[Evidence]) -> Evidence:
         """The evidence of several parts from one model, one after the other."""
-        return cls(parts[0].card, *(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS))
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+        return replace(parts[0], **joined)
 
 
-_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name != "card")
+_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network"))
 
 
 def evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
@@ -102,5 +110,7 @@ def _evidence(bundle: Bundle, patches: Patches) -> Evidence:
         log_n_sd=column(out.log_n_sd),
         features=column(out.features).astype(np.float32),
         branch=column(out.branch_logits).astype(np.float32),
+        noise=patches.noise.astype(np.float64),
         valid=patches.valid.copy(),
+        scale_network=bundle.scale_network,
     )

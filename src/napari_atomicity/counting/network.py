@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 _WIDTHS = (16, 24, 32, 48, 48)
-_HIDDEN = 48
+#: features a channel
+FEATURES = 48
 
 
 class Outputs(NamedTuple):
@@ -63,8 +64,8 @@ class Branch(nn.Module):
             _Residual(d, 2),
             _Residual(e, 1),
         )
-        self.hidden = nn.Linear(2 * e, _HIDDEN)
-        self.logits = nn.Linear(_HIDDEN, classes)
+        self.hidden = nn.Linear(2 * e, FEATURES)
+        self.logits = nn.Linear(FEATURES, classes)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Share of the class logits (b, classes) and features (b, 48) for `x` (b, 1, 64, 64)."""
@@ -91,7 +92,7 @@ class Network(nn.Module):
     def __init__(self, classes: int, channels: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(Branch(classes) for _ in range(channels))
-        self.measure = nn.Linear(channels * _HIDDEN, 5)
+        self.measure = nn.Linear(channels * FEATURES, 5)
 
     def forward(self, x: torch.Tensor) -> Outputs:
         """Outputs for `x` (b, channels, 64, 64)."""

@@ -30,11 +30,15 @@ MATCH_NM: Final = 0.5
 OUTSIDE_BEYOND: Final = 0.2
 #: condition of clusters that come from a laboratory and not from the simulator
 LABORATORY: Final = "laboratory"
+#: frames to learn scales from hold this many times the recipe's clusters
+_CROWDS: Final = (0.25, 0.6, 1.0, 1.3)
 #: frames a file of the cache; what an interruption costs at most
 _CHUNK: Final = 16
 #: fewer frames than this a process do not repay its start
 _WORTH_A_PROCESS: Final = 4
-_FIRST_SEED: Final = {"train": 0, "validation": 10_000_000, "test": 20_000_000}
+_FIRST_SEED: Final = {"train": 0, "validation": 10_000_000, "test": 20_000_000, "scales": 30_000_000}
+#: frames to learn scales from are of structures that the network itself has not learnt from
+_STRUCTURES: Final = {"scales": "validation"}
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,9 @@ def simulate_library_steps(
 ) -> Steps[Library]:
     """Simulate frames of the structures of `split` (train, validation, test) and label what is detected in them.
 
+    The split ``scales`` has the structures of validation in frames of every kind of sample, from one pure class with a
+    few clusters to all of them: to learn from which scale goes with which frame.
+
     Parameters
     ----------
     recipe, split
@@ -189,7 +196,7 @@ def simulate_library_steps(
 def _structures(recipe: Recipe, split: str) -> StructureLibrary:
     from napari_atomicity.simulation.structures import library
 
-    return library(split, recipe.element, recipe.families)
+    return library(_STRUCTURES.get(split, split), recipe.element, recipe.families)
 
 
 def library_key(recipe: Recipe, split: str) -> str:
@@ -236,10 +243,10 @@ def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
     rng = np.random.default_rng([seed, 99])
     spec = sample_spec(
         condition=recipe.conditions[index % len(recipe.conditions)],
-        fractions=_fractions(recipe, rng),
-        n_clusters=recipe.clusters,
+        fractions=_sample(recipe, rng) if split == "scales" else _fractions(recipe, rng),
+        n_clusters=int(recipe.clusters * rng.choice(_CROWDS)) if split == "scales" else recipe.clusters,
         seed=seed,
-        split=split,
+        split=_STRUCTURES.get(split, split),
         element=recipe.element,
         dimers=float(rng.uniform(0, 2 * recipe.dimers)),
         touching=float(rng.uniform(0, 2 * recipe.touching)),
@@ -248,6 +255,21 @@ def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
     frame = simulate_frame(spec, seed)
     return label_image(frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, index,
                        spec.condition)  # fmt: skip
+
+
+def _sample(recipe: Recipe, rng: np.random.Generator) -> dict[int, float]:
+    """Shares of a sample of any kind: all classes, some, or one; with more, few or no clusters that are none."""
+    k = len(recipe.class_sizes)
+    kind = rng.random()
+    if kind < 0.3:
+        shares = np.eye(k)[rng.integers(k)]
+    else:
+        shares = rng.dirichlet(np.full(k, 5.0 if kind < 0.6 else rng.choice([0.3, 1.5])))
+    strange = float(rng.choice([0.0, 0.03, 0.12])) if recipe.other_sizes else 0.0
+    others = rng.permutation(np.asarray(recipe.other_sizes, dtype=np.int64))[:3]
+    inside = {int(size): float(share * (1 - strange)) for size, share in zip(recipe.class_sizes, shares, strict=True)}
+    wanted = {size: share for size, share in inside.items() if share > 1e-3}
+    return wanted | ({int(size): strange / len(others) for size in others} if strange else {})
 
 
 def label_image(

@@ -1,0 +1,113 @@
+"""The clusters of a frame as a mixture of classes: what each would be, were the frame's scale this or that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.counting.classify import Evidence
+
+Floats = npt.NDArray[np.float64]
+
+#: expected share of clusters that are none of the classes
+OUTSIDE_PRIOR: Final = 0.05
+_ROUNDS = 40
+_PSEUDO_COUNT = 0.3
+#: share of integrals that are wrong by three times the stated error: none rules a class out by itself
+_TAIL = 0.005
+#: atom counts (natural logarithm) that a cluster outside the classes may have
+_OUTSIDE_LOG_N = (np.log(4.0), np.log(300.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A frame of n clusters under each of g supposed scales, ``other`` as the last class.
+
+    Attributes
+    ----------
+    shares
+        (g, classes + 1) class shares that explain the frame best.
+    chances
+        (g, n, classes + 1) probability of each class of each cluster.
+    fit
+        (g, n) log-likelihood of each cluster.
+    """
+
+    shares: Floats
+    chances: Floats
+    fit: Floats
+
+
+def even_shares(classes: int) -> Floats:
+    """(classes + 1,) all classes alike, ``other`` as usual."""
+    return np.append(np.full(classes, (1 - OUTSIDE_PRIOR) / classes), OUTSIDE_PRIOR)
+
+
+def shape_terms(evidence: Evidence) -> Floats:
+    """(n, classes + 1) log-likelihood of shape, relative to an average class member; outside last."""
+    return np.column_stack([evidence.shape + np.log(evidence.shape.shape[1]), np.clip(evidence.outside, -12, 12)])
+
+
+def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
+    """(g, n, classes + 1) log-density of the integral at each of `log_scale` (g,)."""
+    log_n = evidence.log_integral[None, :] - log_scale[:, None]
+    sd = evidence.log_integral_sd[None, :, None]
+    z2 = ((log_n[..., None] - np.log(np.array(evidence.card.class_sizes, dtype=float))) / sd) ** 2
+    inside = np.logaddexp(-0.5 * z2, np.log(_TAIL) - 0.5 * z2 / 9) - np.log(sd * np.sqrt(2 * np.pi))
+    low, high = _OUTSIDE_LOG_N
+    beyond = np.maximum(np.maximum(low - log_n, log_n - high), 0.0)
+    outside = -np.log(high - low) - 0.5 * (beyond / 0.2) ** 2
+    return np.concatenate([inside, outside[..., None]], axis=-1)
+
+
+def fit_mixture(
+    evidence: Evidence, log_scale: Floats, shares: Floats | None = None, free: npt.NDArray[Any] | None = None
+) -> Mixture:
+    """Class shares at each of the scales `log_scale` (g,), by expectation and maximisation.
+
+    Parameters
+    ----------
+    shares, free
+        (classes + 1,) where to start, and which of them the frame may move; all alike, and all, where None.
+    """
+    k = len(evidence.card.class_sizes) + 1
+    start = even_shares(k - 1) if shares is None else shares
+    moves = np.ones(k, dtype=bool) if free is None else free
+    now = np.repeat(start[None], len(log_scale), axis=0)
+    terms = integral_terms(evidence, log_scale) + shape_terms(evidence)[None]
+    peak = terms.max(axis=-1, keepdims=True)
+    likelihood = np.exp(terms - peak)
+    prior = np.full(k, _PSEUDO_COUNT)
+    prior[-1] = OUTSIDE_PRIOR * k
+    room = 1.0 - start[~moves].sum()
+    for _ in range(_ROUNDS):
+        total = np.einsum("gnk,gk->gn", likelihood, now)
+        counts = now * np.einsum("gnk,gn->gk", likelihood, 1.0 / total) + prior
+        fresh = room * counts / counts[:, moves].sum(axis=1, keepdims=True)
+        moved = np.abs(np.where(moves, fresh - now, 0.0)).max(initial=0.0)
+        now = np.where(moves, fresh, now)
+        if moved < 1e-3:
+            break
+    joint = likelihood * now[:, None]
+    total = joint.sum(axis=-1)
+    return Mixture(now, joint / total[..., None], np.log(total) + peak[..., 0])
+
+
+def share_sd(evidence: Evidence, log_scale: float, shares: Floats) -> Floats:
+    """(classes + 1,) standard deviation of the shares at one scale: of counting, and of telling the classes apart.
+
+    From the observed information of a mixture whose parts are known (Titterington, Smith and Makov 1985).
+    """
+    terms = integral_terms(evidence, np.array([log_scale]))[0] + shape_terms(evidence)
+    likelihood = np.exp(terms - terms.max(axis=1, keepdims=True))
+    score = likelihood / (likelihood @ shares)[:, None]
+    information = score.T @ score
+    # shares add up to one: only directions within that plane count
+    k = len(shares)
+    plane = np.linalg.svd(np.ones((1, k)))[2][1:].T
+    inner = plane.T @ information @ plane
+    covariance = plane @ np.linalg.inv(inner + 1e-6 * np.trace(inner) * np.eye(k - 1)) @ plane.T
+    return np.asarray(np.sqrt(np.clip(np.diag(covariance), 0.0, 0.25)))
