@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -52,11 +50,13 @@ def describe(analysis: Analysis) -> dict[str, Any]:
 
 def describe_image(micrograph: Micrograph) -> dict[str, Any]:
     """Which image this is: file, hash, shape and calibration; JSON-serialisable."""
+    from napari_atomicity.io import micrograph_hash
+
     source = micrograph.provenance
     return {
         "name": micrograph.name,
         "path": str(source.path) if source.path else None,
-        "sha256": _image_sha256(micrograph),
+        "sha256": micrograph_hash(micrograph),
         "reader": source.reader,
         "image_index": source.image_index,
         "title": source.title,
@@ -75,19 +75,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _image_sha256(micrograph: Micrograph) -> str:
-    """Of the file; of the pixels where there is none."""
-    path = micrograph.provenance.path
-    if path is not None and Path(path).is_file():
-        from napari_atomicity.io import image_hash
-
-        return image_hash(path)
-    digest = hashlib.sha256()
-    for index in range(micrograph.n_frames):
-        digest.update(micrograph.frame(index).tobytes())
-    return digest.hexdigest()
 
 
 def _describe_model(analysis: Analysis) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.micrograph import Micrograph
 
 
 def existing_file(path: str | Path) -> Path:
@@ -29,3 +30,14 @@ def image_hash(path: str | Path) -> str:
     """SHA-256 of the file `path`, in hexadecimal: which image a number belongs to."""
     with existing_file(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def micrograph_hash(micrograph: Micrograph) -> str:
+    """SHA-256 of the file that a micrograph came from; of its pixels where there is none."""
+    path = micrograph.provenance.path
+    if path is not None and Path(path).is_file():
+        return image_hash(path)
+    digest = hashlib.sha256()
+    for index in range(micrograph.n_frames):
+        digest.update(micrograph.frame(index).tobytes())
+    return digest.hexdigest()

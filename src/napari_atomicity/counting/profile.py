@@ -1,0 +1,238 @@
+"""An instrument profile: the scale that a microscope had, for its next image to start from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from napari_atomicity import __version__
+from napari_atomicity.counting.bundle import Bundle, Card, weights_sha256
+from napari_atomicity.counting.calibrate import SESSION_SPREAD, Calibration, Known
+from napari_atomicity.errors import InputError
+from napari_atomicity.io import micrograph_hash
+from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.files import existing_file
+from napari_atomicity.micrograph import Micrograph
+
+FORMAT: Final = 1
+_KIND: Final = "napari-atomicity instrument profile"
+#: profiles whose scales differ by more than this many standard deviations are of different instruments
+_SAME_WITHIN: Final = 3.0
+#: pixel sizes that differ by less than this are the same magnification
+_SAME_PIXELS: Final = 0.01
+
+
+@dataclass(frozen=True)
+class InstrumentProfile:
+    """What is known of a microscope under certain settings, and what that rests on.
+
+    Attributes
+    ----------
+    name
+        What a person calls these settings.
+    element
+        Metal of the clusters.
+    scale, scale_sd
+        Integrated intensity of one atom in counts·nm², and the relative standard deviation that the next image under
+        the same settings may be off by.
+    pixel_size_nm
+        Of the images; None where they differ.
+    model, model_sha256
+        Name and weights of the model that corrected the intensities.
+    images
+        Name and sha256 of each image.
+    frames, clusters
+        How many the scale rests on.
+    created, version
+        When it was made (ISO 8601, UTC), and by which version of this program.
+    """
+
+    name: str
+    element: str
+    scale: float
+    scale_sd: float
+    pixel_size_nm: float | None
+    model: str
+    model_sha256: str
+    images: tuple[Mapping[str, str], ...]
+    frames: int
+    clusters: int
+    created: str
+    version: str
+
+    def known(self, deposited: Sequence[int] = ()) -> Known:
+        """What an image of this microscope can start from."""
+        return Known(scale=self.scale, scale_sd=self.scale_sd, deposited=tuple(deposited))
+
+    def check(self, card: Card) -> None:
+        """Raise `InputError` where a model counts another metal than this profile is of."""
+        if card.element != self.element:
+            raise InputError(
+                f"The profile {self.name!r} is of {self.element} clusters and the model {card.name!r} counts "
+                f"{card.element}; take a profile of {card.element}, or none."
+            )
+
+    def same_instrument(self, other: InstrumentProfile) -> bool:
+        """Whether both may be of the same microscope under the same settings."""
+        apart = abs(np.log(self.scale / other.scale))
+        return self.element == other.element and bool(apart <= _SAME_WITHIN * np.hypot(self.scale_sd, other.scale_sd))
+
+
+def profile_of(
+    name: str, calibrations: Iterable[Calibration], bundle: Bundle, images: Iterable[Micrograph]
+) -> InstrumentProfile:
+    """The profile that calibrated frames of one microscope add up to.
+
+    Frames that cannot decide, do not fit, or rest on no cluster are left out.
+
+    Parameters
+    ----------
+    calibrations
+        One a frame.
+    bundle
+        The model that they were made with.
+    images
+        That the frames are of.
+
+    Raises
+    ------
+    InputError
+        Where no frame is left.
+    """
+    frames = [one for one in calibrations if one.clusters and not one.ambiguous and not one.misfit]
+    if not frames:
+        raise InputError(
+            "There is no scale to save: no image was calibrated on its clusters without doubt; settle the undecided "
+            "ones first, for example with the deposited sizes."
+        )
+    micrographs = list(images)
+    log_scale = np.log([one.scale for one in frames])
+    # a frame's own error, and what frames of one session differ by
+    weight = 1 / (np.array([one.scale_sd / one.scale for one in frames]) ** 2 + SESSION_SPREAD**2)
+    centre = float(np.average(log_scale, weights=weight))
+    scatter = float(np.sqrt(np.average((log_scale - centre) ** 2, weights=weight)))
+    pixel_sizes = np.array([one.calibrated_pixel_size_nm for one in micrographs])
+    same = bool(len(pixel_sizes)) and bool(np.ptp(pixel_sizes) <= _SAME_PIXELS * pixel_sizes.min())
+    return InstrumentProfile(
+        name=name,
+        element=bundle.card.element,
+        scale=float(np.exp(centre)),
+        scale_sd=float(np.hypot(max(scatter, SESSION_SPREAD), weight.sum() ** -0.5)),
+        pixel_size_nm=float(np.median(pixel_sizes)) if same else None,
+        model=bundle.card.name,
+        model_sha256=weights_sha256(bundle),
+        images=tuple({"name": one.name, "sha256": micrograph_hash(one)} for one in micrographs),
+        frames=len(frames),
+        clusters=sum(one.clusters for one in frames),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=__version__,
+    )
+
+
+def save_profile(profile: InstrumentProfile, path: str | Path, overwrite: bool = False) -> None:
+    """Write `profile` to the JSON file `path`, whole or not at all.
+
+    Parameters
+    ----------
+    overwrite
+        Also over another file, or the profile of another microscope.
+
+    Raises
+    ------
+    InputError
+        Where `path` cannot be written, or holds something else that would be lost.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        there = _replaceable(path)
+        if not there.same_instrument(profile):
+            raise InputError(
+                f"{path} holds the profile of other settings ({there.name!r}: {there.scale:.4g} counts nm² per "
+                f"{there.element} atom, now {profile.scale:.4g} per {profile.element} atom); choose another name or "
+                "remove that file first."
+            )
+    text = json.dumps({"kind": _KIND, "format": FORMAT, **asdict(profile)}, indent=2, ensure_ascii=False)
+
+    def write(beside: Path) -> None:
+        beside.write_text(text + "\n", encoding="utf-8")
+
+    write_atomically(path, write)
+
+
+def check_place(path: str | Path, overwrite: bool = False) -> None:
+    """Raise `InputError` where no profile could be saved at `path`, before the work that leads to it."""
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"The profile {path} cannot be written there; give a file in a folder that exists.")
+    if path.exists() and not overwrite:
+        _replaceable(path)
+
+
+def load_profile(path: str | Path) -> InstrumentProfile:
+    """The profile in the JSON file `path`.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing, damaged, no profile, of a later version, or holds impossible numbers.
+    """
+    path = existing_file(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path.name} is damaged or no instrument profile; save the profile again.") from error
+    if not isinstance(content, dict) or content.get("kind") != _KIND:
+        raise InputError(f"{path.name} is no instrument profile; give a file that was saved as one.")
+    if content.get("format") != FORMAT:
+        raise InputError(
+            f"{path.name} has the format {content.get('format')!r} and this version reads {FORMAT}; "
+            "install a later version, or save the profile again."
+        )
+    return _checked(path.name, content)
+
+
+def _replaceable(path: Path) -> InstrumentProfile:
+    try:
+        return load_profile(path)
+    except InputError as error:
+        raise InputError(
+            f"{path} exists and is no profile that could be replaced; choose another name or remove that file first."
+        ) from error
+
+
+def _checked(name: str, content: Mapping[str, Any]) -> InstrumentProfile:
+    """The profile of a file's content, all values of the right kind and possible."""
+    values: dict[str, Any] = {one.name: content.get(one.name) for one in fields(InstrumentProfile)}
+    wrong = [key for key in ("name", "model", "created", "version") if not isinstance(values[key], str)]
+    wrong += [key for key, pattern in _PATTERNS.items() if not re.fullmatch(pattern, str(values[key]))]
+    wrong += [key for key in ("scale", "scale_sd") if not _positive(values[key])]
+    wrong += [key for key in ("frames", "clusters") if not (_positive(values[key]) and isinstance(values[key], int))]
+    if not (values["pixel_size_nm"] is None or _positive(values["pixel_size_nm"])):
+        wrong.append("pixel_size_nm")
+    if not (isinstance(values["images"], list) and all(map(_is_image, values["images"]))):
+        wrong.append("images")
+    if not wrong and values["scale_sd"] > 1:
+        wrong.append("scale_sd")
+    if wrong:
+        raise InputError(f"The profile {name} has an impossible {wrong[0]} ({values[wrong[0]]!r}); save it again.")
+    return InstrumentProfile(**{**values, "images": tuple(values["images"])})
+
+
+_PATTERNS: Final = {"element": "[A-Z][a-z]?", "model_sha256": "[0-9a-f]{64}"}
+
+
+def _is_image(value: Any) -> bool:
+    return (
+        isinstance(value, dict) and set(value) == {"name", "sha256"} and all(isinstance(v, str) for v in value.values())
+    )
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(0 < value < np.inf)

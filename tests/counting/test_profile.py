@@ -1,0 +1,156 @@
+"""What a microscope's profile keeps, and which files are refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_atomicity.counting.bundle import Bundle
+from napari_atomicity.counting.calibrate import Known, calibrate, calibrate_session
+from napari_atomicity.counting.network import Network
+from napari_atomicity.counting.profile import check_place, load_profile, profile_of, save_profile
+from napari_atomicity.errors import InputError
+from napari_atomicity.micrograph import Micrograph
+
+from .synthetic import CARD, SIZES, evidence_of
+
+MIXED = np.repeat(SIZES, 30)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle(CARD, Network(len(SIZES), 1).eval().requires_grad_(False))
+
+
+@pytest.fixture(scope="module")
+def micrographs() -> list[Micrograph]:
+    pixels = np.arange(16, dtype=np.float32).reshape(4, 4)
+    return [Micrograph(pixels + i, 0.05, name=f"scan {i}") for i in range(2)]
+
+
+@pytest.fixture(scope="module")
+def calibrations():
+    return calibrate_session([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 110.0, seed=2)])
+
+
+@pytest.fixture
+def profile(bundle, calibrations, micrographs):
+    return profile_of("Titan, 200 kV", calibrations, bundle, micrographs)
+
+
+def test_a_profile_holds_the_common_scale_and_what_a_next_image_may_be_off_by(profile, calibrations):
+    assert min(one.scale for one in calibrations) < profile.scale < max(one.scale for one in calibrations)
+    assert profile.scale == pytest.approx(105, rel=0.05)
+    assert 0.07 <= profile.scale_sd < 0.15
+    assert (profile.frames, profile.clusters, profile.element, profile.pixel_size_nm) == (2, 300, "Pt", 0.05)
+    assert profile.known((19,)) == Known(profile.scale, profile.scale_sd, (19,))
+
+
+def test_frames_far_apart_leave_the_next_image_more_room(bundle, micrographs):
+    apart = [calibrate(evidence_of(MIXED, scale, seed=3)) for scale in (60.0, 100.0, 160.0)]
+    assert profile_of("wide", apart, bundle, micrographs).scale_sd > 0.3
+
+
+def test_images_are_told_by_the_hash_of_their_pixels(profile, bundle, calibrations, micrographs):
+    first, second = (one["sha256"] for one in profile.images)
+    assert len(first) == 64 and first != second
+    renamed = profile_of("x", calibrations, bundle, [replace(micrographs[0], name="other")])
+    assert renamed.images[0] == {"name": "other", "sha256": first}
+
+
+def test_undecided_and_unfit_frames_do_not_enter(bundle, calibrations, micrographs):
+    odd = [replace(calibrations[0], ambiguous=True, scale=1.0), replace(calibrations[0], misfit="No.", scale=1.0)]
+    with_odd = profile_of("x", [*odd, *calibrations], bundle, micrographs)
+    assert with_odd.scale == profile_of("x", calibrations, bundle, micrographs).scale
+    with pytest.raises(InputError, match="no scale to save"):
+        profile_of("x", odd, bundle, micrographs)
+    with pytest.raises(InputError, match="no scale to save"):
+        profile_of("x", [type(calibrations[0]).at_scale(100.0, SIZES)], bundle, micrographs)
+
+
+def test_images_of_several_magnifications_have_no_one_pixel_size(bundle, calibrations, micrographs):
+    mixed = [micrographs[0], micrographs[1].with_pixel_size(0.1)]
+    assert profile_of("x", calibrations, bundle, mixed).pixel_size_nm is None
+
+
+def test_a_profile_comes_back_as_it_was_saved(profile, tmp_path):
+    path = tmp_path / "titan.json"
+    save_profile(profile, path)
+    assert load_profile(path) == profile
+    assert [file.name for file in tmp_path.iterdir()] == ["titan.json"]
+
+
+def test_the_profile_of_another_microscope_is_not_overwritten_unasked(profile, tmp_path):
+    path = tmp_path / "titan.json"
+    save_profile(profile, path)
+    again = replace(profile, name="next day", scale=profile.scale * 1.1)
+    save_profile(again, path)
+    before = path.read_bytes()
+    for other in (replace(profile, scale=profile.scale * 3), replace(profile, element="Au")):
+        with pytest.raises(InputError, match="other settings"):
+            save_profile(other, path)
+        assert path.read_bytes() == before
+    save_profile(other, path, overwrite=True)
+    assert load_profile(path) == other
+
+
+def test_a_file_that_is_no_profile_is_not_overwritten_unasked(profile, tmp_path):
+    path = tmp_path / "notes.json"
+    path.write_text('{"mine": 1}')
+    for attempt in (lambda: save_profile(profile, path), lambda: check_place(path)):
+        with pytest.raises(InputError, match="remove that file"):
+            attempt()
+    assert path.read_text() == '{"mine": 1}'
+    check_place(path, overwrite=True)
+    with pytest.raises(InputError, match="folder that exists"):
+        check_place(tmp_path / "none" / "x.json")
+    with pytest.raises(InputError, match="folder that exists"):
+        check_place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scale": -1.0}, "impossible scale "),
+        ({"scale": float("nan")}, "impossible scale "),
+        ({"scale": None}, "impossible scale "),
+        ({"scale_sd": 0}, "impossible scale_sd"),
+        ({"scale_sd": 7.0}, "impossible scale_sd"),
+        ({"element": "Xyz1"}, "impossible element"),
+        ({"name": 3}, "impossible name"),
+        ({"images": "many"}, "impossible images"),
+        ({"images": [{"name": 1}]}, "impossible images"),
+        ({"frames": 1.5}, "impossible frames"),
+        ({"clusters": True}, "impossible clusters"),
+        ({"pixel_size_nm": -0.05}, "impossible pixel_size_nm"),
+        ({"model_sha256": "abc"}, "impossible model_sha256"),
+        ({"format": 99}, "later version"),
+        ({"kind": "shopping list"}, "no instrument profile"),
+    ],
+)
+def test_impossible_profiles_are_refused_in_one_sentence(profile, tmp_path, change, words):
+    path = tmp_path / "titan.json"
+    save_profile(profile, path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=words) as caught:
+        load_profile(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[1]", b"null"])
+def test_damaged_files_are_refused(tmp_path, content):
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"bad\.json"):
+        load_profile(path)
+    with pytest.raises(InputError, match="does not exist"):
+        load_profile(tmp_path / "none.json")
+
+
+def test_a_profile_of_another_metal_is_refused(profile):
+    profile.check(CARD)
+    with pytest.raises(InputError, match="counts Au"):
+        profile.check(replace(CARD, element="Au"))
