@@ -1,132 +1,390 @@
 """Adaptation: repeatable, refusable, and never touching the model it starts from."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting import adapt as adapting
+from napari_atomicity.counting import anchors as anchoring
 from napari_atomicity.counting.adapt import adapt_steps
+from napari_atomicity.counting.anchors import LEAST_PER_CLASS, Sample, choose_anchors
 from napari_atomicity.counting.bundle import weights_sha256
+from napari_atomicity.counting.calibrate import Known
 from napari_atomicity.counting.classify import evidence_steps
-from napari_atomicity.counting.patches import normalise
+from napari_atomicity.counting.patches import Patches, normalise
+from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain
 
 from .synthetic import blobs
 
+MIXED = np.random.default_rng(8).choice([19, 41, 70], 120)
+#: seen this much too wide, clusters look like the next larger class
+WIDE = 1.06
+STAYS = "The model stays as it was"
 
-def _case(trained, n_atoms, stretch=1.0, seed=20, diameters=True):
+
+@pytest.fixture(scope="module", autouse=True)
+def _short():
+    """The blobs are learnt in fewer steps than real clusters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapting, "_STEPS", 24)
+        yield
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    """The network that has learnt the blobs, and knows that their integrals are exact to five percent."""
+    network = copy.deepcopy(trained.network)
+    with torch.no_grad():
+        network.measure.weight[1] = 0.0
+        network.measure.bias[1] = np.log(0.05)
+    return replace(trained, network=network)
+
+
+def _case(bundle, n_atoms, stretch=1.0, seed=20, diameter_of=None, gain=100.0, annotation=None):
     """A sample of `n_atoms` whose clusters all look `stretch` times as wide as the model has learnt."""
     n_atoms = np.asarray(n_atoms)
-    windows, diameter, intensity = blobs(n_atoms, seed=seed, stretch=stretch)
+    windows, diameter, intensity = blobs(n_atoms, seed=seed, stretch=stretch, gain=gain)
+    measured = diameter / stretch if diameter_of is None else blobs(np.asarray(diameter_of), seed=seed)[1]
+    columns = {"y_px": np.arange(len(n_atoms)), "x_px": np.zeros(len(n_atoms)), "diameter_nm": measured}
+    if annotation is not None:
+        columns["annotation"] = np.asarray(annotation, dtype=object)
     patches = normalise(windows, diameter, intensity)
-    measured = diameter / stretch if diameters else np.full(len(n_atoms), np.nan)
-    table = ClusterTable.from_columns(
-        {"y_px": np.arange(len(n_atoms)), "x_px": np.zeros(len(n_atoms)), "diameter_nm": measured}
-    )
-    return patches, table, drain(evidence_steps(trained, patches))
+    return patches, ClusterTable.from_columns(columns), drain(evidence_steps(bundle, patches))
+
+
+def _pooled(bundle, *cases):
+    """Several frames one after the other, and the frame of each row."""
+    patches = Patches.join([case[0] for case in cases])
+    diameters = np.concatenate([case[1].rows["diameter_nm"] for case in cases])
+    n = len(diameters)
+    table = ClusterTable.from_columns({"y_px": np.arange(n), "x_px": np.zeros(n), "diameter_nm": diameters})
+    frames = np.repeat(np.arange(len(cases)), [len(case[1]) for case in cases])
+    return (patches, table, drain(evidence_steps(bundle, patches))), frames
+
+
+def _named(n_atoms):
+    return np.array([f"Pt{n}" for n in n_atoms], dtype=object)
 
 
 @pytest.fixture(scope="module")
-def shifted(trained):
+def shifted(model):
     """Clusters that the model, as it is, takes for the next larger class."""
-    return _case(trained, np.random.default_rng(8).choice([19, 41, 70], 120), stretch=1.12)
+    return _case(model, MIXED, stretch=WIDE)
 
 
 @pytest.fixture(scope="module")
-def adapted(trained, shifted):
-    return drain(adapt_steps(trained, *shifted, mode="diameter", seed=3))
+def adapted(model, shifted):
+    return drain(adapt_steps(model, *shifted, mode="diameter", seed=3))
 
 
-def test_a_model_that_is_off_is_set_right_by_anchors_it_was_not_tuned_on(trained, shifted, adapted):
-    assert adapted.accepted, adapted.reason
-    assert adapted.after["loss"] < adapted.before["loss"]
-    assert adapted.after["right"] >= adapted.before["right"]
-    patches, _, before = shifted
-    after = drain(evidence_steps(adapted.bundle, patches))
-    truth = np.random.default_rng(8).choice([19, 41, 70], 120)
-    right = [np.mean(np.array(before.card.class_sizes)[e.shape.argmax(axis=1)] == truth) for e in (before, after)]
+# ---------------------------------------------------------------------- what comes of it
+
+
+@pytest.mark.parametrize("mode", ["diameter", "auto"])
+def test_a_model_that_is_off_is_set_right_on_clusters_it_was_not_tuned_on(model, shifted, adapted, mode):
+    result = adapted if mode == "diameter" else drain(adapt_steps(model, *shifted, mode=mode))
+    assert result.accepted, result.reason
+    assert result.after["loss"] < result.before["loss"] and result.after["right"] >= result.before["right"]
+    assert result.after["log_likelihood"] > result.before["log_likelihood"]
+    right = [np.mean(_named(np.array(e.card.class_sizes)[e.shape.argmax(axis=1)]) == _named(MIXED))
+             for e in (shifted[2], result.evidence)]  # fmt: skip
     assert right[1] > right[0] + 0.1
-    assert "diameter" in adapted.bundle.card.history[-1]
+    assert result.bundle.card.history[-1].startswith(f"{mode}:")
 
 
-def test_anchors_are_told_with_their_ranges(adapted, shifted):
+def test_the_evidence_of_the_tuned_model_comes_with_it(shifted, adapted):
+    again = drain(evidence_steps(adapted.bundle, shifted[0]))
+    np.testing.assert_array_equal(again.shape, adapted.evidence.shape)
+    assert adapted.evidence.card == adapted.bundle.card and adapted.evidence.card.history
+
+
+def test_scores_before_and_after_are_of_the_same_kind_and_finite(adapted):
+    assert set(adapted.before) == set(adapted.after) == {"right", "loss", "anchors", "silhouette", "log_likelihood"}
+    assert np.isfinite([*adapted.before.values(), *adapted.after.values()]).all()
+    assert adapted.before["anchors"] == adapted.anchors["held_back"].sum()
+
+
+def test_anchors_are_told_with_their_ranges_and_source(adapted, shifted):
     _, table, _ = shifted
     anchors = adapted.anchors
     assert set(anchors["id"]) <= set(table.ids)
-    assert anchors["held_back"].any() and not anchors["held_back"].all()
+    assert set(anchors["source"]) == {"diameter"} and anchors["certainty"].between(0.6, 1.0).all()
     assert ((anchors["low_nm"] <= anchors["diameter_nm"]) & (anchors["diameter_nm"] <= anchors["high_nm"])).all()
     spans = anchors.groupby("label")[["low_nm", "high_nm"]].first().sort_values("low_nm")
     assert (spans["low_nm"].to_numpy()[1:] > spans["high_nm"].to_numpy()[:-1]).all()
+    held = anchors.groupby("label")["held_back"].agg(["sum", "count"])
+    assert (held["sum"] >= 2).all() and (2 * held["sum"] <= held["count"]).all()
 
 
-def test_the_same_seed_gives_the_same_model(trained, shifted, adapted):
-    again = drain(adapt_steps(trained, *shifted, mode="diameter", seed=3))
+def test_the_same_seed_gives_the_same_model_and_the_same_clusters_are_held_back_for_any(model, shifted, adapted):
+    again = drain(adapt_steps(model, *shifted, mode="diameter", seed=3))
     assert weights_sha256(again.bundle) == weights_sha256(adapted.bundle)
-    assert weights_sha256(adapted.bundle) != weights_sha256(trained)
+    assert weights_sha256(adapted.bundle) != weights_sha256(model)
+    other = drain(adapt_steps(model, *shifted, mode="diameter", seed=4))
+    assert list(other.anchors["held_back"]) == list(adapted.anchors["held_back"])
 
 
-def test_stopping_midway_leaves_the_model_untouched(trained, shifted):
-    before = weights_sha256(trained)
-    steps = adapt_steps(trained, *shifted, mode="diameter")
-    for _ in range(6):
-        assert isinstance(next(steps), Progress)
-    steps.close()
-    assert weights_sha256(trained) == before
-    assert not any(p.requires_grad for p in trained.network.parameters())
+def test_a_cluster_is_held_back_whatever_order_and_company_it_comes_in(model, shifted):
+    _, table, evidence = shifted
+    rows = np.random.default_rng(1).permutation(len(table))
+    mixed = replace(table, rows=table.rows.iloc[rows].reset_index(drop=True)), evidence.take(rows)
+    frames = np.zeros(len(table), dtype=np.int64)
+    held = [
+        choose_anchors(Sample.read(*each, frames, None), ("calibrated",))[0].set_index("id")["held_back"].sort_index()
+        for each in ((table, evidence), mixed)
+    ]
+    assert held[0].equals(held[1])
 
 
-def test_only_normalisation_and_class_heads_move(trained, adapted):
-    base, tuned = trained.network.state_dict(), adapted.bundle.network.state_dict()
+def test_only_normalisation_and_class_heads_move(model, adapted):
+    base, tuned = model.network.state_dict(), adapted.bundle.network.state_dict()
     moved = {name for name in base if not np.array_equal(base[name].numpy(), tuned[name].numpy())}
     assert moved
     assert all(".norm." in name or ".logits." in name or ".1." in name for name in moved), moved
     assert not any("running" in name or "conv" in name or "measure" in name for name in moved)
 
 
-@pytest.mark.parametrize("mode", ["diameter", "auto"])
-def test_a_pure_sample_is_left_alone_and_the_reason_is_said(trained, mode):
-    case = _case(trained, [41] * 80)
-    result = drain(adapt_steps(trained, *case, mode=mode))
-    assert not result.accepted
-    assert result.bundle is trained
-    assert result.reason.startswith("The model stays as it was") and result.reason.endswith(".")
+def test_stopping_at_any_moment_leaves_everything_as_it_was(model, shifted):
+    patches, table, _ = shifted
+    before, rows, raw = weights_sha256(model), table.rows.copy(), patches.raw.copy()
+    moments = list(_moments(adapt_steps(model, *shifted, mode="auto")))
+    assert {progress.what for progress in moments} >= {"Choosing anchors", "Fine-tuning", "Weighing the result"}
+    for last in (1, 2, 3, 8, len(moments) - 1, len(moments)):
+        steps = adapt_steps(model, *shifted, mode="auto")
+        for _ in range(last):
+            assert isinstance(next(steps), Progress)
+        steps.close()
+        assert weights_sha256(model) == before
+        assert not any(p.requires_grad for p in model.network.parameters())
+        assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    assert table.rows.equals(rows)
+    np.testing.assert_array_equal(patches.raw, raw)
 
 
-def test_too_few_unusable_or_no_clusters_are_a_sentence_not_an_error(trained):
-    for case in (
-        _case(trained, [19, 70, 19]),
-        _case(trained, [19, 70] * 30, diameters=False),
-        _case(trained, [19]),
+def _moments(steps):
+    while True:
+        try:
+            yield next(steps)
+        except StopIteration:
+            return
+
+
+# ---------------------------------------------------------------------- do no harm
+
+
+@pytest.mark.parametrize("sources", [("calibrated",), ("diameter",), ("calibrated", "diameter", "annotations")])
+def test_a_pure_sample_teaches_nothing_and_that_is_said(model, sources):
+    case = _case(model, [41] * 80)
+    result = drain(adapt_steps(model, *case, sources=sources))
+    assert not result.accepted and result.bundle is model and result.evidence is None
+    assert result.reason.startswith(STAYS) and "one class alone has nothing to teach" in result.reason
+    assert result.before == result.after == {}
+
+
+def test_anchors_that_mislead_are_learnt_but_not_accepted(model):
+    """Diameters that name small clusters large and large ones small: the intensities know better."""
+    swapped = np.array([{19: 70, 41: 41, 70: 19}[n] for n in MIXED])
+    case = _case(model, MIXED, diameter_of=swapped)
+    result = drain(adapt_steps(model, *case, mode="diameter"))
+    assert not result.accepted and result.bundle is model
+    assert result.after["log_likelihood"] < result.before["log_likelihood"]
+    assert result.reason.startswith(STAYS) and result.reason.endswith(".")
+
+
+def test_a_model_that_is_right_already_is_not_made_worse(model):
+    truth = np.random.default_rng(2).choice([19, 41, 70], 90)
+    case = _case(model, truth)
+    result = drain(adapt_steps(model, *case, mode="auto"))
+    seen = case[2] if result.evidence is None else result.evidence
+    sizes = np.array(seen.card.class_sizes)
+    before, after = (np.mean(sizes[e.shape.argmax(axis=1)] == truth) for e in (case[2], seen))
+    assert after >= before - 1 / 90
+
+
+def test_a_frame_that_cannot_decide_or_does_not_fit_gives_no_calibrated_anchors(model, shifted, monkeypatch):
+    real = anchoring.calibrate_session
+    two = ({"dominant": "Pt19", "probability": 0.6, "scale": 1.0}, {"dominant": "Pt30", "probability": 0.4, "scale": 2})
+    for change, words in (
+        ({"ambiguous": True, "candidates": two}, "cannot decide between Pt19 (60%) and Pt30 (40%)"),
+        ({"misfit": "The pixel size may be wrong."}, "the pixel size may be wrong."),
     ):
-        result = drain(adapt_steps(trained, *case, mode="diameter"))
-        assert not result.accepted and result.bundle is trained
-        assert list(result.anchors.columns)[:3] == ["id", "label", "diameter_nm"]
-    patches, table, evidence = _case(trained, [19, 70] * 20)
-    border = table.with_columns(flag=["border"] * 40)
-    assert "no cluster" in drain(adapt_steps(trained, patches, border, evidence)).reason
+        monkeypatch.setattr(
+            anchoring, "calibrate_session", lambda *given, change=change: [replace(c, **change) for c in real(*given)]
+        )
+        result = drain(adapt_steps(model, *shifted, mode="auto"))
+        assert not result.accepted and words in result.reason
+        assert drain(adapt_steps(model, *shifted, mode="diameter", seed=3)).accepted
 
 
-def test_a_model_that_is_right_already_is_not_made_worse(trained):
-    case = _case(trained, np.random.default_rng(2).choice([19, 41, 70], 90))
-    result = drain(adapt_steps(trained, *case, mode="auto"))
-    if result.accepted:
-        assert result.after["loss"] < result.before["loss"] and result.after["right"] >= result.before["right"]
-    else:
-        assert result.bundle is trained
+# ---------------------------------------------------------------------- labels given by hand
 
 
-def test_off_and_nonsense(trained, shifted):
-    assert not drain(adapt_steps(trained, *shifted, mode="off")).accepted
+def test_labels_given_by_hand_are_anchors_of_their_own(model):
+    named = _named(MIXED)
+    named[40:] = ""
+    result = drain(adapt_steps(model, *_case(model, MIXED, stretch=WIDE, annotation=named), sources=("annotations",)))
+    assert set(result.anchors["source"]) == {"annotations"} and set(result.anchors["id"]) == set(range(40))
+    assert (result.anchors.set_index("id")["label"] == named[:40]).all()
+    assert result.accepted, result.reason
+    assert "labelled by hand" in result.reason
+
+
+def test_a_label_given_by_hand_wins_over_a_computed_one(model):
+    named = np.full(len(MIXED), "", dtype=object)
+    nineteens = np.flatnonzero(MIXED == 19)
+    named[nineteens[:2]], named[nineteens[2]], named[nineteens[3]], named[nineteens[4]] = (
+        "Pt70",
+        "other",
+        "Pt100",
+        "Pt19",
+    )
+    case = _case(model, MIXED, annotation=named)
+    for sources in (("calibrated", "annotations"), ("calibrated",)):
+        frames = np.zeros(len(MIXED), dtype=np.int64)
+        anchors, problem = choose_anchors(Sample.read(case[1], case[2], frames, None), sources)
+        assert problem == ""
+        anchors = anchors.set_index("id")
+        assert not set(nineteens[2:4]) & set(anchors.index)
+        if "annotations" in sources:
+            assert list(anchors.loc[nineteens[:2], "label"]) == ["Pt70", "Pt70"]
+            assert (anchors.loc[nineteens[[0, 1, 4]], "source"] == "annotations").all()
+        else:
+            assert not set(nineteens[:2]) & set(anchors.index)
+            assert anchors.loc[nineteens[4], "source"] == "calibrated"
+
+
+def test_many_labels_against_the_picture_are_refused_and_few_are_told(model):
+    wrong = _named(np.array([{19: 70, 41: 19, 70: 41}[n] for n in MIXED]))
+    case = _case(model, MIXED, annotation=wrong)
+    result = drain(adapt_steps(model, *case, mode="auto"))
+    assert not result.accepted and result.before == {}
+    count = int(result.reason.split(":")[1].split()[0])
+    assert f"{count} of your 120 labels contradict" in result.reason and count > 100
+    assert (case[1].rows["annotation"] == wrong).all()
+    few = _named(MIXED)
+    few[np.flatnonzero(MIXED == 19)[:2]] = "Pt70"
+    result = drain(adapt_steps(model, *_case(model, MIXED, annotation=few), mode="auto"))
+    assert "2 of the 120 labels given by hand contradict" in result.reason
+
+
+# ---------------------------------------------------------------------- sessions
+
+
+@pytest.fixture(scope="module")
+def session(model):
+    """A mixed frame, a pure one and one of another intensity scale, all seen too wide."""
+    parts = ((MIXED[:60], 100.0), ([41] * 30, 100.0), (MIXED[60:], 104.0))
+    return _pooled(model, *(_case(model, n, WIDE, seed=20 + i, gain=g) for i, (n, g) in enumerate(parts)))
+
+
+@pytest.mark.parametrize("mode", ["auto", "diameter"])
+def test_frames_of_a_session_are_adapted_to_together(model, session, mode):
+    case, frames = session
+    truth = np.concatenate([MIXED[:60], [41] * 30, MIXED[60:]])
+    result = drain(adapt_steps(model, *case, mode=mode, frames=frames))
+    assert result.accepted, result.reason
+    rows = result.anchors["id"].to_numpy()
+    assert {0, 2} <= set(result.anchors["frame"]) and (result.anchors["frame"] == frames[rows]).all()
+    assert np.mean(result.anchors["label"].to_numpy() == _named(truth[rows])) > 0.95
+
+
+def test_each_frame_may_have_knowledge_of_its_own(model, session):
+    case, frames = session
+    known = [Known(), Known(deposited=(41,)), Known()]
+    sample = Sample.read(case[1], case[2], frames, known)
+    anchors, problem = choose_anchors(sample, ("diameter",))
+    assert problem == "" and set(anchors["label"][anchors["frame"] == 1]) == {"Pt41"}
+    with pytest.raises(InputError, match="one entry a frame"):
+        drain(adapt_steps(model, *case, frames=frames, known=known[:2]))
+
+
+def test_a_frame_without_usable_clusters_has_no_say(model, session):
+    (patches, table, evidence), frames = session
+    flags = np.where(frames == 1, "touching", "ok")
+    result = drain(adapt_steps(model, patches, table.with_columns(flag=flags), evidence, frames=frames))
+    assert set(result.anchors["frame"]) == {0, 2} and result.accepted
+    assert len(result.evidence) == len(table)
+
+
+# ---------------------------------------------------------------------- bad input
+
+
+def test_too_few_unusable_or_no_clusters_are_a_sentence_not_an_error(model):
+    patches, table, evidence = _case(model, [19, 70] * 20)
+    border = patches, table.with_columns(flag=["border"] * 40), evidence
+    unmeasured = patches, table.with_columns(diameter_nm=[np.nan] * 40), evidence
+    empty = patches.take(np.arange(0)), ClusterTable.empty(), evidence.take(np.arange(0))
+    for mode, case, words in (
+        ("auto", empty, "detect clusters first"),
+        ("auto", border, "no cluster of this image can be sized"),
+        ("auto", _case(model, [19]), STAYS),
+        ("diameter", _case(model, [19, 70, 19]), f"it takes {LEAST_PER_CLASS} clusters"),
+        ("diameter", unmeasured, "by diameter"),
+    ):
+        result = drain(adapt_steps(model, *case, mode=mode))
+        assert not result.accepted and result.bundle is model and result.evidence is None
+        assert words in result.reason and result.reason.startswith(STAYS) and result.reason.endswith(".")
+        assert list(result.anchors.columns)[:8] == [
+            "id", "label", "diameter_nm", "certainty", "source", "held_back", "low_nm", "high_nm",
+        ]  # fmt: skip
+        assert result.before == result.after == {}
+
+
+@pytest.mark.parametrize("mode", ["auto", "diameter"])
+def test_clusters_of_no_class_are_no_anchors(model, mode):
+    result = drain(adapt_steps(model, *_case(model, [200] * 40), mode=mode))
+    assert not result.accepted and result.reason.startswith(STAYS)
+
+
+def test_a_model_without_the_parts_says_which(model, shifted):
+    bare = replace(model, rehearsal={})
+    result = drain(adapt_steps(bare, *shifted, mode="auto"))
+    assert not result.accepted and result.bundle is bare and "patches of its training" in result.reason
+    unmeasured = replace(model, card=replace(model.card, diameter_nm={}))
+    result = drain(adapt_steps(unmeasured, *shifted, mode="diameter"))
+    assert not result.accepted and "knows no diameters" in result.reason
+    patches, table, evidence = shifted
+    result = drain(adapt_steps(unmeasured, patches, table, replace(evidence, card=unmeasured.card), mode="auto"))
+    assert result.before, result.reason
+
+
+def test_off_and_nonsense(model, shifted):
+    assert not drain(adapt_steps(model, *shifted, mode="off")).accepted
     with pytest.raises(InputError, match="sideways"):
-        drain(adapt_steps(trained, *shifted, mode="sideways"))
+        drain(adapt_steps(model, *shifted, mode="sideways"))
+    with pytest.raises(InputError, match="horoscope"):
+        drain(adapt_steps(model, *shifted, sources=("horoscope",)))
     patches, table, evidence = shifted
     with pytest.raises(InputError, match="same clusters"):
-        drain(adapt_steps(trained, patches.take(np.arange(5)), table, evidence))
+        drain(adapt_steps(model, patches.take(np.arange(5)), table, evidence))
+    with pytest.raises(InputError, match="same clusters"):
+        drain(adapt_steps(model, *shifted, frames=np.zeros(5, dtype=np.int64)))
+    with pytest.raises(InputError, match="does not know clusters of 13"):
+        drain(adapt_steps(model, *shifted, known=Known(deposited=(13,))))
 
 
-def test_a_bundle_without_rehearsal_patches_still_adapts(trained, shifted):
-    bare = copy.copy(trained)
-    object.__setattr__(bare, "rehearsal", {})
-    assert drain(adapt_steps(bare, *shifted, mode="diameter")).after
+# ---------------------------------------------------------------------- silhouette
+
+
+def test_silhouette_of_islands_of_a_cloud_and_of_nothing():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["a", "b", "c"], 300)
+    cloud = rng.normal(size=(900, 4))
+    islands = cloud + 50 * np.repeat(np.eye(4)[:3], 300, axis=0)
+    assert silhouette(islands, labels) > 0.9
+    assert abs(silhouette(cloud, labels)) < 0.05
+    assert silhouette(islands, np.roll(labels, 150)) < 0.1
+    # by hand: within 1, to the other island 9.5 and 10.5 on the mean
+    line = np.array([[0.0], [1.0], [10.0], [11.0]])
+    np.testing.assert_allclose(silhouette(line, np.array([0, 0, 1, 1])), (1 - 1 / 10.5 + 1 - 1 / 9.5) / 2)
+    line[3] = np.nan
+    np.testing.assert_allclose(silhouette(line, np.array([0, 0, 1, 1])), (0.9 + 8 / 9 + 0) / 3)
+    assert np.isnan(silhouette(cloud, np.zeros(900)))
+    assert np.isnan(silhouette(cloud[:0], labels[:0]))
+    assert np.isnan(silhouette(cloud[:2], np.array([0, 1])))

@@ -1,21 +1,31 @@
-"""Fine-tuning a copy of a model to one image in seconds, and refusing where that would not help."""
+"""Fine-tuning a copy of a model to one image or session in seconds, and refusing where that would not help."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.bundle import Bundle, Card
-from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, posterior
+from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.counting.anchors import (
+    Mask,
+    Rows,
+    Sample,
+    Source,
+    choose_anchors,
+    contradictions,
+    no_anchors,
+    sizeable_rows,
+)
+from napari_atomicity.counting.bundle import Bundle
+from napari_atomicity.counting.calibrate import Known, calibrate
 from napari_atomicity.counting.classify import Evidence, evidence_steps
-from napari_atomicity.counting.diameter_only import log_likelihood
 from napari_atomicity.counting.patches import Patches, network_input
+from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 
@@ -26,41 +36,51 @@ if TYPE_CHECKING:
 
 Mode = Literal["auto", "diameter", "off"]
 
-#: a cluster is an anchor where its class is at least this probable, by diameter or by the calibrated image
-CERTAIN: Final[dict[str, float]] = {"diameter": 0.6, "auto": 0.95}
-_LEAST_PER_CLASS: Final = 6
-_LEAST_SHARE: Final = 0.15
-_HELD_BACK: Final = 0.33
+#: where the anchors of a mode come from, unless that is chosen
+SOURCES: Final[dict[str, tuple[Source, ...]]] = {
+    "auto": ("calibrated", "annotations"),
+    "diameter": ("diameter",),
+    "off": (),
+}
 _STEPS: Final = 90
 _CHECK_EVERY: Final = 6
 _PATIENCE: Final = 5
 _ANCHORS_A_STEP: Final = 24
 _REHEARSED_A_STEP: Final = 8
 _LEARNING_RATE: Final = 4e-3
-#: accepted where the image and, weighed less because they are few and can be wrong, the held-back anchors become
-#: likelier by this in all, in mean log-likelihood
+#: accepted where the clusters that were not tuned on become likelier by this, in mean log-likelihood
 _LEAST_GAIN: Final = 0.02
-_WEIGHT_OF_ANCHORS: Final = 0.25
+_KINDS: Final = {
+    "calibrated": "anchors from the calibration",
+    "diameter": "anchors by diameter",
+    "annotations": "anchors labelled by hand",
+}
+_STAYS: Final = "The model stays as it was: "
 
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """What came of adapting a model to an image.
+    """What came of adapting a model.
 
     Attributes
     ----------
     bundle
         The adapted model, or the base where it was not accepted.
     accepted
-        Whether the adapted model is better on anchors that it was not tuned on.
+        Whether the adapted model is better on clusters that it was not tuned on.
     reason
         One sentence: what was done, or why nothing was.
     anchors
-        One row an anchor: id, label, diameter_nm, certainty (probability of the label), held_back; low_nm and
-        high_nm, the range of diameters of the anchors of this label.
+        One row an anchor: id, label, diameter_nm, certainty (probability of the label), source (calibrated, diameter
+        or annotations), held_back; low_nm and high_nm, the range of diameters of the anchors of this label; frame.
     before, after
-        Scores on the held-back anchors: right (share with the anchor's label), loss (mean negative log-probability
-        of that label), anchors (number). Empty where there was nothing to score.
+        What the base and the tuned model make of clusters that were not tuned on: right (share of the held-back
+        anchors with the anchor's label, by shape alone), loss (mean negative log-probability of that label), anchors
+        (their number), log_likelihood (mean of a cluster, shape and integral, at the same scale); and the silhouette
+        of the features over the labels of all certain clusters (nan where there is one label). Empty where nothing
+        was tuned.
+    evidence
+        Of the adapted model, of all clusters; None where it was not accepted.
     """
 
     bundle: Bundle
@@ -69,6 +89,7 @@ class Adaptation:
     anchors: pd.DataFrame
     before: dict[str, float]
     after: dict[str, float]
+    evidence: Evidence | None = None
 
 
 def adapt_steps(
@@ -76,183 +97,175 @@ def adapt_steps(
     patches: Patches,
     table: ClusterTable,
     evidence: Evidence,
-    mode: Mode = "diameter",
+    mode: Mode = "auto",
     seed: int = 0,
-    known: Known | None = None,
+    known: Known | Sequence[Known] | None = None,
+    sources: Sequence[Source] = (),
+    frames: Rows | None = None,
 ) -> Steps[Adaptation]:
-    """Fine-tune a copy of `bundle` on clusters of this image whose class is nearly certain.
+    """Fine-tune a copy of `bundle` on clusters whose class is nearly certain.
 
     Only the affine pairs of the normalisations and the class heads move. A few patches of the training library are
     rehearsed in every step, and what the model says about integral, count and outsiders is held where it was. A third
-    of the anchors is held back and decides when to stop. The result is accepted where it is no worse on these and the
-    whole image becomes likelier.
+    of the anchors is held back and decides when to stop. The result is accepted where it is better on these, and the
+    clusters that it was not tuned on become likelier.
 
     Parameters
     ----------
     bundle
         Stays as it is, whatever happens.
     patches, table, evidence
-        Of the same clusters, row by row.
+        Of the same clusters, row by row; those of several frames one after the other.
     mode
-        ``diameter``: anchors are clusters in the ranges of diameters that the library gives to one class, as in
-        Tsukamoto et al., npj Comput. Mater. 12, 143 (2026). ``auto``: anchors are clusters of which the calibrated
-        image is nearly certain. ``off``: nothing is done.
+        ``auto``: anchors are clusters of which the calibrated image is nearly certain, and those that a person
+        labelled. ``diameter``: clusters in the ranges of diameters that the library gives to one class, as in
+        Tsukamoto et al., npj Comput. Mater. 12, 143 (2026). ``off``: nothing is done.
     seed
-        Decides which anchors are held back and the order of the steps; the same seed gives the same model.
+        Decides the order of the steps; the same seed gives the same model.
     known
-        What is known about the sample beforehand; for ``auto``.
+        What is known beforehand, of all frames alike or one entry a frame, by its number in `frames`.
+    sources
+        Where the anchors come from, any mix; those of the mode where empty.
+    frames
+        (n,) frame of each row, of frames taken under the same settings; one frame where None.
 
     Raises
     ------
     InputError
-        For an unknown mode, or inputs that do not belong together.
+        For an unknown mode or source, or inputs that do not belong together.
     """
-    if mode not in get_args(Mode):
-        raise InputError(f"There is no adaptation {mode!r}; choose {', '.join(get_args(Mode))}.")
-    if not len(patches) == len(table) == len(evidence):
-        raise InputError("Patches, table and evidence are not of the same clusters; classify again.")
+    _check(patches, table, evidence, mode, sources, frames)
     yield Progress(0, _STEPS, "Choosing anchors")
-    if mode == "off":
-        return _unchanged(bundle, "Adaptation is switched off.", _no_anchors())
-    anchors, problem = _anchors(bundle.card, table, evidence, mode, known, seed)
+    chosen = tuple(sources) or SOURCES[mode]
+    refusal = _unfit(bundle, table, sizeable_rows(table, evidence), mode, chosen)
+    if refusal:
+        return Adaptation(bundle, False, refusal, no_anchors(), {}, {})
+    of = np.zeros(len(table), dtype=np.int64) if frames is None else np.asarray(frames)
+    sample = Sample.read(table, evidence, of, known)
+    anchors, problem = choose_anchors(sample, chosen)
     if problem:
-        return _unchanged(bundle, problem, anchors)
-    rows = pd.Index(table.ids).get_indexer(pd.Index(anchors["id"]))
+        return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
+    yield Progress(0, _STEPS, "Fine-tuning")
+    rows = _rows_of(sample, anchors)
     tuning = _Tuning(bundle, patches.take(rows), anchors, seed)
     yield from tuning.steps()
-    before, after = tuning.before, tuning.after
     tuned = replace(bundle, network=tuning.network)
-    gain = yield from _gain_steps(tuned, patches, evidence, _sizeable(table, evidence), known)
-    in_all = gain + _WEIGHT_OF_ANCHORS * (before["loss"] - after["loss"])
-    if in_all < _LEAST_GAIN or after["right"] + 1.5 / after["anchors"] < before["right"]:
-        reason = (
-            f"The model stays as it was: tuned on {len(anchors)} anchors it would not be better (of "
-            f"{before['anchors']:.0f} held back {before['right']:.0%} were right before, {after['right']:.0%} after; "
-            f"the mean log-likelihood of all clusters changed by {gain:+.2f})."
-        )
-        return Adaptation(bundle, False, reason, anchors, before, after)
-    reason = (
-        f"Tuned on {int((~anchors['held_back']).sum())} anchors. Of the {before['anchors']:.0f} held back "
-        f"{before['right']:.0%} were right by shape alone before, {after['right']:.0%} are now; the mean "
-        f"log-likelihood of all clusters changed by {gain:+.2f}."
-    )
-    entry = f"{mode}: {len(anchors)} anchors, seed {seed}"
+    again = (yield from evidence_steps(tuned, patches)) if tuning.moved else evidence
+    yield Progress(_STEPS, _STEPS, "Weighing the result")
+    fresh = sample.sizeable.copy()
+    fresh[rows[~anchors["held_back"].to_numpy()]] = False
+    before = tuning.before | _seen_by(evidence, sample, fresh, chosen)
+    after = tuning.after | _seen_by(again, sample, fresh, chosen)
+    reason, accepted = _verdict(anchors, before, after)
+    if "annotations" in chosen:
+        reason += _doubts(*contradictions(sample))
+    if not accepted:
+        return Adaptation(bundle, False, f"{reason}.", anchors, before, after)
+    entry = f"{mode}: {_counted(anchors)}, seed {seed}"
     card = replace(bundle.card, history=(*bundle.card.history, entry))
-    return Adaptation(replace(tuned, card=card), True, reason, anchors, before, after)
+    return Adaptation(replace(tuned, card=card), True, f"{reason}.", anchors, before, after, replace(again, card=card))
 
 
-def _gain_steps(
-    tuned: Bundle, patches: Patches, evidence: Evidence, sizeable: npt.NDArray[np.bool_], known: Known | None
-) -> Steps[float]:
-    """How much likelier the tuned model finds the whole image, in mean log-likelihood of a cluster.
+def _check(
+    patches: Patches,
+    table: ClusterTable,
+    evidence: Evidence,
+    mode: str,
+    sources: Sequence[str],
+    frames: Rows | None,
+) -> None:
+    if mode not in get_args(Mode):
+        raise InputError(f"There is no adaptation {mode!r}; choose {', '.join(get_args(Mode))}.")
+    unknown = set(sources) - set(get_args(Source))
+    if unknown:
+        raise InputError(f"There are no anchors {unknown.pop()!r}; choose among {', '.join(get_args(Source))}.")
+    if not len(patches) == len(table) == len(evidence) or (frames is not None and len(frames) != len(table)):
+        raise InputError("Patches, table, evidence and frames are not of the same clusters; classify again.")
+
+
+def _unfit(bundle: Bundle, table: ClusterTable, sizeable: Mask, mode: str, sources: Sequence[Source]) -> str:
+    """Why this cannot even start; empty where it can."""
+    card = bundle.card
+    if mode == "off":
+        return "Adaptation is switched off."
+    if not len(table):
+        return _STAYS + "there is no cluster to tune it on; detect clusters first."
+    if not sizeable.any():
+        return _STAYS + "no cluster of this image can be sized (all are cut off, touching or saturated)."
+    if not len(bundle.rehearsal.get("raw", ())):
+        return _STAYS + (
+            f"{card.name!r} carries no patches of its training to rehearse, without which it would forget the classes "
+            "that this image lacks; use another model or train it again."
+        )
+    if "diameter" in sources and set(card.diameter_nm) != {str(n) for n in card.class_sizes}:
+        return _STAYS + f"{card.name!r} knows no diameters of its classes; choose other anchors or another model."
+    return ""
+
+
+# ---------------------------------------------------------------------- do no harm
+
+
+def _rows_of(sample: Sample, anchors: pd.DataFrame) -> Rows:
+    return np.asarray(pd.Index(sample.table.ids).get_indexer(pd.Index(anchors["id"])))
+
+
+def _seen_by(evidence: Evidence, sample: Sample, fresh: Mask, sources: Sequence[Source]) -> dict[str, float]:
+    """What a model makes of the clusters that were not tuned on."""
+    labels = sample.certain_labels()
+    named = ~np.isin(labels, ["", OTHER])
+    return {
+        "silhouette": silhouette(evidence.features[named], labels[named]),
+        "log_likelihood": _log_likelihood(evidence, sample, fresh, held="calibrated" in sources),
+    }
+
+
+def _log_likelihood(evidence: Evidence, sample: Sample, fresh: Mask, held: bool) -> float:
+    """Mean log-likelihood of the `fresh` clusters, shape and integral together.
 
     Anchors can be wrong and still be learnt; a model that has learnt something wrong no longer fits the intensities.
+    Where the anchors rest on the calibration, it must fit them at the same scale (`held`).
     """
-    again = yield from evidence_steps(tuned, patches)
-    before, after = (calibrate(each, known, sizeable).log_evidence for each in (evidence, again))
-    return float(after - before)
+    # the scale network knows the base model's features only
+    plain = replace(evidence, scale_network=None)
+    total, count = 0.0, 0
+    for frame, rows in sample.rows_by_frame():
+        if not fresh[rows].any():
+            continue
+        found, known = sample.calibrations[frame], sample.known[frame]
+        if held and not found.ambiguous:
+            known = replace(known, scale=found.scale, scale_sd=found.scale_sd / found.scale)
+        seen = calibrate(plain.take(rows), known, fresh[rows])
+        total += seen.log_evidence * seen.clusters
+        count += seen.clusters
+    return total / count
 
 
-def _sizeable(table: ClusterTable, evidence: Evidence) -> npt.NDArray[np.bool_]:
-    return np.asarray(evidence.valid & table.rows["flag"].isin(["ok", "outside"]).to_numpy())
-
-
-def _unchanged(bundle: Bundle, reason: str, anchors: pd.DataFrame) -> Adaptation:
-    return Adaptation(bundle, False, reason, anchors, {}, {})
-
-
-# ---------------------------------------------------------------------- anchors
-
-
-def _anchors(
-    card: Card, table: ClusterTable, evidence: Evidence, mode: str, known: Known | None, seed: int
-) -> tuple[pd.DataFrame, str]:
-    """The anchors, and the sentence that says why they do not do (empty where they do)."""
-    sizeable = _sizeable(table, evidence)
-    if not sizeable.any():
-        return _no_anchors(), "The model stays as it was: no cluster of this image can be sized."
-    if mode == "diameter":
-        chances = _by_diameter(table.rows["diameter_nm"].to_numpy(), sizeable, card)
-    else:
-        calibration = calibrate(evidence, known, sizeable)
-        if calibration.ambiguous:
-            return _no_anchors(), _undecided(calibration)
-        chances = posterior(evidence, calibration).probabilities
-    chances = np.where(sizeable[:, None], np.nan_to_num(chances), 0.0)
-    chosen = np.flatnonzero(chances.max(axis=1) >= CERTAIN[mode])
-    label = chances[chosen].argmax(axis=1)
-    counts = np.bincount(label, minlength=len(card.class_sizes))
-    # the tails of one size look like other sizes: by diameter a class counts only where it is no mere tail
-    least = max(_LEAST_PER_CLASS, _LEAST_SHARE * counts.sum() if mode == "diameter" else 0)
-    frequent = counts >= least
-    keep = frequent[label]
-    chosen, label = chosen[keep], label[keep]
-    anchors = pd.DataFrame(
-        {
-            "id": table.ids[chosen],
-            "label": np.array(card.labels, dtype=object)[label],
-            "diameter_nm": table.rows["diameter_nm"].to_numpy()[chosen],
-            "certainty": chances[chosen, label],
-            "held_back": _held_back(label, np.random.default_rng([seed, 1])),
-        }
-    )
-    spans = anchors.groupby("label")["diameter_nm"]
-    anchors["low_nm"], anchors["high_nm"] = spans.transform("min"), spans.transform("max")
-    if frequent.sum() < 2:
-        known_by = "its diameter" if mode == "diameter" else "the calibrated image"
-        return anchors, (
-            f"The model stays as it was: it takes {_LEAST_PER_CLASS} clusters in each of two classes whose class "
-            f"{known_by} makes nearly certain, and this image has {int(frequent.sum())} such class"
-            f"{'' if frequent.sum() == 1 else 'es'}."
+def _verdict(anchors: pd.DataFrame, before: dict[str, float], after: dict[str, float]) -> tuple[str, bool]:
+    """The sentence, without its full stop, and whether the tuned model is better."""
+    gain = after["log_likelihood"] - before["log_likelihood"]
+    held = f"the {before['anchors']:.0f} held back"
+    right = f"{before['right']:.0%} were right by shape alone before, {after['right']:.0%} after"
+    likelier = f"the mean log-likelihood of the clusters not tuned on changed by {gain:+.2f}"
+    # one anchor more or less is chance
+    if after["loss"] >= before["loss"] or (before["right"] - after["right"]) * after["anchors"] > 1.5:
+        return f"{_STAYS}tuned on {_counted(anchors)} it does no better on {held} ({right})", False
+    if gain < _LEAST_GAIN:
+        return (
+            f"{_STAYS}tuned on {_counted(anchors)} it does not fit the image better ({likelier}; of {held} {right})",
+            False,
         )
-    return anchors, ""
+    return f"Tuned on {_counted(anchors)}: of {held} {right}; {likelier}", True
 
 
-def _no_anchors() -> pd.DataFrame:
-    kinds = {"id": int, "label": object, "diameter_nm": float, "certainty": float, "held_back": bool,
-             "low_nm": float, "high_nm": float}  # fmt: skip
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+def _counted(anchors: pd.DataFrame) -> str:
+    source = anchors["source"][~anchors["held_back"]]
+    return " and ".join(f"{(source == name).sum()} {kind}" for name, kind in _KINDS.items() if (source == name).any())
 
 
-def _undecided(calibration: Calibration) -> str:
-    first, second = calibration.candidates[:2]
-    return (
-        f"The model stays as it was: this image alone cannot decide between {first['dominant']} "
-        f"({first['probability']:.0%}) and {second['dominant']} ({second['probability']:.0%})."
-    )
-
-
-def _by_diameter(
-    diameter_nm: npt.NDArray[np.float64], sizeable: npt.NDArray[np.bool_], card: Card
-) -> npt.NDArray[np.float64]:
-    """(n, classes) probability of each class given the diameter and the library, all classes equally likely.
-
-    Blur and flatness widen all clusters of an image alike: that common shift is the one that explains all diameters
-    best.
-    """
-    usable = sizeable & ~np.isnan(log_likelihood(diameter_nm, card).sum(axis=1))
-    chances = np.zeros((len(diameter_nm), len(card.class_sizes)))
-    if not usable.any():
-        return chances
-    mean, sd = np.array([card.diameter_nm[str(n)] for n in card.class_sizes]).T
-    within = np.sqrt(sd**2 - min(card.diameter_frame_sd, 0.95 * float(sd.min())) ** 2)
-    steps = np.linspace(-2.5, 2.5, 21)
-    shift = card.diameter_frame_sd * steps
-    z = (np.log(diameter_nm[usable])[None, :, None] - mean - shift[:, None, None]) / within
-    likelihood = np.exp(-0.5 * np.minimum(z**2, 1000.0)) / within + 1e-12
-    fit = np.log(likelihood.mean(axis=2)).sum(axis=1) - 0.5 * steps**2
-    best = likelihood[int(fit.argmax())]
-    chances[usable] = best / best.sum(axis=1, keepdims=True)
-    return chances
-
-
-def _held_back(label: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """A third of each class, at least two."""
-    held = np.zeros(len(label), dtype=bool)
-    for value in np.unique(label):
-        rows = np.flatnonzero(label == value)
-        held[rng.choice(rows, max(2, round(_HELD_BACK * len(rows))), replace=False)] = True
-    return held
+def _doubts(wrong: int, judged: int) -> str:
+    if not wrong:
+        return ""
+    return f"; {wrong} of the {judged} labels given by hand contradict shape and intensity"
 
 
 # ---------------------------------------------------------------------- tuning
@@ -281,17 +294,18 @@ class _Tuning:
         self.rehearsal = self._rehearsal(bundle)
         with torch.inference_mode():
             self.base = self.network(self.x)
-            self.base_rehearsal = self.network(self.rehearsal) if len(self.rehearsal) else None
+            self.base_rehearsal = self.network(self.rehearsal)
         self.before = self.after = self._score()
+
+    @property
+    def moved(self) -> bool:
+        """Whether any step did better on the held-back anchors than the base model."""
+        return self.after is not self.before
 
     def _input(self, patches: Patches) -> torch.Tensor:
         return network_input(patches, len(self.card.channels), self.card.lcn_window_nm)
 
     def _rehearsal(self, bundle: Bundle) -> torch.Tensor:
-        import torch
-
-        if "raw" not in bundle.rehearsal:
-            return torch.empty(0, len(self.card.channels), 64, 64)
         raw = bundle.rehearsal["raw"].astype(np.float32)
         noise = bundle.rehearsal["noise"].astype(np.float32)
         return self._input(Patches(raw, np.zeros(len(raw)), noise, np.ones(len(raw), dtype=bool)))
@@ -344,14 +358,12 @@ class _Tuning:
         out = self.network(x.flip(3) if mirror else x)
         loss = functional.cross_entropy(out.shape_logits[:, self.anchored] / self.card.temperature, self.label[rows])
         loss = loss + _drift(out, self.base, rows)
-        if self.base_rehearsal is not None:
-            rows = torch.as_tensor(self.rng.choice(len(self.rehearsal), _REHEARSED_A_STEP))
-            again = self.network(self.rehearsal[rows])
-            wanted = (self.base_rehearsal.shape_logits[rows] / self.card.temperature).softmax(dim=1)
-            said = (again.shape_logits / self.card.temperature).log_softmax(dim=1)
-            loss = loss + functional.kl_div(said, wanted, reduction="batchmean")
-            loss = loss + _drift(again, self.base_rehearsal, rows)
-        return loss
+        rows = torch.as_tensor(self.rng.choice(len(self.rehearsal), _REHEARSED_A_STEP))
+        again = self.network(self.rehearsal[rows])
+        wanted = (self.base_rehearsal.shape_logits[rows] / self.card.temperature).softmax(dim=1)
+        said = (again.shape_logits / self.card.temperature).log_softmax(dim=1)
+        loss = loss + functional.kl_div(said, wanted, reduction="batchmean")
+        return loss + _drift(again, self.base_rehearsal, rows)
 
 
 class _Adam:
