@@ -441,8 +441,8 @@ def _intervals(
     mean = (n * mean + 0.5 / len(mean)) / (n + 0.5)
     variance = np.minimum(np.maximum(variance, mean * (1 - mean) / (n + 1)), 0.95 * mean * (1 - mean))
     weight_of = mean * (1 - mean) / variance - 1
-    low, high = beta.ppf([[0.025], [0.975]], mean * weight_of, (1 - mean) * weight_of)
-    return {label: (float(a), float(b)) for label, a, b in zip(labels, low, high, strict=True)}
+    ends = np.asarray(beta.ppf([[0.025], [0.975]], mean * weight_of, (1 - mean) * weight_of)).T
+    return {label: (float(low), float(high)) for label, (low, high) in zip(labels, ends, strict=True)}
 
 
 def _first_shares(sizes: Sequence[int], known: Known) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -70,7 +70,7 @@ class Evidence:
     @classmethod
     def join(cls, parts: Sequence[Evidence]) -> Evidence:
         """The evidence of several parts from one model, one after the other."""
-        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+        joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
         return replace(parts[0], **joined)
 
 

@@ -94,7 +94,15 @@ class FrameView:
         self.log_integral = torch.from_numpy(log_integral.astype(np.float32))
 
 
-class _Member(nn.Module):
+class Member(nn.Module):
+    """One of the networks that are averaged.
+
+    Attributes
+    ----------
+    mean, spread
+        (inputs,) of `cluster_view` over the clusters that it learnt from.
+    """
+
     mean: torch.Tensor
     spread: torch.Tensor
 
@@ -146,10 +154,15 @@ class ScaleNetwork(nn.Module):
 
     def __init__(self, classes: int, inputs: int) -> None:
         super().__init__()
-        self.members = nn.ModuleList(_Member(classes, inputs) for _ in range(_MEMBERS))
+        self.members = nn.ModuleList(Member(classes, inputs) for _ in range(_MEMBERS))
         self.register_buffer("temperature", torch.tensor(1.0))
+
+    @property
+    def each(self) -> list[Member]:
+        """The networks that are averaged."""
+        return [member for member in self.members if isinstance(member, Member)]
 
     def forward(self, view: FrameView, offset: torch.Tensor) -> torch.Tensor:
         """(g,) log-probability of each of the supposed scales, median of ln(integral) + `offset` (g,)."""
-        said = torch.stack([torch.log_softmax(member(view, offset), dim=0) for member in self.members])
+        said = torch.stack([torch.log_softmax(member(view, offset), dim=0) for member in self.each])
         return torch.log_softmax(said.logsumexp(dim=0) / self.temperature, dim=0)

@@ -14,17 +14,20 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from napari_atomicity.counting.bundle import Bundle, save_bundle
+from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.config import RunConfig
 from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan, scored_steps
 from napari_atomicity.training.laboratory import LaboratoryData, laboratory_steps, mixed, with_merged_pairs
 from napari_atomicity.training.library import Library, simulate_library_steps
 from napari_atomicity.training.loop import device_named, epochs_done, train_steps
+from napari_atomicity.training.scales import LEAST_FRAMES, taught_scales_steps
 
 #: frames for validation and for the scores, relative to those for training
 _VALIDATION: Final = 0.17
 _SCORED: Final = 0.2
+#: frames to learn scales from, relative to those for training
+_SCALES: Final = 1.5
 #: a network that has taken fewer steps has hardly begun to learn
 _FEW_STEPS: Final = 400
 Say = Callable[[str], None]
@@ -75,9 +78,30 @@ def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = N
     if bundle.card.recipe["epochs"] < config.training.epochs:
         say(f"Stopped early after epoch {bundle.card.recipe['epochs']}: {config.training.patience} without a gain.")
     say(f"The best epoch was {bundle.card.recipe['best_epoch']}.")
+    bundle = yield from _scales_steps(config, bundle, folder / "library", say)
     tested = yield from _tested_steps(config, laboratory, data)
     bundle = yield from scored_steps(_described(bundle, config, laboratory), tested)
     return save_bundle(bundle, (models or folder) / config.training.name)
+
+
+def teach_scales_steps(config: RunConfig, folder: Path, say: Say, models: Path) -> Steps[Path]:
+    """Teach the finished model of `config` in `models` anew which scale goes with which frame; its network stays."""
+    bundle = load_bundle(models / f"{config.training.name}.safetensors")
+    bundle = yield from _scales_steps(config, bundle, folder / "library", say)
+    return save_bundle(bundle, models / config.training.name)
+
+
+def _scales_steps(config: RunConfig, bundle: Bundle, cache: Path, say: Say) -> Steps[Bundle]:
+    """The bundle with what it can learn about the scales of simulated frames."""
+    frames = 0 if config.simulation is None else round(_SCALES * config.simulation.frames)
+    if frames < LEAST_FRAMES:
+        say("There are too few simulated frames to learn scales from; this model calibrates by likelihood alone.")
+        return bundle
+    library = yield from simulate_library_steps(config.training.recipe, "scales", frames, os.cpu_count() or 1, cache)
+    bundle = yield from taught_scales_steps(bundle, library, config.training.seed)
+    if bundle.scale_network is not None:
+        say(f"Scales learnt from {frames} frames; temperature {float(bundle.scale_network.temperature):.2f}.")
+    return bundle
 
 
 def _laboratory_steps(config: RunConfig) -> Steps[LaboratoryData | None]:

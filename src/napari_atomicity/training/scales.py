@@ -17,7 +17,7 @@ from napari_atomicity.training.library import Library
 if TYPE_CHECKING:
     import torch
 
-    from napari_atomicity.counting.scale_network import FrameView, ScaleNetwork
+    from napari_atomicity.counting.scale_network import ScaleNetwork
 
 #: with fewer frames there is too little to learn what frames share; the likelihood alone does better then
 LEAST_FRAMES: Final = 200
@@ -87,9 +87,12 @@ def _samples_steps(evidence: Evidence, frames: Library, seed: int) -> Steps[list
     for done, number in enumerate(numbers):
         yield Progress(done, len(numbers), "Looking at frames of known scale")
         rows = np.flatnonzero((frames.frame == number) & (frames.flag == "ok"))
-        for chosen in [rows, *(_drawn(rows, index[rows], len(sizes), rng) for _ in range(_DRAWN))]:
-            if len(chosen) >= _LEAST_CLUSTERS and (index[chosen] >= 0).sum() >= _LEAST_CLUSTERS - 1:
-                out.append((int(number), _Frame(evidence.take(chosen), float(frames.log_scale[chosen[0]]))))
+        lots = [rows, *(_drawn(rows, index[rows], len(sizes), rng) for _ in range(_DRAWN))]
+        out += [
+            (int(number), _Frame(evidence.take(lot), float(frames.log_scale[lot[0]])))
+            for lot in lots
+            if len(lot) >= _LEAST_CLUSTERS and (index[lot] >= 0).sum() >= _LEAST_CLUSTERS - 1
+        ]
     return out
 
 
@@ -121,9 +124,9 @@ def _trained_steps(samples: list[_Frame], seed: int) -> Steps[ScaleNetwork]:
     network = ScaleNetwork(samples[0].view.shares.shape[1] - 1, clusters.shape[1])
     network.train()
     batches = len(samples) // _BATCH
-    total = len(network.members) * _EPOCHS * batches
+    total = len(network.each) * _EPOCHS * batches
     done = 0
-    for place, member in enumerate(network.members):
+    for place, member in enumerate(network.each):
         rng = np.random.default_rng([seed, 5, place])
         member.mean.copy_(clusters.mean(dim=0))
         member.spread.copy_(clusters.std(dim=0) + 1e-3)
