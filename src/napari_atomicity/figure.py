@@ -46,7 +46,7 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
     of_frames = f", frame {frame} of {micrograph.n_frames}" if micrograph.n_frames > 1 else ""
     picture.set_title(f"{micrograph.name}{of_frames}", fontsize=10, parse_math=False)
 
-    shares = class_ratios(analysis.table, card)
+    shares = class_ratios(analysis.table, card, calibrations=analysis.calibrations)
     by_diameter = class_ratios(analysis.table, card, by="diameter").set_index("label")["fraction"]
     places = np.arange(len(shares))
     fraction = shares["fraction"].fillna(0).to_numpy()

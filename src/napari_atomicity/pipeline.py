@@ -22,15 +22,17 @@ from napari_atomicity.progress import Progress, Steps, drain
 if TYPE_CHECKING:
     from napari_atomicity.counting.adapt import Adaptation
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibrate import Calibration, Known
     from napari_atomicity.counting.classify import Evidence
     from napari_atomicity.counting.patches import Patches
+    from napari_atomicity.counting.profile import InstrumentProfile
     from napari_atomicity.detection import Measurement
     from napari_atomicity.insight.attribution import Attribution
 
     Calibrations = dict[int, Calibration]
 
 Adapt = Literal["auto", "off", "diameter"]
+Source = Literal["calibrated", "diameter", "annotations"]
 Result = TypeVar("Result")
 
 #: a cluster found again within this distance of its old centre is the same cluster
@@ -52,12 +54,18 @@ class Settings:
     model
         Name of a model that comes with the package (``dual``, ``single``), or path of one.
     adapt
-        ``auto``: calibrate intensity and class shares from the image's own clusters; ``diameter``: besides, fine-tune
-        the model on clusters of clearly separated diameters; ``off``: neither.
-    scale
-        Integrated intensity of one atom in this image in counts·nm², where it is known.
+        ``auto``: calibrate intensity and class shares from the image's own clusters, then fine-tune the model to them
+        where that helps; ``diameter``: fine-tune on clusters of clearly separated diameters, and label by shape alone
+        unless scale or deposited sizes are given; ``off``: neither.
+    scale, scale_sd
+        Integrated intensity of one atom in this image in counts·nm², where it is known, and its relative standard
+        deviation.
     deposited
         Sizes (atoms) that were deposited, where they are known.
+    fractions
+        Share of each deposited size, in the order of `deposited`, where they are known; in all 1, or 100 (per cent).
+    anchors
+        What the fine-tuning may rest on, any mix; that of `adapt` where empty.
     seed
         Seed of whatever is random (fine-tuning).
     """
@@ -66,7 +74,10 @@ class Settings:
     model: str = "dual"
     adapt: Adapt = "auto"
     scale: float | None = None
+    scale_sd: float = 0.02
     deposited: tuple[int, ...] = ()
+    fractions: tuple[float, ...] = ()
+    anchors: tuple[Source, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,8 +87,35 @@ class Settings:
             raise InputError(f"There is no adaptation {self.adapt!r}; choose {', '.join(get_args(Adapt))}.")
         if self.scale is not None and not (np.isfinite(self.scale) and self.scale > 0):
             raise InputError(f"A scale of {self.scale} counts nm² per atom is impossible; give a positive number.")
+        if not 0 < self.scale_sd <= 1:
+            raise InputError(
+                f"A relative standard deviation of {self.scale_sd} of the scale is impossible; give 0.02 for 2 %."
+            )
         if any(size < 1 for size in self.deposited):
             raise InputError("A deposited size must be a positive number of atoms, for example 19,30.")
+        if len(set(self.deposited)) < len(self.deposited):
+            raise InputError("A deposited size is named twice; name each once, for example 19,30.")
+        self._check_fractions()
+        unknown = set(self.anchors) - set(get_args(Source))
+        if unknown:
+            raise InputError(f"There are no anchors {unknown.pop()!r}; choose among {', '.join(get_args(Source))}.")
+
+    def _check_fractions(self) -> None:
+        if not self.fractions:
+            return
+        if len(self.fractions) != len(self.deposited):
+            raise InputError("Give a share for each deposited size or for none, for example 19:0.7,55:0.3.")
+        total = float(np.sum(self.fractions))
+        if min(self.fractions) < 0 or not (abs(total - 1) <= 0.02 or abs(total - 100) <= 2):
+            shares = " + ".join(f"{share:g}" for share in self.fractions)
+            raise InputError(f"The deposited shares {shares} do not add up to 1 (or to 100 per cent); check them.")
+
+    @property
+    def known(self) -> Known:
+        """What is known beforehand of an image counted under these settings."""
+        from napari_atomicity.counting.calibrate import Known
+
+        return Known(self.scale, self.scale_sd, self.deposited, self.fractions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +135,8 @@ class Classified:
     patches: Patches
     #: calibration of each frame; empty where the labels rest on shape alone
     calibrations: Calibrations
+    #: what was known of each frame beforehand
+    known: dict[int, Known] = field(default_factory=dict)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -139,11 +179,15 @@ class Analysis:
     bundle: Bundle
     calibrations: Calibrations = field(default_factory=dict)
     adaptation: Adaptation | None = None
+    #: the image before the model was adapted; None where it was not
+    before: Classified | None = None
     messages: tuple[str, ...] = ()
     #: seconds a stage
     timings: dict[str, float] = field(default_factory=dict)
     #: names of the images that calibrated each other; empty where this one stood alone
     session: tuple[str, ...] = ()
+    #: instrument profile that the scale was taken from
+    profile: InstrumentProfile | None = None
 
     def report(self) -> dict[str, Any]:
         """Everything about this analysis that is not in the table, JSON-serialisable."""
@@ -287,22 +331,132 @@ def classify_steps(
     bundle
         The model; one that `adapt_steps` made gives rows of `source` ``adapted``.
     """
-    done = yield from _group_classify_steps([micrograph], [table], bundle, settings, [_Clock()])
-    return done[0]
+    return (yield from classify_session_steps([micrograph], [table], bundle, settings))[0]
 
 
-def adapt_steps(classified: Classified, bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
-    """Fine-tune a copy of `bundle` to the image; `classify_steps` with the result gives the adapted table."""
+def classify_session_steps(
+    micrographs: Sequence[Micrograph],
+    tables: Sequence[ClusterTable],
+    bundle: Bundle,
+    settings: Settings | Sequence[Settings],
+) -> Steps[list[Classified]]:
+    """As `classify_steps` for images taken under the same settings of the microscope: they share one scale.
+
+    Parameters
+    ----------
+    settings
+        Of all images, or one entry an image: what was deposited may differ, whether to calibrate (`adapt`) may not
+        and is that of the first.
+    """
+    clocks = [_Clock() for _ in tables]
+    return (yield from _session_steps(micrographs, tables, bundle, _each(settings, len(tables)), clocks))
+
+
+def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
+    """Fine-tune a copy of `bundle` once to all given images; `adapted_steps` with the result gives their new tables.
+
+    Parameters
+    ----------
+    classified
+        By `bundle`; several images were taken under the same settings of the microscope. What was known of each frame
+        goes with it.
+    settings
+        Only `adapt`, `anchors` and `seed` count here.
+
+    Returns
+    -------
+    The ids in its `anchors` are those of the table; of several images they number the rows of all, one after the other.
+    """
     from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
-    from napari_atomicity.counting.calibrate import Known
 
+    parts = [classified] if isinstance(classified, Classified) else list(classified)
+    if not parts:
+        raise InputError("There is no image to adapt the model to; classify at least one.")
     _fix_torch_threads()
-    known = Known(scale=settings.scale, deposited=settings.deposited)
+    table, evidence, patches = _pooled(parts)
+    frames = np.zeros(len(table), dtype=np.int64)
+    known: list[Known] = []
+    for part, start in zip(parts, _starts(parts), strict=True):
+        for frame, rows in _rows_by_frame(part.table):
+            frames[start + rows] = len(known)
+            known.append(part.known.get(frame, settings.known))
     return (
         yield from fine_tune_steps(
-            bundle, classified.patches, classified.table, classified.evidence, settings.adapt, settings.seed, known
+            bundle,
+            patches,
+            table,
+            evidence,
+            mode=settings.adapt,
+            seed=settings.seed,
+            known=known,
+            sources=settings.anchors,
+            frames=frames,
         )
     )
+
+
+def adapted_steps(
+    classified: Sequence[Classified], adaptation: Adaptation, settings: Settings | Sequence[Settings]
+) -> Steps[list[Classified]]:
+    """The images that a model was adapted to, as that model sees them: nothing is cut out or looked at again."""
+    if adaptation.evidence is None:
+        raise InputError("The adaptation was not accepted, so there is nothing to label anew.")
+    starts = _starts(classified)
+    seen = [
+        adaptation.evidence.take(np.arange(start, start + len(part.table)))
+        for start, part in zip(starts, classified, strict=True)
+    ]
+    tables = [part.table for part in classified]
+    patches = [part.patches for part in classified]
+    return (yield from _labelled_steps(tables, patches, seen, adaptation.bundle, _each(settings, len(tables))))
+
+
+def remarks(classified: Classified) -> tuple[str, ...]:
+    """Sentences that a person must read before using the labels: what is undecided, and what does not fit."""
+    said = []
+    for frame, calibration in classified.calibrations.items():
+        where = f"Frame {frame}: " if len(classified.calibrations) > 1 else ""
+        if calibration.ambiguous:
+            said.append(f"{where}{_undecided(calibration)}")
+        if calibration.misfit:
+            said.append(f"{where}{calibration.misfit}")
+    return tuple(said)
+
+
+def _undecided(calibration: Calibration) -> str:
+    chances = [f"{one['dominant']} ({one['probability']:.0%})" for one in calibration.candidates]
+    return (
+        f"The image cannot decide whether most clusters are {', '.join(chances[:-1])} or {chances[-1]}. To settle it, "
+        "say which sizes were deposited, or count it in one session with a reference or with images of other sizes."
+    )
+
+
+def choose(classified: Classified, frame: int, dominant: str, bundle: Bundle) -> Classified:
+    """The labels with a person's choice among the candidates of a frame that cannot decide by itself.
+
+    Parameters
+    ----------
+    frame
+        Which frame of the stack.
+    dominant
+        One of its candidates, for example ``Pt30``.
+    bundle
+        The model that classified.
+
+    Raises
+    ------
+    InputError
+        For a frame without calibration, or where `dominant` is no candidate.
+    """
+    if frame not in classified.calibrations:
+        raise InputError(f"Frame {frame} is not calibrated, so there is nothing to choose; count it with 'auto' first.")
+    fit = classified.calibrations[frame].chosen(dominant)
+    calibrations = {**classified.calibrations, frame: fit}
+    before = classified.known.get(frame)
+    # a fine-tuning that follows starts from the choice
+    told = {} if before is None else {frame: replace(before, scale=fit.scale, scale_sd=fit.scale_sd / fit.scale)}
+    done = _labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
+    return replace(done, known={**classified.known, **told})
 
 
 def _evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
@@ -312,31 +466,66 @@ def _evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
     return (yield from evidence_steps(bundle, patches))
 
 
-def _calibrate_steps(
-    images: Sequence[tuple[ClusterTable, Evidence]], bundle: Bundle, settings: Settings
-) -> Steps[list[Calibrations]]:
-    """Calibrations of the frames of each image, all taken under the same settings; empty where shape alone speaks."""
-    from napari_atomicity.counting.calibrate import Calibration, Known, calibrate_session
+def _session_steps(
+    micrographs: Sequence[Micrograph],
+    tables: Sequence[ClusterTable],
+    bundle: Bundle,
+    settings: Sequence[Settings],
+    clocks: Sequence[_Clock],
+) -> Steps[list[Classified]]:
+    """Classify images that calibrate each other, with the seconds that each takes."""
+    patches: list[Patches] = []
+    evidence: list[Evidence] = []
+    for micrograph, table, clock in zip(micrographs, tables, clocks, strict=True):
+        patches.append((yield from clock.time("classify", patches_steps(micrograph, table))))
+        evidence.append((yield from clock.time("classify", _evidence_steps(bundle, patches[-1]))))
+    if not tables:
+        return []
+    return (yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings)))
 
+
+def _labelled_steps(
+    tables: Sequence[ClusterTable],
+    patches: Sequence[Patches],
+    evidence: Sequence[Evidence],
+    bundle: Bundle,
+    settings: Sequence[Settings],
+) -> Steps[list[Classified]]:
+    """Calibrate the images together where the settings want it, and label their clusters."""
     yield Progress(0, 1, "Calibrating")
-    sizes = bundle.card.class_sizes
-    known = Known(scale=settings.scale, deposited=settings.deposited)
-    known.check(sizes)
-    lots = [(i, frame, rows) for i, (table, _) in enumerate(images) for frame, rows in _rows_by_frame(table)]
-    evidence = [images[i][1].take(rows) for i, _, rows in lots]
+    calibrations = _calibrated(tables, evidence, bundle, settings)
+    done = []
+    for table, cut, seen, found, one in zip(tables, patches, evidence, calibrations, settings, strict=True):
+        known = {frame: one.known for frame, _ in _rows_by_frame(table)}
+        done.append(replace(_labelled(table, cut, seen, found, bundle), known=known))
+    return done
+
+
+def _calibrated(
+    tables: Sequence[ClusterTable], evidence: Sequence[Evidence], bundle: Bundle, settings: Sequence[Settings]
+) -> list[Calibrations]:
+    """Calibrations of the frames of each image, all taken under the same settings; empty where shape alone speaks."""
+    from napari_atomicity.counting.calibrate import Calibration, calibrate_session
+
+    card = bundle.card
+    for one in settings:
+        one.known.check(card.class_sizes)
+    found: list[Calibrations] = [{} for _ in tables]
+    if settings[0].adapt != "auto" and not any(one.deposited for one in settings):
+        for table, one, mine in zip(tables, settings, found, strict=True):
+            if one.scale is not None:
+                exact = Calibration.at_scale(one.scale, card.class_sizes, card.element)
+                mine.update({frame: exact for frame, _ in _rows_by_frame(table)})
+        return found
+    lots = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in _rows_by_frame(table)]
+    seen = [evidence[i].take(rows) for i, _, rows in lots]
     # what is cut off, merged or saturated has no integral to calibrate on
-    use = [images[i][0].rows["flag"].isin(["ok", "outside"]).to_numpy()[rows] for i, _, rows in lots]
-    usable = any((fit & seen.valid).any() for fit, seen in zip(use, evidence, strict=True))
-    fits: list[Calibration] = []
-    if settings.adapt == "off" and not settings.deposited:
-        if settings.scale is not None:
-            fits = [Calibration.at_scale(settings.scale, sizes, bundle.card.element)] * len(lots)
-    elif usable:
-        fits = calibrate_session(evidence, known, use)
-    calibrations: list[Calibrations] = [{} for _ in images]
-    for (i, frame, _), fit in zip(lots, fits, strict=False):
-        calibrations[i][frame] = fit
-    return calibrations
+    use = [tables[i].rows["flag"].isin(["ok", "outside"]).to_numpy()[rows] for i, _, rows in lots]
+    if any((fit & part.valid).any() for fit, part in zip(use, seen, strict=True)):
+        fits = calibrate_session(seen, [settings[i].known for i, _, _ in lots], use)
+        for (i, frame, _), fit in zip(lots, fits, strict=True):
+            found[i][frame] = fit
+    return found
 
 
 def _rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
@@ -417,18 +606,21 @@ def _likeliest(table: ClusterTable, bundle: Bundle) -> npt.NDArray[np.int64] | N
 
 def analyse_steps(
     micrographs: Sequence[Micrograph],
-    settings: Settings,
+    settings: Settings | Sequence[Settings],
     session: bool = False,
     frames: Iterable[int] | None = None,
     bundle: Bundle | None = None,
     refused: Callable[[Micrograph, InputError], None] | None = None,
 ) -> Steps[list[Analysis]]:
-    """Detect, classify, calibrate or adapt: one `Analysis` an image.
+    """Detect, classify, calibrate and adapt: one `Analysis` an image.
 
     Parameters
     ----------
+    settings
+        Of all images, or one entry an image; model, adaptation and seed are those of the first.
     session
-        All images were taken under the same settings and calibrate each other; else each stands alone.
+        All images were taken under the same settings of the microscope: they calibrate each other, and the model is
+        adapted once to all of them. Else each stands alone.
     frames
         Which frames of stacks; all where None.
     bundle
@@ -438,12 +630,14 @@ def analyse_steps(
     """
     from napari_atomicity.counting.bundle import load_bundle
 
-    model = bundle if bundle is not None else load_bundle(settings.model)
+    jobs = list(zip(micrographs, _each(settings, len(micrographs)), strict=True))
+    if not jobs:
+        return []
+    model = bundle if bundle is not None else load_bundle(jobs[0][1].model)
     chosen = None if frames is None else list(frames)
-    groups = [list(micrographs)] if session else [[micrograph] for micrograph in micrographs]
     analyses: list[Analysis] = []
-    for group in groups:
-        analyses += yield from _group_steps(group, settings, chosen, model, refused)
+    for group in [jobs] if session else [[job] for job in jobs]:
+        analyses += yield from _group_steps(group, chosen, model, refused)
     return analyses
 
 
@@ -458,87 +652,88 @@ def detect(micrograph: Micrograph, settings: Settings | None = None) -> Detected
 
 
 def _group_steps(
-    micrographs: Sequence[Micrograph],
-    settings: Settings,
+    jobs: Sequence[tuple[Micrograph, Settings]],
     frames: Sequence[int] | None,
     base: Bundle,
     refused: Callable[[Micrograph, InputError], None] | None,
 ) -> Steps[list[Analysis]]:
     """Images that calibrate each other; a single one calibrates itself."""
-    group: list[Micrograph] = []
-    found: list[Detected] = []
-    clocks: list[_Clock] = []
-    for micrograph in micrographs:
+    group: list[tuple[Micrograph, Settings, Detected, _Clock]] = []
+    for micrograph, one in jobs:
         clock = _Clock()
         try:
-            detected = yield from clock.time("detect", detect_steps(micrograph, settings, frames=frames))
+            found = yield from clock.time("detect", detect_steps(micrograph, one, frames=frames))
         except InputError as error:
             if refused is None:
                 raise
             refused(micrograph, error)
             continue
-        group.append(micrograph)
-        found.append(detected)
-        clocks.append(clock)
+        group.append((micrograph, one, found, clock))
     if not group:
         return []
-    classified = yield from _group_classify_steps(group, [each.table for each in found], base, settings, clocks)
-    adaptation, bundle = None, base
-    if settings.adapt == "diameter":
-        adaptation = yield from clocks[0].time("adapt", adapt_steps(_pooled(classified), base, settings))
-        if adaptation.accepted:
-            bundle = adaptation.bundle
-            tables = [each.table for each in found]
-            known = [each.patches for each in classified]
-            classified = yield from _group_classify_steps(group, tables, bundle, settings, clocks, known)
-    names = tuple(micrograph.name for micrograph in group) if len(group) > 1 else ()
-    outcome = () if adaptation is None else (adaptation.reason,)
+    images, settings, detected, clocks = (list(column) for column in zip(*group, strict=True))
+    before = yield from _session_steps(images, [each.table for each in detected], base, settings, clocks)
+    adaptation, after = yield from clocks[0].time("adapt", _adapt_to_all_steps(before, base, settings))
+    names = tuple(micrograph.name for micrograph in images) if len(images) > 1 else ()
     return [
         Analysis(
             micrograph=micrograph,
-            table=done.table,
-            settings=settings,
-            bundle=bundle,
-            calibrations=done.calibrations,
+            table=now.table,
+            settings=one,
+            bundle=base if adaptation is None else adaptation.bundle,
+            calibrations=now.calibrations,
             adaptation=adaptation,
-            messages=tuple(dict.fromkeys((*micrograph.warnings, *detected.messages, *outcome))),
+            before=was if now is not was else None,
+            messages=_messages(micrograph, found, now, adaptation),
             timings=clock.seconds,
             session=names,
         )
-        for micrograph, detected, done, clock in zip(group, found, classified, clocks, strict=True)
+        for (micrograph, one, found, clock), was, now in zip(group, before, after, strict=True)
     ]
 
 
-def _group_classify_steps(
-    group: Sequence[Micrograph],
-    tables: Sequence[ClusterTable],
-    bundle: Bundle,
-    settings: Settings,
-    clocks: Sequence[_Clock],
-    patches: Sequence[Patches] | None = None,
-) -> Steps[list[Classified]]:
-    cut: list[Patches] = list(patches or ())
-    evidence: list[Evidence] = []
-    for i, (micrograph, table, clock) in enumerate(zip(group, tables, clocks, strict=True)):
-        if patches is None:
-            cut.append((yield from clock.time("classify", patches_steps(micrograph, table))))
-        evidence.append((yield from clock.time("classify", _evidence_steps(bundle, cut[i]))))
-    pairs = list(zip(tables, evidence, strict=True))
-    found = yield from clocks[0].time("calibrate", _calibrate_steps(pairs, bundle, settings))
-    return [_labelled(table, cut[i], seen, found[i], bundle) for i, (table, seen) in enumerate(pairs)]
+def _adapt_to_all_steps(
+    before: list[Classified], base: Bundle, settings: Sequence[Settings]
+) -> Steps[tuple[Adaptation | None, list[Classified]]]:
+    """The adaptation, and the images after it: as they were where it was not wanted or not accepted."""
+    if settings[0].adapt == "off" or not any(len(each.table) for each in before):
+        return None, before
+    adaptation = yield from adapt_steps(before, base, settings[0])
+    if not adaptation.accepted:
+        return adaptation, before
+    return adaptation, (yield from adapted_steps(before, adaptation, settings))
 
 
-def _pooled(parts: Sequence[Classified]) -> Classified:
-    """The clusters of several images as if they were one image, for a common fine-tuning."""
+def _messages(
+    micrograph: Micrograph, detected: Detected, classified: Classified, adaptation: Adaptation | None
+) -> tuple[str, ...]:
+    outcome = () if adaptation is None else (adaptation.reason,)
+    return tuple(dict.fromkeys((*micrograph.warnings, *detected.messages, *remarks(classified), *outcome)))
+
+
+def _pooled(parts: Sequence[Classified]) -> tuple[ClusterTable, Evidence, Patches]:
+    """The clusters of several images one after the other, numbered anew; of one image as they are."""
     from napari_atomicity.counting.classify import Evidence
     from napari_atomicity.counting.patches import Patches
 
+    first = parts[0]
     if len(parts) == 1:
-        return parts[0]
+        return first.table, first.evidence, first.patches
     rows = pd.concat([part.table.rows for part in parts], ignore_index=True)
-    table = ClusterTable(rows.assign(id=np.arange(len(rows))), parts[0].table.class_sizes)
-    evidence = Evidence.join([part.evidence for part in parts])
-    return Classified(table, evidence, Patches.join([part.patches for part in parts]), {})
+    table = ClusterTable(rows.assign(id=np.arange(len(rows))), first.table.class_sizes)
+    return table, Evidence.join([part.evidence for part in parts]), Patches.join([part.patches for part in parts])
+
+
+def _starts(parts: Sequence[Classified]) -> npt.NDArray[np.int64]:
+    """(images,) row of the pooled table at which each image begins."""
+    return np.cumsum([0, *(len(part.table) for part in parts[:-1])])
+
+
+def _each(settings: Settings | Sequence[Settings], n: int) -> list[Settings]:
+    each = [settings] * n if isinstance(settings, Settings) else list(settings)
+    if len(each) != n:
+        raise InputError(f"There are settings for {len(each)} images but {n} images; give one entry an image.")
+    return each
 
 
 @dataclass

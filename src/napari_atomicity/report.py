@@ -36,12 +36,14 @@ def describe(analysis: Analysis) -> dict[str, Any]:
         "versions": versions(),
         "model": _describe_model(analysis),
         "counts": _counts(table),
-        "ratios": class_ratios(table, card).to_dict("records"),
+        "ratios": class_ratios(table, card, calibrations=calibrations).to_dict("records"),
         "ratios_by_diameter": class_ratios(table, card, by="diameter").to_dict("records"),
         "ambiguous": any(calibration.ambiguous for calibration in calibrations.values()),
         "candidates": _candidates(list(calibrations.values())),
         "calibration": {frame: _describe_calibration(calibration) for frame, calibration in calibrations.items()},
-        "adaptation": _fields(analysis.adaptation),
+        "adaptation": _describe_adaptation(analysis),
+        "session": _describe_session(analysis),
+        "profile": None if analysis.profile is None else dataclasses.asdict(analysis.profile),
         "messages": list(analysis.messages),
         "timings": analysis.timings,
     }
@@ -120,26 +122,41 @@ def _candidates(calibrations: Sequence[Calibration]) -> list[dict[str, Any]]:
 
 
 def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
-    names = ("scale", "scale_sd", "fractions", "ambiguous", "candidates", "clusters")
-    return {name: getattr(calibration, name) for name in names}
+    names = ("scale", "scale_sd", "fractions", "intervals", "ambiguous", "candidates", "confidence", "misfit")
+    return {name: getattr(calibration, name) for name in (*names, "clusters")}
 
 
-def _fields(result: Any) -> dict[str, Any] | None:
-    """The plain fields of a result: numbers, sentences, small arrays and tables; no models."""
-    if result is None:
+def _describe_adaptation(analysis: Analysis) -> dict[str, Any] | None:
+    """What the model was tuned on, whether that was accepted, and what it changed in this image."""
+    from napari_atomicity.counting.ratios import class_ratios
+
+    done, before = analysis.adaptation, analysis.before
+    if done is None:
         return None
-    values = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
-    return {name: value for name, value in values.items() if _is_plain(value)}
+    groups = done.anchors.groupby(["source", "label"], sort=False)
+    anchors = groups.agg(anchors=("id", "size"), held_back=("held_back", "sum"), low_nm=("diameter_nm", "min"),
+                         high_nm=("diameter_nm", "max"))  # fmt: skip
+    changed, ratios = 0, None
+    if before is not None:
+        changed = int((before.table.rows["label"].to_numpy() != analysis.table.rows["label"].to_numpy()).sum())
+        ratios = class_ratios(before.table, analysis.bundle.card, calibrations=before.calibrations)
+    return {
+        "mode": analysis.settings.adapt,
+        "accepted": done.accepted,
+        "reason": done.reason,
+        "anchors": anchors.reset_index(),
+        "before": done.before,
+        "after": done.after,
+        "labels_changed": changed,
+        "ratios_before": ratios,
+    }
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, pd.DataFrame | np.ndarray):
-        return len(value) <= 1000
-    if isinstance(value, Mapping):
-        return all(_is_plain(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, str | bool | int | float | np.generic)
+def _describe_session(analysis: Analysis) -> dict[str, Any] | None:
+    """The images that calibrated each other, and whether this one fits them; None for an image that stood alone."""
+    if not analysis.session:
+        return None
+    return {"images": analysis.session, "fits": not any(one.misfit for one in analysis.calibrations.values())}
 
 
 def _jsonable(value: Any) -> Any:

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 from napari_atomicity.counting.ratios import class_ratios, wilson
 
@@ -52,3 +55,38 @@ def test_diameter_alone_gives_the_nearest_class_and_nothing_for_what_was_not_mea
     table = _table(label=["Pt70"] * 2, diameter_nm=[centre[0], centre[1]])
     by_diameter = class_ratios(table, CARD, by="diameter").set_index("label")
     assert by_diameter["count"].to_dict()["Pt19"] == 1 and by_diameter["count"].to_dict()["Pt70"] == 0
+
+
+def _calibration(**intervals):
+    known = Calibration.at_scale(100.0, CARD.class_sizes)
+    return replace(known, intervals={label: intervals.get(label, (0.0, 0.02)) for label in known.fractions})
+
+
+def test_intervals_are_those_of_the_calibration_where_there_is_one():
+    table = _table(label=["Pt19"] * 6 + ["Pt30"] * 4)
+    doubtful = _calibration(Pt19=(0.3, 0.9), Pt30=(0.1, 0.35))
+    ratios = class_ratios(table, CARD, calibrations={0: doubtful}).set_index("label")
+    assert tuple(ratios.loc["Pt19", ["low", "high"]]) == (0.3, 0.9)
+    # the share that was counted lies within, whatever the calibration says
+    assert tuple(ratios.loc["Pt30", ["fraction", "low", "high"]]) == (0.4, 0.1, 0.4)
+    assert tuple(ratios.loc["Pt70", ["low", "high"]]) == (0.0, 0.02)
+    for other in ({"by": "diameter"}, {"calibrations": {}}, {"calibrations": {0: replace(doubtful, intervals={})}}):
+        plain = class_ratios(table, CARD, **{"calibrations": {0: doubtful}, **other})
+        expected = class_ratios(table, CARD, by=other.get("by", "final"))
+        np.testing.assert_array_equal(plain.drop(columns="label"), expected.drop(columns="label"))
+
+
+def test_labels_by_hand_take_no_part_in_the_calibrations_doubt():
+    table = _table(label=["Pt19"] * 10, annotation=["Pt30"] * 10)
+    by_hand = class_ratios(table, CARD, calibrations={0: _calibration(Pt19=(0.5, 1.0))}).set_index("label")
+    assert by_hand.loc["Pt30", "low"] == pytest.approx(0.7225, abs=2e-4)
+    model = class_ratios(table, CARD, by="label", calibrations={0: _calibration(Pt19=(0.5, 1.0))}).set_index("label")
+    assert tuple(model.loc["Pt19", ["low", "high"]]) == (0.5, 1.0)
+
+
+def test_frames_of_a_stack_join_their_intervals_by_their_clusters():
+    table = _table(label=["Pt19"] * 30 + ["Pt30"] * 10, frame=[0] * 30 + [1] * 10)
+    both = {0: _calibration(Pt19=(0.9, 1.0)), 1: _calibration(Pt30=(0.8, 1.0), Pt19=(0.0, 0.2))}
+    ratios = class_ratios(table, CARD, calibrations=both).set_index("label")
+    assert ratios.loc["Pt19", "fraction"] == 0.75
+    assert tuple(ratios.loc["Pt19", ["low", "high"]]) == pytest.approx((0.75 * 0.9, 0.75 + 0.25 * 0.2))

@@ -17,7 +17,7 @@ from napari_atomicity.counting.bundle import Bundle, Card, weights_sha256
 from napari_atomicity.counting.calibrate import SESSION_SPREAD, Calibration, Known
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import micrograph_hash
-from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.atomic import write_text
 from napari_atomicity.io.files import existing_file
 from napari_atomicity.micrograph import Micrograph
 
@@ -159,11 +159,7 @@ def save_profile(profile: InstrumentProfile, path: str | Path, overwrite: bool =
                 "remove that file first."
             )
     text = json.dumps({"kind": _KIND, "format": FORMAT, **asdict(profile)}, indent=2, ensure_ascii=False)
-
-    def write(beside: Path) -> None:
-        beside.write_text(text + "\n", encoding="utf-8")
-
-    write_atomically(path, write)
+    write_text(path, text + "\n")
 
 
 def check_place(path: str | Path, overwrite: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,16 +11,24 @@ import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.bundle import Card
+from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 
 #: clusters with these flags are counted; the others cannot be sized
 _COUNTED = ("ok", "outside")
 
 
-def class_ratios(table: ClusterTable, card: Card, by: Literal["final", "label", "diameter"] = "final") -> pd.DataFrame:
-    """Share of each class among the clusters that could be sized, with a 95 % Wilson interval.
+def class_ratios(
+    table: ClusterTable,
+    card: Card,
+    by: Literal["final", "label", "diameter"] = "final",
+    calibrations: Mapping[int, Calibration] | None = None,
+) -> pd.DataFrame:
+    """Share of each class among the clusters that could be sized, with a 95 % interval.
 
-    The interval is that of counting alone: it knows nothing of wrong labels.
+    Where the frames are calibrated the interval is that of the calibration, which knows how well the classes are told
+    apart and how far the scale may be off; for labels given by hand, and without a calibration, it is Wilson's, of
+    counting alone.
 
     Parameters
     ----------
@@ -30,6 +39,8 @@ def class_ratios(table: ClusterTable, card: Card, by: Literal["final", "label", 
     by
         ``"final"``: a person's annotation where there is one, else the label; ``"label"``: the model alone;
         ``"diameter"``: what diameter alone would say.
+    calibrations
+        Of the frames that the labels rest on, by frame.
 
     Returns
     -------
@@ -42,14 +53,41 @@ def class_ratios(table: ClusterTable, card: Card, by: Literal["final", "label", 
     else:
         labels = table.final_labels if by == "final" else rows["label"].to_numpy(dtype=object)
     counted = rows["flag"].isin(_COUNTED).to_numpy()
-    if by == "final":
-        counted = counted | (rows["annotation"] != "").to_numpy()
-    chosen = labels[counted & (labels != "")]
+    by_hand = (rows["annotation"] != "").to_numpy() if by == "final" else np.zeros(len(rows), dtype=bool)
+    chosen = (counted | by_hand) & (labels != "")
     order = [*card.labels, OTHER]
-    order += sorted(set(chosen) - set(order))
-    count = np.array([(chosen == label).sum() for label in order])
-    fraction, low, high = wilson(count, int(count.sum()))
-    return pd.DataFrame({"label": order, "count": count, "fraction": fraction, "low": low, "high": high})
+    order += sorted(set(labels[chosen]) - set(order))
+    told = {} if by == "diameter" else {k: fit for k, fit in (calibrations or {}).items() if fit.intervals}
+    frame = np.where(chosen & ~by_hand, rows["frame"], -1)
+    parts: list[tuple[npt.NDArray[np.object_], Calibration | None]] = [(labels[frame == k], told[k]) for k in told]
+    parts.append((labels[chosen & ~np.isin(frame, list(told))], None))
+    return _joined(order, parts)
+
+
+def _joined(order: Sequence[str], parts: Sequence[tuple[npt.NDArray[np.object_], Calibration | None]]) -> pd.DataFrame:
+    """Shares of all parts together.
+
+    The ends of the parts' intervals are averaged as if all erred alike: frames share their scale and their shapes.
+    """
+    total = sum(len(labels) for labels, _ in parts)
+    count = np.zeros(len(order), dtype=np.int64)
+    low, high = np.zeros(len(order)), np.zeros(len(order))
+    for labels, calibration in parts:
+        mine = np.array([(labels == label).sum() for label in order])
+        count += mine
+        if not len(labels):
+            continue
+        fraction, least, most = wilson(mine, len(labels))
+        if calibration is not None:
+            ends = np.array([calibration.intervals.get(label, (0.0, 0.0)) for label in order])
+            least, most = np.minimum(ends[:, 0], fraction), np.maximum(ends[:, 1], fraction)
+        low += least * len(labels) / total
+        high += most * len(labels) / total
+    fraction = count / total if total else np.full(len(order), np.nan)
+    nothing = np.where(total > 0, 0.0, np.nan)
+    return pd.DataFrame(
+        {"label": order, "count": count, "fraction": fraction, "low": low + nothing, "high": high + nothing}
+    )
 
 
 def wilson(

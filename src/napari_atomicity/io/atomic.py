@@ -47,6 +47,15 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
             beside.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` in UTF-8 to `path`, whole or not at all; see `write_atomically`."""
+
+    def write(beside: Path) -> None:
+        beside.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)
+
+
 def _flush_to_disk(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())

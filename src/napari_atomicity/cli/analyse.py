@@ -1,0 +1,198 @@
+"""The commands that look at micrographs: analyse, detect, explain."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_atomicity.cli.console import Console
+from napari_atomicity.cli.facts import Facts
+from napari_atomicity.cli.files import (
+    Input,
+    folder,
+    frames,
+    inputs,
+    open_image,
+    save_json,
+    save_table,
+    save_tiff,
+)
+from napari_atomicity.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.pipeline import Analysis, Explained
+
+
+def analyse(options: argparse.Namespace, console: Console) -> None:
+    """Table, report and figure of each image; on request a profile of the microscope."""
+    from napari_atomicity.counting.bundle import load_bundle
+
+    facts = Facts.of(options)
+    bundle = load_bundle(facts.common.model)
+    facts.check(bundle, console)
+    _check_profile(options, facts)
+    target = folder(options.output)
+    images = inputs(options, console)
+    done: list[Analysis] = []
+    for group in [images] if options.session or facts.references else [[each] for each in images]:
+        what = group[0].stem if len(group) == 1 else ""
+        found = console.guard(what, lambda group=group: _together(group, facts, bundle, options, console))  # type: ignore[misc]
+        for stem, analysis in found or ():
+            console.guard(stem, lambda stem=stem, analysis=analysis: _write(analysis, target, stem, console))  # type: ignore[misc]
+            done.append(analysis)
+    if options.save_profile is not None and done:
+        _save_profile(options, done, bundle, console)
+
+
+def _together(
+    group: Sequence[Input], facts: Facts, bundle: Bundle, options: argparse.Namespace, console: Console
+) -> list[tuple[str, Analysis]]:
+    """Analyse images that calibrate each other; one that cannot be counted is said and left out."""
+    from napari_atomicity.pipeline import analyse_steps
+
+    opened: list[tuple[Input, Micrograph]] = []
+    for each in group:
+        micrograph = console.guard(each.stem, lambda each=each: open_image(each.path, options))  # type: ignore[misc]
+        if micrograph is not None:
+            opened.append((each, micrograph))
+    stems = {id(micrograph): each.stem for each, micrograph in opened}
+    settings = [facts.settings(each.place) for each, _ in opened]
+
+    def refused(micrograph: Micrograph, error: InputError) -> None:
+        console.refuse(stems[id(micrograph)], error)
+
+    steps = analyse_steps([micrograph for _, micrograph in opened], settings, True, frames(options), bundle, refused)
+    done = console.drain(group[0].stem, steps)
+    counted = {stems[id(analysis.micrograph)] for analysis in done}
+    for each in group:
+        if done and each.place in facts.references and each.stem not in counted:
+            console.remark(f"{each.stem}: this reference could not be used; the other images were counted without it.")
+    return [(stems[id(analysis.micrograph)], replace(analysis, profile=facts.profile)) for analysis in done]
+
+
+def _write(analysis: Analysis, target: Path, stem: str, console: Console) -> None:
+    from napari_atomicity.figure import draw_clusters
+
+    report = analysis.report()
+    paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json", "clusters.png")]
+    save_table(paths[0], analysis.table, {name: report[name] for name in ("image", "parameters", "versions", "model")})
+    save_json(paths[1], report)
+    shown = analysis.table.rows["frame"]
+    draw_clusters(analysis, paths[2], int(shown.iloc[0]) if len(shown) else 0)
+    outcome = _say_messages(analysis, stem, console)
+    counts = report["counts"]
+    shares = [f"{row['label']} {100 * row['fraction']:.0f} %" for row in report["ratios"] if row["count"]]
+    found = "1 cluster" if counts["found"] == 1 else f"{counts['found']} clusters"
+    console.say(f"{stem}: {found}, {counts['analysed']} counted. {', '.join(shares)}".rstrip(". "))
+    for line in (*outcome, *paths):
+        console.say(f"  {line}")
+
+
+def _say_messages(analysis: Analysis, stem: str, console: Console) -> list[str]:
+    """What was odd, as remarks; gives what came of the adaptation, which is a result and nothing odd."""
+    outcome = [] if analysis.adaptation is None else [analysis.adaptation.reason]
+    for message in analysis.messages:
+        if message not in outcome:
+            console.remark(f"{stem}: {message}")
+    return outcome
+
+
+def _check_profile(options: argparse.Namespace, facts: Facts) -> None:
+    """Raise `InputError` where no profile could be saved in the end."""
+    from napari_atomicity.counting.profile import check_place
+
+    if options.save_profile is None:
+        return
+    if options.adapt != "auto" and not (facts.common.deposited or facts.references):
+        raise InputError("--save-profile saves the scale that a calibration finds; leave --adapt at auto.")
+    check_place(options.save_profile, options.force)
+
+
+def _save_profile(options: argparse.Namespace, done: Sequence[Analysis], bundle: Bundle, console: Console) -> None:
+    from napari_atomicity.counting.profile import profile_of, save_profile
+
+    path: Path = options.save_profile
+
+    def save() -> None:
+        calibrations = [fit for analysis in done for fit in analysis.calibrations.values()]
+        profile = profile_of(path.stem, calibrations, bundle, [analysis.micrograph for analysis in done])
+        save_profile(profile, path, options.force)
+        console.say(
+            f"{profile.name}: {profile.scale:.4g} counts nm² per {profile.element} atom (± {profile.scale_sd:.0%}), "
+            f"from {profile.clusters} clusters\n  {path}"
+        )
+
+    console.guard("", save)
+
+
+def detect(options: argparse.Namespace, console: Console) -> None:
+    """Positions and measurements of the clusters of each image."""
+    from napari_atomicity.pipeline import Settings, detect_steps
+    from napari_atomicity.report import describe_image, versions
+
+    settings = Settings(sensitivity=options.sensitivity)
+    target = folder(options.output)
+
+    def work(each: Input) -> None:
+        micrograph = open_image(each.path, options)
+        found = console.drain(each.stem, detect_steps(micrograph, settings, frames=frames(options)))
+        path = target / f"{each.stem}.clusters.csv"
+        parameters = {"sensitivity": settings.sensitivity}
+        metadata = {"image": describe_image(micrograph), "parameters": parameters, "versions": versions()}
+        save_table(path, found.table, metadata)
+        for message in (*micrograph.warnings, *found.messages):
+            console.remark(f"{each.stem}: {message}")
+        console.say(f"{each.stem}: {len(found.table)} clusters\n  {path}")
+
+    for each in inputs(options, console):
+        console.guard(each.stem, lambda each=each: work(each))  # type: ignore[misc]
+
+
+def explain(options: argparse.Namespace, console: Console) -> None:
+    """Heat maps of each image, a channel a file."""
+    from napari_atomicity.counting.bundle import load_bundle
+    from napari_atomicity.pipeline import analyse_steps, explain_steps
+
+    facts = Facts.of(options)
+    bundle = load_bundle(facts.common.model)
+    facts.check(bundle, console)
+    target = folder(options.output)
+
+    def work(each: Input) -> None:
+        micrograph = open_image(each.path, options)
+        steps = analyse_steps([micrograph], facts.common, frames=frames(options), bundle=bundle)
+        analysis = console.drain(each.stem, steps)[0]
+        outcome = _say_messages(analysis, each.stem, console)
+        if not len(analysis.table):
+            return
+        explained = [
+            console.drain(each.stem, explain_steps(micrograph, analysis.table, analysis.bundle, frame))
+            for frame in frames(options) or range(micrograph.n_frames)
+        ]
+        console.say(f"{each.stem}: {sum(len(one.ids) for one in explained)} clusters explained")
+        for line in (*outcome, *_write_heat_maps(micrograph, explained, target / each.stem)):
+            console.say(f"  {line}")
+
+    for each in inputs(options, console):
+        console.guard(each.stem, lambda each=each: work(each))  # type: ignore[misc]
+
+
+def _write_heat_maps(micrograph: Micrograph, explained: Sequence[Explained], stem: Path) -> list[Path]:
+    """A TIFF and a PNG a channel; gives their paths."""
+    import numpy as np
+
+    from napari_atomicity.figure import draw_heat_map
+
+    written = []
+    for channel, name in enumerate(explained[0].channel_names):
+        path = stem.with_name(f"{stem.name}.{name}.heatmap.tif")
+        heat = np.stack([one.overlay[channel] for one in explained])
+        save_tiff(path, heat if len(heat) > 1 else heat[0], micrograph.calibrated_pixel_size_nm)
+        draw_heat_map(micrograph, explained[0], channel, path.with_suffix(".png"))
+        written += [path, path.with_suffix(".png")]
+    return written

@@ -1,0 +1,94 @@
+"""What the person knows beforehand, as the options of a call say it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_atomicity.cli.console import Console
+from napari_atomicity.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.counting.profile import InstrumentProfile
+    from napari_atomicity.pipeline import Settings
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The settings of a call: those of all images, and of references by the place of the image in the call."""
+
+    common: Settings
+    profile: InstrumentProfile | None = None
+    references: dict[int, Settings] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Facts:
+        """Read and check all that the options say, before any work is done.
+
+        Raises
+        ------
+        InputError
+            For facts that are impossible or contradict each other.
+        """
+        from napari_atomicity.counting.profile import load_profile
+        from napari_atomicity.pipeline import Settings
+
+        if options.profile is not None and options.scale is not None:
+            raise InputError("Both --scale and --profile give the scale; leave one of them out.")
+        if options.scale_sd is not None and options.scale is None:
+            raise InputError("--scale-sd says how far a scale may be off; give that scale with --scale too.")
+        profile = None if options.profile is None else load_profile(options.profile)
+        sizes, shares = options.deposited
+        common = Settings(
+            sensitivity=options.sensitivity,
+            model=options.model,
+            adapt=options.adapt,
+            scale=options.scale if profile is None else profile.scale,
+            scale_sd=_scale_sd(options.scale_sd) if profile is None else profile.scale_sd,
+            deposited=sizes,
+            fractions=shares,
+        )
+        references: dict[int, Settings] = {}
+        for name, deposited in getattr(options, "reference", ()):
+            place = _place(name, options.images)
+            if place in references:
+                raise InputError(f"The reference {name} is named twice; name it once, with all its sizes.")
+            references[place] = replace(common, deposited=deposited, fractions=())
+        return cls(common, profile, references)
+
+    def check(self, bundle: Bundle, console: Console) -> None:
+        """Raise `InputError` where a model cannot use these facts."""
+        if self.profile is not None:
+            self.profile.check(bundle.card)
+            if self.profile.model != bundle.card.name:
+                console.remark(
+                    f"The profile {self.profile.name!r} was made with the model {self.profile.model!r}, which may "
+                    f"correct intensities a little otherwise than {bundle.card.name!r}."
+                )
+        for settings in (self.common, *self.references.values()):
+            settings.known.check(bundle.card.class_sizes)
+
+    def settings(self, place: int) -> Settings:
+        """Of the image at `place` in the call."""
+        return self.references.get(place, self.common)
+
+
+def _scale_sd(given: float | None) -> float:
+    from napari_atomicity.pipeline import Settings
+
+    return Settings.scale_sd if given is None else given
+
+
+def _place(name: str, images: Sequence[Path]) -> int:
+    """Which image of the call `name` is: by its path, else by the name of its file."""
+    same = [i for i, path in enumerate(images) if path == Path(name) or path.absolute() == Path(name).absolute()]
+    found = same or [i for i, path in enumerate(images) if name in (path.name, path.stem)]
+    if not found:
+        raise InputError(f"The reference {name} is not among the images of this call; name it as one of them too.")
+    if len(found) > 1:
+        raise InputError(f"The reference {name} may be several images of this call; name each once, by its path.")
+    return found[0]

@@ -1,0 +1,116 @@
+"""Images in, files out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_atomicity.cli.console import Console
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.atomic import write_atomically, write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_atomicity.clusters import ClusterTable
+    from napari_atomicity.micrograph import Micrograph
+
+# names that Windows keeps for devices, whatever the suffix
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Input:
+    """An image named on the command line, at which place, and the stem of the files that are made from it."""
+
+    path: Path
+    stem: str
+    place: int
+
+
+def inputs(options: argparse.Namespace, console: Console) -> list[Input]:
+    """The images, each with a stem that every system can write and that no other image of the call has."""
+    taken: set[str] = set()
+    found = []
+    for place, path in enumerate(options.images):
+        wanted = safe_name(path.stem)
+        stem, n = wanted, 1
+        while stem.casefold() in taken:
+            n += 1
+            stem = f"{wanted}-{n}"
+        if n > 1:
+            console.remark(f"{path}: another image here is called {wanted!r} too; this one becomes {stem!r}.")
+        taken.add(stem.casefold())
+        found.append(Input(path, stem, place))
+    return found
+
+
+def safe_name(name: str) -> str:
+    """`name` without what some system does not allow in a file's name."""
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).rstrip(" .") or "image"
+    return f"{name}_" if _DEVICE.fullmatch(name) else name
+
+
+def folder(path: Path) -> Path:
+    """The folder, made where there is none."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {path} cannot be made ({error.strerror}); choose another one.") from error
+    return path
+
+
+def open_image(path: Path, options: argparse.Namespace) -> Micrograph:
+    """The image that the options mean in the file, calibrated or refused."""
+    from napari_atomicity.io import read
+
+    micrograph = read(path, options.image)
+    if options.pixel_size is not None:
+        return micrograph.with_pixel_size(options.pixel_size)
+    if micrograph.pixel_size_nm is None and not micrograph.refusal:
+        raise InputError("The file holds no pixel size; give it with --pixel-size in nm per pixel.")
+    return micrograph
+
+
+def frames(options: argparse.Namespace) -> list[int] | None:
+    """The frame that was asked for; None for all."""
+    return None if options.frame is None else [options.frame]
+
+
+def save_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def save_table(path: Path, table: ClusterTable, metadata: dict[str, Any]) -> None:
+    """Write the table, but never over one in which a person has labelled clusters."""
+    from napari_atomicity.io.tables import read_table, write_table
+
+    if path.exists():
+        try:
+            by_hand = int((read_table(path).rows["annotation"] != "").sum())
+        except InputError:
+            by_hand = 0  # not a table of ours
+        if by_hand:
+            raise InputError(
+                f"{path} holds {by_hand} labels that a person gave, which would be lost; choose another folder with -o."
+            )
+    write_table(table, path, metadata)
+
+
+def save_tiff(path: Path, data: npt.NDArray[np.float32], pixel_size_nm: float) -> None:
+    """Write (y, x) or (t, y, x) with its calibration in nm, so that it opens in register with the micrograph."""
+    from tifffile import imwrite
+
+    axes = "TYX" if data.ndim == 3 else "YX"
+    resolution = (1 / pixel_size_nm, 1 / pixel_size_nm)
+
+    def write(beside: Path) -> None:
+        imwrite(beside, data, imagej=True, resolution=resolution, metadata={"unit": "nm", "axes": axes})
+
+    write_atomically(path, write)
