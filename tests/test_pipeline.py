@@ -62,11 +62,32 @@ def test_an_uncalibrated_or_refused_micrograph_is_not_counted(micrograph):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sensitivity": 1.5}, {"adapt": "always"}, {"scale": -1.0}, {"scale": float("nan")}, {"deposited": (0,)}]
+    "wrong",
+    [
+        {"sensitivity": 1.5},
+        {"adapt": "always"},
+        {"scale": -1.0},
+        {"scale": float("nan")},
+        {"scale_sd": 0.0},
+        {"scale_sd": float("nan")},
+        {"deposited": (0,)},
+        {"deposited": (19, 19)},
+        {"fractions": (1.0,)},
+        {"deposited": (19, 55), "fractions": (1.0,)},
+        {"deposited": (19, 55), "fractions": (0.5, 0.3)},
+        {"deposited": (19, 55), "fractions": (1.5, -0.5)},
+        {"deposited": (19, 55), "fractions": (float("nan"), 0.5)},
+        {"anchors": ("horoscope",)},
+    ],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(InputError):
         Settings(**wrong)
+
+
+def test_shares_may_be_parts_of_one_or_per_cent():
+    for shares in ((0.7, 0.3), (70.0, 30.0), (0.667, 0.333)):
+        assert Settings(deposited=(19, 55), fractions=shares).known.fractions == shares
 
 
 def test_a_new_detection_keeps_what_a_person_did(micrograph, settings):

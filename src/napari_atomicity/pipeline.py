@@ -40,6 +40,8 @@ SAME_CLUSTER_NM: Final = 0.5
 # The last bit of a convolution depends on the number of threads: the same few everywhere, so that the window and
 # the command line agree to the bit and the window stays responsive.
 _TORCH_THREADS: Final = 2
+#: so few clusters outside the classes say nothing about the image
+_FEW: Final = 5
 _PREDICTED: Final = ("label", "confidence", "n_atoms", "n_atoms_sd", "source")
 
 
@@ -353,7 +355,7 @@ def classify_session_steps(
 
 
 def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
-    """Fine-tune a copy of `bundle` once to all given images; `adapted_steps` with the result gives their new tables.
+    """Fine-tune a copy of `bundle` once to all given images; `adapted` with the result gives their new tables.
 
     Parameters
     ----------
@@ -395,20 +397,19 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
     )
 
 
-def adapted_steps(
-    classified: Sequence[Classified], adaptation: Adaptation, settings: Settings | Sequence[Settings]
-) -> Steps[list[Classified]]:
-    """The images that a model was adapted to, as that model sees them: nothing is cut out or looked at again."""
+def adapted(classified: Sequence[Classified], adaptation: Adaptation) -> list[Classified]:
+    """The images that a model was adapted to, as that model sees them: nothing is cut out or looked at again.
+
+    The calibrations stay: the judge of scales knows the features of the model as shipped, not those of its copy.
+    """
     if adaptation.evidence is None:
         raise InputError("The adaptation was not accepted, so there is nothing to label anew.")
-    starts = _starts(classified)
-    seen = [
-        adaptation.evidence.take(np.arange(start, start + len(part.table)))
-        for start, part in zip(starts, classified, strict=True)
-    ]
-    tables = [part.table for part in classified]
-    patches = [part.patches for part in classified]
-    return (yield from _labelled_steps(tables, patches, seen, adaptation.bundle, _each(settings, len(tables))))
+    done = []
+    for part, start in zip(classified, _starts(classified), strict=True):
+        seen = adaptation.evidence.take(np.arange(start, start + len(part.table)))
+        now = _labelled(part.table, part.patches, seen, part.calibrations, adaptation.bundle)
+        done.append(replace(now, known=part.known))
+    return done
 
 
 def remarks(classified: Classified) -> tuple[str, ...]:
@@ -420,6 +421,15 @@ def remarks(classified: Classified) -> tuple[str, ...]:
             said.append(f"{where}{_undecided(calibration)}")
         if calibration.misfit:
             said.append(f"{where}{calibration.misfit}")
+    rows = classified.table.rows
+    sized = int(rows["flag"].isin(["ok", "outside"]).sum())
+    strange = int((rows["flag"] == "outside").sum())
+    if strange > max(_FEW, sized / 2):
+        classes = ", ".join(str(size) for size in classified.table.class_sizes)
+        said.append(
+            f"{strange} of {sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
+            "check the pixel size, or use a model of other sizes."
+        )
     return tuple(said)
 
 
@@ -701,7 +711,7 @@ def _adapt_to_all_steps(
     adaptation = yield from adapt_steps(before, base, settings[0])
     if not adaptation.accepted:
         return adaptation, before
-    return adaptation, (yield from adapted_steps(before, adaptation, settings))
+    return adaptation, adapted(before, adaptation)
 
 
 def _messages(

@@ -130,16 +130,20 @@ def _describe_adaptation(analysis: Analysis) -> dict[str, Any] | None:
     """What the model was tuned on, whether that was accepted, and what it changed in this image."""
     from napari_atomicity.counting.ratios import class_ratios
 
-    done, before = analysis.adaptation, analysis.before
+    card, done, before = analysis.bundle.card, analysis.adaptation, analysis.before
     if done is None:
         return None
-    groups = done.anchors.groupby(["source", "label"], sort=False)
-    anchors = groups.agg(anchors=("id", "size"), held_back=("held_back", "sum"), low_nm=("diameter_nm", "min"),
-                         high_nm=("diameter_nm", "max"))  # fmt: skip
+    by_class = done.anchors.assign(label=pd.Categorical(done.anchors["label"], card.labels))
+    anchors = by_class.groupby(["source", "label"], observed=True).agg(
+        anchors=("id", "size"),
+        held_back=("held_back", "sum"),
+        low_nm=("diameter_nm", "min"),
+        high_nm=("diameter_nm", "max"),
+    )
     changed, ratios = 0, None
     if before is not None:
         changed = int((before.table.rows["label"].to_numpy() != analysis.table.rows["label"].to_numpy()).sum())
-        ratios = class_ratios(before.table, analysis.bundle.card, calibrations=before.calibrations)
+        ratios = class_ratios(before.table, card, calibrations=before.calibrations)
     return {
         "mode": analysis.settings.adapt,
         "accepted": done.accepted,
