@@ -133,7 +133,25 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(run, model_path, tmp_path, 
         ["analyse", "x.tif", "-o", "out", "--adapt", "always"],
         ["analyse", "x.tif", "-o", "out", "--deposited", "nineteen"],
         ["analyse", "x.tif", "-o", "out", "--pixel-size", "large"],
+        ["analyse", "x.tif", "-o", "out", "--deposited", "19:0.7,55"],
+        ["analyse", "x.tif", "-o", "out", "--deposited", "19:0.7,55:0.9"],
+        ["analyse", "x.tif", "-o", "out", "--deposited", "19:0.7.1"],
+        ["analyse", "x.tif", "-o", "out", "--deposited", "19,19"],
+        ["analyse", "x.tif", "-o", "out", "--deposited", "13"],
         ["analyse", "x.tif", "-o", "out", "--scale", "-3"],
+        ["analyse", "x.tif", "-o", "out", "--scale", "3", "--scale-sd", "-1"],
+        ["analyse", "x.tif", "-o", "out", "--scale-sd", "0.1"],
+        ["analyse", "x.tif", "-o", "out", "--reference", "x.tif"],
+        ["analyse", "x.tif", "-o", "out", "--reference", "x.tif="],
+        ["analyse", "x.tif", "-o", "out", "--reference", "x.tif=nineteen"],
+        ["analyse", "x.tif", "-o", "out", "--reference", "x.tif=13"],
+        ["analyse", "x.tif", "-o", "out", "--reference", "y.tif=19"],
+        ["analyse", "x.tif", "y/x.tif", "-o", "out", "--reference", "x=19"],
+        ["analyse", "x.tif", "-o", "out", "--reference", "x=19", "--reference", "x.tif=30"],
+        ["analyse", "x.tif", "-o", "out", "--profile", "none.json"],
+        ["analyse", "x.tif", "-o", "out", "--save-profile", "none/x.json"],
+        ["analyse", "x.tif", "-o", "out", "--save-profile", "x.json", "--adapt", "off"],
+        ["explain", "x.tif", "-o", "out", "--session"],
         ["analyse", "x.tif", "-o", "out", "--sensitivity", "7"],
         ["analyse", "x.tif", "-o", "out", "--model", "no-such-model"],
         ["simulate", "-o", "out", "--condition", "sunny"],
@@ -163,6 +181,90 @@ def test_one_bad_image_does_not_stop_the_others(run, image, model_path, tmp_path
         assert sorted(line.split(":")[1].strip() for line in err) == ["bad", "none"]
         assert (out / "good.clusters.csv").exists()
         assert len(list(out.iterdir())) == 4
+
+
+@pytest.fixture
+def profile(run, repository, tmp_path) -> Path:
+    """A profile that the command line saved, from a sample of one size that was told."""
+    path, image = tmp_path / "titan.json", repository / "sample_data" / "sample_pt30.tif"
+    call = ("analyse", image, "-o", tmp_path / "first", "--deposited", "30", "--adapt", "off", "--save-profile", path)
+    code, out, err = run(*call)
+    assert (code, err) == (0, [])
+    assert str(path) in out and "counts nm² per Pt atom" in out
+    return path
+
+
+def test_a_profile_is_where_the_next_image_starts(run, repository, profile, tmp_path):
+    saved = json.loads(profile.read_text(encoding="utf-8"))
+    assert saved["scale"] == pytest.approx(24, rel=0.1) and saved["images"][0]["name"] == "sample_pt30"
+    image = repository / "sample_data" / "sample_pt55.tif"
+    code, _, err = run("analyse", image, "-o", tmp_path, "--profile", profile, "--adapt", "off")
+    assert (code, err) == (0, [])
+    report = json.loads((tmp_path / "sample_pt55.report.json").read_text(encoding="utf-8"))
+    assert report["profile"]["scale"] == saved["scale"] == report["parameters"]["scale"]
+    assert report["parameters"]["scale_sd"] == saved["scale_sd"]
+    assert max(report["ratios"], key=lambda row: row["fraction"])["label"] == "Pt55"
+
+
+def test_the_profile_of_another_microscope_is_replaced_only_by_force(run, repository, profile, tmp_path):
+    brighter = _write(tmp_path / "b.tif", read(repository / "sample_data" / "sample_pt30.tif").frame() * 3)
+    call = ("analyse", brighter, "-o", tmp_path, "--deposited", "30", "--adapt", "off", "--save-profile", profile)
+    before = profile.read_bytes()
+    code, _, err = run(*call)
+    assert (code, len(err)) == (2, 1) and "other settings" in err[0]
+    assert profile.read_bytes() == before
+    assert (tmp_path / "b.clusters.csv").exists()
+    assert run(*call, "--force")[0] == 0
+    assert json.loads(profile.read_text(encoding="utf-8"))["scale"] > 60
+
+
+@pytest.mark.parametrize(
+    "change", [{"element": "Au"}, {"scale": -1}, {"format": 2}, {"kind": "notes"}, {"scale": "much"}, None]
+)
+def test_a_profile_that_cannot_be_used_is_one_line_and_nothing_is_written(run, image, profile, tmp_path, change):
+    content = json.loads(profile.read_text(encoding="utf-8"))
+    profile.write_text("{" if change is None else json.dumps({**content, **change}), encoding="utf-8")
+    code, out, err = run("analyse", image, "-o", tmp_path / "out", "--profile", profile)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert not (tmp_path / "out").exists()
+    code, out, err = run("analyse", image, "-o", tmp_path / "out", "--profile", profile, "--scale", "3")
+    assert (code, out, len(err)) == (2, "", 1) and "leave one of them out" in err[0]
+
+
+def test_the_profile_of_another_model_is_used_and_said(run, image, model_path, profile, tmp_path):
+    code, _, err = run("analyse", image, "-o", tmp_path, "--profile", profile, "--model", model_path, "--adapt", "off")
+    assert code == 0 and "made with the model 'dual'" in err[0]
+
+
+def test_a_reference_makes_a_session_and_keeps_its_own_size(run, repository, tmp_path):
+    images = [repository / "sample_data" / f"sample_pt{size}.tif" for size in (30, 55)]
+    call = ("analyse", *images, tmp_path / "none.tif", "-o", tmp_path, "--adapt", "off")
+    code, out, err = run(*call, "--reference", f"{images[0]}=30")
+    assert (code, len(err)) == (2, 1) and err[0].split(":")[1].strip() == "none"
+    reports = [json.loads((tmp_path / f"{path.stem}.report.json").read_text(encoding="utf-8")) for path in images]
+    assert [report["parameters"]["deposited"] for report in reports] == [[30], []]
+    assert all(report["session"]["images"] == ["sample_pt30", "sample_pt55"] for report in reports)
+    assert [max(one["ratios"], key=lambda row: row["fraction"])["label"] for one in reports] == ["Pt30", "Pt55"]
+    code, out, err = run(*call, "--reference", "none.tif=19")
+    assert code == 2 and "sample_pt55: " in out
+    assert err[-1].endswith("this reference could not be used; the other images were counted without it.")
+
+
+def test_shares_that_were_deposited_reach_the_report(run, image, model_path, tmp_path):
+    code, _, _ = run(
+        "analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", "off", "--deposited", "Pt19:50,Pt55:50%"
+    )
+    report = json.loads((tmp_path / "good.report.json").read_text(encoding="utf-8"))
+    assert code == 0
+    assert (report["parameters"]["deposited"], report["parameters"]["fractions"]) == ([19, 55], [50.0, 50.0])
+
+
+def test_what_came_of_the_adaptation_is_a_result_and_no_remark(run, image, model_path, tmp_path):
+    code, out, err = run("analyse", image, "-o", tmp_path, "--model", model_path)
+    report = json.loads((tmp_path / "good.report.json").read_text(encoding="utf-8"))
+    reason = report["adaptation"]["reason"]
+    assert code == 0 and reason in report["messages"]
+    assert reason in out and not any(reason in line for line in err)
 
 
 def test_no_clusters_is_a_result_and_not_a_fault(run, model_path, tmp_path):
