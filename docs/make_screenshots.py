@@ -19,6 +19,7 @@ WIDGETS = {
     "load": "Load and calibrate",
     "detect": "Find clusters",
     "classify": "Count atoms",
+    "session": "Calibrate images together",
     "adapt": "Adapt to the image",
     "explain": "See why (Grad-CAM)",
     "export": "Export the table",
@@ -42,24 +43,55 @@ def main() -> None:
     bench = workbench.bench
     _until(lambda: True)
     steps = [step.panel for step in workbench.steps]
-    # the way of a person, button by button; adaptation may well say that the image does not allow it
-    for button in (steps[1].search, steps[2].run, steps[3].run, steps[4].all):
+    # the way of a person, button by button
+    for button in (steps[1].search, steps[2].run, steps[4].run):
         button.click()
         _until(lambda: not bench.work.busy)
-    viewer.layers.selection.active = bench.clusters.points
+    steps[4].anchors.click()
+    _quiet()
+    _part_of_the_canvas(viewer).save(str(folder / "anchors.png"))
+    steps[4].anchors.click()
     _close_in(viewer, bench)
+    steps[5].all.click()
+    _until(lambda: not bench.work.busy)
+    viewer.layers.selection.active = bench.clusters.points
     _quiet()
     viewer.screenshot(str(folder / "workbench.png"), canvas_only=False, flash=False)
-    for name, title in WIDGETS.items():
-        dock, widget = viewer.window.add_plugin_dock_widget("napari-atomicity", title)
-        dock.setFloating(True)
-        widget.setMinimumWidth(380)
-        # a model card wants to be read whole
-        dock.resize(400, max(dock.sizeHint().height(), 760 if name == "models" else 200))
+    for name in WIDGETS:
+        if name != "session":
+            _take(viewer, name, folder)
+    # a mixed sample and pure ones of the same session
+    for sample in ("pt30", "pt70"):
+        viewer.open_sample("napari-atomicity", sample)
+    for button in (steps[3].all, steps[3].run):
         _until(lambda: True)
-        dock.grab().save(str(folder / f"{name}.png"))
-        viewer.window.remove_dock_widget(dock)
+        button.click()
+    _until(lambda: not bench.work.busy)
+    _take(viewer, "session", folder)
     viewer.close()
+
+
+def _take(viewer: Any, name: str, folder: Path) -> None:
+    """The picture of one widget alone."""
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-atomicity", WIDGETS[name])
+    dock.setFloating(True)
+    widget.setMinimumWidth(380)
+    _until(lambda: True)
+    # a model card wants to be read whole
+    dock.resize(400, max(dock.sizeHint().height() + 8, 760 if name == "models" else 200))
+    _until(lambda: True)
+    dock.grab().save(str(folder / f"{name}.png"))
+    viewer.window.remove_dock_widget(dock)
+
+
+def _part_of_the_canvas(viewer: Any) -> Any:
+    """The middle of the canvas, large enough for a few dozen clusters."""
+    from PIL import Image
+
+    picture = Image.fromarray(viewer.screenshot(canvas_only=True, flash=False)[..., :3])
+    left, top = max(picture.width - 560, 0) // 2, max(picture.height - 420, 0) // 2
+    # in 256 colours it takes a third of the room, and nobody sees it
+    return picture.crop((left, top, left + 560, top + 420)).quantize(256)
 
 
 def _close_in(viewer: Any, bench: Any) -> None:

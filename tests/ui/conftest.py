@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("napari")
@@ -115,3 +116,52 @@ def blobs(shape: tuple[int, int] = (200, 200)) -> Any:
     for cy, cx in ((50, 60), (120, 40), (140, 150)):
         image += 100 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 50)
     return image + np.random.default_rng(0).normal(10, 1, shape).astype(np.float32)
+
+
+def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None:
+    """An untrained model has no clear anchors; an adaptation of the same form stands in for it.
+
+    It moves the head of the network so far that most labels change.
+    """
+    import copy
+    import dataclasses
+
+    from napari_atomicity import pipeline
+    from napari_atomicity.counting.adapt import Adaptation
+    from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.patches import Patches
+    from napari_atomicity.progress import Progress
+
+    def steps(classified: Any, bundle: Any, settings: Any) -> Any:
+        yield Progress(0, 1, "Fine-tuning")
+        parts = [classified] if isinstance(classified, pipeline.Classified) else list(classified)
+        first = np.cumsum([0, *(len(part.table) for part in parts)])
+        ids = np.concatenate([at + np.arange(6) for at in first[:-1]])
+        n = len(ids)
+        anchors = pd.DataFrame(
+            {
+                "id": ids,
+                "label": np.resize(["Pt19", "Pt19", "Pt55"], n),
+                "diameter_nm": np.resize([0.8, 0.9, 1.3], n),
+                "certainty": np.full(n, 0.97),
+                "source": np.resize(["calibrated", "calibrated", "annotations"], n),
+                "held_back": np.resize([False, True, False], n),
+                "low_nm": np.resize([0.8, 0.8, 1.3], n),
+                "high_nm": np.resize([0.9, 0.9, 1.3], n),
+            }
+        )
+        before = {"right": 0.5, "loss": 1.0, "anchors": 2.0, "silhouette": 0.1, "log_likelihood": -1.0}
+        after = {"right": 1.0, "loss": 0.2, "anchors": 2.0, "silhouette": np.nan, "log_likelihood": -0.5}
+        if not accepted:
+            return Adaptation(bundle, False, "No clear diameters.", anchors, before, after)
+        network = copy.deepcopy(bundle.network)
+        for values in network.state_dict().values():
+            if values.dtype.is_floating_point:
+                values.mul_(1.3).add_(0.02)
+        card = dataclasses.replace(bundle.card, history=("tuned",))
+        tuned = dataclasses.replace(bundle, card=card, network=network)
+        patches = Patches.join([part.patches for part in parts])
+        evidence = yield from evidence_steps(tuned, patches)
+        return Adaptation(tuned, True, "Fitted to 6 clusters.", anchors, before, after, evidence)
+
+    monkeypatch.setattr(pipeline, "adapt_steps", steps)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import Classified
 from napari_atomicity.ui import edits
+from napari_atomicity.ui.adapted import Adapted
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.layers import compare
 
@@ -111,13 +114,27 @@ def test_history_goes_back_and_forth_over_200_steps() -> None:
 
 def test_undoing_the_adaptation_keeps_later_annotations() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
-    base, adapted = table(), table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5)
-    document.commit("Classify", base, bundle="base")
-    document.commit("Adapt", adapted, bundle="adapted", adaptation="yes")
+    base = Classified(table(), None, None, {})
+    after = Classified(table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5), None, None, {})
+    adapted = Adapted(None, "base", base, base, after, pd.DataFrame())
+    # in one step with the search, as the main button does it
+    document.commit("Analyse", after.table, bundle="adapted", classified=after, offered=after, adaptation=adapted)
     document.annotate([1], "other")
     document.undo_adaptation()
     assert document.table.rows["label"].tolist() == ["Pt19"] * 5
     assert document.table.rows["annotation"].tolist() == ["", "other", "", "", ""]
     assert (document.state.bundle, document.state.adaptation) == ("base", None)
     document.undo()
-    assert document.state.bundle == "adapted"
+    assert document.state.bundle == "adapted" and document.state.adapted is adapted
+
+
+def test_what_was_refused_is_kept_with_the_count_and_is_no_step() -> None:
+    document = Document(Micrograph(np.zeros((100, 100)), 0.1))
+    base = Classified(table(), None, None, {})
+    document.commit("Classify", base.table, bundle="base", classified=base, offered=base)
+    refused = Adapted(None, "base", base, base, None, pd.DataFrame())
+    document.amend(adaptation=refused)
+    assert document.history == ["Classify"] and document.state.adaptation is refused
+    assert document.state.adapted is None and refused.changed == (0, 5)
+    document.undo_adaptation()
+    assert document.history == ["Classify"]

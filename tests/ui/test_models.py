@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conftest import adapt_always
+
 SIZES = (20, 38, 55)
 
 
@@ -109,11 +111,11 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
     save_gold(mine / "gold.safetensors")
     desk.show(micrograph)
     panel = desk.panel("Atomicity")
-    _, find, count, _, explain, _ = (step.panel for step in panel.steps)
+    _, find, count, _, _, explain, _ = (step.panel for step in panel.steps)
     desk.click(find.search)
     count.model.activated.emit(count.model.findData("gold"))
-    count.deposited.setText("Au20, 38 55")
-    count.deposited.editingFinished.emit()
+    count.known.deposited.setText("Au20, 38 55")
+    count.known.deposited.editingFinished.emit()
     assert desk.document.settings.deposited == SIZES
     desk.click(count.run)
     labels = set(desk.document.table.rows["label"]) - {""}
@@ -134,8 +136,8 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
     assert len(desk.document.attribution.ids) == len(desk.document.table)
     # back to platinum: the classes follow, and the number of a class means nothing any more
     count.model.activated.emit(count.model.findData("single"))
-    count.deposited.setText("")
-    count.deposited.editingFinished.emit()
+    count.known.deposited.setText("")
+    count.known.deposited.editingFinished.emit()
     desk.click(count.run)
     assert explain._labels()[1:] == ["Pt19", "Pt30", "Pt41", "Pt55", "Pt70"] and explain.target.value == -1
     assert not any(label.startswith("Au") for label in desk.document.table.rows["label"])
@@ -165,13 +167,11 @@ def test_removing_the_model_in_use_leaves_its_results_and_the_next_count_says_wh
 def test_another_model_is_not_silently_replaced_by_the_adapted_one(
     desk: Any, micrograph: Any, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from test_path import _adapt_always
-
     save_gold(mine / "gold.safetensors")
-    _adapt_always(monkeypatch)
+    adapt_always(monkeypatch)
     desk.show(micrograph)
     panel = desk.panel("Atomicity")
-    _, find, count, adapt, _, _ = (step.panel for step in panel.steps)
+    _, find, count, _, adapt, _, _ = (step.panel for step in panel.steps)
     desk.click(find.search)
     desk.document.choose(model="single")
     desk.click(adapt.run)

@@ -48,7 +48,7 @@ def test_stopping_changes_nothing(desk: Any, micrograph: Any, held: Any) -> None
     panel = begin(desk)
     strip = panel.findChild(object, "strip")
     assert strip.stop.isVisible()
-    assert strip.bar.format() == "Waiting"
+    desk.qtbot.waitUntil(lambda: strip.bar.format() == "Waiting")
     strip.stop.click()
     desk.idle()
     assert not len(desk.document.table)

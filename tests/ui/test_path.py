@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import PLUGIN
+from conftest import PLUGIN, adapt_always
 from napari_atomicity.progress import drain
 
 WIDGETS = (
@@ -17,6 +17,7 @@ WIDGETS = (
     "Load and calibrate",
     "Find clusters",
     "Count atoms",
+    "Calibrate images together",
     "Adapt to the image",
     "See why (Grad-CAM)",
     "Export the table",
@@ -78,9 +79,9 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     bench_with_model: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     desk = bench_with_model
-    _adapt_always(monkeypatch)
+    adapt_always(monkeypatch)
     panel = desk.panel("Atomicity")
-    load, find, count, adapt, explain, export = (step.panel for step in panel.steps)
+    load, find, count, _, adapt, explain, export = (step.panel for step in panel.steps)
     load.pixel.setValue(0.05)
     load.pixel.editingFinished.emit()
     desk.click(find.search)
@@ -95,7 +96,7 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     desk.click(adapt.run)
     assert (desk.document.table.rows["source"] == "adapted").any()
     assert desk.document.table.rows["annotation"].iloc[0] == "Pt70"
-    assert "labels changed" in adapt.result.text()
+    assert "labels changed" in adapt.comparison.headline.text()
     desk.click(adapt.back)
     assert desk.document.table.rows.equals(annotated.rows)
     desk.click(explain.all)
@@ -126,13 +127,15 @@ def test_an_adaptation_that_is_not_accepted_changes_nothing_and_says_why(
     bench_with_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = bench_with_model
-    _adapt_always(monkeypatch, accepted=False)
+    adapt_always(monkeypatch, accepted=False)
     panel = desk.panel("Atomicity")
     desk.click(panel.analyse)
     table = desk.document.table
-    desk.click(panel.steps[3].panel.run)
-    assert desk.document.table is table
-    assert panel.steps[3].panel.result.text() == "No clear diameters."
+    steps = len(desk.document.history)
+    desk.click(panel.steps[4].panel.run)
+    assert desk.document.table is table and len(desk.document.history) == steps
+    shown = panel.steps[4].panel.comparison
+    assert shown.reason.text() == "No clear diameters." and "stay as they were" in shown.headline.text()
 
 
 def test_counting_again_after_an_edit_labels_the_new_cluster(bench_with_model: Any) -> None:
@@ -171,30 +174,22 @@ def test_every_command_of_the_manifest_can_be_run_from_the_palette(desk: Any) ->
     manifest = PluginManager.instance().get_manifest(PLUGIN)
     commands = {c.id: c for c in manifest.contributions.commands}
     assert len(commands) > 15
-    for name in ("analyse", "detect", "classify", "adapt", "undo_adaptation", "explain", "undo", "redo"):
+    for name in (
+        "analyse",
+        "detect",
+        "classify",
+        "adapt",
+        "undo_adaptation",
+        "calibrate_together",
+        "use_for_session",
+        "explain",
+        "undo",
+        "redo",
+    ):
         commands[f"{PLUGIN}.{name}"].exec()  # on an empty viewer: a sentence, no error
     for command in commands.values():
         if ".ui." in command.python_name and not command.id.endswith("_widget"):
             assert command.title
-
-
-def _adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None:
-    """An untrained model has no clear anchors; an adaptation of the same form stands in for it."""
-    import dataclasses
-
-    from napari_atomicity import pipeline
-    from napari_atomicity.counting.adapt import Adaptation
-    from napari_atomicity.progress import Progress
-
-    def steps(classified: Any, bundle: Any, settings: Any) -> Any:
-        yield Progress(0, 1, "Fine-tuning")
-        ids = classified.table.ids[:6]
-        anchors = pd.DataFrame({"id": ids, "label": ["Pt19"] * len(ids)})
-        card = dataclasses.replace(bundle.card, history=("tuned",))
-        reason = "Fitted to 6 clusters." if accepted else "No clear diameters."
-        return Adaptation(dataclasses.replace(bundle, card=card), accepted, reason, anchors, {}, {})
-
-    monkeypatch.setattr(pipeline, "adapt_steps", steps)
 
 
 def test_measuring_in_the_window_equals_the_pipeline(bench_with_model: Any, micrograph: Any) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Any, Final
 
 from napari.utils.notifications import show_info, show_warning
 
@@ -13,18 +13,10 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.bench import Bench
-from napari_atomicity.ui.document import Document
+from napari_atomicity.ui.counting import Counted, Job, chosen, classify_steps, count_steps, model_steps
+from napari_atomicity.ui.document import UNCOUNTED, Document
 
 _NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
-
-
-@dataclass(frozen=True, eq=False)
-class Adapted:
-    """Table before and after an adaptation; `after` is None where it was not accepted."""
-
-    adaptation: Any
-    before: pipeline.Classified
-    after: pipeline.Classified | None
 
 
 def in_hand(bench: Bench) -> Document | None:
@@ -40,83 +32,94 @@ def detect(bench: Bench) -> bool:
     """Find and measure the clusters; what a person did stays."""
 
     def steps(document: Document) -> Steps[pipeline.Detected]:
-        return pipeline.detect_steps(document.micrograph, document.settings, _so_far(document))
+        return pipeline.detect_steps(document.micrograph, document.settings, so_far(document.table))
 
-    return _start(bench, "Find clusters", steps, _take_detected)
+    def apply(document: Document, found: pipeline.Detected, before: ClusterTable) -> None:
+        document.searched(found)
+        document.land("Find clusters", found.table, before, **UNCOUNTED)
+
+    return _start(bench, "Find clusters", steps, apply)
 
 
 def classify(bench: Bench) -> bool:
     """Label every cluster with the model in force."""
 
-    def steps(document: Document) -> Steps[tuple[Any, pipeline.Classified]]:
-        return _classify_steps(document, document.table)
+    def steps(document: Document) -> Steps[Counted]:
+        bundle = yield from _model_in_force_steps(document)
+        return (yield from classify_steps([Job.of(document)], bundle))[0]
 
-    def apply(document: Document, done: tuple[Any, pipeline.Classified], before: ClusterTable) -> None:
-        bundle, classified = done
-        kept = document.state.adaptation if bundle is document.state.bundle else None
-        document.land("Classify", classified.table, before, bundle=bundle, classified=classified, adaptation=kept)
+    def apply(document: Document, done: Counted, before: ClusterTable) -> None:
+        kept = document.state.adaptation if done.bundle is document.state.bundle else None
+        replace(done, adaptation=kept).land(document, "Classify", before)
 
     return _start(bench, "Classify", steps, apply, needs_clusters=True)
 
 
 def analyse(bench: Bench) -> bool:
-    """Find and classify in one go, with the model as shipped."""
+    """Find, count and, where the settings say so, adapt in one go, from the model as shipped."""
 
-    def steps(document: Document) -> Steps[tuple[pipeline.Detected, Any, pipeline.Classified]]:
-        found = yield from pipeline.detect_steps(document.micrograph, document.settings, _so_far(document))
-        bundle = yield from _model_steps(document.settings.model)
-        classified = yield from pipeline.classify_steps(document.micrograph, found.table, bundle, document.settings)
-        return found, bundle, classified
+    def steps(document: Document) -> Steps[tuple[pipeline.Detected, Counted]]:
+        found = yield from pipeline.detect_steps(document.micrograph, document.settings, so_far(document.table))
+        base = yield from model_steps(document.settings.model)
+        return found, (yield from count_steps([Job.of(document, found.table)], base))[0]
 
-    def apply(
-        document: Document, done: tuple[pipeline.Detected, Any, pipeline.Classified], before: ClusterTable
-    ) -> None:
-        found, bundle, classified = done
-        document.messages, document.detected = (*document.micrograph.warnings, *found.messages), True
-        document.land("Analyse", classified.table, before, bundle=bundle, classified=classified, adaptation=None)
+    def apply(document: Document, done: tuple[pipeline.Detected, Counted], before: ClusterTable) -> None:
+        found, counted = done
+        document.searched(found)
+        counted.land(document, "Analyse", before)
 
     return _start(bench, "Analyse", steps, apply)
 
 
-def adapt(bench: Bench, mode: Literal["auto", "diameter"] = "auto") -> bool:
-    """Fine-tune the model to this image, and label anew with it where that is accepted.
+def adapt(bench: Bench) -> bool:
+    """Fine-tune the model to this image, and label anew with it where that is accepted."""
 
-    `mode` says where the anchors come from: the calibrated image, or the diameters.
-    """
+    def steps(document: Document) -> Steps[Counted]:
+        base = yield from model_steps(document.settings.model)
+        return (yield from count_steps([Job.of(document)], base))[0]
 
-    def steps(document: Document) -> Steps[Adapted]:
-        base = yield from _model_steps(document.settings.model)
-        micrograph, settings = document.micrograph, document.settings
-        before = yield from pipeline.classify_steps(micrograph, document.table, base, settings)
-        adaptation = yield from pipeline.adapt_steps(before, base, replace(settings, adapt=mode))
-        if not adaptation.accepted:
-            return Adapted(adaptation, before, None)
-        after = yield from pipeline.classify_steps(micrograph, document.table, adaptation.bundle, settings)
-        return Adapted(adaptation, before, after)
+    def apply(document: Document, done: Counted, before: ClusterTable) -> None:
+        if done.adaptation is not None and not done.adaptation.accepted:
+            # nothing is changed; but what was tried belongs to the count that it was tried on
+            document.amend(adaptation=done.adaptation)
+            show_warning(done.adaptation.adaptation.reason)
+        else:
+            done.land(document, "Adapt", before)
 
-    def apply(document: Document, done: Adapted, before: ClusterTable) -> None:
-        if done.after is None:
-            document.refused_adaptation = done.adaptation.reason
-            document.state_changed.emit()
-            show_warning(done.adaptation.reason)
-            return
-        document.refused_adaptation = ""
-        document.land(
-            "Adapt",
-            done.after.table,
-            before,
-            bundle=done.adaptation.bundle,
-            classified=done.after,
-            adaptation=done,
-        )
-
+    document = bench.document
+    if document is not None and document.settings.adapt == "off":
+        show_warning("The adaptation is switched off; choose another one in step 5.")
+        return False
     return _start(bench, "Adapt the model", steps, apply, needs_clusters=True)
+
+
+def choose(bench: Bench, frame: int, dominant: str) -> bool:
+    """A person's word on which candidate an undecided frame shows; an empty one leaves it open again."""
+
+    def steps(document: Document) -> Steps[tuple[dict[int, str], pipeline.Classified]]:
+        yield Progress(0, 0, "Counting")
+        state = document.state
+        choices = {at: label for at, label in {**state.choices, frame: dominant}.items() if label}
+        return choices, chosen(state.offered, choices, state.bundle)
+
+    def apply(document: Document, done: tuple[dict[int, str], pipeline.Classified], before: ClusterTable) -> None:
+        choices, classified = done
+        name = f"Choose mostly {dominant}" if dominant else "Leave the candidates open"
+        # the labels rest on the table that was classified; what a person did since then stays
+        was = document.state.classified.table
+        document.land(name, classified.table, was, classified=classified, choices=choices)
+
+    document = bench.document
+    if document is not None and document.state.offered is None:
+        show_warning("There is nothing to choose from; count the atoms first (step 3).")
+        return False
+    return _start(bench, "Choose", steps, apply, needs_clusters=True)
 
 
 def undo_adaptation(bench: Bench) -> None:
     """Back to the labels of the model as shipped."""
     document = in_hand(bench)
-    if document is not None and not _busy(bench):
+    if document is not None and not busy(bench):
         document.undo_adaptation()
 
 
@@ -125,7 +128,7 @@ def explain(bench: Bench, selected: bool = False, target: int | None = None) -> 
     frame = bench.frame
 
     def steps(document: Document) -> Steps[pipeline.Explained]:
-        bundle = document.state.bundle or (yield from _model_steps(document.settings.model))
+        bundle = document.state.bundle or (yield from model_steps(document.settings.model))
         ids = sorted(document.selection) if selected else None
         return (yield from pipeline.explain_steps(document.micrograph, document.table, bundle, frame, ids, target))
 
@@ -144,13 +147,13 @@ def explain(bench: Bench, selected: bool = False, target: int | None = None) -> 
 
 def undo(bench: Bench) -> None:
     """One step back."""
-    if bench.document is not None and not _busy(bench):
+    if bench.document is not None and not busy(bench):
         bench.document.undo()
 
 
 def redo(bench: Bench) -> None:
     """One step forward."""
-    if bench.document is not None and not _busy(bench):
+    if bench.document is not None and not busy(bench):
         bench.document.redo()
 
 
@@ -169,7 +172,7 @@ def _start(
     if document is None:
         return False
     try:
-        _check(document, needs_clusters)
+        check(document, needs_clusters)
     except InputError as error:
         show_warning(str(error))
         return False
@@ -180,10 +183,12 @@ def _start(
             raise InputError(f"The image or its pixel size changed while this ran ({title}); do it again.")
         apply(document, result, before)
 
-    return bench.work.start(title, lambda: steps(document), land, document, bench.layers_in_use())
+    layers = bench.place.layers_in_use if bench.place is not None else ()
+    return bench.work.start(title, lambda: steps(document), land, document, layers)
 
 
-def _check(document: Document, needs_clusters: bool) -> None:
+def check(document: Document, needs_clusters: bool = False) -> None:
+    """Raise `InputError` where the document cannot be counted."""
     if document.micrograph.refusal:
         raise InputError(document.micrograph.refusal)
     _ = document.micrograph.calibrated_pixel_size_nm
@@ -191,41 +196,23 @@ def _check(document: Document, needs_clusters: bool) -> None:
         raise InputError("There are no clusters yet; find them first (step 2), or add them by hand.")
 
 
-def _busy(bench: Bench) -> bool:
+def busy(bench: Bench) -> bool:
+    """Whether work runs, which is then said."""
     if bench.work.busy:
         show_info(f"{bench.work.title} is still running; wait for it or stop it first.")
     return bench.work.busy
 
 
-def _so_far(document: Document) -> ClusterTable | None:
-    table = document.table
+def so_far(table: ClusterTable) -> ClusterTable | None:
+    """The table that a new search starts from; None where there is nothing to keep."""
     return table if len(table) or len(table.removed) else None
 
 
-def _take_detected(document: Document, found: pipeline.Detected, before: ClusterTable) -> None:
-    document.messages, document.detected = (*document.micrograph.warnings, *found.messages), True
-    document.land("Find clusters", found.table, before, bundle=None, classified=None, adaptation=None)
-
-
-def _classify_steps(document: Document, table: ClusterTable) -> Steps[tuple[Any, pipeline.Classified]]:
-    adaptation, name = document.state.adaptation, document.settings.model
-    # an adapted model serves as long as the model that it was adapted from is the chosen one
-    if adaptation is not None and _card(name).sha256 == adaptation.before.evidence.card.sha256:
-        bundle = document.state.bundle
-    else:
-        bundle = yield from _model_steps(name)
-    return bundle, (yield from pipeline.classify_steps(document.micrograph, table, bundle, document.settings))
-
-
-def _card(name: str) -> Any:
+def _model_in_force_steps(document: Document) -> Steps[Any]:
+    """The adapted model as long as the one that it was adapted from is the chosen one, else the chosen one."""
     from napari_atomicity.counting.bundle import load_card
 
-    return load_card(name)
-
-
-def _model_steps(name: str) -> Steps[Any]:
-    """The model `name`; the first time it takes a moment, for PyTorch comes with it."""
-    yield Progress(0, 0, "Loading the model")
-    from napari_atomicity.counting.bundle import load_bundle
-
-    return load_bundle(name)
+    state, name = document.state, document.settings.model
+    if state.adapted is not None and load_card(name).sha256 == state.adapted.base.card.sha256:
+        return state.bundle
+    return (yield from model_steps(name))

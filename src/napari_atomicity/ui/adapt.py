@@ -1,22 +1,37 @@
-"""Step 4: fit the model to this image, and see what that changed."""
+"""Step 5: fit the model to this image, and see what that changed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from magicgui.widgets import ComboBox, Container
+from napari.utils.notifications import show_warning
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QInputDialog
 
-from napari_atomicity.ui import actions
+from napari_atomicity.ui import actions, keep, together
+from napari_atomicity.ui.adapted import SOURCE_WORDS
+from napari_atomicity.ui.compare import Comparison
 from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
+    from napari_atomicity.pipeline import Settings
     from napari_atomicity.ui.document import Document
 
-
-_MODES = {
-    "auto": "the calibrated image",
-    "diameter": "clear diameters (paper)",
+_MODES: Final = {
+    "auto": "auto: calibrate, tune where it helps",
+    "diameter": "diameter: clear diameters (the paper)",
+    "off": "off: shape alone",
+}
+_MODES_TIP: Final = (
+    "auto: the image calibrates itself, and the model is fine-tuned where that makes it better. "
+    "diameter: fine-tuned on clusters of clear diameters, and labelled by shape alone, as in Tsukamoto et al., "
+    "npj Comput. Mater. 12, 143 (2026). off: neither."
+)
+#: where anchors come from if a person says nothing
+_USUAL: Final = {"auto": ("calibrated", "annotations"), "diameter": ("diameter",), "off": ()}
+_SOURCE_TIPS: Final = {
+    "calibrated": "Clusters of whose class the calibrated image is sure",
+    "diameter": "Clusters whose diameter makes the class nearly certain; misleads on samples of one size",
+    "annotations": "Clusters that you labelled by hand",
 }
 
 
@@ -26,79 +41,139 @@ class AdaptPanel(Panel):
     title = "Adapt to this image"
 
     def build(self) -> None:
-        """The two buttons, and before and after."""
-        self.mode = ComboBox(
-            label="Learn from",
-            choices=[(text, name) for name, text in _MODES.items()],
-            value="auto",
-            tooltip="The clusters that the model is fitted to: those of which the calibrated image is sure, or "
-            "those of a clear diameter (Tsukamoto et al., npj Comput. Mater. 12, 143 (2026))",
-        )
-        narrow(self.mode.native)
-        form = Container(widgets=[self.mode], labels=True)
-        form.margins = (0, 0, 0, 0)
-        self.page.addWidget(form.native)
+        """Mode, sources of anchors, buttons, before and after."""
+        self.mode = QComboBox()
+        for name, text in _MODES.items():
+            self.mode.addItem(text, name)
+        self.mode.setToolTip(_MODES_TIP)
+        narrow(self.mode)
+        self.mode.activated.connect(lambda i: self._choose(adapt=self.mode.itemData(i), anchors=()))
+        self.sources = {name: QCheckBox(words) for name, words in SOURCE_WORDS.items()}
+        sources = QHBoxLayout()
+        for name, box in self.sources.items():
+            box.setToolTip(_SOURCE_TIPS[name])
+            box.clicked.connect(lambda _=False: self._set_sources())
+            sources.addWidget(box)
+        sources.addStretch(1)
+        form = self.form()
+        form.addRow("Adaptation", self.mode)
+        form.addRow("Learn from", sources)
         self.run = button("Adapt", "Fine-tune the model to this image (a few seconds)", self._run)
-        self.back = button("Undo adaptation", "Back to the labels of the model as shipped", self._back)
-        self.anchors = button(
-            "Select anchors", "Select the clusters that the model was fitted to", self._select_anchors
+        self.back = button("Undo adaptation", "Back to the labels of the model as it was before", self._back)
+        self.share = button(
+            "Use for the session", "Label the ticked images of step 4 with this adapted model", self._share
         )
-        self.row(self.run, self.back, self.anchors)
-        self.result = self.note("What the adaptation changed")
+        self.row(self.run, self.back, self.share)
+        self.anchors = QCheckBox("Show anchors")
+        self.anchors.setToolTip(
+            "Clusters that the model was fitted to (circles) and those held back to judge it (diamonds)"
+        )
+        self.anchors.clicked.connect(self._show_anchors)
+        self.select = button("Select anchors", "Select these clusters, to see them in tables", self._select_anchors)
+        self.save = button("Save as model…", "Keep the adapted model, with its history, for other images", self._save)
+        self.row(self.anchors, self.select, self.save)
+        self.result = self.note()
+        self.comparison = Comparison()
+        self.page.addWidget(self.comparison)
 
     def show_document(self, document: Document | None) -> None:
         """Show what the adaptation changed."""
         free = document is not None and not document.micrograph.refusal and not self.bench.work.busy
-        adapted = document.state.adaptation if document is not None else None
-        self.run.setEnabled(free and adapted is None)
-        self.mode.enabled = free and adapted is None
+        state = document.state if document is not None else None
+        adapted = state.adapted if state is not None else None
+        place = self.bench.place
+        there = place is not None and place.anchors.anchors is not None
+        self.mode.setEnabled(free)
+        self.run.setEnabled(free and adapted is None and document is not None and document.settings.adapt != "off")
         self.back.setEnabled(free and adapted is not None)
-        self.anchors.setEnabled(adapted is not None and len(_anchor_ids(adapted)) > 0)
-        if document is None:
-            say(self.result, "")
-        elif adapted is not None:
-            say(self.result, _comparison(document, adapted))
-        else:
-            say(self.result, document.refused_adaptation)
+        self.save.setEnabled(free and adapted is not None)
+        self.share.setEnabled(free and adapted is not None)
+        self.anchors.setEnabled(there)
+        self.anchors.setChecked(place is not None and place.anchors.wanted and there)
+        self.select.setEnabled(free and there)
+        self._show_settings(document, free)
+        say(self.result, _explained(document) if document is not None else "")
+        self.comparison.show_adapted(state.adaptation if state is not None else None, *self._colours(document))
 
     def status(self, document: Document) -> str:
         """How many labels the adaptation changed."""
-        if document.state.adaptation is None:
-            return "not accepted" if document.refused_adaptation else "model as shipped"
-        changed, total = _changed(document.state.adaptation)
-        return f"adapted, {changed} of {total} labels changed"
+        adaptation = document.state.adaptation
+        if adaptation is None:
+            return "off" if document.settings.adapt == "off" else "model as shipped"
+        if not adaptation.accepted:
+            return "not accepted, model as it was"
+        changed, _ = adaptation.changed
+        return f"adapted, {changed} label{'' if changed == 1 else 's'} changed"
+
+    def _show_settings(self, document: Document | None, free: bool) -> None:
+        settings = document.settings if document is not None else None
+        if settings is not None:
+            self.mode.setCurrentIndex(self.mode.findData(settings.adapt))
+        for name, box in self.sources.items():
+            box.setEnabled(free and settings is not None and settings.adapt != "off")
+            box.setChecked(settings is not None and name in sources_of(settings))
+
+    def _colours(self, document: Document | None) -> tuple[dict[str, str], dict[str, str]]:
+        from napari_atomicity.palette import colours
+        from napari_atomicity.ui.theme import plot_colours
+
+        theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        bundle = document.state.bundle if document is not None else None
+        return ({} if bundle is None else colours(bundle.card.class_sizes, bundle.card.element)), theme
+
+    # ------------------------------------------------------------------ what a person does
+
+    def _choose(self, **values: object) -> None:
+        if self.document is not None:
+            self.document.choose(**values)
+
+    def _set_sources(self) -> None:
+        document = self.document
+        if document is None:
+            return
+        wanted = tuple(name for name, box in self.sources.items() if box.isChecked())
+        if not wanted:
+            show_warning("The model must learn from something; choose the adaptation off to leave it as it is.")
+            self.show_now()
+            return
+        usual = set(wanted) == set(_USUAL[document.settings.adapt])
+        document.choose(anchors=() if usual else wanted)
 
     def _run(self) -> None:
-        actions.adapt(self.bench, self.mode.value)
+        actions.adapt(self.bench)
 
     def _back(self) -> None:
         actions.undo_adaptation(self.bench)
 
+    def _share(self) -> None:
+        together.hand_on(self.bench)
+
+    def _show_anchors(self, wanted: bool) -> None:
+        if self.bench.place is not None:
+            self.bench.place.anchors.show(wanted)
+
     def _select_anchors(self) -> None:
-        document = self.document
-        if document is not None and document.state.adaptation is not None:
-            document.select(_anchor_ids(document.state.adaptation))
+        place = self.bench.place
+        if place is not None and place.anchors.anchors is not None:
+            place.document.select(int(i) for i in place.anchors.anchors["id"])
+
+    def _save(self) -> None:
+        name, agreed = QInputDialog.getText(
+            self, "Save the adapted model", "Name of the model:", text=keep.proposed_name(self.bench)
+        )
+        if agreed and name.strip():
+            keep.keep_model(self.bench, name)
 
 
-def _anchor_ids(adapted: Any) -> list[int]:
-    return [int(i) for i in adapted.adaptation.anchors["id"]]
+def sources_of(settings: Settings) -> tuple[str, ...]:
+    """Where the anchors come from under these settings."""
+    return settings.anchors or _USUAL[settings.adapt]
 
 
-def _changed(adapted: Any) -> tuple[int, int]:
-    before, after = (each.table.rows["label"].to_numpy() for each in (adapted.before, adapted.after))
-    return int(np.count_nonzero(before != after)), len(after)
-
-
-def _comparison(document: Document, adapted: Any) -> str:
-    """Labels changed, and the share of each class before and after."""
-    from napari_atomicity.counting.ratios import class_ratios
-
-    card = document.state.bundle.card
-    before, after = (class_ratios(each.table, card) for each in (adapted.before, adapted.after))
-    changed, total = _changed(adapted)
-    shares = [
-        f"{label}: {was:.1%} → {now:.1%}"
-        for label, was, now in zip(before["label"], before["fraction"], after["fraction"], strict=True)
-        if was > 0 or now > 0
-    ]
-    return "\n".join([adapted.adaptation.reason, f"{changed} of {total} labels changed.", *shares])
+def _explained(document: Document) -> str:
+    """What stands there as long as nothing was tried."""
+    if document.state.adaptation is not None:
+        return ""
+    if document.settings.adapt == "off":
+        return "No adaptation: shape alone labels the clusters, unless sizes or scale are given in step 3."
+    return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from napari_atomicity.ui import edits
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.layers import ClusterLayer
 from napari_atomicity.ui.overlays import HeatMaps
+from napari_atomicity.ui.place import Place
 from napari_atomicity.ui.sources import micrograph_of
 from napari_atomicity.ui.workers import Work
 
@@ -28,33 +28,6 @@ if TYPE_CHECKING:
 
 _MEASURE_AT_ONCE: Final = 16
 _SMALL_IMAGE_PX: Final = 2200 * 2200
-
-
-class _Place:
-    """One document with its image and the layers that show it."""
-
-    def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
-        self.document = document
-        self.image = weakref.ref(image)
-        self.clusters = ClusterLayer(viewer, image, document)
-        self.maps = HeatMaps(viewer, image, document)
-        self._viewer = weakref.ref(viewer)
-        self._pixel_size_nm = document.micrograph.pixel_size_nm
-        if self._pixel_size_nm is not None:
-            viewer.canvas.overlays.scale_bar.visible = True
-        document.table_changed.connect(self._show_scale)
-
-    def _show_scale(self) -> None:
-        """A new pixel size becomes the layer's scale, and with it the scale bar's."""
-        size, image, viewer = self.document.micrograph.pixel_size_nm, self.image(), self._viewer()
-        if size == self._pixel_size_nm or image is None or viewer is None:
-            return
-        self._pixel_size_nm = size
-        stack = image.ndim - 2
-        image.units = (*image.units[:stack], *("pixel" if size is None else "nm",) * 2)
-        image.scale = (*image.scale[:stack], *(size or 1.0,) * 2)
-        viewer.canvas.overlays.scale_bar.visible = size is not None
-        viewer.fit_to_view()
 
 
 class Bench:
@@ -68,7 +41,7 @@ class Bench:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
-        self._places: weakref.WeakKeyDictionary[Image, _Place] = weakref.WeakKeyDictionary()
+        self._places: weakref.WeakKeyDictionary[Image, Place] = weakref.WeakKeyDictionary()
         self._refused: weakref.WeakKeyDictionary[Image, str] = weakref.WeakKeyDictionary()
         self._active: weakref.ref[Image] | None = None
         self.work = Work()
@@ -80,6 +53,7 @@ class Bench:
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_active)
+        viewer.dims.events.current_step.connect(self._on_frame)
         for layer in viewer.layers:
             self._adopt(layer)
         self._on_active()
@@ -103,22 +77,30 @@ class Bench:
         return self._active() if self._active is not None else None
 
     @property
+    def places(self) -> list[Place]:
+        """All documents with their layers, in the order of the layer list."""
+        return [self._places[image] for image in self.images]
+
+    @property
+    def place(self) -> Place | None:
+        """The document in hand with its layers."""
+        image = self.image
+        return self._places[image] if image is not None and image in self._places else None
+
+    @property
     def document(self) -> Document | None:
         """The document in hand; None while no micrograph is open."""
-        image = self.image
-        return self._places[image].document if image is not None and image in self._places else None
+        return self.place.document if self.place is not None else None
 
     @property
     def clusters(self) -> ClusterLayer | None:
         """Keeper of the points layer in hand."""
-        image = self.image
-        return self._places[image].clusters if image is not None and image in self._places else None
+        return self.place.clusters if self.place is not None else None
 
     @property
     def maps(self) -> HeatMaps | None:
         """Keeper of the heat maps in hand."""
-        image = self.image
-        return self._places[image].maps if image is not None and image in self._places else None
+        return self.place.maps if self.place is not None else None
 
     @property
     def refusal(self) -> str:
@@ -143,13 +125,6 @@ class Bench:
         """The document of an image layer; None for other layers."""
         return self._places[image].document if image in self._places else None
 
-    def layers_in_use(self) -> Iterator[Layer]:
-        """Layers of the document in hand."""
-        if self.image is not None:
-            yield self.image
-        if self.clusters is not None and self.clusters.points is not None:
-            yield self.clusters.points
-
     def choose(self, image: Image) -> None:
         """Take another image in hand."""
         viewer = self.viewer
@@ -172,9 +147,7 @@ class Bench:
                 self.work.stop()
             place.document.drop()
         for other in self._places.values():
-            if other.clusters.points is layer:
-                other.clusters.forget_layer()
-            other.maps.forget(layer)
+            other.forget(layer)
         if self.document is None:
             self._active = None
             self._on_active()
@@ -189,7 +162,7 @@ class Bench:
         except InputError as error:
             self._refused[layer] = str(error)
             return
-        self._places[layer] = _Place(viewer, layer, document)
+        self._places[layer] = Place(viewer, layer, document)
         document.table_changed.connect(self._on_document)
         document.state_changed.connect(self._on_document)
         document.selection_changed.connect(self._on_document)
@@ -224,13 +197,14 @@ class Bench:
         self.active_changed.emit()
         self.changed.emit()
 
+    def _on_frame(self, _: Any = None) -> None:
+        if self.document is not None and self.document.micrograph.n_frames > 1:
+            self.changed.emit()
+
     def _image_behind(self, layer: Layer | None) -> Image | None:
         if isinstance(layer, Image) and layer in self._places:
             return layer
-        for image, place in self._places.items():
-            if layer is not None and (place.clusters.points is layer or layer in place.maps.layers):
-                return image
-        return None
+        return next((image for image, place in self._places.items() if layer is not None and place.shows(layer)), None)
 
     def _on_document(self, *_: Any) -> None:
         self.changed.emit()

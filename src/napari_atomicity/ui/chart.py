@@ -1,4 +1,4 @@
-"""Class shares with intervals, beside what diameter alone would say."""
+"""Class shares with intervals, beside those of another opinion."""
 
 from __future__ import annotations
 
@@ -15,26 +15,32 @@ _TICKS: Final = (0.1, 0.2, 0.5, 1.0)
 
 
 class RatioChart(QWidget):
-    """Bars of the class shares in %, filled for the labels and hollow for diameter alone, with 95 % intervals.
+    """Bars of the class shares in %, filled for the labels and hollow for what they are held against, with intervals.
 
     Painted with Qt itself: a plotting library takes 0.2 s for its first drawing, and the window would stall.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, filled: str = "by label", hollow: str = "by diameter alone", hollow_first: bool = False) -> None:
         super().__init__()
+        words = [f"■ {filled}", f"□ {hollow}"]
+        self._legend = "share of clusters    " + "    ".join(reversed(words) if hollow_first else words)
+        self._left = (0.52, 0.10) if hollow_first else (0.10, 0.52)
         self.setMinimumHeight(140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Share of each class with its 95 % interval of counting (it knows nothing of wrong labels)")
-        self._final = self._diameter = pd.DataFrame({"label": [], "fraction": [], "low": [], "high": []})
+        self.setToolTip(
+            "Share of each class with its 95 % interval: of the calibration where there is one (counting, telling "
+            "classes apart, the scale), else of counting alone"
+        )
+        self._final = self._beside = pd.DataFrame({"label": [], "fraction": [], "low": [], "high": []})
         self._colours: dict[str, str] = {}
         self._theme = {"text": "#ffffff", "grid": "#808080", "background": "#000000"}
 
     def show_ratios(
-        self, final: pd.DataFrame, diameter: pd.DataFrame, colours: dict[str, str], theme: dict[str, str]
+        self, final: pd.DataFrame, beside: pd.DataFrame, colours: dict[str, str], theme: dict[str, str]
     ) -> None:
-        """Draw shares (columns label, fraction, low, high) of the labels and of diameter alone."""
+        """Draw shares (columns label, fraction, low, high): `final` filled, `beside` hollow."""
         self._final = final
-        self._diameter = diameter.set_index("label").reindex(final["label"]).reset_index()
+        self._beside = beside.set_index("label").reindex(final["label"]).reset_index()
         self._colours, self._theme = colours, theme
         self.update()
 
@@ -56,8 +62,8 @@ class RatioChart(QWidget):
         for i, (row, beside) in enumerate(zip(*(part.to_dict("records") for part in self._parts), strict=True)):
             x = _LEFT + i * step
             colour = QColor(self._colours.get(str(row["label"]), "#b0b0b0"))
-            self._paint_bar(painter, x + 0.10 * step, 0.36 * step, row, top, colour, filled=True)
-            self._paint_bar(painter, x + 0.52 * step, 0.36 * step, beside, top, colour, filled=False)
+            for share, left, filled in ((row, self._left[0], True), (beside, self._left[1], False)):
+                self._paint_bar(painter, x + left * step, 0.36 * step, share, top, colour, filled)
             painter.setPen(QColor(self._theme["text"]))
             under = QRectF(x, self.height() - _BOTTOM + 2, step, _BOTTOM)
             painter.drawText(under, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, str(row["label"]))
@@ -65,7 +71,7 @@ class RatioChart(QWidget):
 
     @property
     def _parts(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        return self._final, self._diameter
+        return self._final, self._beside
 
     def _y(self, share: float, top: float) -> float:
         return self.height() - _BOTTOM - share / top * (self.height() - _TOP - _BOTTOM)
@@ -79,8 +85,7 @@ class RatioChart(QWidget):
             painter.setPen(QColor(self._theme["text"]))
             painter.drawText(QRectF(0, y - 8, _LEFT - 5, 16), right, f"{100 * share:.0f} %")
         middle = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-        text = "share of clusters    ■ by label    □ by diameter alone"
-        painter.drawText(QRectF(_LEFT, 0, self.width() - _LEFT, _TOP), middle, text)
+        painter.drawText(QRectF(_LEFT, 0, self.width() - _LEFT, _TOP), middle, self._legend)
 
     def _paint_bar(
         self, painter: QPainter, x: float, width: float, share: dict[Any, Any], top: float, colour: QColor, filled: bool

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 
+from napari_atomicity import pipeline
 from napari_atomicity.counting.describe import classes
 from napari_atomicity.counting.store import models
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.chart import RatioChart
+from napari_atomicity.ui.choice import Candidates
+from napari_atomicity.ui.known import KnownFields
 from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
@@ -38,28 +39,18 @@ class ClassifyPanel(Panel):
         narrow(self.model)
         self._offered: tuple[list[str], str] = ([], "")
         self.model.activated.connect(lambda i: self._choose(model=self.model.itemData(i)))
-        self.deposited = QLineEdit()
-        self.deposited.setPlaceholderText("optional, for example 19, 55")
-        self.deposited.setToolTip("Sizes in atoms that were deposited, where known; only these are then expected")
-        self.deposited.editingFinished.connect(self._set_deposited)
-        self.scale = QLineEdit()
-        self.scale.setPlaceholderText("optional, counts·nm² per atom")
-        self.scale.setToolTip(
-            "Integrated intensity of one atom in this image, where you know it from a standard; "
-            "otherwise it is found from the clusters themselves"
-        )
-        self.scale.editingFinished.connect(self._set_scale)
         self.manage = button("Models…", "What each model is and how well it counts; import and export", self._manage)
         which = QHBoxLayout()
         which.addWidget(self.model, 1)
         which.addWidget(self.manage)
         form = self.form()
         form.addRow("Model", which)
-        form.addRow("Deposited", self.deposited)
-        form.addRow("One atom", self.scale)
+        self.known = KnownFields(self, form)
         self.run = button("Count atoms", "Label every cluster with the class of its atom count", self._run)
         self.row(self.run)
         self.remarks = self.note()
+        self.candidates = Candidates(self._decide)
+        self.page.addWidget(self.candidates)
         self.legend = Legend()
         self.page.addWidget(self.legend)
         self.chart = RatioChart()
@@ -68,9 +59,11 @@ class ClassifyPanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show model, shares and remarks."""
         usable = document is not None and not document.micrograph.refusal
-        self.run.setEnabled(usable and not self.bench.work.busy)
-        for widget in (self.model, self.deposited, self.scale):
-            widget.setEnabled(usable and not self.bench.work.busy)
+        free = usable and not self.bench.work.busy
+        self.run.setEnabled(free)
+        self.model.setEnabled(free)
+        self.known.show_document(document, free)
+        self.candidates.show_document(document, self.bench.frame, free)
         shown = document is not None and document.classified and document.state.bundle is not None
         self.legend.setVisible(shown)
         self.chart.setVisible(shown)
@@ -78,7 +71,7 @@ class ClassifyPanel(Panel):
         if document is None:
             say(self.remarks, "")
             return
-        self._show_settings(document)
+        self.model.setCurrentIndex(self.model.findData(document.settings.model))
         say(self.remarks, _remarks(document))
         if shown:
             self._show_shares(document)
@@ -88,28 +81,19 @@ class ClassifyPanel(Panel):
         labelled = int((document.table.rows["label"] != "").sum())
         if not labelled:
             return "not counted yet"
-        source = "adapted model" if document.state.adaptation is not None else "base model"
+        source = "adapted model" if document.state.adapted is not None else "base model"
         return f"{labelled} of {len(document.table)} labelled, {source}"
 
-    def _show_settings(self, document: Document) -> None:
-        settings = document.settings
-        self.model.setCurrentIndex(self.model.findData(settings.model))
-        if not self.deposited.hasFocus():
-            self.deposited.setText(", ".join(map(str, settings.deposited)))
-        if not self.scale.hasFocus():
-            self.scale.setText("" if settings.scale is None else f"{settings.scale:g}")
-
     def _show_shares(self, document: Document) -> None:
-        from napari_atomicity.counting.ratios import class_ratios
         from napari_atomicity.palette import colours
         from napari_atomicity.ui.theme import plot_colours
 
         card = document.state.bundle.card
-        final = class_ratios(document.table, card)
+        final = document.ratios()
         known = colours(card.class_sizes, card.element)
         self.legend.show_shares(final, known)
         theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
-        self.chart.show_ratios(final, class_ratios(document.table, card, by="diameter"), known, theme)
+        self.chart.show_ratios(final, document.ratios(by="diameter"), known, theme)
 
     # ------------------------------------------------------------------ what a person does
 
@@ -145,21 +129,8 @@ class ClassifyPanel(Panel):
         if self.document is not None:
             self.document.choose(**values)
 
-    def _set_deposited(self) -> None:
-        # sizes may carry the element, of whichever model: 19, Pt55
-        parts = re.split(r"[\s,;]+", self.deposited.text().strip())
-        sizes = [re.fullmatch(r"[A-Za-z]{0,2}([0-9]+)", part) for part in parts if part]
-        if all(sizes):
-            self._choose(deposited=tuple(int(size[1]) for size in sizes if size))
-        else:
-            show_warning("Deposited sizes are whole numbers of atoms, separated by commas, for example 19, 55.")
-
-    def _set_scale(self) -> None:
-        text = self.scale.text().strip().replace(",", ".")
-        try:
-            self._choose(scale=float(text) if text else None)
-        except ValueError:
-            show_warning("The intensity of one atom is a number of counts·nm²; leave it empty if you do not know it.")
+    def _decide(self, frame: int, dominant: str) -> None:
+        actions.choose(self.bench, frame, dominant)
 
 
 class Legend(QWidget):
@@ -202,14 +173,20 @@ def _remarks(document: Document) -> str:
     """What a person must know about the labels."""
     rows = document.table.rows
     remarks = []
-    missing = int((rows["label"] == "").sum())
+    missing = set(rows["id"][rows["label"] == ""]) - _unreadable(document)
     if document.classified and missing:
-        remarks.append(f"{missing} placed or moved since then; count again to label them.")
-    calibration = document.state.classified.calibration if document.state.classified is not None else None
-    if document.classified and calibration is not None and calibration.ambiguous:
-        best = " or ".join(f"{c['dominant']} ({c['probability']:.0%})" for c in calibration.candidates[:2])
-        remarks.append(f"This image alone does not settle which: mostly {best}. Give the deposited sizes if known.")
+        remarks.append(f"{len(missing)} placed or moved since then; count again to label them.")
+    if document.classified and document.state.classified is not None:
+        remarks += pipeline.remarks(document.state.classified)
+    if document.classified and document.outdated:
+        remarks.append("The settings changed since then; count again to follow them.")
     not_counted = int(rows["flag"].isin(["border", "touching", "saturated"]).sum())
     if document.classified and not_counted:
         remarks.append(f"{not_counted} cut off, touching or saturated: labelled, but left out of the shares.")
     return "\n".join(remarks)
+
+
+def _unreadable(document: Document) -> set[int]:
+    """Ids of clusters that the last count saw and could not label: too little of them lies in the image."""
+    done = document.state.classified
+    return set() if done is None else set(done.table.rows["id"][done.table.rows["label"] == ""])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_atomicity.ui import actions
+from napari_atomicity.ui import actions, together
 from napari_atomicity.ui.bench import Bench, bench_of
 
 
@@ -31,6 +31,16 @@ def adapt(viewer: Any = None) -> None:
 def undo_adaptation(viewer: Any = None) -> None:
     """Back to the model as shipped."""
     actions.undo_adaptation(_bench(viewer))
+
+
+def calibrate_together(viewer: Any = None) -> None:
+    """Count the ticked images with one scale."""
+    together.calibrate(_bench(viewer))
+
+
+def use_for_session(viewer: Any = None) -> None:
+    """Label the ticked images with the adapted model of the one in hand."""
+    together.hand_on(_bench(viewer))
 
 
 def explain(viewer: Any = None) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
+import pandas as pd
 from psygnal import Signal
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Settings
+from napari_atomicity.pipeline import Detected, Settings
 from napari_atomicity.ui import edits
+from napari_atomicity.ui.adapted import Adapted
 
 _HISTORY: Final = 500
+#: fields of a state that belong to a count, as they are without one
+UNCOUNTED: Final = {"bundle": None, "classified": None, "offered": None, "adaptation": None, "settings": None}
+
+#: settings that decide the labels
+_COUNTING: Final = ("model", "adapt", "scale", "scale_sd", "deposited", "fractions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +33,21 @@ class State:
     bundle: Any = None
     #: result of the last classification (evidence, patches, calibration), None before it
     classified: Any = None
-    #: result of the adaptation that is in force, None without one
-    adaptation: Any = None
+    #: the same before a person chose among the candidates of undecided frames
+    offered: Any = None
+    #: the adaptation that is in force, or the last one that was refused; None without either
+    adaptation: Adapted | None = None
+    #: what the last classification was made with
+    settings: Settings | None = None
+    #: names of the images that calibrated each other in it
+    session: tuple[str, ...] = ()
+    #: what a person chose where a frame could not decide: frame and dominant class
+    choices: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def adapted(self) -> Adapted | None:
+        """The adaptation that is in force."""
+        return self.adaptation if self.adaptation is not None and self.adaptation.accepted else None
 
 
 class Document:
@@ -52,8 +72,10 @@ class Document:
         self.attribution: Any = None
         self.messages: tuple[str, ...] = micrograph.warnings
         self.detected = False
-        #: why the last adaptation was not taken; empty where it was, or none was tried
-        self.refused_adaptation = ""
+        #: instrument profile that the known scale comes from
+        self.profile: Any = None
+        #: whether it belongs to the session of images taken under the same settings
+        self.ticked = False
 
     # ------------------------------------------------------------------ reading it
 
@@ -77,7 +99,24 @@ class Document:
         """Whether any cluster carries a prediction."""
         return bool((self.table.rows["label"] != "").any())
 
+    def ratios(self, by: Literal["final", "diameter"] = "final") -> pd.DataFrame:
+        """Share of each class with its interval; only for a document that is classified."""
+        from napari_atomicity.counting.ratios import class_ratios
+
+        calibrations = self.state.classified.calibrations if self.state.classified is not None else {}
+        return class_ratios(self.table, self.state.bundle.card, by, calibrations)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether other settings were chosen since the labels were given."""
+        used = self.state.settings
+        return used is not None and any(getattr(used, name) != getattr(self.settings, name) for name in _COUNTING)
+
     # ------------------------------------------------------------------ changing it
+
+    def searched(self, found: Detected) -> None:
+        """Clusters were searched; what was odd is to be told."""
+        self.messages, self.detected = (*self.micrograph.warnings, *found.messages), True
 
     def commit(self, name: str, table: ClusterTable | None = None, **changes: Any) -> None:
         """One step of the history called `name`: a new table, and new values for other fields of `State`."""
@@ -92,10 +131,11 @@ class Document:
         """`commit` a table that was computed from `before`; what a person did meanwhile goes on top of it."""
         self.commit(name, self._kept(table, before), **changes)
 
-    def amend(self, table: ClusterTable) -> None:
-        """A table that completes the last step (a measurement that came later) without a step of its own."""
+    def amend(self, table: ClusterTable | None = None, **changes: Any) -> None:
+        """What completes the last step (a measurement that came later) without a step of its own."""
         name, state = self._states[self._now]
-        self._states[self._now] = (name, replace(state, table=table))
+        state = replace(state, table=self.table if table is None else table, **changes)
+        self._states[self._now] = (name, state)
         self._arrive()
 
     def calibrate(self, pixel_size_nm: float) -> None:
@@ -105,7 +145,7 @@ class Document:
         if old == micrograph.pixel_size_nm:
             return
         table = edits.rescale(self.table, old, pixel_size_nm)
-        self.commit("Set the pixel size", table, micrograph=micrograph, bundle=None, classified=None, adaptation=None)
+        self.commit("Set the pixel size", table, micrograph=micrograph, **UNCOUNTED)
         self.state_changed.emit()
         unmeasured = self.table.ids[self.table.rows["diameter_nm"].isna().to_numpy()]
         if len(unmeasured):
@@ -120,7 +160,7 @@ class Document:
     def replace_pixels(self, micrograph: Micrograph) -> None:
         """Other pixels under the same table: positions and annotations stay, predictions go."""
         table = self.table.without_predictions()
-        self.commit("Other pixels", table, micrograph=micrograph, bundle=None, classified=None, adaptation=None)
+        self.commit("Other pixels", table, micrograph=micrograph, **UNCOUNTED)
         self.state_changed.emit()
 
     def drop(self) -> None:
@@ -154,6 +194,18 @@ class Document:
             self.settings = settings
             self.state_changed.emit()
 
+    def know_scale(self, scale: float | None, scale_sd: float = Settings.scale_sd, profile: Any = None) -> None:
+        """Integrated intensity of one atom that is known beforehand, and the instrument profile it comes from."""
+        self.choose(scale=scale, scale_sd=scale_sd)
+        self.profile = profile
+        self.state_changed.emit()
+
+    def tick(self, ticked: bool) -> None:
+        """Whether it belongs to the session."""
+        if ticked != self.ticked:
+            self.ticked = ticked
+            self.state_changed.emit()
+
     # ------------------------------------------------------------------ history
 
     @property
@@ -180,15 +232,13 @@ class Document:
         self._go(self._now + 1)
 
     def undo_adaptation(self) -> None:
-        """Back to the state before the adaptation in force, keeping what a person did since then."""
-        if self.state.adaptation is None:
+        """Back to the labels of the model before the adaptation in force, keeping what a person did since then."""
+        adapted = self.state.adapted
+        if adapted is None or adapted.after is None:
             return
-        at = self._now
-        while self._states[at - 1][1].adaptation is self.state.adaptation:
-            at -= 1
-        base, adapted = self._states[at - 1][1], self._states[at][1]
-        table = self._kept(base.table, adapted.table)
-        self.commit("Undo the adaptation", table, bundle=base.bundle, classified=base.classified, adaptation=None)
+        table = self._kept(adapted.before.table, adapted.after.table)
+        base = {"bundle": adapted.base, "classified": adapted.before, "offered": adapted.offered}
+        self.commit("Undo the adaptation", table, adaptation=None, **base)
 
     def _kept(self, result: ClusterTable, before: ClusterTable) -> ClusterTable:
         return edits.carry_over(result, before, self.table, self.micrograph.pixel_size_nm)

@@ -1,4 +1,4 @@
-"""Step 5: heat maps that show what the model looked at."""
+"""Step 6: heat maps that show what the model looked at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 6: take the numbers along."""
+"""Step 7: take the numbers along."""
 
 from __future__ import annotations
 
@@ -82,6 +82,14 @@ def facts(state: State, settings: Settings) -> dict[str, Any]:
         return {"image": describe_image(state.micrograph), "parameters": asdict(settings), "versions": versions()}
     adaptation = state.adaptation.adaptation if state.adaptation is not None else None
     calibrations = state.classified.calibrations if state.classified is not None else {}
-    analysis = Analysis(state.micrograph, state.table, settings, state.bundle, calibrations, adaptation)
+    analysis = Analysis(
+        state.micrograph,
+        state.table,
+        state.settings or settings,
+        state.bundle,
+        calibrations,
+        adaptation,
+        session=state.session,
+    )
     report = analysis.report()
     return {name: report[name] for name in ("image", "parameters", "versions", "model")}

@@ -67,7 +67,7 @@ class ClusterLayer:
         if self.points is not None and self.points in viewer.layers:
             return self.points
         points = Points(
-            _positions(self.document, image.ndim),
+            positions(self.document, image.ndim),
             ndim=image.ndim,
             name=f"{image.name} clusters",
             opacity=1.0,
@@ -75,7 +75,7 @@ class ClusterLayer:
             border_width_is_relative=True,
             canvas_size_limits=(7, 10000),
             visible=False,
-            **_geometry(image),
+            **geometry(image),
         )
         self._write(points)
         points.events.data.connect(self._on_data)
@@ -95,12 +95,12 @@ class ClusterLayer:
     def _write(self, points: Points) -> None:
         """Positions, features and looks together, in this one place: nothing can come apart."""
         table = self.document.table
-        positions = _positions(self.document, points.ndim)
-        if not np.array_equal(points.data, positions):
+        places = positions(self.document, points.ndim)
+        if not np.array_equal(points.data, places):
             # indices of the old rows mean nothing for the new ones
             points.selected_data.clear()
             with points.events.data.blocker():
-                points.data = positions
+                points.data = places
         points.features = table.rows.copy()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
@@ -109,7 +109,7 @@ class ClusterLayer:
         sizes = table.class_sizes or _USUAL_SIZES
         ring = ring_colours(table, sizes)
         annotated = (table.rows["annotation"] != "").to_numpy()
-        points.size = _diameters_px(self.document)
+        points.size = diameters_px(self.document)
         points.symbol = np.where(annotated, "square", "disc")
         points.border_width = np.where((table.rows["flag"] == "ok").to_numpy(), _RING, _RING / 2)
         points.border_color = ring
@@ -131,7 +131,7 @@ class ClusterLayer:
     def _follow_image(self) -> None:
         image = self._image()
         if self.points is not None and image is not None:
-            for name, value in _geometry(image).items():
+            for name, value in geometry(image).items():
                 setattr(self.points, name, value)
 
     # ------------------------------------------------------------------ layer → table
@@ -153,7 +153,7 @@ class ClusterLayer:
         places = _places(self.points.data)
         names = self.points.features["id"].to_numpy() if "id" in self.points.features else np.full(len(places), -1)
         added, moved, deleted = compare(
-            places, names, _places(_positions(document, self.points.ndim)), document.table.ids
+            places, names, _places(positions(document, self.points.ndim)), document.table.ids
         )
         if not (len(added) or moved or deleted):
             return
@@ -222,12 +222,14 @@ def compare(
     return np.array(added, dtype=np.int64), moved, sorted(missing)
 
 
-def _geometry(image: Image) -> dict[str, Any]:
+def geometry(image: Image) -> dict[str, Any]:
+    """Register of a layer of the same dimensions with the image."""
     names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     return {name: getattr(image, name) for name in names}
 
 
-def _positions(document: Document, ndim: int) -> npt.NDArray[np.float64]:
+def positions(document: Document, ndim: int) -> npt.NDArray[np.float64]:
+    """(n, ndim) centres of the clusters in data coordinates of the image."""
     table = document.table
     if ndim == 2:
         return table.centres_px.copy()
@@ -242,7 +244,7 @@ def _places(positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.column_stack([np.round(positions[:, -3]), positions[:, -2:]])
 
 
-def _diameters_px(document: Document) -> npt.NDArray[np.float64]:
+def diameters_px(document: Document) -> npt.NDArray[np.float64]:
     """Outer diameter of the rings in pixels: the cluster's own diameter stays visible inside."""
     pixel = document.micrograph.pixel_size_nm
     usual = _UNMEASURED_PX if pixel is None else _UNMEASURED_NM / pixel

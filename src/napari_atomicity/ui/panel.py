@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -37,13 +39,14 @@ class Panel(QWidget):
     def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
         super().__init__()
         self.bench = bench_of(viewer)
-        self.page = QVBoxLayout(self)
+        self.page = QVBoxLayout(self if inside else None)
         self.page.setContentsMargins(8, 4 if inside else 10, 8, 8)
         self.page.setSpacing(6)
+        if not inside:
+            self._stand_alone(viewer)
         self.build()
         if not inside:
             self.page.addStretch(1)
-            self.page.addWidget(Strip(viewer))
         self._due = later(self, 20, self.show_now)
         self.bench.changed.connect(self._on_changed)
         self.show_now()
@@ -64,6 +67,15 @@ class Panel(QWidget):
     def status(self, document: Document) -> str:
         """How far this step is, in a few plain words."""
         raise NotImplementedError
+
+    def _stand_alone(self, viewer: napari.viewer.Viewer) -> None:
+        """The page in a window of its own scrolls above the strip."""
+        self._inner = QWidget()
+        self._inner.setLayout(self.page)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolling(self._inner), 1)
+        outer.addWidget(Strip(viewer))
 
     def show_now(self) -> None:
         """Show the document in hand at once."""
@@ -103,6 +115,33 @@ class Panel(QWidget):
         label.hide()
         self.page.addWidget(label)
         return label
+
+
+def scrolling(inner: QWidget) -> QScrollArea:
+    """A frame in which `inner` scrolls up and down and is never cut off at the side."""
+    scroll = _Scroll()
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setWidget(inner)
+    return scroll
+
+
+class _Scroll(QScrollArea):
+    def minimumSizeHint(self) -> QSize:
+        """As wide as what it holds."""
+        inner, bar = self.widget(), self.verticalScrollBar()
+        width = 0 if inner is None else inner.minimumSizeHint().width()
+        return QSize(width + (0 if bar is None else bar.sizeHint().width()) + 2, 80)
+
+    def sizeHint(self) -> QSize:
+        """As tall as what it holds, texts wrapped."""
+        inner, hint = self.widget(), self.minimumSizeHint()
+        if inner is None:
+            return hint
+        wide = inner.minimumSizeHint().width()
+        tall = inner.heightForWidth(wide) if inner.hasHeightForWidth() else inner.sizeHint().height()
+        return hint.expandedTo(QSize(0, tall))
 
 
 def say(label: QLabel, text: str) -> None:

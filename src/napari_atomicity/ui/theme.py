@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -24,17 +24,22 @@ def rgb(colour: str) -> tuple[float, float, float]:
 
 def ring_colours(table: ClusterTable, class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
     """(n, 4) RGBA of the rings: hue says the label, opacity how sure the model is; a person's label is opaque."""
-    by_size = {size: rgb(colour) for size, colour in size_colours(class_sizes).items()}
-    out = np.ones((len(table), 4), dtype=np.float32)
+    out = label_colours(table.final_labels, class_sizes)
     if not len(table):
         return out
-    out[:, :3] = [_label_colour(str(label), by_size) for label in table.final_labels]
     chance = 1 / max(len(table.class_sizes), 2)
     confidence = table.rows["confidence"].to_numpy(dtype=float)
     opacity = 0.35 + 0.65 * np.clip((confidence - chance) / (1 - chance), 0, 1)
     annotated = (table.rows["annotation"] != "").to_numpy()
     out[:, 3] = np.where(annotated | ~np.isfinite(opacity), 1.0, opacity)
     return out
+
+
+def label_colours(labels: Iterable[object], class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
+    """(n, 4) opaque RGBA of labels."""
+    by_size = {size: rgb(colour) for size, colour in size_colours(class_sizes).items()}
+    found = [(*_label_colour(str(label), by_size), 1.0) for label in labels]
+    return np.array(found, dtype=np.float32).reshape(-1, 4)
 
 
 def _label_colour(label: str, by_size: dict[int, tuple[float, float, float]]) -> tuple[float, float, float]:

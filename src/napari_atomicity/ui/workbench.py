@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
 from napari_atomicity.ui import actions
@@ -17,14 +17,23 @@ from napari_atomicity.ui.detect import DetectPanel
 from napari_atomicity.ui.explain import ExplainPanel
 from napari_atomicity.ui.export import ExportPanel
 from napari_atomicity.ui.load import LoadPanel
-from napari_atomicity.ui.panel import Panel, Strip, button, later
+from napari_atomicity.ui.panel import Panel, Strip, button, later, scrolling
+from napari_atomicity.ui.session import SessionPanel
 
 if TYPE_CHECKING:
     import napari
 
     from napari_atomicity.ui.document import Document
 
-PANELS: tuple[type[Panel], ...] = (LoadPanel, DetectPanel, ClassifyPanel, AdaptPanel, ExplainPanel, ExportPanel)
+PANELS: tuple[type[Panel], ...] = (
+    LoadPanel,
+    DetectPanel,
+    ClassifyPanel,
+    SessionPanel,
+    AdaptPanel,
+    ExplainPanel,
+    ExportPanel,
+)
 
 
 class Step(QWidget):
@@ -94,18 +103,12 @@ class Workbench(QWidget):
         for step in self.steps:
             column.addWidget(step)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inner)
         page = QVBoxLayout(self)
         page.setContentsMargins(4, 4, 4, 4)
         page.addWidget(self.analyse)
-        page.addWidget(scroll, 1)
+        page.addWidget(scrolling(inner), 1)
         page.addWidget(Strip(viewer))
-        bar = scroll.verticalScrollBar()
-        self.setMinimumWidth(max(420, inner.minimumSizeHint().width() + (bar.sizeHint().width() if bar else 0) + 12))
+        self.setMinimumWidth(420)
         self._due = later(self, 20, self.show_now)
         self.bench.changed.connect(self._on_changed)
         self.bench.active_changed.connect(self._on_active)
@@ -115,7 +118,7 @@ class Workbench(QWidget):
         """Show the states of all steps, and open what comes next."""
         document = self.bench.document
         self.analyse.setEnabled(document is not None and not self.bench.work.busy and not document.micrograph.refusal)
-        for step, opened in zip(self.steps, _wanted(document), strict=True):
+        for step, opened in zip(self.steps, _wanted(document, len(self.bench.places)), strict=True):
             step.say(step.panel.status(document) if document is not None else "")
             if not step.by_hand and step.head.isChecked() != opened:
                 step.open(opened)
@@ -135,12 +138,10 @@ class Workbench(QWidget):
         return hint
 
 
-def _wanted(document: Document | None) -> tuple[bool, ...]:
+def _wanted(document: Document | None, images: int) -> tuple[bool, ...]:
     """Which steps are open at this point of the work: the ones at hand."""
-    if document is None or document.micrograph.pixel_size_nm is None:
-        return (True, False, False, False, False, False)
-    if not len(document.table):
-        return (True, True, False, False, False, False)
-    if not document.classified:
-        return (False, True, True, False, False, False)
-    return (False, False, True, True, True, False)
+    calibrated = document is not None and document.micrograph.pixel_size_nm is not None
+    found = calibrated and document is not None and len(document.table) > 0
+    counted = found and document is not None and document.classified
+    session = images > 1
+    return (not found, calibrated and not counted, found, session, counted, counted, False)

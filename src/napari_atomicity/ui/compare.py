@@ -1,0 +1,117 @@
+"""Before and after an adaptation: labels, shares, anchors and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any, Final
+
+import pandas as pd
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_atomicity.ui.adapted import Adapted, anchor_groups, score_lines
+from napari_atomicity.ui.chart import RatioChart
+from napari_atomicity.ui.panel import say
+
+_SHARES: Final = ("class", "before (95 %)", "after (95 %)")
+_SCORES: Final = ("", "before", "after")
+_SCORES_TIP: Final = (
+    "On clusters that the model was not tuned on. Silhouette: how far apart the classes lie in the model's features, "
+    "from -1 (mixed) to 1 (apart)."
+)
+_ANCHORS: Final = ("learnt from", "class", "tuned + held", "diameter in nm")
+
+
+class Comparison(QWidget):
+    """What an adaptation changed and why, or why there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(6)
+        self.headline = _text()
+        self.headline.setStyleSheet("font-weight: bold;")
+        self.reason = _text()
+        self.chart = RatioChart("after", "before", hollow_first=True)
+        self.shares = _text("Share of each class with its 95 % interval")
+        self.scores = _text(_SCORES_TIP)
+        self.anchors = _text(
+            "Clusters that the model was tuned on, those held back to judge it, and their range of diameters"
+        )
+        for widget in (self.headline, self.reason, self.chart, self.shares, self.scores, self.anchors):
+            page.addWidget(widget)
+
+    def show_adapted(self, adapted: Adapted | None, colours: dict[str, str], theme: dict[str, str]) -> None:
+        """Show an adaptation, accepted or not; nothing where there is none."""
+        self.setVisible(adapted is not None)
+        if adapted is None:
+            return
+        say(self.headline, adapted.headline)
+        say(self.reason, adapted.adaptation.reason)
+        self.chart.setVisible(adapted.after is not None)
+        say(self.shares, "")
+        if adapted.after is not None:
+            before, after = (_ratios(adapted, each) for each in (adapted.before, adapted.after))
+            self.chart.show_ratios(after, before, colours, theme)
+            say(self.shares, _table(_SHARES, _share_rows(before, after)))
+        say(self.scores, _table(_SCORES, score_lines(adapted.adaptation)))
+        say(self.anchors, _table(_ANCHORS, _anchor_rows(adapted)))
+
+
+def _ratios(adapted: Adapted, classified: Any) -> pd.DataFrame:
+    from napari_atomicity.counting.ratios import class_ratios
+
+    return class_ratios(classified.table, adapted.base.card, calibrations=classified.calibrations)
+
+
+def _share_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[str, str, str]]:
+    was = before.set_index("label").reindex(after["label"]).reset_index()
+    pairs = zip(was.to_dict("records"), after.to_dict("records"), strict=True)
+    return [(str(new["label"]), _interval(old), _interval(new)) for old, new in pairs if _seen(old) or _seen(new)]
+
+
+def _seen(share: dict[Any, Any]) -> bool:
+    return bool(share["fraction"] > 0)
+
+
+def _interval(share: dict[Any, Any]) -> str:
+    if pd.isna(share["fraction"]):
+        return "–"
+    return f"{share['fraction']:.1%} ({100 * share['low']:.1f} to {100 * share['high']:.1f})"
+
+
+def _anchor_rows(adapted: Adapted) -> list[tuple[str, ...]]:
+    """By source and class; of all images where the adaptation rests on several."""
+    return [
+        (
+            group["source"],
+            group["label"],
+            f"{group['tuned']} + {group['held']}",
+            f"{group['low_nm']:.2f} to {group['high_nm']:.2f}",
+        )
+        for group in anchor_groups(adapted.adaptation.anchors)
+    ]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Qt's own HTML; empty where there are no rows."""
+    if not rows:
+        return ""
+    head = "".join(_cell("th", i, text) for i, text in enumerate(headings))
+    body = "".join(f"<tr>{''.join(_cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in rows)
+    return f"<table cellspacing='0' cellpadding='2' width='100%'><tr>{head}</tr>{body}</table>"
+
+
+def _cell(tag: str, column: int, text: str) -> str:
+    whole = escape(text).replace(" ", "&nbsp;")  # a cell is one line
+    return f"<{tag} align='{'right' if column else 'left'}'>{whole}</{tag}>"
+
+
+def _text(tip: str = "") -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setToolTip(tip)
+    return label

@@ -1,0 +1,168 @@
+"""What a person knows: candidates to choose from, deposited shares, instrument profiles."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import Settings
+from napari_atomicity.ui.known import deposited_text, read_deposited
+
+CANDIDATES = (
+    {"dominant": "Pt41", "probability": 0.62, "scale": 100.0},
+    {"dominant": "Pt55", "probability": 0.31, "scale": 75.0},
+)
+
+
+@pytest.fixture
+def found(desk: Any, micrograph: Any, model_path: Path) -> Any:
+    desk.show(micrograph)
+    desk.document.choose(model=str(model_path))
+    desk.click(desk.panel("Find clusters").search)
+    return desk
+
+
+@pytest.fixture
+def undecided(found: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A count that cannot decide; a choice labels everything with the chosen class, as a stand-in."""
+    from napari_atomicity import pipeline
+
+    whole = pipeline.classify_session_steps
+
+    def unsure(*arguments: Any) -> Any:
+        done = yield from whole(*arguments)
+        fits = {0: dataclasses.replace(done[0].calibrations[0], ambiguous=True, candidates=CANDIDATES)}
+        return [dataclasses.replace(done[0], calibrations=fits)]
+
+    def choose(classified: Any, frame: int, dominant: str, bundle: Any) -> Any:
+        fit = dataclasses.replace(classified.calibrations[frame], ambiguous=False, candidates=CANDIDATES[:1])
+        table = classified.table.with_columns(label=[dominant] * len(classified.table))
+        return dataclasses.replace(classified, table=table, calibrations={frame: fit})
+
+    monkeypatch.setattr(pipeline, "classify_session_steps", unsure)
+    monkeypatch.setattr(pipeline, "choose", choose)
+    found.count = found.panel("Count atoms")
+    found.click(found.count.run)
+    return found
+
+
+def offered(desk: Any) -> dict[str, bool]:
+    return {button.text(): button.isChecked() for button in desk.count.candidates.buttons}
+
+
+def test_candidates_are_offered_and_none_is_chosen_for_the_person(undecided: Any) -> None:
+    desk = undecided
+    assert desk.count.candidates.isVisible()
+    assert offered(desk) == {"mostly Pt41  (62%)": False, "mostly Pt55  (31%)": False, "leave it open": True}
+    assert "62%" in desk.count.remarks.text() and "Pt55" in desk.count.remarks.text()
+
+
+def test_a_choice_is_a_step_that_survives_and_can_be_undone(undecided: Any) -> None:
+    desk, document = undecided, undecided.document
+    open_labels = document.table.rows["label"].tolist()
+    document.annotate([int(document.table.ids[0])], "Pt70")
+    desk.click(desk.count.candidates.buttons[1])
+    assert document.history[-1] == "Choose mostly Pt55"
+    assert set(document.table.rows["label"]) == {"Pt55"} and document.table.final_labels[0] == "Pt70"
+    assert "cannot decide" not in desk.count.remarks.text()
+    again = desk.panel("Atomicity").steps[2].panel
+    desk.count = again
+    assert offered(desk)["mostly Pt55  (31%)"]
+    # a person's word holds for the next count too
+    desk.click(again.run)
+    assert set(document.table.rows["label"]) == {"Pt55"} and offered(desk)["mostly Pt55  (31%)"]
+    desk.click(again.candidates.buttons[0])
+    assert set(document.table.rows["label"]) == {"Pt41"}
+    document.undo()
+    desk.idle()
+    assert set(document.table.rows["label"]) == {"Pt55"} and offered(desk)["mostly Pt55  (31%)"]
+    desk.click(again.candidates.buttons[2])
+    assert document.history[-1] == "Leave the candidates open"
+    assert document.table.rows["label"].tolist() == open_labels and offered(desk)["leave it open"]
+    assert document.table.final_labels[0] == "Pt70"
+
+
+def test_a_new_search_takes_the_question_away(undecided: Any) -> None:
+    undecided.click(undecided.panel("Find clusters").search)
+    assert not undecided.count.candidates.isVisible()
+    undecided.document.undo()
+    undecided.idle()
+    assert undecided.count.candidates.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("text", "deposited", "fractions"),
+    [
+        ("", (), ()),
+        ("19", (19,), ()),
+        ("19, Pt55;70", (19, 55, 70), ()),
+        ("19:0.7, 55 : 0.3", (19, 55), (0.7, 0.3)),
+        ("Pt19:70% Pt55:30%", (19, 55), (70.0, 30.0)),
+    ],
+)
+def test_deposited_sizes_as_a_person_types_them(text: str, deposited: Any, fractions: Any) -> None:
+    found = read_deposited(text)
+    assert found == {"deposited": deposited, "fractions": fractions}
+    assert read_deposited(deposited_text(Settings(**found))) == found
+
+
+@pytest.mark.parametrize("text", ["nineteen", "19:0.7, 55", "19:", "19:a", "19.5", "19:0..7"])
+def test_other_words_about_deposited_sizes_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"19:0\.7, 55:0\.3"):
+        read_deposited(text)
+
+
+def test_settings_that_changed_since_the_count_are_told(found: Any) -> None:
+    count = found.panel("Count atoms")
+    found.click(count.run)
+    assert "count again" not in count.remarks.text()
+    count.known.deposited.setText("19:0.5, 30:0.6")
+    count.known.deposited.editingFinished.emit()
+    assert "add up" in found.notes[-1] and found.document.settings.deposited == ()
+    count.known.deposited.setText("19:0.5, 30:0.5")
+    count.known.deposited.editingFinished.emit()
+    found.idle()
+    assert "settings changed" in count.remarks.text()
+    found.click(count.run)
+    assert "settings changed" not in count.remarks.text()
+    labels = set(found.document.table.rows["label"])
+    assert labels <= {"Pt19", "Pt30", "other", ""}
+
+
+def test_an_instrument_profile_is_saved_loaded_and_forgotten(
+    found: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, micrograph: Any
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_atomicity.counting.profile import load_profile
+
+    count, path = found.panel("Count atoms"), tmp_path / "titan.json"
+    known = count.known
+    assert not known.save.isEnabled() and known.profile.text() == "none"
+    found.click(count.run)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path.with_suffix("")), ""))
+    found.click(known.save)
+    profile = load_profile(path)
+    assert profile.scale == pytest.approx(found.document.state.classified.calibration.scale, rel=0.01)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(path), ""))
+    found.show(dataclasses.replace(micrograph, name="next"))
+    found.click(known.load)
+    settings = found.document.settings
+    assert (settings.scale, settings.scale_sd) == (pytest.approx(profile.scale), pytest.approx(profile.scale_sd))
+    assert known.profile.text() == "titan" and known.scale.text() == f"{profile.scale:g}"
+    found.click(known.forget)
+    assert found.document.settings == dataclasses.replace(settings, scale=None, scale_sd=Settings().scale_sd)
+    assert known.profile.text() == "none" and not known.forget.isVisible()
+    # another scale by hand is no longer the profile's
+    found.click(known.load)
+    known.scale.setText("123")
+    known.scale.editingFinished.emit()
+    found.idle()
+    assert known.profile.text() == "none" and found.document.settings.scale == 123
+    path.write_text("{")
+    found.click(known.load)
+    assert found.document.settings.scale == 123 and "titan" in found.notes[-1]
