@@ -272,6 +272,8 @@ def test_clusters_of_none_of_the_sizes_are_told(undecided):
     strange = done.table.with_columns(flag=["outside"] * len(done.table), label=["other"] * len(done.table))
     (sentence,) = remarks(replace(done, table=strange, calibrations={}))
     assert sentence.startswith(f"{len(strange)} of {len(strange)} clusters look like none of the sizes")
+    # what does not fit explains that already
+    assert remarks(replace(done, table=strange))[1:] == ("It does not fit.",)
 
 
 def test_the_report_tells_a_calibration_in_full(undecided, micrograph):

@@ -421,16 +421,22 @@ def remarks(classified: Classified) -> tuple[str, ...]:
             said.append(f"{where}{_undecided(calibration)}")
         if calibration.misfit:
             said.append(f"{where}{calibration.misfit}")
-    rows = classified.table.rows
-    sized = int(rows["flag"].isin(["ok", "outside"]).sum())
-    strange = int((rows["flag"] == "outside").sum())
-    if strange > max(_FEW, sized / 2):
-        classes = ", ".join(str(size) for size in classified.table.class_sizes)
-        said.append(
-            f"{strange} of {sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
-            "check the pixel size, or use a model of other sizes."
-        )
+    if not any(calibration.misfit for calibration in classified.calibrations.values()):
+        said += _strange(classified.table)
     return tuple(said)
+
+
+def _strange(table: ClusterTable) -> list[str]:
+    """A sentence where most clusters are none of the classes."""
+    sized = int(table.rows["flag"].isin(["ok", "outside"]).sum())
+    strange = int((table.rows["flag"] == "outside").sum())
+    if strange <= max(_FEW, sized / 2):
+        return []
+    classes = ", ".join(str(size) for size in table.class_sizes)
+    return [
+        f"{strange} of {sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
+        "check the pixel size, or use a model of other sizes."
+    ]
 
 
 def _undecided(calibration: Calibration) -> str:
