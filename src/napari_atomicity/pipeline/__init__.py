@@ -1,0 +1,43 @@
+"""The whole chain, from a micrograph to its table of counted clusters: the one place that puts it together.
+
+The window and the command line both call these functions, so that the same input and settings give the same table.
+"""
+
+from napari_atomicity.pipeline.chain import Analysis, analyse, analyse_steps, detect
+from napari_atomicity.pipeline.counting import (
+    Classified,
+    adapt_steps,
+    adapted,
+    choose,
+    classify_session_steps,
+    classify_steps,
+    patches_steps,
+    remarks,
+)
+from napari_atomicity.pipeline.explaining import Explained, explain_steps
+from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
+from napari_atomicity.pipeline.settings import Adapt, Settings, Source
+
+__all__ = [
+    "SAME_CLUSTER_NM",
+    "Adapt",
+    "Analysis",
+    "Classified",
+    "Detected",
+    "Explained",
+    "Settings",
+    "Source",
+    "adapt_steps",
+    "adapted",
+    "analyse",
+    "analyse_steps",
+    "choose",
+    "classify_session_steps",
+    "classify_steps",
+    "detect",
+    "detect_steps",
+    "explain_steps",
+    "measure_steps",
+    "patches_steps",
+    "remarks",
+]

@@ -1,0 +1,131 @@
+"""From a micrograph to the places and measurements of its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.errors import InputError
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline.settings import Settings
+from napari_atomicity.progress import Progress, Steps
+
+if TYPE_CHECKING:
+    from napari_atomicity.detection import Measurement
+
+#: a cluster found again within this distance of its old centre is the same cluster
+SAME_CLUSTER_NM: Final = 0.5
+_PREDICTED: Final = ("label", "confidence", "n_atoms", "n_atoms_sd", "source")
+
+
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """Clusters as found: positions and measurements, and sentences about what was odd."""
+
+    table: ClusterTable
+    messages: tuple[str, ...] = ()
+
+
+def detect_steps(
+    micrograph: Micrograph,
+    settings: Settings,
+    previous: ClusterTable | None = None,
+    frames: Iterable[int] | None = None,
+) -> Steps[Detected]:
+    """Find and measure the clusters of a micrograph.
+
+    Parameters
+    ----------
+    micrograph
+        Must be calibrated.
+    previous
+        The table so far: identities, annotations, hand-placed centres and deletions carry over, predictions do not.
+    frames
+        Which frames of a stack; all where None.
+
+    Raises
+    ------
+    InputError
+        For a micrograph that cannot be counted or has no pixel size.
+    """
+    from napari_atomicity.detection import detect
+
+    if micrograph.refusal:
+        raise InputError(micrograph.refusal)
+    pixel_size_nm = micrograph.calibrated_pixel_size_nm
+    chosen = range(micrograph.n_frames) if frames is None else sorted(set(frames))
+    tables: list[pd.DataFrame] = []
+    messages: list[str] = []
+    refused: list[str] = []
+    for done, index in enumerate(chosen):
+        yield Progress(done, len(chosen), "Finding clusters")
+        image = micrograph.frame(index)
+        where = f"Frame {index}: " if micrograph.n_frames > 1 else ""
+        found = detect(image, pixel_size_nm, settings.sensitivity)
+        blocking = [finding.message for finding in found.findings if finding.blocking]
+        if blocking:
+            refused.append(f"{where}{blocking[0]}")
+            continue
+        messages += [f"{where}{sentence}" for sentence in found.messages]
+        measured = _measured(found.clusters, pixel_size_nm)
+        tables.append(pd.DataFrame({**measured, "frame": np.full(len(found.clusters.y_px), index)}))
+    if refused and not tables:
+        raise InputError(refused[0])
+    table = _numbered(tables)
+    if previous is not None:
+        others = previous.rows[~previous.rows["frame"].isin(list(chosen))]
+        found_now = replace(previous, rows=others.reset_index(drop=True)).without_predictions().rows
+        table = previous.redetected(_numbered([table.rows, found_now]), SAME_CLUSTER_NM / pixel_size_nm)
+    return Detected(table, (*refused, *dict.fromkeys(messages)))
+
+
+def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int]) -> Steps[ClusterTable]:
+    """Measure the clusters `ids` anew where they are now, after a person placed or moved them.
+
+    Their predictions are reset: they belonged to the old measurement. Everything a person entered stays.
+    """
+    from napari_atomicity.detection import measure_at
+
+    pixel_size_nm = micrograph.calibrated_pixel_size_nm
+    rows = table.rows.copy()
+    mine = rows["id"].isin(list(ids)).to_numpy()
+    frames = np.unique(rows["frame"].to_numpy()[mine])
+    for done, index in enumerate(frames):
+        yield Progress(done, len(frames), "Measuring")
+        here = mine & (rows["frame"] == index).to_numpy()
+        y, x = rows.loc[here, ["y_px", "x_px"]].to_numpy(dtype=np.float64).T
+        values = _measured(measure_at(micrograph.frame(int(index)), pixel_size_nm, y, x), pixel_size_nm)
+        for name, column in values.items():
+            rows.loc[here, name] = column
+    computed = [name for name in rows.columns if name.startswith("p_") or name in _PREDICTED]
+    neutral = ClusterTable.from_columns({"id": rows["id"]}, table.class_sizes).rows
+    rows.loc[mine, computed] = neutral.loc[mine, computed]
+    return replace(table, rows=rows)
+
+
+def _measured(clusters: Measurement, pixel_size_nm: float) -> dict[str, npt.NDArray[Any]]:
+    """The columns of the table that a measurement fills."""
+    return {
+        "y_px": clusters.y_px,
+        "x_px": clusters.x_px,
+        "y_nm": clusters.y_px * pixel_size_nm,
+        "x_nm": clusters.x_px * pixel_size_nm,
+        "diameter_nm": clusters.diameter_nm,
+        "intensity": clusters.intensity,
+        "flag": np.asarray(clusters.flag, dtype=object),
+    }
+
+
+def _numbered(parts: Sequence[pd.DataFrame]) -> ClusterTable:
+    """One table of the parts' clusters, with ids from 0."""
+    full = [part for part in parts if len(part)]
+    if not full:
+        return ClusterTable.empty()
+    rows = pd.concat(full, ignore_index=True)
+    return ClusterTable.from_columns({name: rows[name] for name in rows.columns if name != "id"})

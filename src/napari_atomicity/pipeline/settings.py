@@ -1,0 +1,91 @@
+"""What a person may choose; everything that decides a table besides the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from napari_atomicity.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.calibrate import Known
+
+Adapt = Literal["auto", "off", "diameter"]
+Source = Literal["calibrated", "diameter", "annotations"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person may choose; everything that decides a table besides the image.
+
+    Attributes
+    ----------
+    sensitivity
+        0 (only clear clusters) to 1 (faint ones too).
+    model
+        Name of a model that comes with the package (``dual``, ``single``), or path of one.
+    adapt
+        ``auto``: calibrate intensity and class shares from the image's own clusters, then fine-tune the model to them
+        where that helps; ``diameter``: fine-tune on clusters of clearly separated diameters, and label by shape alone
+        unless scale or deposited sizes are given; ``off``: neither.
+    scale, scale_sd
+        Integrated intensity of one atom in this image in counts·nm², where it is known, and its relative standard
+        deviation.
+    deposited
+        Sizes (atoms) that were deposited, where they are known.
+    fractions
+        Share of each deposited size, in the order of `deposited`, where they are known; in all 1, or 100 (per cent).
+    anchors
+        What the fine-tuning may rest on, any mix; that of `adapt` where empty.
+    seed
+        Seed of whatever is random (fine-tuning).
+    """
+
+    sensitivity: float = 0.5
+    model: str = "dual"
+    adapt: Adapt = "auto"
+    scale: float | None = None
+    scale_sd: float = 0.02
+    deposited: tuple[int, ...] = ()
+    fractions: tuple[float, ...] = ()
+    anchors: tuple[Source, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sensitivity <= 1:
+            raise InputError(f"A sensitivity of {self.sensitivity} is outside 0 (few) to 1 (many); 0.5 is usual.")
+        if self.adapt not in get_args(Adapt):
+            raise InputError(f"There is no adaptation {self.adapt!r}; choose {', '.join(get_args(Adapt))}.")
+        if self.scale is not None and not (np.isfinite(self.scale) and self.scale > 0):
+            raise InputError(f"A scale of {self.scale} counts nm² per atom is impossible; give a positive number.")
+        if not 0 < self.scale_sd <= 1:
+            raise InputError(
+                f"A relative standard deviation of {self.scale_sd} of the scale is impossible; give 0.02 for 2 %."
+            )
+        if any(size < 1 for size in self.deposited):
+            raise InputError("A deposited size must be a positive number of atoms, for example 19,30.")
+        if len(set(self.deposited)) < len(self.deposited):
+            raise InputError("A deposited size is named twice; name each once, for example 19,30.")
+        self._check_fractions()
+        unknown = set(self.anchors) - set(get_args(Source))
+        if unknown:
+            raise InputError(f"There are no anchors {unknown.pop()!r}; choose among {', '.join(get_args(Source))}.")
+
+    def _check_fractions(self) -> None:
+        if not self.fractions:
+            return
+        if len(self.fractions) != len(self.deposited):
+            raise InputError("Give a share for each deposited size or for none, for example 19:0.7,55:0.3.")
+        total = float(np.sum(self.fractions))
+        if min(self.fractions) < 0 or not (abs(total - 1) <= 0.02 or abs(total - 100) <= 2):
+            shares = " + ".join(f"{share:g}" for share in self.fractions)
+            raise InputError(f"The deposited shares {shares} do not add up to 1 (or to 100 per cent); check them.")
+
+    @property
+    def known(self) -> Known:
+        """What is known beforehand of an image counted under these settings."""
+        from napari_atomicity.counting.calibrate import Known
+
+        return Known(self.scale, self.scale_sd, self.deposited, self.fractions)
