@@ -76,7 +76,7 @@ def histogram(axes, evidence: Evidence, found: Calibration, name: str) -> None: 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--into", type=Path, default=Path("docs/images"))
-    parser.add_argument("--samples", nargs=2, default=("sample_mixed", "sample_pt41"))
+    parser.add_argument("--samples", nargs=2, default=("sample_mixed", "sample_pt55"))
     chosen = parser.parse_args()
     draw(tuple(chosen.samples), chosen.into / "calibration.png")
 
