@@ -87,6 +87,13 @@ def test_deposited_sizes_that_contradict_the_picture_are_said():
     assert calibrate(evidence, Known(deposited=(19, 55))).misfit == ""
 
 
+def test_an_interval_is_as_wide_as_what_is_open():
+    sure = calibrate(evidence_of([41] * 40, 1000.0, shape_sd=0.1, seed=1))
+    assert sure.intervals["Pt41"][0] > 0.8 and sure.intervals["Pt55"][1] < 0.2
+    open_ = calibrate(evidence_of([41] * 15, 1000.0, bias=np.log(np.sqrt(41 * 55) / 41), seed=1))
+    assert open_.ambiguous and open_.intervals["Pt41"][0] < 0.1 and open_.intervals["Pt41"][1] > 0.9
+
+
 @pytest.mark.parametrize("pure", [False, True])
 def test_intervals_hold_the_share_and_narrow_with_the_number_of_clusters(pure):
     rng = np.random.default_rng(4)

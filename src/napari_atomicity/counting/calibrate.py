@@ -24,10 +24,11 @@ from napari_atomicity.counting.mixture import (
     OUTSIDE_PRIOR,
     Floats,
     even_shares,
+    expected_counts,
     fit_mixture,
     integral_terms,
     shape_terms,
-    share_sd,
+    worth_of_a_cluster,
 )
 from napari_atomicity.errors import InputError
 
@@ -421,28 +422,33 @@ def _frame_summary(evidence: Evidence, grid: Floats, weight: Floats, n: int, kno
         return _summary(sizes, grid, weight, np.repeat(shares[None], len(grid), axis=0), np.nan, n, element)
     mixture = fit_mixture(evidence, grid, shares, free)
     found = _summary(sizes, grid, weight, mixture.shares, float(weight @ mixture.fit.mean(axis=1)), n, element)
-    best = int(weight.argmax())
-    sd = np.where(free, share_sd(evidence, grid[best], mixture.shares[best]), 0.0)
-    return replace(found, intervals=_intervals(list(found.fractions), weight, mixture.shares, sd, len(evidence)))
+    counts = expected_counts(mixture.shares, len(evidence))
+    witnesses = np.where(free, len(evidence) * worth_of_a_cluster(mixture), np.inf)
+    intervals = _intervals(list(found.fractions), weight, counts, witnesses)
+    return replace(found, intervals=intervals)
 
 
 def _intervals(
-    labels: Sequence[str], weight: Floats, shares: Floats, sd: Floats, n: int
+    labels: Sequence[str], weight: Floats, counts: Floats, witnesses: Floats
 ) -> dict[str, tuple[float, float]]:
     """95 % intervals of the shares: counting, telling the classes apart, and not knowing the scale.
 
-    Quantiles of the beta distributions that have the shares' means and variances.
+    Quantiles of a mixture: at every scale beta distributions of the mean and variance that the share has there, a
+    cluster more for the upper end and one less for the lower (Clopper and Pearson, 1934), weighed by how probable the
+    scale is.
     """
-    from scipy.stats import beta
+    from scipy.special import betainc
 
-    mean = weight @ shares
-    variance = weight @ (shares - mean) ** 2 + sd**2 + _SHARE_SD**2
-    # no clusters of a class were seen: there may still be some
-    mean = (n * mean + 0.5 / len(mean)) / (n + 0.5)
-    variance = np.minimum(np.maximum(variance, mean * (1 - mean) / (n + 1)), 0.95 * mean * (1 - mean))
-    weight_of = mean * (1 - mean) / variance - 1
-    ends = np.asarray(beta.ppf([[0.025], [0.975]], mean * weight_of, (1 - mean) * weight_of)).T
-    return {label: (float(low), float(high)) for label, (low, high) in zip(labels, ends, strict=True)}
+    mean = np.clip(counts / counts.sum(axis=1, keepdims=True), 1e-6, 1 - 1e-6)
+    strength = 1 / (1 / (witnesses + 1) + 4 * _SHARE_SD**2) - 1
+    a, b = (mean * strength)[..., None], ((1 - mean) * strength)[..., None]
+    at = np.linspace(0.0, 1.0, 1001)
+    lower = np.einsum("g,gkx->kx", weight, betainc(a, b + 1, at))
+    upper = np.einsum("g,gkx->kx", weight, betainc(a + 1, b, at))
+    return {
+        label: (float(np.interp(0.025, low, at)), float(np.interp(0.975, high, at)))
+        for label, low, high in zip(labels, lower, upper, strict=True)
+    }
 
 
 def _first_shares(sizes: Sequence[int], known: Known) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -547,8 +553,8 @@ def _solutions(grid: Floats, weight: Floats, shares: Floats) -> list[npt.NDArray
     solution where they lie closer than classes do, or make the same class dominant.
     """
     n = len(grid)
-    peaks = [i for i in range(n) if weight[i] >= weight[max(i - 1, 0)] and weight[i] > weight[min(i + 1, n - 1)]]
-    peaks = peaks or [int(weight.argmax())]
+    left, right = np.append(-1.0, weight[:-1]), np.append(weight[1:], -1.0)
+    peaks = [int(i) for i in np.flatnonzero((weight >= left) & (weight > right))]
     cuts = [0] + [a + int(weight[a:b].argmin()) for a, b in pairwise(peaks)] + [n]
     dominant = shares[:, :-1].argmax(axis=1)
     lots: list[npt.NDArray[np.int64]] = []

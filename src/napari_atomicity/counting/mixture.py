@@ -80,8 +80,7 @@ def fit_mixture(
     terms = integral_terms(evidence, log_scale) + shape_terms(evidence)[None]
     peak = terms.max(axis=-1, keepdims=True)
     likelihood = np.exp(terms - peak)
-    prior = np.full(k, _PSEUDO_COUNT)
-    prior[-1] = OUTSIDE_PRIOR * k
+    prior = _pseudo_counts(k)
     room = 1.0 - start[~moves].sum()
     for _ in range(_ROUNDS):
         total = np.einsum("gnk,gk->gn", likelihood, now)
@@ -96,18 +95,22 @@ def fit_mixture(
     return Mixture(now, joint / total[..., None], np.log(total) + peak[..., 0])
 
 
-def share_sd(evidence: Evidence, log_scale: float, shares: Floats) -> Floats:
-    """(classes + 1,) standard deviation of the shares at one scale: of counting, and of telling the classes apart.
+def _pseudo_counts(k: int) -> Floats:
+    return np.append(np.full(k - 1, _PSEUDO_COUNT), OUTSIDE_PRIOR * k)
 
-    From the observed information of a mixture whose parts are known (Titterington, Smith and Makov 1985).
+
+def expected_counts(shares: Floats, n: int) -> Floats:
+    """(g, classes + 1) clusters of each class among n, without those that the fit pretended to have seen."""
+    prior = _pseudo_counts(shares.shape[1])
+    return np.maximum(shares * (n + prior.sum()) - prior, 0.0)
+
+
+def worth_of_a_cluster(mixture: Mixture) -> Floats:
+    """(g, classes + 1) what one cluster says about each share, relative to one whose class is certain; 0.1 to 1.
+
+    What is not known of a cluster's class is missing from what it says about the shares (Orchard and Woodbury, 1972).
     """
-    terms = integral_terms(evidence, np.array([log_scale]))[0] + shape_terms(evidence)
-    likelihood = np.exp(terms - terms.max(axis=1, keepdims=True))
-    score = likelihood / (likelihood @ shares)[:, None]
-    information = score.T @ score
-    # shares add up to one: only directions within that plane count
-    k = len(shares)
-    plane = np.linalg.svd(np.ones((1, k)))[2][1:].T
-    inner = plane.T @ information @ plane
-    covariance = plane @ np.linalg.inv(inner + 1e-6 * np.trace(inner) * np.eye(k - 1)) @ plane.T
-    return np.asarray(np.sqrt(np.clip(np.diag(covariance), 0.0, 0.25)))
+    room = np.maximum(mixture.shares * (1 - mixture.shares), 1e-6)
+    missing = (mixture.chances * (1 - mixture.chances)).mean(axis=1) / room
+    worth: Floats = np.clip(1 - missing, 0.1, 1.0)
+    return worth
