@@ -89,9 +89,9 @@ def _part_of_the_canvas(viewer: Any) -> Any:
     from PIL import Image
 
     picture = Image.fromarray(viewer.screenshot(canvas_only=True, flash=False)[..., :3])
-    left, top = max(picture.width - 560, 0) // 2, max(picture.height - 420, 0) // 2
+    left, top = max(picture.width - 480, 0) // 2, max(picture.height - 400, 0) // 2
     # in 256 colours it takes a third of the room, and nobody sees it
-    return picture.crop((left, top, left + 560, top + 420)).quantize(256)
+    return picture.crop((left, top, left + 480, top + 400)).quantize(256)
 
 
 def _close_in(viewer: Any, bench: Any) -> None:

@@ -28,6 +28,7 @@ class Comparison(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._shown: tuple[Adapted, dict[str, str]] | None = None
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
         page.setSpacing(6)
@@ -46,8 +47,9 @@ class Comparison(QWidget):
     def show_adapted(self, adapted: Adapted | None, colours: dict[str, str], theme: dict[str, str]) -> None:
         """Show an adaptation, accepted or not; nothing where there is none."""
         self.setVisible(adapted is not None)
-        if adapted is None:
+        if adapted is None or self._shown == (adapted, theme):
             return
+        self._shown = adapted, theme
         say(self.headline, adapted.headline)
         say(self.reason, adapted.adaptation.reason)
         self.chart.setVisible(adapted.after is not None)

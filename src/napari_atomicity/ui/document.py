@@ -160,7 +160,7 @@ class Document:
     def replace_pixels(self, micrograph: Micrograph) -> None:
         """Other pixels under the same table: positions and annotations stay, predictions go."""
         table = self.table.without_predictions()
-        self.commit("Other pixels", table, micrograph=micrograph, **UNCOUNTED)
+        self.commit("Other pixels", table, micrograph=micrograph, choices={}, **UNCOUNTED)
         self.state_changed.emit()
 
     def drop(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -39,6 +40,7 @@ class Panel(QWidget):
     def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
         super().__init__()
         self.bench = bench_of(viewer)
+        self._scroll: QScrollArea | None = None
         self.page = QVBoxLayout(self if inside else None)
         self.page.setContentsMargins(8, 4 if inside else 10, 8, 8)
         self.page.setSpacing(6)
@@ -70,16 +72,24 @@ class Panel(QWidget):
 
     def _stand_alone(self, viewer: napari.viewer.Viewer) -> None:
         """The page in a window of its own scrolls above the strip."""
-        self._inner = QWidget()
-        self._inner.setLayout(self.page)
+        inner = QWidget()
+        inner.setLayout(self.page)
+        self._scroll = scrolling(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolling(self._inner), 1)
+        outer.addWidget(self._scroll, 1)
         outer.addWidget(Strip(viewer))
 
     def show_now(self) -> None:
         """Show the document in hand at once."""
         self.show_document(self.document)
+        if self._scroll is not None:
+            self._scroll.updateGeometry()  # what it holds may have grown
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Show the document anew: only now fonts and styles are those of the window."""
+        super().showEvent(event)
+        self._due.start()
 
     def _on_changed(self) -> None:
         # many signals come together; one refresh serves them all

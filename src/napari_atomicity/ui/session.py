@@ -59,7 +59,7 @@ class SessionPanel(Panel):
         self.run = button(
             "Calibrate together", "Find what is not found yet, and count all ticked images with one scale", self._run
         )
-        self.back = button("Undo in all", "Take the last common step back in every ticked image", self._back)
+        self.back = button("Undo in all", "Take the last common step back in every image", self._back)
         self.row(self.all, self.run, self.back)
         self.flagged = self.note("Images that contradict what they were calibrated with")
         self._shown: list[Document] = []
@@ -106,8 +106,11 @@ class SessionPanel(Panel):
         if item is None:
             item = QTableWidgetItem()
             self.list.setItem(row, column, item)
-        item.setFlags(flags)
-        item.setText(text)
+        # what is set anew, even to the same, would take away what a person is just typing
+        if item.flags() != flags:
+            item.setFlags(flags)
+        if item.text() != text:
+            item.setText(text)
         item.setToolTip(tip)
         return item
 

@@ -92,7 +92,9 @@ class Workbench(QWidget):
         super().__init__()
         self.bench = bench_of(viewer)
         self.analyse = button(
-            "Analyse", "Find the clusters and count their atoms, in one go", lambda: actions.analyse(self.bench)
+            "Analyse",
+            "Find the clusters, count their atoms, and adapt the model to the image where that helps, in one go",
+            lambda: actions.analyse(self.bench),
         )
         self.analyse.setStyleSheet("font-weight: bold; padding: 6px;")
         self.steps = [Step(i, panel(viewer, inside=True)) for i, panel in enumerate(PANELS, start=1)]
