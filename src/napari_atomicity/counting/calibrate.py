@@ -48,7 +48,7 @@ _SAME_SOLUTION = 0.1
 #: scales less probable than this part of the best are left out of the average
 _NEGLIGIBLE = 1e-3
 #: a frame's own scale has less than this probability of agreeing with what it was calibrated with: it does not fit
-_MISFIT_BELOW = 0.01
+_MISFIT_BELOW = 0.05
 #: and the deposited sizes make its clusters less likely by this factor (natural logarithm)
 _CONTRADICTED = 6.0
 #: beyond the scales at which a frame has its say, the log-likelihood falls by this for each unit of ln(scale)

@@ -112,5 +112,4 @@ def worth_of_a_cluster(mixture: Mixture) -> Floats:
     """
     room = np.maximum(mixture.shares * (1 - mixture.shares), 1e-6)
     missing = (mixture.chances * (1 - mixture.chances)).mean(axis=1) / room
-    worth: Floats = np.clip(1 - missing, 0.1, 1.0)
-    return worth
+    return np.asarray(np.clip(1 - missing, 0.1, 1.0), dtype=np.float64)
