@@ -102,7 +102,7 @@ def _pseudo_counts(k: int) -> Floats:
 def expected_counts(shares: Floats, n: int) -> Floats:
     """(g, classes + 1) clusters of each class among n, without those that the fit pretended to have seen."""
     prior = _pseudo_counts(shares.shape[1])
-    return np.maximum(shares * (n + prior.sum()) - prior, 0.0)
+    return np.asarray(np.maximum(shares * (n + prior.sum()) - prior, 0.0))
 
 
 def worth_of_a_cluster(mixture: Mixture) -> Floats:
