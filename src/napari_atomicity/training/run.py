@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
+from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.config import RunConfig
 from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan, scored_steps
@@ -85,9 +86,15 @@ def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = N
 
 
 def teach_scales_steps(config: RunConfig, folder: Path, say: Say, models: Path) -> Steps[Path]:
-    """Teach the finished model of `config` in `models` anew which scale goes with which frame; its network stays."""
+    """Teach the finished model of `config` in `models` anew which scale goes with which frame, and score it.
+
+    Its network stays as it is. For models of simulated frames alone.
+    """
+    if config.simulation is None or config.laboratory is not None:
+        raise InputError("Scales are learnt from simulated frames; this configuration has others, so train it whole.")
     bundle = load_bundle(models / f"{config.training.name}.safetensors")
     bundle = yield from _scales_steps(config, bundle, folder / "library", say)
+    bundle = yield from scored_steps(bundle, (yield from _simulated_test_steps(config)))
     return save_bundle(bundle, models / config.training.name)
 
 
@@ -140,16 +147,21 @@ def _tested_steps(config: RunConfig, laboratory: LaboratoryData | None, data: _D
     """What the card's scores are measured on: structures never trained on, and the laboratory's validation images."""
     parts: list[EvaluationSet] = []
     if config.simulation is not None:
-        recipe = config.training.recipe
-        conditions = list(dict.fromkeys(recipe.conditions))
-        mixed_frames = max(round(config.simulation.frames * _SCORED / len(conditions)), 1)
-        plans = plan(conditions, mixed_frames, 0, recipe.class_sizes, recipe.element)
-        parts.append((yield from evaluation_set_steps(plans, os.cpu_count() or 1)))
+        parts.append((yield from _simulated_test_steps(config)))
     if laboratory is not None:
         own = laboratory.validation if parts else data.validation
         nothing = pd.DataFrame({"frame": [0], "condition": [""], "n_atoms": [0]}).iloc[:0]
         parts.append(EvaluationSet(own, nothing, np.unique(own.frame)))
     return parts[0] if len(parts) == 1 else EvaluationSet.join(parts)
+
+
+def _simulated_test_steps(config: RunConfig) -> Steps[EvaluationSet]:
+    recipe = config.training.recipe
+    conditions = list(dict.fromkeys(recipe.conditions))
+    frames = 0 if config.simulation is None else config.simulation.frames
+    mixed_frames = max(round(frames * _SCORED / len(conditions)), 1)
+    plans = plan(conditions, mixed_frames, 0, recipe.class_sizes, recipe.element)
+    return (yield from evaluation_set_steps(plans, os.cpu_count() or 1))
 
 
 # ---------------------------------------------------------------------- what the card says
