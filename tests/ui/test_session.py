@@ -53,7 +53,7 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     desk.list.item(1, 1).setText("19:0.7, Pt55:0.3")
     assert desk.documents[1].settings.deposited == (19, 55) and desk.documents[1].settings.fractions == (0.7, 0.3)
     desk.list.item(1, 1).setText("nineteen")
-    assert "Deposited sizes are numbers" in desk.notes[-1] and desk.documents[1].settings.deposited == (19, 55)
+    assert "does not say what was deposited" in desk.notes[-1] and desk.documents[1].settings.deposited == (19, 55)
     desk.idle()
     assert column(desk, 1) == ["", "19:0.7, 55:0.3", ""]
     desk.documents[0].choose(adapt="auto", deposited=(19, 30))

@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from napari_atomicity import __version__
 from napari_atomicity.cli import analyse, workshop
@@ -14,9 +14,6 @@ from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.errors import InputError
 
 Run = Callable[[argparse.Namespace, Console], None]
-
-#: a deposited size with or without its element, and with or without its share: 19, Pt55, 19:0.7
-_DEPOSITED: Final = re.compile(r"[A-Za-z]{0,2}([0-9]+)(?::([0-9]*\.?[0-9]+)%?)?")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -173,14 +170,12 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 def _deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Sizes and, where given for all of them, shares."""
-    found = [_DEPOSITED.fullmatch(part.strip()) for part in text.split(",")]
-    sizes = tuple(int(one[1]) for one in found if one)
-    shares = tuple(float(one[2]) for one in found if one and one[2])
-    if len(sizes) < len(found) or len(shares) not in (0, len(found)):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of atom counts such as 19,55, or each with its share such as 19:0.7,55:0.3"
-        )
-    return sizes, shares
+    from napari_atomicity.pipeline import read_deposited
+
+    try:
+        return read_deposited(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _reference(text: str) -> tuple[str, tuple[int, ...]]:

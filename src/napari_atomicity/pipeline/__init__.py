@@ -16,7 +16,7 @@ from napari_atomicity.pipeline.counting import (
 )
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
-from napari_atomicity.pipeline.settings import Adapt, Settings, Source
+from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
 
 __all__ = [
     "SAME_CLUSTER_NM",
@@ -39,5 +39,6 @@ __all__ = [
     "explain_steps",
     "measure_steps",
     "patches_steps",
+    "read_deposited",
     "remarks",
 ]

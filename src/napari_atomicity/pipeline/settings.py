@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 Adapt = Literal["auto", "off", "diameter"]
 Source = Literal["calibrated", "diameter", "annotations"]
+
+#: a deposited size with or without its element, and with or without its share: 19, Pt55, 19:0.7, 19:70%
+_DEPOSITED: Final = re.compile(r"[A-Za-z]{0,2}([0-9]+)(?::([0-9]*\.?[0-9]+)%?)?")
 
 
 @dataclass(frozen=True)
@@ -89,3 +93,23 @@ class Settings:
         from napari_atomicity.counting.calibrate import Known
 
         return Known(self.scale, self.scale_sd, self.deposited, self.fractions)
+
+
+def read_deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Sizes (atoms) and, where they are given, shares of what was deposited: ``19, Pt55`` or ``19:0.7, 55:0.3``.
+
+    Raises
+    ------
+    InputError
+        For anything else, and where only some of the sizes have a share.
+    """
+    parts = re.split(r"[\s,;]+", re.sub(r"\s*:\s*", ":", text.strip()))
+    found = [_DEPOSITED.fullmatch(part) for part in parts if part]
+    sizes = tuple(int(one[1]) for one in found if one)
+    shares = tuple(float(one[2]) for one in found if one and one[2])
+    if len(sizes) < len(found) or len(shares) not in (0, len(found)):
+        raise InputError(
+            f"{text!r} does not say what was deposited; give numbers of atoms such as 19, 55, or each with its share "
+            "such as 19:0.7, 55:0.3."
+        )
+    return sizes, shares

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import read_deposited
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui import actions
 from napari_atomicity.ui.panel import Panel, button
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _SUFFIX: Final = "Instrument profile (*.json)"
 #: images whose pixel sizes differ by more than this may have been taken in another way
 _OTHER_PIXELS: Final = 0.05
-#: a size with or without the element, and with or without its share: 19, Pt55, 19:0.7
-_SIZE: Final = re.compile(r"[A-Za-z]{0,2}([0-9]+)(?::([0-9.]+)(%?))?")
 
 
 class KnownFields:
@@ -82,7 +80,8 @@ class KnownFields:
         if self.panel.document is None:
             return
         try:
-            self.panel.document.choose(**read_deposited(self.deposited.text()))
+            sizes, shares = read_deposited(self.deposited.text())
+            self.panel.document.choose(deposited=sizes, fractions=shares)
         except InputError as error:
             show_warning(str(error))
 
@@ -159,26 +158,6 @@ class KnownFields:
             return f"Saved the profile {path.name}, from {len(images)} image{'s' if len(images) > 1 else ''}."
 
         self.panel.bench.work.start("Save the profile", steps, show_info, document)
-
-
-def read_deposited(text: str) -> dict[str, tuple[Any, ...]]:
-    """Settings `deposited` and `fractions` of what a person typed, for example ``19, Pt55`` or ``19:0.7, 55:0.3``.
-
-    Raises
-    ------
-    InputError
-        For anything else, and where only some of the sizes have a share.
-    """
-    parts = re.split(r"[\s,;]+", re.sub(r"\s*:\s*", ":", text.strip()))
-    found = [_SIZE.fullmatch(part) for part in parts if part]
-    shares = [match[2] for match in found if match and match[2]]
-    if not all(found) or len(shares) not in (0, len(found)):
-        raise InputError("Deposited sizes are numbers of atoms: 19, 55, or each with its share: 19:0.7, 55:0.3.")
-    try:
-        fractions = tuple(float(share) for share in shares)
-    except ValueError:
-        raise InputError("A share is a number, for example 19:0.7, 55:0.3.") from None
-    return {"deposited": tuple(int(match[1]) for match in found if match), "fractions": fractions}
 
 
 def deposited_text(settings: Settings) -> str:

@@ -9,8 +9,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import read_deposited
 from napari_atomicity.ui import together
-from napari_atomicity.ui.known import deposited_text, read_deposited
+from napari_atomicity.ui.known import deposited_text
 from napari_atomicity.ui.panel import Panel, button, say
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ class SessionPanel(Panel):
             document.tick(item.checkState() == Qt.CheckState.Checked)
         elif item.column() == _DEPOSITED:
             try:
-                document.choose(**read_deposited(item.text()))
+                sizes, shares = read_deposited(item.text())
+                document.choose(deposited=sizes, fractions=shares)
             except InputError as error:
                 show_warning(str(error))
             self.show_now()
