@@ -442,7 +442,7 @@ def _intervals(
     mean = np.clip(counts / counts.sum(axis=1, keepdims=True), 1e-6, 1 - 1e-6)
     strength = 1 / (1 / (witnesses + 1) + 4 * _SHARE_SD**2) - 1
     a, b = (mean * strength)[..., None], ((1 - mean) * strength)[..., None]
-    at = np.linspace(0.0, 1.0, 1001)
+    at = np.linspace(0.0, 1.0, 301)
     lower = np.einsum("g,gkx->kx", weight, betainc(a, b + 1, at))
     upper = np.einsum("g,gkx->kx", weight, betainc(a + 1, b, at))
     return {
