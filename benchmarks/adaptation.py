@@ -369,8 +369,8 @@ def pure_table(lots: list[list[Frame]]) -> str:
     """Pure frames alone, with the deposited size, and beside a reference."""
     lines: dict[str, list[str]] = {}
     for where in (*WHERE, "pooled"):
-        lines[where] = [_median([_pure(_at(_of(lot, "pure"), where))[i] for lot in lots]) for i in range(5)]
-    columns = ["right", "`auto` right", "marked where right", "deposited size given", "frames"]
+        lines[where] = [_median([_pure(_at(_of(lot, "pure"), where))[i] for lot in lots]) for i in range(3)]
+    columns = ["right", "marked where right", "right with the deposited size given"]
     text = "**One pure frame alone**: the commonest label is the true size\n\n" + _table(columns, lines)
     every = [frame for lot in lots for frame in _of(lot, "pure")]
     wrong = [frame for frame in every if not _is_right(frame, "alone")]
@@ -474,20 +474,11 @@ def _named(frame: Frame) -> bool:
     return any(one["dominant"] == f"Pt{size}" for one in frame.facts["alone"].candidates)
 
 
-def _pure(frames: Sequence[Frame]) -> tuple[float, float, float, float, float]:
+def _pure(frames: Sequence[Frame]) -> tuple[float, float, float]:
     right = [_is_right(frame, "alone") for frame in frames]
     marked = [frame.facts["alone"].ambiguous for frame, fine in zip(frames, right, strict=True) if fine]
-    tuned = [_commonest(frame, "auto") for frame in frames if "auto" in frame.labels] or [np.nan]
     given = [_is_right(frame, "deposited") for frame in frames]
-    return (
-        float(np.mean(right)), float(np.mean(tuned)), float(np.mean(marked)) if marked else np.nan,
-        float(np.mean(given)), float(len(frames)),
-    )  # fmt: skip
-
-
-def _commonest(frame: Frame, method: str) -> bool:
-    label = frame.labels[method][frame.labels[method] != OTHER]
-    return bool(len(label) and pd.Series(label).mode()[0] == f"Pt{next(iter(frame.job.fractions))}")
+    return float(np.mean(right)), float(np.mean(marked)) if marked else float("nan"), float(np.mean(given))
 
 
 def _of(frames: Sequence[Frame], kind: str) -> list[Frame]:
