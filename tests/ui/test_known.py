@@ -106,7 +106,7 @@ def test_a_new_search_takes_the_question_away(undecided: Any) -> None:
 )
 def test_deposited_sizes_as_a_person_types_them(text: str, deposited: Any, fractions: Any) -> None:
     found = read_deposited(text)
-    assert found == {"deposited": deposited, "fractions": fractions}
+    assert found == (deposited, fractions)
     assert read_deposited(deposited_text(Settings(**found))) == found
 
 
