@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline import Settings
-from napari_atomicity.ui.known import deposited_text, read_deposited
+from napari_atomicity.pipeline import Settings, read_deposited
+from napari_atomicity.ui.known import deposited_text
 
 CANDIDATES = (
     {"dominant": "Pt41", "probability": 0.62, "scale": 100.0},
@@ -107,7 +107,8 @@ def test_a_new_search_takes_the_question_away(undecided: Any) -> None:
 def test_deposited_sizes_as_a_person_types_them(text: str, deposited: Any, fractions: Any) -> None:
     found = read_deposited(text)
     assert found == (deposited, fractions)
-    assert read_deposited(deposited_text(Settings(**found))) == found
+    sizes, shares = found
+    assert read_deposited(deposited_text(Settings(deposited=sizes, fractions=shares))) == found
 
 
 @pytest.mark.parametrize("text", ["nineteen", "19:0.7, 55", "19:", "19:a", "19.5", "19:0..7"])
