@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, class_label, probability_column
+from napari_atomicity.counting.agreement import posterior_of_scale
 from napari_atomicity.counting.classify import Evidence
 from napari_atomicity.counting.mixture import (
     OUTSIDE_PRIOR,
@@ -35,8 +36,6 @@ from napari_atomicity.errors import InputError
 if TYPE_CHECKING:
     from napari_atomicity.counting.scale_network import FrameView
 
-#: frames of one session share their scale up to this relative spread
-SESSION_SPREAD: Final = 0.07
 #: other solutions with more than this probability in all make the frame ambiguous
 AMBIGUOUS_ABOVE: Final = 0.05
 #: a solution with less probability is not worth naming
@@ -47,14 +46,10 @@ _UNDEPOSITED = 0.01
 _SAME_SOLUTION = 0.1
 #: scales less probable than this part of the best are left out of the average
 _NEGLIGIBLE = 1e-3
-#: a frame's own scale has less than this probability of agreeing with what it was calibrated with: it does not fit
-_MISFIT_BELOW = 0.05
 #: and the deposited sizes make its clusters less likely by this factor (natural logarithm)
 _CONTRADICTED = 6.0
 #: beyond the scales at which a frame has its say, the log-likelihood falls by this for each unit of ln(scale)
 _FALL = 50.0
-#: the most that one frame can say against a scale, in natural logarithms: one odd frame does not rule a session
-_VETO = 9.0
 #: clusters of a frame that take part in finding the scale; more add time but no knowledge
 _ENOUGH = 400
 #: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
@@ -268,7 +263,7 @@ def calibrate_session(
     said = [_said(part, one) for part, one in zip(taken, each, strict=True)]
     grid = _grid(said, each)
     own = [one.on(grid) for one in said]
-    weights, misfits = _posterior_of_scale(grid, own, each)
+    weights, misfits = posterior_of_scale(grid, own, each)
     out = []
     for part, weight, row, one, saying, misfit in zip(taken, weights, rows, each, said, misfits, strict=True):
         found = _frame_summary(part, grid, weight, int(row.sum()), one, frames[0].card.element)
@@ -467,83 +462,6 @@ def _first_shares(sizes: Sequence[int], known: Known) -> tuple[Floats, npt.NDArr
         shares[:-1] = inner
         shares /= shares.sum()
     return shares, free
-
-
-def _posterior_of_scale(grid: Floats, own: Sequence[Floats], known: Sequence[Known]) -> tuple[list[Floats], list[str]]:
-    """Posterior weight of each scale for each frame, and a sentence for each that does not fit.
-
-    From the frame itself, from what is known of its scale and, within the spread of a session, from all other frames
-    and what is known of them. A frame that does not fit the others has no say in theirs and stands alone.
-    """
-    prior = [_prior(grid, one) for one in known]
-    misfits = [_scale_misfit(grid, mine, before, one) for mine, before, one in zip(own, prior, known, strict=True)]
-    # one frame's own knowledge of its scale is part of what it says to the others
-    spoken = [mine + before for mine, before in zip(own, prior, strict=True)]
-    if len(own) == 1:
-        return [_normalised(spoken[0])], misfits
-    kernel = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / SESSION_SPREAD) ** 2)
-    kernel /= kernel.sum(axis=1, keepdims=True)
-    heard = [np.log(kernel @ _normalised(one) / (kernel @ _normalised(one)).max() + np.exp(-_VETO)) for one in spoken]
-    members = [i for i, one in enumerate(own) if one.any()]
-    while len(members) > 2:
-        fits = {i: _agreement(spoken[i], _others(i, members, heard), kernel) for i in members}
-        worst = min(fits, key=fits.__getitem__)
-        if fits[worst] >= _MISFIT_BELOW:
-            break
-        members.remove(worst)
-    weights = []
-    for i, one in enumerate(spoken):
-        others = _others(i, members, heard)
-        if own[i].any() and _agreement(one, others, kernel) < _MISFIT_BELOW:
-            misfits[i] = misfits[i] or _session_misfit(grid, own[i], others)
-            weights.append(_normalised(one))
-        else:
-            weights.append(_normalised(one + np.log(kernel.T @ _normalised(others) + 1e-12)))
-    return weights, misfits
-
-
-def _prior(grid: Floats, known: Known) -> Floats:
-    if known.scale is None:
-        return np.zeros(len(grid))
-    return np.asarray(-0.5 * ((grid - np.log(known.scale)) / max(known.scale_sd, 0.5 * _STEP)) ** 2)
-
-
-def _others(i: int, members: Sequence[int], heard: Sequence[Floats]) -> Floats:
-    return np.asarray(np.sum([heard[j] for j in members if j != i], axis=0) + np.zeros(len(heard[i])))
-
-
-def _agreement(own: Floats, others: Floats, kernel: Floats) -> float:
-    """How probable it is that the frame and the others mean the same scale, relative to the best agreement."""
-    expected = kernel.T @ _normalised(others)
-    return float(_normalised(own) @ expected / expected.max())
-
-
-def _scale_misfit(grid: Floats, own: Floats, prior: Floats, known: Known) -> str:
-    if known.scale is None or not own.any():
-        return ""
-    wide = max(known.scale_sd, 0.03)
-    expected = np.exp(-0.5 * ((grid - np.log(known.scale)) / wide) ** 2)
-    if float(_normalised(own) @ expected) >= _MISFIT_BELOW:
-        return ""
-    return _off_by(grid, own, float(np.log(known.scale)), "the known intensity of one atom")
-
-
-def _session_misfit(grid: Floats, own: Floats, others: Floats) -> str:
-    return _off_by(grid, own, float(grid[int(others.argmax())]), "the other images of its session")
-
-
-def _off_by(grid: Floats, own: Floats, expected: float, what: str) -> str:
-    ratio = float(np.exp(grid[int(own.argmax())] - expected))
-    return (
-        f"The image does not fit {what}: its clusters speak for {ratio:.2f} times that intensity of one atom. "
-        f"Check gain, beam current and dwell time; a pixel size {abs(np.sqrt(ratio) - 1):.0%} too "
-        f"{'large' if ratio > 1 else 'small'} would do the same."
-    )
-
-
-def _normalised(log_weight: Floats) -> Floats:
-    weight = np.exp(log_weight - log_weight.max())
-    return np.asarray(weight / weight.sum())
 
 
 def _solutions(grid: Floats, weight: Floats, shares: Floats) -> list[npt.NDArray[np.int64]]:

@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from napari_atomicity import __version__
+from napari_atomicity.counting.agreement import SESSION_SPREAD
 from napari_atomicity.counting.bundle import Bundle, Card, weights_sha256
-from napari_atomicity.counting.calibrate import SESSION_SPREAD, Calibration, Known
+from napari_atomicity.counting.calibrate import Calibration, Known
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import micrograph_hash
 from napari_atomicity.io.atomic import write_text
