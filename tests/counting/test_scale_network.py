@@ -1,5 +1,6 @@
 """What must hold of any scale network, learnt or not: it looks at a set of clusters, and never at the gain."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,12 @@ import torch
 
 from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
 from napari_atomicity.counting.calibrate import Known, calibrate, calibrate_session, frame_view
+from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.scale_network import ScaleNetwork, offsets
 from napari_atomicity.errors import InputError
+from napari_atomicity.progress import drain
 
-from .synthetic import SIZES, evidence_of, trained_bundle
+from .synthetic import SIZES, evidence_of, sized_blobs, trained_bundle
 
 
 def _untaught(evidence, seed=0):
@@ -108,3 +111,22 @@ def test_intervals_hold_the_share_and_narrow_with_the_number_of_clusters(pure):
         assert low <= (n_atoms == 41).mean() <= high + 0.01
         widths.append(high - low)
     assert widths[1] < 0.7 * widths[0]
+
+
+def test_an_adapted_model_calibrates_with_the_features_of_the_model_as_shipped(tmp_path):
+    _, patches, _ = sized_blobs()
+    bundle = trained_bundle()
+    torch.manual_seed(2)
+    bundle = replace(bundle, scale_network=ScaleNetwork(5, 4 + 5 + 2 * 5 + 2 * 48).eval().requires_grad_(False))
+    tuned = copy.deepcopy(bundle.network)
+    with torch.no_grad():
+        for parameter in tuned.tunable():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    adapted = replace(bundle, network=tuned, shipped=bundle.network)
+    expected = calibrate(drain(evidence_steps(bundle, patches)))
+    for one in (adapted, load_bundle(save_bundle(adapted, tmp_path / "adapted"))):
+        evidence = drain(evidence_steps(one, patches))
+        assert not np.allclose(evidence.shape, evidence.shipped.shape)
+        found = calibrate(evidence.take(np.arange(len(evidence))))
+        np.testing.assert_allclose(found.log_scale, expected.log_scale)
+        np.testing.assert_allclose(found.weight, expected.weight, atol=1e-5)

@@ -150,7 +150,7 @@ def adapt_steps(
     rows = _rows_of(sample, anchors)
     tuning = _Tuning(bundle, patches.take(rows), anchors, seed)
     yield from tuning.steps()
-    tuned = replace(bundle, network=tuning.network)
+    tuned = replace(bundle, network=tuning.network, shipped=bundle.shipped or bundle.network)
     again = (yield from evidence_steps(tuned, patches)) if tuning.moved else evidence
     yield Progress(_STEPS, _STEPS, "Weighing the result")
     fresh = sample.sizeable.copy()
@@ -226,8 +226,8 @@ def _log_likelihood(evidence: Evidence, sample: Sample, fresh: Mask, held: bool)
     Anchors can be wrong and still be learnt; a model that has learnt something wrong no longer fits the intensities.
     Where the anchors rest on the calibration, it must fit them at the same scale (`held`).
     """
-    # the scale network knows the base model's features only
-    plain = replace(evidence, scale_network=None)
+    # here the tuned model itself is judged, and the scale network knows only the features of the one as shipped
+    plain = replace(evidence, scale_network=None, shipped=None)
     total, count = 0.0, 0
     for frame, rows in sample.rows_by_frame():
         if not fresh[rows].any():

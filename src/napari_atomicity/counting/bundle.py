@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 _REHEARSAL: Final = "rehearsal."
 _SCALE: Final = "scale."
+_SHIPPED: Final = "shipped."
 #: of the hash in the name of weights that wait for their card
 _WAITING_DIGITS: Final = 16
 
@@ -138,13 +139,15 @@ class Bundle:
     """A card, its network in evaluation mode, and a few library patches to rehearse when it is adapted.
 
     `rehearsal` holds (m, 64, 64) float16 patches, their noise (m,) and their class index (m,). `scale_network` has
-    learnt which scale goes with which frame; a model that learnt from too few frames has none.
+    learnt which scale goes with which frame; a model that learnt from too few frames has none. `shipped` is, of an
+    adapted model, the network that it was adapted from: the one whose features the scale network knows.
     """
 
     card: Card
     network: Network
     rehearsal: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     scale_network: ScaleNetwork | None = None
+    shipped: Network | None = None
 
 
 def available() -> list[str]:
@@ -211,8 +214,9 @@ def save_bundle(bundle: Bundle, path: str | Path) -> Path:
     path = Path(path).with_suffix(".safetensors")
     tensors = {name: value.numpy() for name, value in bundle.network.state_dict().items()}
     tensors |= {_REHEARSAL + name: np.ascontiguousarray(value) for name, value in bundle.rehearsal.items()}
-    if bundle.scale_network is not None:
-        tensors |= {_SCALE + name: value.numpy() for name, value in bundle.scale_network.state_dict().items()}
+    for prefix, part in ((_SCALE, bundle.scale_network), (_SHIPPED, bundle.shipped)):
+        if part is not None:
+            tensors |= {prefix + name: value.numpy() for name, value in part.state_dict().items()}
     content: bytes = save(tensors)
     card = replace(bundle.card, sha256=hashlib.sha256(content).hexdigest())
     text = json.dumps({"format": FORMAT, **asdict(card)}, indent=1)
@@ -302,29 +306,40 @@ def _read_card(path: Path) -> Card:
 
 
 def _build(card: Card, content: bytes) -> Bundle:
-    import torch
     from safetensors import SafetensorError
     from safetensors.numpy import load
-
-    from napari_atomicity.counting.network import Network
 
     try:
         tensors = load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"The weights of {card.name!r} are not a safetensors file; export them again.") from error
-    rehearsal, scale = _taken_out(tensors, _REHEARSAL), _taken_out(tensors, _SCALE)
+    rehearsal, scale, shipped = (_taken_out(tensors, prefix) for prefix in (_REHEARSAL, _SCALE, _SHIPPED))
+    if not all(np.isfinite(value).all() for part in (tensors, scale, shipped) for value in part.values()):
+        raise InputError(f"The weights of {card.name!r} hold values that are not numbers; train the model again.")
+    network = _network(card, tensors)
+    return Bundle(
+        card,
+        network,
+        rehearsal,
+        _scale_network(card, scale) if scale else None,
+        _network(card, shipped) if shipped else None,
+    )
+
+
+def _network(card: Card, tensors: dict[str, npt.NDArray[Any]]) -> Network:
+    import torch
+
+    from napari_atomicity.counting.network import Network
+
     network = Network(len(card.class_sizes), len(card.channels))
-    expected = network.state_dict()
-    if {k: v.shape for k, v in tensors.items()} != {k: tuple(v.shape) for k, v in expected.items()}:
+    if {k: v.shape for k, v in tensors.items()} != {k: tuple(v.shape) for k, v in network.state_dict().items()}:
         raise InputError(
             f"The weights of {card.name!r} do not fit its card ({len(card.class_sizes)} classes, "
             f"{len(card.channels)} channels); export the model again."
         )
-    if not all(np.isfinite(value).all() for value in (*tensors.values(), *scale.values())):
-        raise InputError(f"The weights of {card.name!r} hold values that are not numbers; train the model again.")
     network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in tensors.items()})
     network.eval().requires_grad_(False)
-    return Bundle(card, network, rehearsal, _scale_network(card, scale) if scale else None)
+    return network
 
 
 def _taken_out(tensors: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:

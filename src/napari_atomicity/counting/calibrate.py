@@ -250,6 +250,7 @@ def calibrate_session(
     """
     if not frames:
         raise InputError("There is no frame to calibrate on; open at least one image.")
+    frames = [frame if frame.shipped is None else frame.shipped for frame in frames]
     sizes = frames[0].card.class_sizes
     each = [known or Known()] * len(frames) if known is None or isinstance(known, Known) else list(known)
     for one in each:

@@ -13,7 +13,10 @@ from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
+    import torch
+
     from napari_atomicity.counting.bundle import Bundle, Card
+    from napari_atomicity.counting.network import Network
     from napari_atomicity.counting.scale_network import ScaleNetwork
 
 _BATCH = 64
@@ -45,6 +48,9 @@ class Evidence:
         (n,) rows that could be classified; the other rows hold nan.
     scale_network
         What the model has learnt about the scales of whole frames; None where it has not.
+    shipped
+        Of an adapted model, what the model that it was adapted from says: its features are those that the scale
+        network knows. None where the model is not adapted.
     """
 
     card: Card
@@ -59,22 +65,25 @@ class Evidence:
     noise: npt.NDArray[np.float64]
     valid: npt.NDArray[np.bool_]
     scale_network: ScaleNetwork | None = None
+    shipped: Evidence | None = None
 
     def __len__(self) -> int:
         return len(self.shape)
 
     def take(self, rows: npt.NDArray[Any]) -> Evidence:
         """The evidence of some `rows` (indices or mask)."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ARRAYS}
+        return replace(self, **taken, shipped=None if self.shipped is None else self.shipped.take(rows))
 
     @classmethod
     def join(cls, parts: Sequence[Evidence]) -> Evidence:
         """The evidence of several parts from one model, one after the other."""
         joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
-        return replace(parts[0], **joined)
+        shipped = [part.shipped for part in parts if part.shipped is not None]
+        return replace(parts[0], **joined, shipped=cls.join(shipped) if shipped else None)
 
 
-_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network"))
+_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network", "shipped"))
 
 
 def evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
@@ -90,9 +99,19 @@ def _evidence(bundle: Bundle, patches: Patches) -> Evidence:
     import torch
 
     card = bundle.card
-    x = network_input(patches, len(card.channels), card.lcn_window_nm)
+    x = network_input(patches, len(card.channels), card.lcn_window_nm).contiguous(memory_format=torch.channels_last)
+    said = _said_by(bundle.network, x, bundle, patches)
+    if bundle.shipped is None or bundle.scale_network is None:
+        return said
+    return replace(said, shipped=_said_by(bundle.shipped, x, bundle, patches))
+
+
+def _said_by(network: Network, x: torch.Tensor, bundle: Bundle, patches: Patches) -> Evidence:
+    import torch
+
+    card = bundle.card
     with torch.inference_mode():
-        out = bundle.network(x.contiguous(memory_format=torch.channels_last))
+        out = network(x)
         shape = torch.log_softmax(out.shape_logits / card.temperature, dim=1)
     blank = np.where(patches.valid, 0.0, np.nan)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QInputDialog
 
+from napari_atomicity.counting.adapt import SOURCES
 from napari_atomicity.ui import actions, keep, together
 from napari_atomicity.ui.adapted import SOURCE_WORDS
 from napari_atomicity.ui.compare import Comparison
@@ -26,8 +27,6 @@ _MODES_TIP: Final = (
     "diameter: fine-tuned on clusters of clear diameters, and labelled by shape alone, as in Tsukamoto et al., "
     "npj Comput. Mater. 12, 143 (2026). off: neither."
 )
-#: where anchors come from if a person says nothing
-_USUAL: Final = {"auto": ("calibrated", "annotations"), "diameter": ("diameter",), "off": ()}
 _SOURCE_TIPS: Final = {
     "calibrated": "Clusters of whose class the calibrated image is sure",
     "diameter": "Clusters whose diameter makes the class nearly certain; misleads on samples of one size",
@@ -136,7 +135,7 @@ class AdaptPanel(Panel):
             show_warning("The model must learn from something; choose the adaptation off to leave it as it is.")
             self.show_now()
             return
-        usual = set(wanted) == set(_USUAL[document.settings.adapt])
+        usual = set(wanted) == set(SOURCES[document.settings.adapt])
         document.choose(anchors=() if usual else wanted)
 
     def _run(self) -> None:
@@ -167,7 +166,7 @@ class AdaptPanel(Panel):
 
 def sources_of(settings: Settings) -> tuple[str, ...]:
     """Where the anchors come from under these settings."""
-    return settings.anchors or _USUAL[settings.adapt]
+    return settings.anchors or SOURCES[settings.adapt]
 
 
 def _explained(document: Document) -> str:
