@@ -197,8 +197,8 @@ class ClusterTable:
         what a person deleted stays deleted. Predictions are dropped: they belonged to the old measurements.
         """
         old, new = self.without_predictions(), found.without_predictions()
-        keep_new = ~_near(_places(new.rows), self.removed, tolerance_px)
-        pairs = _matched(_places(old.rows), _places(new.rows), tolerance_px)
+        keep_new = ~near(_places(new.rows), self.removed, tolerance_px)
+        pairs = matched(_places(old.rows), _places(new.rows), tolerance_px)
         hand = np.isin(old.ids, list(self.hand_placed))
         new_id = np.full(len(new), -1, dtype=np.int64)
         annotation = np.full(len(new), "", dtype=object)
@@ -255,16 +255,17 @@ def _scaled(places: npt.NDArray[np.float64], tolerance_px: float) -> npt.NDArray
     return np.asarray(places * np.array([1e6 * tolerance_px, 1.0, 1.0]))
 
 
-def _near(
+def near(
     places: npt.NDArray[np.float64], targets: npt.NDArray[np.float64], tolerance_px: float
 ) -> npt.NDArray[np.bool_]:
+    """Which of the `places` ((n, 3): frame, y, x) lie within the tolerance of one of the `targets`."""
     if not len(places) or not len(targets):
         return np.zeros(len(places), dtype=bool)
     distance, _ = cKDTree(_scaled(targets, tolerance_px)).query(_scaled(places, tolerance_px))
     return np.asarray(distance <= tolerance_px)
 
 
-def _matched(old: npt.NDArray[np.float64], new: npt.NDArray[np.float64], tolerance_px: float) -> list[tuple[int, int]]:
+def matched(old: npt.NDArray[np.float64], new: npt.NDArray[np.float64], tolerance_px: float) -> list[tuple[int, int]]:
     """One-to-one pairs (old row, new row) within the tolerance, of least total distance."""
     if not len(old) or not len(new):
         return []

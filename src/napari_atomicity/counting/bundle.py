@@ -286,23 +286,28 @@ def _read_card(path: Path) -> Card:
         raise InputError(f"The model card {path.name} is missing beside its weights; copy both files.") from None
     except (OSError, ValueError) as error:
         raise InputError(f"The model card {path.name} is not readable JSON; export the model again.") from error
+    return card_of_json(content, path.name)
+
+
+def card_of_json(content: Any, name: str) -> Card:
+    """The card that parsed JSON describes; `name` is what its faults are told of."""
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise InputError(f"The model card {path.name} is of another format than {FORMAT}; it needs another version.")
+        raise InputError(f"The model card {name} is of another format than {FORMAT}; it needs another version.")
     known = {f.name for f in fields(Card)}
     missing = {"name", "class_sizes", "channels", "lcn_window_nm", "sha256"} - set(content)
     if missing or set(content) - known:
         names = ", ".join(sorted(missing or set(content) - known))
-        raise InputError(f"The model card {path.name} {'lacks' if missing else 'has the unknown key'} {names}.")
+        raise InputError(f"The model card {name} {'lacks' if missing else 'has the unknown key'} {names}.")
     try:
         if isinstance(content.get("limits"), str):
             content["limits"] = [content["limits"]]
-        for name in ("class_sizes", "channels", "history", "limits"):
-            content[name] = tuple(content.get(name, ()))
+        for key in ("class_sizes", "channels", "history", "limits"):
+            content[key] = tuple(content.get(key, ()))
         content["class_sizes"] = tuple(int(n) for n in content["class_sizes"])
         content["diameter_nm"] = {str(k): (float(v[0]), float(v[1])) for k, v in content.get("diameter_nm", {}).items()}
         return Card(**content)
     except (TypeError, ValueError, IndexError, AttributeError) as error:
-        raise InputError(f"The model card {path.name} has a value of the wrong type ({error}).") from error
+        raise InputError(f"The model card {name} has a value of the wrong type ({error}).") from error
 
 
 def _build(card: Card, content: bytes) -> Bundle:

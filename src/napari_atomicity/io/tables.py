@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -135,24 +136,44 @@ def _write_facts(facts: Mapping[str, Any], path: Path) -> None:
 
 
 def _write_csv(table: ClusterTable, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        # the csv module writes floats with all their digits
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table.rows.columns)
-        for row in table.rows.itertuples(index=False, name=None):
-            writer.writerow(["" if isinstance(value, float) and np.isnan(value) else value for value in row])
+    path.write_text(csv_text(table.rows), encoding="utf-8", newline="")
+
+
+def csv_text(rows: pd.DataFrame) -> str:
+    """`rows` as plain CSV; numbers with all their digits, those that are missing empty."""
+    file = io.StringIO(newline="")
+    # the csv module writes floats with all their digits
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(rows.columns)
+    for row in rows.itertuples(index=False, name=None):
+        writer.writerow(["" if isinstance(value, float) and np.isnan(value) else value for value in row])
+    return file.getvalue()
+
+
+def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
+    """Rows of a cluster table that `csv_text` wrote, as they were; a `ValueError` or `KeyError` for anything else."""
+    found = _parsed(text, "The table")
+    values = {name: _typed(name, found[name]) for name in columns(class_sizes)}
+    # the type is named, or pandas turns texts into strings of its own
+    return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in values.items()})
 
 
 def _read_csv(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        records = csv.reader(file)
-        header = next(records, [])
-        rows = [row for row in records if row]
-    if any(len(row) != len(header) for row in rows):
-        raise InputError(f"{path.name} is damaged: a row of it is not as long as its heading.")
-    values = np.array(rows, dtype=object).reshape(len(rows), len(header))
+        found = _parsed(file.read(), path.name)
     facts = json.loads(_beside(path).read_text(encoding="utf-8")) if _beside(path).is_file() else {}
-    return facts, pd.DataFrame({name: values[:, k] for k, name in enumerate(header)}, dtype=object)
+    return facts, found
+
+
+def _parsed(text: str, name: str) -> pd.DataFrame:
+    """All columns of a CSV text, as text."""
+    records = csv.reader(io.StringIO(text, newline=""))
+    header = next(records, [])
+    rows = [row for row in records if row]
+    if any(len(row) != len(header) for row in rows):
+        raise InputError(f"{name} is damaged: a row of it is not as long as its heading.")
+    values = np.array(rows, dtype=object).reshape(len(rows), len(header))
+    return pd.DataFrame({name: values[:, k] for k, name in enumerate(header)}, dtype=object)
 
 
 def _jsonable(value: Any) -> Any:

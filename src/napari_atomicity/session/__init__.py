@@ -1,0 +1,29 @@
+"""Sessions: everything that a person did to some micrographs, in one file that opens again as it was.
+
+See docs/sessions.md for the form of the file.
+"""
+
+from napari_atomicity.session.encode import FORMAT
+from napari_atomicity.session.files import SUFFIX, describe, open_steps, save_session, save_steps
+from napari_atomicity.session.images import Unclear
+from napari_atomicity.session.merge import Conflict, Merged, merge, resolve
+from napari_atomicity.session.record import Session, Snapshot, Step, Tuned, Work
+
+__all__ = [
+    "FORMAT",
+    "SUFFIX",
+    "Conflict",
+    "Merged",
+    "Session",
+    "Snapshot",
+    "Step",
+    "Tuned",
+    "Unclear",
+    "Work",
+    "describe",
+    "merge",
+    "open_steps",
+    "resolve",
+    "save_session",
+    "save_steps",
+]

@@ -1,0 +1,146 @@
+"""Tables of clusters as CSV; a step that changed a few clusters is stored as those few."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.tables import csv_text, rows_of_csv
+from napari_atomicity.session.things import Shelf, Thing
+
+_FOLDER: Final = "tables"
+#: so many steps after a whole table follows another whole one
+_WHOLE_EVERY: Final = 50
+
+
+class TableBook:
+    """Tables of one history, each stored as what it changes in the one before it."""
+
+    def __init__(self) -> None:
+        self._last: tuple[ClusterTable, Thing, int] | None = None
+
+    def store(self, shelf: Shelf, table: ClusterTable) -> Thing:
+        """The thing of `table`."""
+        known = shelf.known(table)
+        if known is None:
+            return shelf.store(table, self._make)
+        self._last = (table, known, int(known.content["steps_after_whole"]))
+        return known
+
+    def _make(self, shelf: Shelf, table: ClusterTable) -> Thing:
+        base, depth = None, 0
+        found = None
+        if self._last is not None and self._last[2] + 1 < _WHOLE_EVERY:
+            before, base, depth = self._last
+            found = _changes(before, table)
+        if found is None:
+            base, depth = None, 0
+            rows, content = table.rows, _facts(table)
+        else:
+            rows, content, depth = *found, depth + 1
+        part = shelf.text(_FOLDER, csv_text(rows), ".csv") if len(rows) or base is None else None
+        entry = {
+            "rows": part,
+            "based_on": None if base is None else base.key,
+            "steps_after_whole": depth,
+            **content,
+        }
+        thing = shelf.thing("tables", entry, () if part is None else (part,), (base,))
+        self._last = (table, thing, depth)
+        return thing
+
+
+def _facts(table: ClusterTable) -> dict[str, Any]:
+    """What belongs to a whole table besides its rows."""
+    return {
+        "class_sizes": list(table.class_sizes),
+        "next_id": table.next_id,
+        "hand_placed": sorted(table.hand_placed),
+        "removed": table.removed.tolist(),
+    }
+
+
+def _changes(before: ClusterTable, after: ClusterTable) -> tuple[pd.DataFrame, dict[str, Any]] | None:
+    """Rows of `after` that are new or other than in `before`, and the rest of the change; None where most is new."""
+    n = len(before.removed)
+    if before.class_sizes != after.class_sizes or not _begins_with(after.removed, before.removed):
+        return None
+    stays = np.isin(before.ids, after.ids)
+    kept = int(stays.sum())
+    # those that stay keep their order, and new ones follow
+    if not np.array_equal(before.ids[stays], after.ids[:kept]):
+        return None
+    other = np.ones(len(after), dtype=bool)
+    other[:kept] = False
+    for name in after.rows.columns:
+        was, now = before.rows[name].to_numpy()[stays], after.rows[name].to_numpy()[:kept]
+        other[:kept] |= _differ(was, now)
+    if other.sum() > len(after) / 2:
+        return None
+    content = {
+        "gone": before.ids[~stays].tolist(),
+        "class_sizes": list(after.class_sizes),
+        "next_id": after.next_id,
+        "hand_placed": {
+            "more": sorted(after.hand_placed - before.hand_placed),
+            "less": sorted(before.hand_placed - after.hand_placed),
+        },
+        "removed": {"keep": n, "more": after.removed[n:].tolist()},
+    }
+    return after.rows[other], content
+
+
+def _begins_with(values: npt.NDArray[np.float64], start: npt.NDArray[np.float64]) -> bool:
+    return len(values) >= len(start) and np.array_equal(values[: len(start)], start)
+
+
+def _differ(was: npt.NDArray[Any], now: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    other: npt.NDArray[np.bool_]
+    if was.dtype == now.dtype == np.float64:
+        # bit by bit: nan is nan, and -0.0 is not 0.0
+        other = (was.view(np.int64) != now.view(np.int64)) & ~(np.isnan(was) & np.isnan(now))
+        return other
+    other = np.asarray(was != now, dtype=bool)
+    return other
+
+
+def table_of(content: Mapping[str, Any], text: str | None, base: ClusterTable | None) -> ClusterTable:
+    """The table that the entry `content` with its rows (CSV) describes; `base` is the one it is based on."""
+    sizes = tuple(int(size) for size in content["class_sizes"])
+    rows = None if text is None else rows_of_csv(text, sizes)
+    if base is None:
+        if rows is None:
+            raise InputError("A whole table has no rows.")
+        hand_placed: set[int] = {int(i) for i in content["hand_placed"]}
+        removed = np.array(content["removed"], dtype=np.float64).reshape(-1, 3)
+    else:
+        rows = _applied(base.rows, content["gone"], rows)
+        change = content["hand_placed"]
+        hand_placed = (set(base.hand_placed) | {int(i) for i in change["more"]}) - {int(i) for i in change["less"]}
+        more = np.array(content["removed"]["more"], dtype=np.float64).reshape(-1, 3)
+        removed = np.vstack([base.removed[: int(content["removed"]["keep"])], more])
+    return ClusterTable(rows, sizes, int(content["next_id"]), frozenset(hand_placed), removed)
+
+
+def _applied(base: pd.DataFrame, gone: list[int], rows: pd.DataFrame | None) -> pd.DataFrame:
+    """`base` without the clusters `gone`, with `rows` in the place of those of the same id, or at the end."""
+    kept = base[~base["id"].isin(gone)] if gone else base
+    if rows is None or not len(rows):
+        return kept.reset_index(drop=True)
+    ids = kept["id"].to_numpy()
+    place = {int(i): at for at, i in enumerate(ids)}
+    old = rows["id"].isin(place).to_numpy()
+    at = np.array([place[int(i)] for i in rows["id"].to_numpy()[old]], dtype=np.int64)
+    data = {}
+    for name in kept.columns:
+        values = kept[name].to_numpy(copy=True)
+        new = rows[name].to_numpy()
+        values[at] = new[old]
+        data[name] = pd.Series(np.concatenate([values, new[~old]]), dtype=values.dtype)
+    return pd.DataFrame(data)
