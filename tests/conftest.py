@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 # before torch and napari are imported
@@ -11,6 +12,8 @@ os.environ.setdefault("NAPARI_STRICT_QT", "1")
 # a tenth of the structures, annealed once for all test runs
 os.environ.setdefault("NAPARI_ATOMICITY_STRUCTURES", "24")
 os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "napari-atomicity"))
+# unsaved work of the tests is nobody's
+os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomicity-recovery-")
 
 import pytest
 

@@ -83,6 +83,14 @@ class Desk:
         return [str(record.message) for record in notification_manager.records]
 
 
+@pytest.fixture(autouse=True)
+def recovery(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Unsaved work of this test alone."""
+    folder = tmp_path / "recovery"
+    monkeypatch.setenv("NAPARI_ATOMICITY_RECOVERY", str(folder))
+    return folder
+
+
 @pytest.fixture
 def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     from napari.utils.notifications import notification_manager

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     explain = command("explain", analyse.explain, "heat maps of what each channel of the model looked at, TIFF and PNG")
     _image_options(explain)
     _model_options(explain)
-    info = command("info", workshop.info, "what would be read: images found, shape, type, calibration, warnings")
+    info = command("info", workshop.info, "what a file holds: images, shape, type, calibration; or a session, in words")
     info.add_argument("files", nargs="+", type=Path, metavar="FILE")
     window = command("window", workshop.window, "open the window, with images where given")
     window.add_argument("images", nargs="*", type=Path, metavar="IMAGE")

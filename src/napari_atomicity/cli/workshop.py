@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from importlib import import_module
+from pathlib import Path
 
 from napari_atomicity.cli.console import DONE, Console
 from napari_atomicity.cli.files import folder, safe_name
@@ -16,9 +17,16 @@ def info(options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.io import describe
 
     for path in options.files:
-        text = console.guard(path.name, lambda path=path: describe(path))  # type: ignore[misc]
+        about = _about_session if path.suffix.lower() == ".atomicity" else describe
+        text = console.guard(path.name, lambda path=path, about=about: about(path))  # type: ignore[misc]
         if text is not None:
             console.say(text)
+
+
+def _about_session(path: Path) -> str:
+    from napari_atomicity.session import describe
+
+    return describe(path)
 
 
 def window(options: argparse.Namespace, console: Console) -> None:

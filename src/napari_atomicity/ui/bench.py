@@ -18,6 +18,7 @@ from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.layers import ClusterLayer
 from napari_atomicity.ui.overlays import HeatMaps
 from napari_atomicity.ui.place import Place
+from napari_atomicity.ui.sessions import Sessions
 from napari_atomicity.ui.sources import micrograph_of
 from napari_atomicity.ui.workers import Work
 
@@ -57,6 +58,7 @@ class Bench:
         for layer in viewer.layers:
             self._adopt(layer)
         self._on_active()
+        self.sessions = Sessions(self)
 
     # ------------------------------------------------------------------ what is there
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from napari_atomicity.ui import actions, together
+from napari_atomicity.session import SUFFIX
+from napari_atomicity.ui import actions, saving, together
 from napari_atomicity.ui.bench import Bench, bench_of
 
 
@@ -56,6 +58,35 @@ def undo(viewer: Any = None) -> None:
 def redo(viewer: Any = None) -> None:
     """One step forward."""
     actions.redo(_bench(viewer))
+
+
+def save_session(viewer: Any = None) -> None:
+    """Write the session to its file, or ask for one."""
+    saving.save(_bench(viewer))
+
+
+def save_session_as(viewer: Any = None) -> None:
+    """Ask for a file and write the session to it."""
+    saving.save_as(_bench(viewer))
+
+
+def open_session(viewer: Any = None) -> None:
+    """Ask for a session and open it."""
+    saving.ask_open(_bench(viewer))
+
+
+def get_session_reader(path: Any) -> Any:
+    """For session files that are dropped on the window: they open in the documents, not as layers of napari."""
+    paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
+    if any(one.suffix.lower() != SUFFIX for one in paths):
+        return None
+
+    def read(_: Any) -> list[tuple[None]]:
+        for one in paths:
+            _bench(None).sessions.open(one)
+        return [(None,)]  # nothing for napari to add
+
+    return read
 
 
 def _bench(viewer: Any) -> Bench:

@@ -107,6 +107,11 @@ class Document:
         return class_ratios(self.table, self.state.bundle.card, by, calibrations)
 
     @property
+    def steps(self) -> tuple[list[tuple[str, State]], int]:
+        """The whole history with its names, oldest first, also what was undone; and which of it is in force."""
+        return list(self._states), self._now
+
+    @property
     def outdated(self) -> bool:
         """Whether other settings were chosen since the labels were given."""
         used = self.state.settings
@@ -161,6 +166,13 @@ class Document:
         """Other pixels under the same table: positions and annotations stay, predictions go."""
         table = self.table.without_predictions()
         self.commit("Other pixels", table, micrograph=micrograph, choices={}, **UNCOUNTED)
+        self.state_changed.emit()
+
+    def resume(self, steps: Iterable[tuple[str, State]], now: int) -> None:
+        """A history that was saved takes the place of the one so far."""
+        self._states, self._now = list(steps), now
+        self.attribution = None
+        self._arrive()
         self.state_changed.emit()
 
     def drop(self) -> None:

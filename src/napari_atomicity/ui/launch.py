@@ -16,9 +16,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     viewer = napari.Viewer(title="Atomicity")
     viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
     for path in sys.argv[1:] if arguments is None else arguments:
-        open_image(viewer, Path(path))
+        open_file(viewer, Path(path))
     napari.run()
     return 0
+
+
+def open_file(viewer: object, path: Path) -> None:
+    """Open an image, or a session."""
+    from napari_atomicity.session import SUFFIX
+    from napari_atomicity.ui.bench import bench_of
+
+    if path.suffix.lower() == SUFFIX:
+        bench_of(viewer).sessions.open(path)
+    else:
+        open_image(viewer, path)
 
 
 def open_image(viewer: object, path: Path) -> None:

@@ -17,6 +17,7 @@ from napari_atomicity.ui.detect import DetectPanel
 from napari_atomicity.ui.explain import ExplainPanel
 from napari_atomicity.ui.export import ExportPanel
 from napari_atomicity.ui.load import LoadPanel
+from napari_atomicity.ui.offer import Offer
 from napari_atomicity.ui.panel import Panel, Strip, button, later, scrolling
 from napari_atomicity.ui.session import SessionPanel
 
@@ -107,6 +108,7 @@ class Workbench(QWidget):
         column.addStretch(1)
         page = QVBoxLayout(self)
         page.setContentsMargins(4, 4, 4, 4)
+        page.addWidget(Offer(self.bench))
         page.addWidget(self.analyse)
         page.addWidget(scrolling(inner), 1)
         page.addWidget(Strip(viewer))

@@ -1,0 +1,34 @@
+"""Session files that were saved or opened last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.atomic import write_text
+from napari_atomicity.session.parts import make_folder
+from napari_atomicity.session.recovery import recovery_folder
+
+_MOST: Final = 8
+_FILE: Final = "recent.json"
+
+
+def recent() -> list[Path]:
+    """Session files that were saved or opened last, newest first, as far as they are still there."""
+    try:
+        names = json.loads((recovery_folder() / _FILE).read_text(encoding="utf-8"))
+        return [Path(name) for name in names if Path(name).is_file()]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def remember(path: Path) -> None:
+    """`path` is the newest of the recent files."""
+    paths = [str(path.absolute()), *(str(one) for one in recent() if one != path.absolute())]
+    try:
+        make_folder(recovery_folder())
+        write_text(recovery_folder() / _FILE, json.dumps(paths[:_MOST]))
+    except InputError:
+        return  # a list of conveniences

@@ -1,0 +1,243 @@
+"""Save and restore: the session file, unsaved work, and what a person has to decide after opening one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QListWidget, QWidget
+
+from napari_atomicity.session import SUFFIX
+from napari_atomicity.ui.offer import Offer
+from napari_atomicity.ui.panel import Panel, button, narrow, say
+from napari_atomicity.ui.recent import recent
+
+if TYPE_CHECKING:
+    from napari_atomicity.ui.bench import Bench
+    from napari_atomicity.ui.document import Document
+
+_FILES: Final = f"Session (*{SUFFIX})"
+_OPENED: Final = f"Session or table (*{SUFFIX} *.csv *.parquet)"
+_ROWS: Final = 6
+
+
+class SavingPanel(Panel):
+    """The session file of the window, and unsaved work."""
+
+    title = "Save and restore"
+
+    def build(self) -> None:
+        """Unsaved work of before, the file and its buttons, images to decide on, differences of a merge."""
+        self.offer = Offer(self.bench)
+        self.page.addWidget(self.offer)
+        self.file = self.note("The file that Save writes to")
+        self.kept = self.note("Unsaved work is written in the background and offered again after a crash")
+        self.save = button("Save", "Write everything to the session file", lambda: save(self.bench))
+        self.save_as = button("Save as…", "Write everything to a new session file", lambda: save_as(self.bench))
+        self.open = button(
+            "Open…",
+            "Open a session; the session or table of a colleague on an image that is open is merged into yours",
+            lambda: ask_open(self.bench),
+        )
+        self.row(self.save, self.save_as, self.open)
+        self.recent = QComboBox()
+        self.recent.setToolTip("Open one of the last sessions")
+        narrow(self.recent)
+        self.recent.activated.connect(self._open_recent)
+        self.page.addWidget(self.recent)
+        self._build_unclear()
+        self._build_conflicts()
+        self.bench.sessions.changed.connect(self._on_changed)
+        # "saved 3 s ago" grows older without anything happening
+        self._clock = self.startTimer(5000)
+
+    def _build_unclear(self) -> None:
+        """What is asked about an image that is missing or changed."""
+        self.why = self.note("An image of the session that is being opened")
+        self.anyway = button("Open it anyway", "Positions and your labels stay; predictions go", self._anyway)
+        self.choose = button("Choose the file…", "Say where the image is now", self._find)
+        self.leave = button("Leave it out", "Open the rest; the file keeps all of it", self._leave)
+        self.stop = button("Do not open", "Open nothing", self.bench.sessions.dismiss)
+        self.row(self.anyway, self.choose)
+        self.row(self.leave, self.stop)
+
+    def _build_conflicts(self) -> None:
+        """The list of differences that a merge found."""
+        self.about = self.note("Where the two sessions differ")
+        self.conflicts = QListWidget()
+        self.conflicts.setObjectName("conflicts")
+        self.conflicts.setToolTip("Choosing one shows it in the image; several can be chosen")
+        self.conflicts.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.conflicts.currentRowChanged.connect(self._show_place)
+        self.page.addWidget(self.conflicts)
+        self.theirs = button("Take theirs", "Take the other version of the chosen ones", lambda: self._decide(True))
+        self.mine = button("Keep mine", "Keep your version of the chosen ones", lambda: self._decide(False))
+        self.all = button("Choose all", "Choose all differences", self.conflicts.selectAll)
+        self.row(self.theirs, self.mine, self.all)
+
+    # ------------------------------------------------------------------ showing
+
+    def show_document(self, document: Document | None) -> None:
+        """Show the file, what is kept, and what is to be decided."""
+        sessions, free = self.bench.sessions, not self.bench.work.busy
+        say(self.file, self.status_text())
+        say(self.kept, kept_text(self.bench))
+        self.save.setEnabled(free and bool(self.bench.places))
+        self.save_as.setEnabled(free and bool(self.bench.places))
+        self.open.setEnabled(free)
+        self._show_recent(free)
+        asked = sessions.asked.unclear if sessions.asked is not None else ()
+        say(self.why, asked[0].why if asked else "")
+        for widget in (self.anyway, self.choose, self.leave, self.stop):
+            widget.setVisible(bool(asked))
+            widget.setEnabled(free)
+        self.anyway.setVisible(bool(asked) and asked[0].path is not None)
+        self._show_conflicts(free)
+
+    def status(self, document: Document) -> str:
+        """Whether the work is in a file."""
+        return "unsaved changes" if self.bench.sessions.autosave.unsaved else "saved"
+
+    def status_text(self) -> str:
+        """The file and when it was written."""
+        sessions = self.bench.sessions
+        if sessions.path is None:
+            return "Not in a session file yet."
+        when = "" if sessions.saved_at is None else f", saved {ago(sessions.saved_at)}"
+        changes = "; changed since" if sessions.autosave.unsaved else ""
+        return f"{sessions.path.name}{when}{changes}."
+
+    def _show_recent(self, free: bool) -> None:
+        paths = recent()
+        names = ["Recent sessions…", *(path.name for path in paths)]
+        if names != [self.recent.itemText(at) for at in range(self.recent.count())]:
+            self.recent.clear()
+            self.recent.addItems(names)
+        self._recent = paths
+        self.recent.setVisible(bool(paths))
+        self.recent.setEnabled(free)
+
+    def _show_conflicts(self, free: bool) -> None:
+        conflicts = self.bench.sessions.conflicts
+        texts = [conflict.sentence for _, conflict in conflicts]
+        if texts != [item.text() for at in range(self.conflicts.count()) if (item := self.conflicts.item(at))]:
+            self.conflicts.clear()
+            self.conflicts.addItems(texts)
+        many = f"{len(texts)} differences" if len(texts) != 1 else "One difference"
+        say(self.about, f"{many} between the two; your version stays until you choose." if texts else "")
+        self.conflicts.setFixedHeight(24 * min(max(len(texts), 2), _ROWS) + 8)
+        for widget in (self.conflicts, self.theirs, self.mine, self.all):
+            widget.setVisible(bool(texts))
+            widget.setEnabled(free)
+
+    def timerEvent(self, event: object) -> None:
+        """Say anew how long ago it was."""
+        if self.isVisible():
+            say(self.file, self.status_text())
+            say(self.kept, kept_text(self.bench))
+
+    # ------------------------------------------------------------------ what a person does
+
+    def _open_recent(self, index: int) -> None:
+        self.recent.setCurrentIndex(0)
+        if 1 <= index <= len(self._recent):
+            self.bench.sessions.open(self._recent[index - 1])
+
+    def _anyway(self) -> None:
+        asked = self.bench.sessions.asked
+        if asked is not None and asked.unclear:
+            self.bench.sessions.answer(asked.unclear[0].key, asked.unclear[0].path)
+
+    def _find(self) -> None:
+        asked = self.bench.sessions.asked
+        if asked is None or not asked.unclear:
+            return
+        path, _ = QFileDialog.getOpenFileName(self, f"Where is {asked.unclear[0].name}?", str(asked.path.parent))
+        if path:
+            self.bench.sessions.answer(asked.unclear[0].key, Path(path))
+
+    def _leave(self) -> None:
+        asked = self.bench.sessions.asked
+        if asked is not None and asked.unclear:
+            self.bench.sessions.answer(asked.unclear[0].key, None)
+
+    def _decide(self, theirs: bool) -> None:
+        rows = sorted(index.row() for index in self.conflicts.selectedIndexes())
+        self.bench.sessions.decide(rows, theirs)
+
+    def _show_place(self, row: int) -> None:
+        """Centre the view on a difference, and select its cluster."""
+        viewer, conflicts = self.bench.viewer, self.bench.sessions.conflicts
+        if viewer is None or not 0 <= row < len(conflicts):
+            return
+        document, conflict = conflicts[row][0](), conflicts[row][1]
+        place = next((one for one in self.bench.places if one.document is document), None)
+        image = place.image() if place is not None else None
+        if document is None or image is None:
+            return
+        frame, y, x = conflict.place
+        where = image.data_to_world((frame, y, x)[-image.ndim :])
+        viewer.scene.camera.center = tuple(where[-2:])
+        if image.ndim == 3:
+            viewer.dims.set_point(0, where[0])
+        document.select([] if conflict.id is None else [conflict.id])
+
+
+def save(bench: Bench) -> None:
+    """Write to the file that is open, or ask for one."""
+    if bench.sessions.path is None:
+        save_as(bench)
+    else:
+        bench.sessions.save()
+
+
+def save_as(bench: Bench) -> None:
+    """Ask for a file and write to it."""
+    path, _ = QFileDialog.getSaveFileName(_window(bench), "Save the session", str(_proposal(bench)), _FILES)
+    if path:
+        bench.sessions.save(Path(path))
+
+
+def ask_open(bench: Bench) -> None:
+    """Ask for a file and open it."""
+    path, _ = QFileDialog.getOpenFileName(_window(bench), "Open a session", str(_proposal(bench).parent), _OPENED)
+    if path:
+        bench.sessions.open(Path(path))
+
+
+def kept_text(bench: Bench) -> str:
+    """State of the background saving, in words."""
+    autosave = bench.sessions.autosave
+    if autosave.problem:
+        return f"⚠ Unsaved work is not kept: {autosave.problem}"
+    if not autosave.unsaved:
+        return "No unsaved changes." if bench.sessions.path is not None else ""
+    if autosave.when is None:
+        return "Unsaved changes will be kept in a moment."
+    return f"Unsaved changes are kept in the background, last {ago(autosave.when)}."
+
+
+def ago(when: datetime) -> str:
+    """How long ago, as people say it: ``3 s ago``, ``12 min ago``, ``at 14:32``."""
+    seconds = (datetime.now() - when).total_seconds()
+    if seconds < 2:
+        return "just now"
+    if seconds < 60:
+        return f"{seconds:.0f} s ago"
+    return f"{seconds / 60:.0f} min ago" if seconds < 3600 else f"at {when:%H:%M}"
+
+
+def _proposal(bench: Bench) -> Path:
+    if bench.sessions.path is not None:
+        return bench.sessions.path
+    document = bench.document
+    path = document.micrograph.provenance.path if document is not None else None
+    name = document.micrograph.name if document is not None else "session"
+    return (Path(path).parent if path is not None else Path.home()) / f"{name}{SUFFIX}"
+
+
+def _window(bench: Bench) -> QWidget | None:
+    from qtpy.QtWidgets import QApplication
+
+    return QApplication.activeWindow()

@@ -1,0 +1,265 @@
+"""Sessions of one viewer: which file is open, what a person still has to decide, and what was left unsaved before."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.utils.notifications import show_info, show_warning
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.session import (
+    Conflict,
+    Session,
+    Unclear,
+    Work,
+    merge,
+    open_steps,
+    resolve,
+    save_steps,
+)
+from napari_atomicity.session.files import with_suffix
+from napari_atomicity.session.recovery import Unsaved, set_aside, taken, unsaved
+from napari_atomicity.ui.autosave import Autosave, mark_of
+from napari_atomicity.ui.recent import remember
+from napari_atomicity.ui.translate import Landing, session_of
+
+if TYPE_CHECKING:
+    from napari_atomicity.clusters import ClusterTable
+    from napari_atomicity.ui.bench import Bench
+    from napari_atomicity.ui.document import Document
+
+_TABLES: Final = (".csv", ".parquet")
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A session that waits for a person's word on images that are missing or changed."""
+
+    path: Path
+    unclear: tuple[Unclear, ...]
+    answers: dict[str, Path | None]
+    recovered: Unsaved | None
+
+
+class Sessions:
+    """Saving, opening, merging and bringing back; `changed` tells panels that there is something new to show."""
+
+    changed = Signal()
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = weakref.ref(bench)
+        self.autosave = Autosave(bench)
+        self.autosave.changed.connect(self.changed.emit)
+        #: file that "Save" writes to, and when it was last written
+        self.path: Path | None = None
+        self.saved_at: datetime | None = None
+        self.asked: Asked | None = None
+        #: differences found by the last merge, which a person has to decide
+        self.conflicts: list[tuple[weakref.ref[Document], Conflict]] = []
+        #: work that was left unsaved by windows that are gone
+        self.left: list[Unsaved] = []
+        there = weakref.ref(self)
+        QTimer.singleShot(0, lambda: found.look() if (found := there()) is not None else None)
+
+    @property
+    def bench(self) -> Bench:
+        """The bench that it belongs to."""
+        bench = self._bench()
+        assert bench is not None
+        return bench
+
+    # ------------------------------------------------------------------ saving
+
+    def save(self, path: Path | None = None) -> bool:
+        """Write all open images to `path`, or to the file that is open."""
+        bench, target = self.bench, path or self.path
+        if target is None:
+            return False
+        for place in bench.places:
+            place.clusters.take_up()
+        if not bench.places:
+            show_warning("There is nothing to save yet: open a micrograph first.")
+            return False
+        target = with_suffix(target)
+        session = session_of(bench, bench.places)
+        marks = {place.document: mark_of(place.document) for place in bench.places}
+
+        def apply(written: Path) -> None:
+            self.path, self.saved_at = written, datetime.now()
+            self.autosave.saved(marks)
+            remember(written)
+            show_info(f"Saved {written.name}: {_images(len(session.works))}.")
+            self.changed.emit()
+
+        return bench.work.start("Save the session", lambda: save_steps(session, target), apply)
+
+    # ------------------------------------------------------------------ opening
+
+    def open(self, path: Path) -> bool:
+        """Open a session file, or merge the table in a CSV or Parquet file into the image in hand."""
+        if path.suffix.lower() in _TABLES:
+            return self._open_table(path)
+        return self._open(Asked(path, (), {}, None))
+
+    def answer(self, key: str, path: Path | None) -> bool:
+        """What a person says about an unclear image: the file to take, or None to leave it out."""
+        asked = self.asked
+        if asked is None:
+            return False
+        answers = {**asked.answers, key: path}
+        rest = tuple(one for one in asked.unclear if one.key not in answers)
+        self.asked = replace(asked, unclear=rest, answers=answers)
+        self.changed.emit()
+        return True if rest else self._open(self.asked)
+
+    def dismiss(self) -> None:
+        """Do not open the session that waits for an answer."""
+        self.asked = None
+        self.changed.emit()
+
+    def _open(self, wanted: Asked) -> bool:
+        have = [place.document.micrograph for place in self.bench.places]
+
+        def steps() -> Steps[Session]:
+            if wanted.recovered is None:
+                return (yield from open_steps(wanted.path, have, wanted.answers))
+            with taken(wanted.recovered):
+                return (yield from open_steps(wanted.path, have, wanted.answers))
+
+        return self.bench.work.start("Open the session", steps, lambda session: self._land(wanted, session, have))
+
+    def _land(self, wanted: Asked, session: Session, have: Sequence[Any]) -> None:
+        if session.unclear:
+            self.asked = replace(wanted, unclear=session.unclear)
+            show_warning(f"{session.unclear[0].why} Decide in Save and restore.")
+            self.changed.emit()
+            return
+        self.asked = None
+        landing, fresh = Landing(self.bench), not any(mark_of(p.document)[0][1:] for p in self.bench.places)
+        shown = [self._land_work(landing, work, have) for work in session.works]
+        if fresh:
+            landing.look(session)
+        in_hand = shown[session.in_hand] if session.in_hand < len(shown) else None
+        place = next((one for one in self.bench.places if one.document is in_hand), None)
+        if place is not None and (image := place.image()) is not None:
+            self.bench.choose(image)
+        self._opened(wanted, session, [one for one in shown if one is not None], fresh)
+
+    def _land_work(self, landing: Landing, work: Work, have: Sequence[Any]) -> Document | None:
+        """One image: into its layer where that is open already, merged where something was done there."""
+        there = None if work.match is None else have[work.match]
+        document = next((p.document for p in self.bench.places if p.document.micrograph is there), None)
+        if document is None:
+            return landing.show(work)
+        if len(document.table) or len(document.table.removed):
+            self._merge(document, work.name, work.state.table, work.state.micrograph.pixel_size_nm)
+        else:
+            landing.fill(document, work)
+        return document
+
+    def _opened(self, wanted: Asked, session: Session, shown: list[Document], fresh: bool) -> None:
+        for remark in session.remarks:
+            show_warning(remark)
+        left_out = [key for key, path in wanted.answers.items() if path is None]
+        if wanted.recovered is not None:
+            one = wanted.recovered
+            # it is offered until this window has it on the disk itself
+            self.autosave.then(lambda: self._aside(one))
+            self.left = [each for each in self.left if each != one]
+        else:
+            remember(wanted.path)
+            if fresh and not left_out:
+                self.path = wanted.path
+                self.autosave.saved({document: mark_of(document) for document in shown})
+        show_info(f"Opened {_images(len(shown))}." + (" The image left out stays in the file." if left_out else ""))
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ merging
+
+    def _open_table(self, path: Path) -> bool:
+        from napari_atomicity.io.tables import read_metadata, read_table
+
+        document = self.bench.document
+        if document is None:
+            show_warning("A table belongs to an image: open that micrograph first, then the table.")
+            return False
+
+        def steps() -> Steps[tuple[ClusterTable, float | None]]:
+            yield Progress(0, 0, "Reading the table")
+            size = read_metadata(path).get("pixel_size_nm")
+            return read_table(path), float(size) if isinstance(size, int | float) else None
+
+        def apply(found: tuple[ClusterTable, float | None]) -> None:
+            self._merge(document, path.name, *found)
+            self.changed.emit()
+
+        return self.bench.work.start("Merge the table", steps, apply, document)
+
+    def _merge(self, document: Document, name: str, theirs: ClusterTable, size: float | None) -> None:
+        """One step that can be undone; what differs is listed."""
+        done = merge(document.table, theirs, document.micrograph.pixel_size_nm, size)
+        if done.added or done.labelled:
+            document.commit(f"Merge with {name}", done.table)
+        there = weakref.ref(document)
+        self.conflicts = [entry for entry in self.conflicts if entry[0]() not in (None, document)]
+        self.conflicts += [(there, conflict) for conflict in done.conflicts]
+        show_info(done.sentence)
+
+    def decide(self, chosen: Sequence[int], theirs: bool) -> None:
+        """Take the other side's version of some listed conflicts, or keep the present one."""
+        by_document: dict[Document, list[Conflict]] = {}
+        for at in chosen:
+            document = self.conflicts[at][0]()
+            if document is not None:
+                by_document.setdefault(document, []).append(self.conflicts[at][1])
+        for document, conflicts in by_document.items() if theirs else ():
+            table = document.table
+            for conflict in conflicts:
+                table = resolve(table, conflict, document.micrograph.pixel_size_nm)
+            placed = table.ids[table.rows["diameter_nm"].isna().to_numpy() & ~np.isin(table.ids, document.table.ids)]
+            document.edit(f"Take {len(conflicts)} from the merge", table, placed.tolist())
+        self.conflicts = [entry for at, entry in enumerate(self.conflicts) if at not in set(chosen)]
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ unsaved work of windows that are gone
+
+    def look(self) -> None:
+        """Look for work that was left unsaved, and say so."""
+        self.left = unsaved()
+        if self.left:
+            show_info(f"{self.left[0].sentence} Restore it in Save and restore.")
+            self.changed.emit()
+
+    def restore(self, one: Unsaved) -> bool:
+        """Bring unsaved work back."""
+        return self._open(Asked(one.folder, (), {}, one))
+
+    def discard(self, one: Unsaved) -> None:
+        """Offer it no more; it is kept aside."""
+        self.left = [each for each in self.left if each != one]
+        self._aside(one)
+        self.changed.emit()
+
+    def later(self) -> None:
+        """Say no more about it until the next start."""
+        self.left = []
+        self.changed.emit()
+
+    def _aside(self, one: Unsaved) -> None:
+        try:
+            set_aside(one)
+        except InputError as error:
+            show_warning(str(error))
+
+
+def _images(n: int) -> str:
+    return f"{n} image{'s' * (n != 1)}"

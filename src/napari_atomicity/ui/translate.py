@@ -1,0 +1,163 @@
+"""Documents become what a session holds, and back."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from napari.layers import Image, Layer
+from qtpy.QtCore import QTimer
+
+from napari_atomicity.io.napari_hooks import as_layer
+from napari_atomicity.session import Session, Snapshot, Step, Tuned, Work
+from napari_atomicity.ui.adapted import Adapted
+from napari_atomicity.ui.document import UNCOUNTED, Document, State
+from napari_atomicity.ui.layers import PAUSE_MS
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_atomicity.ui.bench import Bench
+    from napari_atomicity.ui.place import Place
+
+_LOOKS: Final = ("visible", "opacity", "gamma", "contrast_limits")
+
+
+def work_of(document: Document, name: str, view: dict[str, Any] | None = None) -> Work:
+    """A document as it is now. Only references are taken: its states never change."""
+    steps, now = document.steps
+    return Work(
+        name=name,
+        steps=tuple(Step(title, state) for title, state in steps),
+        now=now,
+        settings=document.settings,
+        selection=document.selection,
+        messages=document.messages,
+        detected=document.detected,
+        profile=document.profile,
+        ticked=document.ticked,
+        view=view or {},
+    )
+
+
+def session_of(bench: Bench, places: Iterable[Place], more: Iterable[Work] = ()) -> Session:
+    """Documents of a viewer, how it shows them, and `more` works that it no longer shows."""
+    shown = list(places)
+    works = [work_of(place.document, place.name, _looks_of(place)) for place in shown]
+    in_hand = next((at for at, place in enumerate(shown) if place is bench.place), 0)
+    return Session((*works, *more), in_hand, _view_of(bench.viewer))
+
+
+class Landing:
+    """Puts the images of an opened session into a viewer."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._adapted: dict[int, Adapted] = {}
+        self._states: dict[int, State] = {}
+
+    def show(self, work: Work) -> Document | None:
+        """A new layer for the image of `work`, with its document as it was."""
+        viewer = self._bench.viewer
+        if viewer is None:
+            return None
+        layer = Layer.create(*as_layer(work.state.micrograph))
+        layer.name = work.name
+        viewer.add_layer(layer)
+        document = self._bench.document_of(layer)
+        if document is not None:
+            self.fill(document, work)
+        return document
+
+    def fill(self, document: Document, work: Work) -> None:
+        """The document as it was when it was saved."""
+        document.settings, document.profile, document.ticked = work.settings, work.profile, work.ticked
+        document.messages, document.detected = work.messages, work.detected
+        document.resume([(step.name, self._state(step.state)) for step in work.steps], work.now)
+        document.select(work.selection)
+        if work.changed:
+            # as when a person puts other pixels into a layer
+            table = document.table.without_predictions()
+            document.commit("Other pixels", table, choices={}, **UNCOUNTED)
+        place = next((one for one in self._bench.places if one.document is document), None)
+        if place is not None and work.view:
+            _take_looks(place, dict(work.view))
+
+    def look(self, session: Session) -> None:
+        """The camera as it was."""
+        viewer = self._bench.viewer
+        if viewer is None or not session.view:
+            return
+        try:
+            viewer.scene.camera.center = tuple(session.view["center"])
+            viewer.scene.camera.zoom = float(session.view["zoom"])
+            viewer.dims.current_step = tuple(int(step) for step in session.view["step"])
+        except (KeyError, TypeError, ValueError, IndexError):
+            return  # how it is shown is no reason to fail
+
+    def _state(self, found: Snapshot) -> State:
+        if id(found) not in self._states:
+            self._states[id(found)] = State(
+                micrograph=found.micrograph,
+                table=found.table,
+                bundle=found.bundle,
+                classified=found.classified,
+                offered=found.offered,
+                adaptation=None if found.adaptation is None else self._adaptation(found.adaptation),
+                settings=found.settings,
+                session=found.session,
+                choices=found.choices,
+            )
+        return self._states[id(found)]
+
+    def _adaptation(self, tuned: Tuned) -> Adapted:
+        if id(tuned) not in self._adapted:
+            self._adapted[id(tuned)] = Adapted(
+                tuned.adaptation, tuned.base, tuned.before, tuned.offered, tuned.after, tuned.anchors, tuned.images
+            )
+        return self._adapted[id(tuned)]
+
+
+def _view_of(viewer: ViewerModel | None) -> dict[str, Any]:
+    if viewer is None:
+        return {}
+    return {
+        "center": [float(value) for value in viewer.scene.camera.center],
+        "zoom": float(viewer.scene.camera.zoom),
+        "step": [int(step) for step in viewer.dims.current_step],
+    }
+
+
+def _looks_of(place: Place) -> dict[str, Any]:
+    image, points = place.image(), place.clusters.points
+    view: dict[str, Any] = {}
+    if image is not None:
+        view["image"] = {name: getattr(image, name) for name in _LOOKS} | {"colormap": image.colormap.name}
+    if points is not None:
+        view["clusters"] = {"visible": points.visible, "opacity": points.opacity}
+    return view
+
+
+def _take_looks(place: Place, view: dict[str, Any]) -> None:
+    image, points = place.image(), place.clusters.points
+    if image is not None:
+        _set(image, view.get("image", {}), (*_LOOKS, "colormap"))
+    if points is not None:
+        there = weakref.ref(points)
+
+        # a new layer shows itself a moment after it was added
+        def later() -> None:
+            if (layer := there()) is not None:
+                _set(layer, view.get("clusters", {}), ("visible", "opacity"))
+
+        QTimer.singleShot(2 * PAUSE_MS, later)
+
+
+def _set(layer: Image | Layer, values: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        if name in values:
+            try:
+                setattr(layer, name, values[name])
+            except (TypeError, ValueError, KeyError):
+                continue  # how it is shown is no reason to fail

@@ -1,0 +1,441 @@
+"""Saving, restoring, merging and recovering in a real window."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import adapt_always, blobs
+from napari_atomicity.micrograph import Micrograph
+
+
+@pytest.fixture
+def sample(micrograph: Any, tmp_path: Path) -> Path:
+    """A micrograph in a file of its own."""
+    path = tmp_path / "images" / "frame.tif"
+    path.parent.mkdir()
+    put(path, micrograph.data)
+    return path
+
+
+def put(path: Path, data: Any) -> None:
+    from tifffile import imwrite
+
+    imwrite(path, np.asarray(data), imagej=True, resolution=(20.0, 20.0), metadata={"unit": "nm"})
+
+
+@pytest.fixture
+def another(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
+    """A second window, as the next start of the program."""
+    from conftest import Desk
+    from napari_atomicity.ui.bench import bench_of
+
+    viewer = make_napari_viewer_proxy(show=False)
+    made = Desk(viewer, bench_of(viewer), qtbot)
+    yield made
+    made.idle()
+
+
+def show_file(desk: Any, path: Path) -> Any:
+    from napari_atomicity.io import read
+
+    return desk.show(read(path))
+
+
+def write(desk: Any, path: Path) -> Path:
+    desk.bench.sessions.save(path)
+    desk.idle()
+    assert path.is_file()
+    return path
+
+
+def open_session(desk: Any, path: Path) -> None:
+    desk.bench.sessions.open(path)
+    desk.idle()
+
+
+def kept(desk: Any) -> None:
+    """Wait until the background has written everything."""
+    desk.qtbot.wait(30)
+    desk.bench.sessions.autosave._on_changed()
+    desk.qtbot.waitUntil(lambda: not desk.bench.sessions.autosave._waiting, timeout=10_000)
+    desk.qtbot.waitUntil(lambda: desk.bench.sessions.autosave._thread is None, timeout=30_000)
+
+
+def worked_on(desk: Any, path: Path) -> Any:
+    """A counted image with an adapted model, labels by hand, and a step undone."""
+    show_file(desk, path)
+    desk.document.tick(True)
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Adapt to the image").run)
+    document = desk.document
+    document.annotate([0, 1], "Pt19")
+    document.annotate([2], "other")
+    document.undo()
+    document.select([1])
+    return document
+
+
+def same(a: Any, b: Any) -> None:
+    """Two documents are alike through their whole history."""
+    (mine, now), (theirs, other) = a.steps, b.steps
+    assert now == other and [name for name, _ in mine] == [name for name, _ in theirs]
+    for (_, was), (_, now_) in zip(mine, theirs, strict=True):
+        pd.testing.assert_frame_equal(was.table.rows, now_.table.rows)
+        assert was.table.hand_placed == now_.table.hand_placed and was.table.next_id == now_.table.next_id
+        assert was.settings == now_.settings and dict(was.choices) == dict(now_.choices)
+        assert (was.adapted is None) == (now_.adapted is None)
+        assert was.micrograph.pixel_size_nm == now_.micrograph.pixel_size_nm
+    assert (a.settings, a.selection, a.ticked, a.messages) == (b.settings, b.selection, b.ticked, b.messages)
+
+
+def test_everything_comes_back_and_goes_on(
+    desk: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapt_always(monkeypatch)
+    document = worked_on(desk, sample)
+    desk.bench.image.opacity = 0.5
+    path = write(desk, tmp_path / "day.atomicity")
+    open_session(another, path)
+    again = another.document
+    same(document, again)
+    assert another.bench.image.opacity == 0.5 and another.bench.image.name == desk.bench.image.name
+    assert len(another.points.data) == len(document.table)
+    pd.testing.assert_frame_equal(document.ratios(), again.ratios())
+    # undo and redo through the whole history
+    again.redo()
+    assert again.table.rows.set_index("id").at[2, "annotation"] == "other"
+    names = []
+    while again.undo_name:
+        names.append(again.undo_name)
+        again.undo()
+    assert names == [name for name, _ in reversed(document.steps[0])][:-1]
+    for _ in names:
+        again.redo()
+    # the adapted model is in force, and the adaptation can be undone as before
+    assert again.state.adapted is not None and again.state.bundle is again.state.adapted.adaptation.bundle
+    document.redo()
+    for each in (document, again):
+        each.undo_adaptation()
+    pd.testing.assert_frame_equal(document.table.rows, again.table.rows)
+    for each in (desk, another):
+        each.click(each.panel("Count atoms").run)
+    pd.testing.assert_frame_equal(document.table.rows, again.table.rows)
+    assert another.bench.sessions.path == path
+
+
+def test_choosing_among_candidates_goes_on(desk: Any, another: Any, sample: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    show_file(desk, sample)
+    desk.document.choose(adapt="auto")
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    document = desk.document
+    fit = document.state.offered.calibrations[0]
+    # two peaks, as of an image that cannot decide
+    grid = np.linspace(np.log(40), np.log(140), 200)
+    weight = np.exp(-0.5 * ((grid - np.log(100)) / 0.03) ** 2) + 0.6 * np.exp(-0.5 * ((grid - np.log(70)) / 0.03) ** 2)
+    shares = np.full((200, 6), 0.02)
+    shares[:, 1] = np.where(grid > np.log(85), 0.9, 0.02)
+    shares[:, 2] = np.where(grid > np.log(85), 0.02, 0.9)
+    candidates = (
+        {"dominant": "Pt30", "probability": 0.6, "scale": 100.0},
+        {"dominant": "Pt41", "probability": 0.4, "scale": 70.0},
+    )
+    two = replace(
+        fit, log_scale=grid, weight=weight / weight.sum(), shares=shares, ambiguous=True, candidates=candidates
+    )
+    offered = replace(document.state.offered, calibrations={0: two})
+    document.amend(offered=offered, classified=offered)
+    open_session(another, write(desk, tmp_path / "undecided.atomicity"))
+    from napari_atomicity.ui import actions
+
+    for each in (desk, another):
+        actions.choose(each.bench, 0, "Pt41")
+        each.idle()
+    assert another.document.state.choices == {0: "Pt41"}
+    pd.testing.assert_frame_equal(document.table.rows, another.document.table.rows)
+
+
+def test_save_buttons_and_state(desk: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    panel = desk.panel("Save and restore")
+    assert not panel.save.isEnabled()
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    path = tmp_path / "by name"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    desk.click(panel.save)
+    assert desk.bench.sessions.path == path.with_name("by name.atomicity")
+    panel.show_now()
+    assert "by name.atomicity, saved" in panel.file.text() and panel.kept.text() == "No unsaved changes."
+    desk.document.annotate([0], "Pt19")
+    panel.show_now()
+    assert "changed since" in panel.file.text()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: pytest.fail("asked again"))
+    desk.click(panel.save)
+    assert not desk.bench.sessions.autosave.unsaved
+    assert panel.recent.count() == 2 and panel.recent.itemText(1) == "by name.atomicity"
+
+
+def test_a_session_dropped_on_the_window_opens(
+    desk: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    path = write(desk, tmp_path / "dropped.atomicity")
+    from napari_atomicity.ui import commands
+
+    # the reader works on the window in front
+    monkeypatch.setattr(commands, "_bench", lambda _: another.bench)
+    another.viewer.open(str(path), plugin="napari-atomicity")
+    another.idle()
+    same(desk.document, another.document)
+
+
+# ---------------------------------------------------------------------- unsaved work
+
+
+def test_unsaved_work_is_kept_and_offered_at_the_next_start(
+    desk: Any, sample: Path, make_napari_viewer_proxy: Any, qtbot: Any, recovery: Path
+) -> None:
+    from conftest import Desk
+    from napari_atomicity.session.recovery import unsaved
+    from napari_atomicity.ui.bench import bench_of
+
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    desk.document.annotate([0], "Pt19")
+    kept(desk)
+    assert unsaved() == []  # the window that it belongs to runs
+    autosave = desk.bench.sessions.autosave
+    assert autosave.longest < 0.5
+    autosave._recorder._lock.release()  # as the system does when a process is killed
+    viewer = make_napari_viewer_proxy(show=True)
+    second = Desk(viewer, bench_of(viewer), qtbot)
+    workbench = second.panel("Atomicity")
+    qtbot.waitUntil(lambda: bool(second.bench.sessions.left))
+    offer = workbench.findChild(object, "offer")
+    qtbot.waitUntil(offer.isVisible)
+    assert offer.text.text().startswith("There is unsaved work on frame from ")
+    second.click(offer.restore)
+    same(desk.document, second.document)
+    assert not offer.isVisible()
+    kept(second)
+    qtbot.waitUntil(lambda: len(list((recovery / "aside").iterdir())) == 1)
+    assert second.bench.sessions.autosave.unsaved
+
+
+def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: Path, tmp_path: Path) -> None:
+    folder = lambda: desk.bench.sessions.autosave._recorder.folder  # noqa: E731
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    kept(desk)
+    assert (folder() / "session.json").is_file()
+    write(desk, tmp_path / "done.atomicity")
+    kept(desk)
+    assert folder() is None
+    desk.document.annotate([0], "Pt19")
+    desk.viewer.layers.remove(desk.bench.image)
+    kept(desk)
+    from napari_atomicity.progress import drain
+    from napari_atomicity.session import open_steps
+
+    (work,) = drain(open_steps(folder())).works
+    assert work.name == "frame" and work.state.table.rows["annotation"].iloc[0] == "Pt19"
+
+
+def test_a_folder_that_cannot_be_written_is_said_once_and_work_goes_on(
+    desk: Any, micrograph: Any, recovery: Path
+) -> None:
+    recovery.write_text("in the way")
+    desk.show(micrograph)
+    panel = desk.panel("Save and restore")
+    desk.document.calibrate(0.06)
+    kept(desk)
+    assert "cannot be made" in desk.bench.sessions.autosave.problem
+    assert len([note for note in desk.notes if "not kept at the moment" in note]) == 1
+    panel.show_now()
+    assert panel.kept.text().startswith("⚠ Unsaved work is not kept")
+
+
+# ---------------------------------------------------------------------- images, models, merging
+
+
+def test_a_moved_image_is_found_and_a_changed_one_is_asked_about(
+    desk: Any, another: Any, sample: Path, tmp_path: Path, micrograph: Any
+) -> None:
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    desk.document.annotate([0], "Pt19")
+    path = write(desk, sample.parent / "here.atomicity")
+    moved = tmp_path / "elsewhere"
+    sample.parent.rename(moved)
+    open_session(another, moved / path.name)
+    assert another.document.micrograph.provenance.path == moved / "frame.tif"
+    another.viewer.layers.clear()
+    another.qtbot.wait(50)
+    put(moved / "frame.tif", micrograph.data[::-1])
+    panel = another.panel("Save and restore")
+    open_session(another, moved / path.name)
+    assert another.document is None
+    panel.show_now()
+    assert "changed since the session was saved" in panel.why.text()
+    another.click(panel.anyway)
+    rows = another.document.table.rows
+    assert rows["annotation"].iloc[0] == "Pt19" and (rows["label"] == "").all()
+    assert another.document.undo_name == "Other pixels"
+
+
+def test_a_missing_image_can_be_left_out_or_shown(
+    desk: Any, another: Any, sample: Path, tmp_path: Path, micrograph: Any
+) -> None:
+    show_file(desk, sample)
+    desk.document.calibrate(0.06)
+    desk.show(micrograph)  # one that was never a file
+    desk.document.calibrate(0.07)
+    path = write(desk, tmp_path / "two.atomicity")
+    sample.unlink()
+    panel = another.panel("Save and restore")
+    open_session(another, path)
+    assert another.bench.places == []
+    panel.show_now()
+    assert "say where it is now" in panel.why.text() and not panel.anyway.isVisibleTo(panel)
+    another.click(panel.leave)
+    (place,) = another.bench.places
+    assert np.array_equal(place.document.micrograph.frame(0), micrograph.frame(0))
+    assert place.document.micrograph.pixel_size_nm == 0.07
+    # the file still holds both, so that Save must not write over it
+    assert another.bench.sessions.path is None
+
+
+def test_a_colleagues_session_is_merged_in_one_step_and_conflicts_are_listed(
+    desk: Any, another: Any, sample: Path, tmp_path: Path
+) -> None:
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    start = write(desk, tmp_path / "start.atomicity")
+    open_session(another, start)
+    theirs, mine = another.document, desk.document
+    theirs.annotate([0], "Pt30")
+    theirs.annotate([1], "Pt41")
+    theirs.annotate([2], "Pt55")
+    mine.annotate([1], "Pt19")
+    mine.edit("Delete", mine.table.drop([2]), [])
+    path = write(another, tmp_path / "theirs.atomicity")
+    open_session(desk, path)
+    rows = mine.table.rows.set_index("id")
+    assert (rows.at[0, "annotation"], rows.at[1, "annotation"]) == ("Pt30", "Pt19") and 2 not in rows.index
+    assert mine.undo_name == "Merge with frame" and len(desk.bench.places) == 1
+    panel = desk.panel("Save and restore")
+    panel.show_now()
+    texts = [panel.conflicts.item(at).text() for at in range(panel.conflicts.count())]
+    assert len(texts) == 2 and "Pt19 here, Pt41 there" in texts[0] and "deleted here, Pt55 there" in texts[1]
+    panel.conflicts.setCurrentRow(0)
+    assert mine.selection == {1}
+    panel.all.click()
+    desk.click(panel.theirs)
+    rows = mine.table.rows
+    assert rows.set_index("id").at[1, "annotation"] == "Pt41" and (rows["annotation"] == "Pt55").sum() == 1
+    assert np.isfinite(rows["diameter_nm"]).all() and not panel.conflicts.isVisibleTo(panel)
+    mine.undo()
+    mine.undo()
+    assert (mine.table.rows["annotation"] != "").sum() == 1
+
+
+def test_a_colleagues_table_is_merged_too(desk: Any, sample: Path, tmp_path: Path) -> None:
+    from napari_atomicity.io.tables import write_table
+
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    theirs = desk.document.table.annotate([3], "Pt30")
+    write_table(theirs, tmp_path / "theirs.csv")
+    open_session(desk, tmp_path / "theirs.csv")
+    assert desk.document.table.rows.set_index("id").at[3, "annotation"] == "Pt30"
+
+
+def test_a_model_that_is_gone_leaves_labels_and_ratios(
+    desk: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_file(desk, sample)
+    desk.document.choose(adapt="off")
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    path = write(desk, tmp_path / "day.atomicity")
+    from napari_atomicity.counting import bundle
+    from napari_atomicity.errors import InputError
+
+    def gone(name: Any) -> Any:
+        raise InputError(f"There is no model named {name!r} here (any more); there are none.")
+
+    monkeypatch.setattr(bundle, "load_card", gone)
+    panel = another.panel("Count atoms")
+    open_session(another, path)
+    assert any("no model named 'dual'" in note for note in another.notes)
+    panel.show_now()
+    same(desk.document, another.document)
+    pd.testing.assert_frame_equal(desk.document.ratios(), another.document.ratios())
+    from napari_atomicity.ui import actions
+
+    actions.explain(another.bench)
+    another.idle()
+    assert "is not here (any more)" in another.notes[-1]
+    # and saved again it still refers to the model
+    monkeypatch.undo()
+    write(another, tmp_path / "again.atomicity")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "is damaged"),
+        (lambda path: path.write_bytes(b"not a zip"), "is damaged"),
+        (lambda path: path.unlink(), "does not exist"),
+    ],
+    ids=["cut", "other", "gone"],
+)
+def test_what_cannot_be_opened_is_one_sentence_and_changes_nothing(
+    desk: Any, sample: Path, tmp_path: Path, damage: Any, words: str
+) -> None:
+    show_file(desk, sample)
+    desk.document.calibrate(0.06)
+    path = write(desk, tmp_path / "day.atomicity")
+    damage(path)
+    before = desk.document.state
+    open_session(desk, path)
+    assert words in desk.notes[-1] and desk.document.state is before and len(desk.bench.places) == 1
+
+
+def test_a_full_disk_keeps_the_old_file(
+    desk: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_file(desk, sample)
+    desk.document.calibrate(0.06)
+    path = write(desk, tmp_path / "day.atomicity")
+    before = path.read_bytes()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    desk.document.calibrate(0.07)
+    desk.bench.sessions.save()
+    desk.idle()
+    assert "No space left" in desk.notes[-1] and path.read_bytes() == before
+    assert list(tmp_path.glob(".*")) == [] and desk.bench.sessions.autosave.unsaved
+
+
+def test_panel_opened_twice_and_before_anything_is_there(desk: Any) -> None:
+    first, second = desk.panel("Save and restore"), desk.panel("Save and restore")
+    desk.show(Micrograph(blobs(), 0.05, name="drawn"))
+    desk.document.calibrate(0.06)
+    for panel in (first, second):
+        panel.show_now()
+        assert panel.status(desk.document) == "unsaved changes"
