@@ -29,6 +29,14 @@ def put(path: Path, data: Any) -> None:
     imwrite(path, np.asarray(data), imagej=True, resolution=(20.0, 20.0), metadata={"unit": "nm"})
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The background does not wait as long as it does for people."""
+    from napari_atomicity.ui import autosave
+
+    monkeypatch.setattr(autosave, "PAUSE_S", 0.1)
+
+
 @pytest.fixture
 def another(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     """A second window, as the next start of the program."""

@@ -137,7 +137,8 @@ class ZipSource:
 
     def read(self, name: str) -> bytes:
         """The part of that name; an `InputError` where it is missing or damaged."""
-        return _whole(self._bytes(name), _checked(name, self.path), name, self.path)
+        digest = _checked(name, self.path)
+        return _whole(self._bytes(name), digest, name, self.path)
 
     def contents(self) -> bytes:
         """The table of contents, `CONTENTS`."""

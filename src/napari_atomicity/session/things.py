@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -47,7 +48,7 @@ class Shelf:
         #: folder of the session file, where it is known: images beside it are found again when both move
         self.home = home
         self._known: weakref.WeakKeyDictionary[Any, Thing] = weakref.WeakKeyDictionary()
-        self._counter = 0
+        self._numbers: Counter[str] = Counter()
 
     def store(self, value: Any, make: Callable[[Shelf, Any], Thing]) -> Thing:
         """The thing of `value`, made at the first time."""
@@ -64,9 +65,9 @@ class Shelf:
         self, kind: str, content: Mapping[str, Any], parts: Iterable[str] = (), uses: Iterable[Thing | None] = ()
     ) -> Thing:
         """A new entry with a name of its own."""
-        self._counter += 1
+        self._numbers[kind] += 1
         used = tuple(one for one in uses if one is not None)
-        return Thing(kind, f"{kind.rstrip('s')}{self._counter}", content, tuple(parts), used)
+        return Thing(kind, f"{kind.rstrip('s')}{self._numbers[kind]}", content, tuple(parts), used)
 
     def forget_all_but(self, things: Iterable[Thing]) -> None:
         """What the session no longer refers to would have to be stored again."""
