@@ -14,7 +14,7 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.session import Session, Snapshot, Step, Work, save_session
 from napari_atomicity.session.recovery import Recorder
 
-#: files that the process writes to tell how far it is: edits made, edits in the recovery folder, edits in the session file
+#: files in which the process notes its edits: those made, those in the recovery folder, those in the session file
 MADE, KEPT, SAVED = "made", "kept", "saved"
 SESSION = "day.atomicity"
 
@@ -29,7 +29,7 @@ def edit_on(folder: str, n: int) -> None:
     state = Snapshot(micrograph, table)
     steps = [Step("Find clusters", state)]
     for at in range(1, 100_000):
-        table = table.annotate([int(rng.integers(n))], f"Pt{at}")
+        table = table.annotate([int(rng.choice(table.ids))], f"Pt{at}")
         if at % 7 == 0:
             table = table.drop([int(table.ids[0])]).add({"frame": [0], "y_px": [float(at)], "x_px": [1 / at]})
         steps = [*steps, Step(f"Edit {at}", replace(state, table=table), str(time.time()))][-300:]

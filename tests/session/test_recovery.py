@@ -30,7 +30,7 @@ def kill_at_random(folder: Path, kills: int, longest_s: float) -> None:
     """Start, kill, and look at what is left, again and again."""
     context: Any = multiprocessing.get_context(_METHOD)
     if _METHOD == "forkserver":
-        context.set_forkserver_preload([edit_on.__module__])
+        context.set_forkserver_preload(["napari_atomicity.session", "napari_atomicity.session.recovery"])
     rng = np.random.default_rng(0)
     lost = []
     for number in range(kills):
@@ -99,7 +99,7 @@ def test_only_what_is_new_is_written(image: Micrograph, tmp_path: Path, monkeypa
     one = work(image, n=100, steps=8)
     recorder.record(Session((one,)))
     first = len(written)
-    table = edited(one.state.table, 0)
+    table = edited(one.state.table, 8)
     again = replace(one, steps=(*one.steps, Step("More", replace(one.state, table=table))), now=one.now + 1)
     recorder.record(Session((again,)))
     assert first >= 8 and len(written) == first + 1

@@ -59,7 +59,7 @@ def with_suffix(path: str | Path) -> Path:
 
 
 def _write(session: Session, path: Path, home: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as file:
         contents, _ = Encoder(ZipSink(file), home).contents(session)
         file.writestr(CONTENTS, as_json(contents))
         names = []
