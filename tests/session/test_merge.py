@@ -30,7 +30,7 @@ def test_new_clusters_and_labels_are_added() -> None:
     assert (done.added, done.labelled, done.conflicts) == (1, 1, ())
     assert rows["annotation"].tolist() == ["Pt19", "Pt30", "", "", "", "", "Pt55"]
     assert rows["y_nm"].iloc[-1] == pytest.approx(2.5) and done.table.hand_placed == {6}
-    assert "1 clusters and 1 labels added" in done.sentence
+    assert "1 cluster and 1 label added" in done.sentence
 
 
 def test_a_search_of_their_own_adds_what_mine_missed_as_found_not_placed() -> None:

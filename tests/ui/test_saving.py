@@ -345,7 +345,7 @@ def test_a_colleagues_session_is_merged_in_one_step_and_conflicts_are_listed(
     panel = desk.panel("Save and restore")
     panel.show_now()
     texts = [panel.conflicts.item(at).text() for at in range(panel.conflicts.count())]
-    assert len(texts) == 2 and "Pt19 here, Pt41 there" in texts[0] and "deleted here, Pt55 there" in texts[1]
+    assert len(texts) == 2 and "Pt19 here, Pt41 there" in texts[0] and "Deleted here, Pt55 there" in texts[1]
     panel.conflicts.setCurrentRow(0)
     assert mine.selection == {1}
     panel.all.click()

@@ -23,7 +23,7 @@ class Conflict:
     ----------
     kind
         ``label``: both gave a label, and not the same; ``deleted here``: deleted here and labelled or placed there;
-        ``deleted there``: labelled or placed here and deleted there.
+        ``deleted there``: deleted there and not here.
     id
         In the present table; None for one that is deleted here.
     place
@@ -44,10 +44,10 @@ class Conflict:
         frame, y, x = self.place
         where = f"y {y:.0f}, x {x:.0f}" + (f", frame {frame:.0f}" if frame else "")
         if self.kind == "label":
-            return f"Cluster {self.id} ({where}): {self.mine} here, {self.theirs} there"
+            return f"{self.mine} here, {self.theirs} there (cluster {self.id}: {where})"
         if self.kind == "deleted here":
-            return f"Cluster at {where}: deleted here, {self.theirs or 'placed by hand'} there"
-        return f"Cluster {self.id} ({where}): {self.mine or 'placed by hand'} here, deleted there"
+            return f"Deleted here, {self.theirs or 'placed by hand'} there ({where})"
+        return f"{self.mine or 'Not deleted'} here, deleted there (cluster {self.id}: {where})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,10 @@ class Merged:
         """What came of it, in words."""
         if not (self.added or self.labelled or self.conflicts):
             return "Nothing new: both say the same."
-        parts = [f"{self.added} clusters and {self.labelled} labels added"]
+        clusters, labels = (
+            f"{n} {what}{'s' * (n != 1)}" for n, what in ((self.added, "cluster"), (self.labelled, "label"))
+        )
+        parts = [f"{clusters} and {labels} added"]
         if n := len(self.conflicts):
             parts.append(f"{n} difference{'s' * (n > 1)} to decide; your own version stays until you do")
         return "; ".join(parts) + "."

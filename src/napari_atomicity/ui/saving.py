@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QListWidget, QWidget
 
 from napari_atomicity.session import SUFFIX
@@ -67,6 +68,9 @@ class SavingPanel(Panel):
         self.about = self.note("Where the two sessions differ")
         self.conflicts = QListWidget()
         self.conflicts.setObjectName("conflicts")
+        self.conflicts.setWordWrap(True)
+        self.conflicts.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.conflicts.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.conflicts.setToolTip("Choosing one shows it in the image; several can be chosen")
         self.conflicts.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.conflicts.currentRowChanged.connect(self._show_place)
@@ -126,7 +130,7 @@ class SavingPanel(Panel):
             self.conflicts.addItems(texts)
         many = f"{len(texts)} differences" if len(texts) != 1 else "One difference"
         say(self.about, f"{many} between the two; your version stays until you choose." if texts else "")
-        self.conflicts.setFixedHeight(24 * min(max(len(texts), 2), _ROWS) + 8)
+        self.conflicts.setFixedHeight(36 * min(max(len(texts), 2), _ROWS) + 8)
         for widget in (self.conflicts, self.theirs, self.mine, self.all):
             widget.setVisible(bool(texts))
             widget.setEnabled(free)

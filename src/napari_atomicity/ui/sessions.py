@@ -152,6 +152,9 @@ class Sessions:
         place = next((one for one in self.bench.places if one.document is in_hand), None)
         if place is not None and (image := place.image()) is not None:
             self.bench.choose(image)
+            if place.clusters.points is not None and self.bench.viewer is not None:
+                # where the keys of the clusters work, and the selection shows
+                self.bench.viewer.layers.selection.active = place.clusters.points
         self._opened(wanted, session, [one for one in shown if one is not None], fresh)
 
     def _land_work(self, landing: Landing, work: Work, have: Sequence[Any]) -> Document | None:
