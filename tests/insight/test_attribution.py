@@ -128,7 +128,7 @@ def test_a_cluster_without_a_patch_gets_no_map_and_none_at_all_is_fine():
 def _planted(maps):
     n, channels = maps.shape[:2]
     return Attribution(maps, ("raw", "lcn")[:channels], np.zeros(n, int), np.ones((n, channels)),
-                       np.zeros((n, channels), bool), 0.2)  # fmt: skip
+                       np.zeros((n, channels), bool), 0.2, 0.2, "grad-cam", np.ones((n, channels)))  # fmt: skip
 
 
 @pytest.mark.parametrize("pixel_size_nm", [0.02, 0.05, 0.1])

@@ -20,6 +20,7 @@ WIDGETS = (
     "Calibrate images together",
     "Adapt to the image",
     "See why (Grad-CAM)",
+    "What the model uses",
     "Export the table",
 )
 

@@ -83,7 +83,8 @@ def _looked_up(bundle: Bundle) -> LibraryClusters:
 
     if not {"raw", "noise", "class_index"} <= set(bundle.rehearsal):
         raise InputError(
-            f"The model {bundle.card.name!r} carries no library clusters to compare with; train it again with this version."
+            f"The model {bundle.card.name!r} carries no library clusters to compare with; "
+            "train it again with this version."
         )
     raw = np.asarray(bundle.rehearsal["raw"], dtype=np.float32)
     noise = np.asarray(bundle.rehearsal["noise"], dtype=np.float32)

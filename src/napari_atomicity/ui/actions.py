@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.utils.notifications import show_info, show_warning
 
@@ -15,6 +15,10 @@ from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.bench import Bench
 from napari_atomicity.ui.counting import Counted, Job, chosen, classify_steps, count_steps, model_steps
 from napari_atomicity.ui.document import UNCOUNTED, Document
+from napari_atomicity.ui.explaining import Asked
+
+if TYPE_CHECKING:
+    from napari_atomicity.insight.attribution import Question
 
 _NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 
@@ -123,25 +127,22 @@ def undo_adaptation(bench: Bench) -> None:
         document.undo_adaptation()
 
 
-def explain(bench: Bench, selected: bool = False, target: int | None = None) -> bool:
-    """Grad-CAM of the clusters of the frame that is shown."""
-    frame = bench.frame
+def explain(bench: Bench, selected: bool = False, question: Question | None = None) -> bool:
+    """Heat maps of the clusters of the frame that is shown; they then follow labels, places, model and frame."""
+    from napari_atomicity.insight.attribution import Question
 
-    def steps(document: Document) -> Steps[pipeline.Explained]:
-        bundle = document.state.bundle or (yield from model_steps(document.settings.model))
-        ids = sorted(document.selection) if selected else None
-        return (yield from pipeline.explain_steps(document.micrograph, document.table, bundle, frame, ids, target))
-
-    def apply(document: Document, done: pipeline.Explained, before: ClusterTable) -> None:
-        maps = bench.maps_of(document)
-        if maps is not None:
-            maps.show(done)
-        document.explain(done)
-
-    document = bench.document
+    frame, document = bench.frame, bench.document
     if selected and document is not None and not document.selection:
         show_warning("Select clusters first: click them with the select tool, or choose all clusters.")
         return False
+    asked = Asked(question or Question(), document.selection if selected and document is not None else None)
+
+    def steps(document: Document) -> Steps[pipeline.Explained]:
+        return bench.explainer.steps(document, asked, frame)
+
+    def apply(document: Document, done: pipeline.Explained, before: ClusterTable) -> None:
+        bench.explainer.show(document, asked, done)
+
     return _start(bench, "Explain", steps, apply, needs_clusters=True)
 
 

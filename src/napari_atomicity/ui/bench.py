@@ -15,6 +15,7 @@ from napari_atomicity.pipeline import measure_steps
 from napari_atomicity.progress import Steps, drain
 from napari_atomicity.ui import edits
 from napari_atomicity.ui.document import Document
+from napari_atomicity.ui.explaining import Explainer
 from napari_atomicity.ui.layers import ClusterLayer
 from napari_atomicity.ui.overlays import HeatMaps
 from napari_atomicity.ui.place import Place
@@ -46,6 +47,7 @@ class Bench:
         self._active: weakref.ref[Image] | None = None
         self.work = Work()
         self.measuring = Work()
+        self.explainer = Explainer(self)
         self._to_measure: list[tuple[Document, list[int]]] = []
         self.measuring.finished.connect(self._measure_next)
         self.work.started.connect(lambda _: self.changed.emit())
@@ -143,8 +145,9 @@ class Bench:
         layer = event.value
         place = self._places.pop(layer, None) if isinstance(layer, Image) else None
         if place is not None:
-            if self.work.owner is place.document:
-                self.work.stop()
+            for work in (self.work, self.explainer.work):
+                if work.owner is place.document:
+                    work.stop()
             place.document.drop()
         for other in self._places.values():
             other.forget(layer)

@@ -57,9 +57,9 @@ class Comparison(QWidget):
         if adapted.after is not None:
             before, after = (_ratios(adapted, each) for each in (adapted.before, adapted.after))
             self.chart.show_ratios(after, before, colours, theme)
-            say(self.shares, _table(_SHARES, _share_rows(before, after)))
-        say(self.scores, _table(_SCORES, score_lines(adapted.adaptation)))
-        say(self.anchors, _table(_ANCHORS, _anchor_rows(adapted)))
+            say(self.shares, html_table(_SHARES, _share_rows(before, after)))
+        say(self.scores, html_table(_SCORES, score_lines(adapted.adaptation)))
+        say(self.anchors, html_table(_ANCHORS, _anchor_rows(adapted)))
 
 
 def _ratios(adapted: Adapted, classified: Any) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def _anchor_rows(adapted: Adapted) -> list[tuple[str, ...]]:
     ]
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Qt's own HTML; empty where there are no rows."""
     if not rows:
         return ""

@@ -68,8 +68,10 @@ class Document:
         self._now = 0
         self.settings = Settings()
         self.selection: frozenset[int] = frozenset()
-        #: Grad-CAM result of the last explanation and the ids it explains; belongs to no step of the history
+        #: the heat maps that are shown (`pipeline.Explained`); belong to no step of the history
         self.attribution: Any = None
+        #: what a person wants explained (`ui.explaining.Asked`); the maps follow the table as long as it stands
+        self.asked: Any = None
         self.messages: tuple[str, ...] = micrograph.warnings
         self.detected = False
         #: instrument profile that the known scale comes from
