@@ -334,6 +334,25 @@ def test_explain_writes_heat_maps_in_register(run, image, model_path, tmp_path):
         assert (tmp_path / f"good.{channel}.heatmap.png").exists()
 
 
+def test_explain_writes_shares_and_profiles_and_answers_a_question(run, image, model_path, tmp_path):
+    asked = ("--target", "Pt55", "--against", "Pt41")
+    assert run("explain", image, "-o", tmp_path, "--model", model_path, *asked)[0] == 0
+    clusters = pd.read_csv(tmp_path / "good.explained.csv")
+    assert set(clusters["against"]) == {"Pt41"} and set(clusters["target"].dropna()) == {"Pt55"}
+    profiles = pd.read_csv(tmp_path / "good.profiles.csv")
+    assert {"radii", "nm"} == set(profiles["unit"]) and (tmp_path / "good.profiles.png").exists()
+    code, _, err = run("explain", image, "-o", tmp_path, "--model", model_path, "--target", "Pt38")
+    assert code == 2 and len(err) == 1 and "no class Pt38" in err[0]
+
+
+def test_the_report_can_include_the_explanation(run, image, model_path, tmp_path):
+    assert run("analyse", image, "-o", tmp_path, "--model", model_path, "--explain")[0] == 0
+    told = json.loads((tmp_path / "good.report.json").read_text(encoding="utf-8"))["explanation"]
+    assert told["method"] == "grad-cam" and told["resolution_nm"] == pytest.approx(0.2)
+    assert told["share_raw"] is not None and told["profiles"]
+    assert (tmp_path / "good.raw.heatmap.tif").exists()
+
+
 def test_a_stack_gives_one_table_and_stacked_heat_maps(run, simulated, model_path, tmp_path):
     frames = np.stack([simulated.image, simulated.image[::-1]])
     stack = _write(tmp_path / "stack.tif", frames)

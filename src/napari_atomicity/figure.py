@@ -82,12 +82,42 @@ def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, pa
     _show(picture, micrograph.frame(explained.frame), pixel_size_nm)
     heat = _shrunk(explained.overlay[channel])
     extent = picture.get_images()[0].get_extent()
-    heat = heat / (float(heat.max()) or 1.0)
     shown = picture.imshow(heat, cmap="inferno", extent=extent, vmin=0, vmax=1, alpha=np.clip(1.5 * heat, 0, 0.8))
     scale = figure.add_axes((0.86, 0.12, 0.025, 0.72))
-    figure.colorbar(shown, cax=scale, label="attribution (1: the largest in this image)")
-    picture.set_title(f"Grad-CAM, channel {explained.channel_names[channel]}", fontsize=10)
+    figure.colorbar(shown, cax=scale, label="evidence (1: the strongest place of each cluster)")
+    picture.set_title(f"{_asked(explained)}, channel {explained.channel_names[channel]}", fontsize=10)
     _save(figure, path)
+
+
+def draw_profiles(explained: Explained, path: Path) -> None:
+    """Write the radial profiles of the heat maps, by class and channel, as a PNG."""
+    from napari_atomicity.palette import colours
+
+    profiles, card = explained.profiles, explained.bundle.card
+    palette = colours(card.class_sizes, card.element)
+    figure = _figure(4.2 * len(explained.channel_names) + 0.8, 3.6)
+    panels = figure.subplots(1, len(explained.channel_names), squeeze=False)[0]
+    for axes, channel in zip(panels, explained.channel_names, strict=True):
+        rows = profiles.table[(profiles.table["channel"] == channel) & (profiles.table["unit"] == "radii")]
+        for label, part in rows.groupby("label", sort=False):
+            colour = palette.get(str(label), palette[OTHER])
+            axes.fill_between(part["radius"], part["low"], part["high"], color=colour, alpha=0.2, lw=0)
+            axes.plot(part["radius"], part["mean"], color=colour, label=f"{label} ({part['clusters'].iloc[0]})")
+        axes.axhline(1, color="0.6", lw=0.8, ls="--")
+        axes.axvline(1, color="0.6", lw=0.8, ls=":")
+        axes.set(xlabel="radii of the cluster", ylabel="density of the evidence", xlim=(0, 2), title=channel)
+        axes.set_ylim(bottom=0)
+    panels[-1].legend(fontsize=8)
+    figure.suptitle(f"{_asked(explained)}; bands: 95 % interval of the mean", fontsize=10)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _asked(explained: Explained) -> str:
+    question = explained.question
+    method = "Grad-CAM" if question.method == "grad-cam" else "Integrated gradients"
+    against = f" against {question.against}" if question.against else ""
+    return f"{method} for {question.target or 'the own class'}{against}"
 
 
 def _figure(width: float, height: float) -> Figure:

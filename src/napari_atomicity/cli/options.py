@@ -35,10 +35,14 @@ def parser() -> argparse.ArgumentParser:
     _image_options(counting)
     _model_options(counting)
     _session_options(counting)
+    counting.add_argument(
+        "--explain", action="store_true", help="heat maps, radial profiles and a summary of them in the report, too"
+    )
     _image_options(command("detect", analyse.detect, "positions, diameters and intensities only"))
     explain = command("explain", analyse.explain, "heat maps of what each channel of the model looked at, TIFF and PNG")
     _image_options(explain)
     _model_options(explain)
+    _question_options(explain)
     info = command("info", workshop.info, "what would be read: images found, shape, type, calibration, warnings")
     info.add_argument("files", nargs="+", type=Path, metavar="FILE")
     window = command("window", workshop.window, "open the window, with images where given")
@@ -94,6 +98,16 @@ def _model_options(command: argparse.ArgumentParser) -> None:
         "--scale-sd", type=float, metavar="SD", help="relative standard deviation of that scale; 0.02 for 2 %%"
     )
     command.add_argument("--profile", type=Path, metavar="FILE", help="take the scale from this instrument profile")
+
+
+def _question_options(command: argparse.ArgumentParser) -> None:
+    from napari_atomicity.insight.attribution import METHODS
+
+    command.add_argument("--target", default="", metavar="LABEL", help="evidence for this class, such as Pt55, of all")
+    command.add_argument("--against", default="", metavar="LABEL", help="held against this class: why 55 and not 41?")
+    command.add_argument(
+        "--method", choices=METHODS, default=METHODS[0], help="grad-cam as in the paper; integrated-gradients finer"
+    )
 
 
 def _session_options(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
@@ -35,7 +36,8 @@ class Explained:
     ids
         (n,) ids of the explained clusters; row i of `attribution` is cluster ``ids[i]``.
     overlay
-        (channels, y, x) float32 on the pixels of the image, 0 where nothing is attributed.
+        (channels, y, x) float32 on the pixels of the image, in parts of each cluster's strongest place, 0 where nothing
+        is attributed.
     question
         What was asked of the model.
     table
@@ -66,13 +68,36 @@ class Explained:
 
     @cached_property
     def profiles(self) -> RadialProfiles:
-        """Radial profiles of the heat maps, by the clusters' labels; merged, cut and saturated ones take no part."""
+        """Radial profiles of the heat maps by the clusters' classes; merged, cut and saturated ones take no part."""
         from napari_atomicity.insight.radial import radial_profiles
 
-        rows = self.table.rows
-        sized = rows["flag"].isin(["ok", "outside"]).to_numpy()
-        labels = np.where(sized, self.table.final_labels, "")
+        rows, labels = self.table.rows, self.table.final_labels
+        sized = rows["flag"].isin(["ok", "outside"]).to_numpy() & np.isin(labels, self.bundle.card.labels)
+        labels = np.where(sized, labels, "")
         return radial_profiles(self.attribution, rows["diameter_nm"].to_numpy(), labels)
+
+    def clusters(self) -> pd.DataFrame:
+        """One row a cluster.
+
+        id, frame, label, target and against (what was explained), and of each channel: its share of the evidence, the
+        strongest score of a place, whether nothing in it speaks for the class, and the agreement of the two methods.
+        """
+        found = self.attribution
+        labels = np.array([*self.bundle.card.labels, ""], dtype=object)
+        columns: dict[str, Any] = {
+            "id": self.ids,
+            "frame": np.full(len(self.ids), self.frame),
+            "label": self.table.final_labels,
+            "target": labels[found.target],
+            "against": self.question.against or "mean of the others",
+            "method": found.method,
+        }
+        for i, name in enumerate(self.channel_names):
+            columns[f"share_{name}"] = found.share[:, i]
+            columns[f"strongest_{name}"] = found.maps[:, i].max(axis=(1, 2), initial=0.0)
+            columns[f"silent_{name}"] = found.empty[:, i]
+            columns[f"agreement_{name}"] = found.agreement[:, i]
+        return pd.DataFrame(columns)
 
 
 def explain_steps(
