@@ -66,8 +66,8 @@ def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[st
         said.append(sentence)
     if one["label"] == OTHER and one["confidence"] < np.nanmax([*table.probabilities[row], 0.0]):
         said.append(
-            f"Called other because a chance of {_percent(one['confidence'])} of being none of the classes is too high for "
-            "a label, though one of them is likelier."
+            f"Called other because a chance of {_percent(one['confidence'])} of being none of the classes is too high "
+            "for a label, though one of them is likelier."
         )
     return said
 
@@ -242,7 +242,7 @@ def channel_words(attribution: Attribution, channel: int, label: str) -> str:
         return ""
     if share < 0:
         return f"speaks against {label} on the whole"
-    return f"{_percent(min(share, 1.0))} of the evidence for {label}"
+    return f"{_percent(min(share, 1.0))} of the evidence"
 
 
 def contour_words(attribution: Attribution, label: str) -> str:

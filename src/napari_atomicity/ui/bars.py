@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 from napari_atomicity.insight.card import Standing
 
 _ROW: Final = 18
-_STRIP: Final = 24
+_STRIP: Final = 22
 _BINS: Final = 60
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

@@ -76,20 +76,19 @@ class CardPanel(Panel):
         )
         self.annotation = self.note("Your label; colours, shares and exports follow it")
         self.remarks = self.note()
-        self.patch = Pictures(2, 300, 3, scale_bar=True)
+        self.patch = Pictures(2, 300, scale_bar=True)
         self.page.addWidget(self.patch)
         self.contours = self.note(
-            "Grad-CAM. Lines at 35 and 70 % of the highest value in each channel; the share under a picture says how much of "
-            "the evidence the whole channel holds"
+            "Grad-CAM, drawn at 35 and 70 % of the highest value in each channel; the share under a picture says how "
+            "much of the evidence the whole channel holds"
         )
-        self.chances_title = self._heading("Probabilities")
         self.chances = ChanceBars()
         self.page.addWidget(self.chances)
         self.strips_title = self._heading("")
         self.strips = Strips()
         self.page.addWidget(self.strips)
         self.alike_title = self._heading("Looks most like these simulated clusters")
-        self.alike = Pictures(4, 120, 2, scale_bar=False)
+        self.alike = Pictures(4, 120, scale_bar=False)
         self.page.addWidget(self.alike)
         self.likeness = self.note(
             "Distance between the features that the network sees in this cluster and in simulated ones of known size"
@@ -99,7 +98,8 @@ class CardPanel(Panel):
 
     def _heading(self, text: str) -> QLabel:
         label = QLabel(text)
-        label.setStyleSheet("font-weight: bold; margin-top: 6px;")
+        label.setStyleSheet("font-weight: bold; padding: 4px 0px 0px 0px;")
+        label.setIndent(0)
         self.page.addWidget(label)
         return label
 
@@ -182,7 +182,6 @@ class CardPanel(Panel):
         one, text = table.rows.iloc[row], self._theme["text"]
         labels = cards.class_labels(table, None if document.state.bundle is None else document.state.bundle.card)
         found = cards.chances(table, row, labels)
-        self.chances_title.setVisible(bool(found))
         self.chances.show_chances(found, str(one["label"]), str(one["annotation"]), palette, text)
         places = cards.standings(table, row)
         n = int((table.rows["frame"] == one["frame"]).sum())

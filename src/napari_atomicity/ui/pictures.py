@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QHelpEvent, QImage, QPainter, QPainterPath, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -18,6 +18,7 @@ _GAP: Final = 8
 _BAR_NM: Final = 1.0
 #: of the contours, outermost first
 _WIDTHS: Final = (1.2, 2.2)
+_WRAP = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap)
 _HALO: Final = QColor(0, 0, 0, 150)
 
 
@@ -52,10 +53,10 @@ class Shown:
 class Pictures(QWidget):
     """A row of pictures, as large as the room allows."""
 
-    def __init__(self, at_least: int, largest_px: int, caption_lines: int, scale_bar: bool) -> None:
+    def __init__(self, at_least: int, largest_px: int, scale_bar: bool) -> None:
         super().__init__()
         self.shown: tuple[Shown, ...] = ()
-        self._at_least, self._largest, self._lines, self._bar = at_least, largest_px, caption_lines, scale_bar
+        self._at_least, self._largest, self._bar = at_least, largest_px, scale_bar
         self._text = "#ffffff"
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
@@ -82,8 +83,12 @@ class Pictures(QWidget):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        """Picture and caption."""
-        return self._side(width) + self._lines * self._line_px() + 6
+        """Picture and caption, which has two lines at least: nothing below shall jump when the second one comes."""
+        side, line = self._side(width), self._line_px()
+        room = QRect(0, 0, side, 10 * line)
+        rest = ["\n".join(shown.caption[1:]) for shown in self.shown]
+        tallest = max([self.fontMetrics().boundingRect(room, _WRAP, text).height() for text in rest if text] + [line])
+        return side + line + tallest + 8
 
     def sizeHint(self) -> QSize:
         """Of a narrow dock."""
@@ -164,9 +169,8 @@ class Pictures(QWidget):
         colour = QColor(self._text)
         painter.setPen(colour)
         head = QRectF(place.x(), place.bottom() + 3, place.width(), self._line_px())
-        wrap = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
         painter.drawText(head, Qt.AlignmentFlag.AlignLeft, first)
         colour.setAlpha(190)
         painter.setPen(colour)
-        rest = QRectF(place.x(), head.bottom(), place.width(), (self._lines - 1) * self._line_px() + 2)
-        painter.drawText(rest, wrap, "\n".join(others))
+        rest = QRectF(place.x(), head.bottom(), place.width(), self.height() - head.bottom())
+        painter.drawText(rest, _WRAP, "\n".join(others))
