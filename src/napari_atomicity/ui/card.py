@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -45,9 +46,8 @@ class CardPanel(Panel):
         self.looker = Looker()
         #: id of the cluster that is shown; -1 for none
         self.shown = -1
+        self._chosen: frozenset[int] = frozenset()
         super().__init__(viewer, inside)
-        # a card is looked at while one clicks from cluster to cluster: nothing to wait for
-        self._due.setInterval(0)
         self.looker.looked.connect(self._on_changed)
         events: Any = viewer.events
         events.theme.connect(self._on_theme)
@@ -126,6 +126,16 @@ class CardPanel(Panel):
         self._show_patch(document, row, look)
         self._show_numbers(document, row)
         self._show_alike(document, look)
+
+    def _on_changed(self) -> None:
+        """Another selection is shown at once, before the other panels and the canvas have their turn."""
+        chosen = frozenset() if self.document is None else self.document.selection
+        if not isalive(self) or not self.isVisible() or chosen == self._chosen:
+            super()._on_changed()
+            return
+        self._chosen = chosen
+        self.show_now()
+        self.body.repaint()
 
     def _row(self, document: Document | None) -> int | None:
         """Row of the cluster to show: the one shown before as long as it is selected, else the first selected."""

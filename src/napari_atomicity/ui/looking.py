@@ -233,7 +233,9 @@ def _seen(patches: Any, bundle: Any, features: Any, own: Own) -> Look:
 def _row_seen(counted: ClusterTable, alone: ClusterTable) -> int | None:
     """Row of the same cluster in the table that was counted; None where it is new or was moved since then."""
     found = np.flatnonzero(counted.ids == alone.ids[0])
-    where = ["frame", "y_px", "x_px"]
-    if not len(found) or (counted.rows[where].iloc[found[0]] != alone.rows[where].iloc[0]).any():
+    if not len(found):
         return None
-    return int(found[0])
+    row = int(found[0])
+    # one cell after the other: a row of a frame of mixed types takes pandas far longer
+    same = (counted.rows[name].iat[row] == alone.rows[name].iat[0] for name in ("frame", "y_px", "x_px"))
+    return row if all(same) else None
