@@ -3,8 +3,9 @@
 python benchmarks/card.py [--clusters 5000] [--size 8192] [--clicks 40] [--model NAME|PATH]
 
 A click selects a point on the layer of clusters; the clock stops when the card has painted the pictures of that
-cluster (and with them its numbers, bars and strips). The contours of attribution follow from a thread; the second row
-says when. Each cluster is clicked once, so nothing is remembered from before. The workbench is open as well.
+cluster (and with them its numbers, bars and strips). On a busy machine that holds the waiting for other programs as
+well; the second row does not. The contours of attribution follow from a thread; the last row says when. Each cluster
+is clicked once, so nothing is remembered from before. The workbench is open as well.
 """
 
 from __future__ import annotations
@@ -45,13 +46,14 @@ def main() -> None:
     _until(lambda: not card.looker.work.busy, 500)
     rows = document.table.rows
     ids = rows["id"][(rows["flag"] == "ok") & (rows["label"] != "")].sample(options.clicks, random_state=0)
-    first, then = np.array([_click(workbench.bench, card, int(i)) for i in ids]).T * 1000
+    first, own, then = np.array([_click(workbench.bench, card, int(i)) for i in ids]).T * 1000
 
     print(_machine.describe("napari", "PyQt6"))
     print(f"{len(document.table)} clusters, {options.clicks} of them clicked one after the other\n")
     print("| from the click to | median (ms) | longest (ms) | target (ms) |")
     print("|---|---|---|---|")
     print(f"| pictures and numbers on the screen | {np.median(first):.0f} | {first.max():.0f} | 100 |")
+    print(f"| the same, work of the window itself alone | {np.median(own):.0f} | {own.max():.0f} | 100 |")
     print(f"| contours of attribution | {np.median(then):.0f} | {then.max():.0f} | – |")
     viewer.close()
 
@@ -67,7 +69,7 @@ def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
 
     tile = 1024
     across = options.size // tile
-    each = round(1.08 * options.clusters / across**2)
+    each = round(1.35 * options.clusters / across**2)  # not all are found
     frames = [
         simulate_frame(sample_spec("nominal", None, each, shape=(tile, tile), seed=seed), seed) for seed in range(4)
     ]
@@ -82,23 +84,23 @@ def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
     return bench.document
 
 
-def _click(bench: Any, card: Any, cluster: int) -> tuple[float, float]:
-    """Seconds until the card of `cluster` is painted, and until its contours are."""
+def _click(bench: Any, card: Any, cluster: int) -> tuple[float, float, float]:
+    """Seconds until the card of `cluster` is painted, how long the window worked for it, and until its contours are."""
     from qtpy.QtCore import QEvent, QObject
     from qtpy.QtWidgets import QApplication
 
     class Watch(QObject):
-        at = 0.0
+        at = own = 0.0
 
         def eventFilter(self, _: Any, event: Any) -> bool:
             if event.type() == QEvent.Type.Paint and card.shown == cluster and not self.at:
-                self.at = time.perf_counter()
+                self.at, self.own = time.perf_counter(), time.thread_time()
             return False
 
     watch = Watch()
     card.patch.installEventFilter(watch)
     row = int(np.flatnonzero(bench.document.table.ids == cluster)[0])
-    start = time.perf_counter()
+    start, own = time.perf_counter(), time.thread_time()
     bench.clusters.points.selected_data = {row}  # what the select tool does
     while not watch.at:
         QApplication.processEvents()
@@ -108,7 +110,7 @@ def _click(bench: Any, card: Any, cluster: int) -> tuple[float, float]:
     then = time.perf_counter()
     card.patch.removeEventFilter(watch)
     _until(lambda: not card.looker.work.busy, 100)
-    return watch.at - start, then - start
+    return watch.at - start, watch.own - own, then - start
 
 
 def _until(done: Callable[[], bool], quiet_ms: int = 300) -> None:

@@ -231,12 +231,14 @@ def test_a_model_without_library_of_another_element_with_one_channel(
 
 
 def test_it_opens_from_elsewhere_once_and_follows_the_theme(counted: Any) -> None:
+    from qtpy.QtWidgets import QApplication
+
     from napari_atomicity.ui.card import CardPanel, open_card
 
     desk, card = counted, counted.card
     open_card(desk.bench)
     open_card(desk.bench)
-    cards = desk.viewer.window._qt_window.findChildren(CardPanel)
+    cards = [w for w in QApplication.allWidgets() if isinstance(w, CardPanel)]
     assert cards == [card] and card.isVisible()
     desk.document.select(usual(desk))
     seen(desk)
