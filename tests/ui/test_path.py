@@ -20,6 +20,7 @@ WIDGETS = (
     "Calibrate images together",
     "Adapt to the image",
     "See why (Grad-CAM)",
+    "Cluster card",
     "Export the table",
 )
 

@@ -117,8 +117,7 @@ class CardPanel(Panel):
         if not self.isVisible() or document is None:
             return
         if row is None:
-            if document.state.bundle is not None:
-                self.looker.prepare(document.state.bundle)
+            self.looker.prepare(document)
             return
         look = self.looker.look(Subject.of(document, row))
         self._show_walk(document)

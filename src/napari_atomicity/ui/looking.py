@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
 
 _KEPT: Final = 200
+_TITLE: Final = "Look closer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,18 +118,17 @@ class Looker:
         self.work = Work()
         self.work.finished.connect(self._on_finished)
         self._bundle: Any = None
-        self._micrograph: Any = None
+        # weakly: the image may be taken off the viewer while nothing is selected
+        self._micrograph: weakref.ref[Micrograph] | None = None
         self._own = Own()
         self._done: dict[tuple[Any, ...], Look] = {}
         self._wanted: Subject | None = None
         self._running: Subject | None = None
 
-    def prepare(self, bundle: Any) -> None:
-        """Make ready for questions about clusters that `bundle` counted."""
-        if self._own.bundle is None or bundle is not self._bundle:
-            self._turn_to(bundle, self._micrograph)
-            if not self.work.busy:
-                self.work.start("Look closer", lambda: own_steps(bundle), lambda own: self._prepared(bundle, own))
+    def prepare(self, document: Document) -> None:
+        """Make ready for questions about clusters of a document."""
+        self._turn_to(document.state.bundle, document.micrograph)
+        self._start()
 
     def look(self, subject: Subject) -> Look:
         """What can be said at once; the rest is set to work, and told by `looked`."""
@@ -142,80 +143,82 @@ class Looker:
         """Whether more is to come."""
         return self._wanted is not None
 
-    def _turn_to(self, bundle: Any, micrograph: Any) -> None:
+    def _turn_to(self, bundle: Any, micrograph: Micrograph) -> None:
         """Forget what was made with another model or on another image."""
         if bundle is not self._bundle:
             self._own = Own()
-        if bundle is not self._bundle or micrograph is not self._micrograph:
+        if not self._is_of(bundle, micrograph):
             self._done = {}
-        self._bundle, self._micrograph = bundle, micrograph
+        self._bundle, self._micrograph = bundle, weakref.ref(micrograph)
+
+    def _is_of(self, bundle: Any, micrograph: Micrograph) -> bool:
+        return bundle is self._bundle and self._micrograph is not None and self._micrograph() is micrograph
 
     def _start(self) -> None:
-        subject, own = self._wanted, self._own
-        if subject is not None and not self.work.busy:
+        subject, bundle, own = self._wanted, self._bundle, self._own
+        if self.work.busy:
+            return
+        if bundle is not None and own.bundle is None:
+            # first, for what a cluster looks like can then be said at once
+            self.work.start(_TITLE, lambda: own_steps(bundle), lambda made: self._prepared(bundle, made))
+        elif subject is not None:
             self._running = subject
-            self.work.start("Look closer", lambda: look_steps(subject, own), lambda done: self._take(subject, *done))
+            self.work.start(_TITLE, lambda: look_steps(subject, own), lambda look: self._take(subject, look))
 
     def _prepared(self, bundle: Any, own: Own) -> None:
         if bundle is self._bundle:
             self._own = own
 
-    def _take(self, subject: Subject, look: Look, own: Own) -> None:
-        self._prepared(subject.bundle, own)
-        if subject.bundle is self._bundle and subject.micrograph is self._micrograph:
+    def _take(self, subject: Subject, look: Look) -> None:
+        if self._is_of(subject.bundle, subject.micrograph):
             if len(self._done) >= _KEPT:
                 self._done.pop(next(iter(self._done)))
             self._done[subject.key] = look
 
     def _on_finished(self, ending: str) -> None:
-        failed, self._running = self._running, None
-        if ending != "done" and failed is not None:
-            # the same fault would come again and again
-            self._take(failed, _at_once(failed, self._own), self._own)
+        subject, self._running = self._running, None
+        # the same fault would come again and again
+        if ending != "done" and subject is not None:
+            self._take(subject, _at_once(subject, self._own))
+        elif ending != "done":
+            self._own = Own(self._bundle)
         if self._wanted is not None and self._wanted.key in self._done:
             self._wanted = None
         self._start()
         self.looked.emit()
 
 
-def look_steps(subject: Subject, own: Own) -> Steps[tuple[Look, Own]]:
-    """All that is shown of a cluster beyond its row in the table, and the copy of the model that it was made with."""
+def look_steps(subject: Subject, own: Own) -> Steps[Look]:
+    """All that is shown of a cluster beyond its row in the table."""
     try:
         patches = subject.patches
         if patches is None:
             patches = yield from patches_steps(subject.micrograph, subject.table)
     except InputError as error:
-        return Look(problem=str(error)), own
+        return Look(problem=str(error))
     if subject.bundle is None or not patches.valid[0]:
-        return _seen(patches, subject.bundle, None, own), own
+        return _seen(patches, subject.bundle, None, own)
     from napari_atomicity.counting.classify import evidence_steps
     from napari_atomicity.insight.attribution import attribution_steps
 
     fix_torch_threads()
-    if own.bundle is None:
-        own = yield from own_steps(subject.bundle)
     features = subject.features
     if features is None:
         features = (yield from evidence_steps(own.bundle, patches)).features[0]
     found = yield from attribution_steps(own.bundle, patches, subject.target)
     lines = tuple(cards.contours(heat, found.resolution_nm) for heat in found.maps[0])
-    return replace(_seen(patches, own.bundle, features, own), attribution=found, contours=lines), own
+    return replace(_seen(patches, own.bundle, features, own), attribution=found, contours=lines)
 
 
 def own_steps(bundle: Any) -> Steps[Own]:
-    """A copy of the model with its library, and the libraries that attribution takes long to import."""
-    yield Progress(0, 0, "Looking closer")
+    """A copy of the model with its library."""
+    yield Progress(0, 0, _TITLE)
     fix_torch_threads()
     own = replace(bundle, network=copy.deepcopy(bundle.network))
     try:
-        made = Own(own, cards.alike_of(own))
+        return Own(own, cards.alike_of(own))
     except InputError as error:
-        made = Own(own, no_library=str(error))
-    yield Progress(0, 0, "Looking closer")
-    import captum.attr  # noqa: F401
-    import skimage.measure  # noqa: F401
-
-    return made
+        return Own(own, no_library=str(error))
 
 
 def _at_once(subject: Subject, own: Own) -> Look:
