@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
 
 _KEPT: Final = 200
+_WHERE: Final = ("frame", "y_px", "x_px")
 _TITLE: Final = "Look closer"
 
 
@@ -126,7 +127,8 @@ class Looker:
         self._running: Subject | None = None
 
     def prepare(self, document: Document) -> None:
-        """Make ready for questions about clusters of a document."""
+        """Make ready for questions about clusters of a document; nothing that was asked before is wanted any more."""
+        self._wanted = None
         self._turn_to(document.state.bundle, document.micrograph)
         self._start()
 
@@ -177,15 +179,21 @@ class Looker:
 
     def _on_finished(self, ending: str) -> None:
         subject, self._running = self._running, None
-        # the same fault would come again and again
-        if ending != "done" and subject is not None:
-            self._take(subject, _at_once(subject, self._own))
-        elif ending != "done":
-            self._own = Own(self._bundle)
+        if ending != "done":
+            self._give_up(subject)
         if self._wanted is not None and self._wanted.key in self._done:
             self._wanted = None
         self._start()
         self.looked.emit()
+
+    def _give_up(self, subject: Subject | None) -> None:
+        """Leave it at what is known: the same fault would come again and again."""
+        if subject is None:
+            self._own = Own(self._bundle)
+            return
+        self._take(subject, _at_once(subject, self._own))
+        if self._wanted is subject:
+            self._wanted = None
 
 
 def look_steps(subject: Subject, own: Own) -> Steps[Look]:
@@ -240,5 +248,5 @@ def _row_seen(counted: ClusterTable, alone: ClusterTable) -> int | None:
         return None
     row = int(found[0])
     # one cell after the other: a row of a frame of mixed types takes pandas far longer
-    same = (counted.rows[name].iat[row] == alone.rows[name].iat[0] for name in ("frame", "y_px", "x_px"))
-    return row if all(same) else None
+    here, there = ([rows[name].iat[at] for name in _WHERE] for rows, at in ((counted.rows, row), (alone.rows, 0)))
+    return row if here == there else None
