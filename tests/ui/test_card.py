@@ -247,3 +247,13 @@ def test_it_opens_from_elsewhere_once_and_follows_the_theme(counted: Any) -> Non
     seen(desk)
     assert card.patch.grab().toImage() != dark
     desk.viewer.theme = "dark"
+
+
+def test_a_question_that_the_count_was_undone_under_is_dropped(counted: Any) -> None:
+    desk = counted
+    for one in usual(desk, 6):
+        desk.document.select([one])
+    while desk.document.undo_name:
+        desk.document.undo()
+    seen(desk)
+    assert not desk.notes and desk.card.shown == -1
