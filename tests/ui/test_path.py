@@ -21,6 +21,7 @@ WIDGETS = (
     "Adapt to the image",
     "See why (Grad-CAM)",
     "What the model uses",
+    "Cluster card",
     "Export the table",
 )
 
