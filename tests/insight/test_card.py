@@ -121,6 +121,9 @@ def test_what_a_channel_says(share, empty, words):
         np.array([[share, 1 - share]]),
         np.array([[empty, False]]),
         0.2,
+        0.2,
+        "grad-cam",
+        np.ones((1, 2)),
     )
     assert words in cards.channel_words(found, 0, "Pt55")
     assert bool(words) == bool(cards.channel_words(found, 0, "Pt55"))

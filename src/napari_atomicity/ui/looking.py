@@ -213,7 +213,7 @@ def look_steps(subject: Subject, own: Own) -> Steps[Look]:
     features = subject.features
     if features is None:
         features = (yield from evidence_steps(own.bundle, patches)).features[0]
-    found = yield from attribution_steps(own.bundle, patches, subject.target)
+    found = yield from attribution_steps(own.bundle, patches, subject.target, method="integrated-gradients")
     lines = tuple(cards.contours(heat, found.resolution_nm) for heat in found.maps[0])
     return replace(_seen(patches, own.bundle, features, own), attribution=found, contours=lines)
 
