@@ -42,8 +42,8 @@ class Placed:
     distance
         (n,) distance from it, between standardised features.
     outlier
-        (n,) farther from every library cluster than 19 in 20 of these are from the one nearest to them: its place on the
-        map says little.
+        (n,) farther from every library cluster than 19 in 20 of these are from the one nearest to them: its place on
+        the map says little.
     """
 
     xy: npt.NDArray[np.float32]

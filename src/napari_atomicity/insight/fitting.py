@@ -11,9 +11,10 @@ import io
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -59,33 +60,41 @@ def fitted_steps(points: npt.NDArray[np.float64], seed: int = 0) -> Steps[npt.ND
 def _communicated_steps(sent: bytes) -> Steps[bytes]:
     """Run the process to its end; kill it where this is closed before."""
     no_console = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open one
-    pipe = subprocess.PIPE
+    command, pipe = [_python(), "-P", "-m", _MODULE], subprocess.PIPE
     try:
-        command = [_python(), "-P", "-m", _MODULE]
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, creationflags=no_console)
     except OSError as error:
         raise InputError(f"Python could not be started to make the map ({error.strerror or error}).") from error
-    try:
-        given: bytes | None = sent
-        while True:
-            yield Progress(0, 0, "Making the map of the library (once, half a minute)")
-            try:
-                out, said = process.communicate(given, timeout=_POLL_S)
-                break
-            except subprocess.TimeoutExpired:
-                given = None
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError, ValueError):
-                    stream.close()
+    # pipes hold less than what is sent through them, so each has a thread of its own
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(_send, process.stdin, sent)]
+        jobs += [pool.submit(_receive, stream) for stream in (process.stdout, process.stderr)]
+        try:
+            while not all(job.done() for job in jobs):
+                yield Progress(0, 0, "Making the map of the library (once, half a minute)")
+                wait(jobs, _POLL_S)
+        finally:
+            if not all(job.done() for job in jobs):
+                process.kill()
+            process.wait()
+    _, out, said = (job.result() for job in jobs)
     if process.returncode:
         last = said.decode(errors="replace").strip().splitlines()[-1:]
         raise InputError(f"UMAP does not run here ({''.join(last) or process.returncode}); install umap-learn again.")
-    return bytes(out)
+    return out
+
+
+def _send(stream: IO[bytes] | None, content: bytes) -> bytes:
+    assert stream is not None
+    with contextlib.suppress(OSError), stream:  # whatever ended it early is told by its exit code
+        stream.write(content)
+    return b""
+
+
+def _receive(stream: IO[bytes] | None) -> bytes:
+    assert stream is not None
+    with stream:
+        return stream.read()
 
 
 def _python() -> str:

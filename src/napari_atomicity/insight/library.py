@@ -115,7 +115,8 @@ def _looked_up(bundle: Bundle) -> LibraryClusters:
     patches, index = library_patches(bundle)
     if not len(patches):
         raise InputError(
-            f"The model {bundle.card.name!r} carries no library clusters to compare with; train it again with this version."
+            f"The model {bundle.card.name!r} carries no library clusters to compare with; "
+            "train it again with this version."
         )
     features = drain(evidence_steps(bundle, patches)).features
     return LibraryClusters(patches, index, [bundle.card.labels[i] for i in index], features)

@@ -27,8 +27,8 @@ def map_table_steps(classified: Classified, bundle: Bundle) -> Steps[pd.DataFram
     Returns
     -------
     One row a cluster of the table: id, frame; map_x and map_y, which have no unit; nearest_class, label of the library
-    cluster with the most similar features, and distance from it; outlier, where that is farther than 19 in 20
-    library clusters lie from the one nearest to them. nan and an empty label for a cluster that could not be classified.
+    cluster with the most similar features, and distance from it; outlier, where that is farther than 19 in 20 library
+    clusters lie from the one nearest to them. nan and an empty label for a cluster that could not be classified.
 
     Raises
     ------

@@ -51,7 +51,7 @@ def _chosen(bundle: Bundle, training: Library, seed: int) -> npt.NDArray[np.int6
     rows: list[int] = []
     for i in range(len(sizes)):
         lots = [
-            [row for row in rng.permutation(np.flatnonzero(usable & (index == i) & (training.condition == condition)))]
+            list(rng.permutation(np.flatnonzero(usable & (index == i) & (training.condition == condition))))
             for condition in np.unique(training.condition[usable])
         ]
         wanted = _CLUSTERS // len(sizes)

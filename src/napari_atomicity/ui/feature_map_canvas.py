@@ -86,6 +86,11 @@ class MapCanvas(QWidget):
         self._hover = self._card = None
         self._redraw_top()
 
+    def move_clusters(self, xy: npt.NDArray[np.floating]) -> None:
+        """The same clusters at other places."""
+        self.xy = np.asarray(xy, np.float64)
+        self._redraw_top()
+
     def show_selection(self, selected: npt.NDArray[np.bool_]) -> None:
         """Which clusters are selected, (n,)."""
         if not np.array_equal(selected, self._selected):
