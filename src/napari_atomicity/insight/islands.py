@@ -11,11 +11,11 @@ import numpy.typing as npt
 from napari_atomicity.insight.feature_map import FeatureMap
 
 #: parts of a class that its outlines hold, the wide one first
-HELD: Final = (0.9, 0.5)
+HELD: Final = (0.8, 0.4)
 _GRID: Final = 120
 #: smoothing, as part of the spread of all places
-_SMOOTH: Final = 0.13
-_MARGIN: Final = 0.18
+_SMOOTH: Final = 0.2
+_MARGIN: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)

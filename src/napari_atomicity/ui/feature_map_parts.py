@@ -63,7 +63,7 @@ class Pane(QWidget):
 
 
 def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2f}"
+    return "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}"  # no minus before zero
 
 
 class Move(QWidget):
