@@ -9,8 +9,8 @@ import sys
 import time
 
 import numpy as np
-from _machine import describe
 
+from _machine import describe
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.insight.feature_map import FeatureMap, feature_map_steps, purity

@@ -87,7 +87,7 @@ def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
     panel, canvas = counted.map, counted.map.after.canvas
     panel.view.zoom = 3.0
     places, told = canvas._places, []
-    counted.document.selection_changed.connect(lambda ids: told.append(ids))
+    counted.document.selection_changed.connect(told.append)
     path = around(places, np.arange(5))
     mouse(counted, canvas, path)
     from napari_atomicity.ui.feature_map_view import inside
@@ -247,7 +247,8 @@ def test_stopping_the_fit_leaves_the_window_as_it_was(
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Count atoms").run)
     panel, looks = desk.panel("Feature map"), looks_of(desk.bench)
-    desk.qtbot.waitUntil(lambda: panel.waiting.isVisible(), timeout=10_000)
+    desk.qtbot.waitUntil(panel.waiting.isVisible, timeout=10_000)
+    desk.qtbot.waitUntil(lambda: panel.bar.format() == "Making the map", timeout=10_000)
     assert not desk.bench.work.busy  # other work can go on
     panel.halt.click()
     desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=10_000)

@@ -35,7 +35,9 @@ def open_feature_map(bench: Bench) -> None:
     """Show the map of features, in a window of its own beside the others."""
     viewer: Any = bench.viewer
     if viewer is not None:
-        viewer.window.add_plugin_dock_widget("napari-atomicity", "Feature map")
+        dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Feature map")
+        dock.show()  # it may be there, hidden
+        dock.raise_()
 
 
 class FeatureMapPanel(QWidget):
@@ -63,6 +65,7 @@ class FeatureMapPanel(QWidget):
             box.setToolTip(tip)
             narrow(box)
             box.activated.connect(lambda _: self.show_now())
+        _offer(self.colour, choices(None), "label")
         self.reset = button("Whole map", "Undo zooming and moving", self.view.reset)
         self.again = button("Try again", "Make the map once more", self.looks.try_again)
         top = QHBoxLayout()
