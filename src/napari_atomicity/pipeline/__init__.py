@@ -16,6 +16,7 @@ from napari_atomicity.pipeline.counting import (
 )
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
+from napari_atomicity.pipeline.mapping import map_table_steps
 from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "detect",
     "detect_steps",
     "explain_steps",
+    "map_table_steps",
     "measure_steps",
     "patches_steps",
     "read_deposited",
