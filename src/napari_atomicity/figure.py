@@ -52,12 +52,20 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
 
 
 def draw_overlay(
-    micrograph: Micrograph, table: ClusterTable, card: Card, path: Path, frame: int = 0, title: str = "", dpi: int = 300
+    micrograph: Micrograph,
+    table: ClusterTable,
+    card: Card | None,
+    path: Path,
+    frame: int = 0,
+    title: str = "",
+    dpi: int = 300,
 ) -> None:
     """Write the micrograph with its clusters as on the screen, a scale bar and a legend, ready for print.
 
     Parameters
     ----------
+    card
+        Of the model that counted; None where none did.
     path
         PNG, SVG or PDF to write, by its suffix: in the latter two rings are lines and words are words, which can be
         edited, and the micrograph keeps its pixels.
@@ -70,7 +78,7 @@ def draw_overlay(
 
 
 def overlay_figure(
-    micrograph: Micrograph, table: ClusterTable | None, card: Card, frame: int = 0, title: str = ""
+    micrograph: Micrograph, table: ClusterTable | None, card: Card | None, frame: int = 0, title: str = ""
 ) -> Figure:
     """The figure that `draw_overlay` writes; without a table the micrograph alone."""
     height, width = micrograph.shape_yx
@@ -90,7 +98,7 @@ def _title(micrograph: Micrograph, frame: int) -> str:
     return micrograph.name + (f", frame {frame} of {micrograph.n_frames}" if micrograph.n_frames > 1 else "")
 
 
-def _overlay(axes: Axes, micrograph: Micrograph, table: ClusterTable | None, card: Card, frame: int) -> None:
+def _overlay(axes: Axes, micrograph: Micrograph, table: ClusterTable | None, card: Card | None, frame: int) -> None:
     """Micrograph, scale bar, rings and legend."""
     _show(axes, micrograph.frame(frame), micrograph.calibrated_pixel_size_nm)
     if table is not None:
@@ -218,13 +226,13 @@ def _scale_bar(axes: Axes, width_nm: float, height_nm: float) -> None:
     axes.set_ylim(axes.get_images()[0].get_extent()[2:])
 
 
-def _rings(axes: Axes, table: ClusterTable, card: Card, frame: int) -> None:
+def _rings(axes: Axes, table: ClusterTable, card: Card | None, frame: int) -> None:
     """Rings as on the screen: colour and opacity by label and confidence, square where a person gave the label."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Circle, Rectangle
 
     here = (table.rows["frame"] == frame).to_numpy()
-    ring = looks.ring_colours(table, card.class_sizes)[here]
+    ring = looks.ring_colours(table, () if card is None else card.class_sizes)[here]
     by_hand, size = looks.annotated(table)[here], looks.ring_diameters_nm(table)[here]
     rows = table.rows[here]
     thin = (rows["flag"] != "ok").to_numpy()
@@ -243,7 +251,8 @@ def _rings(axes: Axes, table: ClusterTable, card: Card, frame: int) -> None:
             shapes, facecolors=face, edgecolors=ring, linewidths=np.maximum(points, 0.4), match_original=False
         )
     )
-    marks = [(colour, label, "o") for label, colour in colours(card.class_sizes, card.element).items()]
+    palette = {} if card is None else colours(card.class_sizes, card.element)
+    marks = [(colour, label, "o") for label, colour in palette.items()]
     marks += [("#606060", "labelled by hand", "s")] if by_hand.any() else []
     _legend(axes, marks, bool(thin.any()))
 
@@ -269,6 +278,8 @@ def _legend(axes: Axes, marks: list[tuple[str, str, str]], thin: bool) -> None:
     ]
     if thin:
         handles.append(Line2D([], [], marker="o", ls="", mfc="none", mec="#606060", mew=0.8, ms=7, label="flagged"))
+    if not handles:
+        return
     axes.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.005), ncols=len(handles), fontsize=8.5,
         frameon=False, columnspacing=1.2, handletextpad=0.1, borderaxespad=0.2,

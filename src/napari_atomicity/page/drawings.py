@@ -38,8 +38,9 @@ def micrograph(analysis: Analysis, frame: int) -> str:
 
 def ratios(found: Ratios, analysis: Analysis) -> str:
     """Observed shares with intervals beside what is expected and what simple methods say, as SVG."""
-    figure = _figure(6.9, 0.42 * len(found.table) + 1.15)
-    axes = figure.add_axes((0.09, 0.75 / figure.get_size_inches()[1], 0.88, 1 - 1.1 / figure.get_size_inches()[1]))
+    figure = _figure(6.9, 0.42 * len(found.table) + 0.95)
+    tall = float(figure.get_size_inches()[1])
+    axes = figure.add_axes((0.1, 0.5 / tall, 0.87, 1 - 0.82 / tall))
     table = found.table
     palette = _palette(analysis)
     y = np.arange(len(table))
@@ -59,8 +60,9 @@ def ratios(found: Ratios, analysis: Analysis) -> str:
     axes.set_xlim(0, min(100, 5 * np.ceil(20 * _top(found)) + 5))
     axes.set_xlabel("share of the clusters of these sizes (%)")
     _plain(axes)
-    handles, words = axes.get_legend_handles_labels()
-    figure.legend(handles, words, loc="upper center", ncols=len(words), frameon=False, fontsize=8, columnspacing=1.2)
+    handles, said = axes.get_legend_handles_labels()
+    handles, said = [*handles[-1:], *handles[:-1]], [*said[-1:], *said[:-1]]
+    figure.legend(handles, said, loc="upper center", ncols=len(said), frameon=False, fontsize=8, columnspacing=1.2)
     return _svg(figure)
 
 
@@ -70,10 +72,11 @@ def diameters(analysis: Analysis) -> str:
     values, labels = table.rows["diameter_nm"].to_numpy(dtype=float), table.final_labels
     here = np.isfinite(values) & (labels != "")
     figure = _figure(3.35, 2.1)
-    axes = figure.add_axes((0.13, 0.22, 0.84, 0.74))
+    axes = figure.add_axes((0.17, 0.22, 0.8, 0.74))
     palette = _palette(analysis)
-    names: list[str] = [label for label in palette if (labels[here] == label).any()]
-    names += sorted(set(map(str, labels[here])) - set(names))
+    present = set(map(str, labels[here]))
+    names = [label for label in palette if label in present]
+    names += sorted(present - set(names))
     if names:
         edges = np.histogram_bin_edges(values[here], bins=_BINS)
         lots = [values[here & (labels == label)] for label in names]
@@ -89,7 +92,7 @@ def confidence(analysis: Analysis) -> str:
     """Histogram of the confidence of the labels, as SVG."""
     values = analysis.table.rows["confidence"].to_numpy(dtype=float)
     figure = _figure(3.35, 2.1)
-    axes = figure.add_axes((0.13, 0.22, 0.84, 0.74))
+    axes = figure.add_axes((0.17, 0.22, 0.8, 0.74))
     axes.hist(
         values[np.isfinite(values)], bins=np.linspace(0, 1, 21).tolist(), color="#7a8ca3", edgecolor="white", lw=0.4
     )

@@ -135,7 +135,7 @@ def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
             "label": str(row["label"]),
             "count": str(row["count"]),
             "share": _percent(row["share"]),
-            "interval": f"{_percent(row['low'])} to {_percent(row['high'])}",
+            "interval": _interval(row),
             **{name: _percent(row[name]) for name in ("counted", "expected", "diameter", "intensity")},
         }
         for row in found.table.to_dict("records")
@@ -148,6 +148,10 @@ def _picture(analysis: Analysis, frame: int) -> _Picture:
     said = analysis.report()
     image, counts = said["image"], said["counts"]
     flags = analysis.table.rows["flag"].value_counts()
+    outcome = "" if analysis.adaptation is None else analysis.adaptation.reason
+    parameters = {name: value for name, value in said["parameters"].items() if value is not None}
+    if "scale" not in parameters:
+        parameters.pop("scale_sd", None)
     stack = analysis.micrograph.n_frames > 1
     return _Picture(
         name=analysis.micrograph.name,
@@ -170,7 +174,7 @@ def _picture(analysis: Analysis, frame: int) -> _Picture:
             {
                 **row,
                 "fraction": _percent(row["fraction"]),
-                "interval": f"{_percent(row['low'])} to {_percent(row['high'])}",
+                "interval": _interval(row),
             }
             for row in said["ratios"]
         ],
@@ -181,9 +185,11 @@ def _picture(analysis: Analysis, frame: int) -> _Picture:
         rejected=list(counts["rejected"].items()),
         diameters=drawings.diameters(analysis),
         confidence=drawings.confidence(analysis),
-        remarks=list(said["messages"]),
+        remarks=[text for text in said["messages"] if text != outcome],
         settings=[
-            (words, _said(said["parameters"][name])) for name, words in _SETTINGS.items() if name in said["parameters"]
+            (words, _said(parameters[name]))
+            for name, words in _SETTINGS.items()
+            if parameters.get(name) not in (None, [])
         ],
     )
 
@@ -230,6 +236,10 @@ def _said(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_said, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    return "–" if not math.isfinite(row["low"]) else f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
 
 
 def _percent(value: Any) -> str:

@@ -18,6 +18,7 @@ from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
+from napari_atomicity.pipeline.teaching import training_set_steps
 
 __all__ = [
     "SAME_CLUSTER_NM",
@@ -48,4 +49,5 @@ __all__ = [
     "read_expected",
     "remarks",
     "seen",
+    "training_set_steps",
 ]

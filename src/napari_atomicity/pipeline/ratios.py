@@ -71,7 +71,7 @@ class Ratios:
         said = f"{self.analysed} of {self.found} clusters analysed"
         said += f", {self.by_hand} of them labelled by hand" if self.by_hand else ""
         said += f"; left out: {left_out}" if left_out else ""
-        none = f" {self.other} of them are none of these sizes ({OTHER})." if self.other else ""
+        none = f" {self.other} of the analysed are none of these sizes ({OTHER})." if self.other else ""
         return f"{said}.{none}"
 
     @property
