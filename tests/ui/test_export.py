@@ -71,8 +71,9 @@ def test_every_export_equals_the_screen(counted: Any, tmp_path: Path, monkeypatc
         same_as_screen(desk, read_table(tmp_path / f"table.{kind}"))
         assert read_metadata(tmp_path / f"table.{kind}")["units"]["diameter_nm"] == "nm"
     # what napari itself writes, through the manifest
-    written = desk.viewer.layers.save(str(tmp_path / "layer.csv"), plugin="napari-atomicity") or [tmp_path / "layer.csv"]
-    assert read_table(written[0]).rows.equals(table.rows)
+    for kind in ("csv", "parquet"):
+        desk.points.save(str(tmp_path / f"layer.{kind}"), plugin="napari-atomicity")
+        assert read_table(tmp_path / f"layer.{kind}").rows.equals(table.rows)
     # colours of the figure, and of the layer
     answer(monkeypatch, tmp_path / "figure.svg")
     desk.click(desk.export.figure)

@@ -20,7 +20,7 @@ from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.bundle import Card
 from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.classify import Evidence
-from napari_atomicity.counting.mixture import Floats, integral_terms, shape_terms
+from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms
 from napari_atomicity.counting.ratios import counted
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
@@ -49,7 +49,8 @@ class Seen:
     card
         Of the model.
     evidence, ids
-        What the labels rest on, one row a cluster of `ids`; without it the table's probabilities stand for it.
+        What the labels rest on, one row a cluster of `ids`; without it the table's probabilities stand for it,
+        which know of one scale only.
     calibrations
         Of its frames.
     """
@@ -201,7 +202,7 @@ def _likelihood(seen: Seen, rows: npt.NDArray[np.int64]) -> Floats:
     out = np.empty((_SCALES, len(rows), len(seen.card.labels) + 1))
     frames, ids = table.rows["frame"].to_numpy()[rows], table.ids[rows]
     if seen.evidence is None or not np.isin(ids, seen.ids).all():
-        out[:] = _from_table(table, rows)
+        out[:] = _from_table(seen, rows)
         return out
     place = {int(name): i for i, name in enumerate(seen.ids)}
     at = (np.arange(_SCALES) + 0.5) / _SCALES
@@ -218,17 +219,19 @@ def _likelihood(seen: Seen, rows: npt.NDArray[np.int64]) -> Floats:
     return out
 
 
-def _from_table(table: ClusterTable, rows: npt.NDArray[np.int64]) -> Floats:
-    """(n, classes + 1) likelihoods that the table's probabilities rest on.
+def _from_table(seen: Seen, rows: npt.NDArray[np.int64]) -> Floats:
+    """(n, classes + 1) likelihoods that the table's probabilities rest on, without what was assumed beforehand.
 
-    At the maximum of the likelihood the shares are the mean probabilities: what was assumed beforehand drops out.
+    That is the shares of the calibration; without one all classes were taken to be as frequent.
     """
+    table, names = seen.table, [*seen.card.labels, OTHER]
     inside = np.nan_to_num(table.probabilities[rows])
     chances = np.column_stack([inside, np.clip(1 - inside.sum(axis=1), 1e-6, 1.0)])
     frames = table.rows["frame"].to_numpy()[rows]
     for frame in np.unique(frames):
-        here = frames == frame
-        chances[here] /= np.maximum(chances[here].mean(axis=0), 1e-4)
+        fit = seen.calibrations.get(int(frame))
+        before = even_shares(len(names) - 1) if fit is None else np.array([fit.fractions[name] for name in names])
+        chances[frames == frame] /= np.maximum(before, 1e-4)
     return chances
 
 
