@@ -1,4 +1,4 @@
-"""The report and the figures: everything in one file, nothing from elsewhere, nothing of a person's words taken as code."""
+"""The report and the figures: all in one file, nothing from elsewhere, no word of a person taken as code."""
 
 from __future__ import annotations
 
@@ -131,7 +131,9 @@ def test_other_kinds_and_uncounted_tables(analysis, tmp_path):
 def test_the_same_analysis_gives_the_same_figure(analysis, tmp_path):
     for name in ("one.svg", "two.svg"):
         draw_overlay(analysis.micrograph, analysis.table, analysis.bundle.card, tmp_path / name)
-    one, two = (re.sub(r"<dc:date>.*?</dc:date>", "", (tmp_path / n).read_text("utf-8")) for n in ("one.svg", "two.svg"))
+    one, two = (
+        re.sub(r"<dc:date>.*?</dc:date>", "", (tmp_path / n).read_text("utf-8")) for n in ("one.svg", "two.svg")
+    )
     assert one == two
 
 

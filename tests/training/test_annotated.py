@@ -71,7 +71,9 @@ def test_the_trainer_takes_sets_for_micrographs(micrograph, labelled, tmp_path, 
     monkeypatch.setattr(laboratory, "LEAST_OF_A_CLASS", 5)
     drain(training_set_steps(micrograph, labelled, tmp_path / "one"))
     drain(training_set_steps(micrograph, labelled, tmp_path / "two"))
-    assert [path.name for path in sets_in(tmp_path)] == ["one", "two"] and sets_in(tmp_path / "one") == [tmp_path / "one"]
+    assert [path.name for path in sets_in(tmp_path)] == ["one", "two"] and sets_in(tmp_path / "one") == [
+        tmp_path / "one"
+    ]
     data = drain(laboratory_steps(tmp_path, (19, 55), "Pt"))
     total = len(data.training) + len(data.validation)
     wanted = sum(label in ("Pt19", "Pt55") for label in load_set(tmp_path / "one").labels)

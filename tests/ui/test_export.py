@@ -78,7 +78,9 @@ def test_every_export_equals_the_screen(counted: Any, tmp_path: Path, monkeypatc
     answer(monkeypatch, tmp_path / "figure.svg")
     desk.click(desk.export.figure)
     drawn = rings((tmp_path / "figure.svg").read_text(encoding="utf-8"))
-    on_screen = sorted((tuple(np.round(255 * c[:3]).astype(int)), round(float(c[3]), 2)) for c in desk.points.border_color)
+    on_screen = sorted(
+        (tuple(np.round(255 * c[:3]).astype(int)), round(float(c[3]), 2)) for c in desk.points.border_color
+    )
     assert close(drawn, on_screen)
     # shares in the panel, the report's counts and the document
     answer(monkeypatch, tmp_path / "report.html")

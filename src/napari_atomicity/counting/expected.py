@@ -48,7 +48,7 @@ class Agreement:
                 f"The counts do not agree with what was deposited ({p}: so large a difference would be rare, "
                 "counting and classification errors included)."
             )
-        return f"The counts agree with what was deposited ({p}: the errors of counting and classification explain it)."
+        return f"The counts agree with what was deposited ({p}: counting and classification errors explain the difference)."
 
 
 def expected_shares(sizes: Mapping[int, float], card: Card) -> dict[str, float]:

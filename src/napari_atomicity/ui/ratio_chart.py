@@ -10,14 +10,19 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-_LEFT, _TOP, _BOTTOM = 42, 42, 20
+_LEFT, _BOTTOM, _LINE = 42, 20, 17
 _TICKS: Final = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 _MARK: Final = 4.5
-#: mark and words of the legend, two lines
-_LEGEND: Final = (
-    (("bar", "corrected, 95 % interval"), ("line", "as labelled"), ("expected", "expected")),
-    (("diameter", "by diameter alone"), ("intensity", "by intensity alone")),
-)
+#: mark and words of the legend
+_LEGEND: Final = {
+    "bar": "corrected, 95 % interval",
+    "line": "as labelled",
+    "expected": "expected",
+    "diameter": "by diameter alone",
+    "intensity": "by intensity alone",
+}
+#: middle of each mark within the room of a class
+_AT: Final = {"expected": 0.55, "diameter": 0.73, "intensity": 0.91}
 
 
 class ExpectedChart(QWidget):
@@ -32,6 +37,7 @@ class ExpectedChart(QWidget):
             "labels as they are; diamond: what is expected; hollow: what diameter or intensity alone would say"
         )
         self._rows: list[dict[Any, Any]] = []
+        self._top = 2.0 * _LINE
         self._colours: dict[str, str] = {}
         self._theme = {"text": "#ffffff", "grid": "#808080", "background": "#000000"}
 
@@ -51,7 +57,7 @@ class ExpectedChart(QWidget):
         font = painter.font()
         font.setPixelSize(11)
         painter.setFont(font)
-        self._paint_legend(painter)
+        self._top = self._paint_legend(painter)
         if self._rows:
             top = self._paint_axis(painter)
             step = (self.width() - _LEFT) / len(self._rows)
@@ -60,7 +66,7 @@ class ExpectedChart(QWidget):
         painter.end()
 
     def _y(self, share: float, top: float) -> float:
-        return self.height() - _BOTTOM - share / top * (self.height() - _TOP - _BOTTOM)
+        return self.height() - _BOTTOM - share / top * (self.height() - self._top - _BOTTOM)
 
     def _paint_axis(self, painter: QPainter) -> float:
         names = ("high", "counted", "expected", "diameter", "intensity")
@@ -77,7 +83,7 @@ class ExpectedChart(QWidget):
 
     def _paint_class(self, painter: QPainter, row: dict[Any, Any], x: float, step: float, top: float) -> None:
         text, colour = QColor(self._theme["text"]), QColor(self._colours.get(str(row["label"]), "#b0b0b0"))
-        left, width, base = x + 0.14 * step, 0.42 * step, self._y(0, top)
+        left, width, base = x + 0.06 * step, 0.34 * step, self._y(0, top)
         if np.isfinite(row["share"]):
             y = self._y(row["share"], top)
             painter.fillRect(QRectF(left, y, width, base - y), colour)
@@ -90,7 +96,7 @@ class ExpectedChart(QWidget):
             y = self._y(row["counted"], top)
             painter.setPen(QPen(text, 1.4, Qt.PenStyle.DotLine))
             painter.drawLine(QPointF(left - 3, y), QPointF(left + width + 3, y))
-        for name, at in (("expected", 0.68), ("diameter", 0.8), ("intensity", 0.92)):
+        for name, at in _AT.items():
             if np.isfinite(row[name]):
                 self._paint_mark(painter, name, QPointF(x + at * step, self._y(row[name], top)))
         painter.setPen(text)
@@ -110,22 +116,24 @@ class ExpectedChart(QWidget):
         painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in shapes[name]]))
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
-    def _paint_legend(self, painter: QPainter) -> None:
+    def _paint_legend(self, painter: QPainter) -> float:
+        """In as many lines as it needs; gives where it ends."""
         text = QColor(self._theme["text"])
-        shown = {name for name in ("expected", "diameter", "intensity") for row in self._rows if np.isfinite(row[name])}
-        for line, entries in enumerate(_LEGEND):
-            x, y = float(_LEFT), 9.0 + 17 * line
-            for mark, words in entries:
-                if mark not in ("bar", "line", *shown):
-                    continue
-                if mark == "bar":
-                    painter.fillRect(QRectF(x, y - 4, 10, 8), QColor("#8a94a3"))
-                elif mark == "line":
-                    painter.setPen(QPen(text, 1.4, Qt.PenStyle.DotLine))
-                    painter.drawLine(QPointF(x - 2, y), QPointF(x + 12, y))
-                else:
-                    self._paint_mark(painter, mark, QPointF(x + 5, y))
-                painter.setPen(text)
-                wide = painter.fontMetrics().horizontalAdvance(words)
-                painter.drawText(QRectF(x + 17, y - 9, wide + 4, 18), Qt.AlignmentFlag.AlignVCenter, words)
-                x += wide + 34
+        x, y = float(_LEFT), 9.0
+        for mark, words in _LEGEND.items():
+            if mark in _AT and not any(np.isfinite(row[mark]) for row in self._rows):
+                continue
+            wide = painter.fontMetrics().horizontalAdvance(words)
+            if x > _LEFT and x + 17 + wide > self.width():
+                x, y = float(_LEFT), y + _LINE
+            if mark == "bar":
+                painter.fillRect(QRectF(x, y - 4, 10, 8), QColor("#8a94a3"))
+            elif mark == "line":
+                painter.setPen(QPen(text, 1.4, Qt.PenStyle.DotLine))
+                painter.drawLine(QPointF(x - 2, y), QPointF(x + 12, y))
+            else:
+                self._paint_mark(painter, mark, QPointF(x + 5, y))
+            painter.setPen(text)
+            painter.drawText(QRectF(x + 17, y - 9, wide + 4, 18), Qt.AlignmentFlag.AlignVCenter, words)
+            x += wide + 34
+        return y + _LINE

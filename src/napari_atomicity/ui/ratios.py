@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 #: which images count, and how that is called
 SCOPES: Final = {"one": "this image", "ticked": "the ticked images", "all": "all counted images"}
-_HEADINGS: Final = ("class", "clusters", "as labelled", "corrected (95 %)", "expected", "diameter", "intensity")
-_ROW_PX: Final = 23
+_HEADINGS: Final = ("class", "n", "labelled", "corrected (95 %)", "expect.", "diam.", "intens.")
+_ROW_PX, _WIDTH_PX = 23, 440
 _PAUSE_MS: Final = 120
 
 
@@ -108,7 +109,10 @@ class RatiosPanel(Panel):
         self.page.addWidget(self.chart)
         self.table = QTableWidget(0, len(_HEADINGS))
         self.table.setHorizontalHeaderLabels(list(_HEADINGS))
-        self.table.setToolTip("Shares among the clusters that are one of these sizes, in %")
+        self.table.setToolTip(
+            "Shares among the clusters that are one of these sizes, in %: of the labels as they are, corrected for "
+            "what is confused with the 95 % interval, expected, and by diameter or intensity alone"
+        )
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setShowGrid(False)
         side, header = self.table.verticalHeader(), self.table.horizontalHeader()
@@ -117,7 +121,10 @@ class RatiosPanel(Panel):
             side.setDefaultSectionSize(_ROW_PX)
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             header.setStretchLastSection(True)
+        for bar in (self.table.setHorizontalScrollBarPolicy, self.table.setVerticalScrollBarPolicy):
+            bar(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.page.addWidget(self.table)
+        self.setMinimumWidth(_WIDTH_PX)  # of the whole table
         self.numbers = self.note("What entered the ratios, and what did not")
         self.remarks = self.note("What a person must know about these ratios")
 
@@ -130,6 +137,7 @@ class RatiosPanel(Panel):
         if document is not None:
             if not self.expected.hasFocus():
                 self.expected.setText(expected_text(document.expected))
+                self.expected.setCursorPosition(0)
             by_hand = bool((document.table.rows["annotation"] != "").any())
             self.checked.setVisible(by_hand or document.checked)
             self.checked.setChecked(document.checked)
@@ -225,12 +233,14 @@ class RatiosPanel(Panel):
         rows = done.table.to_dict("records")
         self.table.setVisible(True)
         self.table.setRowCount(len(rows))
-        self.table.setFixedHeight((len(rows) + 1) * _ROW_PX + 12)
         for i, row in enumerate(rows):
-            interval = f"{100 * row['share']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+            interval = f"{100 * row['share']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})"
             shares = [_percent(row[name]) for name in ("expected", "diameter", "intensity")]
             for j, text in enumerate([row["label"], str(row["count"]), _percent(row["counted"]), interval, *shares]):
                 self.table.setItem(i, j, QTableWidgetItem(text))
+        header = self.table.horizontalHeader()
+        head = _ROW_PX if header is None else header.sizeHint().height()
+        self.table.setFixedHeight(head + sum(map(self.table.rowHeight, range(len(rows)))) + 4)
 
     # ------------------------------------------------------------------ what a person does
 
