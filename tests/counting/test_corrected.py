@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.corrected import Seen, corrected_steps
-from napari_atomicity.counting.expected import classify_by_intensity, compare, expected_shares, r_squared
+from napari_atomicity.counting.expected import Agreement, classify_by_intensity, compare, expected_shares, r_squared
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import drain
 
@@ -165,3 +165,17 @@ def test_intensity_alone_takes_the_nearest_class_at_the_calibrated_scale():
     fit = Calibration.at_scale(100.0, CARD.class_sizes)
     assert classify_by_intensity(lot, CARD, {0: fit}).tolist() == ["Pt19", "Pt55", ""]
     assert classify_by_intensity(lot, CARD, {}).tolist() == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("r2", "p", "said"),
+    [
+        (0.95, 0.43, "agree with what was deposited (p = 0.43:"),
+        (float("nan"), 0.43, "agree with what was deposited (p = 0.43:"),
+        (-0.2, 0.3, "too uncertain to confirm it"),
+        (0.95, 0.01, "do not agree with what was deposited (p = 0.01:"),
+        (-3.0, 0.001, "do not agree with what was deposited (p < 0.003:"),
+    ],
+)
+def test_a_probability_is_never_left_to_itself(r2, p, said):
+    assert said in Agreement(r2, p, 0.003).sentence

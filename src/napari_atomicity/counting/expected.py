@@ -18,6 +18,8 @@ from napari_atomicity.errors import InputError
 
 #: a probability below this counts as a contradiction
 CONTRADICTED_BELOW: Final = 0.05
+#: a smaller R² is no agreement, however uncertain the counts are
+_CLOSE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Agreement:
                 f"The counts do not agree with what was deposited ({p}: so large a difference would be rare, "
                 "counting and classification errors included)."
             )
-        return f"The counts agree with what was deposited ({p}: counting and classification errors explain the difference)."
+        if np.isfinite(self.r2) and self.r2 < _CLOSE:
+            return f"The counts do not contradict what was deposited ({p}), but they are too uncertain to confirm it."
+        return f"The counts agree with what was deposited ({p}: errors of counting and classification explain it)."
 
 
 def expected_shares(sizes: Mapping[int, float], card: Card) -> dict[str, float]:
