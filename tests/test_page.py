@@ -68,7 +68,7 @@ def test_the_page_says_what_the_numbers_are(page, analysis):
         said["image"]["sha256"],
         said["model"]["sha256"],
         "doi:10.1038/s41524-026-02014-z",
-        "with what was deposited (p",
+        "what was deposited (p",
         "R² = ",
         'Atom counts of <b>"name" & $x$</b>',
         "Pt38 <script>",
