@@ -57,6 +57,22 @@ def test_analyse_writes_table_report_and_figure(run, image, model_path, tmp_path
     assert (tmp_path / "good.clusters.png").stat().st_size > 50_000
 
 
+def test_report_and_figures_on_request(run, image, model_path, tmp_path):
+    more = ("--report", "html", "--figure", "svg", "--figure", "pdf", "--expected", "19:0.5,55:0.5")
+    code, out, err = run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", "off", *more)
+    assert (code, err) == (0, [])
+    for name in ("good.report.html", "good.overlay.svg", "good.overlay.pdf", "good.report.json", "good.clusters.png"):
+        assert (tmp_path / name).stat().st_size > 1000, name
+    assert str(tmp_path / "good.report.html") in out
+    assert "what was deposited" in (tmp_path / "good.report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("expected", ["nonsense", "deposits.csv", "19:0.5,55"])
+def test_an_impossible_expectation_is_said_at_once(run, image, model_path, tmp_path, expected):
+    code, _, (line,) = run("analyse", image, "-o", tmp_path / "out", "--model", model_path, "--expected", expected)
+    assert code == 2 and expected.split(",")[0] in line
+
+
 @pytest.mark.parametrize("adapt", ["auto", "off"])
 def test_command_line_and_python_give_the_same_table(run, image, model_path, tmp_path, adapt):
     run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", adapt)

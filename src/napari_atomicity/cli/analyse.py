@@ -44,6 +44,8 @@ def analyse(options: argparse.Namespace, console: Console) -> None:
         for stem, analysis in found or ():
             console.guard(stem, lambda stem=stem, analysis=analysis: _write(analysis, target, stem, options, console))  # type: ignore[misc]
             done.append(analysis)
+        if found and (options.report or options.figure):
+            console.guard(what, lambda found=found: _write_for_print(found, target, options, console))  # type: ignore[misc]
     if options.save_profile is not None and done:
         _save_profile(options, done, bundle, console)
 
@@ -95,6 +97,30 @@ def _write(analysis: Analysis, target: Path, stem: str, options: argparse.Namesp
     console.say(f"{stem}: {found}, {counts['analysed']} counted. {', '.join(shares)}".rstrip(". "))
     for line in (*outcome, *paths, *further):
         console.say(f"  {line}")
+
+
+def _write_for_print(
+    found: Sequence[tuple[str, Analysis]], target: Path, options: argparse.Namespace, console: Console
+) -> None:
+    """The report and the figures that were asked for."""
+    from napari_atomicity.figure import draw_overlay
+
+    for stem, analysis in found:
+        shown = analysis.table.rows["frame"]
+        for kind in dict.fromkeys(options.figure):
+            path = target / f"{stem}.overlay.{kind}"
+            card = analysis.bundle.card
+            draw_overlay(analysis.micrograph, analysis.table, card, path, int(shown.iloc[0]) if len(shown) else 0)
+            console.say(f"  {path}")
+    if options.report:
+        from napari_atomicity.page import report_steps
+
+        settings = found[0][1].settings
+        expected = options.expected or dict(zip(settings.deposited, settings.fractions, strict=False))
+        name = found[0][0] if len(found) == 1 else "session"
+        path = target / f"{name}.report.html"
+        console.drain(name, report_steps([analysis for _, analysis in found], path, expected))
+        console.say(f"  {path}")
 
 
 def _say_messages(analysis: Analysis, stem: str, console: Console) -> list[str]:

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     counting.add_argument(
         "--explain", action="store_true", help="heat maps, radial profiles and a summary of them in the report, too"
     )
+    _output_options(counting)
     _image_options(command("detect", analyse.detect, "positions, diameters and intensities only"))
     explain = command("explain", analyse.explain, "heat maps of what each channel of the model looked at, TIFF and PNG")
     _image_options(explain)
@@ -132,6 +133,28 @@ def _session_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _output_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--report",
+        choices=("html",),
+        help="also one report to read and print: of each image, or of a session as a whole",
+    )
+    command.add_argument(
+        "--figure",
+        choices=("png", "svg", "pdf"),
+        action="append",
+        default=[],
+        help="also the image with its clusters alone, for print; may be repeated",
+    )
+    command.add_argument(
+        "--expected",
+        type=_expected,
+        default={},
+        metavar="N:SHARE,...|FILE",
+        help="the ratio that the report compares with, as text or CSV; that of --deposited where its shares are given",
+    )
+
+
 def _simulation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     command.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
@@ -188,6 +211,18 @@ def _deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
 
     try:
         return read_deposited(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _expected(text: str) -> dict[int, float]:
+    """Amounts from a file or as they are typed."""
+    from napari_atomicity.pipeline import load_expected, read_expected
+
+    path = Path(text)
+    is_file = path.is_file() or path.suffix.lower() in (".csv", ".tsv", ".txt")
+    try:
+        return load_expected(path) if is_file else read_expected(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -78,6 +78,10 @@ class Document:
         self.profile: Any = None
         #: whether it belongs to the session of images taken under the same settings
         self.ticked = False
+        #: amount of each size (atoms) that the ratios are held against; does not change how the image is counted
+        self.expected: dict[int, float] = {}
+        #: whether what a person labelled was drawn at random
+        self.checked = False
 
     # ------------------------------------------------------------------ reading it
 
@@ -201,6 +205,12 @@ class Document:
         self.choose(scale=scale, scale_sd=scale_sd)
         self.profile = profile
         self.state_changed.emit()
+
+    def expect(self, expected: Mapping[int, float], checked: bool) -> None:
+        """What the ratios are held against, and whether the labels by hand are a random sample."""
+        if (dict(expected), checked) != (self.expected, self.checked):
+            self.expected, self.checked = dict(expected), checked
+            self.state_changed.emit()
 
     def tick(self, ticked: bool) -> None:
         """Whether it belongs to the session."""
