@@ -80,8 +80,6 @@ class ClusterLayer:
         self._write(points)
         points.events.data.connect(self._on_data)
         points.selected_data.events.items_changed.connect(self._on_selection)
-        points.bind_key("Control-Z", lambda _: self.document.undo(), overwrite=True)
-        points.bind_key("Control-Shift-Z", lambda _: self.document.redo(), overwrite=True)
         self.points = points
         viewer.layers.insert(viewer.layers.index(image) + 1, points)
         viewer.layers.selection.active = points
@@ -109,12 +107,14 @@ class ClusterLayer:
         sizes = table.class_sizes or _USUAL_SIZES
         ring = ring_colours(table, sizes)
         annotated = (table.rows["annotation"] != "").to_numpy()
+        against = annotated & (table.rows["label"] != "").to_numpy()
+        against &= (table.rows["annotation"] != table.rows["label"]).to_numpy()
         points.size = diameters_px(self.document)
-        points.symbol = np.where(annotated, "square", "disc")
+        points.symbol = np.select([against, annotated], ["diamond", "square"], "disc")
         points.border_width = np.where((table.rows["flag"] == "ok").to_numpy(), _RING, _RING / 2)
         points.border_color = ring
         face = ring.copy()
-        face[:, 3] = np.where(annotated, 0.2, 0.0)
+        face[:, 3] = np.select([against, annotated], [0.35, 0.2], 0.0)
         points.face_color = face
 
     def _draw_selection(self, ids: frozenset[int]) -> None:
