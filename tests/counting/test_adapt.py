@@ -15,6 +15,7 @@ from napari_atomicity.counting.anchors import LEAST_PER_CLASS, Sample, choose_an
 from napari_atomicity.counting.bundle import weights_sha256
 from napari_atomicity.counting.calibrate import Known
 from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.counting.patches import Patches, normalise
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
@@ -248,7 +249,8 @@ def test_a_label_given_by_hand_wins_over_a_computed_one(model):
     case = _case(model, MIXED, annotation=named)
     for sources in (("calibrated", "annotations"), ("calibrated",)):
         frames = np.zeros(len(MIXED), dtype=np.int64)
-        anchors, problem = choose_anchors(Sample.read(case[1], case[2], frames, None), sources)
+        nobody = np.full(len(MIXED), 2**64 - 1, dtype=np.uint64)  # an identity that is never held back
+        anchors, problem = choose_anchors(Sample.read(case[1], case[2], frames, None, nobody), sources)
         assert problem == ""
         anchors = anchors.set_index("id")
         assert not set(nineteens[2:4]) & set(anchors.index)

@@ -115,7 +115,7 @@ class Opinions:
         if name not in self.chances:
             return np.full(len(self.ids), "", dtype=object)
         chances = self.chances[name]
-        known = np.isfinite(chances).all(axis=1)
+        known = np.asarray(np.isfinite(chances).all(axis=1))
         best = np.where(known[:, None], chances, 0.0).argmax(axis=1)
         return np.where(known, np.array(self.classes, dtype=object)[best], "")
 

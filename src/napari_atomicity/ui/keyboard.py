@@ -114,7 +114,7 @@ class Keyboard:
         from napari.settings import get_plugin_settings
 
         try:
-            settings = get_plugin_settings(PLUGIN).keys  # type: ignore[attr-defined]
+            settings = get_plugin_settings(PLUGIN).keys
         except (KeyError, AttributeError):  # the plug-in's page is not there: napari runs without its manifest
             return chosen_keys({})
         if settings is not self._settings:

@@ -41,8 +41,8 @@ class ReviewPanel(Panel):
         self.order = QComboBox()
         self.order.setToolTip(_ORDER_TIP)
         narrow(self.order)
-        for name, words in ORDERS.items():
-            self.order.addItem(words, name)
+        for order, words in ORDERS.items():
+            self.order.addItem(words, order)
         self.order.activated.connect(self._choose)
         self.start = button("Start", "Fix the order of the clusters as they are now, and go to the first", self._start)
         self.row(self.order, self.start).setStretch(0, 1)
