@@ -220,11 +220,11 @@ class Queue:
         ahead = self.ids[place + 1 :] if by > 0 else self.ids[:place][::-1]
         return next((i for i in ahead if i in there), None)
 
-    def fair(self, table: ClusterTable, reached: int) -> Agreement:
+    def fair(self, table: ClusterTable, reached: int, now: int | None = None) -> Agreement:
         """Agreement on the first `reached` clusters of a random queue: a fair sample of all clusters.
 
         Only clusters that nobody picked count: those up to where the person has come, without those that the model was
-        tuned on. Those passed over without a label are told.
+        tuned on. Those passed over without a label are told; the one at hand (`now`) may still get one.
         """
         if self.order != "random":
             return Agreement(0, 0, 0)
@@ -233,7 +233,8 @@ class Queue:
         given = dict(zip(table.ids.tolist(), table.rows["annotation"], strict=True))
         judged = [i for i in sample if given[i]]
         right = sum(given[i] == self.predicted[i] for i in judged)
-        return Agreement(int(right), len(judged), len(sample) - len(judged))
+        passed = [i for i in sample if not given[i] and i != now]
+        return Agreement(int(right), len(judged), len(passed))
 
 
 @dataclass(frozen=True)

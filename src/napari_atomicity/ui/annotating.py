@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,13 +62,19 @@ def accept(bench: Bench) -> None:
     known = [i for i in chosen if predicted[i]]
     if not known:
         raise InputError("The model has not labelled these clusters yet; count the atoms first (step 3).")
-    _annotate(bench, document, known, [predicted[i] for i in known], f"Accept {_clusters(known)}")
+    _annotate(
+        bench,
+        document,
+        known,
+        [predicted[i] for i in known],
+        f"Accept {_clusters(known)}" + (f" as {predicted[known[0]]}" if len(known) == 1 else ""),
+    )
 
 
 def clear(bench: Bench) -> None:
     """Take a person's labels of the selected clusters back."""
     document, chosen = _chosen(bench)
-    _annotate(bench, document, chosen, [""] * len(chosen), f"Take back {_clusters(chosen, 'label')}")
+    _annotate(bench, document, chosen, [""] * len(chosen), f"Take the label of {_clusters(chosen)} back")
 
 
 def next_uncertain(bench: Bench) -> None:
@@ -113,8 +120,12 @@ def show_keys(bench: Bench) -> None:
     if dock is not None and dock.isVisible():
         dock.hide()
         return
+    first = dock is None
     dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Keys")
-    bench.keys_dock = _weak(dock)
+    bench.keys_dock = weakref.ref(dock)
+    if first:  # beside the work, not in place of it
+        dock.setFloating(True)
+        dock.adjustSize()
     dock.show()
 
 
@@ -140,12 +151,6 @@ _ACTIONS: Final = {
     "redo": lambda bench, _: redo(bench),
     "keys": lambda bench, _: show_keys(bench),
 }
-
-
-def _weak(thing: Any) -> Any:
-    import weakref
-
-    return weakref.ref(thing)
 
 
 def _document(bench: Bench) -> Document:
@@ -174,7 +179,10 @@ def _annotate(bench: Bench, document: Document, ids: Sequence[int], labels: Sequ
     where = order[np.searchsorted(table.ids, ids, sorter=order)]
     annotation = table.rows["annotation"].to_numpy(dtype=object).copy()
     if (annotation[where] == np.array(labels, dtype=object)).all():
-        say(bench, f"{_clusters(ids)} already labelled so." if labels[0] else "No label of yours to take back.")
+        say(
+            bench,
+            f"{_clusters(ids).capitalize()} already labelled so." if labels[0] else "No label of yours to take back.",
+        )
     else:
         annotation[where] = labels
         document.commit(name, table.with_columns(annotation=annotation))
@@ -188,5 +196,5 @@ def _annotate(bench: Bench, document: Document, ids: Sequence[int], labels: Sequ
             say(bench, "That was the last cluster of the review.")
 
 
-def _clusters(ids: Sequence[int], word: str = "cluster") -> str:
-    return f"{len(ids)} {word}{'' if len(ids) == 1 else 's'}"
+def _clusters(ids: Sequence[int]) -> str:
+    return f"cluster {ids[0]}" if len(ids) == 1 else f"{len(ids)} clusters"

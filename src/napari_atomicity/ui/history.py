@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QBrush
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
 from napari_atomicity.ui import actions
@@ -70,8 +68,6 @@ class HistoryPanel(Panel):
             font.setBold(not distance)
             font.setItalic(distance > 0)
             item.setFont(font)
-            grey = QBrush(Qt.GlobalColor.gray)
-            item.setForeground(grey if distance > 0 else QBrush())
         state = "in force" if not distance else "undone" if distance > 0 else "before"
         item.setToolTip(f"{name} ({time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(when))}, {state})")
 

@@ -31,9 +31,9 @@ SHORTCUTS: Final = (
         Shortcut(f"class_{i}", key, f"Label the selected clusters as the {word} class of the model", "Label")
         for i, (key, word) in enumerate(zip(CLASS_KEYS, _ORDINALS, strict=True), start=1)
     ),
-    Shortcut("other", "D", "Label the selected clusters as other (different: none of the classes)", "Label"),
+    Shortcut("other", "D", "Label the selected clusters as other (different from all classes)", "Label"),
     Shortcut("accept", "F", "Fine: label the selected clusters as the model does", "Label"),
-    Shortcut("clear", "G", "Give the labels of the selected clusters back", "Label"),
+    Shortcut("clear", "G", "Give your labels of the selected clusters back", "Label"),
     Shortcut("next", "N", "Go to the next cluster of the review", "Go"),
     Shortcut("previous", "B", "Go back to the previous cluster of the review", "Go"),
     Shortcut("uncertain", "U", "Go to the least certain cluster without a label of yours", "Go"),
@@ -115,11 +115,11 @@ def rows(keys: Mapping[str, str], labels: tuple[str, ...] = ()) -> list[tuple[st
     """Group, key and what it does, for tables; the classes by name where the model's `labels` are known."""
     shown = []
     for shortcut in SHORTCUTS:
-        does = shortcut.does
+        does = shortcut.does.replace(" of the selected clusters", "").replace(" the selected clusters", "")
         if shortcut.name.startswith("class_") and labels:
             place = int(shortcut.name.split("_")[1])
             if place > len(labels):
                 continue
-            does = f"Label the selected clusters as {labels[place - 1]}"
+            does = f"Label as {labels[place - 1]}"
         shown.append((shortcut.group, keys.get(shortcut.name, shortcut.key), does))
     return shown

@@ -10,6 +10,8 @@ from napari_atomicity.ui.keys import rows
 from napari_atomicity.ui.panel import Panel, say
 
 if TYPE_CHECKING:
+    import napari
+
     from napari_atomicity.ui.document import Document
 
 _ABOUT: Final = (
@@ -22,6 +24,10 @@ class KeysPanel(Panel):
     """The table of keys as it is in force."""
 
     title = "Keys"
+
+    def _stand_alone(self, _: napari.viewer.Viewer) -> None:
+        """A small window: no strip, nothing to scroll."""
+        self.setLayout(self.page)
 
     def build(self) -> None:
         """The table and where to change it."""
@@ -45,5 +51,5 @@ def _table(shown: list[tuple[str, str, str]]) -> str:
         if group != last:
             lines += f"<tr><td colspan='2'><b>{escape(group)}</b></td></tr>"
             last = group
-        lines += f"<tr><td><code><b>{escape(key)}</b></code>&nbsp;&nbsp;</td><td>{escape(does)}</td></tr>"
+        lines += f"<tr><td width='100'><b>{escape(key)}</b></td><td>{escape(does).replace(' ', '&nbsp;')}</td></tr>"
     return f"<table cellspacing='0' cellpadding='2'>{lines}</table>"

@@ -213,7 +213,7 @@ def _agreement(document: Document, review: Review) -> str:
     queue = review.queue
     if queue is not None:
         if queue.order == "random":
-            fair = queue.fair(document.table, review.reached)
+            fair = queue.fair(document.table, review.reached, review.at)
             passed = f"; {fair.passed} passed over without a label" if fair.passed else ""
             lines.append(
                 f"Fair check, of clusters drawn at random: {_said(fair)}{passed}."
