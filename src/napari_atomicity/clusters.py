@@ -147,7 +147,7 @@ class ClusterTable:
         if unknown:
             raise InputError(f"The cluster table has no column {', '.join(sorted(unknown))}.")
         # the other columns are shared with this table: a history of tables weighs little
-        new = {name: _column(name, value) for name, value in values.items()}
+        new = {name: _column(name, value, self.rows.index) for name, value in values.items()}
         return replace(self, rows=_checked(self.rows.assign(**new)))
 
     def with_predictions(self, class_sizes: Sequence[int], values: Mapping[str, Any]) -> ClusterTable:
@@ -240,9 +240,11 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     return _checked(rows.astype(kinds).reset_index(drop=True))
 
 
-def _column(name: str, values: Any) -> npt.NDArray[Any]:
+def _column(name: str, values: Any, index: pd.Index[Any]) -> pd.Series[Any]:
     kind: Any = np.int64 if name in _INTEGERS else object if name in _STRINGS else np.float64
-    return np.array(values, dtype=kind)
+    # by its dtype: of an array of objects pandas 3 makes strings, which are another dtype
+    column: pd.Series[Any] = pd.Series(np.array(values, dtype=kind), index=index, dtype=kind)
+    return column
 
 
 def _checked(rows: pd.DataFrame) -> pd.DataFrame:
