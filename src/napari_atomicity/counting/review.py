@@ -274,12 +274,16 @@ def confusion(table: ClusterTable, order: Iterable[str] = ()) -> pd.DataFrame:
         Labels in the order wanted; those that do not occur are left out, further ones follow.
     """
     rows = table.rows
-    both = rows[(rows["annotation"] != "") & (rows["label"] != "")]
-    seen = set(both["annotation"]) | set(both["label"])
+    both = ((rows["annotation"] != "") & (rows["label"] != "")).to_numpy()
+    given, said = (rows[name].to_numpy(dtype=object)[both] for name in ("annotation", "label"))
+    seen = set(given) | set(said)
     wanted = list(dict.fromkeys(order))
     names = [name for name in wanted if name in seen] + sorted(seen - set(wanted))
-    counts = pd.crosstab(both["annotation"], both["label"])
-    return counts.reindex(index=names, columns=names, fill_value=0).astype(np.int64)
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(
+        counts, tuple(pd.Index(names, dtype=object).get_indexer(pd.Index(x, dtype=object)) for x in (given, said)), 1
+    )
+    return pd.DataFrame(counts, index=names, columns=names)
 
 
 def uncertain_after(table: ClusterTable, now: int | None) -> int | None:

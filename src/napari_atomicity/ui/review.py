@@ -68,6 +68,7 @@ class ReviewPanel(Panel):
         self._grid.setSpacing(4)
         self.page.addWidget(self.labels)
         self._offered: tuple[object, ...] = ()
+        self._written = False
         self.label_buttons: dict[str, QPushButton] = {}
         self.keys = button("Keys…", "", partial(self._do, "keys"))
         self.row(*self._marks.values(), self.keys)
@@ -84,6 +85,9 @@ class ReviewPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the queue, the cluster at hand, progress and agreement."""
+        if not self.isVisible() and self._written:
+            return  # it comes again when it is shown
+        self._written = True
         review = self._review
         there = document is not None and len(document.table) > 0
         chosen = there and document is not None and bool(document.selection)
