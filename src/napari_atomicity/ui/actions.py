@@ -15,7 +15,7 @@ from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.bench import Bench
 from napari_atomicity.ui.counting import Counted, Job, chosen, classify_steps, count_steps, model_steps
 from napari_atomicity.ui.document import UNCOUNTED, Document
-from napari_atomicity.ui.looking import look_at_changes
+from napari_atomicity.ui.centring import look_at_changes
 
 _NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 

@@ -12,7 +12,7 @@ from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.review import uncertain_after
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui import actions
-from napari_atomicity.ui.looking import look_at
+from napari_atomicity.ui.centring import look_at
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.bench import Bench

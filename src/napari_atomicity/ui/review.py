@@ -13,7 +13,7 @@ from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.counting.review import ORDERS, Agreement, agreement, confusion, opinion_words, reviewed
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui import annotating
-from napari_atomicity.ui.looking import look_at
+from napari_atomicity.ui.centring import look_at
 from napari_atomicity.ui.panel import Panel, button, narrow, say
 
 if TYPE_CHECKING:
