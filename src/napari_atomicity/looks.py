@@ -40,7 +40,9 @@ def ring_colours(table: ClusterTable, class_sizes: Sequence[int]) -> npt.NDArray
 def label_colours(labels: Iterable[object], class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
     """(n, 4) opaque RGBA of labels."""
     by_size = {size: rgb(colour) for size, colour in size_colours(class_sizes).items()}
-    found = [(*_label_colour(str(label), by_size), 1.0) for label in labels]
+    names = [str(label) for label in labels]
+    known = {label: (*_label_colour(label, by_size), 1.0) for label in set(names)}
+    found = [known[label] for label in names]
     return np.array(found, dtype=np.float32).reshape(-1, 4)
 
 

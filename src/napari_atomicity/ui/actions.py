@@ -13,6 +13,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.bench import Bench
+from napari_atomicity.ui.centring import look_at_changes
 from napari_atomicity.ui.counting import Counted, Job, chosen, classify_steps, count_steps, model_steps
 from napari_atomicity.ui.document import UNCOUNTED, Document
 from napari_atomicity.ui.explaining import Asked
@@ -148,14 +149,23 @@ def explain(bench: Bench, selected: bool = False, question: Question | None = No
 
 def undo(bench: Bench) -> None:
     """One step back."""
-    if bench.document is not None and not busy(bench):
-        bench.document.undo()
+    if bench.document is not None:
+        go_to(bench, bench.document.step - 1)
 
 
 def redo(bench: Bench) -> None:
     """One step forward."""
-    if bench.document is not None and not busy(bench):
-        bench.document.redo()
+    if bench.document is not None:
+        go_to(bench, bench.document.step + 1)
+
+
+def go_to(bench: Bench, step: int) -> None:
+    """Put another step of the history in force, and show what that changed."""
+    document = bench.document
+    if document is not None and not busy(bench):
+        before = document.table
+        document.go_to(step)
+        look_at_changes(bench, before)
 
 
 # ---------------------------------------------------------------------- how a step is started

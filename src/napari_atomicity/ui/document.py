@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -43,6 +44,8 @@ class State:
     session: tuple[str, ...] = ()
     #: what a person chose where a frame could not decide: frame and dominant class
     choices: Mapping[int, str] = field(default_factory=dict)
+    #: when the step was made, in seconds since 1970
+    when: float = field(default_factory=time.time)
 
     @property
     def adapted(self) -> Adapted | None:
@@ -126,7 +129,7 @@ class Document:
 
     def commit(self, name: str, table: ClusterTable | None = None, **changes: Any) -> None:
         """One step of the history called `name`: a new table, and new values for other fields of `State`."""
-        state = replace(self.state, table=self.table if table is None else table, **changes)
+        state = replace(self.state, table=self.table if table is None else table, when=time.time(), **changes)
         self._states = [*self._states[: self._now + 1], (name, state)][-_HISTORY:]
         self._now = len(self._states) - 1
         if changes:
@@ -234,6 +237,21 @@ class Document:
     def history(self) -> list[str]:
         """Names of all steps, oldest first, up to the one in force."""
         return [name for name, _ in self._states[1 : self._now + 1]]
+
+    @property
+    def steps(self) -> list[tuple[str, float]]:
+        """Name and time (seconds since 1970) of all steps that can be gone to, oldest first."""
+        return [(name, state.when) for name, state in self._states]
+
+    @property
+    def step(self) -> int:
+        """Which of `steps` is in force."""
+        return self._now
+
+    def go_to(self, step: int) -> None:
+        """Put another of `steps` in force; what was undone that way can be brought back."""
+        if step != self._now:
+            self._go(step)
 
     def undo(self) -> None:
         """One step back."""

@@ -18,6 +18,7 @@ from napari_atomicity.ui.explain import ExplainPanel
 from napari_atomicity.ui.export import ExportPanel
 from napari_atomicity.ui.load import LoadPanel
 from napari_atomicity.ui.panel import Panel, Strip, button, later, scrolling
+from napari_atomicity.ui.review import ReviewPanel
 from napari_atomicity.ui.session import SessionPanel
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ PANELS: tuple[type[Panel], ...] = (
     SessionPanel,
     AdaptPanel,
     ExplainPanel,
+    ReviewPanel,
     ExportPanel,
 )
 
@@ -146,4 +148,4 @@ def _wanted(document: Document | None, images: int) -> tuple[bool, ...]:
     found = calibrated and document is not None and len(document.table) > 0
     counted = found and document is not None and document.classified
     session = images > 1
-    return (not found, calibrated and not counted, found, session, counted, counted, False)
+    return (not found, calibrated and not counted, found, session, counted, counted, False, False)
