@@ -342,12 +342,21 @@ def test_a_fault_of_ours_is_one_line_with_a_log(run, image, tmp_path, monkeypatc
 
 def test_explain_writes_heat_maps_in_register(run, image, model_path, tmp_path):
     code, _, err = run("explain", image, "-o", tmp_path, "--model", model_path)
-    assert (code, err) == (0, [])
+    # an untrained model has no library to lay out: said, and everything else is there
+    assert code == 0 and len(err) == 1 and "no feature map" in err[0]
     for channel in ("raw", "lcn"):
         heat = read(tmp_path / f"good.{channel}.heatmap.tif")
         assert heat.shape_yx == read(image).shape_yx
         assert heat.pixel_size_nm == pytest.approx(0.05, rel=1e-4)
         assert (tmp_path / f"good.{channel}.heatmap.png").exists()
+
+
+def test_explain_lays_the_clusters_out_on_the_map_of_the_models_features(run, image, tmp_path):
+    code, _, err = run("explain", image, "-o", tmp_path, "--adapt", "off")
+    assert (code, err) == (0, [])
+    places = pd.read_csv(tmp_path / "good.feature_map.csv")
+    assert list(places["id"]) == list(pd.read_csv(tmp_path / "good.explained.csv")["id"])
+    assert np.isfinite(places[["map_x", "map_y"]]).to_numpy().mean() > 0.8
 
 
 def test_explain_writes_shares_and_profiles_and_answers_a_question(run, image, model_path, tmp_path):

@@ -257,25 +257,22 @@ def _scale_bar(axes: Axes, width_nm: float, height_nm: float) -> None:
 
 
 def _rings(axes: Axes, table: ClusterTable, card: Card | None, frame: int) -> None:
-    """Rings as on the screen: colour and opacity by label and confidence, square where a person gave the label."""
+    """Rings as on the screen: colour and opacity by label and confidence, form by who gave the label."""
     from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Circle, Rectangle
 
     here = (table.rows["frame"] == frame).to_numpy()
     ring = looks.ring_colours(table, () if card is None else card.class_sizes)[here]
-    by_hand, size = looks.annotated(table)[here], looks.ring_diameters_nm(table)[here]
+    symbol, size = looks.symbols(table)[here], looks.ring_diameters_nm(table)[here]
     rows = table.rows[here]
     thin = (rows["flag"] != "ok").to_numpy()
-    face = ring.copy()
-    face[:, 3] = np.where(by_hand, 0.2, 0.0)
+    face = looks.faces(ring, symbol)
     # the line lies inside the outer diameter, as in the window
-    wide = size * looks.RING * np.where(thin, 0.5, 1.0)
+    wide = size * looks.ring_widths(table)[here]
     points = wide * _points_per_nm(axes)
     places = rows[["x_nm", "y_nm"]].to_numpy(dtype=float)
-    shapes: list[Patch] = []
-    for (x, y), side, square in zip(places, size - wide, by_hand, strict=True):
-        corner = (x - side / 2, y - side / 2)
-        shapes.append(Rectangle(corner, side, side) if square else Circle((x, y), side / 2))
+    shapes: list[Patch] = [
+        _outline(kind, x, y, side) for (x, y), side, kind in zip(places, size - wide, symbol, strict=True)
+    ]
     axes.add_collection(
         PatchCollection(
             shapes, facecolors=face, edgecolors=ring, linewidths=np.maximum(points, 0.4), match_original=False
@@ -283,8 +280,21 @@ def _rings(axes: Axes, table: ClusterTable, card: Card | None, frame: int) -> No
     )
     palette = {} if card is None else colours(card.class_sizes, card.element)
     marks = [(colour, label, "o") for label, colour in palette.items()]
-    marks += [("#606060", "labelled by hand", "s")] if by_hand.any() else []
+    marks += [("#606060", "labelled by hand", "s")] if (symbol != "disc").any() else []
+    marks += [("#606060", "against the model", "D")] if (symbol == "diamond").any() else []
     _legend(axes, marks, bool(thin.any()))
+
+
+def _outline(kind: str, x: float, y: float, side: float) -> Patch:
+    """A ring, or a square or diamond of the same width."""
+    from matplotlib.patches import Circle, Polygon, Rectangle
+
+    half = side / 2
+    if kind == "square":
+        return Rectangle((x - half, y - half), side, side)
+    if kind == "diamond":
+        return Polygon([(x, y - half), (x + half, y), (x, y + half), (x - half, y)])
+    return Circle((x, y), half)
 
 
 def _points_per_nm(axes: Axes) -> float:

@@ -47,8 +47,27 @@ def label_colours(labels: Iterable[object], class_sizes: Sequence[int]) -> npt.N
 
 
 def annotated(table: ClusterTable) -> npt.NDArray[np.bool_]:
-    """(n,) clusters that carry a person's label: square instead of round, and tinted inside."""
+    """(n,) clusters that carry a person's label."""
     return np.asarray(table.rows["annotation"] != "", dtype=bool)
+
+
+def symbols(table: ClusterTable) -> npt.NDArray[np.str_]:
+    """(n,) ``disc``; ``square`` where a person labelled, ``diamond`` where that label is not the model's."""
+    label = table.rows["label"]
+    against = annotated(table) & np.asarray((label != "") & (table.rows["annotation"] != label))
+    return np.select([against, annotated(table)], ["diamond", "square"], "disc")
+
+
+def faces(ring: npt.NDArray[np.float32], symbol: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
+    """(n, 4) RGBA inside the rings: empty for a model's label, tinted for a person's, more so against the model."""
+    face = ring.copy()
+    face[:, 3] = np.select([symbol == "diamond", symbol == "square"], [0.35, 0.2], 0.0)
+    return face
+
+
+def ring_widths(table: ClusterTable) -> npt.NDArray[np.float64]:
+    """(n,) width of the rings as a part of their outer diameter: thin where a cluster is not counted."""
+    return np.where((table.rows["flag"] == "ok").to_numpy(), RING, RING / 2)
 
 
 def ring_diameters_nm(table: ClusterTable) -> npt.NDArray[np.float64]:

@@ -37,7 +37,8 @@ def explain_analysis(
         console.drain(stem.name, explain_steps(micrograph, analysis.table, analysis.bundle, frame, question=asked))
         for frame in frames or range(micrograph.n_frames)
     ]
-    return explained, [*_write_heat_maps(explained, stem), *_write_tables(explained, stem)]
+    written = [*_write_heat_maps(explained, stem), *_write_tables(explained, stem)]
+    return explained, [*written, *_write_feature_map(analysis, stem, console)]
 
 
 def summary(explained: Sequence[Explained]) -> dict[str, Any]:
@@ -93,3 +94,21 @@ def _write_tables(explained: Sequence[Explained], stem: Path) -> list[Path]:
     write_text(paths[1], profiles.to_csv(index=False))
     draw_profiles(explained[0], paths[2])
     return paths
+
+
+def _write_feature_map(analysis: Analysis, stem: Path, console: Console) -> list[Path]:
+    """Where each cluster lies on the map of the model's features; a remark where there is none."""
+    from napari_atomicity.errors import InputError
+    from napari_atomicity.io.atomic import write_text
+    from napari_atomicity.pipeline import map_table_steps
+
+    if analysis.classified is None:
+        return []
+    try:
+        table = console.drain(stem.name, map_table_steps(analysis.classified, analysis.bundle))
+    except InputError as error:
+        console.remark(f"{stem.name}: no feature map. {error}")
+        return []
+    path = stem.with_name(f"{stem.name}.feature_map.csv")
+    write_text(path, table.to_csv(index=False))
+    return [path]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from napari.layers import Image, Layer, Points
 from qtpy.QtCore import QTimer
 
+from napari_atomicity import looks
 from napari_atomicity.ui import edits
 from napari_atomicity.ui.theme import ring_colours
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 #: classes whose colours are known before any model is loaded
 _USUAL_SIZES: Final = (19, 30, 41, 55, 70)
-_RING: Final = 0.1
 _COLOURS: Final = ("border_color", "face_color")
 #: between two things that napari takes long for
 PAUSE_MS: Final = 30
@@ -110,24 +110,24 @@ class ClusterLayer:
         if len(table):
             self._show_looks(points, _looks(self.document))
 
-    def _show_looks(self, points: Points, looks: dict[str, npt.NDArray[Any]]) -> None:
+    def _show_looks(self, points: Points, wanted: dict[str, npt.NDArray[Any]]) -> None:
         """Size, symbol and colours; of what is drawn already only what differs.
 
         Every one of napari's setters draws all points anew. So the colours of the points that changed are written where
         they are, and one drawing shows all: a key at 5,000 clusters has a few milliseconds.
         """
-        drawn, self._drawn = self._drawn, looks
-        if drawn is None or any(drawn[name].shape != looks[name].shape for name in looks):
-            for name, values in looks.items():
+        drawn, self._drawn = self._drawn, wanted
+        if drawn is None or any(drawn[name].shape != wanted[name].shape for name in wanted):
+            for name, values in wanted.items():
                 setattr(points, name, values)
             return
-        differs = {name: drawn[name] != values for name, values in looks.items()}
+        differs = {name: drawn[name] != values for name, values in wanted.items()}
         for name in _COLOURS:
             rows = differs[name].any(axis=1)
-            getattr(points, name)[rows] = looks[name][rows]
-        others = [name for name in looks if name not in _COLOURS and differs[name].any()]
+            getattr(points, name)[rows] = wanted[name][rows]
+        others = [name for name in wanted if name not in _COLOURS and differs[name].any()]
         for name in others:
-            setattr(points, name, looks[name])
+            setattr(points, name, wanted[name])
         if not others and any(differs[name].any() for name in _COLOURS):
             points.refresh(extent=False)
 
@@ -191,23 +191,15 @@ class ClusterLayer:
 
 
 def _looks(document: Document) -> dict[str, npt.NDArray[Any]]:
-    """Size, symbol, border and face of each point: the colour is that of the label that counts.
-
-    What a person labelled is a lightly filled square; against the model, a diamond that is filled more.
-    """
+    """Size, symbol, border and face of each point: the colour is that of the label that counts."""
     table = document.table
-    rows = table.rows
-    ring = ring_colours(table, table.class_sizes or _USUAL_SIZES)
-    annotated = (rows["annotation"] != "").to_numpy()
-    against = annotated & (rows["label"] != "").to_numpy() & (rows["annotation"] != rows["label"]).to_numpy()
-    face = ring.copy()
-    face[:, 3] = np.select([against, annotated], [0.35, 0.2], 0.0)
+    ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), looks.symbols(table)
     return {
         "border_color": ring,
-        "face_color": face,
+        "face_color": looks.faces(ring, symbol),
         "size": diameters_px(document),
-        "border_width": np.where((rows["flag"] == "ok").to_numpy(), _RING, _RING / 2),
-        "symbol": np.select([against, annotated], ["diamond", "square"], "disc"),
+        "border_width": looks.ring_widths(table),
+        "symbol": symbol,
     }
 
 
@@ -294,7 +286,7 @@ def diameters_px(document: Document) -> npt.NDArray[np.float64]:
     pixel = document.micrograph.pixel_size_nm
     usual = _UNMEASURED_PX if pixel is None else _UNMEASURED_NM / pixel
     inner = document.table.rows["diameter_nm"].to_numpy(dtype=float) / (pixel or np.nan)
-    return np.where(np.isfinite(inner), inner, usual) / (1 - 2 * _RING) * 1.1
+    return np.where(np.isfinite(inner), inner, usual) / (1 - 2 * looks.RING) * 1.1
 
 
 def _name(added: int, moved: int, deleted: int) -> str:
