@@ -57,6 +57,22 @@ def test_analyse_writes_table_report_and_figure(run, image, model_path, tmp_path
     assert (tmp_path / "good.clusters.png").stat().st_size > 50_000
 
 
+def test_report_and_figures_on_request(run, image, model_path, tmp_path):
+    more = ("--report", "html", "--figure", "svg", "--figure", "pdf", "--expected", "19:0.5,55:0.5")
+    code, out, err = run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", "off", *more)
+    assert (code, err) == (0, [])
+    for name in ("good.report.html", "good.overlay.svg", "good.overlay.pdf", "good.report.json", "good.clusters.png"):
+        assert (tmp_path / name).stat().st_size > 1000, name
+    assert str(tmp_path / "good.report.html") in out
+    assert "what was deposited" in (tmp_path / "good.report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("expected", ["nonsense", "deposits.csv", "19:0.5,55"])
+def test_an_impossible_expectation_is_said_at_once(run, image, model_path, tmp_path, expected):
+    code, _, (line,) = run("analyse", image, "-o", tmp_path / "out", "--model", model_path, "--expected", expected)
+    assert code == 2 and expected.split(",")[0] in line
+
+
 @pytest.mark.parametrize("adapt", ["auto", "off"])
 def test_command_line_and_python_give_the_same_table(run, image, model_path, tmp_path, adapt):
     run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", adapt)
@@ -326,12 +342,40 @@ def test_a_fault_of_ours_is_one_line_with_a_log(run, image, tmp_path, monkeypatc
 
 def test_explain_writes_heat_maps_in_register(run, image, model_path, tmp_path):
     code, _, err = run("explain", image, "-o", tmp_path, "--model", model_path)
-    assert (code, err) == (0, [])
+    # an untrained model has no library to lay out: said, and everything else is there
+    assert code == 0 and len(err) == 1 and "no feature map" in err[0]
     for channel in ("raw", "lcn"):
         heat = read(tmp_path / f"good.{channel}.heatmap.tif")
         assert heat.shape_yx == read(image).shape_yx
         assert heat.pixel_size_nm == pytest.approx(0.05, rel=1e-4)
         assert (tmp_path / f"good.{channel}.heatmap.png").exists()
+
+
+def test_explain_lays_the_clusters_out_on_the_map_of_the_models_features(run, image, tmp_path):
+    code, _, err = run("explain", image, "-o", tmp_path, "--adapt", "off")
+    assert (code, err) == (0, [])
+    places = pd.read_csv(tmp_path / "good.feature_map.csv")
+    assert list(places["id"]) == list(pd.read_csv(tmp_path / "good.explained.csv")["id"])
+    assert np.isfinite(places[["map_x", "map_y"]]).to_numpy().mean() > 0.8
+
+
+def test_explain_writes_shares_and_profiles_and_answers_a_question(run, image, model_path, tmp_path):
+    asked = ("--target", "Pt55", "--against", "Pt41")
+    assert run("explain", image, "-o", tmp_path, "--model", model_path, *asked)[0] == 0
+    clusters = pd.read_csv(tmp_path / "good.explained.csv")
+    assert set(clusters["against"]) == {"Pt41"} and set(clusters["target"].dropna()) == {"Pt55"}
+    profiles = pd.read_csv(tmp_path / "good.profiles.csv")
+    assert {"radii", "nm"} == set(profiles["unit"]) and (tmp_path / "good.profiles.png").exists()
+    code, _, err = run("explain", image, "-o", tmp_path, "--model", model_path, "--target", "Pt38")
+    assert code == 2 and len(err) == 1 and "no class Pt38" in err[0]
+
+
+def test_the_report_can_include_the_explanation(run, image, model_path, tmp_path):
+    assert run("analyse", image, "-o", tmp_path, "--model", model_path, "--explain")[0] == 0
+    told = json.loads((tmp_path / "good.report.json").read_text(encoding="utf-8"))["explanation"]
+    assert told["method"] == "grad-cam" and told["resolution_nm"] == pytest.approx(0.2)
+    assert told["share_raw"] is not None and told["profiles"]
+    assert (tmp_path / "good.raw.heatmap.tif").exists()
 
 
 def test_a_stack_gives_one_table_and_stacked_heat_maps(run, simulated, model_path, tmp_path):

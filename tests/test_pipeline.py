@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.errors import InputError
+from napari_atomicity.insight.attribution import Question
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import (
     Settings,
@@ -264,6 +266,41 @@ def test_heat_maps_lie_over_their_clusters(micrograph, settings, analysis):
         > 2.5
     )
     assert not explained.overlay[:, far].any()
+
+
+def test_only_clusters_about_which_something_changed_are_explained_anew(micrograph, analysis):
+    table, bundle = analysis.table, analysis.bundle
+
+    def again(table, before, **options):
+        return drain(explain_steps(micrograph, table, bundle, before=before, **options))
+
+    first = again(table, None)
+    assert first.reused == 0
+    same = again(table.annotate([int(table.ids[0])], "Pt70"), first)
+    assert same.reused == len(table) and same.overlay is first.overlay
+    moved = table.rows.copy()
+    moved.loc[2, "x_px"] += 6.0
+    shifted = replace(table, rows=moved).drop([int(table.ids[5])])
+    now, fresh = again(shifted, first), again(shifted, None)
+    assert now.reused == len(table) - 2 and len(now.ids) == len(table) - 1
+    np.testing.assert_array_equal(now.ids, fresh.ids)
+    np.testing.assert_allclose(now.attribution.maps, fresh.attribution.maps, atol=1e-4)
+    np.testing.assert_allclose(now.overlay, fresh.overlay, atol=1e-3)
+    # another question, method or model is another explanation
+    assert again(table, first, question=Question(method="integrated-gradients"), ids=[int(table.ids[1])]).reused == 0
+    assert drain(explain_steps(micrograph, table, replace(bundle), before=first, ids=[1])).reused == 0
+    other = Question("Pt55")
+    assert again(table, first, question=other).reused == int((first.asked == 3).sum())
+
+
+def test_clusters_of_an_explanation_as_a_table(micrograph, analysis):
+    explained = drain(explain_steps(micrograph, analysis.table, analysis.bundle, question=Question("Pt55", "Pt41")))
+    rows = explained.clusters()
+    assert rows["id"].tolist() == analysis.table.ids.tolist()
+    there = rows["target"] == "Pt55"
+    np.testing.assert_allclose(rows.loc[there, ["share_raw", "share_lcn"]].sum(axis=1), 1.0, atol=1e-4)
+    assert (rows.loc[rows["silent_raw"], "strongest_raw"] == 0).all()
+    assert set(rows["against"]) == {"Pt41"}
 
 
 def test_fine_tuning_says_what_came_of_it_and_repeats_to_the_bit(micrograph, settings):

@@ -146,7 +146,9 @@ class ClusterTable:
         unknown = set(values) - set(self.rows.columns)
         if unknown:
             raise InputError(f"The cluster table has no column {', '.join(sorted(unknown))}.")
-        return replace(self, rows=_typed(self.rows.assign(**values)))
+        # the other columns are shared with this table: a history of tables weighs little
+        new = {name: _column(name, value, self.rows.index) for name, value in values.items()}
+        return replace(self, rows=_checked(self.rows.assign(**new)))
 
     def with_predictions(self, class_sizes: Sequence[int], values: Mapping[str, Any]) -> ClusterTable:
         """Predictions of a model of `class_sizes` in place of the previous ones; annotations stay."""
@@ -235,10 +237,21 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     kinds: dict[str, Any] = {
         name: "int64" if name in _INTEGERS else object if name in _STRINGS else "float64" for name in rows.columns
     }
+    return _checked(rows.astype(kinds).reset_index(drop=True))
+
+
+def _column(name: str, values: Any, index: pd.Index[Any]) -> pd.Series[Any]:
+    kind: Any = np.int64 if name in _INTEGERS else object if name in _STRINGS else np.float64
+    # by its dtype: of an array of objects pandas 3 makes strings, which are another dtype
+    column: pd.Series[Any] = pd.Series(np.array(values, dtype=kind), index=index, dtype=kind)
+    return column
+
+
+def _checked(rows: pd.DataFrame) -> pd.DataFrame:
     bad = set(rows["flag"]) - set(FLAGS)
     if bad:
         raise InputError(f"The flag {bad.pop()!r} is not one of {', '.join(FLAGS)}.")
-    return rows.astype(kinds).reset_index(drop=True)
+    return rows
 
 
 def _stack(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

@@ -97,17 +97,9 @@ def _describe_model(analysis: Analysis) -> dict[str, Any]:
 
 def _counts(table: ClusterTable) -> dict[str, Any]:
     """How many were found, how many enter the ratios, and why the others do not."""
-    rows = table.rows
-    by_hand = (rows["annotation"] != "").to_numpy()
-    sized = rows["flag"].isin(["ok", "outside"]).to_numpy()
-    labelled = table.final_labels != ""
-    counted = (sized | by_hand) & labelled
-    reasons = np.where(sized | by_hand, "not classifiable", rows["flag"].to_numpy(dtype=object))[~counted]
-    return {
-        "found": len(table),
-        "analysed": int(counted.sum()),
-        "rejected": {str(k): int(v) for k, v in sorted(pd.Series(reasons, dtype=object).value_counts().items())},
-    }
+    from napari_atomicity.counting.ratios import counted, rejected
+
+    return {"found": len(table), "analysed": int(counted(table).sum()), "rejected": rejected(table)}
 
 
 def _candidates(calibrations: Sequence[Calibration]) -> list[dict[str, Any]]:

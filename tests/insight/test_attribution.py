@@ -5,13 +5,16 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from counting.synthetic import SIZES, blobs, sized_blobs, trained_bundle
-from napari_atomicity.counting.bundle import Bundle, Card
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.bundle import Bundle, Card, load_bundle
 from napari_atomicity.counting.network import Network
-from napari_atomicity.counting.patches import NM_PER_PX, Patches, normalise
+from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input, normalise
 from napari_atomicity.errors import InputError
-from napari_atomicity.insight.attribution import Attribution, attribution_steps
+from napari_atomicity.insight import methods
+from napari_atomicity.insight.attribution import METHODS, Attribution, Question, attribution_steps
 from napari_atomicity.insight.overlay import compose
 from napari_atomicity.progress import drain
 
@@ -111,6 +114,108 @@ def test_the_batch_does_not_matter_and_targets_can_be_given_one_by_one():
     np.testing.assert_array_equal(together.target, target)
 
 
+def test_a_difference_of_two_classes_is_explained_and_its_contrary_is_its_mirror():
+    _, patches, _ = sized_blobs()
+    part, bundle = patches.take(np.arange(24)), trained_bundle()
+    why = drain(attribution_steps(bundle, part, 4, 2))
+    mirror = drain(attribution_steps(bundle, part, 2, 4))
+    np.testing.assert_allclose(why.share, mirror.share, atol=1e-4)
+    # what speaks for one speaks against the other: no place can do both
+    assert not ((why.maps > 1e-6) & (mirror.maps > 1e-6))[:, :, ::4, ::4].any()
+    # a cluster whose own class it is held against has no question
+    own = drain(attribution_steps(bundle, part, np.full(24, 2), 2))
+    assert (own.target == -1).all() and not own.maps.any() and np.isnan(own.share).all()
+
+
+def test_a_question_names_classes_of_the_model():
+    card = trained_bundle().card
+    assert Question("Pt55", "Pt41").target_index(card) == 3 and Question().against_index(card) is None
+    with pytest.raises(InputError, match="no class Pt38; it has Pt19"):
+        Question("Pt38").target_index(card)
+    with pytest.raises(InputError, match="two different"):
+        Question("Pt55", "Pt55")
+    with pytest.raises(InputError, match="choose grad-cam"):
+        Question(method="magic")
+
+
+def test_a_model_without_branches_is_refused_in_a_sentence():
+    bundle = trained_bundle()
+    fused = Bundle(bundle.card, torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(5)))
+    with pytest.raises(InputError, match="no branch of its own"):
+        drain(attribution_steps(fused, sized_blobs()[1].take(np.arange(2))))
+
+
+def test_integrated_gradients_add_up_to_the_lead_over_an_empty_support():
+    _, patches, _ = sized_blobs()
+    part, bundle = patches.take(np.arange(6)), trained_bundle()
+    branch = bundle.network.branches[0]
+    x = network_input(part, 1, bundle.card.lcn_window_nm)
+    empty = network_input(methods.empty_support(part), 1, bundle.card.lcn_window_nm)
+    weights = torch.as_tensor(methods.lead(np.arange(6) % 5, None, 5))
+    maps = methods.integrated_gradients(branch, x, empty, weights, steps=200)
+    with torch.no_grad():
+        gained = ((branch(x)[0] - branch(empty)[0]) * weights).sum(dim=1).numpy()
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), gained, atol=0.03 * np.abs(gained).max() + 1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_finds_the_light_and_both_agree_there(method):
+    found = drain(attribution_steps(_brightness_network(), _spot(20.0, 40.0), 0, method=method))
+    np.testing.assert_allclose(_centroid(found.maps[0, 0]), [20, 40], atol=1.5)
+    assert found.agreement[0, 0] > 0.6
+
+
+def test_the_stated_field_is_the_field():
+    bundle = load_bundle("dual")
+    x = torch.zeros(1, 1, 64, 64, requires_grad=True)
+    seen = bundle.network.branches[0].maps(x)[0, :, 8, 8].sum()
+    rows = torch.autograd.grad(seen, x)[0][0, 0].abs().sum(dim=1).nonzero()
+    reach = int(rows.max() - rows.min()) + 1
+    assert methods.FIELD_PX - 8 <= reach <= methods.FIELD_PX  # on zeros some units sleep
+    assert abs(float(rows.float().mean()) - 32) <= 4
+
+
+def _scrambled(network, layers):
+    """The network with the weights of its last `layers` modules drawn anew (cascading randomisation)."""
+    network = copy.deepcopy(network)
+    torch.manual_seed(3)
+    for branch in network.branches:
+        modules = [m for m in branch.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+        for module in modules[-layers:]:
+            module.reset_parameters()
+    return network
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_randomised_weights_destroy_the_maps_of_the_shipped_model(method, sample):
+    """Adebayo et al. 2018: a map that survives other weights shows the image, not the model."""
+    bundle, part = load_bundle("dual"), sample
+    learnt = drain(attribution_steps(bundle, part, 2, method=method)).maps
+    alike = []
+    for layers in (2, 5, 20):
+        network = _scrambled(bundle.network, layers)
+        other = drain(attribution_steps(Bundle(bundle.card, network), part, 2, method=method)).maps
+        a, b = (maps[:, :, ::4, ::4].reshape(len(part) * 2, -1) for maps in (learnt, other))
+        drawn = (a.std(axis=1) > 0) & (b.std(axis=1) > 0)
+        found = [spearmanr(u, v).statistic for u, v in zip(a[drawn], b[drawn], strict=True)]
+        alike.append(float(np.median(found or [0.0])))
+    assert max(alike) < 0.6 and min(alike) < 0.35, alike
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """Patches of a simulated frame."""
+    from napari_atomicity.counting.patches import extract_patches
+    from napari_atomicity.detection import detect
+    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+
+    frame = simulate_frame(sample_spec("nominal", None, 16, shape=(400, 400), seed=8), 8)
+    found = detect(frame.image, frame.pixel_size_nm).clusters
+    names = ("y_px", "x_px", "diameter_nm", "intensity", "flag")
+    table = ClusterTable.from_columns({name: getattr(found, name) for name in names})
+    return extract_patches(frame.image, table, frame.pixel_size_nm)
+
+
 def test_a_cluster_without_a_patch_gets_no_map_and_none_at_all_is_fine():
     windows, diameter, intensity = blobs([19, 70])
     windows[1] = np.nan
@@ -128,7 +233,7 @@ def test_a_cluster_without_a_patch_gets_no_map_and_none_at_all_is_fine():
 def _planted(maps):
     n, channels = maps.shape[:2]
     return Attribution(maps, ("raw", "lcn")[:channels], np.zeros(n, int), np.ones((n, channels)),
-                       np.zeros((n, channels), bool), 0.2)  # fmt: skip
+                       np.zeros((n, channels), bool), 0.2, 0.2, "grad-cam", np.ones((n, channels)))  # fmt: skip
 
 
 @pytest.mark.parametrize("pixel_size_nm", [0.02, 0.05, 0.1])
@@ -152,11 +257,18 @@ def test_one_map_pixel_lands_on_its_image_pixel():
     assert image[1].max() == pytest.approx(1.0)
 
 
-def test_overlaps_keep_the_larger_and_windows_may_reach_beyond_the_image():
+def test_the_channels_keep_their_proportion():
+    maps = np.zeros((1, 2, 64, 64), np.float32)
+    maps[0, 0, 30, 30], maps[0, 1, 40, 40] = 5.0, 1.0
+    image = compose(_planted(maps), np.array([[40.5, 60.5]]), (100, 120), NM_PER_PX)
+    assert image[0].max() == pytest.approx(1.0) and image[1].max() == pytest.approx(0.2)
+
+
+def test_clusters_compare_in_where_and_not_in_how_much_and_windows_may_reach_beyond_the_image():
     maps = np.ones((3, 1, 64, 64), np.float32) * np.array([1.0, 2.0, 3.0], np.float32)[:, None, None, None]
     image = compose(_planted(maps), np.array([[50.0, 50.0], [50.0, 60.0], [2.0, 199.0]]), (100, 200), NM_PER_PX)[0]
-    assert image[50, 55] == 2.0 and image[50, 26] == 1.0
-    assert image[2, 197] == 3.0
+    # in parts of each cluster's own strongest place: how strong the evidence is does not matter
+    assert image[50, 55] == image[50, 26] == image[2, 197] == 1.0
     assert image[50, 19] < 0.3  # a window fades out at its rim
     assert image[99, 150] == 0.0 and np.isfinite(image).all()
     assert not compose(_planted(maps[:1]), np.array([[-500.0, 20.0]]), (100, 200), NM_PER_PX).any()

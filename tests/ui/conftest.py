@@ -53,7 +53,8 @@ class Desk:
 
     def idle(self) -> None:
         """Wait until no work runs and all is shown."""
-        self.qtbot.waitUntil(lambda: not (self.bench.work.busy or self.bench.measuring.busy), timeout=60_000)
+        works = (self.bench.work, self.bench.measuring, self.bench.explainer.work)
+        self.qtbot.waitUntil(lambda: not any(work.busy for work in works), timeout=60_000)
         self.qtbot.wait(60)
 
     def show(self, micrograph: Any) -> Any:
@@ -103,6 +104,7 @@ def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     yield made
     made.bench.work.stop()
     made.bench.measuring.stop()
+    made.bench.explainer.work.stop()
     made.idle()
     # what napari would show as a traceback must not have happened
     from napari.utils.notifications import NotificationSeverity

@@ -130,8 +130,8 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
     shown = [cell.text() for (_, column), cell in sorted(count.legend._cells.items()) if column == 1]
     assert shown == ["class", "Au20", "Au38", "Au55", "other"]
     assert count.chart._final["label"].tolist() == ["Au20", "Au38", "Au55", "other"]
-    assert explain._labels() == ["each cluster's own class", "Au20", "Au38", "Au55"]
-    explain.target.value = 2
+    assert list(explain.target.choices) == ["", "Au20", "Au38", "Au55"]
+    explain.target.value = "Au55"
     desk.click(explain.all)
     assert len(desk.document.attribution.ids) == len(desk.document.table)
     # back to platinum: the classes follow, and the number of a class means nothing any more
@@ -139,7 +139,7 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
     count.known.deposited.setText("")
     count.known.deposited.editingFinished.emit()
     desk.click(count.run)
-    assert explain._labels()[1:] == ["Pt19", "Pt30", "Pt41", "Pt55", "Pt70"] and explain.target.value == -1
+    assert list(explain.target.choices)[1:] == ["Pt19", "Pt30", "Pt41", "Pt55", "Pt70"] and explain.target.value == ""
     assert not any(label.startswith("Au") for label in desk.document.table.rows["label"])
 
 

@@ -20,6 +20,8 @@ WIDGETS = (
     "Calibrate images together",
     "Adapt to the image",
     "See why (Grad-CAM)",
+    "What the model uses",
+    "Cluster card",
     "Export the table",
 )
 
@@ -81,7 +83,7 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     desk = bench_with_model
     adapt_always(monkeypatch)
     panel = desk.panel("Atomicity")
-    load, find, count, _, adapt, explain, export = (step.panel for step in panel.steps)
+    load, find, count, _, adapt, explain, _, export = (step.panel for step in panel.steps)
     load.pixel.setValue(0.05)
     load.pixel.editingFinished.emit()
     desk.click(find.search)

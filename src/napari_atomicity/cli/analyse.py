@@ -18,14 +18,13 @@ from napari_atomicity.cli.files import (
     open_image,
     save_json,
     save_table,
-    save_tiff,
 )
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.pipeline import Analysis, Explained
+    from napari_atomicity.pipeline import Analysis
 
 
 def analyse(options: argparse.Namespace, console: Console) -> None:
@@ -43,8 +42,10 @@ def analyse(options: argparse.Namespace, console: Console) -> None:
         what = group[0].stem if len(group) == 1 else ""
         found = console.guard(what, lambda group=group: _together(group, facts, bundle, options, console))  # type: ignore[misc]
         for stem, analysis in found or ():
-            console.guard(stem, lambda stem=stem, analysis=analysis: _write(analysis, target, stem, console))  # type: ignore[misc]
+            console.guard(stem, lambda stem=stem, analysis=analysis: _write(analysis, target, stem, options, console))  # type: ignore[misc]
             done.append(analysis)
+        if found and (options.report or options.figure):
+            console.guard(what, lambda found=found: _write_for_print(found, target, options, console))  # type: ignore[misc]
     if options.save_profile is not None and done:
         _save_profile(options, done, bundle, console)
 
@@ -75,10 +76,15 @@ def _together(
     return [(stems[id(analysis.micrograph)], replace(analysis, profile=facts.profile)) for analysis in done]
 
 
-def _write(analysis: Analysis, target: Path, stem: str, console: Console) -> None:
+def _write(analysis: Analysis, target: Path, stem: str, options: argparse.Namespace, console: Console) -> None:
+    from napari_atomicity.cli.explain import explain_analysis, summary
     from napari_atomicity.figure import draw_clusters
 
     report = analysis.report()
+    further: list[Path] = []
+    if options.explain and len(analysis.table):
+        explained, further = explain_analysis(analysis, None, target / stem, frames(options), console)
+        report["explanation"] = summary(explained)
     paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json", "clusters.png")]
     save_table(paths[0], analysis.table, {name: report[name] for name in ("image", "parameters", "versions", "model")})
     save_json(paths[1], report)
@@ -89,8 +95,32 @@ def _write(analysis: Analysis, target: Path, stem: str, console: Console) -> Non
     shares = [f"{row['label']} {100 * row['fraction']:.0f} %" for row in report["ratios"] if row["count"]]
     found = "1 cluster" if counts["found"] == 1 else f"{counts['found']} clusters"
     console.say(f"{stem}: {found}, {counts['analysed']} counted. {', '.join(shares)}".rstrip(". "))
-    for line in (*outcome, *paths):
+    for line in (*outcome, *paths, *further):
         console.say(f"  {line}")
+
+
+def _write_for_print(
+    found: Sequence[tuple[str, Analysis]], target: Path, options: argparse.Namespace, console: Console
+) -> None:
+    """The report and the figures that were asked for."""
+    from napari_atomicity.figure import draw_overlay
+
+    for stem, analysis in found:
+        shown = analysis.table.rows["frame"]
+        for kind in dict.fromkeys(options.figure):
+            path = target / f"{stem}.overlay.{kind}"
+            card = analysis.bundle.card
+            draw_overlay(analysis.micrograph, analysis.table, card, path, int(shown.iloc[0]) if len(shown) else 0)
+            console.say(f"  {path}")
+    if options.report:
+        from napari_atomicity.page import report_steps
+
+        settings = found[0][1].settings
+        expected = options.expected or dict(zip(settings.deposited, settings.fractions, strict=False))
+        name = found[0][0] if len(found) == 1 else "session"
+        path = target / f"{name}.report.html"
+        console.drain(name, report_steps([analysis for _, analysis in found], path, expected))
+        console.say(f"  {path}")
 
 
 def _say_messages(analysis: Analysis, stem: str, console: Console) -> list[str]:
@@ -154,13 +184,15 @@ def detect(options: argparse.Namespace, console: Console) -> None:
 
 
 def explain(options: argparse.Namespace, console: Console) -> None:
-    """Heat maps of each image, a channel a file."""
+    """Heat maps of each image, a channel a file, with the tables and figures that belong to them."""
+    from napari_atomicity.cli.explain import explain_analysis, question
     from napari_atomicity.counting.bundle import load_bundle
-    from napari_atomicity.pipeline import analyse_steps, explain_steps
+    from napari_atomicity.pipeline import analyse_steps
 
     facts = Facts.of(options)
     bundle = load_bundle(facts.common.model)
     facts.check(bundle, console)
+    asked = question(options, bundle)
     target = folder(options.output)
 
     def work(each: Input) -> None:
@@ -170,29 +202,10 @@ def explain(options: argparse.Namespace, console: Console) -> None:
         outcome = _say_messages(analysis, each.stem, console)
         if not len(analysis.table):
             return
-        explained = [
-            console.drain(each.stem, explain_steps(micrograph, analysis.table, analysis.bundle, frame))
-            for frame in frames(options) or range(micrograph.n_frames)
-        ]
+        explained, paths = explain_analysis(analysis, asked, target / each.stem, frames(options), console)
         console.say(f"{each.stem}: {sum(len(one.ids) for one in explained)} clusters explained")
-        for line in (*outcome, *_write_heat_maps(micrograph, explained, target / each.stem)):
+        for line in (*outcome, *paths):
             console.say(f"  {line}")
 
     for each in inputs(options, console):
         console.guard(each.stem, lambda each=each: work(each))  # type: ignore[misc]
-
-
-def _write_heat_maps(micrograph: Micrograph, explained: Sequence[Explained], stem: Path) -> list[Path]:
-    """A TIFF and a PNG a channel; gives their paths."""
-    import numpy as np
-
-    from napari_atomicity.figure import draw_heat_map
-
-    written = []
-    for channel, name in enumerate(explained[0].channel_names):
-        path = stem.with_name(f"{stem.name}.{name}.heatmap.tif")
-        heat = np.stack([one.overlay[channel] for one in explained])
-        save_tiff(path, heat if len(heat) > 1 else heat[0], micrograph.calibrated_pixel_size_nm)
-        draw_heat_map(micrograph, explained[0], channel, path.with_suffix(".png"))
-        written += [path, path.with_suffix(".png")]
-    return written

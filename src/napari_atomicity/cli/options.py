@@ -35,10 +35,15 @@ def parser() -> argparse.ArgumentParser:
     _image_options(counting)
     _model_options(counting)
     _session_options(counting)
+    counting.add_argument(
+        "--explain", action="store_true", help="heat maps, radial profiles and a summary of them in the report, too"
+    )
+    _output_options(counting)
     _image_options(command("detect", analyse.detect, "positions, diameters and intensities only"))
     explain = command("explain", analyse.explain, "heat maps of what each channel of the model looked at, TIFF and PNG")
     _image_options(explain)
     _model_options(explain)
+    _question_options(explain)
     info = command("info", workshop.info, "what a file holds: images, shape, type, calibration; or a session, in words")
     info.add_argument("files", nargs="+", type=Path, metavar="FILE")
     window = command("window", workshop.window, "open the window, with images where given")
@@ -96,6 +101,16 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--profile", type=Path, metavar="FILE", help="take the scale from this instrument profile")
 
 
+def _question_options(command: argparse.ArgumentParser) -> None:
+    from napari_atomicity.insight.attribution import METHODS
+
+    command.add_argument("--target", default="", metavar="LABEL", help="evidence for this class, such as Pt55, of all")
+    command.add_argument("--against", default="", metavar="LABEL", help="held against this class: why 55 and not 41?")
+    command.add_argument(
+        "--method", choices=METHODS, default=METHODS[0], help="grad-cam as in the paper; integrated-gradients finer"
+    )
+
+
 def _session_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--session",
@@ -115,6 +130,28 @@ def _session_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--force", action="store_true", help="save the profile also over that of another microscope, or another file"
+    )
+
+
+def _output_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--report",
+        choices=("html",),
+        help="also one report to read and print: of each image, or of a session as a whole",
+    )
+    command.add_argument(
+        "--figure",
+        choices=("png", "svg", "pdf"),
+        action="append",
+        default=[],
+        help="also the image with its clusters alone, for print; may be repeated",
+    )
+    command.add_argument(
+        "--expected",
+        type=_expected,
+        default={},
+        metavar="N:SHARE,...|FILE",
+        help="the ratio that the report compares with, as text or CSV; that of --deposited where its shares are given",
     )
 
 
@@ -174,6 +211,18 @@ def _deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
 
     try:
         return read_deposited(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _expected(text: str) -> dict[int, float]:
+    """Amounts from a file or as they are typed."""
+    from napari_atomicity.pipeline import load_expected, read_expected
+
+    path = Path(text)
+    is_file = path.is_file() or path.suffix.lower() in (".csv", ".tsv", ".txt")
+    try:
+        return load_expected(path) if is_file else read_expected(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
@@ -19,11 +20,13 @@ from napari_atomicity.counting.anchors import (
     choose_anchors,
     contradictions,
     no_anchors,
+    predictions_of,
     sizeable_rows,
 )
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import Known, calibrate
 from napari_atomicity.counting.classify import Evidence, evidence_steps
+from napari_atomicity.counting.holdout import Judgement
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
@@ -82,6 +85,9 @@ class Adaptation:
         was tuned.
     evidence
         Of the adapted model, of all clusters; None where it was not accepted.
+    judgement
+        What a person's labels say that were held back, from tuning, from stopping it and from accepting it; None where
+        nothing was tuned.
     """
 
     bundle: Bundle
@@ -91,6 +97,7 @@ class Adaptation:
     before: dict[str, float]
     after: dict[str, float]
     evidence: Evidence | None = None
+    judgement: Judgement | None = None
 
 
 def adapt_steps(
@@ -103,13 +110,15 @@ def adapt_steps(
     known: Known | Sequence[Known] | None = None,
     sources: Sequence[Source] = (),
     frames: Rows | None = None,
+    identity: npt.NDArray[np.uint64] | None = None,
 ) -> Steps[Adaptation]:
     """Fine-tune a copy of `bundle` on clusters whose class is nearly certain.
 
     Only the affine pairs of the normalisations and the class heads move. A few patches of the training library are
     rehearsed in every step, and what the model says about integral, count and outsiders is held where it was. A third
     of the anchors is held back and decides when to stop. The result is accepted where it is better on these, and the
-    clusters that it was not tuned on become likelier.
+    clusters that it was not tuned on become likelier. A quarter of the labels that a person gave takes part in none of
+    this: they tell whether it helped.
 
     Parameters
     ----------
@@ -129,6 +138,8 @@ def adapt_steps(
         Where the anchors come from, any mix; those of the mode where empty.
     frames
         (n,) frame of each row, of frames taken under the same settings; one frame where None.
+    identity
+        (n,) as by `holdout.identities`: decides which of a person's labels are held back; of frame and id where None.
 
     Raises
     ------
@@ -142,7 +153,7 @@ def adapt_steps(
     if refusal:
         return Adaptation(bundle, False, refusal, no_anchors(), {}, {})
     of = np.zeros(len(table), dtype=np.int64) if frames is None else np.asarray(frames)
-    sample = Sample.read(table, evidence, of, known)
+    sample = Sample.read(table, evidence, of, known, identity)
     anchors, problem = choose_anchors(sample, chosen)
     if problem:
         return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
@@ -160,11 +171,13 @@ def adapt_steps(
     reason, accepted = _verdict(anchors, before, after)
     if "annotations" in chosen:
         reason += _doubts(*contradictions(sample))
+    judgement = _judged(sample, again)
     if not accepted:
-        return Adaptation(bundle, False, f"{reason}.", anchors, before, after)
+        return Adaptation(bundle, False, f"{reason}.", anchors, before, after, judgement=judgement)
     entry = f"{mode}: {_counted(anchors)}, seed {seed}"
     card = replace(bundle.card, history=(*bundle.card.history, entry))
-    return Adaptation(replace(tuned, card=card), True, f"{reason}.", anchors, before, after, replace(again, card=card))
+    seen = replace(again, card=card)
+    return Adaptation(replace(tuned, card=card), True, f"{reason}.", anchors, before, after, seen, judgement)
 
 
 def _check(
@@ -239,6 +252,13 @@ def _log_likelihood(evidence: Evidence, sample: Sample, fresh: Mask, held: bool)
         total += seen.log_evidence * seen.clusters
         count += seen.clusters
     return total / count
+
+
+def _judged(sample: Sample, after: Evidence) -> Judgement:
+    """The labels that were held back, beside those of both models at the same calibrations."""
+    lots = [rows for _, rows in sample.rows_by_frame()]
+    now = predictions_of(after, lots, list(sample.calibrations.values()))
+    return Judgement.of(sample.annotation, sample.judges, sample.predictions.label, now.label)
 
 
 def _verdict(anchors: pd.DataFrame, before: dict[str, float], after: dict[str, float]) -> tuple[str, bool]:

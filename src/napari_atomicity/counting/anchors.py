@@ -15,6 +15,7 @@ from napari_atomicity.counting.bundle import Card
 from napari_atomicity.counting.calibrate import Calibration, Known, Predictions, calibrate_session, posterior
 from napari_atomicity.counting.classify import Evidence
 from napari_atomicity.counting.diameter_only import log_likelihood
+from napari_atomicity.counting.holdout import fraction, held_back, identities, mixed
 from napari_atomicity.errors import InputError
 
 Source = Literal["calibrated", "diameter", "annotations"]
@@ -68,6 +69,8 @@ class Sample:
         By frame; calibrations only of frames with a sizeable cluster.
     predictions
         Of the calibrated frames.
+    judges
+        (n,) clusters that a person labelled and that are held back from every tuning, to judge it.
     """
 
     table: ClusterTable
@@ -77,12 +80,18 @@ class Sample:
     known: Mapping[int, Known]
     calibrations: Mapping[int, Calibration]
     predictions: Predictions
+    judges: Mask
 
     @classmethod
     def read(
-        cls, table: ClusterTable, evidence: Evidence, frames: Rows, known: Known | Sequence[Known] | None
+        cls,
+        table: ClusterTable,
+        evidence: Evidence,
+        frames: Rows,
+        known: Known | Sequence[Known] | None,
+        identity: npt.NDArray[np.uint64] | None = None,
     ) -> Sample:
-        """Calibrate the frames together.
+        """Calibrate the frames together; `identity` as by `holdout.identities`, of frame and id where None.
 
         Raises
         ------
@@ -99,7 +108,11 @@ class Sample:
             [sizeable[rows] for rows in lots],
         )
         calibrations = {int(frame): one for frame, one in zip(present, found, strict=True)}
-        return cls(table, evidence, frames, sizeable, facts, calibrations, _predictions(evidence, lots, found))
+        if identity is None:
+            identity = identities("", frames, table.ids)
+        judges = held_back(table.rows["annotation"].to_numpy(dtype=object), identity)
+        predictions = predictions_of(evidence, lots, found)
+        return cls(table, evidence, frames, sizeable, facts, calibrations, predictions, judges)
 
     @property
     def card(self) -> Card:
@@ -142,7 +155,8 @@ def choose_anchors(sample: Sample, sources: Sequence[Source]) -> tuple[pd.DataFr
     """The anchors of a sample, and the sentence that says why they do not do (empty where they do).
 
     A person's label wins over a computed one: a cluster that a person labelled otherwise is no anchor, whether or not
-    the labels themselves are anchors. Where two computed sources disagree on a cluster, it is none either.
+    the labels themselves are anchors. Where two computed sources disagree on a cluster, it is none either, and those
+    whose label is held back to judge the result never are.
 
     Returns
     -------
@@ -193,7 +207,7 @@ def _by_frame(known: Known | Sequence[Known] | None, present: Rows) -> dict[int,
     return {int(frame): known[frame] for frame in present}
 
 
-def _predictions(evidence: Evidence, lots: Sequence[Rows], found: Sequence[Calibration]) -> Predictions:
+def predictions_of(evidence: Evidence, lots: Sequence[Rows], found: Sequence[Calibration]) -> Predictions:
     """Of all rows; those of frames without calibration stay empty."""
     blank = posterior(evidence.take(np.zeros(0, dtype=np.int64)), None)
     whole = {name: np.full((len(evidence), *getattr(blank, name).shape[1:]), np.nan) for name in _NUMBERS}
@@ -231,6 +245,7 @@ def _joined(sample: Sample, sources: Sequence[Source]) -> tuple[Rows, npt.NDArra
     if "annotations" in sources:
         mine = sample.sizeable & (given >= 0)
         label[mine], certainty[mine], source[mine] = given[mine], 1.0, "annotations"
+    label[sample.judges] = -1
     return label, certainty, source
 
 
@@ -296,7 +311,7 @@ def _deposited(known: Known, card: Card) -> npt.NDArray[np.float64]:
 
 def _held_back(label: Rows, frame: Rows, identity: Rows) -> Mask:
     """A third of each class, at least two, to check on: a cluster is always held back or never, whatever the seed."""
-    place = _hashed(frame, identity)
+    place = fraction(mixed(frame.astype(np.uint64), identity))
     held = np.zeros(len(label), dtype=bool)
     for value in np.unique(label):
         rows = np.flatnonzero(label == value)
@@ -304,15 +319,6 @@ def _held_back(label: Rows, frame: Rows, identity: Rows) -> Mask:
         count = np.clip((place[rows] < _HELD_BACK).sum(), 2, min(len(rows) // 2, _MOST_HELD_BACK))
         held[ordered[:count]] = True
     return held
-
-
-def _hashed(frame: Rows, identity: Rows) -> npt.NDArray[np.float64]:
-    """(n,) number between 0 and 1 that only the cluster's identity decides (SplitMix64, Steele et al. 2014)."""
-    x = frame.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + identity.astype(np.uint64)
-    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((x ^ (x >> np.uint64(31))) / 2.0**64)
 
 
 # ---------------------------------------------------------------------- why not
@@ -333,16 +339,18 @@ def _problem(sample: Sample, sources: Sequence[Source], counts: Rows) -> str:
     given = bool((sample.annotation != "").any())
     spoken = [name for name in sources if given or name != "annotations"] or ["annotations"]
     how = " or ".join(_HOW[name] for name in spoken)
+    kept = int(sample.judges.sum())
+    aside = f" ({kept} of your labels are held back to judge the result)" if kept and "annotations" in sources else ""
     if not frequent.any():
         return (
             f"it takes {LEAST_PER_CLASS} clusters in each of two classes that are nearly certain {how}, and no class "
-            "has as many."
+            f"has as many{aside}."
         )
     name, most = sample.card.labels[int(counts.argmax())], int(counts.max())
     of = "all" if most == counts.sum() else f"{most} of the"
     return (
         f"{of} {counts.sum()} clusters whose class is nearly certain {how} are {name}, and one class alone has nothing "
-        "to teach about the differences between classes."
+        f"to teach about the differences between classes{aside}."
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 _REHEARSAL: Final = "rehearsal."
+_LIBRARY: Final = "library."
 _SCALE: Final = "scale."
 _SHIPPED: Final = "shipped."
 #: of the hash in the name of weights that wait for their card
@@ -138,7 +139,10 @@ class Card:
 class Bundle:
     """A card, its network in evaluation mode, and a few library patches to rehearse when it is adapted.
 
-    `rehearsal` holds (m, 64, 64) float16 patches, their noise (m,) and their class index (m,). `scale_network` has
+    `rehearsal` holds (m, 64, 64) float16 patches, their noise (m,) and their class index (m,). `library` holds further
+    patches to compare with, in bytes: pixels (l, 64, 64) uint8, of which scale · pixels + offset (both (l,)) are the
+    patches, noise and class_index as before, and map, the fixed place (m + l, 2) of all of them, those of the
+    rehearsal first, on the map of the features; without it the map is made when it is first wanted. `scale_network` has
     learnt which scale goes with which frame; a model that learnt from too few frames has none. `shipped` is, of an
     adapted model, the network that it was adapted from: the one whose features the scale network knows.
     """
@@ -146,6 +150,7 @@ class Bundle:
     card: Card
     network: Network
     rehearsal: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    library: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, kw_only=True)
     scale_network: ScaleNetwork | None = None
     shipped: Network | None = None
 
@@ -213,7 +218,8 @@ def save_bundle(bundle: Bundle, path: str | Path) -> Path:
 
     path = Path(path).with_suffix(".safetensors")
     tensors = {name: value.numpy() for name, value in bundle.network.state_dict().items()}
-    tensors |= {_REHEARSAL + name: np.ascontiguousarray(value) for name, value in bundle.rehearsal.items()}
+    for prefix, arrays in ((_REHEARSAL, bundle.rehearsal), (_LIBRARY, bundle.library)):
+        tensors |= {prefix + name: np.ascontiguousarray(value) for name, value in arrays.items()}
     for prefix, part in ((_SCALE, bundle.scale_network), (_SHIPPED, bundle.shipped)):
         if part is not None:
             tensors |= {prefix + name: value.numpy() for name, value in part.state_dict().items()}
@@ -318,9 +324,12 @@ def _build(card: Card, content: bytes) -> Bundle:
         tensors = load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f"The weights of {card.name!r} are not a safetensors file; export them again.") from error
-    rehearsal, scale, shipped = (_taken_out(tensors, prefix) for prefix in (_REHEARSAL, _SCALE, _SHIPPED))
-    if not all(np.isfinite(value).all() for part in (tensors, scale, shipped) for value in part.values()):
+    rehearsal, library, scale, shipped = (
+        _taken_out(tensors, prefix) for prefix in (_REHEARSAL, _LIBRARY, _SCALE, _SHIPPED)
+    )
+    if not all(np.isfinite(value).all() for part in (tensors, library, scale, shipped) for value in part.values()):
         raise InputError(f"The weights of {card.name!r} hold values that are not numbers; train the model again.")
+    _check_library(card, rehearsal, library)
     network = _network(card, tensors)
     return Bundle(
         card,
@@ -328,7 +337,21 @@ def _build(card: Card, content: bytes) -> Bundle:
         rehearsal,
         _scale_network(card, scale) if scale else None,
         _network(card, shipped) if shipped else None,
+        library=library,
     )
+
+
+def _check_library(card: Card, rehearsal: Mapping[str, npt.NDArray[Any]], library: Mapping[str, Any]) -> None:
+    if not library:
+        return
+    shapes = {name: value.shape for name, value in library.items()}
+    n = len(library.get("class_index", ()))
+    wanted: dict[str, tuple[int, ...]] = {"pixels": (n, PATCH_PX, PATCH_PX)}
+    wanted |= dict.fromkeys(("scale", "offset", "noise", "class_index"), (n,))
+    if "map" in library:
+        wanted["map"] = (len(rehearsal.get("class_index", ())) + n, 2)
+    if shapes != wanted or not np.isin(library["class_index"], np.arange(len(card.class_sizes))).all():
+        raise InputError(f"The library clusters of {card.name!r} do not belong together; export the model again.")
 
 
 def _network(card: Card, tensors: dict[str, npt.NDArray[Any]]) -> Network:

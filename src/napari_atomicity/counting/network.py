@@ -69,7 +69,10 @@ class Branch(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Share of the class logits (b, classes) and features (b, 48) for `x` (b, 1, 64, 64)."""
-        maps = self.maps(x)
+        return self.head(self.maps(x))
+
+    def head(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same from the last maps (b, 48, 16, 16)."""
         pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         features = torch.relu(self.hidden(pooled))
         return self.logits(features), features

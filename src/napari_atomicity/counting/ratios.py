@@ -52,9 +52,9 @@ def class_ratios(
         labels = classify_by_diameter(rows["diameter_nm"].to_numpy(), card)
     else:
         labels = table.final_labels if by == "final" else rows["label"].to_numpy(dtype=object)
-    counted = rows["flag"].isin(_COUNTED).to_numpy()
+    sized = rows["flag"].isin(_COUNTED).to_numpy()
     by_hand = (rows["annotation"] != "").to_numpy() if by == "final" else np.zeros(len(rows), dtype=bool)
-    chosen = (counted | by_hand) & (labels != "")
+    chosen = (sized | by_hand) & (labels != "")
     order = [*card.labels, OTHER]
     order += sorted(set(labels[chosen]) - set(order))
     told = {} if by == "diameter" else {k: fit for k, fit in (calibrations or {}).items() if fit.intervals}
@@ -62,6 +62,21 @@ def class_ratios(
     parts: list[tuple[npt.NDArray[np.object_], Calibration | None]] = [(labels[frame == k], told[k]) for k in told]
     parts.append((labels[chosen & ~np.isin(frame, list(told))], None))
     return _joined(order, parts)
+
+
+def counted(table: ClusterTable) -> npt.NDArray[np.bool_]:
+    """(n,) which clusters enter the ratios: those that could be sized, or that a person labelled."""
+    sized = table.rows["flag"].isin(_COUNTED).to_numpy() | (table.rows["annotation"] != "").to_numpy()
+    return np.asarray(sized & (table.final_labels != ""), dtype=bool)
+
+
+def rejected(table: ClusterTable) -> dict[str, int]:
+    """How many clusters do not enter the ratios, by reason."""
+    out = ~counted(table)
+    sized = table.rows["flag"].isin(_COUNTED).to_numpy() | (table.rows["annotation"] != "").to_numpy()
+    reasons = np.where(sized, "not classifiable", table.rows["flag"].to_numpy(dtype=object))[out]
+    names, numbers = np.unique(reasons.astype(str), return_counts=True)
+    return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
 
 
 def _joined(order: Sequence[str], parts: Sequence[tuple[npt.NDArray[np.object_], Calibration | None]]) -> pd.DataFrame:

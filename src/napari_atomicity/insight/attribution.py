@@ -1,24 +1,72 @@
-"""Where in its patch the network saw a cluster's class: Grad-CAM, one map a channel."""
+"""Where in its patch the network saw a cluster's class: heat maps, one a channel."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, Patches, network_input
 from napari_atomicity.errors import InputError
+from napari_atomicity.insight import methods
+from napari_atomicity.insight.methods import CELLS, FIELD_PX
 from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
     import torch
 
-    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.counting.bundle import Bundle, Card
     from napari_atomicity.counting.network import Branch
 
-_BATCH = 32
+Method = Literal["grad-cam", "integrated-gradients"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+#: integrated gradients look at every patch many times: fewer at once, so that it can be stopped soon
+_BATCH: Final = {"grad-cam": 32, "integrated-gradients": 8}
+#: clusters of a Grad-CAM that are looked at the other way too
+_COMPARED: Final = 24
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the heat maps are to explain.
+
+    Attributes
+    ----------
+    target
+        Label of the class, for example ``Pt55``; each cluster's own class where empty.
+    against
+        "Why `target` and not this one?"; the mean of all other classes where empty.
+    method
+        ``grad-cam``: as in the paper, from the network's last maps; ``integrated-gradients``: pixel by pixel, against
+        an empty support, slower. See `methods`, and docs/heat_maps.md for how far each can be trusted.
+    """
+
+    target: str = ""
+    against: str = ""
+    method: Method = "grad-cam"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"There is no attribution {self.method!r}; choose {', '.join(METHODS)}.")
+        if self.target and self.target == self.against:
+            raise InputError(f"{self.target} cannot be told from itself; choose two different classes.")
+
+    def target_index(self, card: Card) -> int | None:
+        """Index of the target class; None for each cluster's own."""
+        return _index(self.target, card)
+
+    def against_index(self, card: Card) -> int | None:
+        """Index of the class that it is held against; None for the mean of the others."""
+        return _index(self.against, card)
+
+
+def _index(label: str, card: Card) -> int | None:
+    if label and label not in card.labels:
+        raise InputError(f"The model {card.name!r} has no class {label}; it has {', '.join(card.labels)}.")
+    return card.labels.index(label) if label else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +81,23 @@ class Attribution:
     channel_names
         ``raw``, ``lcn``.
     target
-        (n,) index of the class that is explained, -1 for a cluster without a patch.
+        (n,) index of the class that is explained, -1 for a cluster without a patch or without a question (its own
+        class is the one that it should be held against).
     share
-        (n, channels) share of each channel in the target's lead over the mean of the other classes. Shares add up
+        (n, channels) share of each channel in the target's lead over what it is held against. Shares add up
         to 1; a negative one speaks against the class.
     empty
         (n, channels) nothing in this channel speaks for the class: the map would be negative everywhere.
     resolution_nm
-        Side of one cell of the network's last maps: finer detail in `maps` is interpolation.
+        Side of one cell of the maps: finer detail in `maps` is interpolation.
+    field_nm
+        How wide the field is from which a cell can draw what it shows: for Grad-CAM the receptive field of the last
+        maps, so that evidence may lie that far beside the place that lights up; for integrated gradients the cell.
+    method
+        How they were made; see `Question`.
+    agreement
+        (n, channels) correlation of Grad-CAM with integrated gradients, cell by cell, signs kept (`agreement_of`); nan
+        for clusters that were not looked at both ways: of a Grad-CAM only a sample is.
     """
 
     maps: npt.NDArray[np.float32]
@@ -49,96 +106,150 @@ class Attribution:
     share: npt.NDArray[np.float64]
     empty: npt.NDArray[np.bool_]
     resolution_nm: float
+    field_nm: float
+    method: Method
+    agreement: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: npt.NDArray[Any]) -> Attribution:
+        """The heat maps of some `rows` (indices or mask)."""
+        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ARRAYS}
+        return replace(self, **taken)
+
+    @classmethod
+    def join(cls, first: Attribution, second: Attribution) -> Attribution:
+        """The heat maps of two lots from one model and one method, one after the other."""
+        return replace(first, **_joined([first, second]))
+
+
+_ARRAYS: Final = ("maps", "target", "share", "empty", "agreement")
 
 
 def attribution_steps(
-    bundle: Bundle, patches: Patches, target: int | npt.NDArray[np.int64] | None = None
+    bundle: Bundle,
+    patches: Patches,
+    target: int | npt.NDArray[np.int64] | None = None,
+    against: int | None = None,
+    method: Method = "grad-cam",
 ) -> Steps[Attribution]:
-    """Grad-CAM of every patch.
+    """Heat maps of every patch.
 
     Parameters
     ----------
     target
-        Index of the class to explain, for all or one a cluster; the class of the largest shape logit where None.
+        Index of the class to explain, for all or one a cluster; the class of the largest shape logit where None or -1.
+    against
+        Index of the class that it is held against; the mean of the others where None. A cluster whose own class this
+        is has no question, and no map.
+    method
+        See `Question`. Each comes with its agreement with the other, Grad-CAM for a sample of the clusters.
 
     Raises
     ------
     InputError
-        For a target that is no class of the model.
+        For a target that is no class of the model, and for a model without a branch a channel.
     """
     classes = len(bundle.card.class_sizes)
-    wanted = np.full(len(patches), -1) if target is None else np.broadcast_to(np.asarray(target), (len(patches),))
-    if target is not None and not ((wanted >= 0) & (wanted < classes)).all():
+    _check_branches(bundle)
+    wanted = np.broadcast_to(np.asarray(-1 if target is None else target), (len(patches),))
+    if not ((wanted >= -1) & (wanted < classes)).all() or not 0 <= (against or 0) < classes:
         raise InputError(f"The class to explain must be one of the {classes} classes of the model.")
     parts = []
-    for start in range(0, max(len(patches), 1), _BATCH):
+    for start in range(0, max(len(patches), 1), _BATCH[method]):
         yield Progress(start, len(patches), "Computing heat maps")
-        rows = np.arange(start, min(start + _BATCH, len(patches)))
-        parts.append(_explain(bundle, patches.take(rows), wanted[rows] if target is not None else None))
-    maps, chosen, share = (np.concatenate(column) for column in zip(*parts, strict=True))
-    size = int(maps.shape[-1])
-    return Attribution(
-        maps=_upsampled(maps),
-        channel_names=bundle.card.channels,
-        target=chosen,
-        share=share,
-        empty=maps.max(axis=(2, 3), initial=0.0) <= 0,
-        resolution_nm=PATCH_PX * NM_PER_PX / size,
-    )
+        rows = np.arange(start, min(start + _BATCH[method], len(patches)))
+        parts.append(_explain(bundle, patches.take(rows), wanted[rows], against, method))
+    done = parts[0] if len(parts) == 1 else replace(parts[0], **_joined(parts))
+    if method == "grad-cam":
+        yield from _compare_steps(bundle, patches, done, against)
+    return done
+
+
+def _joined(parts: Sequence[Attribution]) -> dict[str, Any]:
+    return {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+
+
+def _compare_steps(bundle: Bundle, patches: Patches, done: Attribution, against: int | None) -> Steps[None]:
+    """Fill in the agreement for a sample of the clusters, evenly over the rows."""
+    asked = np.flatnonzero(done.target >= 0)
+    sample = asked[np.unique(np.linspace(0, len(asked) - 1, min(len(asked), _COMPARED)).astype(np.int64))]
+    batch = _BATCH["integrated-gradients"]
+    for start in range(0, len(sample), batch):
+        yield Progress(start, len(sample), "Comparing with a second method")
+        rows = sample[start : start + batch]
+        other = _explain(bundle, patches.take(rows), done.target[rows], against, "integrated-gradients")
+        done.agreement[rows] = other.agreement
+
+
+def _check_branches(bundle: Bundle) -> None:
+    if len(getattr(bundle.network, "branches", ())) != len(bundle.card.channels):
+        raise InputError(
+            f"The model {bundle.card.name!r} has no branch of its own for each channel, so there is no heat map a "
+            "channel; train it with this version."
+        )
 
 
 def _explain(
-    bundle: Bundle, patches: Patches, wanted: npt.NDArray[np.int64] | None
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Coarse maps (b, channels, 16, 16), targets (b,) and shares (b, channels) of one batch."""
+    bundle: Bundle, patches: Patches, wanted: npt.NDArray[np.int64], against: int | None, method: Method
+) -> Attribution:
+    """Heat maps of one batch."""
     import torch
 
-    classes, channels = len(bundle.card.class_sizes), len(bundle.card.channels)
-    x = network_input(patches, channels, bundle.card.lcn_window_nm)
+    card = bundle.card
+    channels = len(card.channels)
+    x = network_input(patches, channels, card.lcn_window_nm)
     with torch.inference_mode():
         branch = bundle.network(x.contiguous(memory_format=torch.channels_last)).branch_logits.numpy()
-    chosen = branch.sum(axis=1).argmax(axis=1) if wanted is None else wanted
-    rows = np.arange(len(patches))
-    # what counts is the lead over the other classes: a logit that all classes share decides nothing
-    lead = (branch[rows, :, chosen] - branch.mean(axis=2)) * classes / (classes - 1)
+    chosen = np.where(wanted < 0, branch.sum(axis=1).argmax(axis=1), wanted)
+    weights = methods.lead(chosen, against, len(card.class_sizes))
+    lead = np.einsum("bck,bk->bc", branch, weights)
     total = lead.sum(axis=1, keepdims=True)
-    share = np.where(np.abs(total) > 1e-6, lead / np.where(total == 0, 1.0, total), np.nan)
-    maps = np.zeros((0, channels, 16, 16), dtype=np.float32)
-    if len(patches):
-        branches = enumerate(cast("list[Branch]", list(bundle.network.branches)))
-        maps = np.stack([_grad_cam(one, x[:, i : i + 1], chosen) for i, one in branches], axis=1)
-    maps[~patches.valid] = 0.0
-    share[~patches.valid] = np.nan
-    return np.maximum(maps, 0.0), np.where(patches.valid, chosen, -1), share.astype(np.float64)
+    share = np.where(np.abs(total) > 1e-6, lead / np.where(total == 0, 1.0, total), np.nan).astype(np.float64)
+    maps, agreement = _maps(bundle, patches, x, torch.as_tensor(weights), method)
+    asked = patches.valid & (chosen != (-1 if against is None else against))
+    maps[~asked], share[~asked], agreement[~asked] = 0.0, np.nan, np.nan
+    cell_nm = PATCH_PX * NM_PER_PX / maps.shape[-1]
+    return Attribution(
+        maps=_upsampled(np.maximum(maps, 0.0)),
+        channel_names=card.channels,
+        target=np.where(asked, chosen, -1),
+        share=share,
+        empty=maps.max(axis=(2, 3), initial=0.0) <= 0,
+        resolution_nm=cell_nm,
+        field_nm=FIELD_PX * NM_PER_PX if method == "grad-cam" else cell_nm,
+        method=method,
+        agreement=agreement,
+    )
 
 
-def _grad_cam(branch: Branch, x: torch.Tensor, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Signed Grad-CAM (b, 16, 16) of one branch, for the target's logit less the mean logit of all classes."""
-    import torch
-    from captum.attr import LayerGradCam
+def _maps(
+    bundle: Bundle, patches: Patches, x: torch.Tensor, weights: torch.Tensor, method: Method
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Signed maps (b, channels, 16, 16) and, of integrated gradients, their agreement with Grad-CAM (b, channels)."""
+    card = bundle.card
+    empty = network_input(methods.empty_support(patches), len(card.channels), card.lcn_window_nm)
+    maps = np.zeros((len(patches), len(card.channels), CELLS, CELLS), dtype=np.float32)
+    agreement = np.full(maps.shape[:2], np.nan)
+    for i, branch in enumerate(cast("list[Branch]", list(bundle.network.branches)) if len(patches) else []):
+        shown = x[:, i : i + 1]
+        maps[:, i] = cam = methods.grad_cam(branch, shown, weights)
+        if method == "integrated-gradients":
+            maps[:, i] = methods.integrated_gradients(branch, shown, empty[:, i : i + 1], weights)
+            agreement[:, i] = agreement_of(maps[:, i], cam)
+    return maps, agreement
 
-    def lead(patch: torch.Tensor) -> torch.Tensor:
-        logits, _ = branch(patch)
-        centred: torch.Tensor = logits - logits.mean(dim=1, keepdim=True)
-        return centred
 
-    maps = LayerGradCam(lead, branch.maps[-1]).attribute(x.clone(), target=torch.as_tensor(chosen))
-    result: npt.NDArray[np.float32] = maps[:, 0].detach().numpy()
-    return result
+def agreement_of(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Pearson correlation of signed maps (n, m, m), cell by cell: 1 the same, 0 unrelated, below 0 contrary; (n,)."""
+    a, b = (np.asarray(part, dtype=np.float64).reshape(len(part), -1) for part in (first, second))
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.where(norm > 0, (a * b).sum(axis=1) / np.where(norm > 0, norm, 1.0), np.nan)
 
 
 def _upsampled(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(n, channels, 64, 64) from the coarse maps (n, channels, m, m), in register with the patch.
-
-    Cell i of a layer of total stride 4 is centred on patch pixel 4 i (odd kernels, padding of half a kernel), not on
-    the middle of the pixels 4 i to 4 i + 3.
-    """
-    size = maps.shape[-1]
-    stride = PATCH_PX // size
-    place = np.clip(np.arange(PATCH_PX) / stride, 0, size - 1)
-    low = np.minimum(place.astype(int), size - 2)
-    weights = np.zeros((PATCH_PX, size), dtype=np.float32)
-    rows = np.arange(PATCH_PX)
-    weights[rows, low] = 1 - (place - low)
-    weights[rows, low + 1] += place - low
+    """(n, channels, 64, 64) from the coarse maps (n, channels, 16, 16), in register with the patch."""
+    weights = methods.cell_weights()
     return np.asarray(weights @ maps @ weights.T, dtype=np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,10 @@ from napari_atomicity.progress import drain
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
+
+#: a feature that hardly varies over the library must not decide what is near: its spread counts as this part of the
+#: root mean square of all
+_LEAST_SPREAD: Final = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,22 +47,47 @@ class LibraryClusters:
     def __len__(self) -> int:
         return len(self.class_index)
 
+    @cached_property
+    def _scale(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        features = self.features.astype(np.float64)
+        spread = features.std(axis=0)
+        least = _LEAST_SPREAD * np.sqrt(np.mean(spread[spread > 0] ** 2)) if spread.any() else 1.0
+        return features.mean(axis=0), np.maximum(spread, least)
+
+    def standardised(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """`features` (k, f) less the mean of the library and divided by its spread, feature by feature.
+
+        All distances between features are taken here. nan stays nan.
+        """
+        mean, spread = self._scale
+        return np.asarray((features - mean) / spread)
+
+    @cached_property
+    def own_distance(self) -> npt.NDArray[np.float64]:
+        """(m,) distance of each library cluster from the one nearest to it: how far apart like clusters lie."""
+        from scipy.spatial import cKDTree
+
+        own = self.standardised(self.features)
+        return np.asarray(cKDTree(own).query(own, k=2)[0])[:, 1]
+
     def nearest(
         self, features: npt.NDArray[np.float32], n: int = 3
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Rows (k, n) of the library clusters nearest to `features` (k, f), nearest first, and their distances.
 
-        A cluster without features (nan) gets rows of -1 and distances of nan.
+        Distances are those between standardised features. A cluster without features (nan) gets rows of -1 and
+        distances of nan.
         """
-        from scipy.spatial import cKDTree
+        from scipy.spatial.distance import cdist
 
         n = min(n, len(self))
         known = np.isfinite(features).all(axis=1)
         rows = np.full((len(features), n), -1, dtype=np.int64)
         distance = np.full((len(features), n), np.nan)
         if known.any():
-            found, near = cKDTree(self.features).query(features[known], k=np.arange(1, n + 1))
-            rows[known], distance[known] = near, found
+            apart = cdist(self.standardised(features[known]), self.standardised(self.features))
+            near = np.argsort(apart, axis=1, kind="stable")[:, :n]
+            rows[known], distance[known] = near, np.take_along_axis(apart, near, axis=1)
         return rows, distance
 
 
@@ -80,14 +110,13 @@ def library_of(bundle: Bundle) -> LibraryClusters:
 
 def _looked_up(bundle: Bundle) -> LibraryClusters:
     from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.library_patches import library_patches
 
-    if not {"raw", "noise", "class_index"} <= set(bundle.rehearsal):
+    patches, index = library_patches(bundle)
+    if not len(patches):
         raise InputError(
-            f"The model {bundle.card.name!r} carries no library clusters to compare with; train it again with this version."
+            f"The model {bundle.card.name!r} carries no library clusters to compare with; "
+            "train it again with this version."
         )
-    raw = np.asarray(bundle.rehearsal["raw"], dtype=np.float32)
-    noise = np.asarray(bundle.rehearsal["noise"], dtype=np.float32)
-    patches = Patches(raw, np.zeros(len(raw)), noise, np.ones(len(raw), dtype=bool))
-    index = np.asarray(bundle.rehearsal["class_index"], dtype=np.int64)
     features = drain(evidence_steps(bundle, patches)).features
     return LibraryClusters(patches, index, [bundle.card.labels[i] for i in index], features)

@@ -30,21 +30,23 @@ def compose(
 
     Returns
     -------
-    (channels, y, x) float32. Each map is interpolated linearly at the centres of the image's pixels; where windows
-    overlap the larger value stands; 0 where nothing is attributed. Over the outermost 0.3 nm of a window its map
-    fades to nothing.
+    (channels, y, x) float32 from 0 to 1. Each cluster's maps are given in parts of its strongest place in either
+    channel: clusters compare in where their evidence lies, not in how much there is, and channels keep their
+    proportion. Each map is interpolated linearly at the centres of the image's pixels; where windows overlap the
+    larger value stands; 0 where nothing is attributed. Over the outermost 0.3 nm of a window its map fades to nothing.
     """
     height, width = shape_yx
     channels = attribution.maps.shape[1]
     image = np.zeros((channels, height, width), dtype=np.float32)
     for maps, (y, x) in zip(attribution.maps, centres_px, strict=True):
-        if not maps.any():
+        strongest = float(maps.max())
+        if strongest <= 0:
             continue
         rows, down = _weights(float(y), height, pixel_size_nm)
         cols, across = _weights(float(x), width, pixel_size_nm)
         if rows.stop > rows.start and cols.stop > cols.start:
             part = image[:, rows, cols]
-            np.maximum(part, down @ maps @ across.T, out=part)
+            np.maximum(part, down @ (maps / strongest) @ across.T, out=part)
     return image
 
 

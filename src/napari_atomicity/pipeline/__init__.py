@@ -16,7 +16,10 @@ from napari_atomicity.pipeline.counting import (
 )
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
+from napari_atomicity.pipeline.mapping import map_table_steps
+from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
+from napari_atomicity.pipeline.teaching import training_set_steps
 
 __all__ = [
     "SAME_CLUSTER_NM",
@@ -25,6 +28,7 @@ __all__ = [
     "Classified",
     "Detected",
     "Explained",
+    "Ratios",
     "Settings",
     "Source",
     "adapt_steps",
@@ -36,9 +40,16 @@ __all__ = [
     "classify_steps",
     "detect",
     "detect_steps",
+    "expected_text",
     "explain_steps",
+    "load_expected",
+    "map_table_steps",
     "measure_steps",
     "patches_steps",
+    "ratios_steps",
     "read_deposited",
+    "read_expected",
     "remarks",
+    "seen",
+    "training_set_steps",
 ]

@@ -41,6 +41,8 @@ class Analysis:
     adaptation: Adaptation | None = None
     #: the image before the model was adapted; None where it was not
     before: Classified | None = None
+    #: what the labels rest on
+    classified: Classified | None = None
     messages: tuple[str, ...] = ()
     #: seconds a stage
     timings: dict[str, float] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def _group_steps(
             calibrations=now.calibrations,
             adaptation=adaptation,
             before=was if now is not was else None,
+            classified=now,
             messages=_messages(micrograph, found, now, adaptation),
             timings=clock.seconds,
             session=names,

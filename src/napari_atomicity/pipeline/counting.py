@@ -44,6 +44,8 @@ class Classified:
     calibrations: Calibrations
     #: what was known of each frame beforehand
     known: dict[int, Known] = field(default_factory=dict)
+    #: name of the image, which is part of the identity of its clusters
+    image: str = ""
 
     @property
     def calibration(self) -> Calibration | None:
@@ -118,6 +120,7 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
     The ids in its `anchors` are those of the table; of several images they number the rows of all, one after the other.
     """
     from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
+    from napari_atomicity.counting.holdout import identities
 
     parts = [classified] if isinstance(classified, Classified) else list(classified)
     if not parts:
@@ -141,6 +144,9 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
             known=known,
             sources=settings.anchors,
             frames=frames,
+            identity=np.concatenate(
+                [identities(part.image, part.table.rows["frame"].to_numpy(), part.table.ids) for part in parts]
+            ),
         )
     )
 
@@ -156,7 +162,7 @@ def adapted(classified: Sequence[Classified], adaptation: Adaptation) -> list[Cl
     for part, start in zip(classified, _starts(classified), strict=True):
         seen = adaptation.evidence.take(np.arange(start, start + len(part.table)))
         now = _labelled(part.table, part.patches, seen, part.calibrations, adaptation.bundle)
-        done.append(replace(now, known=part.known))
+        done.append(replace(now, known=part.known, image=part.image))
     return done
 
 
@@ -220,7 +226,7 @@ def choose(classified: Classified, frame: int, dominant: str, bundle: Bundle) ->
     # a fine-tuning that follows starts from the choice
     told = {} if before is None else {frame: replace(before, scale=fit.scale, scale_sd=fit.scale_sd / fit.scale)}
     done = _labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
-    return replace(done, known={**classified.known, **told})
+    return replace(done, known={**classified.known, **told}, image=classified.image)
 
 
 def _evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
@@ -245,7 +251,13 @@ def timed_session_steps(
         evidence.append((yield from clock.time("classify", _evidence_steps(bundle, patches[-1]))))
     if not tables:
         return []
-    return (yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings)))
+    done = yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings))
+    return [replace(one, image=_key(micrograph)) for one, micrograph in zip(done, micrographs, strict=True)]
+
+
+def _key(micrograph: Micrograph) -> str:
+    """Name of an image that stays the same from session to session, wherever the file lies."""
+    return f"{micrograph.name}#{micrograph.provenance.image_index}"
 
 
 def _labelled_steps(

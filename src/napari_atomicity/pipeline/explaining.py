@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
@@ -16,7 +18,11 @@ from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.insight.attribution import Attribution
+    from napari_atomicity.insight.attribution import Attribution, Question
+    from napari_atomicity.insight.radial import RadialProfiles
+
+#: columns of the table that a patch depends on; the place decides where it is cut, the measurements how it is scaled
+_OF_THE_PATCH = ["y_px", "x_px", "diameter_nm", "intensity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +36,68 @@ class Explained:
     ids
         (n,) ids of the explained clusters; row i of `attribution` is cluster ``ids[i]``.
     overlay
-        (channels, y, x) float32 on the pixels of the image, 0 where nothing is attributed.
+        (channels, y, x) float32 on the pixels of the image, in parts of each cluster's strongest place, 0 where nothing
+        is attributed.
+    question
+        What was asked of the model.
+    table
+        The explained clusters as they were.
+    asked
+        (n,) index of the class that was to be explained; -1 where the network was left to choose.
+    bundle, micrograph
+        What was asked, and what it was shown.
+    reused
+        How many maps were taken over from an explanation before, because nothing that they depend on had changed.
     """
 
     frame: int
     ids: npt.NDArray[np.int64]
     attribution: Attribution
     overlay: npt.NDArray[np.float32]
+    question: Question
+    table: ClusterTable
+    asked: npt.NDArray[np.int64]
+    bundle: Bundle
+    micrograph: Micrograph
+    reused: int = 0
 
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Name of each channel of `overlay`."""
         return tuple(self.attribution.channel_names)
+
+    @cached_property
+    def profiles(self) -> RadialProfiles:
+        """Radial profiles of the heat maps by the clusters' classes; merged, cut and saturated ones take no part."""
+        from napari_atomicity.insight.radial import radial_profiles
+
+        rows, labels = self.table.rows, self.table.final_labels
+        sized = rows["flag"].isin(["ok", "outside"]).to_numpy() & np.isin(labels, self.bundle.card.labels)
+        labels = np.where(sized, labels, "")
+        return radial_profiles(self.attribution, rows["diameter_nm"].to_numpy(), labels)
+
+    def clusters(self) -> pd.DataFrame:
+        """One row a cluster.
+
+        id, frame, label, target and against (what was explained), and of each channel: its share of the evidence, the
+        strongest score of a place, whether nothing in it speaks for the class, and the agreement of the two methods.
+        """
+        found = self.attribution
+        labels = np.array([*self.bundle.card.labels, ""], dtype=object)
+        columns: dict[str, Any] = {
+            "id": self.ids,
+            "frame": np.full(len(self.ids), self.frame),
+            "label": self.table.final_labels,
+            "target": labels[found.target],
+            "against": self.question.against or "mean of the others",
+            "method": found.method,
+        }
+        for i, name in enumerate(self.channel_names):
+            columns[f"share_{name}"] = found.share[:, i]
+            columns[f"strongest_{name}"] = found.maps[:, i].max(axis=(1, 2), initial=0.0)
+            columns[f"silent_{name}"] = found.empty[:, i]
+            columns[f"agreement_{name}"] = found.agreement[:, i]
+        return pd.DataFrame(columns)
 
 
 def explain_steps(
@@ -50,9 +106,10 @@ def explain_steps(
     bundle: Bundle,
     frame: int = 0,
     ids: Iterable[int] | None = None,
-    target: int | None = None,
+    question: Question | None = None,
+    before: Explained | None = None,
 ) -> Steps[Explained]:
-    """Grad-CAM of the clusters of one frame, laid over the micrograph.
+    """Heat maps of the clusters of one frame, laid over the micrograph.
 
     Parameters
     ----------
@@ -60,26 +117,69 @@ def explain_steps(
         Which frame of the stack.
     ids
         Which clusters; all of the frame where None.
-    target
-        Index of the class to explain; where None the most probable class of each cluster in the table.
+    question
+        What to explain, and how; each cluster's most probable class in the table where None.
+    before
+        An explanation whose maps are taken over for clusters about which nothing has changed.
+
+    Raises
+    ------
+    InputError
+        For a class that the model lacks.
     """
-    from napari_atomicity.insight.attribution import attribution_steps
+    from napari_atomicity.insight.attribution import Attribution, Question, attribution_steps
     from napari_atomicity.insight.overlay import compose
 
+    question = question or Question()
     chosen = (table.rows["frame"] == frame).to_numpy()
     if ids is not None:
         chosen = chosen & table.rows["id"].isin(list(ids)).to_numpy()
     part = replace(table, rows=table.rows[chosen].reset_index(drop=True))
-    patches = yield from patches_steps(micrograph, part)
+    target, against = question.target_index(bundle.card), question.against_index(bundle.card)
+    asked = _likeliest(part, bundle) if target is None else np.full(len(part), target)
+    wanted = Explained(frame, part.ids, _NOTHING, _NOTHING, question, part, asked, bundle, micrograph)
+    known = _known(before, wanted)
+    anew = np.flatnonzero(known < 0)
+    if before is not None and len(part) and not len(anew) and np.array_equal(before.ids, part.ids):
+        return replace(wanted, attribution=before.attribution, overlay=before.overlay, reused=len(part))
+    patches = yield from patches_steps(micrograph, replace(part, rows=part.rows.iloc[anew].reset_index(drop=True)))
     fix_torch_threads()
-    wanted = _likeliest(part, bundle) if target is None else target
-    attribution = yield from attribution_steps(bundle, patches, wanted)
+    attribution = yield from attribution_steps(bundle, patches, asked[anew], against, question.method)
+    if before is not None and len(anew) < len(part):
+        order = np.argsort(np.concatenate([np.flatnonzero(known >= 0), anew]))
+        attribution = Attribution.join(before.attribution.take(known[known >= 0]), attribution).take(order)
     overlay = compose(attribution, part.centres_px, micrograph.shape_yx, micrograph.calibrated_pixel_size_nm)
-    return Explained(frame, part.ids, attribution, overlay)
+    return replace(wanted, attribution=attribution, overlay=overlay, reused=len(part) - len(anew))
 
 
-def _likeliest(table: ClusterTable, bundle: Bundle) -> npt.NDArray[np.int64] | None:
-    """Index of each cluster's most probable class; None for a table that this model has not classified."""
+#: stands in for what is not computed yet
+_NOTHING: Any = None
+
+
+def _known(before: Explained | None, wanted: Explained) -> npt.NDArray[np.int64]:
+    """For each wanted cluster, the row of `before` that holds its map; -1 where it must be computed."""
+    rows = np.full(len(wanted.ids), -1, dtype=np.int64)
+    if before is None or before.bundle is not wanted.bundle or before.frame != wanted.frame:
+        return rows
+    if (before.question.against, before.question.method) != (wanted.question.against, wanted.question.method):
+        return rows
+    old, new = before.micrograph, wanted.micrograph
+    if old.data is not new.data or old.pixel_size_nm != new.pixel_size_nm:
+        return rows
+    place = {int(name): row for row, name in enumerate(before.ids)}
+    there = np.array([place.get(int(name), -1) for name in wanted.ids], dtype=np.int64)
+    found = np.flatnonzero(there >= 0)
+    was = before.table.rows.loc[there[found], _OF_THE_PATCH].to_numpy(dtype=np.float64)
+    now = wanted.table.rows.loc[found, _OF_THE_PATCH].to_numpy(dtype=np.float64)
+    same = np.isclose(was, now, rtol=0, atol=0, equal_nan=True).all(axis=1)
+    same &= before.asked[there[found]] == wanted.asked[found]
+    rows[found[same]] = there[found[same]]
+    return rows
+
+
+def _likeliest(table: ClusterTable, bundle: Bundle) -> npt.NDArray[np.int64]:
+    """Index of each cluster's most probable class; -1 for one that this model has not classified."""
     if table.class_sizes != bundle.card.class_sizes:
-        return None
-    return np.asarray(np.nan_to_num(table.probabilities, nan=-1.0).argmax(axis=1))
+        return np.full(len(table), -1, dtype=np.int64)
+    chance = np.nan_to_num(table.probabilities, nan=-1.0)
+    return np.where(chance.max(axis=1) < 0, -1, chance.argmax(axis=1))

@@ -104,6 +104,8 @@ class Decoder:
             detected=bool(entry["detected"]),
             profile=_profile(entry["profile"]),
             ticked=bool(entry["ticked"]),
+            expected={int(size): float(share) for size, share in (entry.get("expected") or {}).items()},
+            checked=bool(entry.get("checked", False)),
             view=entry.get("view") or {},
             changed=here.changed,
             match=here.match,

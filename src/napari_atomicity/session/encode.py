@@ -86,6 +86,8 @@ class Encoder:
             "detected": work.detected,
             "profile": None if work.profile is None else asdict(work.profile),
             "ticked": work.ticked,
+            "expected": work.expected,
+            "checked": work.checked,
             "view": work.view,
         }
         return plain(content), states

@@ -90,6 +90,8 @@ class Work:
         Instrument profile that the known scale comes from.
     ticked
         Whether it belongs to the images that calibrate each other.
+    expected, checked
+        Shares that were deposited, by size, to compare with; whether the person's labels are a random sample.
     view
         How it is shown; JSON-serialisable.
     changed
@@ -107,6 +109,8 @@ class Work:
     detected: bool = False
     profile: InstrumentProfile | None = None
     ticked: bool = False
+    expected: Mapping[int, float] = field(default_factory=dict)
+    checked: bool = False
     view: Mapping[str, Any] = field(default_factory=dict)
     changed: bool = False
     match: int | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_atomicity.progress import Progress, drain
 from napari_atomicity.training.config import read_config
-from napari_atomicity.training.run import Pace, run_steps, teach_scales_steps
+from napari_atomicity.training.run import Pace, give_library_steps, run_steps, teach_scales_steps
 
 
 def main() -> None:
@@ -18,8 +18,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="simulated frames and checkpoints")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent.parent / "weights")
     parser.add_argument("--scales", action="store_true", help="only teach the finished models scales anew")
+    parser.add_argument(
+        "--library", action="store_true", help="only give the finished models library clusters and their map anew"
+    )
     chosen = parser.parse_args()
-    make = teach_scales_steps if chosen.scales else run_steps
+    make = teach_scales_steps if chosen.scales else give_library_steps if chosen.library else run_steps
     for config in [read_config(name) for name in chosen.configs]:
         path = drain(make(config, chosen.work, _print, chosen.into), _Printer())
         _print(str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.training.annotated import CARD, load_set, sets_in
 from napari_atomicity.training.library import LABORATORY, Library
 from napari_atomicity.training.loop import LEAST_CLUSTERS
 
@@ -33,6 +34,9 @@ _MOST_COPIES: Final = 20
 _MERGED: Final = 0.12
 #: frames of the laboratory are numbered from here on, apart from simulated ones
 _FIRST_FRAME: Final = 1_000_000
+#: and those of training sets, which may be whole stacks
+_FIRST_SET: Final = 10_000_000
+_FRAMES_OF_A_SET: Final = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,8 @@ def laboratory_steps(
     Parameters
     ----------
     folder
-        Holds a folder for each class, named by its number of atoms (``19``, or with the element ``Pt19``).
+        Holds a folder for each class, named by its number of atoms (``19``, or with the element ``Pt19``), training
+        sets that the window saved (`training.annotated`), or both.
     class_sizes, element
         Of the model.
     pixel_size_nm
@@ -94,14 +99,15 @@ def laboratory_steps(
         For folders that are no sizes or no classes, a class without a usable image or with too few clusters, and an
         image without pixel size.
     """
-    found = _class_folders(folder, class_sizes, element)
+    by_hand = _sets(folder, class_sizes, element)
+    found = _class_folders(folder, class_sizes, element, {image.size for image in by_hand})
     images: list[_Image] = []
     messages: list[str] = []
     total = sum(len(paths) for _, paths in found.values())
     done = 0
     for size, (name, paths) in found.items():
         reasons: list[str] = []
-        usable: list[_Image] = []
+        usable = [image for image in by_hand if image.size == size]
         for path in paths:
             yield Progress(done, total, f"Reading the micrographs of {element}{size}")
             done += 1
@@ -138,15 +144,34 @@ def with_merged_pairs(library: Library, rng: np.random.Generator) -> Library:
 # ---------------------------------------------------------------------- folders and files
 
 
-def _class_folders(folder: Path, class_sizes: tuple[int, ...], element: str) -> dict[int, tuple[str, list[Path]]]:
-    """Name of each class's folder and the image files in it."""
+def _sets(folder: Path, class_sizes: tuple[int, ...], element: str) -> list[_Image]:
+    """The labelled clusters of the training sets in the folder, one entry a set and class."""
+    images = []
+    for number, path in enumerate(sets_in(folder)):
+        made = load_set(path)
+        if made.facts.get("element") != element:
+            raise InputError(f"The training set {path.name} is of {made.facts.get('element')}, not of {element}.")
+        library = made.library(_FIRST_SET + number * _FRAMES_OF_A_SET)
+        digest = str(made.facts.get("image", {}).get("sha256", ""))
+        size_nm = float(made.facts["pixel_size_nm"])
+        for size in class_sizes:
+            rows = library.n_atoms == size
+            if rows.any():
+                images.append(_Image(path, size, digest, size_nm, library.take(rows), made.arrays["x_px"][rows], 0))
+    return images
+
+
+def _class_folders(
+    folder: Path, class_sizes: tuple[int, ...], element: str, known: Collection[int] = ()
+) -> dict[int, tuple[str, list[Path]]]:
+    """Name of each class's folder and the image files in it; none for a class that is `known` from elsewhere."""
     from napari_atomicity.io.formats import SUFFIXES
 
     if not folder.is_dir():
         raise InputError(f"laboratory.folder is {folder}, which is no folder; correct the key.")
     found: dict[int, tuple[str, list[Path]]] = {}
     for path in sorted(folder.iterdir()):
-        if not path.is_dir() or path.name.startswith((".", "_")):
+        if not path.is_dir() or path.name.startswith((".", "_")) or (path / CARD).is_file():
             continue
         size = re.fullmatch(rf"(?:{element})?(\d+)", path.name)
         if size is None:
@@ -164,13 +189,13 @@ def _class_folders(folder: Path, class_sizes: tuple[int, ...], element: str) -> 
             )
         files = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
         found[n] = (path.name, sorted(files))
-    missing = [size for size in class_sizes if size not in found]
+    missing = [size for size in class_sizes if size not in found and size not in known]
     if missing:
         raise InputError(
             f"The class of {missing[0]} atoms has no folder {folder.name}/{missing[0]}; "
             "make it and put its micrographs there, or take it out of the key classes."
         )
-    return {size: found[size] for size in class_sizes}
+    return {size: found.get(size, (str(size), [])) for size in class_sizes}
 
 
 class _NoPixelSize(InputError):

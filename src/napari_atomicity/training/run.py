@@ -17,6 +17,7 @@ import pandas as pd
 from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.training.companions import FRAMES, with_library_steps
 from napari_atomicity.training.config import RunConfig
 from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan, scored_steps
 from napari_atomicity.training.laboratory import LaboratoryData, laboratory_steps, mixed, with_merged_pairs
@@ -80,6 +81,7 @@ def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = N
         say(f"Stopped early after epoch {bundle.card.recipe['epochs']}: {config.training.patience} without a gain.")
     say(f"The best epoch was {bundle.card.recipe['best_epoch']}.")
     bundle = yield from _scales_steps(config, bundle, folder / "library", say)
+    bundle = yield from with_library_steps(bundle, data.training, config.training.seed, say)
     tested = yield from _tested_steps(config, laboratory, data)
     bundle = yield from scored_steps(_described(bundle, config, laboratory), tested)
     return save_bundle(bundle, (models or folder) / config.training.name)
@@ -95,6 +97,21 @@ def teach_scales_steps(config: RunConfig, folder: Path, say: Say, models: Path) 
     bundle = load_bundle(models / f"{config.training.name}.safetensors")
     bundle = yield from _scales_steps(config, bundle, folder / "library", say)
     bundle = yield from scored_steps(bundle, (yield from _simulated_test_steps(config)))
+    return save_bundle(bundle, models / config.training.name)
+
+
+def give_library_steps(config: RunConfig, folder: Path, say: Say, models: Path) -> Steps[Path]:
+    """Give the finished model of `config` in `models` its library clusters and their map; nothing else changes.
+
+    For models of simulated frames alone.
+    """
+    if config.simulation is None or config.laboratory is not None:
+        raise InputError("The library is of simulated frames; this configuration has others, so train it whole.")
+    bundle = load_bundle(models / f"{config.training.name}.safetensors")
+    frames = min(FRAMES, config.simulation.frames)
+    recipe = config.training.recipe
+    library = yield from simulate_library_steps(recipe, "train", frames, os.cpu_count() or 1, folder / "library")
+    bundle = yield from with_library_steps(bundle, library, config.training.seed, say)
     return save_bundle(bundle, models / config.training.name)
 
 

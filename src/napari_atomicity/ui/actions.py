@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.utils.notifications import show_info, show_warning
 
@@ -13,8 +13,13 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.bench import Bench
+from napari_atomicity.ui.centring import look_at_changes
 from napari_atomicity.ui.counting import Counted, Job, chosen, classify_steps, count_steps, model_steps
 from napari_atomicity.ui.document import UNCOUNTED, Document
+from napari_atomicity.ui.explaining import Asked
+
+if TYPE_CHECKING:
+    from napari_atomicity.insight.attribution import Question
 
 _NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 
@@ -123,38 +128,44 @@ def undo_adaptation(bench: Bench) -> None:
         document.undo_adaptation()
 
 
-def explain(bench: Bench, selected: bool = False, target: int | None = None) -> bool:
-    """Grad-CAM of the clusters of the frame that is shown."""
-    frame = bench.frame
+def explain(bench: Bench, selected: bool = False, question: Question | None = None) -> bool:
+    """Heat maps of the clusters of the frame that is shown; they then follow labels, places, model and frame."""
+    from napari_atomicity.insight.attribution import Question
 
-    def steps(document: Document) -> Steps[pipeline.Explained]:
-        bundle = document.state.bundle or (yield from model_steps(document.settings.model))
-        ids = sorted(document.selection) if selected else None
-        return (yield from pipeline.explain_steps(document.micrograph, document.table, bundle, frame, ids, target))
-
-    def apply(document: Document, done: pipeline.Explained, before: ClusterTable) -> None:
-        maps = bench.maps_of(document)
-        if maps is not None:
-            maps.show(done)
-        document.explain(done)
-
-    document = bench.document
+    frame, document = bench.frame, bench.document
     if selected and document is not None and not document.selection:
         show_warning("Select clusters first: click them with the select tool, or choose all clusters.")
         return False
+    asked = Asked(question or Question(), document.selection if selected and document is not None else None)
+
+    def steps(document: Document) -> Steps[pipeline.Explained]:
+        return bench.explainer.steps(document, asked, frame)
+
+    def apply(document: Document, done: pipeline.Explained, before: ClusterTable) -> None:
+        bench.explainer.show(document, asked, done)
+
     return _start(bench, "Explain", steps, apply, needs_clusters=True)
 
 
 def undo(bench: Bench) -> None:
     """One step back."""
-    if bench.document is not None and not busy(bench):
-        bench.document.undo()
+    if bench.document is not None:
+        go_to(bench, bench.document.step - 1)
 
 
 def redo(bench: Bench) -> None:
     """One step forward."""
-    if bench.document is not None and not busy(bench):
-        bench.document.redo()
+    if bench.document is not None:
+        go_to(bench, bench.document.step + 1)
+
+
+def go_to(bench: Bench, step: int) -> None:
+    """Put another step of the history in force, and show what that changed."""
+    document = bench.document
+    if document is not None and not busy(bench):
+        before = document.table
+        document.go_to(step)
+        look_at_changes(bench, before)
 
 
 # ---------------------------------------------------------------------- how a step is started

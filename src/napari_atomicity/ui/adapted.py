@@ -84,6 +84,12 @@ def anchor_groups(anchors: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(groups, key=lambda group: (group["source"], _atoms(group["label"])))
 
 
+def judged(adaptation: Any) -> str:
+    """What a person's held-back labels say, in one sentence; empty where there are no labels."""
+    judgement = getattr(adaptation, "judgement", None)
+    return "" if judgement is None else judgement.sentence
+
+
 def score_lines(adaptation: Any) -> list[tuple[str, str, str]]:
     """Scores of the adaptation before and after, in words; those that were not measured are left out."""
     before, after = adaptation.before, adaptation.after

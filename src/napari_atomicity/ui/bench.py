@@ -15,6 +15,8 @@ from napari_atomicity.pipeline import measure_steps
 from napari_atomicity.progress import Steps, drain
 from napari_atomicity.ui import edits
 from napari_atomicity.ui.document import Document
+from napari_atomicity.ui.explaining import Explainer
+from napari_atomicity.ui.keyboard import Keyboard
 from napari_atomicity.ui.layers import ClusterLayer
 from napari_atomicity.ui.overlays import HeatMaps
 from napari_atomicity.ui.place import Place
@@ -47,6 +49,10 @@ class Bench:
         self._active: weakref.ref[Image] | None = None
         self.work = Work()
         self.measuring = Work()
+        self.explainer = Explainer(self)
+        self.keyboard = Keyboard(self)
+        #: the dock with the table of keys, once it was shown
+        self.keys_dock: weakref.ref[Any] | None = None
         self._to_measure: list[tuple[Document, list[int]]] = []
         self.measuring.finished.connect(self._measure_next)
         self.work.started.connect(lambda _: self.changed.emit())
@@ -145,8 +151,9 @@ class Bench:
         layer = event.value
         place = self._places.pop(layer, None) if isinstance(layer, Image) else None
         if place is not None:
-            if self.work.owner is place.document:
-                self.work.stop()
+            for work in (self.work, self.explainer.work):
+                if work.owner is place.document:
+                    work.stop()
             place.document.drop()
         for other in self._places.values():
             other.forget(layer)
@@ -164,7 +171,8 @@ class Bench:
         except InputError as error:
             self._refused[layer] = str(error)
             return
-        self._places[layer] = Place(viewer, layer, document)
+        place = self._places[layer] = Place(viewer, layer, document)
+        place.review.changed.connect(self._on_document)
         document.table_changed.connect(self._on_document)
         document.state_changed.connect(self._on_document)
         document.selection_changed.connect(self._on_document)
@@ -190,7 +198,10 @@ class Bench:
         viewer = self.viewer
         if viewer is None:
             return
-        chosen = self._image_behind(viewer.layers.selection.active)
+        layer = viewer.layers.selection.active
+        chosen = self._image_behind(layer)
+        if chosen is not None:
+            self.keyboard.attach(layer, clusters=layer is self._places[chosen].clusters.points)
         if chosen is None and self.document is None:
             chosen = next(iter(reversed(self.images)), None)
         if chosen is None or (self._active is not None and chosen is self._active()):

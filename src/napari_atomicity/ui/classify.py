@@ -55,6 +55,8 @@ class ClassifyPanel(Panel):
         self.page.addWidget(self.legend)
         self.chart = RatioChart()
         self.page.addWidget(self.chart)
+        self.ratios = button("Class ratios…", "With classification errors, against what was deposited", self._ratios)
+        self.row(self.ratios)
 
     def show_document(self, document: Document | None) -> None:
         """Show model, shares and remarks."""
@@ -67,6 +69,7 @@ class ClassifyPanel(Panel):
         shown = document is not None and document.classified and document.state.bundle is not None
         self.legend.setVisible(shown)
         self.chart.setVisible(shown)
+        self.ratios.setVisible(shown)
         self._offer(document)
         if document is None:
             say(self.remarks, "")
@@ -121,9 +124,15 @@ class ClassifyPanel(Panel):
             self.model.addItem(path.stem if there else f"{path.stem} (not there any more)", missing)
 
     def _manage(self) -> None:
+        self._open("Models")
+
+    def _ratios(self) -> None:
+        self._open("Class ratios")
+
+    def _open(self, name: str) -> None:
         viewer: Any = self.bench.viewer
         if viewer is not None:
-            viewer.window.add_plugin_dock_widget("napari-atomicity", "Models", tabify=True)
+            viewer.window.add_plugin_dock_widget("napari-atomicity", name, tabify=True)
 
     def _choose(self, **values: Any) -> None:
         if self.document is not None:

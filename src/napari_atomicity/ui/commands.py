@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from napari_atomicity.session import SUFFIX
-from napari_atomicity.ui import actions, saving, together
+from napari_atomicity.ui import actions, annotating, saving, together
 from napari_atomicity.ui.bench import Bench, bench_of
 
 
@@ -87,6 +88,54 @@ def get_session_reader(path: Any) -> Any:
         return [(None,)]  # nothing for napari to add
 
     return read
+
+
+def label_as(place: int) -> Callable[..., None]:
+    """Command that labels the selected clusters as the class at `place` (from 1) in the list of the model."""
+
+    def command(viewer: Any = None) -> None:
+        annotating.do(_bench(viewer), f"class_{place}")
+
+    return command
+
+
+label_1, label_2, label_3, label_4, label_5 = (label_as(place) for place in range(1, 6))
+label_6, label_7, label_8, label_9, label_10 = (label_as(place) for place in range(6, 11))
+
+
+def label_other(viewer: Any = None) -> None:
+    """Label the selected clusters as none of the classes."""
+    annotating.do(_bench(viewer), "other")
+
+
+def accept(viewer: Any = None) -> None:
+    """Label the selected clusters as the model does."""
+    annotating.do(_bench(viewer), "accept")
+
+
+def clear_labels(viewer: Any = None) -> None:
+    """Take the labels of the selected clusters back."""
+    annotating.do(_bench(viewer), "clear")
+
+
+def next_cluster(viewer: Any = None) -> None:
+    """The next cluster of the review."""
+    annotating.do(_bench(viewer), "next")
+
+
+def previous_cluster(viewer: Any = None) -> None:
+    """The previous cluster of the review."""
+    annotating.do(_bench(viewer), "previous")
+
+
+def next_uncertain(viewer: Any = None) -> None:
+    """The least certain cluster without a label."""
+    annotating.do(_bench(viewer), "uncertain")
+
+
+def show_keys(viewer: Any = None) -> None:
+    """Show the table of keys, or hide it."""
+    annotating.do(_bench(viewer), "keys")
 
 
 def _bench(viewer: Any) -> Bench:

@@ -10,7 +10,7 @@ import pandas as pd
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_atomicity.ui.adapted import Adapted, anchor_groups, score_lines
+from napari_atomicity.ui.adapted import Adapted, anchor_groups, judged, score_lines
 from napari_atomicity.ui.chart import RatioChart
 from napari_atomicity.ui.panel import say
 
@@ -19,6 +19,10 @@ _SCORES: Final = ("", "before", "after")
 _SCORES_TIP: Final = (
     "On clusters that the model was not tuned on. Silhouette: how far apart the classes lie in the model's features, "
     "from -1 (mixed) to 1 (apart)."
+)
+_JUDGED_TIP: Final = (
+    "A quarter of your labels is never learnt from, always the same ones, whatever is adapted: they tell whether it "
+    "helped"
 )
 _ANCHORS: Final = ("learnt from", "class", "tuned + held", "diameter in nm")
 
@@ -35,13 +39,14 @@ class Comparison(QWidget):
         self.headline = _text()
         self.headline.setStyleSheet("font-weight: bold;")
         self.reason = _text()
+        self.judged = _text(_JUDGED_TIP)
         self.chart = RatioChart("after", "before", hollow_first=True)
         self.shares = _text("Share of each class with its 95 % interval")
         self.scores = _text(_SCORES_TIP)
         self.anchors = _text(
             "Clusters that the model was tuned on, those held back to judge it, and their range of diameters"
         )
-        for widget in (self.headline, self.reason, self.chart, self.shares, self.scores, self.anchors):
+        for widget in (self.headline, self.judged, self.reason, self.chart, self.shares, self.scores, self.anchors):
             page.addWidget(widget)
 
     def show_adapted(self, adapted: Adapted | None, colours: dict[str, str], theme: dict[str, str]) -> None:
@@ -52,14 +57,15 @@ class Comparison(QWidget):
         self._shown = adapted, theme
         say(self.headline, adapted.headline)
         say(self.reason, adapted.adaptation.reason)
+        say(self.judged, judged(adapted.adaptation))
         self.chart.setVisible(adapted.after is not None)
         say(self.shares, "")
         if adapted.after is not None:
             before, after = (_ratios(adapted, each) for each in (adapted.before, adapted.after))
             self.chart.show_ratios(after, before, colours, theme)
-            say(self.shares, _table(_SHARES, _share_rows(before, after)))
-        say(self.scores, _table(_SCORES, score_lines(adapted.adaptation)))
-        say(self.anchors, _table(_ANCHORS, _anchor_rows(adapted)))
+            say(self.shares, html_table(_SHARES, _share_rows(before, after)))
+        say(self.scores, html_table(_SCORES, score_lines(adapted.adaptation)))
+        say(self.anchors, html_table(_ANCHORS, _anchor_rows(adapted)))
 
 
 def _ratios(adapted: Adapted, classified: Any) -> pd.DataFrame:
@@ -97,7 +103,7 @@ def _anchor_rows(adapted: Adapted) -> list[tuple[str, ...]]:
     ]
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Qt's own HTML; empty where there are no rows."""
     if not rows:
         return ""

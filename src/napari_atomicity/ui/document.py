@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -43,6 +44,8 @@ class State:
     session: tuple[str, ...] = ()
     #: what a person chose where a frame could not decide: frame and dominant class
     choices: Mapping[int, str] = field(default_factory=dict)
+    #: when the step was made, in seconds since 1970
+    when: float = field(default_factory=time.time)
 
     @property
     def adapted(self) -> Adapted | None:
@@ -68,14 +71,20 @@ class Document:
         self._now = 0
         self.settings = Settings()
         self.selection: frozenset[int] = frozenset()
-        #: Grad-CAM result of the last explanation and the ids it explains; belongs to no step of the history
+        #: the heat maps that are shown (`pipeline.Explained`); belong to no step of the history
         self.attribution: Any = None
+        #: what a person wants explained (`ui.explaining.Asked`); the maps follow the table as long as it stands
+        self.asked: Any = None
         self.messages: tuple[str, ...] = micrograph.warnings
         self.detected = False
         #: instrument profile that the known scale comes from
         self.profile: Any = None
         #: whether it belongs to the session of images taken under the same settings
         self.ticked = False
+        #: amount of each size (atoms) that the ratios are held against; does not change how the image is counted
+        self.expected: dict[int, float] = {}
+        #: whether what a person labelled was drawn at random
+        self.checked = False
 
     # ------------------------------------------------------------------ reading it
 
@@ -125,7 +134,7 @@ class Document:
 
     def commit(self, name: str, table: ClusterTable | None = None, **changes: Any) -> None:
         """One step of the history called `name`: a new table, and new values for other fields of `State`."""
-        state = replace(self.state, table=self.table if table is None else table, **changes)
+        state = replace(self.state, table=self.table if table is None else table, when=time.time(), **changes)
         self._states = [*self._states[: self._now + 1], (name, state)][-_HISTORY:]
         self._now = len(self._states) - 1
         if changes:
@@ -212,6 +221,12 @@ class Document:
         self.profile = profile
         self.state_changed.emit()
 
+    def expect(self, expected: Mapping[int, float], checked: bool) -> None:
+        """What the ratios are held against, and whether the labels by hand are a random sample."""
+        if (dict(expected), checked) != (self.expected, self.checked):
+            self.expected, self.checked = dict(expected), checked
+            self.state_changed.emit()
+
     def tick(self, ticked: bool) -> None:
         """Whether it belongs to the session."""
         if ticked != self.ticked:
@@ -234,6 +249,16 @@ class Document:
     def history(self) -> list[str]:
         """Names of all steps, oldest first, up to the one in force."""
         return [name for name, _ in self._states[1 : self._now + 1]]
+
+    @property
+    def step(self) -> int:
+        """Which step of the history is in force."""
+        return self._now
+
+    def go_to(self, step: int) -> None:
+        """Put another of `steps` in force; what was undone that way can be brought back."""
+        if step != self._now:
+            self._go(step)
 
     def undo(self) -> None:
         """One step back."""

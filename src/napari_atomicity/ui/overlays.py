@@ -50,10 +50,9 @@ class HeatMaps:
         if viewer is None or image is None or image not in viewer.layers or not self._waiting:
             return
         channel, (name, plane) = self._waiting.pop(0)
-        name = f"{image.name} Grad-CAM {CHANNEL_WORDS.get(name, name)}{where}"
-        # what is faint beside the strongest evidence of the frame stays dark; the layer's slider brings it up
-        top = float(plane.max()) or 1.0
-        limits = (0.15 * top, top)
+        name = f"{image.name} heat map, {CHANNEL_WORDS.get(name, name)}{where}"
+        # what is faint beside a cluster's strongest evidence stays dark; the layer's slider brings it up
+        limits = (0.15, 1.0)
         if channel < len(self.layers):
             # removing a layer makes napari collect garbage, which stalls the window: the old one gets the new map
             layer = self.layers[channel]

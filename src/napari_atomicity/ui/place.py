@@ -11,6 +11,7 @@ from napari_atomicity.ui.anchors import AnchorLayer
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.layers import ClusterLayer
 from napari_atomicity.ui.overlays import HeatMaps
+from napari_atomicity.ui.reviewing import Review
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -25,6 +26,7 @@ class Place:
         self.clusters = ClusterLayer(viewer, image, document)
         self.maps = HeatMaps(viewer, image, document)
         self.anchors = AnchorLayer(viewer, image, document)
+        self.review = Review(document)
         self._viewer = weakref.ref(viewer)
         self._pixel_size_nm = document.micrograph.pixel_size_nm
         if self._pixel_size_nm is not None:

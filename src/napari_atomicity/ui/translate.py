@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Image, Layer
@@ -29,7 +30,7 @@ def work_of(document: Document, name: str, view: dict[str, Any] | None = None) -
     steps, now = document.steps
     return Work(
         name=name,
-        steps=tuple(Step(title, state) for title, state in steps),
+        steps=tuple(Step(title, state, _iso(state.when)) for title, state in steps),
         now=now,
         settings=document.settings,
         selection=document.selection,
@@ -37,6 +38,8 @@ def work_of(document: Document, name: str, view: dict[str, Any] | None = None) -
         detected=document.detected,
         profile=document.profile,
         ticked=document.ticked,
+        expected=document.expected,
+        checked=document.checked,
         view=view or {},
     )
 
@@ -55,7 +58,7 @@ class Landing:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._adapted: dict[int, Adapted] = {}
-        self._states: dict[int, State] = {}
+        self._states: dict[tuple[int, str], State] = {}
 
     def show(self, work: Work) -> Document | None:
         """A new layer for the image of `work`, with its document as it was."""
@@ -74,7 +77,8 @@ class Landing:
         """The document as it was when it was saved."""
         document.settings, document.profile, document.ticked = work.settings, work.profile, work.ticked
         document.messages, document.detected = work.messages, work.detected
-        document.resume([(step.name, self._state(step.state)) for step in work.steps], work.now)
+        document.expected, document.checked = dict(work.expected), work.checked
+        document.resume([(step.name, self._state(step.state, step.when)) for step in work.steps], work.now)
         document.select(work.selection)
         if work.changed:
             # as when a person puts other pixels into a layer
@@ -96,9 +100,9 @@ class Landing:
         except (KeyError, TypeError, ValueError, IndexError):
             return  # how it is shown is no reason to fail
 
-    def _state(self, found: Snapshot) -> State:
-        if id(found) not in self._states:
-            self._states[id(found)] = State(
+    def _state(self, found: Snapshot, when: str) -> State:
+        if (id(found), when) not in self._states:
+            self._states[id(found), when] = State(
                 micrograph=found.micrograph,
                 table=found.table,
                 bundle=found.bundle,
@@ -108,8 +112,9 @@ class Landing:
                 settings=found.settings,
                 session=found.session,
                 choices=found.choices,
+                when=_seconds(when),
             )
-        return self._states[id(found)]
+        return self._states[id(found), when]
 
     def _adaptation(self, tuned: Tuned) -> Adapted:
         if id(tuned) not in self._adapted:
@@ -117,6 +122,18 @@ class Landing:
                 tuned.adaptation, tuned.base, tuned.before, tuned.offered, tuned.after, tuned.anchors, tuned.images
             )
         return self._adapted[id(tuned)]
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
+
+
+def _seconds(when: str) -> float:
+    """Seconds since 1970; nan where the time is not known."""
+    try:
+        return datetime.fromisoformat(when).timestamp()
+    except ValueError:
+        return float("nan")
 
 
 def _view_of(viewer: ViewerModel | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from napari_atomicity.ui.export import ExportPanel
 from napari_atomicity.ui.load import LoadPanel
 from napari_atomicity.ui.offer import Offer
 from napari_atomicity.ui.panel import Panel, Strip, button, later, scrolling
+from napari_atomicity.ui.review import ReviewPanel
 from napari_atomicity.ui.session import SessionPanel
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ PANELS: tuple[type[Panel], ...] = (
     SessionPanel,
     AdaptPanel,
     ExplainPanel,
+    ReviewPanel,
     ExportPanel,
 )
 
@@ -148,4 +150,4 @@ def _wanted(document: Document | None, images: int) -> tuple[bool, ...]:
     found = calibrated and document is not None and len(document.table) > 0
     counted = found and document is not None and document.classified
     session = images > 1
-    return (not found, calibrated and not counted, found, session, counted, counted, False)
+    return (not found, calibrated and not counted, found, session, counted, counted, False, False)

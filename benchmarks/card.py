@@ -1,0 +1,135 @@
+"""How long after a click the card of the cluster is on the screen, in a real window.
+
+python benchmarks/card.py [--clusters 5000] [--size 8192] [--clicks 40] [--model NAME|PATH]
+
+A click selects a point on the layer of clusters; the clock stops when the card has painted the pictures of that
+cluster (and with them its numbers, bars and strips). On a busy machine that holds the waiting for other programs as
+well; the second row does not. The contours of attribution follow from a thread; the last row says when. Each cluster
+is clicked once, so nothing is remembered from before. The workbench is open as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import _machine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clusters", type=int, default=5000)
+    parser.add_argument("--size", type=int, default=8192)
+    parser.add_argument("--clicks", type=int, default=40)
+    parser.add_argument("--model", default="dual")
+    options = parser.parse_args()
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        _on_a_virtual_screen()
+    import napari
+    import torch  # noqa: F401
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1400, 900)
+    _, workbench = viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
+    document = _counted(viewer, workbench, options)
+    dock, card = viewer.window.add_plugin_dock_widget("napari-atomicity", "Cluster card")
+    dock.setFloating(True)
+    dock.resize(400, 850)
+    _until(lambda: not card.looker.work.busy, 500)
+    rows = document.table.rows
+    ids = rows["id"][(rows["flag"] == "ok") & (rows["label"] != "")].sample(options.clicks, random_state=0)
+    first, own, then = np.array([_click(workbench.bench, card, int(i)) for i in ids]).T * 1000
+
+    print(_machine.describe("napari", "PyQt6"))
+    print(f"{len(document.table)} clusters, {options.clicks} of them clicked one after the other\n")
+    print("| from the click to | median (ms) | longest (ms) | target (ms) |")
+    print("|---|---|---|---|")
+    print(f"| pictures and numbers on the screen | {np.median(first):.0f} | {first.max():.0f} | 100 |")
+    print(f"| the same, work of the window itself alone | {np.median(own):.0f} | {own.max():.0f} | 100 |")
+    print(f"| contours of attribution | {np.median(then):.0f} | {then.max():.0f} | – |")
+    viewer.close()
+
+
+def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
+    """A frame of many clusters, found and counted: small frames side by side, which are quick to simulate."""
+    from napari.layers import Layer
+
+    from napari_atomicity.io.napari_hooks import as_layer
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.ui import actions
+
+    tile = 1024
+    across = options.size // tile
+    each = round(1.35 * options.clusters / across**2)  # not all are found
+    frames = [
+        simulate_frame(sample_spec("nominal", None, each, shape=(tile, tile), seed=seed), seed) for seed in range(4)
+    ]
+    places = np.random.default_rng(0).integers(len(frames), size=(across, across))
+    image = np.block([[frames[k].image for k in row] for row in places])
+    viewer.add_layer(Layer.create(*as_layer(Micrograph(image, frames[0].pixel_size_nm, name="frame"))))
+    bench = workbench.bench
+    bench.document.choose(model=options.model, adapt="off")
+    for step in (actions.detect, actions.classify):
+        step(bench)
+        _until(lambda: not bench.work.busy, 500)
+    return bench.document
+
+
+def _click(bench: Any, card: Any, cluster: int) -> tuple[float, float, float]:
+    """Seconds until the card of `cluster` is painted, how long the window worked for it, and until its contours are."""
+    from qtpy.QtCore import QEvent, QObject
+    from qtpy.QtWidgets import QApplication
+
+    class Watch(QObject):
+        at = own = 0.0
+
+        def eventFilter(self, _: Any, event: Any) -> bool:
+            if event.type() == QEvent.Type.Paint and card.shown == cluster and not self.at:
+                self.at, self.own = time.perf_counter(), time.thread_time()
+            return False
+
+    watch = Watch()
+    card.patch.installEventFilter(watch)
+    row = int(np.flatnonzero(bench.document.table.ids == cluster)[0])
+    start, own = time.perf_counter(), time.thread_time()
+    bench.clusters.points.selected_data = {row}  # what the select tool does
+    while not watch.at:
+        QApplication.processEvents()
+    while not any(shown.contours for shown in card.patch.shown) and "No contours" not in card.contours.text():
+        QApplication.processEvents()
+        time.sleep(0.001)
+    then = time.perf_counter()
+    card.patch.removeEventFilter(watch)
+    _until(lambda: not card.looker.work.busy, 100)
+    return watch.at - start, watch.own - own, then - start
+
+
+def _until(done: Callable[[], bool], quiet_ms: int = 300) -> None:
+    from qtpy.QtTest import QTest
+
+    QTest.qWait(20)
+    while not done():
+        QTest.qWait(10)
+    QTest.qWait(quiet_ms)
+
+
+def _on_a_virtual_screen() -> None:
+    runner = shutil.which("xvfb-run")
+    if runner is None:
+        print("No screen and no xvfb-run: the card cannot be measured here.")
+        sys.exit(0)
+    screen = "-screen 0 1400x900x24 +extension GLX"
+    sys.exit(subprocess.call([runner, "-a", "-s", screen, sys.executable, *sys.argv]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Why each cluster was counted as it was: heat maps, profiles and feature map as files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_atomicity.cli.console import Console
+from napari_atomicity.cli.files import save_tiff
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.insight.attribution import Question
+    from napari_atomicity.pipeline import Analysis, Explained
+
+
+def question(options: argparse.Namespace, bundle: Bundle) -> Question:
+    """What is to be explained; an `InputError` for a class that the model lacks."""
+    from napari_atomicity.insight.attribution import Question
+
+    asked = Question(options.target, options.against, options.method)
+    asked.target_index(bundle.card)
+    asked.against_index(bundle.card)
+    return asked
+
+
+def explain_analysis(
+    analysis: Analysis, asked: Question | None, stem: Path, frames: Sequence[int] | None, console: Console
+) -> tuple[list[Explained], list[Path]]:
+    """Explain the clusters of the frames and write all about it beside `stem`; gives what was found and written."""
+    from napari_atomicity.pipeline import explain_steps
+
+    micrograph = analysis.micrograph
+    explained = [
+        console.drain(stem.name, explain_steps(micrograph, analysis.table, analysis.bundle, frame, question=asked))
+        for frame in frames or range(micrograph.n_frames)
+    ]
+    written = [*_write_heat_maps(explained, stem), *_write_tables(explained, stem)]
+    return explained, [*written, *_write_feature_map(analysis, stem, console)]
+
+
+def summary(explained: Sequence[Explained]) -> dict[str, Any]:
+    """The explanation in a report: what was asked, medians over the clusters, and the profiles; JSON-serialisable."""
+    import pandas as pd
+
+    clusters = pd.concat([one.clusters() for one in explained], ignore_index=True)
+    first = explained[0]
+    medians = clusters.filter(regex="^(share|agreement)_").median(numeric_only=True)
+    silent = clusters.filter(regex="^silent_").mean()
+    attribution = first.attribution
+    numbers = {name: None if pd.isna(value) else float(value) for name, value in {**medians, **silent}.items()}
+    profiles = first.profiles.summary
+    return {
+        "method": attribution.method,
+        "target": first.question.target or "own class",
+        "against": first.question.against or "mean of the others",
+        "clusters": len(clusters),
+        "resolution_nm": attribution.resolution_nm,
+        "field_nm": attribution.field_nm,
+        **numbers,
+        "profiles": profiles.astype(object).where(profiles.notna(), None).to_dict("records"),
+    }
+
+
+def _write_heat_maps(explained: Sequence[Explained], stem: Path) -> list[Path]:
+    """A TIFF and a PNG a channel; gives their paths."""
+    import numpy as np
+
+    from napari_atomicity.figure import draw_heat_map
+
+    written = []
+    micrograph = explained[0].micrograph
+    for channel, name in enumerate(explained[0].channel_names):
+        path = stem.with_name(f"{stem.name}.{name}.heatmap.tif")
+        heat = np.stack([one.overlay[channel] for one in explained])
+        save_tiff(path, heat if len(heat) > 1 else heat[0], micrograph.calibrated_pixel_size_nm)
+        draw_heat_map(micrograph, explained[0], channel, path.with_suffix(".png"))
+        written += [path, path.with_suffix(".png")]
+    return written
+
+
+def _write_tables(explained: Sequence[Explained], stem: Path) -> list[Path]:
+    """The clusters' shares and agreement, and the radial profiles of each frame, as CSV and PNG."""
+    import pandas as pd
+
+    from napari_atomicity.figure import draw_profiles
+    from napari_atomicity.io.atomic import write_text
+
+    paths = [stem.with_name(f"{stem.name}.{name}") for name in ("explained.csv", "profiles.csv", "profiles.png")]
+    write_text(paths[0], pd.concat([one.clusters() for one in explained]).to_csv(index=False))
+    profiles = pd.concat([one.profiles.table.assign(frame=one.frame) for one in explained])
+    write_text(paths[1], profiles.to_csv(index=False))
+    draw_profiles(explained[0], paths[2])
+    return paths
+
+
+def _write_feature_map(analysis: Analysis, stem: Path, console: Console) -> list[Path]:
+    """Where each cluster lies on the map of the model's features; a remark where there is none."""
+    from napari_atomicity.errors import InputError
+    from napari_atomicity.io.atomic import write_text
+    from napari_atomicity.pipeline import map_table_steps
+
+    if analysis.classified is None:
+        return []
+    try:
+        table = console.drain(stem.name, map_table_steps(analysis.classified, analysis.bundle))
+    except InputError as error:
+        console.remark(f"{stem.name}: no feature map. {error}")
+        return []
+    path = stem.with_name(f"{stem.name}.feature_map.csv")
+    write_text(path, table.to_csv(index=False))
+    return [path]

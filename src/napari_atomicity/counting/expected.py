@@ -1,0 +1,139 @@
+"""Observed class shares against what was deposited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.clusters import ClusterTable, class_label
+from napari_atomicity.counting.bundle import Card
+from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.corrected import Shares
+from napari_atomicity.counting.mixture import Floats
+from napari_atomicity.errors import InputError
+
+#: a probability below this counts as a contradiction
+CONTRADICTED_BELOW: Final = 0.05
+#: a smaller R² is no agreement, however uncertain the counts are
+_CLOSE: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How observed shares agree with expected ones.
+
+    Attributes
+    ----------
+    r2
+        1 - SS_res / SS_tot of the shares about the identity; nan where all expected shares are alike.
+    p
+        Probability of so large a difference, or a larger one, were the expected shares the true ones: classification
+        error, scale and counting included.
+    least
+        Smallest probability that the number of draws can tell from none.
+    """
+
+    r2: float
+    p: float
+    least: float
+
+    @property
+    def sentence(self) -> str:
+        """What it means."""
+        p = f"p < {self.least:.2g}" if self.p < self.least else f"p = {self.p:.2g}"
+        if self.p < CONTRADICTED_BELOW:
+            return (
+                f"The counts do not agree with what was deposited ({p}: so large a difference would be rare, "
+                "counting and classification errors included)."
+            )
+        if np.isfinite(self.r2) and self.r2 < _CLOSE:
+            return f"The counts do not contradict what was deposited ({p}), but they are too uncertain to confirm it."
+        return f"The counts agree with what was deposited ({p}: errors of counting and classification explain it)."
+
+
+def expected_shares(sizes: Mapping[int, float], card: Card) -> dict[str, float]:
+    """Expected share by label, zero for the model's other classes, in all 1.
+
+    Parameters
+    ----------
+    sizes
+        Amount of each deposited size (atoms), in any unit.
+
+    Raises
+    ------
+    InputError
+        For amounts that are none, and sizes that the model does not know.
+    """
+    unknown = sorted(set(sizes) - set(card.class_sizes))
+    if unknown:
+        raise InputError(
+            f"The model does not know clusters of {', '.join(map(str, unknown))} atoms; "
+            f"it knows {', '.join(map(str, card.class_sizes))}."
+        )
+    values = np.array(list(sizes.values()), dtype=float)
+    if not len(values) or not np.isfinite(values).all() or values.min() < 0 or values.sum() <= 0:
+        raise InputError(
+            "The expected amounts must be numbers, none negative and not all zero, such as 19:0.7, 55:0.3."
+        )
+    total = float(values.sum())
+    return {class_label(n, card.element): float(sizes.get(n, 0.0)) / total for n in card.class_sizes}
+
+
+def compare(shares: Shares, expected: Mapping[str, float]) -> Agreement:
+    """Hold the shares of the expected classes, among these alone, against what is expected.
+
+    The test is a Mahalanobis distance, with the covariance of the draws, of shares whose variance is made alike
+    (arcsine of the root: Anscombe, Biometrika 35, 246, 1948); how large it is by chance is read from the draws, which
+    need not be normal.
+    """
+    labels = list(expected)
+    wanted = np.array([expected[label] for label in labels])
+    best, _, _ = shares.interval(among=labels)
+    draws = shares.posterior(labels)
+    # the shares add up to 1, so that one of them says nothing new
+    kept = np.delete(np.arange(len(labels)), int(wanted.argmax()))
+    at, drawn = _alike(wanted)[kept], _alike(draws)[:, kept]
+    centre = drawn.mean(axis=0)
+    inverse = np.linalg.pinv(np.atleast_2d(np.cov(drawn, rowvar=False)), hermitian=True)
+
+    def distance(points: Floats) -> Floats:
+        off = points - centre
+        return np.asarray(np.einsum("...i,ij,...j->...", off, inverse, off))
+
+    n = len(drawn)
+    p = (1 + int((distance(drawn) >= float(distance(at))).sum())) / (n + 1)
+    return Agreement(r_squared(best[None], wanted[None]), p, 2 / (n + 1))
+
+
+def r_squared(observed: Floats, expected: Floats) -> float:
+    """1 - SS_res / SS_tot about the identity, pooled over samples (rows) and classes; nan for alike expected."""
+    spread = float(((expected - expected.mean()) ** 2).sum())
+    return 1.0 - float(((observed - expected) ** 2).sum()) / spread if spread > 1e-12 else float("nan")
+
+
+def classify_by_intensity(
+    table: ClusterTable, card: Card, calibrations: Mapping[int, Calibration]
+) -> npt.NDArray[np.object_]:
+    """(n,) label of the class whose integrated intensity lies nearest at the calibrated scale; empty without one."""
+    rows = table.rows
+    scale = np.array([calibrations[f].scale if f in calibrations else np.nan for f in rows["frame"]], dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_n = np.log(rows["intensity"].to_numpy(dtype=float)) - np.log(scale)
+    known = np.isfinite(log_n)
+    nearest = np.abs(np.where(known, log_n, 0.0)[:, None] - np.log(card.class_sizes)).argmin(axis=1)
+    return np.where(known, np.array(card.labels, dtype=object)[nearest], "")
+
+
+def plain_shares(labels: Sequence[npt.NDArray[np.object_]], among: Sequence[str]) -> Floats:
+    """Shares of the labels `among` in all images together, of these alone; nan where there is none."""
+    joined = np.concatenate([np.asarray(one, dtype=object) for one in labels])
+    count = np.array([(joined == label).sum() for label in among], dtype=float)
+    return count / count.sum() if count.sum() else np.full(len(count), np.nan)
+
+
+def _alike(shares: Floats) -> Floats:
+    return np.asarray(np.arcsin(np.sqrt(np.clip(shares, 0.0, 1.0))))

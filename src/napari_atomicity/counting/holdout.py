@@ -1,0 +1,116 @@
+"""Labels of a person that are held back from every tuning, and what they say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+#: part of a person's labels that no model is ever tuned on
+HELD_BACK: Final = 0.25
+#: a change of right answers more probable than this by chance says nothing
+_CHANCE: Final = 0.05
+
+
+def identities(image: str, frame: Rows, ids: Rows) -> npt.NDArray[np.uint64]:
+    """(n,) number of each cluster that only its image (by name), frame and id decide.
+
+    It is the same in every session and whatever images are pooled, so that a label that was held back once is held
+    back from every later tuning as well.
+    """
+    name = int.from_bytes(blake2b(image.encode(), digest_size=8).digest(), "little")
+    return mixed(np.uint64(name) ^ mixed(frame.astype(np.uint64)), ids)
+
+
+def held_back(annotation: npt.NDArray[np.object_], identity: npt.NDArray[np.uint64]) -> Mask:
+    """(n,) clusters that carry a person's label and are held back: a quarter, chosen by identity alone."""
+    return np.asarray((annotation != "") & (fraction(identity) < HELD_BACK))
+
+
+def mixed(
+    first: npt.NDArray[np.uint64] | np.uint64, second: npt.NDArray[np.int64 | np.uint64] | int = 0
+) -> npt.NDArray[np.uint64]:
+    """Two numbers stirred into one of 64 bits (SplitMix64, Steele et al. 2014)."""
+    with np.errstate(over="ignore"):  # the arithmetic is modulo 2^64
+        x = np.atleast_1d(np.asarray(first, dtype=np.uint64)) * np.uint64(0xD1B54A32D192ED03)
+        x = x + np.asarray(second).astype(np.uint64)
+        x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(x ^ (x >> np.uint64(31)))
+
+
+def fraction(number: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    """(n,) from 0 to 1, alike for all."""
+    return np.asarray(number / 2.0**64)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the labels that were held back say about a tuning.
+
+    Attributes
+    ----------
+    labels
+        Clusters that a person labelled.
+    held
+        Those of them that were held back and that the model could label.
+    before, after
+        How many of these carry the person's label, before and after the tuning.
+    gained, lost
+        How many became right, and how many wrong.
+    """
+
+    labels: int
+    held: int
+    before: int
+    after: int
+    gained: int
+    lost: int
+
+    @classmethod
+    def of(
+        cls,
+        annotation: npt.NDArray[np.object_],
+        held: Mask,
+        before: npt.NDArray[np.object_],
+        after: npt.NDArray[np.object_],
+    ) -> Judgement:
+        """From the labels of a person and of the model before and after, all (n,); empty where there is none."""
+        judged = held & (before != "")
+        was, now = (labels[judged] == annotation[judged] for labels in (before, after))
+        return cls(
+            int((annotation != "").sum()),
+            int(judged.sum()),
+            int(was.sum()),
+            int(now.sum()),
+            int((now & ~was).sum()),
+            int((was & ~now).sum()),
+        )
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether labels changed at random would often differ as much (exact sign test, two-sided)."""
+        from scipy.stats import binomtest
+
+        changed = self.gained + self.lost
+        return changed == 0 or bool(binomtest(self.gained, changed).pvalue > _CHANCE)
+
+    @property
+    def sentence(self) -> str:
+        """For people; empty where there are no labels."""
+        if not self.labels:
+            return ""
+        mine = f"Of your {self.labels} label{'s' if self.labels > 1 else ''}"
+        if not self.held:
+            return f"{mine} none is held back to judge the result; label more clusters to see whether it helped."
+        said = f"{mine}, {self.held} held back: {self.before} right before, {self.after} after"
+        if self.before != self.after and self.by_chance:
+            return f"{said} (so small a difference may be chance)."
+        return f"{said}."

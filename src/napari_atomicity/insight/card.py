@@ -1,0 +1,313 @@
+"""One cluster beside its fellows: what the network sees of it, where it stands in its frame, what it looks like."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.clusters import OTHER, ClusterTable, class_label
+from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Bundle, Card
+    from napari_atomicity.insight.attribution import Attribution
+    from napari_atomicity.insight.library import LibraryClusters
+
+Floats = npt.NDArray[np.float64]
+
+#: contours are drawn where a map reaches these parts of its highest value
+LEVELS: Final = (0.35, 0.7)
+#: below and above these shares of the library's own distances a distance is no longer the usual one
+_CLOSE, _FAR = 0.25, 0.9
+#: the middle of a patch, where the cluster lies, in pixels from its centre
+_MIDDLE_PX: Final = 16.0
+_FLAG_WORDS: Final = {
+    "border": "Cut off by the border of the image: size and brightness are too low.",
+    "touching": "Touches another cluster: size and brightness may belong to both.",
+    "saturated": "Saturated pixels: its brightness is too low.",
+    "outside": "Looks like none of the sizes that the model knows.",
+}
+_SOURCE_WORDS: Final = {"base": "as shipped", "adapted": "adapted to this image"}
+
+
+def flag_words(flag: str) -> str:
+    """A flag in a sentence; empty for ``ok``."""
+    return _FLAG_WORDS.get(flag, "" if flag == "ok" else f"Flag: {flag}.")
+
+
+def source_words(source: str) -> str:
+    """The state of the model that gave a label, in words."""
+    return _SOURCE_WORDS.get(source, source)
+
+
+def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[str]:
+    """What a person must know of one cluster before trusting its numbers, a sentence each.
+
+    Parameters
+    ----------
+    counted
+        Whether any cluster of the table carries a label.
+    unseen
+        Whether too little of it lies in the image for a label; that is said elsewhere.
+    """
+    one = table.rows.iloc[row]
+    said = []
+    if not one["label"] and not counted:
+        said.append("Not counted yet: count the atoms (step 3) to see what the model makes of it.")
+    elif not one["label"] and not unseen:
+        said.append("Placed or moved since the last count: count again (step 3) to label it.")
+    elif int(one["id"]) in table.hand_placed:
+        said.append("You placed or moved this one by hand.")
+    if sentence := flag_words(str(one["flag"])):
+        said.append(sentence)
+    if one["label"] == OTHER and one["confidence"] < np.nanmax([*table.probabilities[row], 0.0]):
+        said.append(
+            f"Called other because a chance of {_percent(one['confidence'])} of being none of the classes is too high "
+            "for a label, though one of them is likelier."
+        )
+    return said
+
+
+# ---------------------------------------------------------------------- chances
+
+
+def class_labels(table: ClusterTable, card: Card | None) -> tuple[str, ...]:
+    """Label of each class of the table, in the element of `card`, or else of the labels themselves."""
+    if card is not None and card.class_sizes == table.class_sizes:
+        return card.labels
+    named = (re.fullmatch(r"([A-Za-z]+)\d+", str(label)) for label in table.rows["label"].unique())
+    element = next((found[1] for found in named if found), "Pt")
+    return tuple(class_label(size, element) for size in table.class_sizes)
+
+
+def chances(table: ClusterTable, row: int, labels: tuple[str, ...]) -> list[tuple[str, float]]:
+    """Probability of each class and of ``other`` for one cluster; empty where it is not counted."""
+    inside = table.probabilities[row] if table.class_sizes else np.empty(0)
+    if not len(inside) or not np.isfinite(inside).all():
+        return []
+    # the probabilities of the classes and of being none of them add up to 1
+    rest = float(np.clip(1 - inside.sum(), 0, 1))
+    return [*zip(labels, inside.tolist(), strict=True), (OTHER, rest)]
+
+
+def target_of(table: ClusterTable, row: int, card: Card) -> int | None:
+    """Index of the most probable class, which its maps explain; None where this model has not counted it."""
+    if table.class_sizes != card.class_sizes or not np.isfinite(table.probabilities[row]).all():
+        return None
+    return int(table.probabilities[row].argmax())
+
+
+# ---------------------------------------------------------------------- among the others
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A column of the table that clusters are held against each other by."""
+
+    column: str
+    name: str
+    unit: str
+    #: what one is that has more of it than another: ``larger``
+    more: str
+    most: str
+    least: str
+
+
+QUANTITIES: Final = (
+    Quantity("diameter_nm", "diameter", "nm", "larger", "largest", "smallest"),
+    Quantity("intensity", "intensity", "counts·nm²", "brighter", "brightest", "faintest"),
+    Quantity("n_atoms", "atoms", "", "more atoms", "most atoms", "fewest atoms"),
+    Quantity("confidence", "confidence", "", "surer", "surest", "least sure"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """One quantity of one cluster among all clusters of its frame.
+
+    Attributes
+    ----------
+    quantity
+        Which one.
+    value
+        Of this cluster; nan where it has none.
+    values
+        (n,) of all clusters of the frame that have it, this one included.
+    fellows
+        (m,) those of `values` whose clusters count as the same class.
+    below
+        Share of the others that lie below; of equals, half do. nan without others.
+    """
+
+    quantity: Quantity
+    value: float
+    values: Floats
+    fellows: Floats
+    below: float
+
+    @property
+    def text(self) -> str:
+        """The value with its unit."""
+        if not np.isfinite(self.value):
+            return "not known"
+        if self.quantity.column == "confidence":
+            return _percent(self.value)
+        digits = {"diameter_nm": 2, "n_atoms": 0}.get(self.quantity.column, 0 if abs(self.value) >= 100 else 2)
+        return f"{self.value:,.{digits}f} {self.quantity.unit}".strip()
+
+    @property
+    def words(self) -> str:
+        """Where it stands: ``larger than 78 %``."""
+        if not np.isfinite(self.value):
+            return ""
+        if not np.isfinite(self.below):
+            return "the only one"
+        if self.below >= 1 or self.below <= 0:
+            return f"the {self.quantity.most if self.below >= 1 else self.quantity.least}"
+        # a rounded 0 or 100 % would claim an extreme
+        return f"{self.quantity.more} than {np.clip(round(100 * self.below), 1, 99):.0f} %"
+
+
+def standings(table: ClusterTable, row: int) -> list[Standing]:
+    """Where the cluster in `row` stands among the clusters of its frame, a quantity each."""
+    here = table.rows["frame"].to_numpy() == table.rows["frame"].iloc[row]
+    labels = table.final_labels
+    same = here & (labels == labels[row]) if labels[row] else np.zeros(len(table), dtype=bool)
+    found = []
+    for quantity in QUANTITIES:
+        column = table.rows[quantity.column].to_numpy(dtype=np.float64)
+        known = np.isfinite(column)
+        if (here & known).any():
+            values = column[here & known]
+            below = _share_below(float(column[row]), values)
+            found.append(Standing(quantity, float(column[row]), values, column[same & known], below))
+    return found
+
+
+def _share_below(value: float, values: Floats) -> float:
+    if not np.isfinite(value) or len(values) < 2:
+        return np.nan
+    equals = np.count_nonzero(values == value) - 1
+    return float((np.count_nonzero(values < value) + equals / 2) / (len(values) - 1))
+
+
+# ---------------------------------------------------------------------- what the network sees
+
+
+def channels_of(patches: Patches, card: Card | None) -> npt.NDArray[np.float32]:
+    """(n, channels, 64, 64) pictures that the network of `card` is fed; the raw one alone without a model."""
+    if card is None or len(card.channels) == 1:
+        return patches.raw[:, None]
+    seen: npt.NDArray[np.float32] = network_input(patches, len(card.channels), card.lcn_window_nm).numpy()
+    return seen
+
+
+def as_grey(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """(64, 64) grey levels that show the cluster in the middle well, whatever bright neighbour it has."""
+    y, x = np.indices(picture.shape) - (np.array(picture.shape).reshape(2, 1, 1) - 1) / 2
+    low = np.percentile(picture, 2)
+    high = np.percentile(picture[np.hypot(y, x) < _MIDDLE_PX], 99.5)
+    scaled = (picture - low) / max(float(high - low), 1e-9)
+    return np.asarray(np.clip(255 * scaled, 0, 255), dtype=np.uint8)
+
+
+def contours(heat: npt.NDArray[np.float32], resolution_nm: float) -> tuple[tuple[Floats, ...], ...]:
+    """Closed lines, as (k, 2) places (y, x) in pixels of the patch, along which a map reaches each of `LEVELS`.
+
+    The map is smoothed to its resolution first: the corners between its cells mean nothing.
+    """
+    from scipy.ndimage import gaussian_filter
+    from skimage.measure import find_contours
+
+    smooth = gaussian_filter(heat, resolution_nm / NM_PER_PX / 2.355, mode="nearest")
+    top = float(smooth.max(initial=0.0))
+    if top <= 0:
+        return tuple(() for _ in LEVELS)
+    walled = np.pad(smooth, 1)
+    return tuple(tuple(line - 1.0 for line in find_contours(walled, level * top)) for level in LEVELS)
+
+
+def channel_words(attribution: Attribution, channel: int, label: str) -> str:
+    """What one channel of the first map says about `label`; empty where there is nothing to say."""
+    if attribution.target[0] < 0:
+        return ""
+    if attribution.empty[0, channel]:
+        return f"nothing in this channel speaks for {label}"
+    share = float(attribution.share[0, channel])
+    if len(attribution.channel_names) == 1 or not np.isfinite(share):
+        return ""
+    if share < 0:
+        return f"speaks against {label} on the whole"
+    return f"{_percent(min(share, 1.0))} of the evidence"
+
+
+def contour_words(attribution: Attribution, label: str) -> str:
+    """What the contours of the first map mean, in about two lines."""
+    if attribution.target[0] < 0:
+        return ""
+    if attribution.empty[0].all():
+        return f"No contours: the picture itself does not speak for {label}; size and brightness decided."
+    return (
+        f"Contours: evidence for {label}, relative to each channel's peak. "
+        f"Detail finer than {attribution.resolution_nm:.2f} nm means nothing."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+# ---------------------------------------------------------------------- what it looks like
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """The library of a model, and how far apart its clusters usually lie.
+
+    Attributes
+    ----------
+    library
+        The library clusters.
+    usual
+        (m,) distance of each library cluster to its nearest fellow, ascending.
+    """
+
+    library: LibraryClusters
+    usual: Floats
+
+    def nearest(self, features: npt.NDArray[np.float32], n: int = 4) -> list[tuple[int, float]]:
+        """Rows of the library clusters nearest to a cluster of `features` (f,), nearest first, with their distances."""
+        rows, distance = self.library.nearest(features[None], n)
+        return [(int(row), float(far)) for row, far in zip(rows[0], distance[0], strict=True) if row >= 0]
+
+    def words(self, distance: float) -> str:
+        """How the distance to the nearest library cluster compares with those inside the library."""
+        if not len(self.usual):
+            return ""
+        if distance > self.usual[-1]:
+            return (
+                "Farther away than any library cluster is from its nearest fellow: the model has hardly seen its like."
+            )
+        beyond = np.searchsorted(self.usual, distance) / len(self.usual)
+        how = "Closer than usual" if beyond < _CLOSE else "Farther than usual" if beyond > _FAR else "As near as usual"
+        return f"{how}: library clusters lie {np.median(self.usual):.1f} from their nearest fellow."
+
+
+def alike_of(bundle: Bundle) -> Alike:
+    """What clusters can be compared with, for the model `bundle`.
+
+    Raises
+    ------
+    InputError
+        For a model that carries no library clusters.
+    """
+    from napari_atomicity.insight.library import library_of
+
+    library = library_of(bundle)
+    # the nearest of all is the cluster itself
+    _, distance = library.nearest(library.features, 2)
+    return Alike(library, np.sort(distance[:, 1]) if distance.shape[1] > 1 else np.empty(0))

@@ -1,0 +1,132 @@
+"""UMAP in a process of its own: it compiles for seconds and holds the interpreter, and the window must not notice.
+
+``python -m napari_atomicity.insight.fitting`` reads arrays (npz, no pickles) from its input and writes the places to
+its output. Nothing touches the disk, so there is nothing to clean up after one that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.progress import Progress, Steps
+
+#: neighbours that count as near, in the fit and in placing
+NEIGHBOURS: Final = 15
+_LEAST_CLUSTERS: Final = 8
+_POLL_S: Final = 0.1
+_MODULE: Final = "napari_atomicity.insight.fitting"
+
+
+def fitted_steps(points: npt.NDArray[np.float64], seed: int = 0) -> Steps[npt.NDArray[np.float64]]:
+    """UMAP (m, 2) of `points` (m, f), euclidean; the same seed gives the same map on the same machine.
+
+    Closing the generator kills the process.
+
+    Raises
+    ------
+    InputError
+        Where umap-learn is missing or does not run here, or there are too few points for a map.
+    """
+    if find_spec("umap") is None:
+        raise InputError(
+            "The map of this model is not made yet, and umap-learn, which makes it, is missing; "
+            'install it: python -m pip install "napari-atomicity[map]".'
+        )
+    if len(points) < _LEAST_CLUSTERS:
+        raise InputError(f"The model carries {len(points)} library clusters, too few for a map; train it again.")
+    sent = io.BytesIO()
+    np.savez(sent, points=points, seed=np.int64(seed))
+    out = yield from _communicated_steps(sent.getvalue())
+    try:
+        with np.load(io.BytesIO(out), allow_pickle=False) as received:
+            xy = np.asarray(received["xy"], dtype=np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError("UMAP gave no map; install umap-learn again and try once more.") from error
+    return xy
+
+
+def _communicated_steps(sent: bytes) -> Steps[bytes]:
+    """Run the process to its end; kill it where this is closed before."""
+    no_console = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open one
+    command, pipe = [_python(), "-P", "-m", _MODULE], subprocess.PIPE
+    try:
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, creationflags=no_console)
+    except OSError as error:
+        raise InputError(f"Python could not be started to make the map ({error.strerror or error}).") from error
+    # pipes hold less than what is sent through them, so each has a thread of its own
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(_send, process.stdin, sent)]
+        jobs += [pool.submit(_receive, stream) for stream in (process.stdout, process.stderr)]
+        try:
+            while not all(job.done() for job in jobs):
+                yield Progress(0, 0, "Making the map of the library (once, half a minute)")
+                wait(jobs, _POLL_S)
+        finally:
+            if not all(job.done() for job in jobs):
+                process.kill()
+            process.wait()
+    _, out, said = (job.result() for job in jobs)
+    if process.returncode:
+        last = said.decode(errors="replace").strip().splitlines()[-1:]
+        raise InputError(f"UMAP does not run here ({''.join(last) or process.returncode}); install umap-learn again.")
+    return out
+
+
+def _send(stream: IO[bytes] | None, content: bytes) -> bytes:
+    assert stream is not None
+    with contextlib.suppress(OSError), stream:  # whatever ended it early is told by its exit code
+        stream.write(content)
+    return b""
+
+
+def _receive(stream: IO[bytes] | None) -> bytes:
+    assert stream is not None
+    with stream:
+        return stream.read()
+
+
+def _python() -> str:
+    """The interpreter of this environment; napari may have been started through a program of its own."""
+    here = Path(sys.executable or "python")
+    if here.stem.lower().startswith("python") and here.stem.lower() != "pythonw":
+        return str(here)
+    # pythonw has no output to read from
+    names = ("python.exe", "Scripts/python.exe") if os.name == "nt" else ("bin/python3", "bin/python")
+    beside = [here.with_name("python.exe")] if here.stem.lower() == "pythonw" else []
+    for path in [*beside, *(Path(sys.prefix) / name for name in names)]:
+        if path.is_file():
+            return str(path)
+    return str(here)
+
+
+def main() -> None:
+    """The other side: arrays in, places out."""
+    # what libraries print must not come between the bytes
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as received:
+        points, seed = received["points"].astype(np.float32), int(received["seed"])
+    from umap import UMAP
+
+    near = min(NEIGHBOURS, len(points) - 1)
+    fitter = UMAP(n_neighbors=near, min_dist=0.5, n_epochs=1000, random_state=seed, n_jobs=1)
+    out = io.BytesIO()
+    np.savez(out, xy=np.asarray(fitter.fit_transform(points), dtype=np.float64))
+    with answer:
+        answer.write(out.getvalue())
+
+
+if __name__ == "__main__":
+    main()

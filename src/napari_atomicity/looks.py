@@ -1,0 +1,83 @@
+"""How clusters look, in the window and in every picture alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.palette import OTHER_COLOUR, size_colours
+
+#: clusters that carry no label yet
+UNLABELLED: Final = "#f4f4f4"
+#: width of a ring as a part of its outer diameter
+RING: Final = 0.1
+_UNMEASURED_NM: Final = 1.2
+
+
+def rgb(colour: str) -> tuple[float, float, float]:
+    """``#rrggbb`` as three numbers from 0 to 1."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue
+
+
+def ring_colours(table: ClusterTable, class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
+    """(n, 4) RGBA of the rings: hue says the label, opacity how sure the model is; a person's label is opaque."""
+    out = label_colours(table.final_labels, class_sizes)
+    if not len(table):
+        return out
+    chance = 1 / max(len(table.class_sizes), 2)
+    confidence = table.rows["confidence"].to_numpy(dtype=float)
+    opacity = 0.35 + 0.65 * np.clip((confidence - chance) / (1 - chance), 0, 1)
+    out[:, 3] = np.where(annotated(table) | ~np.isfinite(opacity), 1.0, opacity)
+    return out
+
+
+def label_colours(labels: Iterable[object], class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
+    """(n, 4) opaque RGBA of labels."""
+    by_size = {size: rgb(colour) for size, colour in size_colours(class_sizes).items()}
+    names = [str(label) for label in labels]
+    known = {label: (*_label_colour(label, by_size), 1.0) for label in set(names)}
+    found = [known[label] for label in names]
+    return np.array(found, dtype=np.float32).reshape(-1, 4)
+
+
+def annotated(table: ClusterTable) -> npt.NDArray[np.bool_]:
+    """(n,) clusters that carry a person's label."""
+    return np.asarray(table.rows["annotation"] != "", dtype=bool)
+
+
+def symbols(table: ClusterTable) -> npt.NDArray[np.str_]:
+    """(n,) ``disc``; ``square`` where a person labelled, ``diamond`` where that label is not the model's."""
+    label = table.rows["label"]
+    against = annotated(table) & np.asarray((label != "") & (table.rows["annotation"] != label))
+    return np.select([against, annotated(table)], ["diamond", "square"], "disc")
+
+
+def faces(ring: npt.NDArray[np.float32], symbol: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
+    """(n, 4) RGBA inside the rings: empty for a model's label, tinted for a person's, more so against the model."""
+    face = ring.copy()
+    face[:, 3] = np.select([symbol == "diamond", symbol == "square"], [0.35, 0.2], 0.0)
+    return face
+
+
+def ring_widths(table: ClusterTable) -> npt.NDArray[np.float64]:
+    """(n,) width of the rings as a part of their outer diameter: thin where a cluster is not counted."""
+    return np.where((table.rows["flag"] == "ok").to_numpy(), RING, RING / 2)
+
+
+def ring_diameters_nm(table: ClusterTable) -> npt.NDArray[np.float64]:
+    """(n,) outer diameter of the rings: the cluster's own diameter stays visible inside."""
+    inner = table.rows["diameter_nm"].to_numpy(dtype=float)
+    return np.where(np.isfinite(inner), inner, _UNMEASURED_NM) / (1 - 2 * RING) * 1.1
+
+
+def _label_colour(label: str, by_size: dict[int, tuple[float, float, float]]) -> tuple[float, float, float]:
+    # of whatever element: the size alone decides
+    atoms = re.search(r"[0-9]+$", label)
+    known = by_size.get(int(atoms[0])) if atoms else None
+    return known or rgb(OTHER_COLOUR if label else UNLABELLED)

@@ -1,0 +1,283 @@
+"""Class ratios as a result: corrected shares with intervals, against what was deposited and beside simple methods."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.files import existing_file
+from napari_atomicity.pipeline.settings import read_deposited
+from napari_atomicity.progress import Steps
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Card
+    from napari_atomicity.counting.corrected import Seen, Shares
+    from napari_atomicity.counting.expected import Agreement
+    from napari_atomicity.pipeline.counting import Classified
+
+#: headings under which a table of deposits may hold sizes and amounts
+_SIZE_WORDS: Final = ("size", "sizes", "atoms", "n_atoms", "n", "label", "class", "cluster")
+_AMOUNT_WORDS: Final = ("amount", "share", "fraction", "ratio", "counts", "intensity", "area", "percent", "%")
+
+
+@dataclass(frozen=True, eq=False)
+class Ratios:
+    """Shares of the classes of one sample, among the clusters that are one of the classes.
+
+    Attributes
+    ----------
+    table
+        One row a class: label, count (clusters of that label), counted (their share), share, low, high (corrected,
+        with the 95 % interval), expected (nan where nothing is expected), diameter and intensity (shares by these
+        alone; nan where they say nothing).
+    images
+        Names.
+    found, analysed, other
+        Clusters found, counted, and counted ones that are none of the classes.
+    rejected
+        How many are not counted, by reason.
+    by_hand
+        How many of the counted ones carry a person's label.
+    agreement
+        With what is expected; None where nothing is.
+    remarks
+        Sentences that a person must read.
+    """
+
+    table: pd.DataFrame
+    images: tuple[str, ...]
+    found: int
+    analysed: int
+    other: int
+    rejected: Mapping[str, int]
+    by_hand: int
+    agreement: Agreement | None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """How many were analysed, and why the others were not."""
+        left_out = ", ".join(f"{n} {reason}" for reason, n in self.rejected.items())
+        said = f"{self.analysed} of {self.found} clusters analysed"
+        said += f", {self.by_hand} of them labelled by hand" if self.by_hand else ""
+        said += f"; left out: {left_out}" if left_out else ""
+        none = f" {self.other} of the analysed are none of these sizes ({OTHER})." if self.other else ""
+        return f"{said}.{none}"
+
+    @property
+    def verdict(self) -> str:
+        """R² and agreement in words; empty where nothing is expected."""
+        if self.agreement is None:
+            return ""
+        r2 = self.agreement.r2
+        said = f"R² = {r2:.3f}. " if np.isfinite(r2) else "R² is not defined where all expected shares are alike. "
+        return f"{said}{self.agreement.sentence}"
+
+
+def seen(table: ClusterTable, card: Card, classified: Classified | None) -> Seen:
+    """A table as it is now with what its labels rest on."""
+    from napari_atomicity.counting.corrected import Seen
+
+    if classified is None or classified.evidence.card.class_sizes != card.class_sizes:
+        return Seen(table, card)
+    return Seen(table, card, classified.evidence, classified.table.ids, classified.calibrations)
+
+
+def ratios_steps(
+    images: Mapping[str, Seen] | Sequence[tuple[str, Seen]],
+    expected: Mapping[int, float] | None = None,
+    checked: bool = False,
+    seed: int = 0,
+) -> Steps[Ratios]:
+    """The class ratios of all `images` together.
+
+    Parameters
+    ----------
+    images
+        Name and what was counted, an image an entry.
+    expected
+        Amount of each deposited size (atoms), in any unit; see `read_expected`.
+    checked
+        The labels given by hand are of clusters drawn at random, and correct the others.
+
+    Raises
+    ------
+    InputError
+        Where nothing is counted, the models do not go together, or the expected sizes are none of their classes.
+    """
+    from napari_atomicity.counting.corrected import corrected_steps
+    from napari_atomicity.counting.expected import compare, expected_shares
+
+    lot = list(images.items()) if isinstance(images, Mapping) else list(images)
+    if not lot:
+        raise InputError("There is no counted image yet; count the atoms first (step 3).")
+    parts = [each for _, each in lot]
+    card = parts[0].card
+    wanted = expected_shares(expected, card) if expected else None
+    shares = yield from corrected_steps(parts, checked, seed)
+    return Ratios(
+        table=_table(parts, shares, wanted),
+        images=tuple(name for name, _ in lot),
+        agreement=None if wanted is None else compare(shares, wanted),
+        remarks=_remarks(parts, shares),
+        **_numbers(parts),
+    )
+
+
+def _table(parts: Sequence[Seen], shares: Shares, wanted: Mapping[str, float] | None) -> pd.DataFrame:
+    from napari_atomicity.counting.diameter_only import classify_by_diameter
+    from napari_atomicity.counting.expected import classify_by_intensity, plain_shares
+    from napari_atomicity.counting.ratios import counted
+
+    labels = [label for label in shares.labels if label != OTHER]
+    best, low, high = shares.interval(among=labels)
+    rows = [(part, counted(part.table)) for part in parts]
+    final = [part.table.final_labels[chosen] for part, chosen in rows]
+    by_diameter = [classify_by_diameter(_diameters(part.table), part.card)[chosen] for part, chosen in rows]
+    by_intensity = [classify_by_intensity(part.table, part.card, part.calibrations)[chosen] for part, chosen in rows]
+    joined = np.concatenate(final)
+    return pd.DataFrame(
+        {
+            "label": labels,
+            "count": [int((joined == label).sum()) for label in labels],
+            "counted": plain_shares(final, labels),
+            "share": best,
+            "low": low,
+            "high": high,
+            "expected": [np.nan if wanted is None else wanted.get(label, 0.0) for label in labels],
+            "diameter": plain_shares(by_diameter, labels),
+            "intensity": plain_shares(by_intensity, labels),
+        }
+    )
+
+
+def _diameters(table: ClusterTable) -> Any:
+    return table.rows["diameter_nm"].to_numpy(dtype=float)
+
+
+def _numbers(parts: Sequence[Seen]) -> dict[str, Any]:
+    from napari_atomicity.counting.ratios import counted, rejected
+
+    chosen = [counted(part.table) for part in parts]
+    return {
+        "found": sum(len(part.table) for part in parts),
+        "analysed": sum(int(one.sum()) for one in chosen),
+        "other": sum(int((p.table.final_labels[one] == OTHER).sum()) for p, one in zip(parts, chosen, strict=True)),
+        "rejected": dict(sum((Counter(rejected(part.table)) for part in parts), Counter())),
+        "by_hand": sum(
+            int((p.table.rows["annotation"].to_numpy()[one] != "").sum()) for p, one in zip(parts, chosen, strict=True)
+        ),
+    }
+
+
+def _remarks(parts: Sequence[Seen], shares: Shares) -> tuple[str, ...]:
+    said = []
+    if any(fit.ambiguous for part in parts for fit in part.calibrations.values()):
+        said.append("An image cannot decide between two solutions; the intervals cover both (see step 3).")
+    if shares.spread > 1.5:
+        said.append("The images differ by more than chance; the intervals are widened accordingly.")
+    return tuple(said)
+
+
+# ---------------------------------------------------------------------- what is expected
+
+
+def read_expected(text: str) -> dict[int, float]:
+    """Amount of each size (atoms) from what a person types: ``19:0.7, 55:0.3``; sizes alone are taken as equal shares.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    if not text.strip():
+        return {}
+    sizes, amounts = read_deposited(text)
+    if len(set(sizes)) < len(sizes):
+        raise InputError("An expected size is named twice; name each once, for example 19:0.7, 55:0.3.")
+    return dict(zip(sizes, amounts or [1.0] * len(sizes), strict=True))
+
+
+def expected_text(expected: Mapping[int, float]) -> str:
+    """The shares as a person would type them, in all 1."""
+    total = sum(expected.values()) or 1.0
+    return ", ".join(f"{size}:{amount / total:.4g}" for size, amount in sorted(expected.items()))
+
+
+def load_expected(path: str | Path) -> dict[int, float]:
+    """Amount of each size (atoms) from a CSV of what was deposited, as a mass spectrometer or a person writes it.
+
+    Parameters
+    ----------
+    path
+        CSV with a column of sizes (headed size, atoms, label, ...; ``19`` or ``Pt19``) and one of amounts (amount,
+        share, fraction, counts, ...), or just these two columns; separated by comma, semicolon or tab.
+
+    Raises
+    ------
+    InputError
+        Where it is no such table, naming the row.
+    """
+    path = existing_file(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path.name} is not a text file; save the deposits as CSV with sizes and amounts.") from error
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        raise InputError(f"{path.name} is empty; it needs a column of sizes and one of amounts.")
+    mark = next((m for m in ("\t", ";") if m in lines[0]), ",")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+    at, amount = _columns(rows[0], path.name)
+    headed = _size(rows[0][at]) is None
+    found: dict[int, float] = {}
+    for number, row in enumerate(rows[headed:], start=1 + headed):
+        size = _size(row[at]) if at < len(row) else None
+        value = _amount(row[amount]) if amount < len(row) else None
+        if size is None or value is None:
+            raise InputError(
+                f"{path.name}, row {number}: {mark.join(row)!r} is not a size and an amount, such as Pt19{mark}0.7."
+            )
+        if size in found:
+            raise InputError(f"{path.name}, row {number}: the size {size} is there twice; keep one row for each size.")
+        found[size] = value
+    if not found or sum(found.values()) <= 0:
+        raise InputError(f"{path.name} holds no amount above zero; it needs a column of sizes and one of amounts.")
+    return found
+
+
+def _columns(head: Sequence[str], name: str) -> tuple[int, int]:
+    """Places of sizes and amounts."""
+    words = [re.sub(r"[^a-z_%]", "", cell.lower().split("(")[0]) for cell in head]
+    sizes = [i for i, word in enumerate(words) if word in _SIZE_WORDS]
+    amounts = [i for i, word in enumerate(words) if word in _AMOUNT_WORDS]
+    if sizes and amounts:
+        return sizes[0], amounts[0]
+    if len(head) == 2:
+        return 0, 1
+    raise InputError(
+        f"{name} has the columns {', '.join(head)}; name the one of sizes 'size' and the one of amounts 'amount'."
+    )
+
+
+def _size(cell: str) -> int | None:
+    found = re.fullmatch(r"[A-Za-z]{0,2}\s*([0-9]+)", cell)
+    return int(found[1]) if found else None
+
+
+def _amount(cell: str) -> float | None:
+    try:
+        value = float(cell.rstrip("% ").replace(",", "."))
+    except ValueError:
+        return None
+    return value if np.isfinite(value) and value >= 0 else None

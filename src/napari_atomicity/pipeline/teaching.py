@@ -1,0 +1,54 @@
+"""What a person labelled, as a training set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.errors import InputError
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline.counting import patches_steps
+from napari_atomicity.progress import Steps
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Card
+    from napari_atomicity.counting.calibrate import Calibration
+
+
+def training_set_steps(
+    micrograph: Micrograph,
+    table: ClusterTable,
+    folder: Path,
+    card: Card | None = None,
+    calibrations: Mapping[int, Calibration] | None = None,
+) -> Steps[Path]:
+    """Cut out the clusters that a person labelled and save them with their labels; see `training.annotated`.
+
+    Parameters
+    ----------
+    folder
+        New folder to write.
+    card
+        Of the model that predicted; None where none did.
+    calibrations
+        Of the frames.
+    """
+    from napari_atomicity.report import describe_image
+    from napari_atomicity.training.annotated import AnnotatedSet, save_set
+
+    chosen = (table.rows["annotation"] != "").to_numpy()
+    if not chosen.any():
+        raise InputError("No cluster carries a label of yours yet; label some before you save a training set.")
+    part = replace(table, rows=table.rows[chosen].reset_index(drop=True))
+    patches = yield from patches_steps(micrograph, part)
+    facts = {
+        "element": card.element if card is not None else "Pt",
+        "pixel_size_nm": micrograph.calibrated_pixel_size_nm,
+        "image": describe_image(micrograph),
+        "model": None if card is None else {"name": card.name, "version": card.version, "sha256": card.sha256},
+    }
+    scales = {frame: fit.scale for frame, fit in (calibrations or {}).items()}
+    return save_set(AnnotatedSet.of(part, patches, scales, facts), folder)

@@ -1,0 +1,202 @@
+"""Clusters that a person labelled, as a training set: patches, labels and where they came from, without pickles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity import __version__
+from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, Patches
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.atomic import write_atomically, write_text
+from napari_atomicity.training.library import LABORATORY, Library
+
+FORMAT: Final = 1
+CARD: Final = "training-set.json"
+ARRAYS: Final = "clusters.safetensors"
+_KIND: Final = "napari-atomicity training set"
+_NAMES: Final = ("raw", "noise", "log_integral", "diameter_nm", "y_px", "x_px", "id", "frame", "n_atoms", "log_scale")
+_README: Final = f"""# Clusters labelled by a person
+
+Made by napari-atomicity. Take it up again with `napari-atomicity train` (key `laboratory.folder`: this folder, or one
+that holds several of them), or read it with `napari_atomicity.training.annotated.load_set`.
+
+`{CARD}`: the labels as given, which image they are of (file and SHA-256), its pixel size, who predicted what, versions.
+`{ARRAYS}` (safetensors), one row a cluster:
+
+| array | meaning |
+|---|---|
+| raw | (n, {PATCH_PX}, {PATCH_PX}) patch of {NM_PER_PX} nm a pixel: background off, divided by the integral, 1/nm² |
+| noise | standard deviation of the background, in units of raw |
+| log_integral | natural logarithm of the integral in counts·nm² |
+| diameter_nm | diameter at half maximum |
+| y_px, x_px, frame, id | where it lies in the image, and its id in the table |
+| n_atoms | atoms of the label; 0 for `{OTHER}` |
+| log_scale | natural logarithm of counts·nm² per atom in its frame; nan where not calibrated |
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedSet:
+    """Labelled clusters of one image; the arrays go row by row with `labels`.
+
+    Attributes
+    ----------
+    labels
+        As the person gave them.
+    arrays
+        See the README that is written with a set.
+    facts
+        Where they came from: element, pixel_size_nm, image, model, created, versions.
+    """
+
+    labels: tuple[str, ...]
+    arrays: Mapping[str, npt.NDArray[Any]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def of(
+        cls, table: ClusterTable, patches: Patches, scales: Mapping[int, float], facts: Mapping[str, Any]
+    ) -> AnnotatedSet:
+        """The clusters of `table`, which all carry a label, with their `patches`, row by row.
+
+        Parameters
+        ----------
+        scales
+            Counts·nm² per atom of the frames that are calibrated.
+        """
+        good, rows = np.flatnonzero(patches.valid), table.rows
+        scale = np.array([scales.get(int(frame), np.nan) for frame in rows["frame"]], dtype=float)
+        labels = [str(label) for label in rows["annotation"]]
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "raw": patches.raw.astype(np.float16),
+            "noise": patches.noise,
+            "log_integral": patches.log_integral,
+            **{name: rows[name].to_numpy() for name in ("diameter_nm", "y_px", "x_px", "id", "frame")},
+            "n_atoms": np.array([_atoms(label) for label in labels], dtype=np.int64),
+            "log_scale": np.log(scale),
+        }
+        kept = {name: np.ascontiguousarray(values[good]) for name, values in arrays.items()}
+        predicted = [str(rows["label"].iloc[i]) for i in good]
+        made = {
+            "predicted": predicted,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "version": __version__,
+        }
+        return cls(tuple(labels[i] for i in good), kept, {**facts, **made})
+
+    def library(self, frame: int) -> Library:
+        """The rows as the trainer takes them; their frames are numbered from `frame`."""
+        a, n = self.arrays, len(self)
+        log_n = np.log(np.maximum(a["n_atoms"], 1))
+        scale = np.array(a["log_scale"], dtype=float)
+        for index in np.unique(a["frame"]):
+            mine = (a["frame"] == index) & (a["n_atoms"] > 0)
+            if mine.any():
+                usual = float(np.median((a["log_integral"] - log_n)[mine]))
+                here = a["frame"] == index
+                scale[here] = np.where(np.isfinite(scale[here]), scale[here], usual)
+        return Library(
+            raw=a["raw"],
+            noise=a["noise"],
+            log_integral=a["log_integral"],
+            diameter_nm=a["diameter_nm"],
+            flag=np.full(n, "ok", dtype="U10"),
+            n_atoms=a["n_atoms"],
+            whole=a["n_atoms"] > 0,
+            log_scale=scale,
+            frame=frame + a["frame"],
+            condition=np.full(n, LABORATORY, dtype="U16"),
+        )
+
+
+def save_set(made: AnnotatedSet, folder: Path) -> Path:
+    """Write the set as a new folder: whole or not at all; gives the folder.
+
+    Raises
+    ------
+    InputError
+        For an empty set, a folder that is there already, or a place that cannot be written to.
+    """
+    from safetensors.numpy import save
+
+    if not len(made):
+        raise InputError("No cluster carries a label of yours yet; label some before you save a training set.")
+    if folder.exists():
+        raise InputError(f"{folder.name} is there already; choose another name for the training set.")
+    content: bytes = save(dict(made.arrays))
+    card = {
+        "kind": _KIND, "format": FORMAT, **made.facts, "patch_px": PATCH_PX, "nm_per_px": NM_PER_PX,
+        "labels": list(made.labels), "arrays": ARRAYS, "arrays_sha256": hashlib.sha256(content).hexdigest(),
+    }  # fmt: skip
+    beside = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        write_atomically(beside / ARRAYS, lambda part: _discard(part.write_bytes(content)))
+        write_text(beside / "README.md", _README)
+        write_text(beside / CARD, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        beside.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder} could not be written ({error.strerror}); choose another folder.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def load_set(folder: Path) -> AnnotatedSet:
+    """The set in that folder, as it was saved.
+
+    Raises
+    ------
+    InputError
+        Where it is none, is damaged, or was made by a newer version.
+    """
+    from safetensors.numpy import load
+
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        content = (folder / ARRAYS).read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder.name} is no training set: {CARD} or {ARRAYS} is missing or damaged.") from error
+    if not isinstance(card, dict) or card.get("kind") != _KIND:
+        raise InputError(f"{folder.name} is no training set of napari-atomicity.")
+    if card.get("format") != FORMAT or (card.get("patch_px"), card.get("nm_per_px")) != (PATCH_PX, NM_PER_PX):
+        raise InputError(f"{folder.name} was made by another version of napari-atomicity; save the training set again.")
+    if card.get("arrays_sha256") != hashlib.sha256(content).hexdigest():
+        raise InputError(f"{folder.name} is damaged: {ARRAYS} is not the file that {CARD} describes.")
+    arrays, labels = load(content), tuple(map(str, card["labels"]))
+    if set(arrays) != set(_NAMES) or any(len(values) != len(labels) for values in arrays.values()):
+        raise InputError(f"{folder.name} is damaged: {CARD} and {ARRAYS} do not go together.")
+    ours = ("kind", "format", "patch_px", "nm_per_px", "labels", "arrays", "arrays_sha256")
+    return AnnotatedSet(labels, arrays, {name: value for name, value in card.items() if name not in ours})
+
+
+def sets_in(folder: Path) -> list[Path]:
+    """The training sets that `folder` is or holds."""
+    if (folder / CARD).is_file():
+        return [folder]
+    return sorted(path.parent for path in folder.glob(f"*/{CARD}")) if folder.is_dir() else []
+
+
+def _atoms(label: str) -> int:
+    found = re.search(r"[0-9]+$", label)
+    return int(found[0]) if found else 0
+
+
+def _discard(_: object) -> None:
+    """The result of a write."""

@@ -1,0 +1,63 @@
+"""The library clusters that a model carries along for comparison, and their map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.counting.bundle import Bundle, weights_sha256
+from napari_atomicity.counting.library_patches import library_patches, packed
+from napari_atomicity.errors import InputError
+from napari_atomicity.insight.feature_map import fitted_map_steps
+from napari_atomicity.progress import Steps
+from napari_atomicity.training.library import LABORATORY, Library
+
+#: the first simulated frames: four of each kind of condition, and a model that is done already can be given the same
+FRAMES: Final = 48
+#: clusters besides those that are rehearsed: what keeps the file of a model of two channels under 1.5 MB
+_CLUSTERS: Final = 70
+
+
+def with_library_steps(bundle: Bundle, training: Library, seed: int, say: Callable[[str], None]) -> Steps[Bundle]:
+    """The bundle with library clusters from `training`, evenly over classes and conditions, and with their map.
+
+    Its network stays as it is. Without umap-learn the map is left to be made when it is first wanted.
+    """
+    plain = replace(bundle, library={})
+    rows = _chosen(plain, training, seed)
+    library = packed(training.raw[rows], training.noise[rows], training.class_index(bundle.card.class_sizes)[rows])
+    with_clusters = replace(plain, library=library)
+    try:
+        xy = yield from fitted_map_steps(with_clusters, seed)
+    except InputError as error:
+        say(f"The model carries no feature map yet. {error}")
+        return with_clusters
+    done = replace(with_clusters, library=library | {"map": xy})
+    assert weights_sha256(done) == weights_sha256(bundle)
+    return done
+
+
+def _chosen(bundle: Bundle, training: Library, seed: int) -> npt.NDArray[np.int64]:
+    """Rows of `training`, class by class: the conditions take turns; none that is rehearsed already."""
+    rng = np.random.default_rng([seed, 7])
+    sizes = bundle.card.class_sizes
+    index = training.class_index(sizes)
+    known = {patch.tobytes() for patch in library_patches(bundle)[0].raw.astype(np.float16)}
+    usable = (index >= 0) & (training.flag == "ok") & ((training.frame < FRAMES) | (training.condition == LABORATORY))
+    rows: list[int] = []
+    for i in range(len(sizes)):
+        lots = [
+            list(rng.permutation(np.flatnonzero(usable & (index == i) & (training.condition == condition))))
+            for condition in np.unique(training.condition[usable])
+        ]
+        wanted = _CLUSTERS // len(sizes)
+        while wanted and any(lots):
+            for lot in lots:
+                if lot and wanted and training.raw[row := lot.pop()].tobytes() not in known:
+                    rows.append(int(row))
+                    wanted -= 1
+    return np.array(rows, dtype=np.int64)

@@ -1,0 +1,289 @@
+"""The map of features in a real window: selection both ways, what is computed again, and what is said instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import adapt_always
+
+
+@pytest.fixture
+def mapped_model(model_path: Path, tmp_path: Path) -> Path:
+    """The untrained model with a library of noise and a map."""
+    from dataclasses import replace
+
+    from napari_atomicity.counting.bundle import load_bundle, save_bundle
+    from napari_atomicity.counting.library_patches import packed
+
+    rng = np.random.default_rng(0)
+    index = np.arange(40) % 5
+    raw = rng.normal(0, 0.02, (40, 64, 64)) + 0.3 * (index[:, None, None] + 1)
+    kept = packed(raw, np.full(40, 0.02), index) | {"map": rng.normal(0, 3, (40, 2)).astype(np.float32)}
+    return save_bundle(replace(load_bundle(model_path), library=kept), tmp_path / "mapped.safetensors")
+
+
+@pytest.fixture
+def counted(desk: Any, micrograph: Any, mapped_model: Path) -> Any:
+    """The desk with a counted frame and the map open: `counted.map`, `counted.wait()`."""
+    from napari_atomicity.ui.feature_map_looks import looks_of
+
+    desk.show(micrograph)
+    desk.document.choose(model=str(mapped_model))
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    desk.map = desk.panel("Feature map")
+    desk.map.parentWidget().setFloating(True)
+    desk.map.parentWidget().resize(700, 500)
+    looks = looks_of(desk.bench)
+
+    def wait() -> None:
+        desk.idle()
+        desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=60_000)
+        desk.qtbot.wait(60)
+
+    desk.wait = wait
+    wait()
+    yield desk
+    looks.stop()
+    wait()
+
+
+def mouse(desk: Any, canvas: Any, path: Any, shift: bool = False) -> None:
+    """Press, move along `path` (pixels) and release, as a person draws."""
+    from qtpy.QtCore import QEvent, QPointF, Qt
+    from qtpy.QtGui import QMouseEvent
+    from qtpy.QtWidgets import QApplication
+
+    keys = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    points = [QPointF(float(x), float(y)) for x, y in path]
+    kinds = [(QEvent.Type.MouseButtonPress, points[0], left)]
+    kinds += [(QEvent.Type.MouseMove, point, none) for point in points]
+    kinds.append((QEvent.Type.MouseButtonRelease, points[-1], left))
+    for kind, point, button in kinds:
+        QApplication.sendEvent(canvas, QMouseEvent(kind, point, canvas.mapToGlobal(point), button, left, keys))
+    desk.qtbot.wait(60)
+
+
+def around(places: Any, rows: Any, margin: float = 6) -> Any:
+    """A rectangle around some places, as a lasso."""
+    (x0, y0), (x1, y1) = places[rows].min(axis=0) - margin, places[rows].max(axis=0) + margin
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+
+
+def test_every_counted_cluster_is_on_the_map(counted: Any) -> None:
+    panel = counted.map
+    assert panel.clusters.rows["id"].tolist() == counted.document.table.ids.tolist()
+    assert panel.after.canvas.isVisible() and not panel.before.isVisible()
+    assert "silhouette" in panel.after.figures.text() and "library" in panel.after.figures.text()
+    assert "means nothing" in panel.note.text()
+
+
+def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
+    panel, canvas = counted.map, counted.map.after.canvas
+    panel.view.zoom = 3.0
+    places, told = canvas._places, []
+    counted.document.selection_changed.connect(told.append)
+    path = around(places, np.arange(5))
+    mouse(counted, canvas, path)
+    from napari_atomicity.ui.feature_map_view import inside
+
+    within = inside(places, np.array(path))
+    assert within[:5].all()
+    ids = set(panel.clusters.rows["id"][within])
+    assert counted.document.selection == ids and told == [frozenset(ids)]
+    chosen = {int(counted.document.table.ids[i]) for i in counted.points.selected_data}
+    assert chosen == ids
+    counted.points.selected_data = {1}
+    counted.qtbot.wait(80)
+    assert np.flatnonzero(canvas._selected).tolist() == [1] and len(told) == 2
+
+
+def test_a_click_selects_one_shift_adds_and_beside_clears(counted: Any) -> None:
+    panel, canvas = counted.map, counted.map.after.canvas
+    from napari_atomicity.ui.feature_map_view import nearest
+
+    places = canvas._places
+    alone = [i for i in range(len(places)) if nearest(places, places[i], 9) == i]
+    ids = panel.clusters.rows["id"].tolist()
+    mouse(counted, canvas, [places[alone[0]]])
+    assert counted.document.selection == {ids[alone[0]]}
+    mouse(counted, canvas, [places[alone[-1]]], shift=True)
+    assert counted.document.selection == {ids[alone[0]], ids[alone[-1]]}
+    mouse(counted, canvas, [(1, 1)], shift=True)
+    assert len(counted.document.selection) == 2
+    mouse(counted, canvas, [(1, 1)])
+    assert not counted.document.selection
+
+
+def test_only_what_changed_is_computed_again(counted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_atomicity.insight.feature_map import FeatureMap
+    from napari_atomicity.ui import feature_map
+
+    placed, gathered = [], []
+    place, gather = FeatureMap.place, feature_map.gather
+    monkeypatch.setattr(FeatureMap, "place", lambda self, one: placed.append(len(one)) or place(self, one))
+    monkeypatch.setattr(feature_map, "gather", lambda *one: gathered.append(1) or gather(*one))
+    panel, document = counted.map, counted.document
+    document.select(document.table.ids[:3])
+    counted.wait()
+    assert not placed and not gathered
+    before = panel.after.figures.text()
+    document.annotate(document.table.ids[:9], "Pt70")
+    counted.wait()
+    assert not placed and gathered and panel.clusters.annotated.sum() == 9
+    assert panel.after.figures.text() != before
+    counted.click(counted.panel("Count atoms").run)
+    counted.wait()
+    assert placed == [len(document.table)]
+
+
+def test_edits_and_undo_are_followed(counted: Any) -> None:
+    from napari_atomicity.ui import actions
+
+    panel, document = counted.map, counted.document
+    n = len(panel.clusters)
+    document.commit("Delete", document.table.drop(document.table.ids[:2]))
+    counted.wait()
+    assert len(panel.clusters) == n - 2
+    actions.undo(counted.bench)
+    counted.wait()
+    assert len(panel.clusters) == n
+    document.undo()  # the count
+    counted.wait()
+    assert panel.clusters is None and "step 3" in panel.after.canvas.message
+
+
+def test_before_and_after_stand_side_by_side_and_move(counted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapt_always(monkeypatch)
+    panel = counted.map
+    counted.click(counted.panel("Adapt to the image").run)
+    counted.wait()
+    assert panel.before.isVisible() and panel.move_row.isVisible()
+    before, after = panel.before.canvas.xy, panel.after.canvas.xy.copy()
+    assert not np.allclose(before, after)
+    panel.move_row.slider.setValue(0)
+    np.testing.assert_allclose(panel.after.canvas.xy, before)
+    panel.move_row.play.click()
+    counted.qtbot.waitUntil(lambda: panel.move_row.slider.value() == panel.move_row.slider.maximum(), timeout=20_000)
+    np.testing.assert_allclose(panel.after.canvas.xy, after)
+    # the islands stay where they are
+    looks = [pane.canvas._look.feature_map.xy for pane in (panel.before, panel.after)]
+    np.testing.assert_array_equal(*looks)
+    counted.document.undo_adaptation()
+    counted.wait()
+    assert not panel.before.isVisible()
+
+
+def test_colours_by_label_and_by_number(counted: Any) -> None:
+    panel, document = counted.map, counted.document
+    assert any(label in panel.key.words for label in document.table.rows["label"])
+    for name in [panel.colour.itemData(i) for i in range(panel.colour.count())]:
+        panel.colour.setCurrentIndex(panel.colour.findData(name))
+        panel.show_now()
+        assert panel.after.canvas._rgba.shape == (len(panel.clusters), 4)
+    panel.colour.setCurrentIndex(panel.colour.findData("diameter_nm"))
+    panel.show_now()
+    rgba, diameter = panel.after.canvas._rgba, panel.clusters.rows["diameter_nm"]
+    assert "diameter (nm)" in panel.key.words
+    # viridis runs from dark blue to yellow
+    assert rgba[diameter.argmax(), 0] > 0.9 > rgba[diameter.argmin(), 0]
+
+
+def test_hovering_shows_patches(counted: Any) -> None:
+    panel, canvas = counted.map, counted.map.after.canvas
+    canvas.grab()
+    card = canvas._describe(3, False)
+    np.testing.assert_array_equal(card.patches[0][1], counted.document.state.classified.patches.raw[3])
+    assert "library: Pt" in card.patches[1][0] and str(panel.clusters.rows["id"][3]) in card.lines[0]
+    library = canvas._describe(7, True)
+    assert library.patches[0][0] == "Pt41" and "simulated" in library.lines[0]
+
+
+def test_before_anything_is_counted_one_sentence_stands_there(desk: Any, micrograph: Any, model_path: Path) -> None:
+    from napari_atomicity.ui.feature_map_looks import looks_of
+
+    panel = desk.panel("Feature map")
+    desk.qtbot.wait(60)
+    assert "Open a micrograph" in panel.after.canvas.message
+    desk.show(micrograph)
+    desk.qtbot.wait(60)
+    assert "step 3" in panel.after.canvas.message
+    desk.document.choose(model=str(model_path))
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    desk.qtbot.waitUntil(lambda: "no library clusters" in panel.after.canvas.message, timeout=20_000)
+    assert panel.after.canvas._look is None and panel.again.isVisible()
+    assert not looks_of(desk.bench).work.busy and not [note for note in desk.notes if "library" in note]
+    panel.grab()
+
+
+def test_stopping_the_fit_leaves_the_window_as_it_was(
+    desk: Any, micrograph: Any, mapped_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_atomicity.insight import feature_map
+    from napari_atomicity.progress import Progress
+    from napari_atomicity.ui.feature_map_looks import looks_of
+
+    closed = []
+
+    def endless(*_: Any) -> Any:
+        import time
+
+        try:
+            while True:
+                time.sleep(0.01)
+                yield Progress(0, 0, "Making the map")
+        finally:
+            closed.append(True)
+
+    monkeypatch.setattr(feature_map, "feature_map_steps", endless)
+    desk.show(micrograph)
+    desk.document.choose(model=str(mapped_model))
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    panel, looks = desk.panel("Feature map"), looks_of(desk.bench)
+    desk.qtbot.waitUntil(panel.waiting.isVisible, timeout=10_000)
+    desk.qtbot.waitUntil(lambda: panel.bar.format() == "Making the map", timeout=10_000)
+    assert not desk.bench.work.busy  # other work can go on
+    panel.halt.click()
+    desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=10_000)
+    desk.qtbot.wait(100)
+    assert closed and "Try again" in panel.after.canvas.message and not looks.work.busy
+    monkeypatch.undo()
+    panel.again.click()
+    desk.qtbot.waitUntil(lambda: panel.clusters is not None, timeout=20_000)
+
+
+def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any, micrograph: Any) -> None:
+    first, model = counted.document, counted.document.settings.model
+    counted.show(micrograph)
+    counted.document.choose(model=model)
+    counted.click(counted.panel("Find clusters").search)
+    counted.click(counted.panel("Count atoms").run)
+    panel, second = counted.map, counted.document
+    panel.scope.setCurrentIndex(panel.scope.findData("images"))
+    panel.show_now()
+    counted.wait()
+    assert len(panel.clusters) == len(first.table) + len(second.table)
+    panel._pick(np.array([0, len(first.table)]), False)
+    assert len(first.selection) == len(second.selection) == 1
+
+
+def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> None:
+    from napari_atomicity.ui.feature_map import open_feature_map
+
+    panel = counted.map
+    dark = panel.after.canvas._style.theme["background"]
+    counted.viewer.theme = "light"
+    panel.show_now()
+    assert panel.after.canvas._style.theme["background"] != dark
+    panel.parentWidget().close()
+    counted.qtbot.wait(60)
+    open_feature_map(counted.bench)
+    counted.qtbot.wait(60)
+    assert panel.isVisible()

@@ -1,0 +1,84 @@
+"""The history in the window: every change is a step, a click goes there, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from test_keys import counted, press
+
+from conftest import adapt_always
+
+
+def texts(panel: Any) -> list[str]:
+    return [panel.list.item(row).text().split("  ", 2)[2] for row in range(panel.list.count())]
+
+
+def marked(panel: Any) -> list[int]:
+    return [row for row in range(panel.list.count()) if panel.list.item(row).text().startswith("▶")]
+
+
+def test_every_change_is_a_step_and_a_click_goes_there(desk: Any, micrograph: Any) -> None:
+    document = counted(desk, micrograph)
+    panel = desk.panel("History")
+    document.select([2])
+    press(desk, "Q")
+    desk.points.add([100.0, 120.0])
+    desk.idle()
+    desk.points.selected_data = {0, 1}
+    desk.points.remove_selected()
+    places = desk.points.data.copy()
+    places[0] += 5
+    desk.points.data = places
+    desk.idle()
+    names = ["Open", "Count", "Label cluster 2 as Pt19", "Add 1 cluster", "Delete 2 clusters", "Move 1 cluster"]
+    assert texts(panel) == names and marked(panel) == [5]
+    states = [state for _, state in document._states]
+    for row in (2, 5, 1, 4):
+        panel.list.itemClicked.emit(panel.list.item(row))
+        desk.idle()
+        assert document.table is states[row].table and marked(panel) == [row] and texts(panel) == names
+        assert np.array_equal(desk.points.data, document.table.centres_px)
+        assert np.array_equal(desk.points.features["annotation"], document.table.rows["annotation"])
+        assert document.selection <= set(document.table.ids)
+    panel.list.itemClicked.emit(panel.list.item(2))
+    document.select([3])
+    press(desk, "D")
+    desk.idle()
+    assert texts(panel) == [*names[:3], "Label cluster 3 as other"], "something new ends what was undone"
+
+
+def test_search_count_and_adaptation_are_steps_with_undo(
+    desk: Any, micrograph: Any, model_path: Path, monkeypatch: Any
+) -> None:
+    adapt_always(monkeypatch)
+    desk.show(micrograph)
+    desk.document.choose(model=str(model_path))
+    panel = desk.panel("History")
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    desk.click(desk.panel("Adapt to the image").run)
+    assert texts(panel) == ["Open", "Find clusters", "Classify", "Adapt"]
+    adapted = desk.document.state.adapted
+    assert adapted is not None
+    desk.viewer.layers.selection.active = desk.bench.image
+    press(desk, "Ctrl+Z")
+    assert desk.document.state.adapted is None and desk.document.classified
+    press(desk, "Ctrl+Z")
+    assert not desk.document.classified and len(desk.document.table)
+    press(desk, "Ctrl+Z")
+    assert not len(desk.document.table)
+    panel.list.itemClicked.emit(panel.list.item(3))
+    desk.idle()
+    assert desk.document.state.adapted is adapted and marked(panel) == [3]
+
+
+def test_steps_share_what_did_not_change(desk: Any, micrograph: Any) -> None:
+    document = counted(desk, micrograph)
+    before = document.table.rows
+    document.annotate([0], "Pt55")
+    after = document.table.rows
+    for name in ("y_px", "intensity", "p_19"):
+        assert np.shares_memory(before[name].to_numpy(), after[name].to_numpy()), name
+    assert before["annotation"].iloc[0] == "" and after["annotation"].iloc[0] == "Pt55"

@@ -1,0 +1,154 @@
+"""Class ratios in the window: they follow every label, and are held against what was deposited."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
+    """A counted image, and the dock of ratios beside it."""
+    desk.show(micrograph)
+    desk.document.choose(model=str(model_path))
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    desk.dock = desk.panel("Class ratios")
+    settled(desk)
+    return desk
+
+
+def settled(desk: Any) -> Any:
+    """Wait until the dock shows what the labels say now; gives its result."""
+    dock = desk.dock
+    desk.qtbot.waitUntil(
+        lambda: not dock._work.busy and not dock._start.isActive() and not dock._due.isActive(), timeout=20_000
+    )
+    desk.qtbot.wait(60)
+    desk.qtbot.waitUntil(lambda: not dock._work.busy and not dock._start.isActive(), timeout=20_000)
+    return dock.result
+
+
+def text_in(table: Any, column: int) -> list[str]:
+    return [table.item(row, column).text() for row in range(table.rowCount())]
+
+
+def test_the_dock_says_what_to_do_before_anything_is_counted(desk: Any, micrograph: Any) -> None:
+    desk.dock = desk.panel("Class ratios")
+    assert "Count the atoms" in desk.dock.numbers.text() and not desk.dock.chart.isVisible()
+    desk.show(micrograph)
+    assert settled(desk) is None and not desk.dock.table.isVisible()
+
+
+def test_shares_follow_annotation_and_undo(counted: Any) -> None:
+    desk, document = counted, counted.document
+    before = settled(desk).table.set_index("label")
+    assert before["share"].sum() == pytest.approx(1.0)
+    assert text_in(desk.dock.table, 0) == [*document.state.bundle.card.labels]
+    ok = document.table.ids[(document.table.rows["flag"] == "ok").to_numpy()]
+    document.annotate(ok.tolist(), "Pt41")
+    after = settled(desk)
+    assert after.by_hand == len(ok)
+    assert after.table.set_index("label").loc["Pt41", "share"] > 0.9
+    assert f"{len(ok)} of them labelled by hand" in desk.dock.numbers.text()
+    document.undo()
+    again = settled(desk).table.set_index("label")
+    assert again["count"].tolist() == before["count"].tolist()
+    assert again["share"].tolist() == pytest.approx(before["share"].tolist())
+
+
+def test_what_was_deposited_is_compared_with_and_changes_no_label(counted: Any) -> None:
+    desk, document = counted, counted.document
+    ok = document.table.ids[(document.table.rows["flag"] == "ok").to_numpy()].tolist()
+    document.annotate(ok, "Pt19")
+    document.annotate(ok[: len(ok) // 2], "Pt55")
+    table = document.table
+    desk.dock.expected.setText("19:0.5, 55:0.5")
+    desk.dock.expected.editingFinished.emit()
+    assert settled(desk).agreement.p > 0.05
+    assert "agree with what was deposited (p = " in desk.dock.verdict.text() and "R² = 0." in desk.dock.verdict.text()
+    assert document.table is table and document.settings.deposited == ()
+    desk.dock.expected.setText("19:0.95, 55:0.05")
+    desk.dock.expected.editingFinished.emit()
+    assert settled(desk).agreement.p < 0.05
+    assert "do not agree" in desk.dock.verdict.text()
+    desk.dock.expected.setText("nonsense")
+    desk.dock.expected.editingFinished.emit()
+    assert "nonsense" in desk.notes[-1] and document.expected == {19: 0.95, 55: 0.05}
+    desk.dock.expected.setText("13:1")
+    desk.dock.expected.editingFinished.emit()
+    settled(desk)
+    assert "does not know clusters of 13 atoms" in desk.dock.numbers.text() and not desk.dock.chart.isVisible()
+    desk.dock.expected.setText("")
+    desk.dock.expected.editingFinished.emit()
+    assert settled(desk).agreement is None and not desk.dock.verdict.isVisible()
+
+
+def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    path = tmp_path / "deposits.csv"
+    path.write_text("size,amount\nPt19,30\nPt55,10\n", encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(path), ""))
+    counted.click(counted.dock.load)
+    settled(counted)
+    assert counted.dock.expected.text() == "19:0.75, 55:0.25"
+    assert text_in(counted.dock.table, 4)[0] == "75.0"
+    path.write_text("size,amount\nPt19,much\n", encoding="utf-8")
+    counted.click(counted.dock.load)
+    assert "row 2" in counted.notes[-1] and counted.document.expected == {19: 30.0, 55: 10.0}
+
+
+def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, model_path: Path) -> None:
+    desk = counted
+    one = settled(desk)
+    desk.show(dataclasses.replace(micrograph, name="second"))
+    assert settled(desk) is None  # the second is not counted yet
+    desk.document.choose(model=str(model_path))
+    desk.click(desk.panel("Find clusters").search)
+    desk.click(desk.panel("Count atoms").run)
+    desk.dock.scope.setCurrentIndex(desk.dock.scope.findData("all"))
+    desk.dock.scope.activated.emit(desk.dock.scope.currentIndex())
+    both = settled(desk)
+    assert both.found == 2 * one.found and len(both.images) == 2
+    desk.dock.scope.setCurrentIndex(desk.dock.scope.findData("ticked"))
+    desk.dock.scope.activated.emit(desk.dock.scope.currentIndex())
+    assert settled(desk) is None and "tick images" in desk.dock.numbers.text()
+    desk.document.tick(True)
+    assert settled(desk).images == ("second",)
+
+
+def test_labels_as_a_random_sample_need_enough_of_them(counted: Any) -> None:
+    desk, document = counted, counted.document
+    assert not desk.dock.checked.isVisible()
+    document.annotate(document.table.ids[:3].tolist(), "Pt19")
+    settled(desk)
+    assert desk.dock.checked.isVisible()
+    desk.click(desk.dock.checked)
+    settled(desk)
+    assert "label at least 20" in desk.dock.numbers.text()
+    document.annotate(document.table.ids[:30].tolist(), "Pt19")
+    assert settled(desk).table.set_index("label").loc["Pt19", "share"] > 0.7
+
+
+def test_a_dock_that_was_closed_catches_up_when_it_is_shown_again(counted: Any) -> None:
+    desk = counted
+    ids = desk.document.table.ids.tolist()
+    dock = desk.dock.parentWidget()
+    dock.hide()
+    desk.document.annotate(ids, "Pt70")
+    desk.qtbot.wait(300)
+    dock.show()
+    desk.qtbot.waitUntil(lambda: desk.dock.result is not None and desk.dock.result.by_hand == len(ids), timeout=20_000)
+
+
+def test_deleting_the_image_empties_the_dock(counted: Any) -> None:
+    counted.viewer.layers.remove(counted.bench.image)
+    assert settled(counted) is None and not counted.dock.chart.isVisible()
+
+
+def test_the_button_beside_the_shares_opens_the_dock(counted: Any) -> None:
+    counted.click(counted.panel("Count atoms").ratios)
