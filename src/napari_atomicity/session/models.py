@@ -76,6 +76,7 @@ class AbsentNetwork:
         )
 
     state_dict = parameters = eval = train = __call__
+    branches = property(__call__)
 
 
 def _bundled(bundle: Bundle) -> str | None:
