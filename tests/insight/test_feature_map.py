@@ -133,7 +133,7 @@ def test_each_island_holds_its_part_of_its_class(found):
             within = np.zeros(len(members), dtype=bool)
             for outline in outlines:
                 within ^= inside(members, outline)
-            assert within.mean() >= held - 0.12
+            assert within.mean() >= held - 0.2  # of some twenty clusters
 
 
 def test_the_table_for_headless_use(bundle, evidence):

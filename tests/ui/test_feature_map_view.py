@@ -30,7 +30,7 @@ def test_zooming_keeps_the_place_under_the_mouse_and_reset_undoes_it(view: View)
     view.zoom_at(at, size, 3.0)
     np.testing.assert_allclose(view.to_map(at, size), place)
     view.pan(np.array([10.0, -5.0]), size)
-    np.testing.assert_allclose(view.to_map((*at, 10, -5), size), place)
+    np.testing.assert_allclose(view.to_map(at + np.array([10.0, -5.0]), size), place)
     view.zoom_at(at, size, 1e9)
     assert view.zoom == 60
     view.reset()

@@ -1,0 +1,96 @@
+"""The figure of docs/heat_maps.md: the same clusters through both methods, and what randomised weights make of them.
+
+    python benchmarks/heat_map_figure.py [--model dual] [--output docs/images/heat_maps.png]
+
+A simulated frame of structures that no model was trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from napari_atomicity.counting.bundle import Bundle, load_bundle
+from napari_atomicity.counting.patches import Patches, network_input
+from napari_atomicity.insight.attribution import METHODS, Method, attribution_steps
+from napari_atomicity.progress import drain
+from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.training.library import label_image
+
+_SEED = 910_000
+_WORDS = {"grad-cam": "Grad-CAM", "integrated-gradients": "integrated\ngradients"}
+
+
+def one_of_each(bundle: Bundle) -> tuple[Patches, np.ndarray]:
+    """A well separated cluster of each class, and the index of its class."""
+    frame = simulate_frame(sample_spec("nominal", n_clusters=80, seed=_SEED, split="test"), _SEED)
+    lot = label_image(frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, 0, "nominal")
+    index = lot.class_index(bundle.card.class_sizes)
+    good = (lot.flag == "ok") & lot.whole
+    rows = [np.flatnonzero(good & (index == k))[0] for k in range(len(bundle.card.class_sizes))]
+    return lot.patches.take(np.array(rows)), index[rows]
+
+
+def scrambled(bundle: Bundle) -> Bundle:
+    network = copy.deepcopy(bundle.network)
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.reset_parameters()
+    return replace(bundle, network=network)
+
+
+def maps_of(bundle: Bundle, patches: Patches, index: np.ndarray, method: Method) -> Any:
+    return drain(attribution_steps(bundle, patches, index, method=method)).maps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="dual")
+    parser.add_argument("--output", type=Path, default=Path("docs/images/heat_maps.png"))
+    chosen = parser.parse_args()
+    torch.set_num_threads(2)
+    bundle = load_bundle(chosen.model)
+    patches, index = one_of_each(bundle)
+    channels = len(bundle.card.channels)
+    seen = network_input(patches, channels, bundle.card.lcn_window_nm).numpy()
+    rows: list[tuple[str, Any]] = [("what it sees", None)]
+    rows += [(_WORDS[method], maps_of(bundle, patches, index, method)) for method in METHODS]
+    rows.append(("integrated\ngradients,\nrandom weights", maps_of(scrambled(bundle), patches, index, METHODS[1])))
+    classes = len(index)
+    figure = Figure(figsize=(1.15 * classes * channels + 1.2, 1.2 * len(rows) + 0.4), dpi=90)
+    axes = figure.subplots(len(rows), classes * channels)
+    inside = slice(8, 56)
+    for r, (words, maps) in enumerate(rows):
+        for c in range(channels):
+            for k in range(classes):
+                axis = axes[r, c * classes + k]
+                axis.imshow(seen[k, c, inside, inside], cmap="gray")
+                if maps is not None:
+                    heat = maps[k, c, inside, inside]
+                    heat = heat / (heat.max() or 1)
+                    axis.imshow(heat, cmap="inferno", alpha=np.clip(1.4 * heat, 0, 0.85), vmin=0, vmax=1)
+                axis.set_xticks([])
+                axis.set_yticks([])
+                if r == 0:
+                    name = ("raw", "local contrast")[c] if k == classes // 2 else ""
+                    axis.set_title(f"{name}\n{bundle.card.labels[index[k]]}", fontsize=9)
+        axes[r, 0].set_ylabel(words, fontsize=9, rotation=0, ha="right", va="center")
+    figure.subplots_adjust(left=0.11, right=0.995, top=0.9, bottom=0.01, wspace=0.04, hspace=0.04)
+    FigureCanvasAgg(figure).draw()
+    picture = Image.frombuffer("RGBA", figure.canvas.get_width_height(), figure.canvas.buffer_rgba())
+    picture.convert("RGB").quantize(128).save(chosen.output, optimize=True)
+    print(f"Wrote {chosen.output}")
+
+
+if __name__ == "__main__":
+    main()
