@@ -10,7 +10,7 @@ ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 endif
 
-.PHONY: run test lint bench setup clean
+.PHONY: run test test-slow lint bench setup clean
 
 run: $(READY)
 	@$(BIN)/napari-atomicity analyse $(SAMPLE) -o out
@@ -22,6 +22,9 @@ run: $(READY)
 
 test: $(READY)
 	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(READY)
+	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -15,6 +15,7 @@ os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / 
 # unsaved work of the tests is nobody's
 os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomicity-recovery-")
 
+import numpy as np
 import pytest
 
 from napari_atomicity.micrograph import Micrograph
@@ -26,6 +27,20 @@ REPOSITORY = Path(__file__).parents[1]
 def repository() -> Path:
     """Top of the source tree."""
     return REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def _quick_map(monkeypatch):
+    """A projection stands in for UMAP, which takes half a minute in a process of its own; it has tests of its own."""
+    from napari_atomicity.insight import feature_map
+    from napari_atomicity.progress import Progress
+
+    def projected(points, seed=0):
+        yield Progress(0, 1, "Laying out")
+        centred = points - points.mean(axis=0)
+        return centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+
+    monkeypatch.setattr(feature_map, "fitted_steps", projected)
 
 
 @pytest.fixture(scope="session")
