@@ -28,6 +28,30 @@ class _Failure:
     ours: bool
 
 
+class _Attentive:
+    """A short switch interval while any work runs; pieces of work overlap, and the last one restores the usual one."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._usual = sys.getswitchinterval()
+
+    def enter(self) -> None:
+        """A piece of work begins."""
+        if not self._running:
+            self._usual = sys.getswitchinterval()
+            sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        self._running += 1
+
+    def leave(self) -> None:
+        """A piece of work has ended."""
+        self._running -= 1
+        if not self._running:
+            sys.setswitchinterval(self._usual)
+
+
+_attentive = _Attentive()
+
+
 class Work:
     """At most one piece of long work in a viewer.
 
@@ -45,7 +69,6 @@ class Work:
         self._worker: Any = None
         self._outcome: _Failure | tuple[Any] | None = None
         self._locked: list[tuple[Any, Any]] = []
-        self._usual_interval = sys.getswitchinterval()
 
     @property
     def busy(self) -> bool:
@@ -80,8 +103,7 @@ class Work:
             return False
         self.title, self.owner, self._outcome = title, owner, None
         self._lock(layers)
-        self._usual_interval = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        _attentive.enter()
         worker = create_worker(_guarded, steps, _start_thread=False)
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
@@ -107,7 +129,7 @@ class Work:
         outcome, stopped = self._outcome, self._worker is None or self._worker.abort_requested
         title = self.title
         self._worker, self._outcome, self.owner, self.title = None, None, None, ""
-        sys.setswitchinterval(self._usual_interval)
+        _attentive.leave()
         self._unlock()
         ending = "done"
         if stopped or outcome is None:
