@@ -1,30 +1,134 @@
-"""Take the pictures of the documentation: the workbench after the whole path on the sample, and each widget.
+"""Take the pictures of the documentation: the way of a person over the samples, step by step.
 
 python docs/make_screenshots.py [FOLDER]
 
-On Linux without a screen it starts a virtual one (xvfb-run).
+On Linux without a screen it starts a virtual one (xvfb-run). It keeps away from the unsaved work of the person who runs
+it. The figures of `accuracy.png`, `calibration.png`, `heat_maps.png` and `simulated.png` come from benchmarks/.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 from typing import Any
 
-WIDGETS = {
-    "load": "Load and calibrate",
-    "detect": "Find clusters",
-    "classify": "Count atoms",
-    "session": "Calibrate images together",
-    "adapt": "Adapt to the image",
-    "explain": "See why (Grad-CAM)",
-    "export": "Export the table",
-    "models": "Models",
+PLUGIN = "napari-atomicity"
+#: width and, where it matters, height of the picture of a panel that stands alone
+SIZES = {
+    "Models": (400, 760),
+    "Review": (420, 660),
+    "History": (400, 330),
+    "Keys": (520, 480),
+    "Feature map": (900, 480),
+    "Cluster card": (420, 960),
+    "Class ratios": (480, 690),
 }
+#: picture of each panel, by the panel's name in the plug-in menu
+NAMES = {
+    "Load and calibrate": "load",
+    "Find clusters": "detect",
+    "Count atoms": "classify",
+    "Adapt to the image": "adapt",
+    "See why (Grad-CAM)": "explain",
+    "Cluster card": "card",
+    "Feature map": "feature_map",
+    "What the model uses": "uses",
+    "Review": "review",
+    "History": "history",
+    "Keys": "keys",
+    "Class ratios": "ratios",
+    "Calibrate images together": "session",
+    "Save and restore": "saving",
+    "Export the table": "export",
+    "Models": "models",
+}
+
+
+class Tour:
+    """A viewer with the workbench, worked by clicks, and where its pictures go."""
+
+    def __init__(self, folder: Path) -> None:
+        import napari
+
+        from napari_atomicity.ui.bench import bench_of
+
+        self.folder = folder
+        self.viewer = napari.Viewer(title="Atomicity", show=True)
+        self.viewer.window.resize(1400, 900)
+        _, self.workbench = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Atomicity")
+        self.bench = bench_of(self.viewer)
+        self.panels = {type(step.panel).__name__: step.panel for step in self.workbench.steps}
+        self.rest()
+
+    def click(self, button: Any) -> None:
+        """Click, and wait until what it starts is done."""
+        self.rest()
+        if not button.isEnabled():
+            sys.exit(f"The button {button.text()!r} cannot be clicked.")
+        button.click()
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait until no work runs and all is shown, and put notifications away: they lie over the scale bar."""
+        from qtpy.QtTest import QTest
+        from qtpy.QtWidgets import QApplication
+
+        bench = self.bench
+        QTest.qWait(100)
+        while bench.work.busy or bench.measuring.busy or bench.explainer.work.busy:
+            QTest.qWait(20)
+        QTest.qWait(500)
+        for widget in QApplication.allWidgets():
+            if "Notification" in type(widget).__name__:
+                widget.close()
+        QTest.qWait(50)
+
+    def window(self, name: str) -> None:
+        """The whole window."""
+        from PIL import Image
+
+        self.rest()
+        picture = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+        _save(picture, self.folder / f"{name}.png")
+
+    def canvas(self, name: str) -> None:
+        """The middle of the canvas, large enough for a few dozen clusters."""
+        from PIL import Image
+
+        self.rest()
+        picture = Image.fromarray(self.viewer.screenshot(canvas_only=True, flash=False)[..., :3])
+        left, top = max(picture.width - 480, 0) // 2, max(picture.height - 400, 0) // 2
+        _save(picture.crop((left, top, left + 480, top + 400)), self.folder / f"{name}.png")
+
+    def panel(self, panel: str, wait_ms: int = 0) -> None:
+        """One panel alone, opened as the plug-in menu does."""
+        from PIL import Image
+        from qtpy.QtCore import QBuffer
+        from qtpy.QtTest import QTest
+
+        dock, _ = self.viewer.window.add_plugin_dock_widget(PLUGIN, panel)
+        width, height = SIZES.get(panel, (420, 0))
+        dock.setFloating(True)
+        dock.resize(width, height or 300)
+        QTest.qWait(wait_ms)
+        self.rest()
+        dock.resize(width, height or dock.sizeHint().height() + 8)
+        self.rest()
+        buffer = QBuffer()
+        buffer.open(QBuffer.OpenModeFlag.ReadWrite)
+        dock.grab().save(buffer, "PNG")
+        _save(Image.open(io.BytesIO(bytes(buffer.data()))), self.folder / f"{NAMES[panel]}.png")
+        self.viewer.window.remove_dock_widget(dock)
+
+    def close_in(self) -> None:
+        """Zoom to the middle of the image, so that rings and heat maps can be told apart in the picture."""
+        self.viewer.scene.camera.center = tuple(self.bench.image.extent.world.mean(axis=0))
+        self.viewer.scene.camera.zoom *= 1.9
 
 
 def main() -> None:
@@ -33,91 +137,109 @@ def main() -> None:
         _on_a_virtual_screen()
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    import napari
     import torch  # noqa: F401  (before Qt, for Windows)
 
-    viewer = napari.Viewer(title="Atomicity", show=True)
-    viewer.window.resize(1400, 900)
-    _, workbench = viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
-    viewer.open_sample("napari-atomicity", "mixed")
-    bench = workbench.bench
-    _until(lambda: True)
-    steps = [step.panel for step in workbench.steps]
-    # the way of a person, button by button
-    for button in (steps[1].search, steps[2].run, steps[4].run):
-        button.click()
-        _until(lambda: not bench.work.busy)
-    steps[4].anchors.click()
-    _quiet()
-    _part_of_the_canvas(viewer).save(str(folder / "anchors.png"))
-    steps[4].anchors.click()
-    _close_in(viewer, bench)
-    steps[5].all.click()
-    _until(lambda: not bench.work.busy)
-    viewer.layers.selection.active = bench.clusters.points
-    _quiet()
-    viewer.screenshot(str(folder / "workbench.png"), canvas_only=False, flash=False)
-    for name in WIDGETS:
-        if name != "session":
-            _take(viewer, name, folder)
-    # a mixed sample and pure ones of the same session
+    with tempfile.TemporaryDirectory() as work:
+        os.environ["NAPARI_ATOMICITY_RECOVERY"] = str(Path(work) / "recovery")
+        tour = Tour(folder)
+        _count(tour)
+        _look(tour)
+        _review(tour)
+        _together(tour, Path(work))
+        tour.viewer.close()
+
+
+def _count(tour: Tour) -> None:
+    """From an empty window to counted atoms."""
+    tour.window("start")
+    tour.viewer.open_sample(PLUGIN, "mixed")
+    tour.panel("Load and calibrate")
+    tour.click(tour.panels["DetectPanel"].search)
+    tour.panel("Find clusters")
+    tour.click(tour.panels["ClassifyPanel"].run)
+    tour.panel("Count atoms")
+    tour.panel("Models")
+
+
+def _look(tour: Tour) -> None:
+    """Adapting, and what the model looked at."""
+    adapt, explain = tour.panels["AdaptPanel"], tour.panels["ExplainPanel"]
+    tour.click(adapt.run)
+    tour.panel("Adapt to the image")
+    tour.click(adapt.anchors)
+    tour.canvas("anchors")
+    tour.click(adapt.anchors)
+    tour.close_in()
+    tour.click(explain.all)
+    tour.viewer.layers.selection.active = tour.bench.clusters.points
+    tour.window("workbench")
+    tour.panel("See why (Grad-CAM)")
+    tour.panel("What the model uses")
+    tour.bench.document.select([_sure(tour)])
+    tour.panel("Cluster card", 4000)
+    tour.bench.document.select([])
+    tour.panel("Feature map", 6000)
+    tour.click(explain.clear)
+
+
+def _review(tour: Tour) -> None:
+    """Some clusters drawn at random, labelled by the buttons of the panel."""
+    review, document = tour.panels["ReviewPanel"], tour.bench.document
+    random = review.order.findData("random")
+    review.order.setCurrentIndex(random)
+    review.order.activated.emit(random)
+    _open(tour, "ReviewPanel")
+    tour.click(review.start)
+    for i in range(30):
+        wrong = next(made for label, made in review.label_buttons.items() if label != _label(tour))
+        tour.click(wrong if i % 10 == 4 else review.marks["accept"])
+    tour.panel("Review")
+    tour.panel("Keys")
+    tour.panel("History")
+    document.select([])
+    tour.viewer.fit_to_view()
+    tour.canvas("labelled")
+    document.expect({19: 0.3, 30: 0.25, 41: 0.18, 55: 0.18, 70: 0.09}, True)
+    tour.panel("Class ratios", 3000)
+    tour.panel("Export the table")
+
+
+def _together(tour: Tour, work: Path) -> None:
+    """A mixed sample and pure ones of the same session, and its file."""
+    session = tour.panels["SessionPanel"]
     for sample in ("pt30", "pt70"):
-        viewer.open_sample("napari-atomicity", sample)
-    for button in (steps[3].all, steps[3].run):
-        _until(lambda: True)
-        button.click()
-    _until(lambda: not bench.work.busy)
-    _take(viewer, "session", folder)
-    viewer.close()
+        tour.viewer.open_sample(PLUGIN, sample)
+        tour.rest()
+    tour.click(session.all)
+    tour.click(session.run)
+    tour.panel("Calibrate images together")
+    tour.bench.sessions.save(work / "monday.atomicity")
+    tour.panel("Save and restore")
 
 
-def _take(viewer: Any, name: str, folder: Path) -> None:
-    """The picture of one widget alone."""
-    dock, widget = viewer.window.add_plugin_dock_widget("napari-atomicity", WIDGETS[name])
-    dock.setFloating(True)
-    widget.setMinimumWidth(380)
-    _until(lambda: True)
-    # a model card wants to be read whole
-    dock.resize(400, max(dock.sizeHint().height() + 8, 760 if name == "models" else 200))
-    _until(lambda: True)
-    dock.grab().save(str(folder / f"{name}.png"))
-    viewer.window.remove_dock_widget(dock)
+def _open(tour: Tour, panel: str) -> None:
+    step = next(step for step in tour.workbench.steps if type(step.panel).__name__ == panel)
+    if not step.head.isChecked():
+        step.head.click()
 
 
-def _part_of_the_canvas(viewer: Any) -> Any:
-    """The middle of the canvas, large enough for a few dozen clusters."""
-    from PIL import Image
-
-    picture = Image.fromarray(viewer.screenshot(canvas_only=True, flash=False)[..., :3])
-    left, top = max(picture.width - 480, 0) // 2, max(picture.height - 400, 0) // 2
-    # in 256 colours it takes a third of the room, and nobody sees it
-    return picture.crop((left, top, left + 480, top + 400)).quantize(256)
+def _sure(tour: Tour) -> int:
+    """A cluster of the middle class that the model is sure of."""
+    rows = tour.bench.document.table.rows
+    of = rows[rows["label"] == "Pt41"]
+    return int(of.sort_values("confidence")["id"].iloc[-1])
 
 
-def _close_in(viewer: Any, bench: Any) -> None:
-    """Zoom to the middle of the image, so that rings and heat maps can be told apart in the picture."""
-    image = bench.image
-    viewer.scene.camera.center = tuple(image.extent.world.mean(axis=0))
-    viewer.scene.camera.zoom *= 1.9
+def _label(tour: Tour) -> str:
+    """What the model says of the selected cluster."""
+    document = tour.bench.document
+    rows = document.table.rows
+    return str(rows["label"][rows["id"].isin(document.selection)].iloc[0])
 
 
-def _quiet() -> None:
-    """Put the notifications away; they lie over the scale bar."""
-    from qtpy.QtWidgets import QApplication
-
-    for widget in QApplication.allWidgets():
-        if "Notification" in type(widget).__name__:
-            widget.close()
-    _until(lambda: True)
-
-
-def _until(done: Callable[[], bool]) -> None:
-    from qtpy.QtTest import QTest
-
-    QTest.qWait(50)
-    while not done():
-        QTest.qWait(20)
-    QTest.qWait(500)
+def _save(picture: Any, path: Path) -> None:
+    """In 256 colours a picture takes a third of the room, and nobody sees it."""
+    picture.convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def _on_a_virtual_screen() -> None:

@@ -59,7 +59,7 @@ def test_search_count_and_adaptation_are_steps_with_undo(
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Count atoms").run)
     desk.click(desk.panel("Adapt to the image").run)
-    assert texts(panel) == ["Open", "Find clusters", "Classify", "Adapt"]
+    assert texts(panel) == ["Open", "Find clusters", "Count atoms", "Adapt"]
     adapted = desk.document.state.adapted
     assert adapted is not None
     desk.viewer.layers.selection.active = desk.bench.image

@@ -89,7 +89,7 @@ def test_at_random_the_agreement_is_fair_and_says_so(desk: Any, micrograph: Any)
     press(desk, "N")
     desk.idle()
     assert "1 passed over without a label" in panel.agreement.text()
-    assert "of 8 in the queue (at random" in panel.here.text()
+    assert "of 8 in the queue, at random" in panel.here.text()
 
 
 def test_at_the_end_and_in_the_wrong_order_a_sentence_says_what_is_there(desk: Any, micrograph: Any) -> None:

@@ -55,9 +55,9 @@ def classify(bench: Bench) -> bool:
 
     def apply(document: Document, done: Counted, before: ClusterTable) -> None:
         kept = document.state.adaptation if done.bundle is document.state.bundle else None
-        replace(done, adaptation=kept).land(document, "Classify", before)
+        replace(done, adaptation=kept).land(document, "Count atoms", before)
 
-    return _start(bench, "Classify", steps, apply, needs_clusters=True)
+    return _start(bench, "Count atoms", steps, apply, needs_clusters=True)
 
 
 def analyse(bench: Bench) -> bool:

@@ -1,4 +1,4 @@
-"""Step 7: take the numbers along."""
+"""Step 8: take the numbers along."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ SHORTCUTS: Final = (
     ),
     Shortcut("other", "D", "Label the selected clusters as other (different from all classes)", "Label"),
     Shortcut("accept", "F", "Fine: label the selected clusters as the model does", "Label"),
-    Shortcut("clear", "G", "Give your labels of the selected clusters back", "Label"),
+    Shortcut("clear", "G", "Take your labels of the selected clusters back", "Label"),
     Shortcut("next", "N", "Go to the next cluster of the review", "Go"),
     Shortcut("previous", "B", "Go back to the previous cluster of the review", "Go"),
     Shortcut("uncertain", "U", "Go to the least certain cluster without a label of yours", "Go"),

@@ -58,8 +58,8 @@ class ReviewPanel(Panel):
             name: QPushButton(text)
             for name, text in {"previous": "◀ Back", "next": "Next ▶", "uncertain": "Next uncertain"}.items()
         }
-        self._marks = {name: QPushButton(text) for name, text in {"accept": "Accept", "clear": "Clear"}.items()}
-        for name, made in (self._moves | self._marks).items():
+        self.marks = {name: QPushButton(text) for name, text in {"accept": "Accept", "clear": "Clear"}.items()}
+        for name, made in (self._moves | self.marks).items():
             made.clicked.connect(partial(self._do, name))
         self.row(*self._moves.values())
         self.labels = QWidget()
@@ -71,7 +71,7 @@ class ReviewPanel(Panel):
         self._written = False
         self.label_buttons: dict[str, QPushButton] = {}
         self.keys = button("Keys…", "", partial(self._do, "keys"))
-        self.row(*self._marks.values(), self.keys)
+        self.row(*self.marks.values(), self.keys)
         self.bar = QProgressBar()
         self.bar.setToolTip("How many clusters carry a label of yours")
         self.page.addWidget(self.bar)
@@ -93,9 +93,9 @@ class ReviewPanel(Panel):
         chosen = there and document is not None and bool(document.selection)
         for widget in (self.order, self.start, self.unreviewed, self.go_on, *self._moves.values()):
             widget.setEnabled(there)
-        for widget in (self.labels, *self._marks.values()):
+        for widget in (self.labels, *self.marks.values()):
             widget.setEnabled(chosen)
-        for name, made in ({"keys": self.keys} | self._moves | self._marks).items():
+        for name, made in ({"keys": self.keys} | self._moves | self.marks).items():
             made.setToolTip(self.bench.keyboard.tip(name))
         self._offer(document)
         self.bar.setVisible(there)
@@ -205,7 +205,7 @@ def _place(cluster: int, document: Document, review: Review) -> str:
     present = queue.present(document.table)
     if cluster not in present:
         return " (not in the queue)"
-    return f", {present.index(cluster) + 1} of {len(present)} in the queue ({ORDERS[queue.order]})"
+    return f", {present.index(cluster) + 1} of {len(present)} in the queue, {ORDERS[queue.order]}"
 
 
 def _agreement(document: Document, review: Review) -> str:
