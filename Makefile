@@ -21,7 +21,7 @@ run: $(READY)
 	fi
 
 test: $(READY)
-	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(READY)
 	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest -m slow $(ARGS)
