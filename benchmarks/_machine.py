@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+# windows that a benchmark opens leave no unsaved work for the person's next start
+os.environ.setdefault("NAPARI_ATOMICITY_RECOVERY", tempfile.mkdtemp(prefix="napari-atomicity-recovery-"))
 
 
 def describe(*libraries: str) -> str:
