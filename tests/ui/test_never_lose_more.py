@@ -54,7 +54,10 @@ def test_the_image_goes_while_every_dock_is_open(counted: Any) -> None:
     desk.document.select([int(desk.document.table.ids[3])])
     desk.document.annotate([int(desk.document.table.ids[3])], "Pt30")
     desk.qtbot.wait(100)
+    feature_map = desk.panel("Feature map")
     desk.viewer.layers.clear()
+    # the mouse is over the map before it was refreshed
+    assert feature_map._describe(0, False) is None and feature_map._describe(0, True) is None
     desk.idle()
     desk.qtbot.wait(200)
     assert desk.document is None
@@ -72,7 +75,7 @@ def test_docks_hidden_opened_again_and_opened_twice_show_the_same(counted: Any) 
         desk.panel(name)
     desk.qtbot.wait(200)
     assert desk.document.table.rows["annotation"].iloc[0] == "Pt70"
-    assert desk.document.history[-1] == "Label 1 as Pt70" or "Pt70" in desk.document.history[-1]
+    assert "Pt70" in desk.document.history[-1]
 
 
 def test_layers_renamed_reordered_and_the_clusters_deleted_while_heat_maps_run(counted: Any) -> None:

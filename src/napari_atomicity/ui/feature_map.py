@@ -230,12 +230,11 @@ class FeatureMapPanel(QWidget):
             self.clusters.select(rows, add)
             self._show_selection()
 
-    def _describe(self, row: int, library: bool) -> Card:
+    def _describe(self, row: int, library: bool) -> Card | None:
         document, clusters = self.bench.document, self.clusters
-        assert document is not None
-        assert clusters is not None
-        look = self.looks.look(document.state.classified)
-        assert look is not None
+        look = None if document is None else self.looks.look(document.state.classified)
+        if document is None or clusters is None or look is None:
+            return None  # the image has gone or changed, and the next refresh has not come yet
         known, style = look.feature_map.library, self._style(document)
         if library:
             label = known.labels[row]

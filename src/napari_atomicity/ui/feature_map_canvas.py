@@ -31,7 +31,7 @@ class MapCanvas(QWidget):
 
     picked = Signal(object, bool)
 
-    def __init__(self, view: View, describe: Callable[[int, bool], paint.Card]) -> None:
+    def __init__(self, view: View, describe: Callable[[int, bool], paint.Card | None]) -> None:
         super().__init__()
         self._view, self._describe = view, describe
         self._look: Look | None = None

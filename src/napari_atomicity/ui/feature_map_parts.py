@@ -29,7 +29,7 @@ _FRAME_MS: Final = 25
 class Pane(QWidget):
     """One map with a title above and its figures below."""
 
-    def __init__(self, view: View, describe: Callable[[int, bool], Card]) -> None:
+    def __init__(self, view: View, describe: Callable[[int, bool], Card | None]) -> None:
         super().__init__()
         self.title, self.figures = QLabel(), QLabel()
         self.title.setStyleSheet("font-weight: bold;")
