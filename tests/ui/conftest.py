@@ -56,6 +56,7 @@ class Desk:
         works = (self.bench.work, self.bench.measuring, self.bench.explainer.work)
         self.qtbot.waitUntil(lambda: not any(work.busy for work in works), timeout=60_000)
         self.qtbot.wait(60)
+        self.qtbot.waitUntil(_all_shown, timeout=10_000)
 
     def show(self, micrograph: Any) -> Any:
         """Open a micrograph as our reader does; gives the layer (the object itself, no proxy)."""
@@ -111,6 +112,15 @@ def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
 
     errors = [r for r in notification_manager.records if r.severity >= NotificationSeverity.ERROR]
     assert not errors, [str(r.message) for r in errors]
+
+
+def _all_shown() -> bool:
+    """Whether no panel is about to follow: each does so a moment after the canvas was painted."""
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QApplication
+
+    timers = [timer for window in QApplication.topLevelWidgets() for timer in window.findChildren(QTimer)]
+    return not any(timer.isActive() and timer.isSingleShot() and timer.interval() <= 20 for timer in timers)
 
 
 def _has_screen() -> bool:

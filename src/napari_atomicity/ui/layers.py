@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,11 +19,15 @@ from napari_atomicity.ui.theme import ring_colours
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.ui.document import Document
 
 #: classes whose colours are known before any model is loaded
 _USUAL_SIZES: Final = (19, 30, 41, 55, 70)
-_COLOURS: Final = ("border_color", "face_color")
+#: no pixel size is that
+_NOTHING_DRAWN: Final = -1.0
+#: after the last change, for nobody waits for the picture in the list of layers
+_THUMBNAIL_MS: Final = 200
 #: between two things that napari takes long for
 PAUSE_MS: Final = 30
 _UNMEASURED_NM, _UNMEASURED_PX = 1.2, 24.0
@@ -36,8 +42,13 @@ class ClusterLayer:
         self.document = document
         self.points: Points | None = None
         self._writing = False
-        #: size, symbol and colours as they were written last
-        self._drawn: dict[str, npt.NDArray[Any]] | None = None
+        #: pixel size (nm) that the rings were drawn for; nothing was drawn yet while it is -1
+        self._drawn_for: float | None = _NOTHING_DRAWN
+        self._thumbnail = QTimer()
+        self._thumbnail.setSingleShot(True)
+        self._thumbnail.setInterval(_THUMBNAIL_MS)
+        there = weakref.ref(self)
+        self._thumbnail.timeout.connect(lambda: found.draw_thumbnail() if (found := there()) is not None else None)
         document.table_changed.connect(self.draw)
         document.selection_changed.connect(self._draw_selection)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
@@ -80,7 +91,7 @@ class ClusterLayer:
             visible=False,
             **geometry(image),
         )
-        self._drawn = None
+        self._drawn_for = _NOTHING_DRAWN
         self._write(points)
         points.events.data.connect(self._on_data)
         points.selected_data.events.items_changed.connect(self._on_selection)
@@ -96,40 +107,58 @@ class ClusterLayer:
 
     def _write(self, points: Points) -> None:
         """Positions, features and looks together, in this one place: nothing can come apart."""
-        table = self.document.table
+        table, pixel = self.document.table, self.document.micrograph.pixel_size_nm
         places = positions(self.document, points.ndim)
-        if not np.array_equal(points.data, places):
-            self._drawn = None
+        same = np.array_equal(points.data, places) and self._drawn_for == pixel
+        if not same:
             # indices of the old rows mean nothing for the new ones
             points.selected_data.clear()
             with points.events.data.blocker():
                 points.data = places
-        points.features = table.rows.copy()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
-        if len(table):
-            self._show_looks(points, _looks(self.document))
-
-    def _show_looks(self, points: Points, wanted: dict[str, npt.NDArray[Any]]) -> None:
-        """Size, symbol and colours; of what is drawn already only what differs.
-
-        Every one of napari's setters draws all points anew. So the colours of the points that changed are written where
-        they are, and one drawing shows all: a key at 5,000 clusters has a few milliseconds.
-        """
-        drawn, self._drawn = self._drawn, wanted
-        if drawn is None or any(drawn[name].shape != wanted[name].shape for name in wanted):
-            for name, values in wanted.items():
-                setattr(points, name, values)
+        if same and tuple(points.features.columns) == tuple(table.rows.columns):
+            self._write_changes(points)
             return
-        differs = {name: drawn[name] != values for name, values in wanted.items()}
-        for name in _COLOURS:
-            rows = differs[name].any(axis=1)
-            getattr(points, name)[rows] = wanted[name][rows]
-        others = [name for name in wanted if name not in _COLOURS and differs[name].any()]
-        for name in others:
-            setattr(points, name, wanted[name])
-        if not others and any(differs[name].any() for name in _COLOURS):
-            points.refresh(extent=False)
+        points.features = table.rows.copy()
+        if len(table):
+            for name, values in _looks(table, pixel).items():
+                setattr(points, name, values)
+            self._drawn_for = pixel
+
+    def _write_changes(self, points: Points) -> None:
+        """What differs from the features of the layer, and the looks of these points alone.
+
+        Every one of napari's setters draws all points anew, and that of the symbols looks each of them up. So what
+        changed is written where it is, and one drawing shows all: a key at 5,000 clusters has a few milliseconds.
+        """
+        table, features = self.document.table, points.features
+        rows = table.rows
+        differs = np.zeros(len(rows), dtype=bool)
+        for name in rows.columns:
+            here, there = rows[name].to_numpy(), features[name].to_numpy()
+            other = here != there
+            if here.dtype.kind == "f":
+                other &= ~(np.isnan(here) & np.isnan(there))
+            if other.any():
+                differs |= other
+                features[name] = here.copy()
+        changed = np.flatnonzero(differs)
+        if not len(changed):
+            return
+        points.events.features()
+        wanted = _looks(replace(table, rows=table.rows.iloc[changed]), self.document.micrograph.pixel_size_nm)
+        known = _symbols()
+        wanted["symbol"] = np.array([known[name] for name in wanted["symbol"].tolist()], dtype=object)
+        for name, values in wanted.items():
+            getattr(points, name)[changed] = values
+        points.refresh(extent=False, thumbnail=False)
+        self._thumbnail.start()
+
+    def draw_thumbnail(self) -> None:
+        """The small picture in the list of layers."""
+        if self.points is not None:
+            self.points.refresh(extent=False, data_displayed=False, highlight=False)
 
     def _draw_selection(self, ids: frozenset[int]) -> None:
         if self.points is None:
@@ -190,17 +219,23 @@ class ClusterLayer:
         )
 
 
-def _looks(document: Document) -> dict[str, npt.NDArray[Any]]:
+def _looks(table: ClusterTable, pixel_size_nm: float | None) -> dict[str, npt.NDArray[Any]]:
     """Size, symbol, border and face of each point: the colour is that of the label that counts."""
-    table = document.table
     ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), looks.symbols(table)
     return {
         "border_color": ring,
         "face_color": looks.faces(ring, symbol),
-        "size": diameters_px(document),
+        "size": _diameters_px(table, pixel_size_nm),
         "border_width": looks.ring_widths(table),
         "symbol": symbol,
     }
+
+
+@cache
+def _symbols() -> dict[str, Any]:
+    """What napari keeps for each symbol that we draw, by its name."""
+    names = ["disc", "square", "diamond"]
+    return dict(zip(names, Points(np.zeros((len(names), 2)), symbol=names).symbol, strict=True))
 
 
 def later_visible(layer: Layer) -> None:
@@ -283,9 +318,12 @@ def _places(positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 def diameters_px(document: Document) -> npt.NDArray[np.float64]:
     """Outer diameter of the rings in pixels: the cluster's own diameter stays visible inside."""
-    pixel = document.micrograph.pixel_size_nm
+    return _diameters_px(document.table, document.micrograph.pixel_size_nm)
+
+
+def _diameters_px(table: ClusterTable, pixel: float | None) -> npt.NDArray[np.float64]:
     usual = _UNMEASURED_PX if pixel is None else _UNMEASURED_NM / pixel
-    inner = document.table.rows["diameter_nm"].to_numpy(dtype=float) / (pixel or np.nan)
+    inner = table.rows["diameter_nm"].to_numpy(dtype=float) / (pixel or np.nan)
     return np.where(np.isfinite(inner), inner, usual) / (1 - 2 * looks.RING) * 1.1
 
 

@@ -49,7 +49,7 @@ class Panel(QWidget):
         self.build()
         if not inside:
             self.page.addStretch(1)
-        self._due = later(self, 20, self.show_now)
+        self._due = after_painting(self, self.show_now)
         self.bench.changed.connect(self._on_changed)
         self.show_now()
 
@@ -93,7 +93,7 @@ class Panel(QWidget):
 
     def _on_changed(self) -> None:
         # many signals come together; one refresh serves them all
-        if isalive(self) and not self._due.isActive():
+        if isalive(self):
             self._due.start()
 
     # ------------------------------------------------------------------ small parts
@@ -182,6 +182,16 @@ def later(owner: QWidget, milliseconds: int, do: Callable[[], Any]) -> QTimer:
     timer.setInterval(milliseconds)
     timer.timeout.connect(do)
     return timer
+
+
+def after_painting(owner: QWidget, do: Callable[[], Any]) -> QTimer:
+    """A timer that calls `do` once for all its starts, when what changed on the canvas has been painted.
+
+    The first wait ends when the event loop is idle again, so the second one begins only after the handler of a key;
+    a single wait would be over by then, and the person would see the panels follow before the cluster does.
+    """
+    rest = later(owner, 20, do)
+    return later(owner, 0, lambda: None if rest.isActive() else rest.start())
 
 
 class Strip(QWidget):
