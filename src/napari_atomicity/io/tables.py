@@ -145,9 +145,15 @@ def csv_text(rows: pd.DataFrame) -> str:
     # the csv module writes floats with all their digits
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(rows.columns)
-    for row in rows.itertuples(index=False, name=None):
-        writer.writerow(["" if isinstance(value, float) and np.isnan(value) else value for value in row])
+    columns = [_cells(rows[name].to_numpy()) for name in rows.columns]
+    writer.writerows(zip(*columns, strict=True))
     return file.getvalue()
+
+
+def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
+    cells = values.tolist()
+    # what is missing is not equal to itself
+    return ["" if cell != cell else cell for cell in cells] if values.dtype.kind in "fO" else cells
 
 
 def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:

@@ -79,8 +79,9 @@ def _changes(before: ClusterTable, after: ClusterTable) -> tuple[pd.DataFrame, d
     other = np.ones(len(after), dtype=bool)
     other[:kept] = False
     for name in after.rows.columns:
-        was, now = before.rows[name].to_numpy()[stays], after.rows[name].to_numpy()[:kept]
-        other[:kept] |= _differ(was, now)
+        was, now = before.rows[name].to_numpy(), after.rows[name].to_numpy()
+        if not _same_memory(was, now):
+            other[:kept] |= _differ(was[stays], now[:kept])
     if other.sum() > len(after) / 2:
         return None
     content = {
@@ -98,6 +99,11 @@ def _changes(before: ClusterTable, after: ClusterTable) -> tuple[pd.DataFrame, d
 
 def _begins_with(values: npt.NDArray[np.float64], start: npt.NDArray[np.float64]) -> bool:
     return len(values) >= len(start) and np.array_equal(values[: len(start)], start)
+
+
+def _same_memory(was: npt.NDArray[Any], now: npt.NDArray[Any]) -> bool:
+    """Whether both are one column that the tables share, as those of one history do for all that did not change."""
+    return was.shape == now.shape and was.__array_interface__ == now.__array_interface__
 
 
 def _differ(was: npt.NDArray[Any], now: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
