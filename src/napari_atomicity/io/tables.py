@@ -72,7 +72,9 @@ def read_table(path: str | Path) -> ClusterTable:
             raise InputError(
                 f"{Path(path).name} is not a cluster table: the column {', '.join(sorted(missing))} is missing."
             )
-        table = ClusterTable.from_columns({name: _typed(name, rows[name]) for name in columns(sizes)}, sizes)
+        table = ClusterTable.from_columns(
+            {name: _typed(name, rows[name].to_numpy(dtype=object)) for name in columns(sizes)}, sizes
+        )
         return replace(
             table,
             next_id=max(table.next_id, int(facts.get("next_id", 0))),
@@ -115,9 +117,9 @@ def _unknown_suffix(path: Path) -> InputError:
     return InputError(f"{path.name}: tables are CSV or Parquet; end the file name in .csv or .parquet.")
 
 
-def _typed(name: str, values: pd.Series) -> np.ndarray[Any, Any]:
+def _typed(name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if name in _TEXT:
-        return values.to_numpy(dtype=object)
+        return values
     if name in _WHOLE:
         return np.array([int(value) for value in values], dtype=np.int64)
     return np.array([float(value) if value != "" else np.nan for value in values], dtype=np.float64)
@@ -168,10 +170,10 @@ def _read_csv(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         found = _parsed(file.read(), path.name)
     facts = json.loads(_beside(path).read_text(encoding="utf-8")) if _beside(path).is_file() else {}
-    return facts, found
+    return facts, pd.DataFrame(found, dtype=object)
 
 
-def _parsed(text: str, name: str) -> pd.DataFrame:
+def _parsed(text: str, name: str) -> dict[str, np.ndarray[Any, Any]]:
     """All columns of a CSV text, as text."""
     records = csv.reader(io.StringIO(text, newline=""))
     header = next(records, [])
@@ -179,7 +181,7 @@ def _parsed(text: str, name: str) -> pd.DataFrame:
     if any(len(row) != len(header) for row in rows):
         raise InputError(f"{name} is damaged: a row of it is not as long as its heading.")
     values = np.array(rows, dtype=object).reshape(len(rows), len(header))
-    return pd.DataFrame({name: values[:, k] for k, name in enumerate(header)}, dtype=object)
+    return {name: values[:, k] for k, name in enumerate(header)}
 
 
 def _jsonable(value: Any) -> Any:

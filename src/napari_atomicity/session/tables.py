@@ -139,14 +139,18 @@ def _applied(base: pd.DataFrame, gone: list[int], rows: pd.DataFrame | None) -> 
     kept = base[~base["id"].isin(gone)] if gone else base
     if rows is None or not len(rows):
         return kept.reset_index(drop=True)
-    ids = kept["id"].to_numpy()
-    place = {int(i): at for at, i in enumerate(ids)}
-    old = rows["id"].isin(place).to_numpy()
-    at = np.array([place[int(i)] for i in rows["id"].to_numpy()[old]], dtype=np.int64)
+    ids, new_ids = kept["id"].to_numpy(), rows["id"].to_numpy()
+    order = np.argsort(ids)
+    place = np.minimum(np.searchsorted(ids, new_ids, sorter=order), max(len(ids) - 1, 0))
+    at = order[place] if len(ids) else np.zeros(len(rows), dtype=np.int64)
+    old = ids[at] == new_ids if len(ids) else np.zeros(len(rows), dtype=bool)
     data = {}
     for name in kept.columns:
-        values = kept[name].to_numpy(copy=True)
-        new = rows[name].to_numpy()
-        values[at] = new[old]
+        values, new = kept[name].to_numpy(), rows[name].to_numpy()
+        if old.all() and not _differ(values[at], new).any():
+            data[name] = kept[name].reset_index(drop=True)  # shared, as while the history was made
+            continue
+        values = values.copy()
+        values[at[old]] = new[old]
         data[name] = pd.Series(np.concatenate([values, new[~old]]), dtype=values.dtype)
-    return pd.DataFrame(data)
+    return pd.DataFrame(data, copy=False)
