@@ -272,3 +272,20 @@ def test_clusters_compare_in_where_and_not_in_how_much_and_windows_may_reach_bey
     assert image[50, 19] < 0.3  # a window fades out at its rim
     assert image[99, 150] == 0.0 and np.isfinite(image).all()
     assert not compose(_planted(maps[:1]), np.array([[-500.0, 20.0]]), (100, 200), NM_PER_PX).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_network_itself_is_never_hooked_for_other_threads_run_it_meanwhile(method, monkeypatch):
+    bundle = _brightness_network()
+    seen = []
+    for name in ("grad_cam", "integrated_gradients"):
+        whole = getattr(methods, name)
+
+        def look(branch, *rest, whole=whole):
+            seen.append(branch)
+            return whole(branch, *rest)
+
+        monkeypatch.setattr(methods, name, look)
+    drain(attribution_steps(bundle, _spot(20.0, 40.0), method=method))
+    shared = set(bundle.network.modules())
+    assert seen and not any(branch in shared for branch in seen)

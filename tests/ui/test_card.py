@@ -57,9 +57,9 @@ def count(desk: Any, model: Path) -> None:
 
 def seen(desk: Any) -> None:
     """Wait until the card has no more to show."""
-    desk.qtbot.wait(40)
+    desk.idle()
     desk.qtbot.waitUntil(lambda: not desk.card.looker.work.busy and not desk.card.looker.waiting, timeout=30_000)
-    desk.qtbot.wait(40)
+    desk.idle()
 
 
 def usual(desk: Any, n: int = 1) -> list[int]:

@@ -252,3 +252,14 @@ def test_the_table_of_keys_can_be_shown_and_hidden(desk: Any, micrograph: Any) -
     assert not dock.isVisible()
     press(desk, "K")
     assert desk.bench.keys_dock().isVisible()
+
+
+def test_a_table_of_keys_that_was_taken_off_the_window_opens_anew(desk: Any, micrograph: Any) -> None:
+    from napari_atomicity.ui import annotating
+
+    counted(desk, micrograph)
+    annotating.show_keys(desk.bench)
+    desk.viewer.window.remove_dock_widget(desk.bench.keys_dock())
+    desk.qtbot.wait(60)
+    press(desk, BY_NAME["keys"].key)
+    assert desk.bench.keys_dock().isVisible()

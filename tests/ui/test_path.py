@@ -204,3 +204,14 @@ def test_measuring_in_the_window_equals_the_pipeline(bench_with_model: Any, micr
     table = desk.document.table
     again = drain(measure_steps(micrograph, table, [int(table.ids[-1])]))
     pd.testing.assert_frame_equal(table.rows, again.rows)
+
+
+def test_a_layer_that_is_made_anew_shows_the_selection(bench_with_model: Any) -> None:
+    desk = bench_with_model
+    desk.click(desk.panel("Find clusters").search)
+    document = desk.document
+    document.select([int(document.table.ids[3])])
+    desk.viewer.layers.remove(desk.points)
+    document.annotate([int(document.table.ids[3])], "Pt19")
+    desk.idle()
+    assert set(desk.points.selected_data) == {3}

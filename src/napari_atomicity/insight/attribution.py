@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
@@ -153,6 +154,8 @@ def attribution_steps(
     """
     classes = len(bundle.card.class_sizes)
     _check_branches(bundle)
+    # both methods hang hooks on the network, which other threads may be running meanwhile: they get one of their own
+    bundle = replace(bundle, network=copy.deepcopy(bundle.network))
     wanted = np.broadcast_to(np.asarray(-1 if target is None else target), (len(patches),))
     if not ((wanted >= -1) & (wanted < classes)).all() or not 0 <= (against or 0) < classes:
         raise InputError(f"The class to explain must be one of the {classes} classes of the model.")

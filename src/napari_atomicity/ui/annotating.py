@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from qtpy.compat import isalive
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.review import uncertain_after
@@ -117,6 +118,8 @@ def show_keys(bench: Bench) -> None:
     if viewer is None:
         return
     dock = bench.keys_dock() if bench.keys_dock is not None else None
+    if dock is not None and not isalive(dock):  # it was taken off the window
+        dock = None
     if dock is not None and dock.isVisible():
         dock.hide()
         return

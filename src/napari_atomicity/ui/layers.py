@@ -98,6 +98,7 @@ class ClusterLayer:
         self.points = points
         viewer.layers.insert(viewer.layers.index(image) + 1, points)
         viewer.layers.selection.active = points
+        self._draw_selection(self.document.selection)
         later_visible(points)
         return points
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -99,7 +98,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """A copy of a model, and what clusters can be compared with in it, or why with nothing."""
+    """A model, and what clusters can be compared with in it, or why with nothing."""
 
     bundle: Any = None
     alike: cards.Alike | None = None
@@ -109,7 +108,6 @@ class Own:
 class Looker:
     """Looks at one cluster after the other; of several wanted in a row only the last counts.
 
-    It works on a copy of the model: attribution hooks into the network, which other work may be running meanwhile.
     Signal: `looked` once there is more to show than before.
     """
 
@@ -219,14 +217,13 @@ def look_steps(subject: Subject, own: Own) -> Steps[Look]:
 
 
 def own_steps(bundle: Any) -> Steps[Own]:
-    """A copy of the model with its library."""
+    """The model with its library."""
     yield Progress(0, 0, _TITLE)
     fix_torch_threads()
-    own = replace(bundle, network=copy.deepcopy(bundle.network))
     try:
-        return Own(own, cards.alike_of(own))
+        return Own(bundle, cards.alike_of(bundle))
     except InputError as error:
-        return Own(own, no_library=str(error))
+        return Own(bundle, no_library=str(error))
 
 
 def _at_once(subject: Subject, own: Own) -> Look:
