@@ -194,3 +194,20 @@ def test_a_refused_image_is_shown_and_not_counted(desk: Any) -> None:
     panel = desk.panel("Atomicity")
     assert not panel.analyse.isEnabled()
     assert "bad is constant" in panel.steps[0].panel.remarks.text()
+
+
+def test_what_cannot_be_measured_stays_where_it_was_put_and_is_said(desk: Any) -> None:
+    desk.show(Micrograph(blobs(), 1.3, name="wrong pixel size"))
+    desk.bench.clusters.make().add([50.0, 60.0])
+    desk.idle()
+    table = desk.document.table
+    assert table.centres_px.tolist() == [[50.0, 60.0]] and np.isnan(table.rows["diameter_nm"]).all()
+    assert "correct the pixel size" in desk.notes[-1]
+
+
+def test_a_point_beyond_the_last_frame_belongs_to_the_last_frame(desk: Any) -> None:
+    desk.show(Micrograph(np.stack([blobs(), blobs()]), 0.05, name="stack"))
+    desk.bench.clusters.make().add([4.0, 50.0, 60.0])
+    desk.idle()
+    assert desk.document.table.rows["frame"].tolist() == [1]
+    assert desk.points.data.tolist() == [[1.0, 50.0, 60.0]]

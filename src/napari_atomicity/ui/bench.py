@@ -233,7 +233,12 @@ class Bench:
         ids = [i for i in ids if i in set(table.ids[inside.to_numpy()].tolist())]
         at_once = isinstance(micrograph.data, np.ndarray) and height * width <= _SMALL_IMAGE_PX
         if at_once and len(ids) <= _MEASURE_AT_ONCE:
-            _take_measurement(document, table, drain(measure_steps(micrograph, table, ids)), ids)
+            try:
+                measured = drain(measure_steps(micrograph, table, ids))
+            except InputError as error:  # it stays where the person put it, not measured
+                show_warning(str(error))
+                return
+            _take_measurement(document, table, measured, ids)
         elif ids:
             self._to_measure.append((document, ids))
             self._measure_next()

@@ -195,6 +195,8 @@ class ClusterLayer:
             return
         document = self.document
         places = _places(self.points.data)
+        # other layers may make the slider longer than this image is
+        places[:, 0] = np.clip(places[:, 0], 0, document.micrograph.n_frames - 1)
         names = self.points.features["id"].to_numpy() if "id" in self.points.features else np.full(len(places), -1)
         added, moved, deleted = compare(
             places, names, _places(positions(document, self.points.ndim)), document.table.ids

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -49,7 +49,7 @@ class Panel(QWidget):
         self.build()
         if not inside:
             self.page.addStretch(1)
-        self._due = after_painting(self, self.show_now)
+        self._due = AfterPainting(self, self.show_now)
         self.bench.changed.connect(self._on_changed)
         self.show_now()
 
@@ -175,7 +175,7 @@ def narrow(box: QComboBox) -> None:
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 
-def later(owner: QWidget, milliseconds: int, do: Callable[[], Any]) -> QTimer:
+def later(owner: QObject, milliseconds: int, do: Callable[[], Any]) -> QTimer:
     """A timer that calls `do` once, that long after it was last started."""
     timer = QTimer(owner)
     timer.setSingleShot(True)
@@ -184,14 +184,25 @@ def later(owner: QWidget, milliseconds: int, do: Callable[[], Any]) -> QTimer:
     return timer
 
 
-def after_painting(owner: QWidget, do: Callable[[], Any]) -> QTimer:
-    """A timer that calls `do` once for all its starts, when what changed on the canvas has been painted.
+class AfterPainting(QObject):
+    """Calls `do` once for all its starts, when what changed on the canvas has been painted.
 
     The first wait ends when the event loop is idle again, so the second one begins only after the handler of a key;
     a single wait would be over by then, and the person would see the panels follow before the cluster does.
     """
-    rest = later(owner, 20, do)
-    return later(owner, 0, lambda: None if rest.isActive() else rest.start())
+
+    def __init__(self, owner: QWidget, do: Callable[[], Any]) -> None:
+        super().__init__(owner)
+        self._idle = later(self, 0, self._on_idle)
+        self._rest = later(self, 20, do)
+
+    def start(self) -> None:
+        """It is due."""
+        self._idle.start()
+
+    def _on_idle(self) -> None:
+        if not self._rest.isActive():
+            self._rest.start()
 
 
 class Strip(QWidget):

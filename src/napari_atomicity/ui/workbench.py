@@ -18,7 +18,7 @@ from napari_atomicity.ui.explain import ExplainPanel
 from napari_atomicity.ui.export import ExportPanel
 from napari_atomicity.ui.load import LoadPanel
 from napari_atomicity.ui.offer import Offer
-from napari_atomicity.ui.panel import Panel, Strip, after_painting, button, scrolling
+from napari_atomicity.ui.panel import AfterPainting, Panel, Strip, button, scrolling
 from napari_atomicity.ui.review import ReviewPanel
 from napari_atomicity.ui.session import SessionPanel
 
@@ -115,7 +115,7 @@ class Workbench(QWidget):
         page.addWidget(scrolling(inner), 1)
         page.addWidget(Strip(viewer))
         self.setMinimumWidth(420)
-        self._due = after_painting(self, self.show_now)
+        self._due = AfterPainting(self, self.show_now)
         self.bench.changed.connect(self._on_changed)
         self.bench.active_changed.connect(self._on_active)
         self.show_now()
