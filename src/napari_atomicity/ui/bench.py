@@ -127,7 +127,8 @@ class Bench:
         viewer, document, image = self.viewer, self.document, self.image
         if viewer is None or document is None or image is None or document.micrograph.n_frames == 1:
             return 0
-        return int(viewer.dims.current_step[viewer.dims.ndim - image.ndim])
+        frame = round(float(image.world_to_data(viewer.dims.point[-image.ndim :])[0]))
+        return min(max(frame, 0), document.micrograph.n_frames - 1)
 
     def document_of(self, image: Image) -> Document | None:
         """The document of an image layer; None for other layers."""

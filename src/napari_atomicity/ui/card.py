@@ -14,11 +14,11 @@ from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.insight import card as cards
 from napari_atomicity.palette import colours
 from napari_atomicity.ui.bars import ChanceBars, Strips, percent, swatch
+from napari_atomicity.ui.centring import bring_into_view
 from napari_atomicity.ui.looking import Look, Looker, Subject
 from napari_atomicity.ui.panel import Panel, button, say
 from napari_atomicity.ui.pictures import Pictures, Shown
 from napari_atomicity.ui.theme import plot_colours
-from napari_atomicity.ui.view import centre_view
 
 if TYPE_CHECKING:
     import napari
@@ -68,7 +68,9 @@ class CardPanel(Panel):
         self.where.setToolTip("Its id in the table, and its place among the selected clusters")
         self.where.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.centre = button(
-            "Centre view", "Bring this cluster to the middle of the view, large enough to see it", self._centre
+            "Centre view",
+            "Bring this cluster to the middle of the view, larger where it would be too small",
+            self._centre,
         )
         self.row(self.back, self.on, self.where, self.centre)
         self.label = self.note(
@@ -225,9 +227,8 @@ class CardPanel(Panel):
             self.show_now()
 
     def _centre(self) -> None:
-        row = self._row(self.document)
-        if row is not None:
-            centre_view(self.bench, row)
+        if self._row(self.document) is not None:
+            bring_into_view(self.bench, self.shown)
 
     def _on_theme(self, _: Any = None) -> None:
         self._on_changed()
