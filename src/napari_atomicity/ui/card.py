@@ -216,7 +216,7 @@ class CardPanel(Panel):
 
     @property
     def _theme(self) -> dict[str, str]:
-        return plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        return plot_colours(self.bench.viewer)
 
     # ------------------------------------------------------------------ what a person does
 

@@ -221,7 +221,7 @@ class FeatureMapPanel(QWidget):
 
         bundle = None if document is None else document.state.bundle
         labels = {} if bundle is None else colours(bundle.card.class_sizes, bundle.card.element)
-        return Style(plot_colours(self._theme), labels)
+        return Style(plot_colours(self.bench.viewer), labels)
 
     # ------------------------------------------------------------------ what a person does
 

@@ -213,7 +213,7 @@ class RatiosPanel(Panel):
         if self.result is None or place is None:
             return
         card = place.document.state.bundle.card
-        theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        theme = plot_colours(self.bench.viewer)
         self.chart.setVisible(True)
         self.chart.show_ratios(self.result.table, colours(card.class_sizes, card.element), theme)
 
