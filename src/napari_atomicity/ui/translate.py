@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterable
 from datetime import datetime
@@ -125,6 +126,9 @@ class Landing:
 
 
 def _iso(seconds: float) -> str:
+    """A time in ISO 8601; empty where it is not known."""
+    if math.isnan(seconds):
+        return ""
     return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
 
 
