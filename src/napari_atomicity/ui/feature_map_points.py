@@ -116,7 +116,7 @@ def _part(document: Document, looks: Looks, frame: int | None) -> dict[str, Any]
     keep = (row_after >= 0) & (row_before >= 0)
     if frame is not None:
         keep &= (rows["frame"] == frame).to_numpy()
-    keep &= np.isfinite(after.placed.xy[row_after]).all(axis=1)
+    keep[keep] = np.isfinite(after.placed.xy[row_after[keep]]).all(axis=1)
     return {
         "rows": rows[keep].reset_index(drop=True),
         "after": after.placed.take(row_after[keep]),
