@@ -26,6 +26,10 @@ _ORDER_TIP: Final = (
     "Which clusters come first. Against diameter or intensity: where these alone would say another class. At random: "
     "only then the agreement is a fair measure of the model's accuracy."
 )
+_AGREEMENT_TIP: Final = (
+    "With its 95 % interval (Wilson 1927). The fair check leaves out the clusters that the model was already tuned on "
+    "when the queue was started: it knows them"
+)
 _OPINIONS: Final = {"model": "model", "diameter": "diameter", "intensity": "intensity", "base": "before adapting"}
 _SIGNS: Final = "○ of the model   □ labelled by you   ◇ labelled by you, against the model"
 _COLUMNS: Final = 4
@@ -79,7 +83,7 @@ class ReviewPanel(Panel):
         self.signs.setWordWrap(True)
         self.signs.setToolTip("What the marks around the clusters mean; the colour is that of the label that counts")
         self.page.addWidget(self.signs)
-        self.agreement = self.note("With its 95 % interval (Wilson 1927)")
+        self.agreement = self.note(_AGREEMENT_TIP)
         self.table = self.note("Rows: your labels; columns: what the model in force says")
         self.bench.keyboard.changed.connect(self._on_changed)
 
@@ -224,6 +228,8 @@ def _agreement(document: Document, review: Review) -> str:
                 if fair.total
                 else "Fair check: label the clusters in this order, and leave none out."
             )
+            if fair.tuned:
+                lines.append(f"Not in it: {fair.tuned} that you labelled, but the model was tuned on.")
         if added := queue.added(document.table):
             lines.append(f"{added} came after the queue was started and are not in it; start again to include them.")
     return "\n".join(lines)
