@@ -68,6 +68,14 @@ class Plot(QWidget):
         """Of a label; grey for one that has none."""
         return QColor(self.colours.get(str(label), "#b0b0b0"))
 
+    def pens(self, colour: QColor, width: float) -> tuple[QPen, ...]:
+        """To draw a line with, one over the other: on a light background pale colours need a dark edge."""
+        edge = self.text
+        if edge.lightness() > 127:
+            return (QPen(colour, width),)
+        edge.setAlpha(100)
+        return QPen(edge, width + 1.0), QPen(colour, width)
+
     def level(self, painter: QPainter, y: float, number: str, style: Any = Qt.PenStyle.SolidLine) -> None:
         """A line across at `y`, with its number."""
         start = self.place(0, y)

@@ -57,8 +57,9 @@ class RatioChart(Plot):
         if filled:
             painter.fillRect(bar, colour)
         else:
-            painter.setPen(QPen(colour, 1.5))
-            painter.drawRect(bar)
+            for pen in self.pens(colour, 1.5):
+                painter.setPen(pen)
+                painter.drawRect(bar)
         painter.setPen(QPen(self.text, 1.2))
         centre = x + _WIDE / 2
         painter.drawLine(self.place(centre, share["low"]), self.place(centre, share["high"]))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
+from qtpy.QtGui import QColor, QPainter, QPolygonF
 
 from napari_atomicity.ui.axes import Plot, end_of
 
@@ -67,6 +67,10 @@ class Curves(Plot):
             painter.setBrush(band)
             painter.drawPolygon(QPolygonF([*high, *reversed(low)]))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(colour, 2))
-        painter.drawPolyline(QPolygonF(mean))
-        painter.drawText(QPointF(self.width() - self.right + 8, self.top + 10 + 15 * i), label)
+        x, y = self.width() - self.right + 6, self.top + 6 + 15 * i
+        for pen in self.pens(colour, 2):
+            painter.setPen(pen)
+            painter.drawPolyline(QPolygonF(mean))
+            painter.drawLine(QPointF(x, y), QPointF(x + 11, y))
+        painter.setPen(self.text)
+        painter.drawText(QPointF(x + 16, y + 4), label)
