@@ -181,14 +181,14 @@ def test_a_cluster_of_a_turned_and_shifted_stack_comes_into_view_and_the_selecti
     desk.idle()
     camera = desk.viewer.scene.camera
     camera.zoom = 1.0
-    for click, cluster, shown in ((None, 0, 0), (card.on, 1, 2)):
+    for click, cluster, shown in ((None, 0, 0), (card.walk.on, 1, 2)):
         if click is not None:
             desk.click(click)
-        desk.click(card.centre)
+        desk.click(card.walk.centre)
         assert desk.bench.frame == shown and desk.viewer.dims.point[0] == pytest.approx(4.0 + shown)
         world = layer.data_to_world([shown, *place(desk, cluster)])
         assert np.allclose(camera.center[-2:], world[-2:]) and camera.zoom > 40
     assert desk.document.selection == {0, 1}, "looking at one of them does not unselect the others"
     camera.zoom = zoom = 55.0
-    desk.click(card.centre)
+    desk.click(card.walk.centre)
     assert camera.zoom == zoom, "large enough already"
