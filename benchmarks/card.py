@@ -11,17 +11,13 @@ is clicked once, so nothing is remembered from before. The workbench is open as 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import _machine
+from _window import need_screen, until
 
 
 def main() -> None:
@@ -31,8 +27,7 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=40)
     parser.add_argument("--model", default="dual")
     options = parser.parse_args()
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        _on_a_virtual_screen()
+    need_screen()
     import napari
     import torch  # noqa: F401
 
@@ -43,7 +38,7 @@ def main() -> None:
     dock, card = viewer.window.add_plugin_dock_widget("napari-atomicity", "Cluster card")
     dock.setFloating(True)
     dock.resize(400, 850)
-    _until(lambda: not card.looker.work.busy, 500)
+    until(lambda: not card.looker.work.busy, 500)
     rows = document.table.rows
     ids = rows["id"][(rows["flag"] == "ok") & (rows["label"] != "")].sample(options.clicks, random_state=0)
     first, own, then = np.array([_click(workbench.bench, card, int(i)) for i in ids]).T * 1000
@@ -80,7 +75,7 @@ def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
     bench.document.choose(model=options.model, adapt="off")
     for step in (actions.detect, actions.classify):
         step(bench)
-        _until(lambda: not bench.work.busy, 500)
+        until(lambda: not bench.work.busy, 500)
     return bench.document
 
 
@@ -109,26 +104,8 @@ def _click(bench: Any, card: Any, cluster: int) -> tuple[float, float, float]:
         time.sleep(0.001)
     then = time.perf_counter()
     card.patch.removeEventFilter(watch)
-    _until(lambda: not card.looker.work.busy, 100)
+    until(lambda: not card.looker.work.busy, 100)
     return watch.at - start, watch.own - own, then - start
-
-
-def _until(done: Callable[[], bool], quiet_ms: int = 300) -> None:
-    from qtpy.QtTest import QTest
-
-    QTest.qWait(20)
-    while not done():
-        QTest.qWait(10)
-    QTest.qWait(quiet_ms)
-
-
-def _on_a_virtual_screen() -> None:
-    runner = shutil.which("xvfb-run")
-    if runner is None:
-        print("No screen and no xvfb-run: the card cannot be measured here.")
-        sys.exit(0)
-    screen = "-screen 0 1400x900x24 +extension GLX"
-    sys.exit(subprocess.call([runner, "-a", "-s", screen, sys.executable, *sys.argv]))
 
 
 if __name__ == "__main__":

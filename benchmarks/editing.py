@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
-import sys
 import time
 from typing import Any
 
 import numpy as np
 
 import _machine
-from interface import Heartbeat, _on_a_virtual_screen, _until
+from _window import Heartbeat, need_screen, until
 
 SIZES = (19, 30, 41, 55, 70)
 
@@ -30,8 +28,7 @@ def main() -> None:
     parser.add_argument("--presses", type=int, default=40)
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        _on_a_virtual_screen()
+    need_screen()
     import napari
 
     viewer = napari.Viewer(show=True)
@@ -90,7 +87,7 @@ def _fill(viewer: Any, bench: Any, n: int) -> None:
     table = table.with_predictions(SIZES, values)
     done = Classified(table, None, None, {})
     bench.document.commit("Count", table, bundle=load_bundle("dual"), classified=done, offered=done)
-    _until(lambda: True, 1500)
+    until(quiet_ms=1500)
 
 
 def _pressed(bench: Any, key: str, chosen: int, presses: int) -> tuple[list[float], list[float], list[float]]:
@@ -164,7 +161,7 @@ def _profile(bench: Any) -> None:
 
     profile = cProfile.Profile()
     bench.document.select([int(bench.document.table.ids[5])])
-    _until(lambda: True)
+    until()
     from napari_atomicity.ui import annotating
 
     profile.enable()

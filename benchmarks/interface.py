@@ -11,44 +11,11 @@ as napari does (PyTorch is imported at first use); without it PyTorch is there f
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import _machine
-
-
-class Heartbeat:
-    """Gaps between the beats of a timer in the interface thread."""
-
-    def __init__(self) -> None:
-        from qtpy.QtCore import Qt, QTimer
-
-        self._timer = QTimer()
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(5)
-        self._timer.timeout.connect(self._beat)
-        self._gaps: list[tuple[float, float]] = []
-        self._last = (0.0, 0.0)
-
-    def start(self) -> None:
-        self._gaps, self._last = [], (time.perf_counter(), time.thread_time())
-        self._timer.start()
-
-    def stop(self) -> list[tuple[float, float]]:
-        """Gaps in s, longest last, each with what the window's own thread worked in it."""
-        self._beat()
-        self._timer.stop()
-        return sorted(self._gaps)
-
-    def _beat(self) -> None:
-        now = (time.perf_counter(), time.thread_time())
-        self._gaps.append((now[0] - self._last[0], now[1] - self._last[1]))
-        self._last = now
+from _window import Heartbeat, need_screen, until
 
 
 def main() -> None:
@@ -58,19 +25,18 @@ def main() -> None:
     parser.add_argument("--model", default="dual")
     parser.add_argument("--plain", action="store_true")
     options = parser.parse_args()
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        _on_a_virtual_screen()
+    need_screen()
     if not options.plain:
         import torch  # noqa: F401
     import napari
 
     start = time.perf_counter()
     viewer = napari.Viewer(show=True)
-    _until(lambda: True)
+    until()
     napari_alone = time.perf_counter() - start
     start = time.perf_counter()
     _, workbench = viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
-    _until(lambda: True)
+    until()
     opening = time.perf_counter() - start
 
     print(_machine.describe("napari", "PyQt6"))
@@ -100,7 +66,7 @@ def _stalls(
     viewer.add_layer(Layer.create(*as_layer(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))))
     bench = workbench.bench
     bench.document.choose(model=options.model)
-    _until(lambda: True)
+    until()
     heart = Heartbeat()
     rows = []
     for title, do in (
@@ -116,30 +82,11 @@ def _stalls(
         heart.start()
         start = time.perf_counter()
         do(bench)
-        _until(lambda: not bench.work.busy)
+        until(lambda: not bench.work.busy)
         seconds = time.perf_counter() - start
         rows.append((title, seconds, heart.stop(), "" if endings == ["done"] else f" ({endings})"))
         bench.work.finished.disconnect(endings.append)
     return rows
-
-
-def _until(done: Callable[[], bool], quiet_ms: int = 300) -> None:
-    """Let the window live until `done`, and a little longer, so that what follows is counted too."""
-    from qtpy.QtTest import QTest
-
-    QTest.qWait(20)
-    while not done():
-        QTest.qWait(10)
-    QTest.qWait(quiet_ms)
-
-
-def _on_a_virtual_screen() -> None:
-    runner = shutil.which("xvfb-run")
-    if runner is None:
-        print("No screen and no xvfb-run: the interface cannot be measured here.")
-        sys.exit(0)
-    screen = "-screen 0 1400x900x24 +extension GLX"
-    sys.exit(subprocess.call([runner, "-a", "-s", screen, sys.executable, *sys.argv]))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -22,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import _machine
-from interface import Heartbeat, _on_a_virtual_screen, _until
+from _window import Heartbeat, need_screen, until
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import drain
@@ -36,9 +35,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--plain", action="store_true")
     options = parser.parse_args()
-    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if not options.plain and sys.platform == "linux" and not screen:
-        _on_a_virtual_screen()
+    if not options.plain:
+        need_screen()
     work = make(options.clusters, options.steps)
     print(_machine.describe("napari"))
     print(f"{options.clusters} clusters, {options.steps} steps of history, simulated pixels\n")
@@ -116,7 +114,7 @@ def in_the_window(work: Work) -> None:
     document = Landing(bench).show(work)
     assert document is not None
     autosave = bench.sessions.autosave
-    _until(lambda: autosave.when is not None)
+    until(lambda: autosave.when is not None)
     heart = Heartbeat()
     print("\n| in the window | ms (target 50) |")
     print("|---|---|")
@@ -127,9 +125,9 @@ def in_the_window(work: Work) -> None:
         document.annotate([at], "Pt41")
         edits.append(1000 * (time.perf_counter() - start))
         last = autosave.when
-        _until(lambda: not autosave.unsaved or True, quiet_ms=200)  # what napari does for the label itself
+        until(quiet_ms=200)  # what napari does for the label itself
         heart.start()
-        _until(lambda last=last: autosave.when != last)
+        until(lambda last=last: autosave.when != last)
         gaps.append(heart.stop()[-1])
     print(f"| collecting what is to be written | {1000 * autosave.longest:.1f} |")
     print(f"| longest gap between beats while the background writes | {1000 * max(gap for gap, _ in gaps):.0f} |")

@@ -44,7 +44,7 @@ NAMES = {
     "Class ratios": "ratios",
     "Calibrate images together": "session",
     "Save and restore": "saving",
-    "Export the table": "export",
+    "Export": "export",
     "Models": "models",
 }
 
@@ -201,7 +201,7 @@ def _review(tour: Tour) -> None:
     tour.canvas("labelled")
     document.expect({19: 0.3, 30: 0.25, 41: 0.18, 55: 0.18, 70: 0.09}, True)
     tour.panel("Class ratios", 3000)
-    tour.panel("Export the table")
+    tour.panel("Export")
 
 
 def _together(tour: Tour, work: Path) -> None:

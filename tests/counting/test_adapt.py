@@ -13,7 +13,7 @@ from napari_atomicity.counting import anchors as anchoring
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.anchors import LEAST_PER_CLASS, Sample, choose_anchors
 from napari_atomicity.counting.bundle import weights_sha256
-from napari_atomicity.counting.calibrate import Known
+from napari_atomicity.counting.calibrate import Known, calibrate, posterior
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.counting.patches import Patches, normalise
@@ -235,6 +235,20 @@ def test_labels_given_by_hand_are_anchors_of_their_own(model):
     assert (result.anchors["label"].to_numpy() == named[result.anchors["id"]]).all()
     assert result.accepted, result.reason
     assert "labelled by hand" in result.reason
+
+
+def test_what_is_held_back_is_judged_by_the_labels_that_a_person_sees(model):
+    named = _named(MIXED)
+    case = _case(model, MIXED, stretch=WIDE, annotation=named)
+    evidence = case[2]
+    held = held_back(named, identities("", np.zeros(120, int), np.arange(120)))
+    right = {}
+    for name, in_force in (("shape alone", {}), ("calibrated", {0: calibrate(evidence)})):
+        found = drain(adapt_steps(model, *case, mode="diameter", sources=("annotations",), calibrations=in_force))
+        seen = posterior(evidence, in_force.get(0)).label
+        right[name] = found.judgement.before
+        assert found.judgement.before == (seen == named)[held & (seen != "")].sum()
+    assert right["shape alone"] < right["calibrated"], "or the case cannot tell"
 
 
 def test_a_label_given_by_hand_wins_over_a_computed_one(model):

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from napari_atomicity.counting.agreement import intensity
 from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, calibrate_session, posterior
 from napari_atomicity.errors import InputError
 
@@ -147,3 +150,23 @@ def test_nothing_to_calibrate_on_is_said():
 def test_one_cluster_is_enough_for_an_answer_and_too_little_for_certainty():
     found = calibrate(evidence_of([41], scale=850.0))
     assert found.scale_sd >= 0 and max(found.fractions.values()) < 0.9
+
+
+@pytest.mark.parametrize("shift", [15_000.0, -15_000.0])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_untrained_model_that_says_impossible_integrals_gives_numbers_nevertheless(shift):
+    usual = evidence_of(np.random.default_rng(2).choice(SIZES, 60), scale=1234.0)
+    wild = replace(usual, log_integral=usual.log_integral + shift, outside=usual.outside * 1000)
+    found = calibrate(wild)
+    numbers = [found.scale, found.scale_sd, *(one["scale"] for one in found.candidates)]
+    assert np.isfinite(numbers).all() and min(numbers) > 0
+    said = posterior(wild, found)
+    # only differences of logarithms count
+    expected = posterior(usual, calibrate(replace(usual, outside=wild.outside)))
+    np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=2e-3)
+    np.testing.assert_allclose(said.n_atoms, expected.n_atoms, rtol=1e-3)
+
+
+def test_the_scale_of_a_usual_model_is_the_exponential_of_its_logarithm():
+    logarithms = np.log([1e-6, 0.3, 850.0, 1e12])
+    np.testing.assert_allclose([intensity(one) for one in logarithms], np.exp(logarithms), rtol=1e-15)

@@ -68,6 +68,22 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
     assert document.state.adapted is done and panel.comparison.isVisible()
 
 
+def test_the_review_says_how_many_clusters_its_fair_check_leaves_out(adapted: Any) -> None:
+    desk, document = adapted, adapted.document
+    panel, review = desk.panel("Review"), desk.bench.place.review
+    panel.order.activated.emit(panel.order.findData("random"))
+    desk.click(panel.start)
+    document.annotate(list(review.queue.ids), "Pt19")
+    review.arrived(review.queue.ids[-1])
+    desk.idle()
+    judged = sum(bool(label) for label in review.queue.predicted.values()) - 4  # 4 of the 6 anchors are not held back
+    assert f" of {judged} (" in panel.agreement.text().splitlines()[1]
+    assert "Not in it: 4 that you labelled, but the model was tuned on." in panel.agreement.text()
+    document.annotate([0, 2, 3, 5], "")  # the anchors
+    desk.idle()
+    assert f" of {judged} (" in panel.agreement.text() and "Not in it" not in panel.agreement.text()
+
+
 def test_the_main_button_counts_and_adapts_in_one_step(
     desk: Any, micrograph: Any, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,17 +129,17 @@ def test_the_arrows_walk_through_the_selection_and_the_view_follows(counted: Any
     desk.document.select(chosen)
     seen(desk)
     walked = [card.shown]
-    for step in (card.on, card.on, card.on, card.back):
+    for step in (card.walk.on, card.walk.on, card.walk.on, card.walk.back):
         step.click()
         walked.append(card.shown)
     assert walked == [*chosen, chosen[0], chosen[2]]
-    assert "3 of 3 selected" in card.where.text()
+    assert "3 of 3 selected" in card.walk.where.text()
     assert desk.document.selection == frozenset(chosen)
     # one of them stays as long as it is selected
     desk.document.select(chosen[1:])
     seen(desk)
-    assert card.shown == chosen[2] and "2 of 2 selected" in card.where.text()
-    card.centre.click()
+    assert card.shown == chosen[2] and "2 of 2 selected" in card.walk.where.text()
+    card.walk.centre.click()
     row = int(np.flatnonzero(desk.document.table.ids == card.shown)[0])
     camera = desk.bench.viewer.scene.camera
     world = desk.bench.image.data_to_world(desk.document.table.centres_px[row])

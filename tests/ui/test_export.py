@@ -22,7 +22,7 @@ def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
     desk.click(desk.panel("Find clusters").search)
     desk.count = desk.panel("Count atoms")
     desk.click(desk.count.run)
-    desk.export = desk.panel("Export the table")
+    desk.export = desk.panel("Export")
     return desk
 
 

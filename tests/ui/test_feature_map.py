@@ -248,9 +248,9 @@ def test_stopping_the_fit_leaves_the_window_as_it_was(
     desk.click(desk.panel("Count atoms").run)
     panel, looks = desk.panel("Feature map"), looks_of(desk.bench)
     desk.qtbot.waitUntil(panel.waiting.isVisible, timeout=10_000)
-    desk.qtbot.waitUntil(lambda: panel.bar.format() == "Making the map", timeout=10_000)
+    desk.qtbot.waitUntil(lambda: panel.waiting.bar.format() == "Making the map", timeout=10_000)
     assert not desk.bench.work.busy  # other work can go on
-    panel.halt.click()
+    panel.waiting.halt.click()
     desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=10_000)
     desk.qtbot.wait(100)
     assert closed and "Try again" in panel.after.canvas.message and not looks.work.busy

@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_the_old_file_whole_and_is_said_in_a_sentence(
     counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = counted
-    export = desk.panel("Export the table")
+    export = desk.panel("Export")
     path = tmp_path / "table.csv"
     export.write(path)
     desk.idle()

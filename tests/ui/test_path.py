@@ -22,7 +22,7 @@ WIDGETS = (
     "See why (Grad-CAM)",
     "What the model uses",
     "Cluster card",
-    "Export the table",
+    "Export",
 )
 
 

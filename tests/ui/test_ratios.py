@@ -32,8 +32,11 @@ def settled(desk: Any) -> Any:
     return dock.result
 
 
-def text_in(table: Any, column: int) -> list[str]:
-    return [table.item(row, column).text() for row in range(table.rowCount())]
+def row_of(table: Any, name: str) -> dict[str, str]:
+    """A row of the table in the dock, by class."""
+    names = [table.verticalHeaderItem(row).text() for row in range(table.rowCount())]
+    columns = range(table.columnCount())
+    return {table.horizontalHeaderItem(j).text(): table.item(names.index(name), j).text() for j in columns}
 
 
 def test_the_dock_says_what_to_do_before_anything_is_counted(desk: Any, micrograph: Any) -> None:
@@ -47,7 +50,7 @@ def test_shares_follow_annotation_and_undo(counted: Any) -> None:
     desk, document = counted, counted.document
     before = settled(desk).table.set_index("label")
     assert before["share"].sum() == pytest.approx(1.0)
-    assert text_in(desk.dock.table, 0) == [*document.state.bundle.card.labels]
+    assert list(row_of(desk.dock.table, "clusters")) == [*document.state.bundle.card.labels]
     ok = document.table.ids[(document.table.rows["flag"] == "ok").to_numpy()]
     document.annotate(ok.tolist(), "Pt41")
     after = settled(desk)
@@ -96,7 +99,7 @@ def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypat
     counted.click(counted.dock.load)
     settled(counted)
     assert counted.dock.expected.text() == "19:0.75, 55:0.25"
-    assert text_in(counted.dock.table, 4)[0] == "75.0"
+    assert row_of(counted.dock.table, "expected")["Pt19"] == "75.0"
     path.write_text("size,amount\nPt19,much\n", encoding="utf-8")
     counted.click(counted.dock.load)
     assert "row 2" in counted.notes[-1] and counted.document.expected == {19: 30.0, 55: 10.0}

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from test_keys import annotations, counted, press
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.micrograph import Micrograph
 
 
 def centre(desk: Any) -> np.ndarray:
@@ -162,3 +166,29 @@ def test_two_images_have_a_review_each_and_the_workbench_has_the_step(desk: Any,
     desk.bench.choose(first)
     desk.idle()
     assert step.state.toolTip() == "0 of 8 reviewed" and desk.bench.place.review.running
+
+
+def test_a_cluster_of_a_turned_and_shifted_stack_comes_into_view_and_the_selection_stays(desk: Any, frame: Any) -> None:
+    layer = desk.show(Micrograph(np.stack([frame.image] * 3), frame.pixel_size_nm, name="stack"))
+    layer.translate, layer.rotate = (4.0, -30.0, 12.0), 25
+    desk.viewer.add_image(np.zeros((9, 16, 16)), name="other")  # its frames begin before those of the stack
+    desk.bench.choose(layer)
+    places = {"y_px": [100.0, 300.0], "x_px": [60.0, 410.0], "diameter_nm": [1.0, 1.4], "frame": [0, 2]}
+    desk.document.commit("Find", ClusterTable.from_columns(places))
+    desk.idle()
+    card = desk.panel("Cluster card")
+    desk.document.select([0, 1])
+    desk.idle()
+    camera = desk.viewer.scene.camera
+    camera.zoom = 1.0
+    for click, cluster, shown in ((None, 0, 0), (card.walk.on, 1, 2)):
+        if click is not None:
+            desk.click(click)
+        desk.click(card.walk.centre)
+        assert desk.bench.frame == shown and desk.viewer.dims.point[0] == pytest.approx(4.0 + shown)
+        world = layer.data_to_world([shown, *place(desk, cluster)])
+        assert np.allclose(camera.center[-2:], world[-2:]) and camera.zoom > 40
+    assert desk.document.selection == {0, 1}, "looking at one of them does not unselect the others"
+    camera.zoom = zoom = 55.0
+    desk.click(card.walk.centre)
+    assert camera.zoom == zoom, "large enough already"

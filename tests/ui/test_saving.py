@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -135,6 +137,20 @@ def test_everything_comes_back_and_goes_on(
         each.click(each.panel("Count atoms").run)
     pd.testing.assert_frame_equal(document.table.rows, again.table.rows)
     assert another.bench.sessions.path == path
+
+
+def test_steps_of_an_earlier_version_whose_times_are_not_known_are_saved_again(
+    desk: Any, another: Any, sample: Path, tmp_path: Path
+) -> None:
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    desk.document.annotate([0, 1], "Pt19")
+    steps, now = desk.document.steps
+    desk.document.resume([(name, dataclasses.replace(state, when=math.nan)) for name, state in steps], now)
+    open_session(another, write(desk, tmp_path / "day.atomicity"))
+    assert [math.isnan(state.when) for _, state in another.document.steps[0]] == [True] * len(steps)
+    same(desk.document, another.document)
+    kept(another)
 
 
 def test_choosing_among_candidates_goes_on(desk: Any, another: Any, sample: Path, tmp_path: Path) -> None:

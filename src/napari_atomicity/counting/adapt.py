@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -24,7 +24,7 @@ from napari_atomicity.counting.anchors import (
     sizeable_rows,
 )
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Known, calibrate
+from napari_atomicity.counting.calibrate import Calibration, Known, calibrate
 from napari_atomicity.counting.classify import Evidence, evidence_steps
 from napari_atomicity.counting.holdout import Judgement
 from napari_atomicity.counting.patches import Patches, network_input
@@ -111,6 +111,7 @@ def adapt_steps(
     sources: Sequence[Source] = (),
     frames: Rows | None = None,
     identity: npt.NDArray[np.uint64] | None = None,
+    calibrations: Mapping[int, Calibration] | None = None,
 ) -> Steps[Adaptation]:
     """Fine-tune a copy of `bundle` on clusters whose class is nearly certain.
 
@@ -140,6 +141,9 @@ def adapt_steps(
         (n,) frame of each row, of frames taken under the same settings; one frame where None.
     identity
         (n,) as by `holdout.identities`: decides which of a person's labels are held back; of frame and id where None.
+    calibrations
+        That the labels rest on, by number of the frame; shape alone labels a frame that has none. They decide nothing,
+        but what was held back is judged by the labels that a person sees. Those of the frames themselves where None.
 
     Raises
     ------
@@ -171,7 +175,7 @@ def adapt_steps(
     reason, accepted = _verdict(anchors, before, after)
     if "annotations" in chosen:
         reason += _doubts(*contradictions(sample))
-    judgement = _judged(sample, again)
+    judgement = _judged(sample, again, sample.calibrations if calibrations is None else calibrations)
     if not accepted:
         return Adaptation(bundle, False, f"{reason}.", anchors, before, after, judgement=judgement)
     entry = f"{mode}: {_counted(anchors)}, seed {seed}"
@@ -254,11 +258,12 @@ def _log_likelihood(evidence: Evidence, sample: Sample, fresh: Mask, held: bool)
     return total / count
 
 
-def _judged(sample: Sample, after: Evidence) -> Judgement:
-    """The labels that were held back, beside those of both models at the same calibrations."""
-    lots = [rows for _, rows in sample.rows_by_frame()]
-    now = predictions_of(after, lots, list(sample.calibrations.values()))
-    return Judgement.of(sample.annotation, sample.judges, sample.predictions.label, now.label)
+def _judged(sample: Sample, after: Evidence, in_force: Mapping[int, Calibration]) -> Judgement:
+    """The labels that were held back, beside those that both models give at the calibrations in force."""
+    lots = [(int(frame), np.flatnonzero(sample.frames == frame)) for frame in np.unique(sample.frames)]
+    rows, found = [part for _, part in lots], [in_force.get(frame) for frame, _ in lots]
+    was, now = (predictions_of(said, rows, found).label for said in (sample.evidence, after))
+    return Judgement.of(sample.annotation, sample.judges, was, now)
 
 
 def _verdict(anchors: pd.DataFrame, before: dict[str, float], after: dict[str, float]) -> tuple[str, bool]:

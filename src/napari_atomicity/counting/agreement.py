@@ -20,6 +20,8 @@ _MISFIT_BELOW = 0.05
 _VETO = 9.0
 #: a scale is never known better than to this, in ln(scale)
 _SHARPEST = 0.005
+#: logarithm of what is multiplied and divided by without leaving the range of numbers
+_LARGEST = 300.0
 
 
 def posterior_of_scale(grid: Floats, own: Sequence[Floats], known: Sequence[Known]) -> tuple[list[Floats], list[str]]:
@@ -86,12 +88,17 @@ def _session_misfit(grid: Floats, own: Floats, others: Floats) -> str:
 
 
 def _off_by(grid: Floats, own: Floats, expected: float, what: str) -> str:
-    ratio = float(np.exp(grid[int(own.argmax())] - expected))
+    ratio = intensity(grid[int(own.argmax())] - expected)
     return (
         f"The image does not fit {what}: its clusters speak for {ratio:.2f} times that intensity of one atom. "
         f"Check gain, beam current and dwell time; a pixel size {abs(np.sqrt(ratio) - 1):.0%} too "
         f"{'large' if ratio > 1 else 'small'} would do the same."
     )
+
+
+def intensity(log_scale: float) -> float:
+    """The scale of a logarithm, as near as a number can hold it: a model that knows nothing may say e^15000."""
+    return float(np.exp(np.clip(log_scale, -_LARGEST, _LARGEST)))
 
 
 def _normalised(log_weight: Floats) -> Floats:

@@ -207,8 +207,8 @@ def _by_frame(known: Known | Sequence[Known] | None, present: Rows) -> dict[int,
     return {int(frame): known[frame] for frame in present}
 
 
-def predictions_of(evidence: Evidence, lots: Sequence[Rows], found: Sequence[Calibration]) -> Predictions:
-    """Of all rows; those of frames without calibration stay empty."""
+def predictions_of(evidence: Evidence, lots: Sequence[Rows], found: Sequence[Calibration | None]) -> Predictions:
+    """Of all rows in `lots`, each with its calibration, or by shape alone where that is None; the others stay empty."""
     blank = posterior(evidence.take(np.zeros(0, dtype=np.int64)), None)
     whole = {name: np.full((len(evidence), *getattr(blank, name).shape[1:]), np.nan) for name in _NUMBERS}
     label = np.full(len(evidence), "", dtype=object)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, class_label, probability_column
-from napari_atomicity.counting.agreement import posterior_of_scale
+from napari_atomicity.counting.agreement import intensity, posterior_of_scale
 from napari_atomicity.counting.classify import Evidence
 from napari_atomicity.counting.mixture import (
     OUTSIDE_PRIOR,
@@ -502,7 +502,7 @@ def _summary(
         if name in candidates:  # the same sample read twice is one solution
             candidates[name]["probability"] += chance
         elif chance >= _NAMED_ABOVE:
-            candidates[name] = {"dominant": name, "probability": chance, "scale": float(np.exp(grid[top]))}
+            candidates[name] = {"dominant": name, "probability": chance, "scale": intensity(grid[top])}
     ordered = tuple(sorted(candidates.values(), key=lambda candidate: -candidate["probability"]))
     within = weight[lots[0]] / weight[lots[0]].sum()
     centre = float(within @ grid[lots[0]])
@@ -510,8 +510,8 @@ def _summary(
     mean_shares = weight @ shares
     return Calibration(
         class_sizes=sizes,
-        scale=float(np.exp(centre)),
-        scale_sd=float(np.exp(centre)) * sd,
+        scale=intensity(centre),
+        scale_sd=intensity(centre) * sd,
         fractions=dict(zip([*labels, OTHER], map(float, mean_shares), strict=True)),
         ambiguous=len(ordered) > 1 and sum(one["probability"] for one in ordered[1:]) > AMBIGUOUS_ABOVE,
         candidates=ordered,

@@ -224,26 +224,33 @@ class Queue:
         """Agreement on the first `reached` clusters of a random queue: a fair sample of all clusters.
 
         Only clusters that nobody picked count: those up to where the person has come, without those that the model was
-        tuned on. Those passed over without a label are told; the one at hand (`now`) may still get one.
+        tuned on. Those passed over without a label are told; the one at hand (`now`) may still get one. Labelled ones
+        that the model was tuned on are told as well.
         """
         if self.order != "random":
             return Agreement(0, 0, 0)
         there = set(table.ids.tolist())
-        sample = [i for i in self.ids[:reached] if i in there and i not in self.tuned and self.predicted[i]]
+        seen = [i for i in self.ids[:reached] if i in there and self.predicted[i]]
+        sample = [i for i in seen if i not in self.tuned]
         given = dict(zip(table.ids.tolist(), table.rows["annotation"], strict=True))
         judged = [i for i in sample if given[i]]
         right = sum(given[i] == self.predicted[i] for i in judged)
         passed = [i for i in sample if not given[i] and i != now]
-        return Agreement(int(right), len(judged), len(passed))
+        tuned = sum(bool(given[i]) for i in seen if i in self.tuned)
+        return Agreement(int(right), len(judged), len(passed), tuned)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often person and model agree: on `right` of `total`; `passed` clusters were seen and not labelled."""
+    """How often person and model agree: on `right` of `total`.
+
+    `passed` clusters were seen and not labelled; `tuned` ones were labelled, but the model was tuned on them.
+    """
 
     right: int
     total: int
     passed: int = 0
+    tuned: int = 0
 
     @property
     def interval(self) -> tuple[float, float, float]:

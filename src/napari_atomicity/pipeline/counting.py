@@ -129,9 +129,12 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
     table, evidence, patches = _pooled(parts)
     frames = np.zeros(len(table), dtype=np.int64)
     known: list[Known] = []
+    calibrations = {}
     for part, start in zip(parts, _starts(parts), strict=True):
         for frame, rows in _rows_by_frame(part.table):
             frames[start + rows] = len(known)
+            if frame in part.calibrations:
+                calibrations[len(known)] = part.calibrations[frame]
             known.append(part.known.get(frame, settings.known))
     return (
         yield from fine_tune_steps(
@@ -147,6 +150,7 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
             identity=np.concatenate(
                 [identities(part.image, part.table.rows["frame"].to_numpy(), part.table.ids) for part in parts]
             ),
+            calibrations=calibrations,
         )
     )
 

@@ -15,8 +15,9 @@ from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.bench import Bench
 from napari_atomicity.ui.centring import look_at_changes
 from napari_atomicity.ui.counting import Counted, Job, chosen, classify_steps, count_steps, model_steps
-from napari_atomicity.ui.document import UNCOUNTED, Document
+from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.explaining import Asked
+from napari_atomicity.ui.state import UNCOUNTED
 
 if TYPE_CHECKING:
     from napari_atomicity.insight.attribution import Question

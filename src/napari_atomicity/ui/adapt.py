@@ -116,7 +116,7 @@ class AdaptPanel(Panel):
         from napari_atomicity.palette import colours
         from napari_atomicity.ui.theme import plot_colours
 
-        theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        theme = plot_colours(self.bench.viewer)
         bundle = document.state.bundle if document is not None else None
         return ({} if bundle is None else colours(bundle.card.class_sizes, bundle.card.element)), theme
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline import measure_steps
-from napari_atomicity.progress import Steps, drain
-from napari_atomicity.ui import edits
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.explaining import Explainer
 from napari_atomicity.ui.keyboard import Keyboard
 from napari_atomicity.ui.layers import ClusterLayer
+from napari_atomicity.ui.measuring import Measuring
 from napari_atomicity.ui.overlays import HeatMaps
 from napari_atomicity.ui.place import Place
 from napari_atomicity.ui.sessions import Sessions
@@ -26,11 +23,6 @@ from napari_atomicity.ui.workers import Work
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-
-    from napari_atomicity.clusters import ClusterTable
-
-_MEASURE_AT_ONCE: Final = 16
-_SMALL_IMAGE_PX: Final = 2200 * 2200
 
 
 class Bench:
@@ -48,13 +40,11 @@ class Bench:
         self._refused: weakref.WeakKeyDictionary[Image, str] = weakref.WeakKeyDictionary()
         self._active: weakref.ref[Image] | None = None
         self.work = Work()
-        self.measuring = Work()
+        self.measuring = Measuring()
         self.explainer = Explainer(self)
         self.keyboard = Keyboard(self)
         #: the dock with the table of keys, once it was shown
         self.keys_dock: weakref.ref[Any] | None = None
-        self._to_measure: list[tuple[Document, list[int]]] = []
-        self.measuring.finished.connect(self._measure_next)
         self.work.started.connect(lambda _: self.changed.emit())
         self.work.finished.connect(lambda _: self.changed.emit())
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -127,7 +117,8 @@ class Bench:
         viewer, document, image = self.viewer, self.document, self.image
         if viewer is None or document is None or image is None or document.micrograph.n_frames == 1:
             return 0
-        return int(viewer.dims.current_step[viewer.dims.ndim - image.ndim])
+        frame = round(float(image.world_to_data(viewer.dims.point[-image.ndim :])[0]))
+        return min(max(frame, 0), document.micrograph.n_frames - 1)
 
     def document_of(self, image: Image) -> Document | None:
         """The document of an image layer; None for other layers."""
@@ -177,7 +168,7 @@ class Bench:
         document.state_changed.connect(self._on_document)
         document.selection_changed.connect(self._on_document)
         there = weakref.ref(document)
-        document.measuring_wanted.connect(lambda ids: self._measure(there(), ids))
+        document.measuring_wanted.connect(lambda ids: self.measuring.measure(there(), ids))
         layer.events.data.connect(self._on_pixels)
 
     def _on_pixels(self, event: Any) -> None:
@@ -221,48 +212,6 @@ class Bench:
 
     def _on_document(self, *_: Any) -> None:
         self.changed.emit()
-
-    # ------------------------------------------------------------------ measuring what a person placed
-
-    def _measure(self, document: Document | None, ids: list[int]) -> None:
-        if document is None or document.micrograph.pixel_size_nm is None or document.micrograph.refusal:
-            return
-        micrograph, table = document.micrograph, document.table
-        height, width = micrograph.shape_yx
-        inside = table.rows["y_px"].between(-0.5, height - 0.5) & table.rows["x_px"].between(-0.5, width - 0.5)
-        ids = [i for i in ids if i in set(table.ids[inside.to_numpy()].tolist())]
-        at_once = isinstance(micrograph.data, np.ndarray) and height * width <= _SMALL_IMAGE_PX
-        if at_once and len(ids) <= _MEASURE_AT_ONCE:
-            try:
-                measured = drain(measure_steps(micrograph, table, ids))
-            except InputError as error:  # it stays where the person put it, not measured
-                show_warning(str(error))
-                return
-            _take_measurement(document, table, measured, ids)
-        elif ids:
-            self._to_measure.append((document, ids))
-            self._measure_next()
-
-    def _measure_next(self, _: str = "") -> None:
-        if self.measuring.busy or not self._to_measure:
-            return
-        document, ids = self._to_measure.pop(0)
-        table = document.table
-
-        def steps() -> Steps[ClusterTable]:
-            return measure_steps(document.micrograph, table, ids)
-
-        self.measuring.start("Measure", steps, lambda done: _take_measurement(document, table, done, ids), document)
-
-
-def _take_measurement(document: Document, before: ClusterTable, measured: ClusterTable, ids: list[int]) -> None:
-    """Fill in what was measured, for those of `ids` that are still where they were."""
-    was, now = before.rows.set_index("id"), document.table.rows.set_index("id")
-    where = ["frame", "y_px", "x_px"]
-    still = [i for i in ids if i in now.index and bool((now.loc[[i], where] == was.loc[[i], where]).all(axis=None))]
-    rows = measured.rows.set_index("id").loc[still]
-    values = {name: rows[name].to_numpy() for name in ("diameter_nm", "intensity", "flag")}
-    document.amend(edits.measure(document.table, still, values))
 
 
 def _is_ours(layer: Layer) -> bool:

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.insight import card as cards
 from napari_atomicity.palette import colours
 from napari_atomicity.ui.bars import ChanceBars, Strips, percent, swatch
+from napari_atomicity.ui.centring import bring_into_view
 from napari_atomicity.ui.looking import Look, Looker, Subject
-from napari_atomicity.ui.panel import Panel, button, say
+from napari_atomicity.ui.panel import Panel, say
 from napari_atomicity.ui.pictures import Pictures, Shown
 from napari_atomicity.ui.theme import plot_colours
-from napari_atomicity.ui.view import centre_view
+from napari_atomicity.ui.walk import Walk
 
 if TYPE_CHECKING:
     import napari
@@ -44,8 +44,6 @@ class CardPanel(Panel):
 
     def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
         self.looker = Looker()
-        #: id of the cluster that is shown; -1 for none
-        self.shown = -1
         self._chosen: frozenset[int] = frozenset()
         super().__init__(viewer, inside)
         self.looker.looked.connect(self._on_changed)
@@ -62,15 +60,8 @@ class CardPanel(Panel):
         self.page.setContentsMargins(0, 0, 0, 0)
         self.page.setSpacing(5)
         page.addWidget(self.body)
-        self.back = _arrow(Qt.ArrowType.LeftArrow, "The previous one of the selected clusters", lambda: self._walk(-1))
-        self.on = _arrow(Qt.ArrowType.RightArrow, "The next one of the selected clusters", lambda: self._walk(1))
-        self.where = QLabel()
-        self.where.setToolTip("Its id in the table, and its place among the selected clusters")
-        self.where.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.centre = button(
-            "Centre view", "Bring this cluster to the middle of the view, large enough to see it", self._centre
-        )
-        self.row(self.back, self.on, self.where, self.centre)
+        self.walk = Walk(self.show_now, self._centre)
+        self.page.addWidget(self.walk)
         self.label = self.note(
             "What the model says: class, its probability, and the count of atoms ± standard deviation"
         )
@@ -103,6 +94,11 @@ class CardPanel(Panel):
         self.page.addWidget(label)
         return label
 
+    @property
+    def shown(self) -> int:
+        """Id of the cluster that is shown; -1 for none."""
+        return self.walk.at
+
     def status(self, document: Document) -> str:
         """How many clusters are selected."""
         return f"{len(document.selection)} selected"
@@ -120,7 +116,6 @@ class CardPanel(Panel):
             self.looker.prepare(document)
             return
         look = self.looker.look(Subject.of(document, row))
-        self._show_walk(document)
         self._show_label(document, row, look)
         self._show_patch(document, row, look)
         self._show_numbers(document, row)
@@ -137,22 +132,9 @@ class CardPanel(Panel):
         self.body.repaint()
 
     def _row(self, document: Document | None) -> int | None:
-        """Row of the cluster to show: the one shown before as long as it is selected, else the first selected."""
-        chosen = sorted(document.selection) if document is not None else []
-        if document is None or not chosen:
-            self.shown = -1
-            return None
-        if self.shown not in chosen:
-            self.shown = chosen[0]
-        return int(np.flatnonzero(document.table.ids == self.shown)[0])
-
-    def _show_walk(self, document: Document) -> None:
-        chosen = sorted(document.selection)
-        several = len(chosen) > 1
-        place = f"  ({chosen.index(self.shown) + 1} of {len(chosen)} selected)" if several else ""
-        self.where.setText(f"Cluster {self.shown}{place}")
-        self.back.setVisible(several)
-        self.on.setVisible(several)
+        """Row of the cluster to show; None where none is selected."""
+        at = self.walk.follow(document.selection if document is not None else ())
+        return None if document is None or at < 0 else int(np.flatnonzero(document.table.ids == at)[0])
 
     def _show_label(self, document: Document, row: int, look: Look) -> None:
         one, palette = document.table.rows.iloc[row], _palette(document)
@@ -214,20 +196,13 @@ class CardPanel(Panel):
 
     @property
     def _theme(self) -> dict[str, str]:
-        return plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        return plot_colours(self.bench.viewer)
 
     # ------------------------------------------------------------------ what a person does
 
-    def _walk(self, step: int) -> None:
-        chosen = sorted(self.document.selection) if self.document is not None else []
-        if self.shown in chosen:
-            self.shown = chosen[(chosen.index(self.shown) + step) % len(chosen)]
-            self.show_now()
-
     def _centre(self) -> None:
-        row = self._row(self.document)
-        if row is not None:
-            centre_view(self.bench, row)
+        if self._row(self.document) is not None:
+            bring_into_view(self.bench, self.shown)
 
     def _on_theme(self, _: Any = None) -> None:
         self._on_changed()
@@ -266,11 +241,3 @@ def _about_contours(look: Look, label: str, waiting: bool) -> str:
         return cards.contour_words(look.attribution, label)
     # of two lines, as what follows: nothing below shall jump
     return "Contours follow in a moment…\n" if waiting and look.channels is not None else ""
-
-
-def _arrow(way: Qt.ArrowType, tip: str, do: Any) -> QToolButton:
-    made = QToolButton()
-    made.setArrowType(way)
-    made.setToolTip(tip)
-    made.clicked.connect(lambda _=False: do())
-    return made

@@ -7,37 +7,47 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.ui.layers import diameters_px
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from napari.layers import Image
+
     from napari_atomicity.ui.bench import Bench
 
-#: a cluster smaller than this on the screen cannot be judged: the view comes closer, until it has the second size
-_SMALL_PX: Final = 24.0
-_WELL_SEEN_PX: Final = 90.0
-_USUAL_NM: Final = 1.2
-_USUAL_PX: Final = 24.0
+#: a ring smaller than this on the screen cannot be judged: the view comes closer, until it has the second size
+_SMALL_PX: Final = 36.0
+_WELL_SEEN_PX: Final = 120.0
 #: a step that changed more clusters than this is seen without help
 _FEW: Final = 50
 _WHERE: Final = ["frame", "y_px", "x_px"]
 
 
-def look_at(bench: Bench, cluster: int) -> None:
-    """Select a cluster and centre the view on it; the zoom stays unless the cluster would be too small to judge."""
+def bring_into_view(bench: Bench, cluster: int) -> bool:
+    """Centre the view on a cluster, on its frame; the zoom stays unless the cluster would be too small to judge.
+
+    Returns whether the cluster is there to be seen.
+    """
     viewer, image, document = bench.viewer, bench.image, bench.document
     if viewer is None or image is None or document is None or cluster not in document.table.ids:
-        return
-    row = document.table.rows[document.table.ids == cluster].iloc[0]
-    if document.micrograph.n_frames > 1:
-        viewer.dims.set_current_step(viewer.dims.ndim - image.ndim, int(row["frame"]))
-    place = [float(row["y_px"]), float(row["x_px"])]
-    world = image.data_to_world([float(row["frame"]), *place][-image.ndim :])
+        return False
+    at = int(np.flatnonzero(document.table.ids == cluster)[0])
+    row = document.table.rows.iloc[at]
+    _show_frame(bench, int(row["frame"]))
     camera = viewer.scene.camera
-    camera.center = (0.0, *world[-2:])
-    size = _diameter(document.micrograph.pixel_size_nm, float(row["diameter_nm"]))
-    if size * camera.zoom < _SMALL_PX:
-        camera.zoom = _WELL_SEEN_PX / size
-    if bench.place is not None:
-        bench.place.review.arrived(cluster)
+    camera.center = (0.0, *_world(image, row)[-2:])
+    across = float(diameters_px(document)[at]) * float(image.scale[-1])
+    if across * camera.zoom < _SMALL_PX:
+        camera.zoom = _WELL_SEEN_PX / across
+    return True
+
+
+def look_at(bench: Bench, cluster: int) -> None:
+    """Bring a cluster into view, select it, and let a running review stand there."""
+    place, document = bench.place, bench.document
+    if place is None or document is None or not bring_into_view(bench, cluster):
+        return
+    place.review.arrived(cluster)
     document.select([cluster])
 
 
@@ -57,8 +67,8 @@ def look_at_changes(bench: Bench, before: ClusterTable) -> None:
         return
     document.select(ids)
     frames = document.table.rows["frame"][np.isin(document.table.ids, ids)]
-    if document.micrograph.n_frames > 1 and bench.frame not in set(frames):
-        viewer.dims.set_current_step(viewer.dims.ndim - image.ndim, int(frames.iloc[0]))
+    if bench.frame not in set(frames):
+        _show_frame(bench, int(frames.iloc[0]))
 
 
 def changed(before: ClusterTable, after: ClusterTable) -> list[int]:
@@ -77,8 +87,13 @@ def changed(before: ClusterTable, after: ClusterTable) -> list[int]:
     return sorted([*new.index.difference(old.index).tolist(), *common[different].tolist()])
 
 
-def _diameter(pixel_size_nm: float | None, diameter_nm: float) -> float:
-    """In units of the world: nm, or pixels where there is no pixel size."""
-    if pixel_size_nm is None:
-        return _USUAL_PX
-    return diameter_nm if np.isfinite(diameter_nm) else _USUAL_NM
+def _show_frame(bench: Bench, frame: int) -> None:
+    """Move the slider of a stack; other axes, and single images, stay as they are."""
+    viewer, image = bench.viewer, bench.image
+    if viewer is not None and image is not None and image.ndim > 2:
+        world = image.data_to_world([frame, *(0.0,) * (image.ndim - 1)])
+        viewer.dims.set_point(viewer.dims.ndim - image.ndim, float(world[0]))
+
+
+def _world(image: Image, row: pd.Series) -> tuple[float, ...]:
+    return tuple(image.data_to_world([float(row[name]) for name in _WHERE][-image.ndim :]))

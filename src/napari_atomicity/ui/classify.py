@@ -95,7 +95,7 @@ class ClassifyPanel(Panel):
         final = document.ratios()
         known = colours(card.class_sizes, card.element)
         self.legend.show_shares(final, known)
-        theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        theme = plot_colours(self.bench.viewer)
         self.chart.show_ratios(final, document.ratios(by="diameter"), known, theme)
 
     # ------------------------------------------------------------------ what a person does

@@ -16,7 +16,8 @@ from napari_atomicity.ui.ratios import SCOPES, places_in
 
 if TYPE_CHECKING:
     from napari_atomicity.pipeline import Analysis, Settings
-    from napari_atomicity.ui.document import Document, State
+    from napari_atomicity.ui.document import Document
+    from napari_atomicity.ui.state import State
 
 _TABLE: Final = "CSV (*.csv);;Parquet (*.parquet)"
 _FIGURE: Final = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"

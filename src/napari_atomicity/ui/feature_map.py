@@ -8,13 +8,13 @@ import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QResizeEvent, QShowEvent
-from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.ui.bench import bench_of
 from napari_atomicity.ui.feature_map_colours import choices, colouring
 from napari_atomicity.ui.feature_map_looks import Figures, looks_of
 from napari_atomicity.ui.feature_map_paint import Card, Style
-from napari_atomicity.ui.feature_map_parts import Key, Move, Pane
+from napari_atomicity.ui.feature_map_parts import Key, Move, Pane, Waiting
 from napari_atomicity.ui.feature_map_points import Clusters, gather
 from napari_atomicity.ui.feature_map_view import View
 from napari_atomicity.ui.panel import button, later, narrow, say
@@ -82,14 +82,7 @@ class FeatureMapPanel(QWidget):
         self.key = Key()
         self.note = QLabel()
         self.note.setWordWrap(True)
-        self.bar = QProgressBar()
-        self.bar.setToolTip("How far the map is")
-        self.halt = button("Stop", "Stop making the map", self.looks.stop)
-        self.waiting = QWidget()
-        row = QHBoxLayout(self.waiting)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.bar, 1)
-        row.addWidget(self.halt)
+        self.waiting = Waiting(self.looks.stop)
         page = QVBoxLayout(self)
         page.setContentsMargins(8, 8, 8, 8)
         page.setSpacing(6)
@@ -105,7 +98,7 @@ class FeatureMapPanel(QWidget):
         documents, names = self._documents()
         if self.isVisible():
             self.looks.want(documents)
-        self._show_waiting()
+        self.waiting.show_progress(self.looks.work.busy, self.looks.progress)
         self._offer_scopes()
         frame = self.bench.frame if self.scope.currentData() == "frame" else None
         clusters_of = [(document.table, document.state, self._figures(document)) for document in documents]
@@ -149,7 +142,7 @@ class FeatureMapPanel(QWidget):
                 clusters.before.xy, colours.rgba, clusters.annotated, clusters.before.outlier
             )
             self.move_row.finish()
-        say(self.note, _said(clusters))
+        say(self.note, clusters.words)
 
     def _move(self, part: float) -> None:
         """Show the clusters on their way from before (0) to after (1)."""
@@ -163,14 +156,6 @@ class FeatureMapPanel(QWidget):
             selected = self.clusters.selected
             self.before.canvas.show_selection(selected)
             self.after.canvas.show_selection(selected)
-
-    def _show_waiting(self) -> None:
-        progress, busy = self.looks.progress, self.looks.work.busy
-        self.waiting.setVisible(busy)
-        if busy and progress is not None:
-            self.bar.setRange(0, progress.total)
-            self.bar.setValue(progress.done)
-            self.bar.setFormat(progress.what)
 
     def _message(self, documents: list[Document]) -> str:
         """Why nothing can be drawn; empty where it can."""
@@ -221,7 +206,7 @@ class FeatureMapPanel(QWidget):
 
         bundle = None if document is None else document.state.bundle
         labels = {} if bundle is None else colours(bundle.card.class_sizes, bundle.card.element)
-        return Style(plot_colours(self._theme), labels)
+        return Style(plot_colours(self.bench.viewer), labels)
 
     # ------------------------------------------------------------------ what a person does
 
@@ -239,14 +224,9 @@ class FeatureMapPanel(QWidget):
         if library:
             label = known.labels[row]
             return Card(((label, known.patches.raw[row]),), ("library cluster (simulated)",), style.of_label(label))
-        cluster = clusters.rows.iloc[row]
         near, label = int(clusters.after.nearest[row]), str(clusters.final_labels[row])
-        who = "labelled by hand" if cluster["annotation"] else f"{cluster['confidence']:.0%} sure"
-        far = clusters.after.outlier[row]
-        like = "unlike every library cluster (crossed)" if far else f"most like {known.labels[near]} of the library"
-        lines = (f"cluster {cluster['id']}: {label or 'no label'}, {who}", like)
         patches = ((label, clusters.patch(row)), (f"library: {known.labels[near]}", known.patches.raw[near]))
-        return Card(patches, lines, style.of_label(label))
+        return Card(patches, clusters.lines(row, str(known.labels[near])), style.of_label(label))
 
     # ------------------------------------------------------------------ Qt
 
@@ -281,9 +261,3 @@ def _offer(box: QComboBox, wanted: list[tuple[str, str]], usual: str) -> None:
         box.addItem(words, name)
     index = box.findData(chosen)
     box.setCurrentIndex(index if index >= 0 else max(box.findData(usual), 0))
-
-
-def _said(clusters: Clusters) -> str:
-    far, n = int(clusters.after.outlier.sum()), len(clusters)
-    crossed = f"{far} of {n} clusters (crossed) are unlike every library cluster: their place says little. "
-    return f"{crossed if far else ''}Near means alike to the model; how far apart islands lie means nothing."

@@ -1,4 +1,4 @@
-"""Parts of the panel of the map of features: a map with its figures, the key of colours, the move between two."""
+"""Parts of the panel of the map of features: a map with its figures, the key of colours, the move, the waiting."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from qtpy.QtCore import QRectF, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSlider, QVBoxLayout, QWidget
 
+from napari_atomicity.progress import Progress
 from napari_atomicity.ui.feature_map_canvas import MapCanvas
 from napari_atomicity.ui.feature_map_colours import Colouring, ramp
 from napari_atomicity.ui.feature_map_looks import Figures, Look
@@ -165,3 +166,25 @@ class Key(QWidget):
             gradient.setColorAt(float(part), QColor(red, green, blue))
         painter.fillRect(bar, gradient)
         painter.drawText(QRectF(bar.right() + 6, 0, 60, 22), middle, found.high)
+
+
+class Waiting(QWidget):
+    """How far the map is, and a button to stop; there only while it is made."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        super().__init__()
+        self.bar = QProgressBar()
+        self.bar.setToolTip("How far the map is")
+        self.halt = button("Stop", "Stop making the map", stop)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.bar, 1)
+        row.addWidget(self.halt)
+
+    def show_progress(self, busy: bool, progress: Progress | None) -> None:
+        """Show how far it is while it is made."""
+        self.setVisible(busy)
+        if busy and progress is not None:
+            self.bar.setRange(0, progress.total)
+            self.bar.setValue(progress.done)
+            self.bar.setFormat(progress.what)

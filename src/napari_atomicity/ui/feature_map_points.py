@@ -81,6 +81,21 @@ class Clusters:
         """What the network sees of a cluster, (64, 64)."""
         return self.classified[self.document[row]].patches.raw[self.row_after[row]]
 
+    def lines(self, row: int, like: str) -> tuple[str, str]:
+        """Who says what of a cluster, and whether it is like the library cluster nearest to it, labelled `like`."""
+        cluster, label = self.rows.iloc[row], self.final_labels[row]
+        who = "labelled by hand" if cluster["annotation"] else f"{cluster['confidence']:.0%} sure"
+        far = self.after.outlier[row]
+        said = "unlike every library cluster (crossed)" if far else f"most like {like} of the library"
+        return f"cluster {cluster['id']}: {label or 'no label'}, {who}", said
+
+    @property
+    def words(self) -> str:
+        """What places on the map say, and for how many clusters they say little."""
+        far = int(self.after.outlier.sum())
+        crossed = f"{far} of {len(self)} clusters (crossed) are unlike every library cluster: their place says little. "
+        return f"{crossed if far else ''}Near means alike to the model; how far apart islands lie means nothing."
+
 
 def gather(documents: Sequence[Document], names: Sequence[str], looks: Looks, frame: int | None) -> Clusters | None:
     """The clusters of these documents, of one `frame` or of all (None); None as long as a look is missing.
@@ -116,7 +131,7 @@ def _part(document: Document, looks: Looks, frame: int | None) -> dict[str, Any]
     keep = (row_after >= 0) & (row_before >= 0)
     if frame is not None:
         keep &= (rows["frame"] == frame).to_numpy()
-    keep &= np.isfinite(after.placed.xy[row_after]).all(axis=1)
+    keep[keep] = np.isfinite(after.placed.xy[row_after[keep]]).all(axis=1)
     return {
         "rows": rows[keep].reset_index(drop=True),
         "after": after.placed.take(row_after[keep]),

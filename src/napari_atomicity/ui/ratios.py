@@ -5,27 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QLineEdit,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.palette import colours
 from napari_atomicity.pipeline import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.progress import Steps
 from napari_atomicity.ui.panel import Panel, button, later, narrow, say
+from napari_atomicity.ui.ratio_table import RatioTable
 from napari_atomicity.ui.theme import plot_colours
 from napari_atomicity.ui.workers import Work
 
@@ -36,8 +25,6 @@ if TYPE_CHECKING:
 
 #: which images count, and how that is called
 SCOPES: Final = {"one": "this image", "ticked": "the ticked images", "all": "all counted images"}
-_HEADINGS: Final = ("class", "n", "labelled", "corrected (95 %)", "expect.", "diam.", "intens.")
-_ROW_PX, _WIDTH_PX = 23, 440
 _PAUSE_MS: Final = 120
 
 
@@ -107,24 +94,8 @@ class RatiosPanel(Panel):
         self.verdict.setStyleSheet("font-weight: bold;")
         self.chart = ExpectedChart()
         self.page.addWidget(self.chart)
-        self.table = QTableWidget(0, len(_HEADINGS))
-        self.table.setHorizontalHeaderLabels(list(_HEADINGS))
-        self.table.setToolTip(
-            "Shares among the clusters that are one of these sizes, in %: of the labels as they are, corrected for "
-            "what is confused with the 95 % interval, expected, and by diameter or intensity alone"
-        )
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setShowGrid(False)
-        side, header = self.table.verticalHeader(), self.table.horizontalHeader()
-        if side is not None and header is not None:
-            side.hide()
-            side.setDefaultSectionSize(_ROW_PX)
-            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-            header.setStretchLastSection(True)
-        for bar in (self.table.setHorizontalScrollBarPolicy, self.table.setVerticalScrollBarPolicy):
-            bar(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table = RatioTable()
         self.page.addWidget(self.table)
-        self.setMinimumWidth(_WIDTH_PX)  # of the whole table
         self.numbers = self.note("What entered the ratios, and what did not")
         self.remarks = self.note("What a person must know about these ratios")
 
@@ -199,7 +170,7 @@ class RatiosPanel(Panel):
             return
         self.result = done
         self._show_chart()
-        self._show_table(done)
+        self.table.show_ratios(done.table)
         say(self.verdict, done.verdict)
         say(self.numbers, done.sentence)
         say(self.remarks, "\n".join(done.remarks))
@@ -213,7 +184,7 @@ class RatiosPanel(Panel):
         if self.result is None or place is None:
             return
         card = place.document.state.bundle.card
-        theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        theme = plot_colours(self.bench.viewer)
         self.chart.setVisible(True)
         self.chart.show_ratios(self.result.table, colours(card.class_sizes, card.element), theme)
 
@@ -228,19 +199,6 @@ class RatiosPanel(Panel):
         say(self.numbers, why or none[self._scope])
         for label in (self.verdict, self.remarks):
             say(label, "")
-
-    def _show_table(self, done: Ratios) -> None:
-        rows = done.table.to_dict("records")
-        self.table.setVisible(True)
-        self.table.setRowCount(len(rows))
-        for i, row in enumerate(rows):
-            interval = f"{100 * row['share']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})"
-            shares = [_percent(row[name]) for name in ("expected", "diameter", "intensity")]
-            for j, text in enumerate([row["label"], str(row["count"]), _percent(row["counted"]), interval, *shares]):
-                self.table.setItem(i, j, QTableWidgetItem(text))
-        header = self.table.horizontalHeader()
-        head = _ROW_PX if header is None else header.sizeHint().height()
-        self.table.setFixedHeight(head + sum(map(self.table.rowHeight, range(len(rows)))) + 4)
 
     # ------------------------------------------------------------------ what a person does
 
@@ -276,7 +234,3 @@ def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     if len(one) != len(other) or not one:
         return False
     return one[-1] == other[-1] and all(a is b for a, b in zip(one[:-1], other[:-1], strict=True))
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}" if np.isfinite(value) else "–"

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from napari_atomicity.clusters import OTHER
-from napari_atomicity.counting.describe import CHANNEL_WORDS
-from napari_atomicity.counting.review import ORDERS, Agreement, agreement, confusion, opinion_words, reviewed
+from napari_atomicity.counting.review import ORDERS, confusion, reviewed
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui import annotating
 from napari_atomicity.ui.centring import look_at
 from napari_atomicity.ui.panel import Panel, button, narrow, say
+from napari_atomicity.ui.review_words import agreement_words, confusion_words, here_words
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from napari_atomicity.ui.document import Document
     from napari_atomicity.ui.reviewing import Review
 
@@ -26,7 +23,10 @@ _ORDER_TIP: Final = (
     "Which clusters come first. Against diameter or intensity: where these alone would say another class. At random: "
     "only then the agreement is a fair measure of the model's accuracy."
 )
-_OPINIONS: Final = {"model": "model", "diameter": "diameter", "intensity": "intensity", "base": "before adapting"}
+_AGREEMENT_TIP: Final = (
+    "With its 95 % interval (Wilson 1927). The fair check leaves out the clusters that the model was already tuned on "
+    "when the queue was started: it knows them"
+)
 _SIGNS: Final = "○ of the model   □ labelled by you   ◇ labelled by you, against the model"
 _COLUMNS: Final = 4
 
@@ -79,7 +79,7 @@ class ReviewPanel(Panel):
         self.signs.setWordWrap(True)
         self.signs.setToolTip("What the marks around the clusters mean; the colour is that of the label that counts")
         self.page.addWidget(self.signs)
-        self.agreement = self.note("With its 95 % interval (Wilson 1927)")
+        self.agreement = self.note(_AGREEMENT_TIP)
         self.table = self.note("Rows: your labels; columns: what the model in force says")
         self.bench.keyboard.changed.connect(self._on_changed)
 
@@ -112,9 +112,9 @@ class ReviewPanel(Panel):
         self.bar.setRange(0, len(document.table))
         self.bar.setValue(done)
         self.bar.setFormat(progress(document))
-        say(self.here, _here(document, review))
-        say(self.agreement, _agreement(document, review))
-        say(self.table, _confusion(confusion(document.table, (*annotating.labels_of(document), OTHER))))
+        say(self.here, here_words(document, review))
+        say(self.agreement, agreement_words(document, review))
+        say(self.table, confusion_words(confusion(document.table, (*annotating.labels_of(document), OTHER))))
 
     def status(self, document: Document) -> str:
         """``37 of 212 reviewed``."""
@@ -179,75 +179,6 @@ class ReviewPanel(Panel):
 def progress(document: Document) -> str:
     """How many clusters carry a person's label."""
     return f"{len(reviewed(document.table))} of {len(document.table)} reviewed"
-
-
-def _here(document: Document, review: Review) -> str:
-    """The cluster at hand, and who says what of it."""
-    chosen = sorted(document.selection)
-    if len(chosen) != 1:
-        return f"{len(chosen)} clusters selected." if chosen else "No cluster selected: Start, or click one."
-    cluster = chosen[0]
-    row = document.table.rows[document.table.ids == cluster].iloc[0]
-    card = document.state.bundle.card if document.state.bundle is not None else None
-    channels = [CHANNEL_WORDS.get(name, name) for name in card.channels] if card is not None else []
-    said = opinion_words(review.opinions, cluster, channels)
-    mine = f", your label {row['annotation']}" if row["annotation"] else ""
-    lines = [f"Cluster {cluster}{_place(cluster, document, review)}{mine}"]
-    if said:
-        lines.append(", ".join(f"{_OPINIONS.get(name, name)} {label} ({sure:.0%})" for name, label, sure in said))
-    return "\n".join(lines)
-
-
-def _place(cluster: int, document: Document, review: Review) -> str:
-    queue = review.queue
-    if queue is None:
-        return ""
-    present = queue.present(document.table)
-    if cluster not in present:
-        return " (not in the queue)"
-    return f", {present.index(cluster) + 1} of {len(present)} in the queue, {ORDERS[queue.order]}"
-
-
-def _agreement(document: Document, review: Review) -> str:
-    """Agreement on all labelled clusters, the fair one beside it, and what the queue does not hold."""
-    lines = []
-    everything = agreement(document.table)
-    if everything.total:
-        lines.append(f"You and the model agree on {_said(everything)} labelled clusters, however they were chosen.")
-    queue = review.queue
-    if queue is not None:
-        if queue.order == "random":
-            fair = queue.fair(document.table, review.reached, review.at)
-            passed = f"; {fair.passed} passed over without a label" if fair.passed else ""
-            lines.append(
-                f"Fair check, of clusters drawn at random: {_said(fair)}{passed}."
-                if fair.total
-                else "Fair check: label the clusters in this order, and leave none out."
-            )
-        if added := queue.added(document.table):
-            lines.append(f"{added} came after the queue was started and are not in it; start again to include them.")
-    return "\n".join(lines)
-
-
-def _said(found: Agreement) -> str:
-    share, low, high = found.interval
-    return f"{found.right} of {found.total} ({share:.0%}, {100 * low:.0f} to {100 * high:.0f} %)"
-
-
-def _confusion(counts: pd.DataFrame) -> str:
-    """The table in Qt's own HTML; what agrees is bold."""
-    if not len(counts):
-        return ""
-    head = "".join(f"<th align='right'>{escape(str(name))}</th>" for name in counts.columns)
-    body = ""
-    for name, row in zip(counts.index, counts.to_numpy(), strict=True):
-        cells = (
-            f"<td align='right'>{f'<b>{n}</b>' if other == name else n or '·'}</td>"
-            for other, n in zip(counts.columns, row, strict=True)
-        )
-        body += f"<tr><th align='left'>{escape(str(name))}</th>{''.join(cells)}</tr>"
-    corner = "<th align='left'>you \\ model</th>"
-    return f"<table cellspacing='0' cellpadding='3' width='100%'><tr>{corner}{head}</tr>{body}</table>"
 
 
 def _colours(labels: tuple[str, ...]) -> dict[str, str]:

@@ -11,7 +11,8 @@ from napari_atomicity.counting.review import Opinions, Order, Queue
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_atomicity.ui.document import Document, State
+    from napari_atomicity.ui.document import Document
+    from napari_atomicity.ui.state import State
 
 
 class Review:

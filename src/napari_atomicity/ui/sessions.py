@@ -16,16 +16,7 @@ from qtpy.QtCore import QTimer
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.session import (
-    Conflict,
-    Session,
-    Unclear,
-    Work,
-    merge,
-    open_steps,
-    resolve,
-    save_steps,
-)
+from napari_atomicity.session import Conflict, Session, Unclear, Work, merge, open_steps, resolve, save_steps
 from napari_atomicity.session.files import with_suffix
 from napari_atomicity.session.recovery import Unsaved, set_aside, taken, unsaved
 from napari_atomicity.ui.autosave import Autosave, mark_of

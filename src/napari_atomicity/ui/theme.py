@@ -9,11 +9,11 @@ from napari_atomicity.looks import UNLABELLED, label_colours, rgb, ring_colours
 __all__ = ["UNLABELLED", "label_colours", "plot_colours", "rgb", "ring_colours"]
 
 
-def plot_colours(theme_name: str) -> dict[str, str]:
-    """Background, text and grid colours of a napari theme, as ``#rrggbb``."""
+def plot_colours(viewer: Any) -> dict[str, str]:
+    """Background, text and grid colours of the theme of a viewer, as ``#rrggbb``; of the dark one where it is gone."""
     from napari.utils.theme import get_theme
 
-    theme: Any = get_theme(theme_name)
+    theme: Any = get_theme("dark" if viewer is None else viewer.theme)
     return {
         "background": theme.background.as_hex(),
         "text": theme.text.as_hex(),

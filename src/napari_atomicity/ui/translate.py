@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,8 +14,9 @@ from qtpy.QtCore import QTimer
 from napari_atomicity.io.napari_hooks import as_layer
 from napari_atomicity.session import Session, Snapshot, Step, Tuned, Work
 from napari_atomicity.ui.adapted import Adapted
-from napari_atomicity.ui.document import UNCOUNTED, Document, State
+from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.layers import PAUSE_MS
+from napari_atomicity.ui.state import UNCOUNTED, State
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -125,6 +127,9 @@ class Landing:
 
 
 def _iso(seconds: float) -> str:
+    """A time in ISO 8601; empty where it is not known."""
+    if math.isnan(seconds):
+        return ""
     return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
 
 

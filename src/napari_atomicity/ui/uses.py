@@ -79,7 +79,7 @@ class UsesPanel(Panel):
         from napari_atomicity.palette import colours
         from napari_atomicity.ui.theme import plot_colours
 
-        theme = plot_colours(self.bench.viewer.theme if self.bench.viewer is not None else "dark")
+        theme = plot_colours(self.bench.viewer)
         unit = str(self.unit.currentData())
         for curves, text, channel in zip(self.curves, self.tables, channels, strict=False):
             rows = profiles.table

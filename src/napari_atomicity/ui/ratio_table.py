@@ -1,0 +1,67 @@
+"""The numbers of class ratios, a column a class, each under its bar."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+#: rows, and the columns of `pipeline.Ratios` that they hold
+_ROWS: Final = {
+    "clusters": "count",
+    "labelled": "counted",
+    "corrected": "share",
+    "95 % from": "low",
+    "95 % to": "high",
+    "expected": "expected",
+    "diameter": "diameter",
+    "intensity": "intensity",
+}
+_ROW_PX: Final = 21
+_FLAT: Final = (
+    "QTableWidget, QHeaderView, QHeaderView::section, QTableCornerButton::section "
+    "{ background: transparent; border: none; padding: 0px; }"
+)
+
+
+class RatioTable(QTableWidget):
+    """Clusters and shares of each class; narrow enough for a dock, where a row a class would not be."""
+
+    def __init__(self) -> None:
+        super().__init__(len(_ROWS), 0)
+        self.setVerticalHeaderLabels(list(_ROWS))
+        self.setToolTip(
+            "Clusters of each class, and shares among the clusters that are one of these classes, in %: of the labels "
+            "as they are, corrected for what is confused with the 95 % interval, expected, and by diameter or "
+            "intensity alone"
+        )
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setShowGrid(False)
+        self.setStyleSheet(_FLAT)
+        side, header = self.verticalHeader(), self.horizontalHeader()
+        if side is not None and header is not None:
+            side.setDefaultSectionSize(_ROW_PX)
+            header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+            header.setMinimumSectionSize(20)
+            header.setFixedHeight(_ROW_PX)
+        for bar in (self.setHorizontalScrollBarPolicy, self.setVerticalScrollBarPolicy):
+            bar(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedHeight(_ROW_PX * (len(_ROWS) + 1) + 4)
+
+    def show_ratios(self, table: pd.DataFrame) -> None:
+        """Show the `table` of `pipeline.Ratios`."""
+        self.setVisible(True)
+        self.setColumnCount(len(table))
+        self.setHorizontalHeaderLabels(table["label"].tolist())
+        for i, name in enumerate(_ROWS.values()):
+            for j, value in enumerate(table[name]):
+                item = QTableWidgetItem(str(value) if name == "count" else _percent(value))
+                item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+                self.setItem(i, j, item)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}" if np.isfinite(value) else "–"
