@@ -10,6 +10,7 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.ui.alone import Alone
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.explaining import Explainer
 from napari_atomicity.ui.keyboard import Keyboard
@@ -43,6 +44,7 @@ class Bench:
         self.measuring = Measuring()
         self.explainer = Explainer(self)
         self.keyboard = Keyboard(self)
+        self.alone = Alone(self)
         #: the dock with the table of keys, once it was shown
         self.keys_dock: weakref.ref[Any] | None = None
         self.work.started.connect(lambda _: self.changed.emit())
@@ -136,6 +138,7 @@ class Bench:
         self._adopt(event.value)
         if self.document is None:
             self._on_active()
+        self.alone.later()
         self.changed.emit()
 
     def _on_removed(self, event: Any) -> None:

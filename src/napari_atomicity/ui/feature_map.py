@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -17,7 +16,7 @@ from napari_atomicity.ui.feature_map_paint import Card, Style
 from napari_atomicity.ui.feature_map_parts import Key, Move, Pane, Waiting
 from napari_atomicity.ui.feature_map_points import Clusters, gather
 from napari_atomicity.ui.feature_map_view import View
-from napari_atomicity.ui.panel import button, later, narrow, say
+from napari_atomicity.ui.panel import AfterPainting, button, narrow, say
 
 if TYPE_CHECKING:
     import napari
@@ -51,7 +50,7 @@ class FeatureMapPanel(QWidget):
         self._shown: tuple[Any, ...] = ()
         self.view = View()
         self._build()
-        self._due: QTimer = later(self, 20, self.show_now)
+        self._due = AfterPainting(self, self.show_now)
         self.bench.changed.connect(self._on_changed)
         self.looks.changed.connect(self._on_changed)
         self.show_now()
@@ -242,7 +241,7 @@ class FeatureMapPanel(QWidget):
         self.panes.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
 
     def _on_changed(self) -> None:
-        if isalive(self) and not self._due.isActive():
+        if isalive(self):
             self._due.start()
 
 

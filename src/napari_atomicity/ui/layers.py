@@ -96,8 +96,10 @@ class ClusterLayer:
         points.events.data.connect(self._on_data)
         points.selected_data.events.items_changed.connect(self._on_selection)
         self.points = points
+        active = viewer.layers.selection.active
         viewer.layers.insert(viewer.layers.index(image) + 1, points)
-        viewer.layers.selection.active = points
+        # napari activates what is new; clusters of an image that is not in hand do not take it
+        viewer.layers.selection.active = points if active in (None, image) else active
         self._draw_selection(self.document.selection)
         later_visible(points)
         return points

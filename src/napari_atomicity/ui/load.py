@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSizePolicy
 
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.panel import Panel, button, narrow, say
@@ -40,6 +40,11 @@ class LoadPanel(Panel):
         form.addRow("Image", self.images)
         form.addRow("Pixel size", self.pixel)
         form.addRow("Image width", self.field)
+        self.alone = QCheckBox("Hide the other images")
+        self.alone.setToolTip("Of several images only the one in hand is seen, with its clusters and heat maps")
+        self.alone.setChecked(self.bench.alone.wanted)
+        self.alone.toggled.connect(self.bench.alone.want)
+        self.page.addWidget(self.alone)
         self.facts = self.note()
         self.row(self.look, self.others, self.open)
         self.remarks = self.note("What was found odd while reading")
@@ -52,6 +57,8 @@ class LoadPanel(Panel):
         if offered != [self.images.itemText(i) for i in range(self.images.count())]:
             self.images.clear()
             self.images.addItems(offered)
+        self.alone.setVisible(len(names) > 1)
+        self.alone.setChecked(self.bench.alone.wanted)
         if self.bench.image in self.bench.images:
             self.images.setCurrentIndex(self.bench.images.index(self.bench.image))
         path = document.micrograph.provenance.path if document else None

@@ -44,6 +44,11 @@ class Place:
         """Layers that work on the document must find there."""
         return [layer for layer in (self.image(), self.clusters.points) if layer is not None]
 
+    @property
+    def layers(self) -> list[Layer]:
+        """The image and all layers that show the document."""
+        return [*self.layers_in_use, *([self.anchors.points] if self.anchors.points else []), *self.maps.layers]
+
     def shows(self, layer: Layer) -> bool:
         """Whether the layer is one of those that show the document."""
         return layer in (self.clusters.points, self.anchors.points) or layer in self.maps.layers

@@ -49,7 +49,7 @@ def work_of(document: Document, name: str, view: dict[str, Any] | None = None) -
 def session_of(bench: Bench, places: Iterable[Place], more: Iterable[Work] = ()) -> Session:
     """Documents of a viewer, how it shows them, and `more` works that it no longer shows."""
     shown = list(places)
-    works = [work_of(place.document, place.name, _looks_of(place)) for place in shown]
+    works = [work_of(place.document, place.name, _looks_of(place, bench)) for place in shown]
     in_hand = next((at for at, place in enumerate(shown) if place is bench.place), 0)
     return Session((*works, *more), in_hand, _view_of(bench.viewer))
 
@@ -151,13 +151,14 @@ def _view_of(viewer: ViewerModel | None) -> dict[str, Any]:
     }
 
 
-def _looks_of(place: Place) -> dict[str, Any]:
+def _looks_of(place: Place, bench: Bench) -> dict[str, Any]:
     image, points = place.image(), place.clusters.points
     view: dict[str, Any] = {}
     if image is not None:
         view["image"] = {name: getattr(image, name) for name in _LOOKS} | {"colormap": image.colormap.name}
+        view["image"]["visible"] = bench.alone.seen(image)
     if points is not None:
-        view["clusters"] = {"visible": points.visible, "opacity": points.opacity}
+        view["clusters"] = {"visible": bench.alone.seen(points), "opacity": points.opacity}
     return view
 
 

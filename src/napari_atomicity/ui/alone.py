@@ -1,0 +1,73 @@
+"""The image in hand is seen alone: clusters of one image over the pixels of another would tell a wrong story."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from napari.layers import Layer
+from qtpy.QtCore import QTimer
+
+from napari_atomicity.ui.layers import PAUSE_MS
+
+if TYPE_CHECKING:
+    from napari_atomicity.ui.bench import Bench
+    from napari_atomicity.ui.place import Place
+
+#: new layers have shown themselves by then, also those of a session that was opened
+_AFTER_MS: Final = 4 * PAUSE_MS
+
+
+class Alone:
+    """Hides the layers of an image when another one comes into hand, and shows them as they were when it comes back.
+
+    What a person does with the eyes of the layers stays until then, and in napari's grid nothing is hidden: there the
+    images lie side by side.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = weakref.ref(bench)
+        #: whether a person wants it so
+        self.wanted = True
+        #: whether each hidden layer could be seen before
+        self._seen: weakref.WeakKeyDictionary[Layer, bool] = weakref.WeakKeyDictionary()
+        bench.active_changed.connect(self.follow)
+
+    def want(self, wanted: bool) -> None:
+        """Switch it on or off; off shows all again."""
+        self.wanted = wanted
+        self.follow()
+
+    def seen(self, layer: Layer) -> bool:
+        """Whether a layer can be seen, or could before it was hidden here."""
+        return self._seen.get(layer, bool(layer.visible))
+
+    def follow(self) -> None:
+        """Another image may be in hand."""
+        bench = self._bench()
+        if bench is None or bench.viewer is None:
+            return
+        alone = self.wanted and bench.place is not None and not bench.viewer.canvas.grid.enabled
+        for place in bench.places:
+            if alone and place is not bench.place:
+                self._hide(place)
+            else:
+                self._show(place)
+
+    def later(self) -> None:
+        """A layer was added: it shows itself a moment after that."""
+        there = weakref.ref(self)
+        QTimer.singleShot(_AFTER_MS, lambda: found.follow() if (found := there()) is not None else None)
+
+    def _hide(self, place: Place) -> None:
+        for layer in place.layers:
+            if layer.visible:
+                self._seen[layer] = True
+                layer.visible = False
+            else:
+                self._seen.setdefault(layer, False)
+
+    def _show(self, place: Place) -> None:
+        for layer in place.layers:
+            if self._seen.pop(layer, False):
+                layer.visible = True

@@ -1,0 +1,74 @@
+"""Of several images only the one in hand is seen: no clusters of one over the pixels of another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conftest import blobs
+from napari_atomicity.micrograph import Micrograph
+
+
+def seen(desk: Any) -> list[bool]:
+    return [layer.visible for layer in desk.viewer.layers]
+
+
+def test_the_image_in_hand_is_seen_alone_with_its_clusters(desk: Any, micrograph: Any) -> None:
+    first = desk.show(micrograph)
+    desk.click(desk.panel("Find clusters").search)
+    desk.qtbot.wait(200)
+    clusters = desk.points
+    second = desk.show(Micrograph(blobs(), 0.05, name="second"))
+    assert second.visible and not first.visible and not clusters.visible
+    desk.click(desk.panel("Find clusters").search)
+    desk.qtbot.wait(200)
+    others = desk.points
+    load = desk.panel("Load and calibrate")
+    load.images.setCurrentIndex(0)
+    load.images.activated.emit(0)
+    assert first.visible and clusters.visible and not second.visible and not others.visible
+    # what a person hid stays hidden
+    clusters.visible = False
+    desk.bench.choose(second)
+    desk.bench.choose(first)
+    assert first.visible and not clusters.visible
+    desk.viewer.layers.remove(first)
+    assert second.visible and others.visible
+
+
+def test_all_are_seen_where_a_person_wants_it_or_they_lie_side_by_side(desk: Any, micrograph: Any) -> None:
+    first = desk.show(micrograph)
+    load = desk.panel("Load and calibrate")
+    assert load.alone.isHidden()
+    second = desk.show(Micrograph(blobs(), 0.05, name="second"))
+    desk.idle()
+    assert not load.alone.isHidden() and load.alone.isChecked()
+    load.alone.click()
+    assert seen(desk) == [True, True]
+    load.alone.click()
+    assert seen(desk) == [False, True]
+    desk.viewer.canvas.grid.enabled = True
+    desk.bench.choose(first)
+    assert first.visible and second.visible
+
+
+def test_a_saved_session_knows_what_was_seen_while_its_image_was_in_hand(desk: Any, micrograph: Any) -> None:
+    from napari_atomicity.ui.translate import session_of
+
+    desk.show(micrograph)
+    desk.show(Micrograph(blobs(), 0.05, name="second"))
+    works = session_of(desk.bench, desk.bench.places).works
+    assert [work.view["image"]["visible"] for work in works] == [True, True]
+
+
+def test_clusters_found_in_images_that_are_not_in_hand_stay_hidden(desk: Any, micrograph: Any) -> None:
+    from napari_atomicity.clusters import ClusterTable
+
+    first = desk.show(micrograph)
+    desk.show(Micrograph(blobs(), 0.05, name="second"))
+    table = ClusterTable.from_columns({"y_px": [50.0], "x_px": [60.0]})
+    desk.bench.document_of(first).commit("Find clusters", table)
+    desk.qtbot.wait(300)
+    (clusters,) = (layer for layer in desk.viewer.layers if layer.name == "frame clusters")
+    assert not clusters.visible
+    desk.bench.choose(first)
+    assert clusters.visible
