@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from napari_atomicity.progress import Progress
 
 pytest.importorskip("napari")
 
@@ -28,6 +33,85 @@ def micrograph(frame: Any) -> Any:
     from napari_atomicity.micrograph import Micrograph
 
     return Micrograph(frame.image, frame.pixel_size_nm, name="frame")
+
+
+@pytest.fixture(scope="session")
+def mapped_model(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untrained model with a library of noise and a map."""
+    from dataclasses import replace
+
+    from napari_atomicity.counting.bundle import load_bundle, save_bundle
+    from napari_atomicity.counting.library_patches import packed
+
+    rng = np.random.default_rng(0)
+    index = np.arange(40) % 5
+    raw = rng.normal(0, 0.02, (40, 64, 64)) + 0.3 * (index[:, None, None] + 1)
+    kept = packed(raw, np.full(40, 0.02), index) | {"map": rng.normal(0, 3, (40, 2)).astype(np.float32)}
+    path = tmp_path_factory.mktemp("mapped") / "mapped.safetensors"
+    return save_bundle(replace(load_bundle(model_path), library=kept), path)
+
+
+@pytest.fixture(scope="session")
+def counted_once(frame: Any, mapped_model: Path) -> Any:
+    """The frame counted with `mapped_model`, once for all tests; `Desk.lay_out` shows it."""
+    from napari_atomicity import pipeline
+    from napari_atomicity.counting.bundle import load_bundle
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.progress import drain
+    from napari_atomicity.ui.counting import Job, classify_steps
+
+    micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
+    settings = pipeline.Settings(model=str(mapped_model), adapt="off")
+    found = drain(pipeline.detect_steps(micrograph, settings, None))
+    return drain(classify_steps([Job(micrograph, found.table, settings)], load_bundle(mapped_model)))[0]
+
+
+class Held:
+    """Steps, or a plain function, that go on only once the gate is opened; `begun` says whether they came to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._gate, self._begun = threading.Event(), threading.Event()
+        self._gate.set()
+
+    def hold(self, owner: Any, name: str) -> None:
+        """Put a gate before what `owner` calls `name`."""
+        whole = getattr(owner, name)
+
+        def steps(*arguments: Any, **options: Any) -> Any:
+            self._begun.set()
+            while not self._gate.wait(0.005):
+                yield Progress(0, 10, "Waiting")
+            return (yield from whole(*arguments, **options))
+
+        def plain(*arguments: Any, **options: Any) -> Any:
+            self._begun.set()
+            assert self._gate.wait(60)
+            return whole(*arguments, **options)
+
+        self._monkeypatch.setattr(owner, name, steps if inspect.isgeneratorfunction(whole) else plain)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anybody waits at the gate, or has gone through it since it was closed."""
+        return self._begun.is_set()
+
+    def close(self) -> None:
+        """Whoever comes to the gate waits."""
+        self._begun.clear()
+        self._gate.clear()
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._gate.set()
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A gate, open at first."""
+    made = Held(monkeypatch)
+    yield made
+    made.open()
 
 
 @dataclass
@@ -53,8 +137,7 @@ class Desk:
 
     def idle(self) -> None:
         """Wait until no work runs and all is shown."""
-        works = (self.bench.work, self.bench.measuring, self.bench.explainer.work)
-        self.qtbot.waitUntil(lambda: not any(work.busy for work in works), timeout=60_000)
+        self.qtbot.waitUntil(lambda: not any(work.busy for work in self.bench.works), timeout=60_000)
         self.qtbot.wait(60)
 
     def show(self, micrograph: Any) -> Any:
@@ -83,6 +166,23 @@ class Desk:
 
         return [str(record.message) for record in notification_manager.records]
 
+    @property
+    def errors(self) -> list[str]:
+        """Those of them that napari shows as a fault."""
+        from napari.utils.notifications import NotificationSeverity, notification_manager
+
+        records = notification_manager.records
+        return [str(record.message) for record in records if record.severity >= NotificationSeverity.ERROR]
+
+    def lay_out(self, micrograph: Any, count: Any) -> Any:
+        """Open a micrograph that was counted already (see `counted_once`); gives its layer."""
+        layer = self.show(micrograph)
+        document = self.bench.document_of(layer)
+        document.choose(model=count.settings.model, adapt=count.settings.adapt)
+        count.land(document, "Analyse", document.table)
+        self.qtbot.wait(60)
+        return layer
+
 
 @pytest.fixture(autouse=True)
 def recovery(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -102,15 +202,11 @@ def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     viewer = make_napari_viewer_proxy(show=sys.platform != "linux" or _has_screen())
     made = Desk(viewer, bench_of(viewer), qtbot)
     yield made
-    made.bench.work.stop()
-    made.bench.measuring.stop()
-    made.bench.explainer.work.stop()
+    for work in made.bench.works:
+        work.stop()
     made.idle()
     # what napari would show as a traceback must not have happened
-    from napari.utils.notifications import NotificationSeverity
-
-    errors = [r for r in notification_manager.records if r.severity >= NotificationSeverity.ERROR]
-    assert not errors, [str(r.message) for r in errors]
+    assert not made.errors, made.errors
 
 
 def _has_screen() -> bool:

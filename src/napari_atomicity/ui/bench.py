@@ -47,8 +47,10 @@ class Bench:
         self._places: weakref.WeakKeyDictionary[Image, Place] = weakref.WeakKeyDictionary()
         self._refused: weakref.WeakKeyDictionary[Image, str] = weakref.WeakKeyDictionary()
         self._active: weakref.ref[Image] | None = None
-        self.work = Work()
-        self.measuring = Work()
+        #: all work of this viewer, that of open docks too
+        self.works: weakref.WeakSet[Work] = weakref.WeakSet()
+        self.work = self.new_work()
+        self.measuring = self.new_work()
         self.explainer = Explainer(self)
         self.keyboard = Keyboard(self)
         #: the dock with the table of keys, once it was shown
@@ -116,6 +118,12 @@ class Bench:
         viewer = self.viewer
         layer = viewer.layers.selection.active if viewer is not None else None
         return self._refused.get(layer, "") if isinstance(layer, Image) else ""
+
+    def new_work(self) -> Work:
+        """A piece of work beside the others, which the bench knows as long as its owner holds it."""
+        work = Work()
+        self.works.add(work)
+        return work
 
     def maps_of(self, document: Document) -> HeatMaps | None:
         """Keeper of the heat maps of a document; None once its image is gone."""

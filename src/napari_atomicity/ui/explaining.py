@@ -11,7 +11,6 @@ from qtpy.QtCore import QTimer
 from napari_atomicity import pipeline
 from napari_atomicity.progress import Steps
 from napari_atomicity.ui.counting import model_steps
-from napari_atomicity.ui.workers import Work
 
 if TYPE_CHECKING:
     from napari_atomicity.insight.attribution import Question
@@ -35,7 +34,7 @@ class Explainer:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = weakref.ref(bench)
-        self.work = Work()
+        self.work = bench.new_work()
         #: last explanation of each document, whose maps are taken over where nothing has changed
         self._last: weakref.WeakKeyDictionary[Document, pipeline.Explained] = weakref.WeakKeyDictionary()
         #: what the maps that are shown were made for
