@@ -129,11 +129,15 @@ class Desk:
 
     def click(self, button: Any) -> None:
         """Click once the button is enabled, and wait until the work that it starts is done."""
+        self.click_on(button)
+        self.idle()
+
+    def click_on(self, button: Any) -> None:
+        """Click once the button is enabled, and wait for nothing."""
         from qtpy.QtCore import Qt
 
         self.qtbot.waitUntil(button.isEnabled, timeout=5000)
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-        self.idle()
 
     def idle(self) -> None:
         """Wait until no work runs and all is shown."""

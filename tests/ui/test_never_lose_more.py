@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +19,6 @@ def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
     desk.document.choose(model=str(model_path), adapt="off")
     desk.click(desk.panel("Atomicity").analyse)
     return desk
-
-
-def test_overlapping_work_leaves_the_interpreter_as_it_was(desk: Any) -> None:
-    import threading
-
-    from napari_atomicity.progress import Progress
-    from napari_atomicity.ui.workers import Work
-
-    usual = sys.getswitchinterval()
-    gates = [threading.Event(), threading.Event()]
-
-    def steps(gate: Any) -> Any:
-        while not gate.wait(0.01):
-            yield Progress(0, 1, "Waiting")
-        return None
-
-    works = [Work(), Work()]
-    for work, gate in zip(works, gates, strict=True):
-        work.start("Wait", lambda gate=gate: steps(gate), lambda _: None)
-    assert sys.getswitchinterval() < usual
-    for work, gate in zip(works, gates, strict=True):  # the first to start is the first to end
-        gate.set()
-        desk.qtbot.waitUntil(lambda work=work: not work.busy, timeout=5000)
-    assert sys.getswitchinterval() == pytest.approx(usual)
 
 
 def test_the_image_goes_while_every_dock_is_open(counted: Any) -> None:
@@ -129,30 +103,6 @@ def test_undo_leads_through_everything_to_the_start_and_redo_back(
         actions.redo(desk.bench)
         pd.testing.assert_frame_equal(document.table.rows, states[step][1].rows)
     assert document.state.adapted is not None
-
-
-def test_a_full_disk_leaves_the_old_file_whole_and_is_said_in_a_sentence(
-    counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = counted
-    export = desk.panel("Export the table")
-    path = tmp_path / "table.csv"
-    export.write(path)
-    desk.idle()
-    before = path.read_bytes()
-    desk.document.annotate([int(desk.document.table.ids[0])], "Pt19")
-
-    def full(*_: Any, **__: Any) -> Any:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    monkeypatch.setattr(Path, "write_bytes", full)
-    said = len(desk.notes)
-    export.write(path)
-    desk.idle()
-    monkeypatch.undo()
-    assert path.read_bytes() == before and "No space left" in "".join(desk.notes[said:])
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["table.csv", "table.csv-metadata.json"]
 
 
 def test_a_model_that_was_removed_is_said_and_the_labels_stay(

@@ -53,7 +53,9 @@ class Autosave:
         self._waiting = False
         #: when unsaved work was last written, and why it could not be
         self.when: datetime | None = None
-        self.problem = self._told = ""
+        self.problem = ""
+        #: whether a person knows of the problem
+        self._told = False
         #: longest time that one autosave took of the interface thread, in s
         self.longest = 0.0
         self._finished: list[Any] = []
@@ -163,9 +165,9 @@ class Autosave:
         elif not self._waiting:
             self._waiting = True
             self._later(_TRY_AGAIN_MS, Autosave._write)
-        if self.problem and self.problem != self._told:
+        if self.problem and not self._told:  # once, though every attempt names another file
             show_warning(f"Unsaved work is not kept at the moment: {self.problem}")
-        self._told = self.problem
+        self._told = bool(self.problem)
         self.changed.emit()
 
     def _call_finished(self) -> None:
@@ -174,13 +176,14 @@ class Autosave:
             do()
 
     def flush(self) -> None:
-        """Write now and wait for it."""
+        """Write now and wait for it. Nothing is shown: the window may be gone, or what removes it another thread."""
         if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+            self._thread.join()  # and `_look`, which is due, says what came of it
         session, seen = self._capture()
         if seen != self._written:
             self._write_now(session, seen)
+        if not self.problem:
+            self._call_finished()
 
     def close(self) -> None:
         """Write what is left, and let go of the folder."""
