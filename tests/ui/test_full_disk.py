@@ -126,7 +126,7 @@ def test_unsaved_work_waits_for_room_and_is_then_kept_whole(labelled: Any, recov
     assert [step.name for step in now.steps] == [name for name, _ in document.steps[0]]
     for step, (_, state) in zip(now.steps, document.steps[0], strict=True):
         assert step.state.table.rows["annotation"].tolist() == state.table.rows["annotation"].tolist()
-    assert not [path for path in recovery.rglob(".*")] and len(list(recovery.iterdir())) == 1
+    assert not list(recovery.rglob(".*")) and len(list(recovery.iterdir())) == 1
     panel.show_now()
     assert panel.kept.text().startswith("Unsaved changes are kept")
     # a second time it is said again
