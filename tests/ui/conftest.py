@@ -66,6 +66,15 @@ def counted_once(frame: Any, mapped_model: Path) -> Any:
     return drain(classify_steps([Job(micrograph, found.table, settings)], load_bundle(mapped_model)))[0]
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The background writes, and tries again, sooner than it does for people."""
+    from napari_atomicity.ui import autosave
+
+    monkeypatch.setattr(autosave, "PAUSE_S", 0.05)
+    monkeypatch.setattr(autosave, "_TRY_AGAIN_MS", 60)
+
+
 class Held:
     """Steps, or a plain function, that go on only once the gate is opened; `begun` says whether they came to it."""
 
@@ -154,6 +163,19 @@ class Desk:
         self.viewer.add_layer(layer)
         self.qtbot.wait(40)
         return layer
+
+    def kept(self) -> None:
+        """Wait until the background has written all unsaved work (see `soon`)."""
+        autosave = self.bench.sessions.autosave
+        self.qtbot.waitUntil(lambda: not autosave._waiting and autosave._thread is None, timeout=20_000)
+
+    def recovered(self) -> dict[str, Any]:
+        """What would be brought back if the program ended now, by name of the image."""
+        from napari_atomicity.progress import drain
+        from napari_atomicity.session import open_steps
+
+        works = drain(open_steps(self.bench.sessions.autosave._recorder.folder)).works
+        return {work.name: work for work in works}
 
     @property
     def document(self) -> Any:

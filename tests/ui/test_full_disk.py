@@ -35,22 +35,12 @@ def everything_in(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def labelled(desk: Any, micrograph: Any, counted_once: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def labelled(desk: Any, micrograph: Any, counted_once: Any, soon: None) -> Any:
     """A counted frame with labels of a person, kept in the background after a moment."""
-    from napari_atomicity.ui import autosave
-
-    monkeypatch.setattr(autosave, "PAUSE_S", 0.05)
-    monkeypatch.setattr(autosave, "_TRY_AGAIN_MS", 60)
     desk.lay_out(micrograph, counted_once)
     desk.document.annotate(desk.document.table.ids[:12].tolist(), "Pt19")
-    kept(desk)
+    desk.kept()
     return desk
-
-
-def kept(desk: Any) -> None:
-    """Wait until the background has written everything."""
-    autosave = desk.bench.sessions.autosave
-    desk.qtbot.waitUntil(lambda: not autosave._waiting and autosave._thread is None, timeout=20_000)
 
 
 EXPORTS = {
@@ -90,15 +80,6 @@ def test_whatever_is_written_leaves_the_old_file_whole(labelled: Any, tmp_path: 
     assert desk.document.state is state and not desk.errors
 
 
-def recovered(desk: Any) -> Any:
-    """The work that would be brought back if the program ended now."""
-    from napari_atomicity.progress import drain
-    from napari_atomicity.session import open_steps
-
-    (work,) = drain(open_steps(desk.bench.sessions.autosave._recorder.folder)).works
-    return work
-
-
 def test_unsaved_work_waits_for_room_and_is_then_kept_whole(labelled: Any, recovery: Path) -> None:
     desk, document = labelled, labelled.document
     autosave, panel = desk.bench.sessions.autosave, desk.panel("Save and restore")
@@ -120,9 +101,9 @@ def test_unsaved_work_waits_for_room_and_is_then_kept_whole(labelled: Any, recov
         assert len([note for note in desk.notes[said:] if "not kept" in note]) == 1
         assert not called
     desk.qtbot.waitUntil(lambda: not autosave.problem, timeout=20_000)
-    kept(desk)
+    desk.kept()
     assert len(called) == 3
-    now = recovered(desk)
+    now = desk.recovered()["frame"]
     assert [step.name for step in now.steps] == [name for name, _ in document.steps[0]]
     for step, (_, state) in zip(now.steps, document.steps[0], strict=True):
         assert step.state.table.rows["annotation"].tolist() == state.table.rows["annotation"].tolist()
@@ -136,14 +117,8 @@ def test_unsaved_work_waits_for_room_and_is_then_kept_whole(labelled: Any, recov
         desk.qtbot.waitUntil(lambda: len(desk.notes) > said, timeout=20_000)
 
 
-def test_no_room_from_the_first_moment(
-    desk: Any, micrograph: Any, recovery: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_room_from_the_first_moment(desk: Any, micrograph: Any, recovery: Path, soon: None) -> None:
     """Not even a folder can be made: it is tried again and again under another name, and said once."""
-    from napari_atomicity.ui import autosave as module
-
-    monkeypatch.setattr(module, "PAUSE_S", 0.05)
-    monkeypatch.setattr(module, "_TRY_AGAIN_MS", 30)
     recovery.write_text("in the way")
     desk.show(micrograph)
     desk.document.calibrate(0.06)
@@ -155,7 +130,7 @@ def test_no_room_from_the_first_moment(
     assert len([note for note in desk.notes if "not kept" in note]) == 1
     recovery.unlink()
     desk.qtbot.waitUntil(lambda: not autosave.problem, timeout=10_000)
-    assert recovered(desk).state.micrograph.pixel_size_nm == pytest.approx(0.06)
+    assert desk.recovered()["frame"].state.micrograph.pixel_size_nm == pytest.approx(0.06)
 
 
 def test_flushing_during_a_write_loses_neither_the_warning_nor_those_who_wait(labelled: Any, gate: Any) -> None:
@@ -170,8 +145,8 @@ def test_flushing_during_a_write_loses_neither_the_warning_nor_those_who_wait(la
     gate.open()
     autosave.flush()  # as when the program is about to quit
     assert called == ["room"]
-    assert recovered(desk).state.table.rows["annotation"].tolist()[:3] == ["Pt30"] * 3
-    kept(desk)
+    assert desk.recovered()["frame"].state.table.rows["annotation"].tolist()[:3] == ["Pt30"] * 3
+    desk.kept()
     gate.close()
     document.annotate(document.table.ids[20:].tolist(), "Pt41")
     autosave.then(lambda: called.append("none"))
@@ -182,4 +157,4 @@ def test_flushing_during_a_write_loses_neither_the_warning_nor_those_who_wait(la
         desk.qtbot.waitUntil(lambda: any("not kept" in note for note in desk.notes), timeout=10_000)
         assert called == ["room"]
     desk.qtbot.waitUntil(lambda: called == ["room", "none"], timeout=10_000)
-    assert recovered(desk).state.table.rows["annotation"].tolist()[-1] == "Pt41"
+    assert desk.recovered()["frame"].state.table.rows["annotation"].tolist()[-1] == "Pt41"

@@ -12,7 +12,7 @@ from psygnal import Signal
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import measure_steps
-from napari_atomicity.progress import Steps, drain
+from napari_atomicity.progress import drain
 from napari_atomicity.ui import edits
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.explaining import Explainer
@@ -159,9 +159,10 @@ class Bench:
         layer = event.value
         place = self._places.pop(layer, None) if isinstance(layer, Image) else None
         if place is not None:
-            for work in (self.work, self.explainer.work):
+            for work in (self.work, self.measuring, self.explainer.work):
                 if work.owner is place.document:
                     work.stop()
+            self._to_measure = [(document, ids) for document, ids in self._to_measure if document is not place.document]
             place.document.drop()
         for other in self._places.values():
             other.forget(layer)
@@ -250,12 +251,15 @@ class Bench:
         if self.measuring.busy or not self._to_measure:
             return
         document, ids = self._to_measure.pop(0)
-        table = document.table
+        table, micrograph = document.table, document.micrograph
 
-        def steps() -> Steps[ClusterTable]:
-            return measure_steps(document.micrograph, table, ids)
+        def take(done: ClusterTable) -> None:
+            if document.micrograph is micrograph:
+                _take_measurement(document, table, done, ids)
+            else:  # on other pixels, or at another pixel size
+                self._measure(document, ids)
 
-        self.measuring.start("Measure", steps, lambda done: _take_measurement(document, table, done, ids), document)
+        self.measuring.start("Measure", lambda: measure_steps(micrograph, table, ids), take, document)
 
 
 def _take_measurement(document: Document, before: ClusterTable, measured: ClusterTable, ids: list[int]) -> None:
