@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QAbstractButton, QLabel, QListWidget, QProgressBar, Q
 from conftest import PLUGIN, Desk
 from napari_atomicity import pipeline
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.ui import feature_map_looks, looking, ratios
+from napari_atomicity.ui import actions, feature_map_looks, looking, ratios
 
 DOCKS = (
     "Atomicity", "Cluster card", "Feature map", "What the model uses", "Review", "History", "Class ratios",
@@ -112,7 +112,8 @@ def _timeless(said: list[str]) -> list[str]:
     return [re.sub(r"\d\d:\d\d:\d\d", "", text) for text in said]
 
 
-def test_the_image_goes_while_every_dock_is_open(counted: Any) -> None:
+@pytest.mark.parametrize("opened_again", [True, False])
+def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, opened_again: bool) -> None:
     desk, document = counted, counted.document
     shown = open_all(desk)
     settled(desk)
@@ -140,6 +141,21 @@ def test_the_image_goes_while_every_dock_is_open(counted: Any) -> None:
     work = desk.recovered()["frame"]
     assert [step.name for step in work.steps][1:] == names
     assert work.state.table.rows.set_index("id").at[ids[3], "annotation"] == "Pt30"
+    # it is offered at once, and comes back whole, into its layer where the image was opened again
+    offer = shown["Save and restore"][1].offer
+    assert offer.isVisible() and offer.text.text() == "frame was taken off with unsaved work."
+    again = desk.show(micrograph) if opened_again else None
+    desk.click(offer.restore)
+    settled(desk)
+    (place,) = desk.bench.places
+    assert not opened_again or place.image() is again
+    steps, _ = place.document.steps
+    assert place.document.history == names
+    assert [state.table for _, state in steps] == [state.table for _, state in document.steps[0]]
+    assert len(desk.points.data) == 40 and "Pt30" in "".join(texts(shown["History"][1]))
+    assert not offer.isVisible() and set(desk.recovered()) == {"frame"}
+    actions.undo(desk.bench)
+    assert desk.document.table.rows["annotation"].eq("").all()
 
 
 WORK = {
