@@ -66,7 +66,7 @@ def together(desk: Any) -> None:
         desk.show(Micrograph(data, desk.document.micrograph.pixel_size_nm, name="beside"))
         desk.bench.choose(mine)
     for place in desk.bench.places:
-        place.document.tick(True)
+        place.document.tick(place is desk.bench.place or place.name == "beside")
     desk.click_on(desk.panel("Calibrate images together").run)
 
 
