@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -213,9 +214,12 @@ def save_figure(figure: Figure, path: Path, dpi: int = _DPI) -> None:
             for image in axes.get_images():
                 image.set_interpolation("none")  # the pixels as they are: the reader of the file resamples
 
+    drawn = BytesIO()  # on a full disk the writer of PDF would fail over itself and hide the reason
+    with mpl.rc_context(words):
+        figure.savefig(drawn, format=kind[1:], dpi=dpi, **extra)
+
     def write(beside: Path) -> None:
-        with mpl.rc_context(words):
-            figure.savefig(beside, format=kind[1:], dpi=dpi, **extra)
+        beside.write_bytes(drawn.getbuffer())
 
     write_atomically(path, write)
 

@@ -17,7 +17,7 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import drain
 from napari_atomicity.session import Session, Step, open_steps
 from napari_atomicity.session import parts as parting
-from napari_atomicity.session.recovery import Recorder, set_aside, taken, unsaved
+from napari_atomicity.session.recovery import Lock, Recorder, set_aside, taken, unsaved
 
 from .killed import KEPT, MADE, SAVED, SESSION, edit_on, told
 from .works import edited, work
@@ -178,6 +178,17 @@ def test_a_folder_that_is_not_allowed_is_one_sentence(image: Micrograph, tmp_pat
     (tmp_path / "recovery").write_text("a file")
     with pytest.raises(InputError, match="cannot be made"):
         Recorder(tmp_path / "recovery").record(Session((work(image),)))
+
+
+def test_a_folder_that_cannot_be_locked_leaves_nothing(
+    image: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path / "recovery")
+    monkeypatch.setattr(Lock, "take", lambda _: False)
+    for _ in range(3):  # as the background does, every quarter of a minute
+        with pytest.raises(InputError, match="cannot be locked"):
+            recorder.record(Session((work(image),)))
+    assert list(recorder.root.iterdir()) == []
 
 
 def test_the_environment_names_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

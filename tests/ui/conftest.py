@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from napari_atomicity.progress import Progress
 
 pytest.importorskip("napari")
 
@@ -30,6 +35,94 @@ def micrograph(frame: Any) -> Any:
     return Micrograph(frame.image, frame.pixel_size_nm, name="frame")
 
 
+@pytest.fixture(scope="session")
+def mapped_model(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untrained model with a library of noise and a map."""
+    from dataclasses import replace
+
+    from napari_atomicity.counting.bundle import load_bundle, save_bundle
+    from napari_atomicity.counting.library_patches import packed
+
+    rng = np.random.default_rng(0)
+    index = np.arange(40) % 5
+    raw = rng.normal(0, 0.02, (40, 64, 64)) + 0.3 * (index[:, None, None] + 1)
+    kept = packed(raw, np.full(40, 0.02), index) | {"map": rng.normal(0, 3, (40, 2)).astype(np.float32)}
+    path = tmp_path_factory.mktemp("mapped") / "mapped.safetensors"
+    return save_bundle(replace(load_bundle(model_path), library=kept), path)
+
+
+@pytest.fixture(scope="session")
+def counted_once(frame: Any, mapped_model: Path) -> Any:
+    """The frame counted with `mapped_model`, once for all tests; `Desk.lay_out` shows it."""
+    from napari_atomicity import pipeline
+    from napari_atomicity.counting.bundle import load_bundle
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.progress import drain
+    from napari_atomicity.ui.counting import Job, classify_steps
+
+    micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
+    settings = pipeline.Settings(model=str(mapped_model), adapt="off")
+    found = drain(pipeline.detect_steps(micrograph, settings, None))
+    return drain(classify_steps([Job(micrograph, found.table, settings)], load_bundle(mapped_model)))[0]
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The background writes, and tries again, sooner than it does for people."""
+    from napari_atomicity.ui import autosave
+
+    monkeypatch.setattr(autosave, "PAUSE_S", 0.05)
+    monkeypatch.setattr(autosave, "_TRY_AGAIN_MS", 60)
+
+
+class Held:
+    """Steps, or a plain function, that go on only once the gate is opened; `begun` says whether they came to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._gate, self._begun = threading.Event(), threading.Event()
+        self._gate.set()
+
+    def hold(self, owner: Any, name: str) -> None:
+        """Put a gate before what `owner` calls `name`."""
+        whole = getattr(owner, name)
+
+        def steps(*arguments: Any, **options: Any) -> Any:
+            self._begun.set()
+            while not self._gate.wait(0.005):
+                yield Progress(0, 10, "Waiting")
+            return (yield from whole(*arguments, **options))
+
+        def plain(*arguments: Any, **options: Any) -> Any:
+            self._begun.set()
+            assert self._gate.wait(60)
+            return whole(*arguments, **options)
+
+        self._monkeypatch.setattr(owner, name, steps if inspect.isgeneratorfunction(whole) else plain)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anybody waits at the gate, or has gone through it since it was closed."""
+        return self._begun.is_set()
+
+    def close(self) -> None:
+        """Whoever comes to the gate waits."""
+        self._begun.clear()
+        self._gate.clear()
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._gate.set()
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A gate, open at first."""
+    made = Held(monkeypatch)
+    yield made
+    made.open()
+
+
 @dataclass
 class Desk:
     """A viewer and its bench, worked by clicks."""
@@ -45,18 +138,26 @@ class Desk:
 
     def click(self, button: Any) -> None:
         """Click once the button is enabled, and wait until the work that it starts is done."""
+        self.click_on(button)
+        self.idle()
+
+    def click_on(self, button: Any) -> None:
+        """Click once the button is enabled, and wait for nothing."""
         from qtpy.QtCore import Qt
 
         self.qtbot.waitUntil(button.isEnabled, timeout=5000)
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-        self.idle()
 
     def idle(self) -> None:
         """Wait until no work runs and all is shown."""
-        works = (self.bench.work, self.bench.measuring, self.bench.explainer.work)
-        self.qtbot.waitUntil(lambda: not any(work.busy for work in works), timeout=60_000)
+
+        def at_rest() -> bool:
+            return _all_shown() and not any(work.busy for work in self.bench.works)
+
+        self.qtbot.waitUntil(at_rest, timeout=60_000)
         self.qtbot.wait(60)
-        self.qtbot.waitUntil(_all_shown, timeout=10_000)
+        # what was shown may have begun more
+        self.qtbot.waitUntil(at_rest, timeout=60_000)
 
     def show(self, micrograph: Any) -> Any:
         """Open a micrograph as our reader does; gives the layer (the object itself, no proxy)."""
@@ -68,6 +169,19 @@ class Desk:
         self.viewer.add_layer(layer)
         self.qtbot.wait(40)
         return layer
+
+    def kept(self) -> None:
+        """Wait until the background has written all unsaved work (see `soon`)."""
+        autosave = self.bench.sessions.autosave
+        self.qtbot.waitUntil(lambda: not autosave._waiting and autosave._thread is None, timeout=20_000)
+
+    def recovered(self) -> dict[str, Any]:
+        """What would be brought back if the program ended now, by name of the image."""
+        from napari_atomicity.progress import drain
+        from napari_atomicity.session import open_steps
+
+        works = drain(open_steps(self.bench.sessions.autosave._recorder.folder)).works
+        return {work.name: work for work in works}
 
     @property
     def document(self) -> Any:
@@ -83,6 +197,23 @@ class Desk:
         from napari.utils.notifications import notification_manager
 
         return [str(record.message) for record in notification_manager.records]
+
+    @property
+    def errors(self) -> list[str]:
+        """Those of them that napari shows as a fault."""
+        from napari.utils.notifications import NotificationSeverity, notification_manager
+
+        records = notification_manager.records
+        return [str(record.message) for record in records if record.severity >= NotificationSeverity.ERROR]
+
+    def lay_out(self, micrograph: Any, count: Any) -> Any:
+        """Open a micrograph that was counted already (see `counted_once`); gives its layer."""
+        layer = self.show(micrograph)
+        document = self.bench.document_of(layer)
+        document.choose(model=count.settings.model, adapt=count.settings.adapt)
+        count.land(document, "Analyse", document.table)
+        self.qtbot.wait(60)
+        return layer
 
 
 @pytest.fixture(autouse=True)
@@ -103,15 +234,11 @@ def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     viewer = make_napari_viewer_proxy(show=sys.platform != "linux" or _has_screen())
     made = Desk(viewer, bench_of(viewer), qtbot)
     yield made
-    made.bench.work.stop()
-    made.bench.measuring.stop()
-    made.bench.explainer.work.stop()
+    for work in made.bench.works:
+        work.stop()
     made.idle()
     # what napari would show as a traceback must not have happened
-    from napari.utils.notifications import NotificationSeverity
-
-    errors = [r for r in notification_manager.records if r.severity >= NotificationSeverity.ERROR]
-    assert not errors, [str(r.message) for r in errors]
+    assert not made.errors, made.errors
 
 
 def _all_shown() -> bool:

@@ -12,21 +12,6 @@ from conftest import adapt_always
 
 
 @pytest.fixture
-def mapped_model(model_path: Path, tmp_path: Path) -> Path:
-    """The untrained model with a library of noise and a map."""
-    from dataclasses import replace
-
-    from napari_atomicity.counting.bundle import load_bundle, save_bundle
-    from napari_atomicity.counting.library_patches import packed
-
-    rng = np.random.default_rng(0)
-    index = np.arange(40) % 5
-    raw = rng.normal(0, 0.02, (40, 64, 64)) + 0.3 * (index[:, None, None] + 1)
-    kept = packed(raw, np.full(40, 0.02), index) | {"map": rng.normal(0, 3, (40, 2)).astype(np.float32)}
-    return save_bundle(replace(load_bundle(model_path), library=kept), tmp_path / "mapped.safetensors")
-
-
-@pytest.fixture
 def counted(desk: Any, micrograph: Any, mapped_model: Path) -> Any:
     """The desk with a counted frame and the map open: `counted.map`, `counted.wait()`."""
     from napari_atomicity.ui.feature_map_looks import looks_of

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import PLUGIN, Desk, blobs
+from conftest import PLUGIN, blobs
+from napari_atomicity import pipeline
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.progress import Progress
+from napari_atomicity.progress import Progress, drain
 
 
 @pytest.fixture
@@ -69,22 +70,6 @@ def test_a_second_click_is_refused_politely(desk: Any, micrograph: Any, held: An
     assert len(desk.document.table)
 
 
-def test_renaming_reordering_and_duplicating_layers_while_work_runs(desk: Any, micrograph: Any, held: Any) -> None:
-    image = desk.show(micrograph)
-    document = desk.document
-    begin(desk)
-    image.name = "renamed"
-    desk.viewer.layers.selection = {image}
-    desk.viewer.add_image(image.data, name="frame")  # takes the old name
-    desk.viewer.layers.move(0, 2)
-    held.set()
-    desk.idle()
-    assert desk.bench.document_of(image) is document
-    assert len(document.table)
-    other = next(layer for layer in desk.bench.images if layer is not image)
-    assert not len(desk.bench.document_of(other).table)
-
-
 def test_layers_in_use_are_locked_and_deleting_them_anyway_stops_the_work(
     desk: Any, micrograph: Any, held: Any
 ) -> None:
@@ -97,38 +82,6 @@ def test_layers_in_use_are_locked_and_deleting_them_anyway_stops_the_work(
     assert desk.document is None
     assert len(desk.viewer.layers) == 0
     assert not image.locked
-
-
-def test_deleting_the_points_layer_while_work_runs_loses_nothing(desk: Any, micrograph: Any, held: Any) -> None:
-    held.set()
-    desk.show(micrograph)
-    desk.click(desk.panel("Find clusters").search)
-    desk.document.annotate([0], "Pt19")
-    held.clear()
-    begin(desk)
-    desk.viewer.layers.remove(desk.points)
-    held.set()
-    desk.idle()
-    assert desk.document.table.rows["annotation"].iloc[0] == "Pt19"
-    assert len(desk.points.data) == len(desk.document.table)
-
-
-def test_edits_while_work_runs_survive_its_result(desk: Any, micrograph: Any, held: Any) -> None:
-    held.set()
-    desk.show(micrograph)
-    desk.click(desk.panel("Find clusters").search)
-    n = len(desk.document.table)
-    held.clear()
-    begin(desk)
-    desk.document.annotate([3], "other")
-    desk.points.selected_data = {0}
-    desk.points.remove_selected()
-    held.set()
-    desk.idle()
-    rows = desk.document.table.rows.set_index("id")
-    assert rows.at[3, "annotation"] == "other"
-    assert 0 not in rows.index
-    assert len(rows) == n - 1
 
 
 def test_a_new_pixel_size_while_work_runs_refuses_the_result(desk: Any, micrograph: Any, held: Any) -> None:
@@ -237,25 +190,33 @@ def test_docks_closed_and_opened_again_find_their_document(desk: Any, micrograph
     assert fresh.steps[1].state.toolTip().startswith(f"{n} clusters")
 
 
-def test_two_viewers_do_not_know_each_other(desk: Any, make_napari_viewer_proxy: Any, micrograph: Any) -> None:
-    from napari_atomicity.ui.bench import bench_of
+@pytest.mark.parametrize("change", ["pixels", "pixel size", "closed"])
+def test_a_measurement_of_what_is_no_longer_shown_is_made_again(
+    desk: Any, micrograph: Any, gate: Any, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    from napari_atomicity.ui import bench
 
-    desk.show(micrograph)
-    viewer = make_napari_viewer_proxy(show=True)
-    other = Desk(viewer, bench_of(viewer), desk.qtbot)
-    assert other.bench is not desk.bench
-    assert bench_of(viewer) is other.bench
-    assert other.document is None
-    other.show(Micrograph(blobs(), 0.05, name="other"))
+    monkeypatch.setattr(bench, "_MEASURE_AT_ONCE", 0)  # as in a large image
+    image = desk.show(micrograph)
     desk.click(desk.panel("Find clusters").search)
-    assert len(desk.document.table)
-    assert not len(other.document.table)
-
-
-def test_closing_the_window_while_work_runs_is_safe(desk: Any, micrograph: Any, held: Any) -> None:
-    desk.show(micrograph)
-    begin(desk)
-    desk.bench.work.stop()
-    desk.viewer.close()
-    held.set()
+    document, place = desk.document, desk.document.table.centres_px[0]
+    gate.hold(bench, "measure_steps")
+    gate.close()
+    desk.points.add(place + 2.0)
+    desk.qtbot.waitUntil(lambda: gate.begun)
+    if change == "pixels":
+        image.data = np.asarray(image.data) * 3
+    elif change == "pixel size":
+        document.calibrate(2 * micrograph.pixel_size_nm)
+    else:
+        desk.viewer.layers.remove(image)
+    kept = document.table
+    gate.open()
     desk.idle()
+    if change == "closed":
+        assert document.table is kept
+        return
+    measured = document.table.rows.iloc[-1]
+    again = drain(pipeline.measure_steps(document.micrograph, document.table, [int(measured["id"])])).rows.iloc[-1]
+    for name in ("diameter_nm", "intensity"):
+        assert measured[name] == pytest.approx(again[name])

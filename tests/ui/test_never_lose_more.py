@@ -1,9 +1,7 @@
-"""More of it, with everything open: overlapping work, all docks, a full disk, undo through everything."""
+"""Heat maps that follow, models that are gone, reviews that lose their clusters, undo through everything."""
 
 from __future__ import annotations
 
-import errno
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,92 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-DOCKS = ("Cluster card", "Feature map", "What the model uses", "Review", "History", "Class ratios", "Save and restore")
-
 
 @pytest.fixture
-def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
+def counted(desk: Any, micrograph: Any, counted_once: Any) -> Any:
     """A counted frame."""
-    desk.show(micrograph)
-    desk.document.choose(model=str(model_path), adapt="off")
-    desk.click(desk.panel("Atomicity").analyse)
+    desk.lay_out(micrograph, counted_once)
     return desk
 
 
-def test_overlapping_work_leaves_the_interpreter_as_it_was(desk: Any) -> None:
-    import threading
-
-    from napari_atomicity.progress import Progress
-    from napari_atomicity.ui.workers import Work
-
-    usual = sys.getswitchinterval()
-    gates = [threading.Event(), threading.Event()]
-
-    def steps(gate: Any) -> Any:
-        while not gate.wait(0.01):
-            yield Progress(0, 1, "Waiting")
-        return None
-
-    works = [Work(), Work()]
-    for work, gate in zip(works, gates, strict=True):
-        work.start("Wait", lambda gate=gate: steps(gate), lambda _: None)
-    assert sys.getswitchinterval() < usual
-    for work, gate in zip(works, gates, strict=True):  # the first to start is the first to end
-        gate.set()
-        desk.qtbot.waitUntil(lambda work=work: not work.busy, timeout=5000)
-    assert sys.getswitchinterval() == pytest.approx(usual)
-
-
-def test_the_image_goes_while_every_dock_is_open(counted: Any) -> None:
-    desk = counted
-    for name in DOCKS:
-        desk.panel(name)
-    desk.document.select([int(desk.document.table.ids[3])])
-    desk.document.annotate([int(desk.document.table.ids[3])], "Pt30")
-    desk.qtbot.wait(100)
-    feature_map = desk.panel("Feature map")
-    desk.viewer.layers.clear()
-    # the mouse is over the map before it was refreshed
-    assert feature_map._describe(0, False) is None and feature_map._describe(0, True) is None
+def up_to_date(desk: Any) -> None:
+    """Wait until the heat maps are those of what is shown now."""
+    explainer = desk.bench.explainer
+    desk.qtbot.waitUntil(lambda: explainer._stale() is None and not explainer.work.busy, timeout=30_000)
     desk.idle()
-    desk.qtbot.wait(200)
-    assert desk.document is None
-
-
-def test_docks_hidden_opened_again_and_opened_twice_show_the_same(counted: Any) -> None:
-    desk = counted
-    ids = desk.document.table.ids
-    docks = [desk.viewer.window.add_plugin_dock_widget("napari-atomicity", name)[0] for name in DOCKS]
-    for dock in docks:
-        dock.hide()
-    desk.document.annotate([int(ids[0])], "Pt70")
-    desk.document.select([int(ids[0])])
-    for name in DOCKS:
-        desk.panel(name)
-    desk.qtbot.wait(200)
-    assert desk.document.table.rows["annotation"].iloc[0] == "Pt70"
-    assert "Pt70" in desk.document.history[-1]
-
-
-def test_layers_renamed_reordered_and_the_clusters_deleted_while_heat_maps_run(counted: Any) -> None:
-    from napari_atomicity.ui import actions
-
-    desk = counted
-    table = desk.document.table.annotate([int(desk.document.table.ids[1])], "Pt41")
-    desk.document.commit("Label", table)
-    actions.explain(desk.bench)
-    desk.bench.image.name = "another name"
-    desk.viewer.layers.move(0, len(desk.viewer.layers))
-    desk.idle()
-    desk.qtbot.wait(300)
-    assert len(desk.bench.maps.shown) == 2
-    desk.viewer.layers.remove(desk.points)
-    desk.document.annotate([int(table.ids[2])], "Pt19")
-    desk.qtbot.wait(400)
-    desk.idle()
-    rows = desk.document.table.rows
-    assert rows["annotation"].tolist()[1:3] == ["Pt41", "Pt19"]
-    assert desk.points is not None and desk.points in desk.viewer.layers
 
 
 def test_undo_leads_through_everything_to_the_start_and_redo_back(
@@ -131,28 +56,29 @@ def test_undo_leads_through_everything_to_the_start_and_redo_back(
     assert document.state.adapted is not None
 
 
-def test_a_full_disk_leaves_the_old_file_whole_and_is_said_in_a_sentence(
-    counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk = counted
-    export = desk.panel("Export")
-    path = tmp_path / "table.csv"
-    export.write(path)
-    desk.idle()
-    before = path.read_bytes()
-    desk.document.annotate([int(desk.document.table.ids[0])], "Pt19")
+def test_two_images_switched_while_heat_maps_follow(counted: Any, frame: Any, gate: Any) -> None:
+    from napari_atomicity import pipeline
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.ui import actions
 
-    def full(*_: Any, **__: Any) -> Any:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    monkeypatch.setattr(Path, "write_bytes", full)
-    said = len(desk.notes)
-    export.write(path)
+    desk, first = counted, counted.document
+    actions.explain(desk.bench)
     desk.idle()
-    monkeypatch.undo()
-    assert path.read_bytes() == before and "No space left" in "".join(desk.notes[said:])
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["table.csv", "table.csv-metadata.json"]
+    gate.hold(pipeline, "explain_steps")
+    gate.close()
+    first.edit("Delete 1 cluster", first.table.drop([int(first.table.ids[0])]), [])
+    desk.qtbot.waitUntil(lambda: gate.begun and desk.bench.explainer.work.busy, timeout=10_000)
+    desk.show(Micrograph(frame.image[:256], frame.pixel_size_nm, name="second"))
+    second = desk.document
+    assert second is not first
+    # and what was asked about changes once more, unseen
+    first.edit("Delete 1 cluster", first.table.drop([int(first.table.ids[0])]), [])
+    gate.open()
+    desk.idle()
+    assert second.attribution is None and not any(place.maps.shown for place in desk.bench.places[1:])
+    desk.bench.choose(desk.bench.images[0])
+    up_to_date(desk)
+    assert set(first.attribution.ids) == set(first.table.ids)
 
 
 def test_a_model_that_was_removed_is_said_and_the_labels_stay(
@@ -165,29 +91,89 @@ def test_a_model_that_was_removed_is_said_and_the_labels_stay(
     desk.document.choose(model=str(path), adapt="off")
     desk.click(desk.panel("Atomicity").analyse)
     labels = desk.document.table.rows["label"].tolist()
-    for each in tmp_path.iterdir():
+    for each in tmp_path.glob("mine.*"):
         each.unlink()
     desk.click(desk.panel("Count atoms").run)
     assert "There is no model" in desk.notes[-1]
     assert desk.document.table.rows["label"].tolist() == labels
 
 
-def test_two_images_switched_while_heat_maps_follow(counted: Any, frame: Any) -> None:
-    from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.ui import actions
+@pytest.mark.parametrize("step", ["adapt", "explain"])
+def test_a_model_file_removed_after_counting(
+    desk: Any, micrograph: Any, mapped_model: Path, tmp_path: Path, step: str, counted_once: Any
+) -> None:
+    from dataclasses import replace
 
+    from napari_atomicity.counting.bundle import load_bundle, save_bundle
+
+    path = save_bundle(load_bundle(mapped_model), tmp_path / "mine.safetensors")
+    settings = replace(counted_once.settings, model=str(path))
+    desk.lay_out(micrograph, replace(counted_once, settings=settings, bundle=load_bundle(path)))
+    desk.document.annotate(desk.document.table.ids[:2].tolist(), "Pt30")
+    desk.document.choose(adapt="auto")
+    state = desk.document.state
+    for each in tmp_path.glob("mine.*"):
+        each.unlink()
+    if step == "explain":  # needs no file: the model is in memory
+        desk.click(desk.panel("See why (Grad-CAM)").all)
+        assert set(desk.document.attribution.ids) == set(desk.document.table.ids)
+    else:
+        panel = desk.panel("Adapt to the image")
+        desk.click(panel.run)
+        assert desk.notes[-1].startswith("There is no model") and panel.run.isEnabled()
+    assert desk.document.state is state and desk.document.ratios()["count"].sum() > 0
+
+
+@pytest.fixture
+def reviewed(counted: Any) -> Any:
+    """A review that has come to its third cluster; `counted.review` is its panel."""
     desk = counted
-    first = desk.document
-    actions.explain(desk.bench)
-    desk.idle()
-    first.edit("Delete 1 cluster", first.table.drop([int(first.table.ids[0])]), [])
+    desk.review = desk.panel("Review")
+    desk.click(desk.review.start)
+    for _ in range(2):
+        desk.click(desk.review.label_buttons["Pt30"])
+    return desk
+
+
+def test_a_review_goes_on_without_its_layer_its_clusters_or_its_image(
+    reviewed: Any, frame: Any, micrograph: Any
+) -> None:
+    from napari_atomicity.micrograph import Micrograph
+
+    desk, document, review = reviewed, reviewed.document, reviewed.bench.place.review
+    first, labelled = desk.bench.image, set(document.table.ids[(document.table.rows["annotation"] != "").to_numpy()])
+    assert len(labelled) == 2
+    # the layer
+    at = review.at
+    desk.viewer.layers.remove(desk.points)
+    desk.click(desk.review.label_buttons["Pt41"])
+    assert document.table.rows.set_index("id").at[at, "annotation"] == "Pt41"
+    assert desk.points in desk.viewer.layers
+    # the cluster at hand and the one after it
+    gone = [review.at, review.peek(1)]
+    document.edit("Delete 2 clusters", document.table.drop(gone), [])
+    desk.qtbot.wait(60)
+    desk.click(desk.review._moves["next"])
+    assert review.at not in gone and document.selection == {review.at}
+    assert desk.review.bar.format() == f"3 of {len(document.table)} reviewed"
+    # another image and back
+    at = review.at
     desk.show(Micrograph(frame.image[:256], frame.pixel_size_nm, name="second"))
-    second = desk.document
-    assert second is not first
-    desk.qtbot.wait(400)
-    desk.idle()
-    assert second.attribution is None
-    desk.bench.choose(desk.bench.images[0])
-    desk.qtbot.waitUntil(lambda: desk.bench.explainer._stale() is None, timeout=30_000)
-    desk.idle()
-    assert set(first.attribution.ids) == set(first.table.ids)
+    desk.qtbot.wait(60)
+    assert not desk.review.start.isEnabled() and not desk.review.bar.isVisible()
+    desk.bench.choose(first)
+    desk.qtbot.wait(60)
+    assert desk.bench.place.review.at == at and desk.review.bar.format().startswith("3 of ")
+    desk.click(desk.review.marks["accept"])
+    assert (document.table.rows["annotation"] != "").sum() == 4
+    # all clusters
+    document.edit("Delete all", document.table.drop(document.table.ids.tolist()), [])
+    desk.qtbot.wait(60)
+    assert not desk.review.start.isEnabled() and review.peek(1) is None
+    document.undo()
+    desk.qtbot.wait(60)
+    assert desk.review.bar.format().startswith("4 of ") and desk.review.start.isEnabled()
+    # the image
+    desk.viewer.layers.remove(first)
+    desk.qtbot.wait(60)
+    assert desk.document is not document and not desk.review.start.isEnabled()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from napari_atomicity.errors import InputError
+
+#: no room: on the disk, in a person's share of it, or for a file of that size
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
@@ -38,9 +43,9 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
             shutil.copymode(path, beside)
         beside.replace(path)
     except OSError as error:
+        what = "make room on that disk" if error.errno in _FULL else "close it in other programs"
         raise InputError(
-            f"{path} could not be written ({error.strerror or error}); "
-            "close it in other programs or choose another folder."
+            f"{path} could not be written ({error.strerror or error}); {what} or choose another folder."
         ) from error
     finally:
         with contextlib.suppress(OSError):

@@ -129,6 +129,7 @@ class Recorder:
         make_folder(folder)
         lock = Lock(folder / _LOCK)
         if not lock.take():
+            _remove(folder)  # the next attempt makes another one
             raise InputError(f"{folder} cannot be locked, so unsaved work is not kept there; choose another folder.")
         self.folder, self._lock = folder, lock
         self._sink = FolderSink(folder)

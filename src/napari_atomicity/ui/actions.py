@@ -17,7 +17,7 @@ from napari_atomicity.ui.centring import look_at_changes
 from napari_atomicity.ui.counting import Counted, Job, chosen, classify_steps, count_steps, model_steps
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.explaining import Asked
-from napari_atomicity.ui.state import UNCOUNTED
+from napari_atomicity.ui.state import UNCOUNTED, State
 
 if TYPE_CHECKING:
     from napari_atomicity.insight.attribution import Question
@@ -37,12 +37,12 @@ def in_hand(bench: Bench) -> Document | None:
 def detect(bench: Bench) -> bool:
     """Find and measure the clusters; what a person did stays."""
 
-    def steps(document: Document) -> Steps[pipeline.Detected]:
-        return pipeline.detect_steps(document.micrograph, document.settings, so_far(document.table))
+    def steps(job: Job, state: State) -> Steps[pipeline.Detected]:
+        return pipeline.detect_steps(job.micrograph, job.settings, so_far(job.table))
 
-    def apply(document: Document, found: pipeline.Detected, before: ClusterTable) -> None:
+    def apply(document: Document, found: pipeline.Detected, was: State) -> None:
         document.searched(found)
-        document.land("Find clusters", found.table, before, **UNCOUNTED)
+        document.land("Find clusters", found.table, was.table, **UNCOUNTED)
 
     return _start(bench, "Find clusters", steps, apply)
 
@@ -50,13 +50,13 @@ def detect(bench: Bench) -> bool:
 def classify(bench: Bench) -> bool:
     """Label every cluster with the model in force."""
 
-    def steps(document: Document) -> Steps[Counted]:
-        bundle = yield from _model_in_force_steps(document)
-        return (yield from classify_steps([Job.of(document)], bundle))[0]
+    def steps(job: Job, state: State) -> Steps[Counted]:
+        bundle = yield from _model_in_force_steps(state, job.settings.model)
+        return (yield from classify_steps([job], bundle))[0]
 
-    def apply(document: Document, done: Counted, before: ClusterTable) -> None:
+    def apply(document: Document, done: Counted, was: State) -> None:
         kept = document.state.adaptation if done.bundle is document.state.bundle else None
-        replace(done, adaptation=kept).land(document, "Count atoms", before)
+        replace(done, adaptation=kept).land(document, "Count atoms", was.table)
 
     return _start(bench, "Count atoms", steps, apply, needs_clusters=True)
 
@@ -64,15 +64,15 @@ def classify(bench: Bench) -> bool:
 def analyse(bench: Bench) -> bool:
     """Find, count and, where the settings say so, adapt in one go, from the model as shipped."""
 
-    def steps(document: Document) -> Steps[tuple[pipeline.Detected, Counted]]:
-        found = yield from pipeline.detect_steps(document.micrograph, document.settings, so_far(document.table))
-        base = yield from model_steps(document.settings.model)
-        return found, (yield from count_steps([Job.of(document, found.table)], base))[0]
+    def steps(job: Job, state: State) -> Steps[tuple[pipeline.Detected, Counted]]:
+        found = yield from pipeline.detect_steps(job.micrograph, job.settings, so_far(job.table))
+        base = yield from model_steps(job.settings.model)
+        return found, (yield from count_steps([replace(job, table=found.table)], base))[0]
 
-    def apply(document: Document, done: tuple[pipeline.Detected, Counted], before: ClusterTable) -> None:
+    def apply(document: Document, done: tuple[pipeline.Detected, Counted], was: State) -> None:
         found, counted = done
         document.searched(found)
-        counted.land(document, "Analyse", before)
+        counted.land(document, "Analyse", was.table)
 
     return _start(bench, "Analyse", steps, apply)
 
@@ -80,17 +80,17 @@ def analyse(bench: Bench) -> bool:
 def adapt(bench: Bench) -> bool:
     """Fine-tune the model to this image, and label anew with it where that is accepted."""
 
-    def steps(document: Document) -> Steps[Counted]:
-        base = yield from model_steps(document.settings.model)
-        return (yield from count_steps([Job.of(document)], base))[0]
+    def steps(job: Job, state: State) -> Steps[Counted]:
+        base = yield from model_steps(job.settings.model)
+        return (yield from count_steps([job], base))[0]
 
-    def apply(document: Document, done: Counted, before: ClusterTable) -> None:
+    def apply(document: Document, done: Counted, was: State) -> None:
         if done.adaptation is not None and not done.adaptation.accepted:
             # nothing is changed; but what was tried belongs to the count that it was tried on
             document.amend(adaptation=done.adaptation)
             show_warning(done.adaptation.adaptation.reason)
         else:
-            done.land(document, "Adapt", before)
+            done.land(document, "Adapt", was.table)
 
     document = bench.document
     if document is not None and document.settings.adapt == "off":
@@ -102,18 +102,17 @@ def adapt(bench: Bench) -> bool:
 def choose(bench: Bench, frame: int, dominant: str) -> bool:
     """A person's word on which candidate an undecided frame shows; an empty one leaves it open again."""
 
-    def steps(document: Document) -> Steps[tuple[dict[int, str], pipeline.Classified]]:
+    def steps(job: Job, state: State) -> Steps[tuple[dict[int, str], pipeline.Classified]]:
         yield Progress(0, 0, "Counting")
-        state = document.state
         choices = {at: label for at, label in {**state.choices, frame: dominant}.items() if label}
         return choices, chosen(state.offered, choices, state.bundle)
 
-    def apply(document: Document, done: tuple[dict[int, str], pipeline.Classified], before: ClusterTable) -> None:
+    def apply(document: Document, done: tuple[dict[int, str], pipeline.Classified], was: State) -> None:
         choices, classified = done
         name = f"Choose mostly {dominant}" if dominant else "Leave the candidates open"
         # the labels rest on the table that was classified; what a person did since then stays
-        was = document.state.classified.table
-        document.land(name, classified.table, was, classified=classified, choices=choices)
+        counted = document.state.classified.table
+        document.land(name, classified.table, counted, classified=classified, choices=choices)
 
     document = bench.document
     if document is not None and document.state.offered is None:
@@ -133,17 +132,19 @@ def explain(bench: Bench, selected: bool = False, question: Question | None = No
     """Heat maps of the clusters of the frame that is shown; they then follow labels, places, model and frame."""
     from napari_atomicity.insight.attribution import Question
 
-    frame, document = bench.frame, bench.document
-    if selected and document is not None and not document.selection:
+    frame, document = bench.frame, in_hand(bench)
+    if document is None:
+        return False
+    if selected and not document.selection:
         show_warning("Select clusters first: click them with the select tool, or choose all clusters.")
         return False
-    asked = Asked(question or Question(), document.selection if selected and document is not None else None)
+    asked = Asked(question or Question(), document.selection if selected else None)
 
-    def steps(document: Document) -> Steps[pipeline.Explained]:
-        return bench.explainer.steps(document, asked, frame)
+    def steps(job: Job, state: State) -> Steps[pipeline.Explained]:
+        return bench.explainer.steps(document, state, asked, frame)
 
-    def apply(document: Document, done: pipeline.Explained, before: ClusterTable) -> None:
-        bench.explainer.show(document, asked, done)
+    def apply(document: Document, done: pipeline.Explained, was: State) -> None:
+        bench.explainer.show(document, asked, done, was)
 
     return _start(bench, "Explain", steps, apply, needs_clusters=True)
 
@@ -175,11 +176,15 @@ def go_to(bench: Bench, step: int) -> None:
 def _start(
     bench: Bench,
     title: str,
-    steps: Callable[[Document], Steps[Any]],
-    apply: Callable[[Document, Any, ClusterTable], None],
+    steps: Callable[[Job, State], Steps[Any]],
+    apply: Callable[[Document, Any, State], None],
     needs_clusters: bool = False,
 ) -> bool:
-    """Run `steps` of the document in hand; the result lands only if image and calibration are still the same."""
+    """Run `steps` of the document in hand; the result lands only if image and calibration are still the same.
+
+    `steps` get the document as it is now, for they run in a thread, perhaps later, while a person goes on; `apply`
+    gets the state that they started from.
+    """
     document = in_hand(bench)
     if document is None:
         return False
@@ -188,15 +193,15 @@ def _start(
     except InputError as error:
         show_warning(str(error))
         return False
-    micrograph, before = document.micrograph, document.table
+    job, state = Job.of(document), document.state
 
     def land(result: Any) -> None:
-        if document.micrograph is not micrograph:
+        if document.micrograph is not job.micrograph:
             raise InputError(f"The image or its pixel size changed while this ran ({title}); do it again.")
-        apply(document, result, before)
+        apply(document, result, state)
 
     layers = bench.place.layers_in_use if bench.place is not None else ()
-    return bench.work.start(title, lambda: steps(document), land, document, layers)
+    return bench.work.start(title, lambda: steps(job, state), land, document, layers)
 
 
 def check(document: Document, needs_clusters: bool = False) -> None:
@@ -220,11 +225,10 @@ def so_far(table: ClusterTable) -> ClusterTable | None:
     return table if len(table) or len(table.removed) else None
 
 
-def _model_in_force_steps(document: Document) -> Steps[Any]:
+def _model_in_force_steps(state: State, name: str) -> Steps[Any]:
     """The adapted model as long as the one that it was adapted from is the chosen one, else the chosen one."""
     from napari_atomicity.counting.bundle import load_card
 
-    state, name = document.state, document.settings.model
     if state.adapted is not None and load_card(name).sha256 == state.adapted.base.card.sha256:
         return state.bundle
     return (yield from model_steps(name))

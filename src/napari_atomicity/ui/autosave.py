@@ -47,13 +47,15 @@ class Autosave:
         self._saved: weakref.WeakKeyDictionary[Document, Mark] = weakref.WeakKeyDictionary()
         self._open: dict[Document, str] = {}
         #: images that were taken off the viewer with unsaved work
-        self._closed: list[Work] = []
+        self.closed: list[Work] = []
         self._written: list[Any] = []
         self._thread: threading.Thread | None = None
         self._waiting = False
         #: when unsaved work was last written, and why it could not be
         self.when: datetime | None = None
-        self.problem = self._told = ""
+        self.problem = ""
+        #: whether a person knows of the problem
+        self._told = False
         #: longest time that one autosave took of the interface thread, in s
         self.longest = 0.0
         self._finished: list[Any] = []
@@ -71,7 +73,7 @@ class Autosave:
     def unsaved(self) -> bool:
         """Whether anything would be lost without it."""
         bench = self._bench()
-        return bool(self._closed) or any(self._is_unsaved(place.document) for place in (bench.places if bench else ()))
+        return bool(self.closed) or any(self._is_unsaved(place.document) for place in (bench.places if bench else ()))
 
     def _is_unsaved(self, document: Document) -> bool:
         mark = mark_of(document)
@@ -80,6 +82,11 @@ class Autosave:
     def saved(self, marks: dict[Document, Mark]) -> None:
         """Documents are in a session file as they were when these `marks` were made."""
         self._saved.update(marks)
+        self._on_changed()
+
+    def take_back(self, work: Work) -> None:
+        """An image that was taken off is in the viewer again, with its work."""
+        self.closed = [kept for kept in self.closed if kept is not work]
         self._on_changed()
 
     def then(self, do: Any) -> None:
@@ -103,7 +110,7 @@ class Autosave:
         now = {place.document: place.name for place in bench.places}
         for document, name in self._open.items():
             if document not in now and self._is_unsaved(document):
-                self._closed.append(work_of(document, name))
+                self.closed.append(work_of(document, name))
         self._open = now
 
     def _later(self, milliseconds: int, do: Any) -> None:
@@ -114,12 +121,12 @@ class Autosave:
         """What is to be written, None for nothing; and what it can be told apart by."""
         bench = self._bench()
         places = [] if bench is None else [place for place in bench.places if self._is_unsaved(place.document)]
-        seen: list[Any] = [*self._closed, *(mark_of(place.document) for place in places)]
+        seen: list[Any] = [*self.closed, *(mark_of(place.document) for place in places)]
         if not seen:
             return None, seen
         if bench is None:
-            return Session(tuple(self._closed)), seen
-        return session_of(bench, places, self._closed), seen
+            return Session(tuple(self.closed)), seen
+        return session_of(bench, places, self.closed), seen
 
     def _write(self) -> None:
         if self._thread is not None:
@@ -163,9 +170,9 @@ class Autosave:
         elif not self._waiting:
             self._waiting = True
             self._later(_TRY_AGAIN_MS, Autosave._write)
-        if self.problem and self.problem != self._told:
+        if self.problem and not self._told:  # once, though every attempt names another file
             show_warning(f"Unsaved work is not kept at the moment: {self.problem}")
-        self._told = self.problem
+        self._told = bool(self.problem)
         self.changed.emit()
 
     def _call_finished(self) -> None:
@@ -174,13 +181,14 @@ class Autosave:
             do()
 
     def flush(self) -> None:
-        """Write now and wait for it."""
+        """Write now and wait for it. Nothing is shown: the window may be gone, or what removes it another thread."""
         if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+            self._thread.join()  # and `_look`, which is due, says what came of it
         session, seen = self._capture()
         if seen != self._written:
             self._write_now(session, seen)
+        if not self.problem:
+            self._call_finished()
 
     def close(self) -> None:
         """Write what is left, and let go of the folder."""

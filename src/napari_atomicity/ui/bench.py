@@ -40,8 +40,11 @@ class Bench:
         self._places: weakref.WeakKeyDictionary[Image, Place] = weakref.WeakKeyDictionary()
         self._refused: weakref.WeakKeyDictionary[Image, str] = weakref.WeakKeyDictionary()
         self._active: weakref.ref[Image] | None = None
-        self.work = Work()
+        #: all work of this viewer, that of open docks too
+        self.works: weakref.WeakSet[Work] = weakref.WeakSet()
+        self.work = self.new_work()
         self.measuring = Measuring()
+        self.works.add(self.measuring)
         self.explainer = Explainer(self)
         self.keyboard = Keyboard(self)
         self.alone = Alone(self)
@@ -109,6 +112,12 @@ class Bench:
         layer = viewer.layers.selection.active if viewer is not None else None
         return self._refused.get(layer, "") if isinstance(layer, Image) else ""
 
+    def new_work(self) -> Work:
+        """A piece of work beside the others, which the bench knows as long as its owner holds it."""
+        work = Work()
+        self.works.add(work)
+        return work
+
     def maps_of(self, document: Document) -> HeatMaps | None:
         """Keeper of the heat maps of a document; None once its image is gone."""
         return next((place.maps for place in self._places.values() if place.document is document), None)
@@ -145,9 +154,10 @@ class Bench:
         layer = event.value
         place = self._places.pop(layer, None) if isinstance(layer, Image) else None
         if place is not None:
-            for work in (self.work, self.explainer.work):
+            for work in (self.work, self.measuring, self.explainer.work):
                 if work.owner is place.document:
                     work.stop()
+            self.measuring.forget(place.document)
             place.document.drop()
         for other in self._places.values():
             other.forget(layer)

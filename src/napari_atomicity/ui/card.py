@@ -13,6 +13,7 @@ from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.insight import card as cards
 from napari_atomicity.palette import colours
 from napari_atomicity.ui.bars import ChanceBars, Strips, percent, swatch
+from napari_atomicity.ui.bench import bench_of
 from napari_atomicity.ui.centring import bring_into_view
 from napari_atomicity.ui.looking import Look, Looker, Subject
 from napari_atomicity.ui.panel import Panel, say
@@ -43,7 +44,7 @@ class CardPanel(Panel):
     title = "Cluster card"
 
     def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
-        self.looker = Looker()
+        self.looker = Looker(bench_of(viewer).new_work())
         self._chosen: frozenset[int] = frozenset()
         super().__init__(viewer, inside)
         self.looker.looked.connect(self._on_changed)

@@ -11,12 +11,12 @@ from qtpy.QtCore import QTimer
 from napari_atomicity import pipeline
 from napari_atomicity.progress import Steps
 from napari_atomicity.ui.counting import model_steps
-from napari_atomicity.ui.workers import Work
 
 if TYPE_CHECKING:
     from napari_atomicity.insight.attribution import Question
     from napari_atomicity.ui.bench import Bench
     from napari_atomicity.ui.document import Document
+from napari_atomicity.ui.state import State
 
 #: many edits come together; one look serves them all
 _PAUSE_MS: Final = 250
@@ -35,7 +35,7 @@ class Explainer:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = weakref.ref(bench)
-        self.work = Work()
+        self.work = bench.new_work()
         #: last explanation of each document, whose maps are taken over where nothing has changed
         self._last: weakref.WeakKeyDictionary[Document, pipeline.Explained] = weakref.WeakKeyDictionary()
         #: what the maps that are shown were made for
@@ -45,9 +45,8 @@ class Explainer:
         bench.changed.connect(self._on_changed)
         self.work.finished.connect(self._on_finished)
 
-    def steps(self, document: Document, asked: Asked, frame: int) -> Steps[pipeline.Explained]:
+    def steps(self, document: Document, state: State, asked: Asked, frame: int) -> Steps[pipeline.Explained]:
         """The heat maps of a frame; computed only for the clusters about which something has changed."""
-        state = document.state
         bundle = state.bundle or (yield from model_steps(document.settings.model))
         done = yield from pipeline.explain_steps(
             state.micrograph, state.table, bundle, frame, asked.ids, asked.question, self._last.get(document)
@@ -55,8 +54,8 @@ class Explainer:
         _ = done.profiles  # takes a moment, and is wanted at once where it is shown
         return done
 
-    def show(self, document: Document, asked: Asked, done: pipeline.Explained) -> None:
-        """Show what `steps` gave; from now on it is kept up to date."""
+    def show(self, document: Document, asked: Asked, done: pipeline.Explained, was: State) -> None:
+        """Show what `steps` gave for the state `was`; from now on it is kept up to date."""
         bench = self._bench()
         if bench is None:
             return
@@ -64,7 +63,7 @@ class Explainer:
         shown = document.attribution
         document.asked = asked
         self._last[document] = done
-        self._made_for[document] = _made_for(document, done.frame)
+        self._made_for[document] = _made_for(was, done.frame)
         if maps is not None and (shown is None or shown.overlay is not done.overlay):
             maps.show(done)
         document.explain(done)
@@ -87,7 +86,7 @@ class Explainer:
         document = bench.document if bench is not None else None
         if bench is None or document is None or document.asked is None or not document.micrograph.pixel_size_nm:
             return None
-        return document if self._made_for.get(document) != _made_for(document, bench.frame) else None
+        return document if self._made_for.get(document) != _made_for(document.state, bench.frame) else None
 
     def follow(self) -> None:
         """Bring the heat maps up to date, in the background."""
@@ -95,24 +94,24 @@ class Explainer:
         bench, document = self._bench(), self._stale()
         if bench is None or document is None or document.asked is None or bench.work.busy or self.work.busy:
             return  # when that work ends, this is looked at again
-        frame, asked = bench.frame, document.asked
+        frame, asked, state = bench.frame, document.asked, document.state
         if document.attribution is not None and document.attribution.frame != frame:
             # those of another frame must not lie over this one
             if (maps := bench.maps_of(document)) is not None:
                 maps.clear()
             document.explain(None)
-        made_for = self._made_for[document] = _made_for(document, frame)
+        made_for = self._made_for[document] = _made_for(state, frame)
         if not len(document.table):
             return
 
         def show(done: pipeline.Explained) -> None:
-            if document.asked == asked and _made_for(document, frame) == made_for:
-                self.show(document, asked, done)
+            if document.asked == asked and _made_for(document.state, frame) == made_for:
+                self.show(document, asked, done, state)
             else:
                 self._made_for.pop(document, None)  # overtaken meanwhile: the next look catches up
 
         self._following = document
-        self.work.start("Heat maps", lambda: self.steps(document, asked, frame), show, document)
+        self.work.start("Heat maps", lambda: self.steps(document, state, asked, frame), show, document)
 
     def _on_finished(self, ending: str) -> None:
         if ending == "failed" and self._following is not None:
@@ -121,8 +120,7 @@ class Explainer:
         self._on_changed()
 
 
-def _made_for(document: Document, frame: int) -> tuple[Any, ...]:
-    state = document.state
+def _made_for(state: State, frame: int) -> tuple[Any, ...]:
     return (state.table, state.bundle, state.micrograph, frame)
 
 

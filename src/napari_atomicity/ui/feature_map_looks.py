@@ -14,7 +14,6 @@ from psygnal import Signal
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.workers import Work
 
 if TYPE_CHECKING:
     from napari_atomicity.insight.feature_map import FeatureMap, Placed
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from napari_atomicity.pipeline import Classified
     from napari_atomicity.ui.bench import Bench
     from napari_atomicity.ui.document import Document
+    from napari_atomicity.ui.workers import Work
 
 _STOPPED: Final = "The map was stopped before it was done; press Try again."
 
@@ -60,9 +60,9 @@ class Looks:
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work) -> None:
         #: apart from the bench's own work, which need not wait for it
-        self.work = Work()
+        self.work = work
         self.work.progressed.connect(self._on_progress)
         self.work.finished.connect(self._on_finished)
         self.progress: Progress | None = None
@@ -203,5 +203,5 @@ def looks_of(bench: Bench) -> Looks:
     """The one keeper of looks of a bench: it outlives the widgets that show them."""
     looks = _LOOKS.get(bench)
     if looks is None:
-        looks = _LOOKS[bench] = Looks()
+        looks = _LOOKS[bench] = Looks(bench.new_work())
     return looks

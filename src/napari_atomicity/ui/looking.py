@@ -15,10 +15,10 @@ from napari_atomicity.insight import card as cards
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.counting import fix_torch_threads, patches_steps
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.workers import Work
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.document import Document
+    from napari_atomicity.ui.workers import Work
 
 _KEPT: Final = 200
 _WHERE: Final = ("frame", "y_px", "x_px")
@@ -113,8 +113,8 @@ class Looker:
 
     looked = Signal()
 
-    def __init__(self) -> None:
-        self.work = Work()
+    def __init__(self, work: Work) -> None:
+        self.work = work
         self.work.finished.connect(self._on_finished)
         self._bundle: Any = None
         # weakly: the image may be taken off the viewer while nothing is selected

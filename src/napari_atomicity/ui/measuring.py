@@ -9,7 +9,7 @@ from napari.utils.notifications import show_warning
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import measure_steps
-from napari_atomicity.progress import Steps, drain
+from napari_atomicity.progress import drain
 from napari_atomicity.ui import edits
 from napari_atomicity.ui.workers import Work
 
@@ -50,16 +50,23 @@ class Measuring(Work):
             self._waiting.append((document, ids))
             self._next()
 
+    def forget(self, document: Document) -> None:
+        """The image of `document` is gone."""
+        self._waiting = [(other, ids) for other, ids in self._waiting if other is not document]
+
     def _next(self, _: str = "") -> None:
         if self.busy or not self._waiting:
             return
         document, ids = self._waiting.pop(0)
-        table = document.table
+        table, micrograph = document.table, document.micrograph
 
-        def steps() -> Steps[ClusterTable]:
-            return measure_steps(document.micrograph, table, ids)
+        def take(done: ClusterTable) -> None:
+            if document.micrograph is micrograph:
+                _take(document, table, done, ids)
+            else:  # on other pixels, or at another pixel size
+                self.measure(document, ids)
 
-        self.start("Measure", steps, lambda done: _take(document, table, done, ids), document)
+        self.start("Measure", lambda: measure_steps(micrograph, table, ids), take, document)
 
 
 def _take(document: Document, before: ClusterTable, measured: ClusterTable, ids: list[int]) -> None:

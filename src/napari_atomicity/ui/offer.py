@@ -1,4 +1,4 @@
-"""The offer to bring back work that was left unsaved; it takes no room where there is none."""
+"""The offer to bring back work left unsaved, or taken off with its image; it takes no room where there is none."""
 
 from __future__ import annotations
 
@@ -40,17 +40,24 @@ class Offer(QFrame):
     def _show(self) -> None:
         if not isalive(self):
             return
-        left, free = self.bench.sessions.left, not self.bench.work.busy
-        self.setVisible(bool(left))
+        sessions, free = self.bench.sessions, not self.bench.work.busy
+        left, taken_off = sessions.left, sessions.taken_off
+        self.setVisible(bool(left or taken_off))
+        self.discard.setVisible(bool(left))
         if left:
             more = f" ({len(left) - 1} more after this one)" if len(left) > 1 else ""
             self.text.setText(f"{left[0].sentence}{more}")
+        elif taken_off:
+            self.text.setText(f"{taken_off[0].name} was taken off with unsaved work.")
         for widget in (self.restore, self.discard, self.later):
             widget.setEnabled(free)
 
     def _restore(self) -> None:
-        if self.bench.sessions.left:
-            self.bench.sessions.restore(self.bench.sessions.left[0])
+        sessions = self.bench.sessions
+        if sessions.left:
+            sessions.restore(sessions.left[0])
+        elif sessions.taken_off:
+            sessions.bring_back(sessions.taken_off[0])
 
     def _discard(self) -> None:
         if self.bench.sessions.left:

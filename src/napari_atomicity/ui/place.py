@@ -32,6 +32,7 @@ class Place:
         if self._pixel_size_nm is not None:
             viewer.canvas.overlays.scale_bar.visible = True
         document.table_changed.connect(self._show_scale)
+        document.table_changed.connect(self._show_pixels)
 
     @property
     def name(self) -> str:
@@ -59,6 +60,12 @@ class Place:
             self.clusters.forget_layer()
         self.maps.forget(layer)
         self.anchors.forget(layer)
+
+    def _show_pixels(self) -> None:
+        """The pixels that the table belongs to: undoing "Other pixels" brings the old ones back into the layer."""
+        image, data = self.image(), self.document.micrograph.data
+        if image is not None and not image.rgb and not image.multiscale and image.data is not data:
+            image.data = data
 
     def _show_scale(self) -> None:
         """A new pixel size becomes the layer's scale, and with it the scale bar's."""

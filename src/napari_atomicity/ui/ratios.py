@@ -16,7 +16,6 @@ from napari_atomicity.progress import Steps
 from napari_atomicity.ui.panel import Panel, button, later, narrow, say
 from napari_atomicity.ui.ratio_table import RatioTable
 from napari_atomicity.ui.theme import plot_colours
-from napari_atomicity.ui.workers import Work
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.bench import Bench
@@ -83,7 +82,7 @@ class RatiosPanel(Panel):
         self._build_result()
         self.result: Ratios | None = None
         self._made_of: tuple[Any, ...] = ()
-        self._work = Work()
+        self._work = self.bench.new_work()
         self._work.finished.connect(lambda _: self._on_finished())
         self._start = later(self, _PAUSE_MS, self._compute)
 

@@ -25,6 +25,7 @@ from napari_atomicity.ui.translate import Landing, session_of
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
+    from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.ui.bench import Bench
     from napari_atomicity.ui.document import Document
 
@@ -58,6 +59,7 @@ class Sessions:
         self.conflicts: list[tuple[weakref.ref[Document], Conflict]] = []
         #: work that was left unsaved by windows that are gone
         self.left: list[Unsaved] = []
+        self._not_now: list[Work] = []
         there = weakref.ref(self)
         QTimer.singleShot(0, lambda: found.look() if (found := there()) is not None else None)
 
@@ -237,6 +239,24 @@ class Sessions:
         """Bring unsaved work back."""
         return self._open(Asked(one.folder, (), {}, one))
 
+    @property
+    def taken_off(self) -> list[Work]:
+        """Unsaved work on images that were taken off this viewer, newest first, but for what was put off."""
+        return [work for work in reversed(self.autosave.closed) if work not in self._not_now]
+
+    def bring_back(self, work: Work) -> None:
+        """The image with its work as it was when it was taken off; into its layer where it was opened again."""
+        mine, landing = work.state.micrograph, Landing(self.bench)
+        untouched = [place.document for place in self.bench.places if not mark_of(place.document)[0][1:]]
+        again = next((document for document in untouched if _same_image(document.micrograph, mine)), None)
+        if again is None:
+            landing.show(work)
+        else:
+            landing.fill(again, work)
+        self.autosave.take_back(work)
+        show_info(f"{work.name} is back as it was.")
+        self.changed.emit()
+
     def discard(self, one: Unsaved) -> None:
         """Offer it no more; it is kept aside."""
         self.left = [each for each in self.left if each != one]
@@ -245,7 +265,7 @@ class Sessions:
 
     def later(self) -> None:
         """Say no more about it until the next start."""
-        self.left = []
+        self.left, self._not_now = [], list(self.autosave.closed)
         self.changed.emit()
 
     def _aside(self, one: Unsaved) -> None:
@@ -253,6 +273,13 @@ class Sessions:
             set_aside(one)
         except InputError as error:
             show_warning(str(error))
+
+
+def _same_image(one: Micrograph, other: Micrograph) -> bool:
+    """Whether two micrographs are one array, or come from the same place of one file."""
+    a, b = one.provenance, other.provenance
+    same_file = a.path is not None and (a.path, a.image_index) == (b.path, b.image_index)
+    return one.data is other.data or (same_file and one.data.shape == other.data.shape)
 
 
 def _images(n: int) -> str:

@@ -109,8 +109,8 @@ class Work:
         worker.returned.connect(self._on_returned)
         worker.finished.connect(lambda: self._on_finished(apply))
         self._worker = worker
+        worker.start()  # before others hear of it: it must end even where one of them fails
         self.started.emit(title)
-        worker.start()
         return True
 
     def stop(self) -> None:
@@ -153,12 +153,20 @@ class Work:
         for layer in layers:
             if hasattr(layer, "locked"):
                 self._locked.append((layer, layer.locked))
-                layer.locked = True
+                _set_locked(layer, True)
 
     def _unlock(self) -> None:
-        for layer, before in self._locked:
-            layer.locked = before
-        self._locked = []
+        locked, self._locked = self._locked, []
+        for layer, before in locked:
+            _set_locked(layer, before)
+
+
+def _set_locked(layer: Any, locked: Any) -> None:
+    """Lock a layer; whoever listens to that and fails must not keep the others from it."""
+    try:
+        layer.locked = locked
+    except Exception:
+        _log.exception("%s: somebody failed over locking it", layer)
 
 
 def _guarded(steps: Callable[[], Steps[Any]]) -> Generator[Progress, None, _Failure | tuple[Any]]:

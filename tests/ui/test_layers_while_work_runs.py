@@ -1,0 +1,208 @@
+"""Layers renamed, reordered, duplicated, deleted and replaced while each kind of work runs."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Layer
+
+from conftest import adapt_always
+from napari_atomicity import figure, pipeline
+from napari_atomicity.counting import bundle
+from napari_atomicity.session.recovery import Recorder
+from napari_atomicity.ui import feature_map_looks, looking, ratios
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of work: what of it is held at the gate, how a person starts it, what tells that it came to its end."""
+
+    held: tuple[Any, str]
+    start: Callable[[Any], Any]
+    done: Callable[[Any], Any]
+
+
+def press(dock: str, button: str) -> Callable[[Any], None]:
+    return lambda desk: desk.click_on(getattr(desk.panel(dock), button))
+
+
+def relabel(dock: str = "") -> Callable[[Any], None]:
+    """A label, which `dock` follows."""
+
+    def start(desk: Any) -> None:
+        if dock:
+            desk.panel(dock)
+        document = desk.document
+        document.annotate(document.table.ids[5:9].tolist(), f"Pt{len(document.steps[0])}")
+
+    return start
+
+
+def select(desk: Any) -> None:
+    desk.panel("Cluster card")
+    desk.document.select([int(desk.document.table.ids[next(desk.turn)])])
+
+
+def adapt(desk: Any) -> None:
+    panel = desk.panel("Adapt to the image")
+    if desk.document.state.adapted is not None:
+        desk.click(panel.back)
+    desk.click_on(panel.run)
+
+
+def together(desk: Any) -> None:
+    from napari_atomicity.micrograph import Micrograph
+
+    if len(desk.bench.images) == 1:
+        mine = desk.bench.image
+        data = np.asarray(mine.data)[:256]
+        desk.show(Micrograph(data, desk.document.micrograph.pixel_size_nm, name="beside"))
+        desk.bench.choose(mine)
+    for place in desk.bench.places:
+        place.document.tick(place is desk.bench.place or place.name == "beside")
+    desk.click_on(desk.panel("Calibrate images together").run)
+
+
+def export(desk: Any) -> None:
+    desk.panel("Export").write_figure(desk.folder / "figure.png")
+
+
+def committed(name: str) -> Callable[[Any], bool]:
+    return lambda desk: name in desk.document.history
+
+
+def maps_are_true(desk: Any) -> bool:
+    found = desk.document.attribution
+    return len(desk.bench.maps.shown) == 2 and set(found.ids) == set(desk.document.table.ids)
+
+
+def on_the_map(desk: Any) -> bool:
+    return desk.panel("Feature map").looks.look(desk.document.state.classified) is not None
+
+
+def on_the_card(desk: Any) -> bool:
+    select(desk)
+    card = desk.panel("Cluster card")
+    desk.qtbot.waitUntil(lambda: not card.looker.waiting, timeout=20_000)
+    return not card.looker.waiting and card.body.isVisibleTo(card) and card.contours.text() != ""
+
+
+def in_the_ratios(desk: Any) -> bool:
+    dock = desk.panel("Class ratios")
+    return dock.result is not None and dock.table.isVisibleTo(dock)
+
+
+def written(desk: Any) -> bool:
+    return (desk.folder / "figure.png").is_file()
+
+
+KINDS = {
+    "find": Kind((pipeline, "detect_steps"), press("Find clusters", "search"), committed("Find clusters")),
+    "count": Kind((pipeline, "classify_session_steps"), press("Count atoms", "run"), committed("Count atoms")),
+    "load the model": Kind((bundle, "load_bundle"), press("Count atoms", "run"), committed("Count atoms")),
+    "adapt": Kind((pipeline, "adapt_steps"), adapt, committed("Adapt")),
+    "together": Kind((pipeline, "classify_session_steps"), together, committed("Calibrate together")),
+    "explain": Kind((pipeline, "explain_steps"), press("See why (Grad-CAM)", "all"), maps_are_true),
+    "feature map": Kind((feature_map_looks, "_looked_steps"), relabel("Feature map"), on_the_map),
+    "card": Kind((looking, "look_steps"), select, on_the_card),
+    "ratios": Kind((ratios, "ratios_steps"), relabel("Class ratios"), in_the_ratios),
+    "figure": Kind((figure, "draw_overlay"), export, written),
+    "autosave": Kind((Recorder, "record"), relabel(), lambda _: True),
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+def kind(request: pytest.FixtureRequest, gate: Any, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    adapt_always(monkeypatch)
+    gate.hold(*request.param.held)
+    return request.param
+
+
+@pytest.fixture
+def counted(desk: Any, micrograph: Any, counted_once: Any, tmp_path: Path, soon: None, kind: Kind) -> Any:
+    """A counted frame, and the workbench with its strip."""
+    desk.lay_out(micrograph, counted_once)
+    desk.document.choose(adapt="auto")
+    desk.folder, desk.usual, desk.turn = tmp_path, sys.getswitchinterval(), itertools.count(8)
+    desk.workbench = desk.panel("Atomicity")
+    return desk
+
+
+def well(desk: Any) -> None:
+    """Nothing runs or is locked, nothing failed, and the window says so."""
+    desk.idle()
+    desk.kept()
+    desk.qtbot.waitUntil(lambda: not desk.bench.explainer._due, timeout=5000)  # heat maps follow a moment later
+    desk.idle()
+    assert not desk.errors
+    assert sys.getswitchinterval() == pytest.approx(desk.usual)
+    assert not any(layer.locked for layer in desk.viewer.layers)
+    strip = desk.workbench.findChild(object, "strip")
+    assert not strip.stop.isVisible() and not strip.bar.isVisible()
+
+
+def begin(desk: Any, gate: Any, kind: Kind) -> None:
+    """Start the work; it waits at the gate."""
+    gate.close()
+    kind.start(desk)
+    desk.qtbot.waitUntil(lambda: gate.begun, timeout=20_000)
+
+
+def end(desk: Any, gate: Any) -> None:
+    gate.open()
+    well(desk)
+
+
+def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micrograph: Any) -> None:
+    desk, document, image = counted, counted.document, counted.bench.image
+    ids = document.table.ids.tolist()
+    document.annotate(ids[1:2], "Pt41")
+    # renamed, reordered, duplicated, the clusters' layer deleted; labels, additions and deletions go on
+    begin(desk, gate, kind)
+    image.name = "another name"
+    for layer in (image, desk.points):
+        desk.viewer.layers.append(Layer.create(*layer.as_layer_data_tuple()))
+    desk.bench.choose(image)
+    desk.viewer.layers.reverse()
+    desk.viewer.layers.remove(desk.points)
+    document.annotate(ids[2:3], "Pt19")
+    desk.points.add(np.array([200.5, 210.5]))
+    desk.points.selected_data = {3}
+    desk.points.remove_selected()
+    end(desk, gate)
+    assert kind.done(desk)
+    rows = document.table.rows.set_index("id")
+    assert rows.index.is_unique and len(rows) == len(ids) and ids[3] not in rows.index
+    assert ((rows["y_px"] == 200.5) & (rows["x_px"] == 210.5)).sum() == 1
+    assert (rows.at[ids[1], "annotation"], rows.at[ids[2], "annotation"]) == ("Pt41", "Pt19")
+    assert len(desk.points.data) == len(rows) and desk.points in desk.viewer.layers
+    # other pixels in the layer: nothing that was made of the old ones is shown or kept
+    begin(desk, gate, kind)
+    image.data = np.asarray(image.data) * 2
+    end(desk, gate)
+    assert document.table.rows["label"].eq("").all()
+    assert document.attribution is None or document.attribution.micrograph is document.micrograph
+    assert document.state.classified is None and document.micrograph.data is image.data
+    # the image taken off and opened again
+    document.undo()
+    assert document.micrograph.data is image.data and document.micrograph.data is micrograph.data
+    begin(desk, gate, kind)
+    steps = document.history
+    desk.viewer.layers.remove(image)
+    again = desk.show(micrograph)
+    end(desk, gate)
+    kept = desk.recovered()["another name"]
+    assert [step.name for step in kept.steps][1 : kept.now + 1] == steps
+    assert kept.state.table.rows.set_index("id").at[ids[1], "annotation"] == "Pt41"
+    # and the next click does what it says
+    desk.bench.choose(again)
+    desk.click(desk.panel("Find clusters").search)
+    assert desk.document is desk.bench.document_of(again) and "Find clusters" in desk.document.history
+    well(desk)
