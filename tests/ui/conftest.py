@@ -159,6 +159,11 @@ class Desk:
         # what was shown may have begun more
         self.qtbot.waitUntil(at_rest, timeout=60_000)
 
+    def settle(self) -> None:
+        """Wait until the panels have followed, whether work runs or not."""
+        self.qtbot.wait(30)
+        self.qtbot.waitUntil(_all_shown, timeout=10_000)
+
     def show(self, micrograph: Any) -> Any:
         """Open a micrograph as our reader does; gives the layer (the object itself, no proxy)."""
         from napari.layers import Layer
@@ -167,7 +172,7 @@ class Desk:
 
         layer = Layer.create(*as_layer(micrograph))
         self.viewer.add_layer(layer)
-        self.qtbot.wait(40)
+        self.settle()
         return layer
 
     def kept(self) -> None:
@@ -212,7 +217,7 @@ class Desk:
         document = self.bench.document_of(layer)
         document.choose(model=count.settings.model, adapt=count.settings.adapt)
         count.land(document, "Analyse", document.table)
-        self.qtbot.wait(60)
+        self.settle()
         return layer
 
 

@@ -125,7 +125,7 @@ def test_anchors_are_a_layer_in_register_with_the_image(adapted: Any) -> None:
     adapted.qtbot.waitUntil(panel.anchors.isEnabled)
     active = adapted.viewer.layers.selection.active
     panel.anchors.click()
-    adapted.qtbot.wait(80)
+    adapted.settle()
     points = adapted.bench.place.anchors.points
     assert points in adapted.viewer.layers and points.visible
     assert adapted.viewer.layers.selection.active == active

@@ -211,3 +211,14 @@ def test_a_point_beyond_the_last_frame_belongs_to_the_last_frame(desk: Any) -> N
     desk.idle()
     assert desk.document.table.rows["frame"].tolist() == [1]
     assert desk.points.data.tolist() == [[1.0, 50.0, 60.0]]
+
+
+def test_clusters_that_are_hidden_follow_the_table_too(found: Any) -> None:
+    document, points = found.document, found.points
+    points.visible = False
+    document.edit("Delete", document.table.drop(document.table.ids[-5:].tolist()), [])
+    document.annotate([int(document.table.ids[-1])], "Pt19")
+    document.undo()
+    points.visible = True
+    found.idle()
+    assert np.array_equal(points.data, document.table.centres_px)

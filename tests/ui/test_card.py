@@ -196,7 +196,7 @@ def test_before_any_count_patch_and_measurements_are_there(desk: Any, micrograph
 
     desk.show(micrograph)
     desk.card = card = desk.panel("Cluster card")
-    desk.qtbot.wait(40)
+    desk.settle()
     assert "no clusters yet" in card.empty.text()
     actions.detect(desk.bench)
     desk.idle()

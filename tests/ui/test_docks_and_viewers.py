@@ -93,7 +93,7 @@ def test_docks_hidden_and_opened_again_show_what_those_show_that_stayed(
     _, card = shown[0]["Cluster card"]
     _, history = shown[0]["History"]
     _, workbench = shown[0]["Atomicity"]
-    assert "Pt70" in card.annotation.text() and card.where.text() == f"Cluster {ids[0]}"
+    assert "Pt70" in card.annotation.text() and card.walk.where.text() == f"Cluster {ids[0]}"
     assert history.list.count() == 4 and "Delete 1 cluster" in history.list.item(3).text()
     assert shown[0]["Review"][1].bar.format() == "3 of 39 reviewed"
     assert shown[0]["Class ratios"][1].result.by_hand == 3
@@ -120,7 +120,7 @@ def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, 
     ids = document.table.ids.tolist()
     document.select(ids[3:4])
     document.annotate(ids[3:4], "Pt30")
-    desk.qtbot.wait(100)
+    desk.settle()
     feature_map = shown["Feature map"][1]
     names = document.history
     desk.viewer.layers.clear()
@@ -187,7 +187,7 @@ def test_a_dock_hidden_opened_twice_and_taken_away_while_its_work_runs(counted: 
     document.select(ids[2:3])
     desk.qtbot.waitUntil(lambda: gate.begun, timeout=10_000)
     desk.viewer.window.remove_dock_widget(again)
-    desk.qtbot.wait(60)
+    desk.settle()
     del dock, again, same, panel
     gc.collect()
     gate.open()
@@ -218,7 +218,7 @@ def test_two_viewers_work_at_once_and_one_closes(
     ids = counted.document.table.ids.tolist()
     counted.document.annotate(ids[:2], "Pt19")
     other.document.annotate(ids[5:6], "Pt70")
-    counted.qtbot.wait(60)
+    counted.settle()
     gate.open()
     for each in (counted, other):
         settled(each)
@@ -230,7 +230,7 @@ def test_two_viewers_work_at_once_and_one_closes(
     other.click_on(shown[1]["Atomicity"][1].steps[1].panel.search)
     counted.qtbot.waitUntil(lambda: gate.begun)
     viewer.close()
-    counted.qtbot.wait(60)
+    counted.settle()
     gate.open()
     other.idle()
     counted.document.annotate(ids[7:8], "Pt41")

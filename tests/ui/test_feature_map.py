@@ -28,7 +28,7 @@ def counted(desk: Any, micrograph: Any, mapped_model: Path) -> Any:
     def wait() -> None:
         desk.idle()
         desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=60_000)
-        desk.qtbot.wait(60)
+        desk.settle()
 
     desk.wait = wait
     wait()
@@ -51,7 +51,7 @@ def mouse(desk: Any, canvas: Any, path: Any, shift: bool = False) -> None:
     kinds.append((QEvent.Type.MouseButtonRelease, points[-1], left))
     for kind, point, button in kinds:
         QApplication.sendEvent(canvas, QMouseEvent(kind, point, canvas.mapToGlobal(point), button, left, keys))
-    desk.qtbot.wait(60)
+    desk.settle()
 
 
 def around(places: Any, rows: Any, margin: float = 6) -> Any:
@@ -84,7 +84,7 @@ def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
     chosen = {int(counted.document.table.ids[i]) for i in counted.points.selected_data}
     assert chosen == ids
     counted.points.selected_data = {1}
-    counted.qtbot.wait(80)
+    counted.settle()
     assert np.flatnonzero(canvas._selected).tolist() == [1] and len(told) == 2
 
 
@@ -193,10 +193,10 @@ def test_before_anything_is_counted_one_sentence_stands_there(desk: Any, microgr
     from napari_atomicity.ui.feature_map_looks import looks_of
 
     panel = desk.panel("Feature map")
-    desk.qtbot.wait(60)
+    desk.settle()
     assert "Open a micrograph" in panel.after.canvas.message
     desk.show(micrograph)
-    desk.qtbot.wait(60)
+    desk.settle()
     assert "step 3" in panel.after.canvas.message
     desk.document.choose(model=str(model_path))
     desk.click(desk.panel("Find clusters").search)
@@ -237,7 +237,7 @@ def test_stopping_the_fit_leaves_the_window_as_it_was(
     assert not desk.bench.work.busy  # other work can go on
     panel.waiting.halt.click()
     desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=10_000)
-    desk.qtbot.wait(100)
+    desk.settle()
     assert closed and "Try again" in panel.after.canvas.message and not looks.work.busy
     monkeypatch.undo()
     panel.again.click()
@@ -268,7 +268,7 @@ def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> Non
     panel.show_now()
     assert panel.after.canvas._style.theme["background"] != dark
     panel.parentWidget().close()
-    counted.qtbot.wait(60)
+    counted.settle()
     open_feature_map(counted.bench)
-    counted.qtbot.wait(60)
+    counted.settle()
     assert panel.isVisible()

@@ -126,7 +126,7 @@ def test_no_room_from_the_first_moment(desk: Any, micrograph: Any, recovery: Pat
     desk.qtbot.waitUntil(lambda: bool(autosave.problem), timeout=10_000)
     first = autosave.problem
     desk.qtbot.waitUntil(lambda: autosave.problem != first, timeout=10_000)
-    desk.qtbot.wait(100)
+    desk.settle()
     assert len([note for note in desk.notes if "not kept" in note]) == 1
     recovery.unlink()
     desk.qtbot.waitUntil(lambda: not autosave.problem, timeout=10_000)

@@ -260,6 +260,6 @@ def test_a_table_of_keys_that_was_taken_off_the_window_opens_anew(desk: Any, mic
     counted(desk, micrograph)
     annotating.show_keys(desk.bench)
     desk.viewer.window.remove_dock_widget(desk.bench.keys_dock())
-    desk.qtbot.wait(60)
+    desk.settle()
     press(desk, BY_NAME["keys"].key)
     assert desk.bench.keys_dock().isVisible()

@@ -123,7 +123,7 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
     # an untrained network may give all clusters one label; a person's labels bring in the others
     for row, label in enumerate(("Au20", "Au38", "Au55")):
         desk.document.annotate([int(desk.document.table.ids[row])], label)
-    desk.qtbot.wait(60)
+    desk.settle()
     palette = colours(SIZES, "Au") | {"": UNLABELLED}
     expected = [rgb(palette[label]) for label in desk.document.table.final_labels]
     np.testing.assert_allclose(desk.points.border_color[:, :3], expected, atol=1e-6)

@@ -40,7 +40,7 @@ def begin(desk: Any) -> Any:
     panel = desk.panel("Find clusters")
     panel.search.click()
     desk.qtbot.waitUntil(lambda: desk.bench.work.busy)
-    desk.qtbot.wait(80)
+    desk.settle()
     return panel
 
 
@@ -178,13 +178,13 @@ def test_docks_closed_and_opened_again_find_their_document(desk: Any, micrograph
     n = len(desk.document.table)
     dock.close()  # the × hides
     desk.document.annotate([0], "Pt19")
-    desk.qtbot.wait(60)
+    desk.settle()
     again = desk.panel("Atomicity")
     assert again.steps[1].state.toolTip().startswith(f"{n} clusters")
     desk.viewer.window.remove_dock_widget(dock)
-    desk.qtbot.wait(60)
+    desk.settle()
     desk.document.annotate([1], "Pt19")  # nobody is left to be told, and nothing breaks
-    desk.qtbot.wait(60)
+    desk.settle()
     fresh = desk.panel("Atomicity")
     assert fresh is not panel
     assert fresh.steps[1].state.toolTip().startswith(f"{n} clusters")
@@ -194,13 +194,13 @@ def test_docks_closed_and_opened_again_find_their_document(desk: Any, micrograph
 def test_a_measurement_of_what_is_no_longer_shown_is_made_again(
     desk: Any, micrograph: Any, gate: Any, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    from napari_atomicity.ui import bench
+    from napari_atomicity.ui import measuring
 
-    monkeypatch.setattr(bench, "_MEASURE_AT_ONCE", 0)  # as in a large image
+    monkeypatch.setattr(measuring, "_AT_ONCE", 0)  # as in a large image
     image = desk.show(micrograph)
     desk.click(desk.panel("Find clusters").search)
     document, place = desk.document, desk.document.table.centres_px[0]
-    gate.hold(bench, "measure_steps")
+    gate.hold(measuring, "measure_steps")
     gate.close()
     desk.points.add(place + 2.0)
     desk.qtbot.waitUntil(lambda: gate.begun)

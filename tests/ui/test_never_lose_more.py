@@ -152,28 +152,28 @@ def test_a_review_goes_on_without_its_layer_its_clusters_or_its_image(
     # the cluster at hand and the one after it
     gone = [review.at, review.peek(1)]
     document.edit("Delete 2 clusters", document.table.drop(gone), [])
-    desk.qtbot.wait(60)
+    desk.settle()
     desk.click(desk.review._moves["next"])
     assert review.at not in gone and document.selection == {review.at}
     assert desk.review.bar.format() == f"3 of {len(document.table)} reviewed"
     # another image and back
     at = review.at
     desk.show(Micrograph(frame.image[:256], frame.pixel_size_nm, name="second"))
-    desk.qtbot.wait(60)
+    desk.settle()
     assert not desk.review.start.isEnabled() and not desk.review.bar.isVisible()
     desk.bench.choose(first)
-    desk.qtbot.wait(60)
+    desk.settle()
     assert desk.bench.place.review.at == at and desk.review.bar.format().startswith("3 of ")
     desk.click(desk.review.marks["accept"])
     assert (document.table.rows["annotation"] != "").sum() == 4
     # all clusters
     document.edit("Delete all", document.table.drop(document.table.ids.tolist()), [])
-    desk.qtbot.wait(60)
+    desk.settle()
     assert not desk.review.start.isEnabled() and review.peek(1) is None
     document.undo()
-    desk.qtbot.wait(60)
+    desk.settle()
     assert desk.review.bar.format().startswith("4 of ") and desk.review.start.isEnabled()
     # the image
     desk.viewer.layers.remove(first)
-    desk.qtbot.wait(60)
+    desk.settle()
     assert desk.document is not document and not desk.review.start.isEnabled()

@@ -110,7 +110,7 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
         assert str(layer.blending) == "additive"
         assert layer.data.shape == desk.bench.image.data.shape
     desk.document.select([int(base.ids[2])])
-    desk.qtbot.wait(50)
+    desk.settle()
     desk.click(explain.some)
     assert desk.document.attribution.ids.tolist() == [int(base.ids[2])]
     desk.qtbot.wait(200)
@@ -163,7 +163,7 @@ def test_ratios_and_colours_follow_a_persons_label(bench_with_model: Any) -> Non
     panel = desk.panel("Atomicity")
     desk.click(panel.analyse)
     desk.document.annotate(desk.document.table.ids.tolist(), "Pt41")
-    desk.qtbot.wait(60)
+    desk.settle()
     legend = panel.steps[2].panel.legend
     row = next(r for (r, c), cell in legend._cells.items() if c == 1 and cell.text() == "Pt41")
     assert legend._cells[row, 2].text() == str(len(desk.document.table))

@@ -24,10 +24,7 @@ def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
 def settled(desk: Any) -> Any:
     """Wait until the dock shows what the labels say now; gives its result."""
     dock = desk.dock
-    desk.qtbot.waitUntil(
-        lambda: not dock._work.busy and not dock._start.isActive() and not dock._due.isActive(), timeout=20_000
-    )
-    desk.qtbot.wait(60)
+    desk.settle()
     desk.qtbot.waitUntil(lambda: not dock._work.busy and not dock._start.isActive(), timeout=20_000)
     return dock.result
 

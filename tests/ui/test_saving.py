@@ -71,7 +71,7 @@ def open_session(desk: Any, path: Path) -> None:
 
 def kept(desk: Any) -> None:
     """Wait until the background has written everything."""
-    desk.qtbot.wait(30)
+    desk.settle()
     desk.bench.sessions.autosave._on_changed()
     desk.qtbot.waitUntil(lambda: not desk.bench.sessions.autosave._waiting, timeout=10_000)
     desk.qtbot.waitUntil(lambda: desk.bench.sessions.autosave._thread is None, timeout=30_000)
@@ -305,7 +305,7 @@ def test_a_moved_image_is_found_and_a_changed_one_is_asked_about(
     open_session(another, moved / path.name)
     assert another.document.micrograph.provenance.path == moved / "frame.tif"
     another.viewer.layers.clear()
-    another.qtbot.wait(50)
+    another.settle()
     put(moved / "frame.tif", micrograph.data[::-1])
     panel = another.panel("Save and restore")
     open_session(another, moved / path.name)

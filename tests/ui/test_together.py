@@ -149,7 +149,7 @@ def test_stopping_changes_none_of_them(session: Any, monkeypatch: pytest.MonkeyP
     tick(session, 0, 1)
     session.session.run.click()
     session.qtbot.waitUntil(lambda: session.bench.work.busy)
-    session.qtbot.wait(50)
+    session.settle()
     session.bench.work.stop()
     session.idle()
     assert all(document.history == [] for document in session.documents)

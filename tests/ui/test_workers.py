@@ -117,7 +117,7 @@ def test_the_window_closes_while_work_runs(desk: Any, micrograph: Any, gate: Any
     desk.click_on(workbench.analyse)
     desk.qtbot.waitUntil(lambda: gate.begun)
     desk.viewer.close()
-    desk.qtbot.wait(30)
+    desk.settle()
     gate.open()
     desk.idle()
     assert not image.locked and sys.getswitchinterval() == pytest.approx(usual)

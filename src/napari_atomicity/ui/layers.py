@@ -118,6 +118,8 @@ class ClusterLayer:
             points.selected_data.clear()
             with points.events.data.blocker():
                 points.data = places
+            if not points.visible:  # napari would draw the new looks at the old indices
+                points.set_view_slice()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
         if same and tuple(points.features.columns) == tuple(table.rows.columns):
