@@ -226,8 +226,9 @@ class Strip(QWidget):
             row.addWidget(widget, stretch)
         work = self.bench.work
         work.progressed.connect(self._on_progress)
+        self._due = AfterPainting(self, self._show)
         self.bench.changed.connect(self._on_changed)
-        self._on_changed()
+        self._show()
 
     def _stop(self) -> None:
         self.bar.setFormat("Stopping…")
@@ -248,8 +249,10 @@ class Strip(QWidget):
         self.bar.setFormat(progress.what)
 
     def _on_changed(self) -> None:
-        if not isalive(self):
-            return
+        if isalive(self):
+            self._due.start()
+
+    def _show(self) -> None:
         work, document = self.bench.work, self.bench.document
         was_busy = self.stop.isVisibleTo(self)
         if work.busy != was_busy or not work.busy:

@@ -83,7 +83,7 @@ class RatiosPanel(Panel):
         self.result: Ratios | None = None
         self._made_of: tuple[Any, ...] = ()
         self._work = self.bench.new_work()
-        self._work.finished.connect(lambda _: self._on_finished())
+        self._work.finished.connect(self._on_finished)
         self._start = later(self, _PAUSE_MS, self._compute)
 
     def _build_result(self) -> None:
@@ -174,7 +174,7 @@ class RatiosPanel(Panel):
         say(self.numbers, done.sentence)
         say(self.remarks, "\n".join(done.remarks))
 
-    def _on_finished(self) -> None:
+    def _on_finished(self, _: str) -> None:
         if isalive(self):
             self._follow()
 
