@@ -60,9 +60,8 @@ def main() -> None:
             f"| {np.median(after):.0f} |"
         )
     redraw = _redrawn(workbench.bench, options.presses)
-    print(
-        f"| nothing of ours: napari draws these points anew | – | {np.median(redraw):.0f} | {np.quantile(redraw, 0.95):.0f} | – |"
-    )
+    usual, late = np.median(redraw), np.quantile(redraw, 0.95)
+    print(f"| nothing of ours: napari draws these points anew | – | {usual:.0f} | {late:.0f} | – |")
     _weigh(workbench.bench)
     viewer.close()
 

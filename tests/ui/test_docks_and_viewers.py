@@ -239,6 +239,7 @@ def test_two_viewers_work_at_once_and_one_closes(
     counted.click(shown[0]["Atomicity"][1].steps[1].panel.search)
     assert counted.document.table.rows["annotation"].ne("").sum() == 3
     # and what was not saved in the other is kept
+    other.kept()
     work = other.recovered()["other"]
     assert work.state.table.rows["annotation"].ne("").sum() == 1 and work.steps[work.now].name == "Find clusters"
     assert not counted.errors
