@@ -24,6 +24,8 @@ _TITLE: Final = "napari-atomicity clusters"
 _PARQUET_KEY: Final = b"napari_atomicity"
 _TEXT: Final = frozenset({"label", "annotation", "flag", "source"})
 _WHOLE: Final = frozenset({"id", "frame"})
+#: rows of a CSV that are written in one go
+_AT_ONCE: Final = 200
 
 
 def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
@@ -148,7 +150,9 @@ def csv_text(rows: pd.DataFrame) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(rows.columns)
     columns = [_cells(rows[name].to_numpy()) for name in rows.columns]
-    writer.writerows(zip(*columns, strict=True))
+    # a few rows at a time: meanwhile no other thread has its turn, and this may run beside a window
+    for start in range(0, len(rows), _AT_ONCE):
+        writer.writerows(zip(*(cells[start : start + _AT_ONCE] for cells in columns), strict=True))
     return file.getvalue()
 
 
