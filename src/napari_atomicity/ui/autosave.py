@@ -17,6 +17,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.session import Session, Work
 from napari_atomicity.session.recovery import Recorder
 from napari_atomicity.ui.translate import session_of, work_of
+from napari_atomicity.ui.workers import attentive
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.bench import Bench
@@ -144,6 +145,7 @@ class Autosave:
         self._later(_LOOK_AGAIN_MS, Autosave._look)
 
     def _write_now(self, session: Session | None, seen: list[Any]) -> None:
+        attentive.enter()
         try:
             if session is None:
                 self._recorder.clear()
@@ -156,6 +158,8 @@ class Autosave:
         except Exception:
             _log.exception("Unsaved work could not be written")
             self.problem = "Unsaved work could not be kept by a fault of napari-atomicity; save the session yourself."
+        finally:
+            attentive.leave()
 
     def _look(self) -> None:
         """Whether the thread has come to its end."""

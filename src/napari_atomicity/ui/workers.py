@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -34,22 +35,26 @@ class _Attentive:
     def __init__(self) -> None:
         self._running = 0
         self._usual = sys.getswitchinterval()
+        self._lock = threading.Lock()
 
     def enter(self) -> None:
         """A piece of work begins."""
-        if not self._running:
-            self._usual = sys.getswitchinterval()
-            sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        self._running += 1
+        with self._lock:
+            if not self._running:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(_SWITCH_INTERVAL_S)
+            self._running += 1
 
     def leave(self) -> None:
         """A piece of work has ended."""
-        self._running -= 1
-        if not self._running:
-            sys.setswitchinterval(self._usual)
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                sys.setswitchinterval(self._usual)
 
 
-_attentive = _Attentive()
+#: entered by whatever works beside the interface thread
+attentive: Final = _Attentive()
 
 
 class Work:
@@ -103,7 +108,7 @@ class Work:
             return False
         self.title, self.owner, self._outcome = title, owner, None
         self._lock(layers)
-        _attentive.enter()
+        attentive.enter()
         worker = create_worker(_guarded, steps, _start_thread=False)
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
@@ -129,7 +134,7 @@ class Work:
         outcome, stopped = self._outcome, self._worker is None or self._worker.abort_requested
         title = self.title
         self._worker, self._outcome, self.owner, self.title = None, None, None, ""
-        _attentive.leave()
+        attentive.leave()
         self._unlock()
         ending = "done"
         if stopped or outcome is None:
