@@ -151,8 +151,7 @@ def _named(name: str, steps: Steps[Any]) -> Steps[Any]:
 
 def _land(bench: Bench, title: str, members: Sequence[_Member]) -> None:
     """One step in each image; one that is gone or was changed meanwhile is left out, which is said."""
-    viewer, lost = bench.viewer, []
-    active = viewer.layers.selection.active if viewer is not None else None
+    lost = []
     for member in members:
         document, job = member.place.document, member.job
         if member.place not in bench.places or document.micrograph is not job.micrograph or member.counted is None:
@@ -163,7 +162,5 @@ def _land(bench: Bench, title: str, members: Sequence[_Member]) -> None:
         # the settings that were common stay with every image
         document.choose(**{name: getattr(job.settings, name) for name in _COMMON})
         member.counted.land(document, title, job.table)
-    if viewer is not None and active in viewer.layers:
-        viewer.layers.selection.active = active  # napari activates the new layers of the other images
     if lost:
         show_warning(f"{', '.join(lost)}: closed or changed while this ran, and left as it was.")
