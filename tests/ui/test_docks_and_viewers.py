@@ -199,6 +199,16 @@ def test_a_dock_hidden_opened_twice_and_taken_away_while_its_work_runs(counted: 
     assert document.table.rows["annotation"].tolist()[1:4] == ["Pt19", "Pt41", "Pt55"]
 
 
+@pytest.fixture
+def painting_may_fail(qtbot: Any) -> Any:
+    """Where a second window goes, vispy now and then draws the first one with the wrong OpenGL context; only that."""
+    with qtbot.capture_exceptions() as raised:
+        yield
+    strange = [error for _, error, _ in raised if "OpenGL" not in str(error) and "GLError" not in type(error).__name__]
+    assert not strange, strange
+
+
+@pytest.mark.usefixtures("painting_may_fail")
 def test_two_viewers_work_at_once_and_one_closes(
     counted: Any, make_napari_viewer_proxy: Any, frame: Any, counted_once: Any, gate: Any
 ) -> None:
