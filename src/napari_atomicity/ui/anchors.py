@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from napari.layers import Image, Layer, Points
 
-from napari_atomicity.ui.layers import diameters_px, geometry, later_visible, positions
+from napari_atomicity.ui.layers import geometry, later_visible, positions
+from napari_atomicity.ui.rings import diameters_px
 from napari_atomicity.ui.theme import label_colours
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class AnchorLayer:
         points.selected_data.clear()
         points.data = positions(self.document, points.ndim)[rows]
         points.features = anchors[[name for name in FEATURES if name in anchors]].reset_index(drop=True)
-        points.size = _WIDER * diameters_px(self.document)[rows]
+        points.size = _WIDER * diameters_px(self.document.table, self.document.micrograph.pixel_size_nm)[rows]
         points.symbol = np.where(anchors["held_back"].to_numpy(dtype=bool), "diamond", "disc")
         points.border_width = _RING
         points.border_color = label_colours(anchors["label"], table.class_sizes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.ui.layers import diameters_px
+from napari_atomicity.ui.rings import diameters_px
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def bring_into_view(bench: Bench, cluster: int) -> bool:
     _show_frame(bench, int(row["frame"]))
     camera = viewer.scene.camera
     camera.center = (0.0, *_world(image, row)[-2:])
-    across = float(diameters_px(document)[at]) * float(image.scale[-1])
+    across = float(diameters_px(document.table, document.micrograph.pixel_size_nm)[at]) * float(image.scale[-1])
     if across * camera.zoom < _SMALL_PX:
         camera.zoom = _WELL_SEEN_PX / across
     return True

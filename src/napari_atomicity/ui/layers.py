@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,25 +10,19 @@ import numpy.typing as npt
 from napari.layers import Image, Layer, Points
 from qtpy.QtCore import QTimer
 
-from napari_atomicity import looks
-from napari_atomicity.ui import edits
-from napari_atomicity.ui.theme import ring_colours
+from napari_atomicity.ui import edits, rings
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.ui.document import Document
 
-#: classes whose colours are known before any model is loaded
-_USUAL_SIZES: Final = (19, 30, 41, 55, 70)
 #: no pixel size is that
 _NOTHING_DRAWN: Final = -1.0
 #: after the last change, for nobody waits for the picture in the list of layers
 _THUMBNAIL_MS: Final = 200
 #: between two things that napari takes long for
 PAUSE_MS: Final = 30
-_UNMEASURED_NM, _UNMEASURED_PX = 1.2, 24.0
 
 
 class ClusterLayer:
@@ -123,42 +115,13 @@ class ClusterLayer:
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
         if same and tuple(points.features.columns) == tuple(table.rows.columns):
-            self._write_changes(points)
+            if rings.draw_changes(points, table, pixel):
+                self._thumbnail.start()
             return
         points.features = table.rows.copy()
         if len(table):
-            for name, values in _looks(table, pixel).items():
-                setattr(points, name, values)
+            rings.draw_all(points, table, pixel)
             self._drawn_for = pixel
-
-    def _write_changes(self, points: Points) -> None:
-        """What differs from the features of the layer, and the looks of these points alone.
-
-        Every one of napari's setters draws all points anew, and that of the symbols looks each of them up. So what
-        changed is written where it is, and one drawing shows all: a key at 5,000 clusters has a few milliseconds.
-        """
-        table, features = self.document.table, points.features
-        rows = table.rows
-        differs = np.zeros(len(rows), dtype=bool)
-        for name in rows.columns:
-            here, there = rows[name].to_numpy(), features[name].to_numpy()
-            other = here != there
-            if here.dtype.kind == "f":
-                other &= ~(np.isnan(here) & np.isnan(there))
-            if other.any():
-                differs |= other
-                features[name] = here.copy()
-        changed = np.flatnonzero(differs)
-        if not len(changed):
-            return
-        points.events.features()
-        wanted = _looks(replace(table, rows=table.rows.iloc[changed]), self.document.micrograph.pixel_size_nm)
-        known = _symbols()
-        wanted["symbol"] = np.array([known[name] for name in wanted["symbol"].tolist()], dtype=object)
-        for name, values in wanted.items():
-            getattr(points, name)[changed] = values
-        points.refresh(extent=False, thumbnail=False)
-        self._thumbnail.start()
 
     def draw_thumbnail(self) -> None:
         """The small picture in the list of layers."""
@@ -224,25 +187,6 @@ class ClusterLayer:
             and np.array_equal(points.features["id"].to_numpy(), ids)
             and np.array_equal(points.data, positions(self.document, points.ndim))
         )
-
-
-def _looks(table: ClusterTable, pixel_size_nm: float | None) -> dict[str, npt.NDArray[Any]]:
-    """Size, symbol, border and face of each point: the colour is that of the label that counts."""
-    ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), looks.symbols(table)
-    return {
-        "border_color": ring,
-        "face_color": looks.faces(ring, symbol),
-        "size": _diameters_px(table, pixel_size_nm),
-        "border_width": looks.ring_widths(table),
-        "symbol": symbol,
-    }
-
-
-@cache
-def _symbols() -> dict[str, Any]:
-    """What napari keeps for each symbol that we draw, by its name."""
-    names = ["disc", "square", "diamond"]
-    return dict(zip(names, Points(np.zeros((len(names), 2)), symbol=names).symbol, strict=True))
 
 
 def later_visible(layer: Layer) -> None:
@@ -321,17 +265,6 @@ def _places(positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     if positions.shape[1] == 2:
         return np.column_stack([np.zeros(len(positions)), positions])
     return np.column_stack([np.round(positions[:, -3]), positions[:, -2:]])
-
-
-def diameters_px(document: Document) -> npt.NDArray[np.float64]:
-    """Outer diameter of the rings in pixels: the cluster's own diameter stays visible inside."""
-    return _diameters_px(document.table, document.micrograph.pixel_size_nm)
-
-
-def _diameters_px(table: ClusterTable, pixel: float | None) -> npt.NDArray[np.float64]:
-    usual = _UNMEASURED_PX if pixel is None else _UNMEASURED_NM / pixel
-    inner = table.rows["diameter_nm"].to_numpy(dtype=float) / (pixel or np.nan)
-    return np.where(np.isfinite(inner), inner, usual) / (1 - 2 * looks.RING) * 1.1
 
 
 def _name(added: int, moved: int, deleted: int) -> str:
