@@ -15,13 +15,13 @@ def seen(desk: Any) -> list[bool]:
 def test_the_image_in_hand_is_seen_alone_with_its_clusters(desk: Any, micrograph: Any) -> None:
     first = desk.show(micrograph)
     desk.click(desk.panel("Find clusters").search)
-    desk.qtbot.wait(200)
     clusters = desk.points
+    desk.qtbot.waitUntil(lambda: clusters.visible)
     second = desk.show(Micrograph(blobs(), 0.05, name="second"))
     assert second.visible and not first.visible and not clusters.visible
     desk.click(desk.panel("Find clusters").search)
-    desk.qtbot.wait(200)
     others = desk.points
+    desk.qtbot.waitUntil(lambda: others.visible)
     load = desk.panel("Load and calibrate")
     load.images.setCurrentIndex(0)
     load.images.activated.emit(0)
@@ -69,6 +69,6 @@ def test_clusters_found_in_images_that_are_not_in_hand_stay_hidden(desk: Any, mi
     desk.bench.document_of(first).commit("Find clusters", table)
     desk.qtbot.wait(300)
     (clusters,) = (layer for layer in desk.viewer.layers if layer.name == "frame clusters")
-    assert not clusters.visible
+    desk.qtbot.waitUntil(lambda: not clusters.visible)
     desk.bench.choose(first)
     assert clusters.visible
