@@ -57,7 +57,13 @@ class Alone:
     def later(self) -> None:
         """A layer was added: it shows itself a moment after that."""
         there = weakref.ref(self)
-        QTimer.singleShot(_AFTER_MS, lambda: found.follow() if (found := there()) is not None else None)
+
+        def follow() -> None:
+            if (found := there()) is not None:
+                found.follow()
+
+        # counted from when the event loop is idle again: napari may take longer than that to add a layer
+        QTimer.singleShot(0, lambda: QTimer.singleShot(_AFTER_MS, follow))
 
     def _hide(self, place: Place) -> None:
         for layer in place.layers:
