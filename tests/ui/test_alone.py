@@ -31,8 +31,9 @@ def test_the_image_in_hand_is_seen_alone_with_its_clusters(desk: Any, micrograph
     desk.bench.choose(second)
     desk.bench.choose(first)
     assert first.visible and not clusters.visible
+    clusters.visible = True
     desk.viewer.layers.remove(first)
-    assert second.visible and others.visible
+    assert second.visible and others.visible and not clusters.visible
 
 
 def test_all_are_seen_where_a_person_wants_it_or_they_lie_side_by_side(desk: Any, micrograph: Any) -> None:

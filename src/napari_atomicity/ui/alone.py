@@ -29,8 +29,8 @@ class Alone:
         self._bench = weakref.ref(bench)
         #: whether a person wants it so
         self.wanted = True
-        #: whether each hidden layer could be seen before
-        self._seen: weakref.WeakKeyDictionary[Layer, bool] = weakref.WeakKeyDictionary()
+        #: layers that could be seen before they were hidden here
+        self._hidden: weakref.WeakSet[Layer] = weakref.WeakSet()
         bench.active_changed.connect(self.follow)
 
     def want(self, wanted: bool) -> None:
@@ -40,7 +40,7 @@ class Alone:
 
     def seen(self, layer: Layer) -> bool:
         """Whether a layer can be seen, or could before it was hidden here."""
-        return self._seen.get(layer, bool(layer.visible))
+        return bool(layer.visible) or layer in self._hidden
 
     def follow(self) -> None:
         """Another image may be in hand."""
@@ -65,15 +65,20 @@ class Alone:
         # counted from when the event loop is idle again: napari may take longer than that to add a layer
         QTimer.singleShot(0, lambda: QTimer.singleShot(_AFTER_MS, follow))
 
+    def leave(self, place: Place) -> None:
+        """The image of `place` was taken off: what showed its clusters must not lie over the next one."""
+        for layer in place.layers if self.wanted else []:
+            if layer is not place.image():
+                layer.visible = False
+
     def _hide(self, place: Place) -> None:
         for layer in place.layers:
             if layer.visible:
-                self._seen[layer] = True
+                self._hidden.add(layer)
                 layer.visible = False
-            else:
-                self._seen.setdefault(layer, False)
 
     def _show(self, place: Place) -> None:
         for layer in place.layers:
-            if self._seen.pop(layer, False):
+            if layer in self._hidden:
+                self._hidden.discard(layer)
                 layer.visible = True

@@ -158,6 +158,7 @@ class Bench:
                 if work.owner is place.document:
                     work.stop()
             self.measuring.forget(place.document)
+            self.alone.leave(place)
             place.document.drop()
         for other in self._places.values():
             other.forget(layer)

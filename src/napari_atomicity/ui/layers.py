@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: no pixel size is that
 _NOTHING_DRAWN: Final = -1.0
-#: after the last change, for nobody waits for the picture in the list of layers
-_THUMBNAIL_MS: Final = 200
 #: between two things that napari takes long for
 PAUSE_MS: Final = 30
 
@@ -36,11 +34,6 @@ class ClusterLayer:
         self._writing = False
         #: pixel size (nm) that the rings were drawn for; nothing was drawn yet while it is -1
         self._drawn_for: float | None = _NOTHING_DRAWN
-        self._thumbnail = QTimer()
-        self._thumbnail.setSingleShot(True)
-        self._thumbnail.setInterval(_THUMBNAIL_MS)
-        there = weakref.ref(self)
-        self._thumbnail.timeout.connect(lambda: found.draw_thumbnail() if (found := there()) is not None else None)
         document.table_changed.connect(self.draw)
         document.selection_changed.connect(self._draw_selection)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
@@ -115,18 +108,12 @@ class ClusterLayer:
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
         if same and tuple(points.features.columns) == tuple(table.rows.columns):
-            if rings.draw_changes(points, table, pixel):
-                self._thumbnail.start()
+            rings.draw_changes(points, table, pixel)
             return
         points.features = table.rows.copy()
         if len(table):
             rings.draw_all(points, table, pixel)
             self._drawn_for = pixel
-
-    def draw_thumbnail(self) -> None:
-        """The small picture in the list of layers."""
-        if self.points is not None:
-            self.points.refresh(extent=False, data_displayed=False, highlight=False)
 
     def _draw_selection(self, ids: frozenset[int]) -> None:
         if self.points is None:

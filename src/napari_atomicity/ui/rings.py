@@ -27,8 +27,8 @@ def draw_all(points: Points, table: ClusterTable, pixel_size_nm: float | None) -
         setattr(points, name, values)
 
 
-def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | None) -> bool:
-    """What differs from the features of the layer, and the looks of these points alone; whether there was anything.
+def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | None) -> None:
+    """What differs from the features of the layer, and the looks of these points alone.
 
     Every one of napari's setters draws all points anew, and that of the symbols looks each of them up. So what
     changed is written where it is, and one drawing shows all: a key at 5,000 clusters has a few milliseconds.
@@ -45,15 +45,15 @@ def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | Non
             features[name] = here.copy()
     changed = np.flatnonzero(differs)
     if not len(changed):
-        return False
+        return
     points.events.features()
     wanted = _looks(replace(table, rows=rows.iloc[changed]), pixel_size_nm)
     known = _symbols()
     wanted["symbol"] = np.array([known[name] for name in wanted["symbol"].tolist()], dtype=object)
     for name, values in wanted.items():
         getattr(points, name)[changed] = values
+    # the small picture in the list of layers shows no rings
     points.refresh(extent=False, thumbnail=False)
-    return True
 
 
 def diameters_px(table: ClusterTable, pixel_size_nm: float | None) -> npt.NDArray[np.float64]:
