@@ -16,6 +16,16 @@ from napari_atomicity.errors import InputError
 FloatImage = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it was when its pixels were read: another state means that it may hold other pixels now."""
+
+    size: int
+    modified_ns: int
+    #: 0 where the file system has none
+    inode: int = 0
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a micrograph came from; travels with every number made from it."""
@@ -26,6 +36,8 @@ class Provenance:
     #: which image of a file with several, and its title
     image_index: int = 0
     title: str = ""
+    #: the file when it was read; None where that is not known
+    file: FileState | None = None
 
 
 @dataclass(frozen=True, eq=False)

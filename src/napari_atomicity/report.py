@@ -52,13 +52,15 @@ def describe(analysis: Analysis) -> dict[str, Any]:
 
 def describe_image(micrograph: Micrograph) -> dict[str, Any]:
     """Which image this is: file, hash, shape and calibration; JSON-serialisable."""
-    from napari_atomicity.io import micrograph_hash
+    from napari_atomicity.io import hash_of
 
     source = micrograph.provenance
+    sha256, of = hash_of(micrograph)
     return {
         "name": micrograph.name,
         "path": str(source.path) if source.path else None,
-        "sha256": micrograph_hash(micrograph),
+        "sha256": sha256,
+        "sha256_of": of,
         "reader": source.reader,
         "image_index": source.image_index,
         "title": source.title,

@@ -1,12 +1,16 @@
-"""Is there a file at all, and which one exactly."""
+"""Is there a file at all, which one exactly, and is it still the one that was read."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.micrograph import FileState, Micrograph
+
+Read = TypeVar("Read")
 
 
 def existing_file(path: str | Path) -> Path:
@@ -32,12 +36,72 @@ def image_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_state(path: str | Path) -> FileState | None:
+    """Size, time of change and inode of the file `path`; None where it cannot be looked at."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def is_unchanged(micrograph: Micrograph) -> bool:
+    """Whether the file of a micrograph is certainly the one that its pixels were read from."""
+    source = micrograph.provenance
+    return source.path is not None and source.file is not None and file_state(source.path) == source.file
+
+
+def watched(path: Path, frame: Callable[[int], Read]) -> Callable[[int], Read]:
+    """`frame`, refusing with an `InputError` once the file `path` is another one than now.
+
+    Frames of a stack are read when they are asked for; those of another file do not belong among them.
+    """
+    before = file_state(path)
+
+    def read_frame(index: int) -> Read:
+        check_unchanged(path, before)
+        found = frame(index)
+        check_unchanged(path, before)
+        return found
+
+    return read_frame
+
+
+def check_unchanged(path: Path, before: FileState | None) -> None:
+    """An `InputError` where the file `path` is no longer in the state `before`."""
+    now = file_state(path)
+    if now is None:
+        raise InputError(f"{path.name} is no longer there or cannot be reached; bring it back and open it again.")
+    if now != before:
+        raise InputError(f"{path.name} has changed since it was opened; open it again.")
+
+
 def micrograph_hash(micrograph: Micrograph) -> str:
-    """SHA-256 of the file that a micrograph came from; of its pixels where there is none."""
+    """SHA-256 of what a micrograph was read from (see `hash_of`); an `InputError` where that is lost."""
+    digest, _ = hash_of(micrograph)
+    if digest is None:
+        raise InputError(f"{micrograph.name}: its file has changed since it was opened; open it again.")
+    return digest
+
+
+def hash_of(micrograph: Micrograph) -> tuple[str | None, Literal["file", "pixels", "nothing"]]:
+    """SHA-256 of what a micrograph was read from, and of what it is.
+
+    Returns
+    -------
+    Of the file, where it is still the one that was read; of the pixels in hand (as float32, frame by frame) where
+    the file has changed or gone since, or there never was one. None, of nothing, where the pixels have to be read
+    from the file frame by frame and it is no longer the same: never the hash of another file.
+    """
     path = micrograph.provenance.path
-    if path is not None and Path(path).is_file():
-        return image_hash(path)
-    digest = hashlib.sha256()
-    for index in range(micrograph.n_frames):
-        digest.update(micrograph.frame(index).tobytes())
-    return digest.hexdigest()
+    if path is not None and is_unchanged(micrograph):
+        digest = image_hash(path)
+        if is_unchanged(micrograph):
+            return digest, "file"
+    pixels = hashlib.sha256()
+    try:
+        for index in range(micrograph.n_frames):
+            pixels.update(micrograph.frame(index).tobytes())
+    except InputError:
+        return None, "nothing"
+    return pixels.hexdigest(), "pixels"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import formats
-from napari_atomicity.io.files import existing_file
+from napari_atomicity.io.files import check_unchanged, existing_file, file_state
 from napari_atomicity.io.raw import RawImage, mark_element_maps
 from napari_atomicity.micrograph import Micrograph, Provenance
 
@@ -81,15 +81,18 @@ def read(path: str | Path, image: int | None = None) -> Micrograph:
     InputError
         Where there is no such image, or nothing in the file that is one.
     """
+    path = Path(path)
+    before = file_state(path)
     found = _images(path)
-    index, data = _best(Path(path), found) if image is None else _chosen(Path(path), found, image)
+    index, data = _best(path, found) if image is None else _chosen(path, found, image)
+    check_unchanged(path, before)
     raw = found[index]
     why = raw.why_not or (_nothing_to_see(data) if data.ndim == 2 else "")
     return Micrograph(
         data=data,
         pixel_size_nm=raw.calibration.pixel_size_nm,
-        name=_name(Path(path), raw, len(found)),
-        provenance=Provenance(Path(path), raw.reader, index, raw.title),
+        name=_name(path, raw, len(found)),
+        provenance=Provenance(path, raw.reader, index, raw.title, before),
         warnings=(*raw.warnings, *raw.calibration.warnings, *_others(found, index, chosen=image is not None)),
         refusal=_sentence(why),
         metadata=dict(raw.metadata),

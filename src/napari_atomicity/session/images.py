@@ -15,7 +15,7 @@ import numpy as np
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import image_hash, read
 from napari_atomicity.io.napari_hooks import sample_dir
-from napari_atomicity.micrograph import Micrograph, Provenance
+from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.session.things import Shelf, Thing, plain
 
@@ -276,7 +276,13 @@ def micrograph_of(content: Mapping[str, Any], found: Found) -> Micrograph:
         now,
         pixel_size_nm=None if size is None else float(size),
         name=str(content["name"]),
-        provenance=Provenance(path, str(content["reader"]), int(content["image"]), str(content["title"])),
+        provenance=replace(
+            now.provenance,
+            path=path,
+            reader=str(content["reader"]),
+            image_index=int(content["image"]),
+            title=str(content["title"]),
+        ),
         warnings=tuple(content["warnings"]),
         refusal=str(content["refusal"]),
         metadata=dict(content["metadata"]),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.files import watched
 from napari_atomicity.io.formats._extra import missing_formats
 from napari_atomicity.io.raw import RawImage, lazy_stack
 
@@ -60,7 +61,9 @@ def image(path: Path, dataset: Any, order: Sequence[int], **about: Any) -> RawIm
     plane = partial(_plane, path, dataset.name, tuple(order))
     shape = tuple(int(dataset.shape[axis]) for axis in order)
     dtype = dataset.dtype.newbyteorder("=")
-    load: Callable[[], Any] = partial(lazy_stack, shape, dtype, plane) if len(order) == 3 else partial(plane, 0)
+    load: Callable[[], Any] = (
+        partial(lazy_stack, shape, dtype, watched(path, plane)) if len(order) == 3 else partial(plane, 0)
+    )
     return RawImage(shape=shape, dtype=dtype, load=load, **about)
 
 

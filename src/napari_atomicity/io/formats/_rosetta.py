@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.files import watched
 from napari_atomicity.io.formats import _axes
 from napari_atomicity.io.formats._extra import missing_formats
 from napari_atomicity.io.grey import to_grey, verdict
@@ -79,7 +80,7 @@ def _ordered(path: Path, data: Any, order: Sequence[int], **fields: Any) -> RawI
         marks, refusal = verdict(_samples(_computed(path, data[0] if data.ndim == 3 else data)))
     frame = partial(_frame, path, data)
     dtype = np.dtype(np.uint8) if data.dtype.names else data.dtype.newbyteorder("=")
-    load = partial(lazy_stack, data.shape, dtype, frame) if data.ndim == 3 else partial(frame, None)
+    load = partial(lazy_stack, data.shape, dtype, watched(path, frame)) if data.ndim == 3 else partial(frame, None)
     return RawImage(shape=data.shape, dtype=dtype, load=load, warnings=marks, refusal=refusal, **fields)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.files import watched
 from napari_atomicity.io.formats import tiff_calibration
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, lazy_stack, unreadable
@@ -92,7 +93,9 @@ def _image(tif: Any, reader: _Reader, title: str, channel: int | None) -> RawIma
     if "C" in reader.leading and channel is None:
         warnings += ("The channels of the file have no names; they are opened as frames of a stack.",)
     frame = partial(reader.frame, channel)
-    load = partial(lazy_stack, (*steps, *frame_shape), dtype, frame) if steps else partial(frame, 0)
+    load = (
+        partial(lazy_stack, (*steps, *frame_shape), dtype, watched(reader.path, frame)) if steps else partial(frame, 0)
+    )
     return RawImage(
         title=title,
         shape=(*steps, *frame_shape),
