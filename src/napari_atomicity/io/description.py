@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.reading import ImageInfo, list_images, read, value_range
+from napari_atomicity.io import text
+from napari_atomicity.io.pixels import value_range
+from napari_atomicity.io.reading import ImageInfo, look
 from napari_atomicity.micrograph import Micrograph
+
+#: images that are listed of a file with more
+_MOST_LISTED: Final = 40
 
 
 def describe(path: str | Path) -> str:
     """What would be read from the file `path`, for people: images, shape, type, calibration, range, warnings."""
     path = Path(path)
-    infos = list_images(path)
-    try:
-        chosen = read(path)
-    except InputError as error:
-        return "\n".join([_title(path, infos), *(_line(info, " ") for info in infos), str(error)])
-    index = chosen.provenance.image_index
-    lines = [_title(path, infos), *(_line(info, "→" if info.index == index else " ") for info in infos)]
-    return "\n".join([*lines, *_facts(chosen)])
+    infos, chosen = look(path)
+    title = f"{text.clean(path.name)}: {len(infos)} image{'s' * (len(infos) != 1)}"
+    if isinstance(chosen, InputError):
+        return "\n".join([title, *_lines(infos, None), str(chosen)])
+    return "\n".join([title, *_lines(infos, chosen.provenance.image_index), *_facts(chosen)])
 
 
-def _title(path: Path, infos: list[ImageInfo]) -> str:
-    return f"{path.name}: {len(infos)} image{'s' * (len(infos) != 1)}"
+def _lines(infos: list[ImageInfo], chosen: int | None) -> list[str]:
+    shown = [info for info in infos if info.index < _MOST_LISTED or info.index == chosen]
+    lines = [_line(info, "→" if info.index == chosen else " ") for info in shown]
+    return [*lines, f"  and {len(infos) - len(shown)} more"] if len(shown) < len(infos) else lines
 
 
 def _line(info: ImageInfo, mark: str) -> str:
     size = " × ".join(str(n) for n in info.shape)
     scale = "no pixel size" if info.pixel_size_nm is None else f"{info.pixel_size_nm:.6g} nm per pixel"
-    parts = [f"{mark} [{info.index}]", info.title or "(no title)", size, info.dtype, scale]
-    return "  ".join([*parts, *([] if info.countable else ["not counted"])])
+    parts = [f"{mark} [{info.index}]", info.title or "(no title)", size, info.dtype, scale if info.shape else ""]
+    why = [] if info.countable else [f"not counted: {info.why_not}"]
+    return "  ".join(part for part in [*parts, *why] if part)
 
 
 def _facts(chosen: Micrograph) -> list[str]:

@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import FileState, Micrograph
 
 Read = TypeVar("Read")
 
 
 def existing_file(path: str | Path) -> Path:
-    """`path` if it is a file with something in it, else an `InputError`."""
+    """`path` if it is a file with something in it that may be read, else an `InputError`."""
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the image files in it.")
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the name and the folder.")
+    name = clean(path.name)
     try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path.name} is empty (0 bytes); copy it again from the microscope.")
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{clean(path, 500)} does not exist; check the name and the folder.") from error
+    except (OSError, ValueError) as error:
+        raise _closed(name, error) from error
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{clean(path, 500)} is a folder; give the image files in it.")
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+        raise InputError(f"{name} is a device or a pipe, not a file; give an image file.")
+    if found.st_size == 0:
+        raise InputError(f"{name} is empty (0 bytes); copy it again from the microscope.")
+    try:
         with path.open("rb"):
             pass
     except OSError as error:
-        raise InputError(f"{path.name} cannot be opened ({error.strerror}); check the access rights.") from error
+        raise _closed(name, error) from error
     return path
+
+
+def _closed(name: str, error: OSError | ValueError) -> InputError:
+    why = (error.strerror if isinstance(error, OSError) else None) or "not a name that a file can have"
+    return InputError(f"{name} cannot be opened ({why}); check the name and the access rights.")
+
+
+@contextmanager
+def enough_memory(path: Path) -> Iterator[None]:
+    """An `InputError` that says so where memory does not suffice for the pixels of a file: it is not damaged."""
+    try:
+        yield
+    except MemoryError as error:
+        raise InputError(
+            f"{clean(path.name)} does not fit into the memory that is free; close other programs, or cut the image."
+        ) from error
 
 
 def image_hash(path: str | Path) -> str:
@@ -71,9 +97,11 @@ def check_unchanged(path: Path, before: FileState | None) -> None:
     """An `InputError` where the file `path` is no longer in the state `before`."""
     now = file_state(path)
     if now is None:
-        raise InputError(f"{path.name} is no longer there or cannot be reached; bring it back and open it again.")
+        raise InputError(
+            f"{clean(path.name)} is no longer there or cannot be reached; bring it back and open it again."
+        )
     if now != before:
-        raise InputError(f"{path.name} has changed since it was opened; open it again.")
+        raise InputError(f"{clean(path.name)} has changed since it was opened; open it again.")
 
 
 def micrograph_hash(micrograph: Micrograph) -> str:

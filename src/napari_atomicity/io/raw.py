@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.io import text
 from napari_atomicity.io.units import Calibration
 
 _SYMBOLS: Final = (
@@ -21,12 +23,22 @@ _ELEMENTS: Final = frozenset(_SYMBOLS.split())
 _HAADF = re.compile(r"(?<![a-z])haadf", re.IGNORECASE)
 _ADF = re.compile(r"(?<![a-z])([ml]?a?adf|df(\d|-[sio])?(?![a-z])|(annular )?dark.?field|z.?contrast)", re.IGNORECASE)
 _BF = re.compile(r"(?<![a-z])(a?bf(?![a-z])|bright.?field)", re.IGNORECASE)
-_OTHER = re.compile(r"(?<![a-z])(thumbnail|preview jpg|fft|eels|eds|edx|spectrum)(?![a-z])", re.IGNORECASE)
+#: a frame above this may be so many times larger than what the file keeps for it; noise does not compress
+_LARGE_FRAME: Final = 64 * 2**20
+_MOST_COMPRESSED: Final = 20
+#: and a stack, whose frames are read one by one; nothing compresses further than this
+_LARGE_STACK: Final = 2**30
+_MOST_EMPTY: Final = 1100
+
+#: characters of a sentence
+_SENTENCE: Final = 1000
+#: warnings and a refusal, each in a sentence
+Remarks = tuple[tuple[str, ...], str]
 
 
 @dataclass(frozen=True)
 class RawImage:
-    """One image of a file.
+    """One image of a file; what the file says about it in words is cleaned here, for all formats.
 
     Attributes
     ----------
@@ -36,8 +48,14 @@ class RawImage:
         What `load` will give; of the stored data where it cannot be opened.
     cannot_open
         Where not empty: the sentence why there is nothing to open.
+    broken
+        Whether it cannot be opened because this entry is damaged: the others of the file are still good.
     refusal
         Where not empty: the sentence why it can be shown but not counted.
+    stored
+        Bytes that the file keeps for its pixels, where the format tells; an image that claims far more is not opened.
+    examine
+        Gives the remarks that take a look at the pixels; called only for an image that is opened.
     """
 
     title: str
@@ -50,33 +68,52 @@ class RawImage:
     warnings: tuple[str, ...] = ()
     refusal: str = ""
     cannot_open: str = ""
+    broken: bool = False
+    stored: int | None = None
+    examine: Callable[[], Remarks] | None = None
+
+    def __post_init__(self) -> None:
+        calibration = self.calibration
+        said = replace(
+            calibration,
+            warnings=tuple(text.clean(one, _SENTENCE) for one in calibration.warnings),
+            refusal=text.clean(calibration.refusal, _SENTENCE),
+        )
+        claims = "" if self.cannot_open else claim_sentence(self.shape, self.dtype, self.stored)
+        cleaned = {
+            "title": text.clean(self.title),
+            "calibration": said,
+            "metadata": text.facts(self.metadata),
+            "warnings": tuple(text.clean(one, _SENTENCE) for one in self.warnings),
+            "refusal": text.clean(self.refusal, _SENTENCE),
+            "cannot_open": text.clean(self.cannot_open or claims, _SENTENCE),
+        }
+        for name, value in cleaned.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def says_haadf(self) -> bool:
+        """Whether its title names the high-angle detector."""
+        return bool(_HAADF.search(self.title))
+
+    @property
+    def says_dark_field(self) -> bool:
+        """Whether its title names an annular or dark-field detector."""
+        return bool(_ADF.search(self.title)) and not _BF.search(self.title)
 
     @property
     def why_not(self) -> str:
         """Why it cannot be counted as far as the headers tell; empty where they see no reason."""
         return self.cannot_open or self.refusal or self.calibration.refusal or _title_says(self.title)
 
-    @property
-    def rank(self) -> tuple[bool, bool, bool, bool, int]:
-        """The greater, the more likely this is the image to count."""
-        n_pixels = self.shape[-1] * self.shape[-2] if len(self.shape) > 1 else 0
-        title = self.title
-        return (
-            not self.why_not,
-            bool(_HAADF.search(title)),
-            bool(_ADF.search(title)) and not _BF.search(title),
-            not _OTHER.search(title),
-            n_pixels,
-        )
 
-
-def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str) -> RawImage:
-    """An entry for data that is not an image."""
+def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str, broken: bool = False) -> RawImage:
+    """An entry for data that is not an image, or (`broken`) is one that is damaged."""
 
     def load() -> Any:
         raise AssertionError("not an image")
 
-    return RawImage(title, tuple(int(n) for n in shape), np.dtype(dtype), load, cannot_open=why)
+    return RawImage(title, tuple(int(n) for n in shape), np.dtype(dtype), load, cannot_open=why, broken=broken)
 
 
 def lazy_stack(shape: tuple[int, ...], dtype: npt.DTypeLike, frame: Callable[[int], npt.NDArray[Any]]) -> Any:
@@ -102,6 +139,22 @@ def spectrum_sentence(channels: int) -> str:
     return (
         f"it holds spectra ({channels} energy channels a pixel), not a micrograph; "
         "open the HAADF image that was recorded with them."
+    )
+
+
+def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | None) -> str:
+    """Why an image is not opened whose headers claim far more pixels than the file keeps; empty where they do not."""
+    claimed, frame = prod(shape) * dtype.itemsize, prod(shape[-2:]) * dtype.itemsize
+    if stored is None or not claimed:
+        return ""
+    if stored == 0:
+        return "its pixels were never written; record or export the image again."
+    too_large = frame > max(_LARGE_FRAME, _MOST_COMPRESSED * stored)
+    if not too_large and claimed <= max(_LARGE_STACK, _MOST_EMPTY * stored):
+        return ""
+    return (
+        f"it claims {' × '.join(str(n) for n in shape)} pixels ({text.size(claimed)}), but the file keeps only "
+        f"{text.size(stored)} for them; export the image again."
     )
 
 

@@ -1,0 +1,248 @@
+"""Which image of several is the one to count: by title, calibration, type and shape together, then by its pixels.
+
+Every piece of evidence has a weight and words. The weights of an image are added; the images are looked at in the
+order of their sums, and only as long as the pixels of a later one could still win.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import log2, prod
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.pixels import nothing_to_see, signs_of_no_micrograph
+from napari_atomicity.io.raw import RawImage
+
+#: images whose pixels are looked at, and bytes that this may read, before headers decide alone
+_MOST_LOOKS: Final = 8
+_MOST_BYTES: Final = 2**29
+#: what the pixels of an image say against it
+_SIGNS: Final = {
+    "mask": (-60, "of two values, as a mask"),
+    "labels": (-50, "in patches of equal whole numbers, as labels"),
+    "unit": (-5, "of values between 0 and 1"),
+}
+
+_RAW = re.compile(r"un(processed|filtered|masked|label+ed)|(?<![a-z])(raw|original)(?![a-z])", re.IGNORECASE)
+_NO_MICROGRAPH = re.compile(
+    r"mask|label|segment|annotation|probab|predict|thumb|preview|posit|coordinat|histogram|heat.?map|grad.?cam|attention"
+    r"|threshold|binary|contour|spectr|diffract|background|flat.?field|gain.?(ref|map|corr)|dark.?(ref|curr|frame)"
+    r"|variance|uncertain|residual|ground.?truth|calibration|palette|colou?r.?map|instances"
+    r"|(?<![a-z])((dark|white|flat)s?(?!.?field)|rois?|seg|preds?|probs?|gt|bkg|fft|eels|eds|edx|errors?|std|stddev"
+    r"|sigma|weights?|hist|lut|tables?|ax[ei]s|ids?|ind(ex|ices)|objects?|instances?|class(es)?|scores?|confidence"
+    r"|times?(tamps?)?|points?|dist(ance)?|survey)(?![a-z])",
+    re.IGNORECASE,
+)
+_PROCESSED = re.compile(
+    r"filter|denois|smooth|deconv|restor|enhanc|normali[sz]|averag|subtract|integrat|process|gauss|wiener|median"
+    r"|display|overlay|render|screenshot|resi[zs]|resampl|interpol|reconstr|projection|masked|correlat|equali[sz]"
+    r"|(?<![a-z])(sum|summed|mean|avg|max|rms|copy|rgba?|scaled|binn(ed|ing)|bin\d*|clahe|lcn|nlm|bm3d|n2[vn]|svd|pca"
+    r"|nmf|ica|fit|fitted|template|i?d?dpc|dcfi|stretched|rescaled|8.?bit|jpe?g|png)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+class Evidence(NamedTuple):
+    """One thing that speaks for an image (positive weight) or against it, and how it is said."""
+
+    weight: float
+    words: str
+
+
+@dataclass
+class Candidate:
+    """An image of a file with what is known about it; `data` once it was looked at."""
+
+    index: int
+    image: RawImage
+    evidence: list[Evidence]
+    data: Any = None
+    failed: InputError | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """Sum of the weights: the greater, the more likely this is the image to count."""
+        return sum(one.weight for one in self.evidence)
+
+    def load(self) -> None:
+        """Read the pixels; `failed` says why that did not work."""
+        try:
+            self.data = self.image.load()
+            self._examine()
+        except InputError as error:
+            self.failed, self.data = error, None
+
+    def look(self) -> None:
+        """Read the pixels (of a stack the first frame) and add what they tell."""
+        self.load()
+        if self.failed is not None:
+            return
+        try:
+            frame = self.data if self.data.ndim == 2 else np.asarray(self.data[0])
+        except InputError as error:
+            self.failed, self.data = error, None
+            return
+        if nothing_to_see(frame):
+            self.evidence.append(Evidence(-100, "of one value everywhere"))
+        elif found := signs_of_no_micrograph(frame):
+            self.evidence.append(Evidence(*_SIGNS[found]))
+
+    def _examine(self) -> None:
+        if self.image.examine is None:
+            return
+        warnings, refusal = self.image.examine()
+        said = (*self.image.warnings, *warnings)
+        self.image = replace(self.image, warnings=said, refusal=self.image.refusal or refusal, examine=None)
+        if refusal:
+            self.evidence.append(Evidence(-200, "not to be counted"))
+
+
+# ---------------------------------------------------------------------- what headers tell
+
+
+def of_headers(image: RawImage) -> Iterator[Evidence]:
+    """What title, calibration, type and shape say about an image, pixels not read."""
+    if image.cannot_open:
+        return
+    yield Evidence(0.5 * log2(max(1, prod(image.shape[-2:]))), "")
+    if image.why_not:
+        yield Evidence(-200, "not to be counted")
+    yield from _of_title(image)
+    if image.calibration.pixel_size_nm is not None:
+        yield Evidence(6 if image.calibration.warnings else 10, "with a pixel size")
+    if image.dtype == bool:
+        yield Evidence(-60, "yes or no a pixel, a mask")
+    elif image.dtype.kind in "iu" and image.dtype.itemsize != 2:
+        yield from _of_integers(image.dtype.itemsize)
+    short, long = sorted(image.shape[-2:])
+    if short < 16 or long > 20 * short:
+        yield Evidence(-50, "of the shape of a table")
+    elif short < 64:
+        yield Evidence(-6, "small")
+
+
+def _of_title(image: RawImage) -> Iterator[Evidence]:
+    title = _RAW.sub("", image.title)
+    if image.says_haadf:
+        yield Evidence(45, "HAADF by its title")
+    elif image.says_dark_field:
+        yield Evidence(30, "dark field by its title")
+    if found := _NO_MICROGRAPH.search(title):
+        yield Evidence(-60, f"“{found[0]}” in its title")
+    elif found := _PROCESSED.search(title):
+        yield Evidence(-12, f"“{found[0]}” in its title")
+    elif title != image.title:
+        yield Evidence(2, "raw by its title")
+
+
+def _of_integers(n_bytes: int) -> Iterator[Evidence]:
+    if n_bytes == 1:
+        yield Evidence(-12, "8-bit")
+    elif n_bytes == 8:
+        yield Evidence(-9, "64-bit whole numbers, as labels have")
+
+
+# ---------------------------------------------------------------------- choosing
+
+
+def choose(images: Sequence[RawImage]) -> Candidate:
+    """The likeliest image of a file to count, loaded, with a warning that says why it was taken and what else there is.
+
+    Parameters
+    ----------
+    images
+        All of the file, at least one of which can be opened.
+
+    Raises
+    ------
+    InputError
+        Where the pixels of none of them can be read.
+    """
+    candidates = [Candidate(k, image, list(of_headers(image))) for k, image in enumerate(images)]
+    openable = [one for one in candidates if not one.image.cannot_open]
+    waiting = sorted(openable, key=lambda one: -one.score)
+    if len(waiting) > 1:
+        _look_at(waiting)
+    best = min((one for one in openable if one.failed is None), key=lambda one: -one.score, default=None)
+    if best is None:
+        raise next(one.failed for one in openable if one.failed is not None)
+    if best.data is None:
+        best.load()
+    if best.failed is not None:
+        raise best.failed
+    best.warnings = tuple(_said(best, candidates))
+    return best
+
+
+def loaded(index: int, image: RawImage) -> Candidate:
+    """The image that a person asked for, loaded; an `InputError` where its pixels cannot be read."""
+    one = Candidate(index, image, [])
+    one.load()
+    if one.failed is not None:
+        raise one.failed
+    return one
+
+
+def _look_at(waiting: Sequence[Candidate]) -> None:
+    """Look at the pixels of the first ones, until none of the rest can win against what was seen."""
+    best: Candidate | None = None
+    bytes_read = 0
+    for looks, one in enumerate(waiting):
+        if best is not None and best.score >= one.score:
+            return
+        bytes_read += prod(one.image.shape[-2:]) * one.image.dtype.itemsize
+        if looks >= _MOST_LOOKS or (looks and bytes_read > _MOST_BYTES):
+            return
+        one.look()
+        if one.failed is not None:
+            continue
+        if best is None or one.score > best.score:
+            best, worse = one, best
+        else:
+            worse = one
+        if worse is not None:
+            worse.data = None  # one image in memory at a time
+
+
+# ---------------------------------------------------------------------- saying it
+
+
+def _said(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
+    others = [one for one in candidates if one is not best and not one.image.why_not and one.failed is None]
+    if others:
+        reasons = [one.words for one in best.evidence if one.weight > 0 and one.words]
+        alike = max(others, key=lambda one: one.score)
+        if not reasons or alike.score >= best.score:
+            reasons.append("the first of those that look alike" if alike.score >= best.score else "the likeliest")
+        named = ", ".join(_named(one) for one in others[:5])
+        rest = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        yield (
+            f"The file holds several images; this is image {best.index}, taken as {', '.join(reasons)}; "
+            f"the others are {named}{rest}."
+        )
+    yield from broken(candidates)
+
+
+def broken(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """A sentence for each image of the file that should be there and cannot be read."""
+    lost = [(one, one.image.cannot_open) for one in candidates if one.image.broken]
+    lost += [(one, str(one.failed)) for one in candidates if one.failed is not None]
+    for one, why in lost[:5]:
+        yield f"Image {_title(one)} is left out: {why}"
+    if len(lost) > 5:
+        yield f"{len(lost) - 5} more images are left out, for reasons of the same kind."
+
+
+def _named(one: Candidate) -> str:
+    against = [found.words for found in one.evidence if found.weight < 0]
+    return _title(one) + (f" ({', '.join(against)})" if against else "")
+
+
+def _title(one: Candidate) -> str:
+    return f"{one.index} “{one.image.title}”" if one.image.title else str(one.index)

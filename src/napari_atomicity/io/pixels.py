@@ -1,0 +1,70 @@
+"""What the pixels of an image alone tell: their range, whether there is anything, whether they were counted at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+#: side in pixels of the middle part that tells masks and labels from micrographs
+_SIDE: Final = 512
+#: share of equal neighbours from which whole numbers are labels; few electrons make many zeros, but no patches
+_PATCHES: Final = 0.6
+
+
+def nothing_to_see(image: npt.NDArray[Any]) -> str:
+    """Why nothing can be counted in the pixels (y, x), whatever they show; empty where something may."""
+    if image.dtype == bool:
+        return "This is a mask of zeros and ones, not a micrograph; open the image that it was made from."
+    low, high = value_range(image)
+    if not low <= high:
+        return "This image holds no number in any pixel (only NaN); export it again from the microscope's software."
+    if low == high:
+        return f"Every pixel of this image has the same value ({low:g}); check that the detector was on."
+    return ""
+
+
+def value_range(image: npt.NDArray[Any]) -> tuple[float, float]:
+    """Least and greatest finite value of `image` (y, x); (inf, -inf) where there is none."""
+    low, high = np.inf, -np.inf
+    for rows in _bands(image):
+        numbers = rows[np.isfinite(rows)] if rows.dtype.kind == "f" else rows
+        if numbers.size:
+            low, high = min(low, float(numbers.min())), max(high, float(numbers.max()))
+    return low, high
+
+
+def signs_of_no_micrograph(image: npt.NDArray[Any]) -> Literal["mask", "labels", "unit", ""]:
+    """What the middle of an image (y, x) looks like, if not like counts of electrons.
+
+    Returns
+    -------
+    ``mask`` where there are two values, ``labels`` where whole numbers lie in patches, ``unit`` where numbers with
+    a fraction lie between 0 and 1 (a probability map, or a normalised copy), else nothing.
+    """
+    y, x = (max(0, (size - _SIDE) // 2) for size in image.shape)
+    part = image[y : y + _SIDE, x : x + _SIDE]
+    values = part[np.isfinite(part)] if part.dtype.kind == "f" else part.ravel()
+    if part.dtype.kind not in "fiu" or not values.size:
+        return ""
+    levels, counts = np.unique(values, return_counts=True)
+    if len(levels) == 2:
+        return "mask"
+    if np.array_equal(levels, np.rint(levels)):
+        return "labels" if _in_patches(part, levels[counts.argmax()]) else ""
+    return "unit" if levels[0] >= 0 and levels[-1] <= 1 else ""
+
+
+def _in_patches(part: npt.NDArray[Any], background: Any) -> bool:
+    a, b = part[:, :-1], part[:, 1:]
+    inside = (a != background) | (b != background)
+    return int(np.count_nonzero((a == b) & inside)) > _PATCHES * max(1, int(np.count_nonzero(inside)))
+
+
+def _bands(image: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """Some rows at a time, so that temporary arrays stay small beside a large frame."""
+    step = max(1, 2**20 // max(1, image.shape[1]))
+    for start in range(0, image.shape[0], step):
+        yield image[start : start + step]
