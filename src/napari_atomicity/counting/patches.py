@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.threads import WORKERS, single_threaded_blas
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +20,7 @@ PATCH_PX: Final = 64
 NM_PER_PX: Final = 0.05
 #: a patch of which less than this part lies inside the image is not classified
 _LEAST_INSIDE: Final = 0.5
+_BATCH: Final = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +74,16 @@ def extract_patches(image: npt.NDArray[Any], table: ClusterTable, pixel_size_nm:
     """
     from napari_atomicity.detection.windows import extract_windows
 
-    rows = table.rows
-    windows = extract_windows(
-        image, rows["y_px"].to_numpy(), rows["x_px"].to_numpy(), pixel_size_nm, PATCH_PX, NM_PER_PX
-    )
-    return normalise(windows, rows["diameter_nm"].to_numpy(), rows["intensity"].to_numpy())
+    y, x, diameter, intensity = (table.rows[name].to_numpy() for name in ("y_px", "x_px", "diameter_nm", "intensity"))
+
+    def batch(rows: slice) -> Patches:
+        windows = extract_windows(image, y[rows], x[rows], pixel_size_nm, PATCH_PX, NM_PER_PX)
+        return normalise(windows, diameter[rows], intensity[rows])
+
+    # a few at a time: the sums on the way to a patch take twenty times its memory
+    with single_threaded_blas(), ThreadPoolExecutor(WORKERS) as threads:
+        starts = range(0, max(len(table), 1), _BATCH)
+        return Patches.join(list(threads.map(lambda start: batch(slice(start, start + _BATCH)), starts)))
 
 
 def normalise(
@@ -160,6 +168,7 @@ def _background(
     n = len(windows)
     y, x = (np.indices((PATCH_PX, PATCH_PX)) / (PATCH_PX - 1) - 0.5).reshape(2, -1)
     basis = np.stack([np.ones_like(y), y, x], axis=1)
+    products = np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], axis=1)
     values = np.where(ring, windows, 0.0).reshape(n, PATCH_PX**2).astype(np.float64)
     ring = ring.reshape(n, PATCH_PX**2)
     level, noise = _median_and_noise(values, ring)
@@ -171,9 +180,9 @@ def _background(
         # bright outliers are neighbours and satellites: cut them closer than the dark side
         keep = ring & (residual < 2.0 * noise[:, None]) & (residual > -3.0 * noise[:, None])
         weights = keep.astype(np.float64)
-        normal = np.einsum("np,pi,pj->nij", weights, basis, basis, optimize=True)
+        normal = (weights @ products)[:, [[0, 1, 2], [1, 3, 4], [2, 4, 5]]]
         normal += np.eye(3) * 1e-6 + np.where(lopsided[:, None, None], np.diag([0.0, 1e6, 1e6]), 0.0)
-        right = np.einsum("np,pi->ni", weights * values, basis, optimize=True)
+        right = (weights * values) @ basis
         fitted = np.linalg.solve(normal, right[..., None])[..., 0]
         plane = np.where(keep.any(axis=1, keepdims=True), fitted, plane)
     residual = values - plane @ basis.T

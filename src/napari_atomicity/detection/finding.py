@@ -28,8 +28,6 @@ LARGEST_NM: Final = 3.2
 GRID_NM: Final = 0.1
 _SIGMAS_NM: Final = (0.19, 0.27, 0.40, 0.60, 0.90)
 _FAINTEST: Final = 0.06
-#: more than this in one frame are not clusters
-_MOST: Final = 5000
 #: responses are compared with their spread in tiles of this size, because thick support is noisier
 _TILE_NM: Final = 8.0
 
@@ -98,7 +96,7 @@ def candidates(coarse: Image, grid_nm: float, threshold: float) -> Candidates:
         every = np.vstack(list(threads.map(at_scale, _SIGMAS_NM)))
     if not len(every):
         return Candidates(*np.empty((5, 0)))
-    every = _strongest_apart(every[every[:, 3] > _faintest(every[:, 3])], grid_nm)[:_MOST]
+    every = _strongest_apart(every[every[:, 3] > _faintest(every[:, 3])], grid_nm)
     return Candidates(*every.T)
 
 
@@ -185,16 +183,16 @@ def _refined(response: Image, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]
 def _strongest_apart(found: npt.NDArray[np.float64], grid_nm: float) -> npt.NDArray[np.float64]:
     """Of blobs that lie inside one another, over all scales, the strongest."""
     found = found[np.argsort(-found[:, 3], kind="stable")]
-    places = found[:, :2] * grid_nm
-    reach = 0.85 * found[:, 2]
-    tree = spatial.cKDTree(places)
+    places, reach = found[:, :2] * grid_nm, 0.85 * found[:, 2]
+    pairs = spatial.cKDTree(places).query_pairs(reach.max(), output_type="ndarray")
+    gap = np.hypot(*(places[pairs[:, 1]] - places[pairs[:, 0]]).T)
+    pairs = pairs[gap < reach[pairs].max(axis=1)]
+    strong, weak = pairs[np.argsort(pairs[:, 0], kind="stable")].T
+    first = np.searchsorted(strong, np.arange(len(found) + 1))
     alive = np.ones(len(found), dtype=bool)
-    for i in range(len(found)):
+    for i in np.unique(strong):
         if alive[i]:
-            near = np.array(tree.query_ball_point(places[i], reach[i] + 0.85 * _SIGMAS_NM[-1] * np.sqrt(2)))
-            near = near[near > i]
-            gap = np.hypot(*(places[near] - places[i]).T)
-            alive[near[gap < np.maximum(reach[i], reach[near])]] = False
+            alive[weak[first[i] : first[i + 1]]] = False
     return found[alive]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -93,7 +94,7 @@ def measure(
     if len(y) == 0:
         none = np.empty(0)
         return Measurement(none, none, none, none, none, none, np.empty(0, dtype=object))
-    near = _neighbours(y, x, radius, pixel_size_nm)
+    near = _Neighbours.of(y, x, radius, pixel_size_nm)
     full_scale = _full_scale(image)
     # clusters of like size share a batch, so that small ones get small windows; all at once would fill the memory
     order = np.argsort(radius, kind="stable")
@@ -112,22 +113,32 @@ def measure(
     )
 
 
-_PAIR = np.dtype([("i", np.int64), ("j", np.int64), ("dy", np.float64), ("dx", np.float64)])
+@dataclass(frozen=True)
+class _Neighbours:
+    """Of every cluster those that share its window: their numbers, and where they lie from it, in nm."""
 
+    #: (n + 1,) where the neighbours of each cluster begin in the arrays below
+    first: npt.NDArray[np.int64]
+    other: npt.NDArray[np.int64]
+    dy: Vector
+    dx: Vector
 
-def _neighbours(y: Vector, x: Vector, radius: Vector, pixel_size_nm: float) -> npt.NDArray[np.void]:
-    """Pairs of clusters that share a window, ordered by the first: i, j and the offset in nm from i to j."""
-    places = np.column_stack([y, x]) * pixel_size_nm
-    # a neighbour farther away than the ring and its own surroundings changes nothing
-    pairs = spatial.cKDTree(places).query_pairs(2 * radius.max() + _RING_NM[1] + _APART_NM, output_type="ndarray")
-    apart = np.hypot(*(places[pairs[:, 1]] - places[pairs[:, 0]]).T)
-    pairs = pairs[apart < radius[pairs].sum(axis=1) + _RING_NM[1] + _APART_NM]
-    both = np.vstack([pairs, pairs[:, ::-1]])
-    both = both[np.lexsort((both[:, 1], both[:, 0]))]
-    near = np.empty(len(both), dtype=_PAIR)
-    near["i"], near["j"] = both.T
-    near["dy"], near["dx"] = (places[both[:, 1]] - places[both[:, 0]]).T
-    return near
+    @classmethod
+    def of(cls, y: Vector, x: Vector, radius: Vector, pixel_size_nm: float) -> _Neighbours:
+        places = np.column_stack([y, x]) * pixel_size_nm
+        # a neighbour farther away than the ring and its own surroundings changes nothing
+        pairs = spatial.cKDTree(places).query_pairs(2 * radius.max() + _RING_NM[1] + _APART_NM, output_type="ndarray")
+        apart = np.hypot(*(places[pairs[:, 1]] - places[pairs[:, 0]]).T)
+        pairs = pairs[apart < radius[pairs].sum(axis=1) + _RING_NM[1] + _APART_NM]
+        both = np.vstack([pairs, pairs[:, ::-1]])
+        one, other = both[np.lexsort((both[:, 1], both[:, 0]))].T
+        dy, dx = (places[other] - places[one]).T
+        return cls(np.searchsorted(one, np.arange(len(y) + 1)), other, dy, dx)
+
+    def around(self, cluster: int) -> Iterator[tuple[int, float, float]]:
+        """Number of each neighbour of a cluster, and the way to it."""
+        here = slice(self.first[cluster], self.first[cluster + 1])
+        return zip(self.other[here], self.dy[here], self.dx[here], strict=True)
 
 
 def _full_scale(image: npt.NDArray[np.floating]) -> float:
@@ -147,7 +158,7 @@ class _Windows:
     y: Vector
     x: Vector
     every_radius: Vector
-    neighbours: npt.NDArray[np.void]
+    neighbours: _Neighbours
     pixel_size_nm: float
     nm_per_px: float
     full_scale: float
@@ -195,13 +206,12 @@ class _Windows:
         """For each window: pixels nearer to this cluster than to another, and pixels far from all others."""
         own = np.ones(self.windows.shape, dtype=bool)
         free = np.ones(self.windows.shape, dtype=bool)
-        place = np.full(len(self.y), -1)
-        place[self.rows] = np.arange(len(self.rows))
-        for number, j, dy, dx in self.neighbours[place[self.neighbours["i"]] >= 0]:
-            i, other = place[number], np.float32(self.every_radius[j])
-            distance = np.hypot(self.axis[:, None] - np.float32(dy), self.axis[None] - np.float32(dx))
-            own[i] &= self.distance - self.radius[i] <= distance - other
-            free[i] &= distance > other + _APART_NM
+        for i, number in enumerate(self.rows):
+            for j, dy, dx in self.neighbours.around(number):
+                other = np.float32(self.every_radius[j])
+                distance = np.hypot(self.axis[:, None] - np.float32(dy), self.axis[None] - np.float32(dx))
+                own[i] &= self.distance - self.radius[i] <= distance - other
+                free[i] &= distance > other + _APART_NM
         return own, free
 
     def _height(self, smooth: Windows, own: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -8,6 +8,8 @@ import numpy.typing as npt
 Image = npt.NDArray[np.float32]
 #: samples a source pixel or target pixel is divided into when averaging over a target pixel's area
 _FINE = 4
+#: a target pixel of whose area less than this part holds data is missing
+_LEAST_SHARE = 0.5
 
 
 def extract_windows(
@@ -38,27 +40,48 @@ def extract_windows(
 
     Returns
     -------
-    (n, size_px, size_px) float32; nan outside the image.
+    (n, size_px, size_px) float32; nan outside the image, and where it holds no data.
     """
     n = len(y_px)
     windows = np.empty((n, size_px, size_px), dtype=np.float32)
     ratio = nm_per_px / pixel_size_nm
     half = int(np.ceil(size_px * ratio / 2)) + 2
     span = 2 * half + 1
-    padded = np.pad(np.asarray(image, dtype=np.float32), half, mode="edge")
     rows, cols = _nearest(y_px, image.shape[0]), _nearest(x_px, image.shape[1])
     # a few at a time: the crops of a fine micrograph are large
-    batch = max(1, int(4e6 / span**2))
+    batch = max(1, int(1e6 / span**2))
     for start in range(0, n, batch):
         part = slice(start, min(start + batch, n))
         down = _averaging(np.asarray(y_px[part]) - rows[part], span, size_px, ratio)
-        across = _averaging(np.asarray(x_px[part]) - cols[part], span, size_px, ratio)
-        view = np.lib.stride_tricks.sliding_window_view(padded, (span, span))
-        crops = view[rows[part], cols[part]]
-        windows[part] = down @ crops @ across.transpose(0, 2, 1)
+        across = _averaging(np.asarray(x_px[part]) - cols[part], span, size_px, ratio).transpose(0, 2, 1)
+        crops = _crops(image, rows[part], cols[part], half)
+        windows[part] = _weighed(crops, down, across)
     _blank_outside(windows, y_px, image.shape[0], ratio, axis=1)
     _blank_outside(windows, x_px, image.shape[1], ratio, axis=2)
     return windows
+
+
+def _crops(
+    image: npt.NDArray[np.floating], rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64], half: int
+) -> Image:
+    """Squares around pixels; beyond the image its last row and column go on."""
+    reach = np.arange(-half, half + 1)
+    y = np.clip(rows[:, None] + reach, 0, image.shape[0] - 1)
+    x = np.clip(cols[:, None] + reach, 0, image.shape[1] - 1)
+    return np.asarray(image[y[:, :, None], x[:, None, :]], dtype=np.float32)
+
+
+def _weighed(crops: Image, down: Image, across: Image) -> Image:
+    """Means over the area of each target pixel, of what there is; nan where more than half of it is missing."""
+    missing = ~np.isfinite(crops)
+    gappy = missing.any(axis=(1, 2))
+    if not gappy.any():
+        return np.asarray(down @ crops @ across)
+    crops[missing] = 0
+    windows = down @ crops @ across
+    share = down[gappy] @ (~missing[gappy]).astype(np.float32) @ across[gappy]
+    windows[gappy] = np.where(share >= _LEAST_SHARE, windows[gappy] / np.maximum(share, _LEAST_SHARE), np.nan)
+    return np.asarray(windows)
 
 
 def _nearest(centre: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.int64]:
