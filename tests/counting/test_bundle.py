@@ -10,6 +10,7 @@ import torch
 
 from napari_atomicity.counting import bundle as bundles
 from napari_atomicity.counting.bundle import available, load_bundle, save_bundle, weights_sha256
+from napari_atomicity.counting.card import card_of_json
 from napari_atomicity.errors import InputError
 
 
@@ -24,29 +25,179 @@ def test_a_saved_model_comes_back_whole(trained, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
 
 
+NAN, INF = float("nan"), float("inf")
+
+
+def _changed(path, **change):
+    card = path.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
+    return path
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"class_sizes": [19, 30]}, "do not fit"),
         ({"class_sizes": [30, 19, 41, 55, 70]}, "ascending"),
-        ({"class_sizes": "abcde"}, "wrong type"),
+        ({"class_sizes": "abcde"}, "class_sizes is 'abcde'; it must be two or more atom counts"),
+        ({"class_sizes": [19, 30.5]}, "class_sizes"),
+        ({"class_sizes": [19, True]}, "class_sizes"),
+        ({"class_sizes": list(range(1, 2000))}, "class_sizes"),
         ({"channels": ["raw", "magic"]}, "magic"),
         ({"channels": ["raw"]}, "do not fit"),
         ({"patch_px": 32}, "32 pixels"),
-        ({"temperature": -1}, "temperature"),
+        ({"patch_px": 64.5}, "patch_px is 64.5; it must be a number of pixels"),
         ({"sha256": "0" * 64}, "not those"),
+        ({"sha256": 5}, "sha256"),
         ({"format": 9}, "format"),
-        ({"surprise": 1}, "surprise"),
-        ({"lcn_window_nm": "wide"}, "wrong type"),
+        ({"surprise": 1}, "no key surprise"),
+        ({"diameter_nm": {"19": [1.0]}}, "diameter_nm.19 is "),
+        ({"diameter_nm": {"19": [NAN, 0.1]}}, "diameter_nm.19 is "),
+        ({"diameter_nm": {"=1": [0.1, 0.1]}}, "diameter_nm"),
+        ({"metrics": [1]}, r"metrics is \[1\]; it must be keys with values"),
+        ({"metrics": None}, "metrics is None; it must be keys with values"),
+        ({"recipe": {"seed": 10**30}}, "recipe is .*; it must be made of numbers below"),
+        ({"limits": [1]}, "limits.0 is 1"),
+        ({"citation": "a\x1b[2J"}, "citation is .*control characters"),
+        ({"licence": None}, "licence is None"),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused_in_a_sentence(trained, tmp_path, change, said):
-    path = save_bundle(trained, tmp_path / "mine")
-    card = path.with_suffix(".json")
-    card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
+    path = _changed(save_bundle(trained, tmp_path / "mine"), **change)
+    with pytest.raises(InputError, match=said) as raised:
+        load_bundle(path)
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 400
+
+
+def _read(trained, **change):
+    from dataclasses import asdict
+
+    content = json.dumps({"format": 1, **asdict(trained.card), **change}).encode()
+    return card_of_json(content, "The model card mine.json")
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF, -1, 1e300, 10**400, "1", "", None, [1], {}, True])
+@pytest.mark.parametrize(
+    "key", ["lcn_window_nm", "temperature", "integral_tau", "outside_threshold", "effective_clusters"]
+)
+def test_no_number_of_a_card_changes_labels_silently(trained, key, value):
+    with pytest.raises(InputError, match=f"{key} is .*; it must be "):
+        _read(trained, **{key: value})
+
+
+ODD_TEXTS = ["", "=cmd|' /C calc'!A0", "@x", "+1", "-1", "a\nb", "\x1b[31m", "a\u202eb", "x" * 500, "a/b", "c:\\d"]
+
+
+@pytest.mark.parametrize("value", [*ODD_TEXTS, 3, None, ["Pt"], NAN])
+@pytest.mark.parametrize("key", ["element", "name"])
+def test_names_and_elements_of_a_card_cannot_act_as_anything_else(trained, key, value):
+    with pytest.raises(InputError, match=f"{key} is .*; it must be a") as raised:
+        _read(trained, **{key: value})
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("element", ["pt", "Xx", "PT", "Pt19", "Platinum"])
+def test_only_elements_are_elements(trained, element):
+    with pytest.raises(InputError, match="a chemical symbol such as Pt"):
+        _read(trained, element=element)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"recipe": {"a": ' + b"[" * 60 + b"]" * 60 + b"}}", "no key a|missing|format"),
+        (b'{"format": 1, "temperature": ' + b"9" * 5000 + b"}", "a number in it has no end"),
+        (b"", "not readable JSON"),
+        (b"\xff\xfe\x00", "not readable JSON"),
+        (b'{"format": 1, "name": "\\ud800"}', "not readable JSON"),
+        (b"null", "another format"),
+        (b"[1, 2]", "another format"),
+        (b"[" + b"1," * 4_000_000 + b"1]", "far more than it could need"),
+    ],
+)
+def test_json_that_would_not_end_is_one_sentence(content, said):
+    with pytest.raises(InputError, match=said) as raised:
+        card_of_json(content, "The model card mine.json")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_card_of_a_later_evaluation_without_numbers_is_the_same_card_twice(trained, tmp_path):
+    path = _changed(save_bundle(trained, tmp_path / "mine"), metrics={"clean": {"auto": {"ece": NAN, "mae": INF}}})
+    assert load_bundle(path).card == load_bundle(path).card
+    assert load_bundle(path).card.metrics == {"clean": {"auto": {"ece": None, "mae": None}}}
+
+
+def test_what_is_saved_passes_its_own_door(trained, tmp_path):
+    card = replace(trained.card, limits=("Adapted to a\x1b[31m\tb.",), recipe={"images": ["a\x07", "\udcff"]})
+    again = load_bundle(save_bundle(replace(trained, card=card), tmp_path / "mine")).card
+    assert again.limits == ("Adapted to a [31m\tb.",) and again.recipe == {"images": ["a ", "?"]}
+
+
+def _resaved(path, change):
+    """The weights with other tensors, and a card that names their hash."""
+    import hashlib
+
+    from safetensors.numpy import load, save
+
+    tensors = load(path.read_bytes())
+    change(tensors)
+    content = save(tensors)
+    path.write_bytes(content)
+    return _changed(path, sha256=hashlib.sha256(content).hexdigest())
+
+
+def _put(name, value):
+    return lambda tensors: tensors.update({name: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_put("measure.bias", np.zeros((5, 1), np.float32)), r"measure.bias has the shape \(5, 1\), not \(5,\)"),
+        (_put("measure.bias", np.zeros(5, np.int64)), "measure.bias holds int64"),
+        (_put("measure.bias", np.full(5, np.inf, np.float32)), "not numbers"),
+        (_put("measure.bias", np.full(5, 1e30, np.float32)), "beyond 1e"),
+        (_put("branches.0.maps.0.1.running_var", np.full(16, -1, np.float32)), "variance below 0"),
+        (_put("more", np.zeros(5, np.float32)), "'more' is unknown"),
+        (lambda tensors: tensors.pop("measure.bias"), "'measure.bias' is missing"),
+        (_put("rehearsal.class_index", np.array(3)), "rehearse .* do not belong together"),
+        (_put("rehearsal.class_index", np.full(20, 99)), "class that the model does not know"),
+        (_put("rehearsal.noise", np.zeros(3, np.float32)), "noise has the shape"),
+        (_put("library.pixels", np.zeros((1, 64, 64), np.uint8)), "library clusters .* do not belong together"),
+        (_put("library.class_index", np.zeros((), np.int64)), "library clusters .* do not belong together"),
+        (_put("scale.x", np.zeros(3, np.float32)), "scale network"),
+        (_put("shipped.x", np.zeros(3, np.float32)), "do not fit its card"),
+    ],
+)
+def test_weights_of_another_shape_or_kind_are_refused(trained, tmp_path, change, said):
+    path = _resaved(save_bundle(trained, tmp_path / "mine"), change)
     with pytest.raises(InputError, match=said) as raised:
         load_bundle(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20 + 1, 2**40, 2**64 - 1])
+def test_a_header_that_claims_more_than_there_is(trained, tmp_path, size):
+    import hashlib
+
+    path = save_bundle(trained, tmp_path / "mine")
+    content = size.to_bytes(8, "little") + path.read_bytes()[8:]
+    path.write_bytes(content)
+    _changed(path, sha256=hashlib.sha256(content).hexdigest())
+    with pytest.raises(InputError, match="no safetensors file"):
+        load_bundle(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes of that kind")
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(trained, tmp_path, suffix):
+    path = save_bundle(trained, tmp_path / "mine")
+    path.with_suffix(suffix).unlink()
+    os.mkfifo(path.with_suffix(suffix))
+    with pytest.raises(InputError):
+        load_bundle(path)
 
 
 def test_missing_and_broken_files_are_refused(trained, tmp_path):

@@ -153,6 +153,21 @@ def test_damaged_models_are_listed_with_the_reason(mine: Path, file: Path) -> No
     assert [model.name for model in store.models()] == ["dual", "single", "gold"]
 
 
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 9_000, b"{}", b"9" * 5_000, b"\xff", b"null"])
+def test_one_unreadable_card_does_not_take_the_others_away(
+    mine: Path, file: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from napari_atomicity import cli
+
+    store.import_model(file)
+    (mine / "bad.safetensors").write_bytes(b"?")
+    (mine / "bad.json").write_bytes(content)
+    assert [(model.name, bool(model.problem)) for model in store.models()][2:] == [("bad", True), ("gold", False)]
+    assert cli.main(["models"]) == 0
+    said = capsys.readouterr()
+    assert "gold" in said.out and "bad.json" in said.err and said.err.count("\n") == 1
+
+
 def test_an_exported_model_can_be_imported_elsewhere(mine: Path, file: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     store.import_model(file)
     out = tmp_path / "out"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final, Literal, TypeAlias
 
 import numpy as np
+from pydantic import Field, with_config
 
 from napari_atomicity import __version__
 from napari_atomicity.counting.agreement import SESSION_SPREAD
@@ -21,6 +21,19 @@ from napari_atomicity.io import micrograph_hash
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.io.files import existing_file
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.schema import (
+    STRICT,
+    Door,
+    Line,
+    Many,
+    Positive,
+    Sha256,
+    Symbol,
+    Text,
+    json_of,
+    read_bytes,
+    wanted,
+)
 
 FORMAT: Final = 1
 _KIND: Final = "napari-atomicity instrument profile"
@@ -30,6 +43,10 @@ _SAME_WITHIN: Final = 3.0
 _SAME_PIXELS: Final = 0.01
 
 
+_Number: TypeAlias = Annotated[int, Field(ge=1, le=10**9), wanted("a whole number above 0")]
+
+
+@with_config(STRICT)
 @dataclass(frozen=True)
 class InstrumentProfile:
     """What is known of a microscope under certain settings, and what that rests on.
@@ -55,18 +72,18 @@ class InstrumentProfile:
         When it was made (ISO 8601, UTC), and by which version of this program.
     """
 
-    name: str
-    element: str
-    scale: float
-    scale_sd: float
-    pixel_size_nm: float | None
-    model: str
-    model_sha256: str
-    images: tuple[Mapping[str, str], ...]
-    frames: int
-    clusters: int
-    created: str
-    version: str
+    name: Text
+    element: Symbol
+    scale: Positive
+    scale_sd: Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")]
+    pixel_size_nm: Annotated[float, Field(gt=0, le=1e6), wanted("a number of nm above 0")] | None
+    model: Text
+    model_sha256: Sha256
+    images: Many[Annotated[Mapping[Literal["name", "sha256"], str], Field(min_length=2)]]
+    frames: _Number
+    clusters: _Number
+    created: Line
+    version: Line
 
     def known(self, deposited: Sequence[int] = ()) -> Known:
         """What an image of this microscope can start from."""
@@ -84,6 +101,10 @@ class InstrumentProfile:
         """Whether both may be of the same microscope under the same settings."""
         apart = abs(np.log(self.scale / other.scale))
         return self.element == other.element and bool(apart <= _SAME_WITHIN * np.hypot(self.scale_sd, other.scale_sd))
+
+
+_DOOR: Final = Door(InstrumentProfile)
+_NAMES: Final = tuple(InstrumentProfile.__dataclass_fields__)
 
 
 def profile_of(
@@ -181,18 +202,15 @@ def load_profile(path: str | Path) -> InstrumentProfile:
         Where the file is missing, damaged, no profile, of a later version, or holds impossible numbers.
     """
     path = existing_file(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path.name} is damaged or no instrument profile; save the profile again.") from error
-    if not isinstance(content, dict) or content.get("kind") != _KIND:
+    content = json_of(read_bytes(path), path.name)
+    if not isinstance(content, dict) or content.pop("kind", None) != _KIND:
         raise InputError(f"{path.name} is no instrument profile; give a file that was saved as one.")
-    if content.get("format") != FORMAT:
+    if (made := content.pop("format", None)) != FORMAT:
         raise InputError(
-            f"{path.name} has the format {content.get('format')!r} and this version reads {FORMAT}; "
+            f"{path.name} has the format {made!r:.60} and this version reads {FORMAT}; "
             "install a later version, or save the profile again."
         )
-    return _checked(path.name, content)
+    return _DOOR.check({name: content.get(name) for name in _NAMES}, f"The profile {path.name}")
 
 
 def _replaceable(path: Path) -> InstrumentProfile:
@@ -202,34 +220,3 @@ def _replaceable(path: Path) -> InstrumentProfile:
         raise InputError(
             f"{path} exists and is no profile that could be replaced; choose another name or remove that file first."
         ) from error
-
-
-def _checked(name: str, content: Mapping[str, Any]) -> InstrumentProfile:
-    """The profile of a file's content, all values of the right kind and possible."""
-    values: dict[str, Any] = {one.name: content.get(one.name) for one in fields(InstrumentProfile)}
-    wrong = [key for key in ("name", "model", "created", "version") if not isinstance(values[key], str)]
-    wrong += [key for key, pattern in _PATTERNS.items() if not re.fullmatch(pattern, str(values[key]))]
-    wrong += [key for key in ("scale", "scale_sd") if not _positive(values[key])]
-    wrong += [key for key in ("frames", "clusters") if not (_positive(values[key]) and isinstance(values[key], int))]
-    if not (values["pixel_size_nm"] is None or _positive(values["pixel_size_nm"])):
-        wrong.append("pixel_size_nm")
-    if not (isinstance(values["images"], list) and all(map(_is_image, values["images"]))):
-        wrong.append("images")
-    if not wrong and values["scale_sd"] > 1:
-        wrong.append("scale_sd")
-    if wrong:
-        raise InputError(f"The profile {name} has an impossible {wrong[0]} ({values[wrong[0]]!r}); save it again.")
-    return InstrumentProfile(**{**values, "images": tuple(values["images"])})
-
-
-_PATTERNS: Final = {"element": "[A-Z][a-z]?", "model_sha256": "[0-9a-f]{64}"}
-
-
-def _is_image(value: Any) -> bool:
-    return (
-        isinstance(value, dict) and set(value) == {"name", "sha256"} and all(isinstance(v, str) for v in value.values())
-    )
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(0 < value < np.inf)

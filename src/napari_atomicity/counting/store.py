@@ -149,7 +149,7 @@ def remove_model(name: str) -> Path:
 
 def safe_name(name: str) -> str:
     """`name` as it can be a file's name on every system."""
-    name = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:80] or "model"
+    name = re.sub(r"[^\w.+-]+", "-", name).strip("-.+")[:80] or "model"
     return f"{name}-model" if _DEVICE.fullmatch(name) else name
 
 

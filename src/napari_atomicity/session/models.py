@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -129,7 +128,8 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: Source, card: Card) 
     from safetensors import SafetensorError
     from safetensors.numpy import load, save
 
-    from napari_atomicity.counting.bundle import FORMAT, load_bundle
+    from napari_atomicity.counting.bundle import load_bundle
+    from napari_atomicity.counting.card import FORMAT
 
     files: dict[str, Tensors] = {}
     tensors: Tensors = {}
@@ -153,6 +153,6 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: Source, card: Card) 
 
 def card_of(content: bytes) -> Card:
     """The card in a part."""
-    from napari_atomicity.counting.bundle import FORMAT, card_of_json
+    from napari_atomicity.counting.card import card_of_json
 
-    return card_of_json({"format": FORMAT, **json.loads(content)}, "of the session")
+    return card_of_json(content, "A model card of the session", with_format=False)
