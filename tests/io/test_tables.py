@@ -164,16 +164,13 @@ def test_a_damaged_table_is_refused(tmp_path: Path, table: ClusterTable) -> None
 def test_a_failed_save_leaves_the_old_table(
     tmp_path: Path, table: ClusterTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_atomicity.io import tables as module
-
     path = tmp_path / "table.csv"
     write_table(table, path)
 
-    class Failing:
-        def writerow(self, row: list[object]) -> None:
-            raise OSError(28, "No space left on device")
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.csv, "writer", lambda *_, **__: Failing())
+    monkeypatch.setattr("napari_atomicity.io.atomic._flush_to_disk", full)
     with pytest.raises(InputError, match="No space left"):
         write_table(table.drop([1]), path)
     monkeypatch.undo()

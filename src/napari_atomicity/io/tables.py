@@ -1,4 +1,4 @@
-"""Cluster tables as CSV and Parquet; what is written is read back exactly."""
+"""Cluster tables as CSV and Parquet; what is written is read back exactly, and what people changed as far as it can."""
 
 from __future__ import annotations
 
@@ -6,29 +6,42 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity import __version__
-from napari_atomicity.clusters import UNITS, ClusterTable, columns
+from napari_atomicity.clusters import ClusterTable, columns
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.atomic import fill, write_atomically, write_together
+from napari_atomicity.io.by_hand import TEXT, WHOLE, Found, known, table_of_sheet
+from napari_atomicity.io.facts import (
+    MOST_ID,
+    Facts,
+    as_json,
+    beside,
+    facts_of,
+    is_as_written,
+    jsonable,
+    signed,
+    stored,
+    versions,
+    with_earlier,
+)
 from napari_atomicity.io.files import existing_file
+from napari_atomicity.io.sheets import Sheet, decoded, quoted, sheet_of, text_of, unquoted
 
 SUFFIXES: Final = (".csv", ".parquet")
-_TITLE: Final = "napari-atomicity clusters"
 _PARQUET_KEY: Final = b"napari_atomicity"
-_TEXT: Final = frozenset({"label", "annotation", "flag", "source"})
-_WHOLE: Final = frozenset({"id", "frame"})
 #: rows of a CSV that are written in one go
 _AT_ONCE: Final = 200
+#: a Parquet file of a few bytes can claim any number
+_MOST_ROWS: Final = 2_000_000
 
 
-def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
+def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, Any] | None = None) -> Path | None:
     """Write `table` with all that belongs to it: identities, classes, what a person placed and deleted.
 
     Parameters
@@ -37,79 +50,62 @@ def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, An
         The clusters.
     path
         CSV (a plain one, with its units and metadata beside it in ``NAME.csv-metadata.json``, the name that "CSV on
-        the Web" gives to such a file) or Parquet, by suffix. An earlier file is replaced only by a complete new one.
+        the Web" gives to such a file) or Parquet, by suffix. An earlier file is replaced only by a complete new one,
+        and one that holds what the new one does not, labels of a person or cells that are not ours, is kept.
     metadata
         JSON-serialisable facts the numbers depend on, such as pixel size, hashes and versions.
+
+    Returns
+    -------
+    The new name of an earlier file that was kept; None where nothing would have been lost.
 
     Raises
     ------
     InputError
         For another suffix, a missing package or a place that cannot be written to.
     """
+    from napari_atomicity.io.keeping import kept_while
+
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise _unknown_suffix(path)
-    facts = {**_identity(table), **(metadata or {})}
+    facts = facts_of(table, metadata or {})
+    write = _write_parquet if suffix == ".parquet" else _write_csv
     if suffix == ".parquet":
-        write_atomically(path, lambda beside: _write_parquet(table, beside, facts))
-        return
-    write_atomically(path, lambda beside: _write_csv(table, beside))
-    write_atomically(_beside(path), lambda beside: _write_facts(facts, beside))
+        _pyarrow(path)
+    return kept_while(path, table, lambda: write(table, path, facts))
 
 
 def read_table(path: str | Path) -> ClusterTable:
-    """The cluster table in the file `path` (CSV or Parquet), as it was written.
+    """The cluster table in the file `path` (CSV or Parquet); see `open_table`."""
+    return open_table(path).table
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """The facts that were written with the table in the file `path`."""
+    return open_table(path).facts
+
+
+def open_table(path: str | Path) -> Found:
+    """The cluster table in the file `path` (CSV or Parquet) with its facts.
+
+    As it was written, to the last bit, where nobody changed it since. A table that went through a spreadsheet is read
+    by its headings, in any order, parted by commas, semicolons or tabs, with decimal points or commas, in any usual
+    encoding; columns that are missing get their neutral value.
 
     Raises
     ------
     InputError
         Where the file is missing, damaged or not a cluster table.
     """
-    facts, rows = _read(existing_file(path))
-    try:
-        sizes = tuple(int(name[2:]) for name in rows.columns if name.startswith("p_"))
-        missing = set(columns(sizes)) - set(rows.columns)
-        if missing:
-            raise InputError(
-                f"{Path(path).name} is not a cluster table: the column {', '.join(sorted(missing))} is missing."
-            )
-        table = ClusterTable.from_columns(
-            {name: _typed(name, rows[name].to_numpy(dtype=object)) for name in columns(sizes)}, sizes
-        )
-        return replace(
-            table,
-            next_id=max(table.next_id, int(facts.get("next_id", 0))),
-            hand_placed=frozenset(int(i) for i in facts.get("hand_placed", [])),
-            removed=np.array(facts.get("removed", []), dtype=np.float64).reshape(-1, 3),
-        )
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{Path(path).name} is damaged: a value in it is not what its column holds.") from error
-
-
-def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The facts that were written with the table in the file `path`."""
-    return _read(existing_file(path))[0]
-
-
-def _identity(table: ClusterTable) -> dict[str, Any]:
-    return {
-        "software": f"napari-atomicity {__version__}",
-        "units": {name: unit for name, unit in UNITS.items() if name in table.rows.columns},
-        "class_sizes": list(table.class_sizes),
-        "next_id": table.next_id,
-        "hand_placed": sorted(table.hand_placed),
-        "removed": table.removed.tolist(),
-    }
-
-
-def _read(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    read = {".csv": _read_csv, ".parquet": _read_parquet}.get(path.suffix.lower())
+    path = existing_file(path)
+    read = {".csv": _open_csv, ".parquet": _open_parquet}.get(path.suffix.lower())
     if read is None:
         raise _unknown_suffix(path)
     try:
         return read(path)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # damage shows itself in many ways
         raise InputError(f"{path.name} is damaged or not a cluster table.") from error
@@ -119,32 +115,40 @@ def _unknown_suffix(path: Path) -> InputError:
     return InputError(f"{path.name}: tables are CSV or Parquet; end the file name in .csv or .parquet.")
 
 
-def _typed(name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if name in _TEXT:
-        return values
-    if name in _WHOLE:
-        return np.array([int(value) for value in values], dtype=np.int64)
+def _exactly(rows: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> ClusterTable:
+    """The table whose columns are those that we wrote."""
+    sizes = tuple(int(name[2:]) for name in rows if name.startswith("p_"))
+    table = ClusterTable.from_columns({name: _typed(name, rows[name]) for name in columns(sizes)}, sizes)
+    return Facts.of(facts).identify(table)
+
+
+def _typed(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if name in TEXT:
+        return np.array([unquoted(value) for value in values], dtype=object)
+    if name in WHOLE:
+        whole = [int(value) for value in values]
+        if whole and not -MOST_ID <= min(whole) <= max(whole) <= MOST_ID:
+            raise ValueError(f"{name} beyond all bounds")
+        return np.array(whole, dtype=np.int64)
     return np.array([float(value) if value != "" else np.nan for value in values], dtype=np.float64)
 
 
 # ---------------------------------------------------------------------- CSV
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}-metadata.json")
-
-
-def _write_facts(facts: Mapping[str, Any], path: Path) -> None:
-    text = json.dumps({"title": _TITLE, **facts}, default=_jsonable, ensure_ascii=False, indent=1)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
-
-
-def _write_csv(table: ClusterTable, path: Path) -> None:
-    path.write_text(csv_text(table.rows), encoding="utf-8", newline="")
+def _write_csv(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None:
+    """The table and the facts beside it: both, or neither; killed in between, each version still has its facts."""
+    text = csv_text(table.rows)
+    new = signed(facts, text, table.rows)
+    earlier = stored(path) if path.exists() else None
+    first = new if earlier is None else with_earlier(new, earlier)
+    write_together([(beside(path), lambda draft: fill(draft, as_json(first))), (path, lambda draft: fill(draft, text))])
+    if earlier is not None:
+        write_atomically(beside(path), lambda draft: fill(draft, as_json(new)))
 
 
 def csv_text(rows: pd.DataFrame) -> str:
-    """`rows` as plain CSV; numbers with all their digits, those that are missing empty."""
+    """`rows` as plain CSV; numbers with all their digits, those that are missing empty, and no text a formula."""
     file = io.StringIO(newline="")
     # the csv module writes floats with all their digits
     writer = csv.writer(file, lineterminator="\n")
@@ -158,40 +162,47 @@ def csv_text(rows: pd.DataFrame) -> str:
 
 def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
     cells = values.tolist()
+    if values.dtype.kind not in "fO":
+        return cells
     # what is missing is not equal to itself
-    return ["" if cell != cell else cell for cell in cells] if values.dtype.kind in "fO" else cells
+    return ["" if cell != cell else quoted(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
     """Rows of a cluster table that `csv_text` wrote, as they were; a `ValueError` or `KeyError` for anything else."""
-    found = _parsed(text, "The table")
+    found = _parsed(text)
     values = {name: _typed(name, found[name]) for name in columns(class_sizes)}
     # the type is named, or pandas turns texts into strings of its own
     return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in values.items()})
 
 
-def _read_csv(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        found = _parsed(file.read(), path.name)
-    facts = json.loads(_beside(path).read_text(encoding="utf-8")) if _beside(path).is_file() else {}
-    return facts, pd.DataFrame(found, dtype=object)
+def _open_csv(path: Path) -> Found:
+    beside_it = stored(path)
+    content = path.read_bytes() if path.is_file() else b""
+    for facts in versions(beside_it):
+        if is_as_written(facts, content):
+            return Found(_exactly(_parsed(content.decode("utf-8")), facts), facts, is_as_written=True)
+    text = text_of(path, "it is damaged or not a cluster table")
+    found = table_of_sheet(sheet_of(text, path.name, known), path.name, versions(beside_it))
+    if beside_it is None or is_as_written(beside_it, b"") is None:
+        # written without a hash of it, by an earlier version or other programs: it is ours if we would write the same
+        same = decoded(content) == csv_text(found.table.rows)
+        return Found(found.table, found.facts, found.remarks, same, found.extra)
+    return found
 
 
-def _parsed(text: str, name: str) -> dict[str, np.ndarray[Any, Any]]:
-    """All columns of a CSV text, as text."""
+def _parsed(text: str) -> dict[str, npt.NDArray[Any]]:
+    """All columns of a CSV text as `csv_text` writes it, as text; a `ValueError` for another."""
     records = csv.reader(io.StringIO(text, newline=""))
-    header = next(records, [])
-    rows = [row for row in records if row]
+    try:
+        header = next(records, [])
+        rows = [row for row in records if row]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
     if any(len(row) != len(header) for row in rows):
-        raise InputError(f"{name} is damaged: a row of it is not as long as its heading.")
+        raise ValueError("a row is not as long as the heading")
     values = np.array(rows, dtype=object).reshape(len(rows), len(header))
     return {name: values[:, k] for k, name in enumerate(header)}
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return str(value)
 
 
 # ---------------------------------------------------------------------- Parquet
@@ -200,29 +211,53 @@ def _jsonable(value: Any) -> Any:
 def _write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None:
     pa, parquet = _pyarrow(path)
     found = pa.Table.from_pandas(table.rows, schema=_schema(pa, table), preserve_index=False)
-    extra = {_PARQUET_KEY: json.dumps(dict(facts), default=_jsonable).encode()}
-    parquet.write_table(found.replace_schema_metadata({**(found.schema.metadata or {}), **extra}), path)
+    extra = {_PARQUET_KEY: json.dumps(dict(facts), default=jsonable).encode()}
+    whole = found.replace_schema_metadata({**(found.schema.metadata or {}), **extra})
+    write_atomically(path, lambda draft: parquet.write_table(whole, draft))
 
 
 def _schema(pa: Any, table: ClusterTable) -> Any:
     kinds = {
-        name: pa.string() if name in _TEXT else pa.int64() if name in _WHOLE else pa.float64()
+        name: pa.string() if name in TEXT else pa.int64() if name in WHOLE else pa.float64()
         for name in table.rows.columns
     }
     return pa.schema(list(kinds.items()))
 
 
-def _read_parquet(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+def _open_parquet(path: Path) -> Found:
     _, parquet = _pyarrow(path)
-    found = parquet.read_table(path)
-    facts = json.loads((found.schema.metadata or {}).get(_PARQUET_KEY, b"{}"))
-    data = {name: np.array(found[name].to_pylist(), dtype=object) for name in found.column_names}
-    # a missing number is null in Parquet and nan in memory
-    values = {
-        name: [np.nan if value is None and name not in _TEXT else value for value in column]
-        for name, column in data.items()
-    }
-    return facts, pd.DataFrame({name: np.array(column, dtype=object) for name, column in values.items()})
+    file = parquet.ParquetFile(path)
+    if file.metadata.num_rows > _MOST_ROWS:
+        raise InputError(f"{path.name} claims {file.metadata.num_rows:,} rows, more than a cluster table has.")
+    found = file.read()
+    own = (found.schema.metadata or {}).get(_PARQUET_KEY)
+    facts = json.loads(own) if own is not None else {}
+    facts = facts if isinstance(facts, dict) else {}
+    cells = {name: found[name].to_pylist() for name in found.column_names}
+    if own is not None and facts.get("class_sizes") is not None:
+        sizes = Facts.of(facts).class_sizes
+        if sizes is not None and tuple(cells) == columns(sizes) and not _lacks_text(cells):
+            # a missing number is null in Parquet and nan in memory
+            rows = {name: ["" if value is None else value for value in column] for name, column in cells.items()}
+            table = _exactly_of(rows, sizes)
+            return Found(Facts.of(facts).identify(table), facts, is_as_written=True)
+    lines = tuple(range(1, found.num_rows + 1))
+    texts = [["" if value is None else str(value) for value in column] for column in cells.values()]
+    rows_of = tuple(zip(*texts, strict=True)) if texts else ()
+    sheet = Sheet(tuple(cells), rows_of, lines, "", (len(texts),) * len(lines))
+    return table_of_sheet(sheet, path.name, [facts] if facts else [])
+
+
+def _lacks_text(cells: Mapping[str, Sequence[Any]]) -> bool:
+    return any(not isinstance(value, str) for name in TEXT for value in cells[name])
+
+
+def _exactly_of(cells: Mapping[str, Sequence[Any]], sizes: tuple[int, ...]) -> ClusterTable:
+    values: dict[str, Any] = {}
+    for name, column in cells.items():
+        array = np.array(column, dtype=object)
+        values[name] = array if name in TEXT else _typed(name, array)
+    return ClusterTable.from_columns(values, sizes)
 
 
 def _pyarrow(path: Path) -> tuple[Any, Any]:
