@@ -84,11 +84,11 @@ def test_it_says_why_and_what_else_there_is() -> None:
     images = [_image("mask"), _image("HAADF (Filtered)"), _image("HAADF", None, CALIBRATED), _image("BF")]
     (said,) = choose(images).warnings
     assert said == (
-        "The file holds several images; this is image 2, taken as HAADF by its title, with a pixel size; "
-        "the others are 0 “mask” (“mask” in its title), 1 “HAADF (Filtered)” (“Filter” in its title)."
+        "The file holds several images; this is image 2 (HAADF by its title, with a pixel size), "
+        "the others are 0 “mask” (“mask” in its title), 1 “HAADF (Filtered)” (“Filtered” in its title)."
     )
     (said,) = choose([_image(""), _image("")]).warnings
-    assert "this is image 0, taken as the first of those that look alike; the others are 1." in said
+    assert "this is image 0 (the first of those that look alike), the others are 1." in said
 
 
 def test_only_as_many_pixels_are_read_as_it_takes() -> None:

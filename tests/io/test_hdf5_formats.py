@@ -166,5 +166,5 @@ def test_no_image_inside(tmp_path: Path) -> None:
 def test_cut_short(tmp_path: Path, counts: np.ndarray, suffix: str) -> None:
     path = _velox(tmp_path / f"cut{suffix}", {"HAADF": counts})
     path.write_bytes(path.read_bytes()[:1500])
-    with pytest.raises(InputError, match="damaged, cut short"):
+    with pytest.raises(InputError, match="is cut short: its end is missing; copy it again"):
         read(path)

@@ -134,11 +134,21 @@ def _of_title(image: RawImage) -> Iterator[Evidence]:
     elif image.says_dark_field:
         yield Evidence(30, "dark field by its title")
     if found := _NO_MICROGRAPH.search(title):
-        yield Evidence(-60, f"“{found[0]}” in its title")
+        yield Evidence(-60, f"“{_word(title, found)}” in its title")
     elif found := _PROCESSED.search(title):
-        yield Evidence(-12, f"“{found[0]}” in its title")
+        yield Evidence(-12, f"“{_word(title, found)}” in its title")
     elif title != image.title:
         yield Evidence(2, "raw by its title")
+
+
+def _word(title: str, found: re.Match[str]) -> str:
+    """The whole word of `title` in which something was found."""
+    start, end = found.span()
+    while start and title[start - 1].isalpha():
+        start -= 1
+    while end < len(title) and title[end].isalpha():
+        end += 1
+    return title[start:end]
 
 
 def _of_integers(n_bytes: int) -> Iterator[Evidence]:
@@ -217,14 +227,13 @@ def _said(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
     others = [one for one in candidates if one is not best and not one.image.why_not and one.failed is None]
     if others:
         reasons = [one.words for one in best.evidence if one.weight > 0 and one.words]
-        alike = max(others, key=lambda one: one.score)
-        if not reasons or alike.score >= best.score:
-            reasons.append("the first of those that look alike" if alike.score >= best.score else "the likeliest")
+        if max(one.score for one in others) >= best.score:
+            reasons = ["the first of those that look alike"]
         named = ", ".join(_named(one) for one in others[:5])
         rest = f" and {len(others) - 5} more" if len(others) > 5 else ""
         yield (
-            f"The file holds several images; this is image {best.index}, taken as {', '.join(reasons)}; "
-            f"the others are {named}{rest}."
+            f"The file holds several images; this is image {best.index} "
+            f"({', '.join(reasons) or 'the likeliest by type and shape'}), the others are {named}{rest}."
         )
     yield from broken(candidates)
 

@@ -49,7 +49,7 @@ class RawImage:
     cannot_open
         Where not empty: the sentence why there is nothing to open.
     broken
-        Whether it cannot be opened because this entry is damaged: the others of the file are still good.
+        Whether it is an image that cannot be opened (damaged, never written, …), not something else.
     refusal
         Where not empty: the sentence why it can be shown but not counted.
     stored
@@ -87,6 +87,7 @@ class RawImage:
             "warnings": tuple(text.clean(one, _SENTENCE) for one in self.warnings),
             "refusal": text.clean(self.refusal, _SENTENCE),
             "cannot_open": text.clean(self.cannot_open or claims, _SENTENCE),
+            "broken": self.broken or bool(claims),
         }
         for name, value in cleaned.items():
             object.__setattr__(self, name, value)
@@ -107,8 +108,13 @@ class RawImage:
         return self.cannot_open or self.refusal or self.calibration.refusal or _title_says(self.title)
 
 
+def says_detector(title: str) -> bool:
+    """Whether `title` names a detector of the transmitted electrons."""
+    return bool(_HAADF.search(title) or _ADF.search(title) or _BF.search(title))
+
+
 def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str, broken: bool = False) -> RawImage:
-    """An entry for data that is not an image, or (`broken`) is one that is damaged."""
+    """An entry for data that is not an image, or (`broken`) is one that cannot be read."""
 
     def load() -> Any:
         raise AssertionError("not an image")
@@ -149,13 +155,22 @@ def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | Non
         return ""
     if stored == 0:
         return "its pixels were never written; record or export the image again."
-    too_large = frame > max(_LARGE_FRAME, _MOST_COMPRESSED * stored)
-    if not too_large and claimed <= max(_LARGE_STACK, _MOST_EMPTY * stored):
+    if not too_much(frame, stored) and claimed <= max(_LARGE_STACK, _MOST_EMPTY * stored):
         return ""
     return (
-        f"it claims {' × '.join(str(n) for n in shape)} pixels ({text.size(claimed)}), but the file keeps only "
-        f"{text.size(stored)} for them; export the image again."
+        f"it claims {' × '.join(str(n) for n in shape)} pixels ({text.size_of(claimed)}), but the file keeps only "
+        f"{text.size_of(stored)} for them; export the image again."
     )
+
+
+def too_much(n_bytes: int, stored: int) -> bool:
+    """Whether so many bytes of pixels, read at once, cannot come from the `stored` ones of a file."""
+    return n_bytes > max(_LARGE_FRAME, _MOST_COMPRESSED * stored)
+
+
+def records_sentence(names: Sequence[str]) -> str:
+    """Why a table of records is not opened."""
+    return f"it holds records of {len(names)} fields ({', '.join(names[:5])}), not pixels; open an image."
 
 
 def axes_sentence(n_axes: int) -> str:

@@ -60,7 +60,7 @@ def _plain(value: Any, level: int) -> Any:
     return None
 
 
-def size(n_bytes: float) -> str:
+def size_of(n_bytes: float) -> str:
     """A number of bytes for people, as 1.4 kB or 6.6 GB."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if n_bytes < 1000:

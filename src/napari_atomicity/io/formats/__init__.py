@@ -13,11 +13,9 @@ _FAMILIES: Final = {
     "tiff": (".tif", ".tiff", ".ome.tif", ".tf8", ".btf"),
     "picture": (".png", ".jpg", ".jpeg", ".bmp"),
     "dm": (".dm3", ".dm4"),
-    "emd": (".emd",),
     "tia": (".ser", ".emi"),
     "mrc": (".mrc",),
-    "hspy": (".hspy",),
-    "hdf5": (".h5", ".hdf5"),
+    "hdf5": (".emd", ".hspy", ".h5", ".hdf5"),
     "matlab": (".mat",),
 }
 _BY_SUFFIX: Final = {suffix: family for family, suffixes in _FAMILIES.items() for suffix in suffixes}

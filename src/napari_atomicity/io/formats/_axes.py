@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, spectrum_sentence, unreadable
-from napari_atomicity.io.units import calibrate, is_energy
+from napari_atomicity.io.raw import (
+    RawImage,
+    axes_sentence,
+    complex_sentence,
+    records_sentence,
+    spectrum_sentence,
+    unreadable,
+)
+from napari_atomicity.io.text import clean
+from napari_atomicity.io.units import Calibration, calibrate, is_energy
 
 
 @dataclass(frozen=True)
@@ -17,8 +26,10 @@ class Axis:
     """One axis as the file describes it."""
 
     name: str = ""
-    scale: object = 1.0
+    scale: object = None
     unit: str = ""
+    #: whether the pixels lie at positions that no single scale describes
+    uneven: bool = False
 
 
 def image(
@@ -38,7 +49,7 @@ def image(
     axes
         One a dimension of the stored array; fewer where the file leaves them out.
     title, dtype, shape, signal_type
-        As stored.
+        As stored; colour pictures have a type with the fields R, G and B.
     make
         Called with the positions of (t,) y and x among the stored axes and the fields of `RawImage`.
     reader
@@ -46,24 +57,62 @@ def image(
     """
     dtype = np.dtype(dtype)
     described = [*axes, *[Axis()] * (len(shape) - len(axes))]
+    if why := _no_image(described, dtype, shape, signal_type):
+        return unreadable(title, shape, dtype, why)
     long = [k for k, size in enumerate(shape) if size > 1]
-    if dtype.kind == "c" or any("imag" in name.lower() for name in dtype.names or ()):
-        return unreadable(title, shape, dtype, complex_sentence())
-    energy = [k for k in long if is_energy(described[k].unit) or "energy" in described[k].name.lower()]
-    if energy or signal_type.startswith(("EELS", "EDS", "CL")):
-        return unreadable(title, shape, dtype, spectrum_sentence(shape[energy[0] if energy else -1]))
-    colour = dtype.names is not None and {"R", "G", "B"} <= set(dtype.names)
-    if not 2 <= len(long) <= 3 or (dtype.names is not None and not colour):
-        return unreadable(title, shape, dtype, axes_sentence(len(long)))
     y, x = _plane(described, long)
     order = [*(k for k in long if k not in (y, x)), y, x]
-    calibration = calibrate((described[y].scale, described[y].unit), (described[x].scale, described[x].unit))
-    return make(order, title=title, calibration=calibration, reader=reader)
+    return make(order, title=title, calibration=_calibration(described[y], described[x]), reader=reader)
+
+
+def _no_image(axes: Sequence[Axis], dtype: np.dtype[Any], shape: Sequence[int], signal_type: str) -> str:
+    """Why the data are neither an image nor a stack, empty where they are."""
+    long = [k for k, size in enumerate(shape) if size > 1]
+    if 0 in shape:
+        return "it holds no pixels; record or export the image again."
+    if dtype.kind == "c" or any("imag" in name.lower() for name in dtype.names or ()):
+        return complex_sentence()
+    energy = [k for k in long if is_energy(axes[k].unit) or "energy" in axes[k].name.lower()]
+    if energy or signal_type.startswith(("EELS", "EDS", "CL")):
+        return spectrum_sentence(shape[energy[0] if energy else -1] if shape else 1)
+    if dtype.names is not None and not is_colour(dtype):
+        return records_sentence([clean(name, 60) for name in dtype.names])
+    if dtype.names is None and dtype.kind not in "biuf":
+        return "it holds no numbers; open an image."
+    return "" if 2 <= len(long) <= 3 else axes_sentence(len(long))
+
+
+def is_colour(dtype: np.dtype[Any]) -> bool:
+    """Whether a compound type holds the colours R, G and B (and perhaps A) of a pixel as plain numbers of one type."""
+    if dtype.names is None or not {"R", "G", "B"} <= set(dtype.names) <= {"R", "G", "B", "A"}:
+        return False
+    kinds = {dtype[name] for name in "RGB"}
+    return len(kinds) == 1 and next(iter(kinds)).kind in "uif" and next(iter(kinds)).shape == ()
+
+
+def _calibration(y: Axis, x: Axis) -> Calibration:
+    if y.uneven or x.uneven:
+        return Calibration(warnings=("The file gives its pixels uneven positions; enter the pixel size in nm.",))
+    return calibrate((y.scale, y.unit), (x.scale, x.unit))
+
+
+def from_positions(positions: npt.NDArray[Any], size: int, name: str, unit: str) -> Axis:
+    """The axis of `size` pixels at these positions: one each, the first two of them, or their `size` + 1 edges."""
+    steps = len(positions) - 1
+    if positions.dtype.kind not in "iuf" or len(positions) not in (2, size, size + 1) or steps < 1:
+        return Axis(name, None, unit)
+    positions = positions.astype(np.float64)
+    # the mean step: the float32 positions of some formats leave single steps inexact
+    scale = float(positions[-1] - positions[0]) / steps
+    off = np.abs(positions - (positions[0] + scale * np.arange(steps + 1)))
+    even = bool(np.all(off <= max(_UNEVEN * abs(scale), _ROUNDING * np.abs(positions).max())))
+    return Axis(name, scale if even else None, unit, uneven=not even)
 
 
 def _plane(axes: Sequence[Axis], long: Sequence[int]) -> tuple[int, int]:
     """Which axes are y and x: by their names (files keep them in either order), else the last two."""
-    named = {axes[k].name.strip().lower()[:1]: k for k in long if axes[k].name.strip().lower() in _NAMES}
+    words = {k: axes[k].name.strip().lower().removeprefix("r_") for k in long}  # Prismatic: R_x, R_y
+    named = {word[:1]: k for k, word in words.items() if word in _NAMES}
     if "y" in named and "x" in named:
         return named["y"], named["x"]
     if "h" in named and "w" in named:
@@ -72,3 +121,6 @@ def _plane(axes: Sequence[Axis], long: Sequence[int]) -> tuple[int, int]:
 
 
 _NAMES = frozenset({"x", "y", "height", "width"})
+#: share of a step by which a position may miss its place, and what is left to the rounding of float32
+_UNEVEN: Final = 0.05
+_ROUNDING: Final = 1e-6

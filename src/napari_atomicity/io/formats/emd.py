@@ -1,116 +1,45 @@
-"""EMD, the two formats of that name: Velox (Thermo Fisher) and NCEM (Berkeley)."""
+"""EMD, the two formats of that name: Velox (Thermo Fisher) and NCEM (Berkeley, Prismatic, py4DSTEM)."""
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-import numpy as np
-
-from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _axes, _hdf5
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, at, attribute, attributes, children, text
 from napari_atomicity.io.raw import RawImage
 
-
-def is_emd(file: Any) -> bool:
-    """Whether an open h5py file is EMD of either kind."""
-    return "Data/Image" in file or bool(_ncem_groups(file))
+_DIM = re.compile(r"dim\d+")
 
 
-def images(path: Path) -> list[RawImage]:
-    """The images of the file: Velox detectors (and element maps), or NCEM data groups."""
-    with _hdf5.opened(path) as file:
-        if "Data/Image" in file:
-            titles = _velox_titles(file)
-            found = [_velox(path, titles.get(key, ""), group) for key, group in file["Data/Image"].items()]
-        else:
-            found = [_ncem(path, group) for group in _ncem_groups(file)]
-    if not found:
-        raise InputError(f"{path.name} holds no image, only spectra or text; open the HAADF image of the acquisition.")
-    return found
+def arrays(nodes: list[Node]) -> list[tuple[str, Any, Any]]:
+    """Title, group and data set of the NCEM arrays among the groups and data sets of a file.
 
-
-# ---------------------------------------------------------------------- Velox: /Data/Image/<key>/{Data, Metadata}
-
-
-def _velox(path: Path, title: str, group: Any) -> RawImage:
-    dataset = group["Data"]  # (y, x, frame)
-    facts = _json(group["Metadata"][:, 0].tobytes()) if "Metadata" in group else {}
-    result = facts.get("BinaryResult", {})
-    size, unit = result.get("PixelSize", {}), result.get("PixelUnitX", "")
-    axes = [
-        _axes.Axis("y", size.get("height"), result.get("PixelUnitY", unit)),
-        _axes.Axis("x", size.get("width"), unit),
-        _axes.Axis("time"),
+    The data set is called ``data``; Prismatic calls it otherwise, and puts it beside the dim1, dim2 of its axes.
+    """
+    return [
+        (node.name.rsplit("/", 1)[-1], node.item, dataset)
+        for node in nodes
+        if not node.is_dataset and attribute(node.item, "emd_group_type") is not None
+        for dataset in _arrays_of(node.item)
     ]
-    return _axes.image(
-        axes,
-        title=title or result.get("Detector", ""),
-        dtype=dataset.dtype,
-        shape=dataset.shape,
-        make=lambda order, **about: _hdf5.image(path, dataset, order, metadata=_acquisition(facts), **about),
-        reader=_hdf5.reader_name("Velox EMD"),
-    )
 
 
-def _velox_titles(file: Any) -> dict[str, str]:
-    """Title of each image by its key; kept in one place up to version 10 and in another since."""
-    titles: dict[str, str] = {}
-    for place in ("Presentation/Displays/ImageDisplay", "Displays/ImageDisplay"):
-        for entry in file[place].values() if place in file else ():
-            display = _json(entry[0])
-            reference = display.get("data")
-            target = _json(file[reference][0]) if reference and reference in file else display
-            title = display.get("title") or display.get("display", {}).get("label") or ""
-            titles[str(target.get("dataPath", "")).rsplit("/", 1)[-1]] = unquote(title)
-    return titles
+def _arrays_of(group: Any) -> list[Any]:
+    found = {name: item for name, item in children(group) if hasattr(item, "chunks")}
+    if "data" in found:
+        return [found["data"]]
+    return [item for name, item in found.items() if not _DIM.fullmatch(name) and item.ndim >= 2]
 
 
-def _acquisition(facts: dict[str, Any]) -> dict[str, Any]:
-    wanted = {
-        "microscope": ("Instrument", "InstrumentModel"),
-        "acceleration_voltage_v": ("Optics", "AccelerationVoltage"),
-        "convergence_rad": ("Optics", "BeamConvergence"),
-        "camera_length_m": ("Optics", "CameraLength"),
-        "dwell_time_s": ("Scan", "DwellTime"),
-    }
-    found = {name: facts[group][key] for name, (group, key) in wanted.items() if key in facts.get(group, {})}
-    return {name: value if name == "microscope" else float(value) for name, value in found.items()}
-
-
-def _json(data: Any) -> dict[str, Any]:
-    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
-    try:
-        found = json.loads(text.split("\0", 1)[0])
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-# ---------------------------------------------------------------------- NCEM: groups with data, dim1, dim2, ...
-
-
-def _ncem_groups(file: Any) -> list[Any]:
-    groups: list[Any] = []
-
-    def visit(_: str, item: Any) -> None:
-        if "emd_group_type" in item.attrs and hasattr(item, "keys") and "data" in item:
-            groups.append(item)
-
-    file.visititems(visit)
-    return groups
-
-
-def _ncem(path: Path, group: Any) -> RawImage:
-    dataset = group["data"]
+def image(path: Path, title: str, group: Any, dataset: Any) -> RawImage:
+    """The array of an NCEM group as an image, or the reason why it is none."""
     first = 0 if "dim0" in group else 1
-    names = [f"dim{k + first}" for k in range(dataset.ndim)]
-    axes = [_ncem_axis(group[name]) if name in group else _axes.Axis() for name in names]
+    axes = [_axis(at(group, f"dim{k + first}"), size) for k, size in enumerate(dataset.shape)]
     return _axes.image(
         axes,
-        title=group.name.rsplit("/", 1)[-1],
+        title=title,
         dtype=dataset.dtype,
         shape=dataset.shape,
         make=lambda order, **about: _hdf5.image(path, dataset, order, **about),
@@ -118,9 +47,10 @@ def _ncem(path: Path, group: Any) -> RawImage:
     )
 
 
-def _ncem_axis(dim: Any) -> _axes.Axis:
-    positions = np.ravel(dim[:])
-    numeric = positions.dtype.kind in "buif" and len(positions) > 1
-    # the mean step: the float32 positions of the format leave single steps inexact
-    scale = float(positions[-1] - positions[0]) / (len(positions) - 1) if numeric else 1.0
-    return _axes.Axis(_hdf5.text(dim.attrs.get("name", "")), scale, _hdf5.text(dim.attrs.get("units", "")))
+def _axis(dim: Any, size: int) -> _axes.Axis:
+    found = attributes(dim, {"name", "units"})
+    name, unit = text(found.get("name", "")), text(found.get("units", ""))
+    try:
+        return _axes.from_positions(_hdf5.numbers(dim), size, name, unit)
+    except FAULTS:
+        return _axes.Axis(name, None, unit)

@@ -1,61 +1,107 @@
-"""HDF5 files of home-made layout: every two- or three-dimensional data set, calibrated by its attributes."""
+"""HDF5 of every layout: Velox, NCEM, HyperSpy, or home-made; one damaged entry leaves the others readable."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats import _hdf5, emd, hspy
-from napari_atomicity.io.grey import PHOTOGRAPH
-from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, unreadable
+from napari_atomicity.io.formats import _axes, _hdf5, emd, hspy, velox
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, attributes, opened, text, walk
+from napari_atomicity.io.raw import RawImage, unreadable
+from napari_atomicity.io.text import clean
 from napari_atomicity.io.units import Calibration, calibrate
 
 _SCALES: Final = ("pixel_size", "pixelsize", "scale", "pixel size", "resolution")
 _UNITS: Final = ("unit", "units", "scale_unit", "scale_units", "pixel_unit", "pixel_size_unit", "pixelunit")
+_CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 
 
 def images(path: Path) -> list[RawImage]:
-    """The images of the file, whoever wrote it."""
-    with _hdf5.opened(path) as file:
-        if hspy.is_hspy(file):
-            return hspy.images(path)
-        if emd.is_emd(file):
-            return emd.images(path)
-        found: list[RawImage] = []
-        file.visititems(lambda name, item: found.extend(_of_dataset(path, name, item)))
+    """The images of the file, whoever wrote it, and what should be one and is not, with the reason."""
+    _hdf5.load_filters()
+    with opened(path) as file:
+        found, left_out = _found(path, file)
     if not found:
-        raise InputError(f"{path.name} holds no image (a data set of rows and columns); export the image as TIFF.")
-    return found
+        raise InputError(
+            f"{clean(path.name)} holds no image (a data set of rows and columns); "
+            f"open the microscope's own image, or export it as TIFF. {' '.join(left_out)}".strip()
+        )
+    return [replace(image, warnings=(*image.warnings, *left_out)) for image in found] if left_out else found
 
 
-def _of_dataset(path: Path, name: str, item: Any) -> list[RawImage]:
-    if not hasattr(item, "dtype") or item.dtype.kind not in "buifc" or item.ndim < 2:
-        return []
-    sizes = [axis for axis, size in enumerate(item.shape) if size > 1]
-    if len(sizes) < 2:
-        return []
-    if item.dtype.kind == "c":
-        return [unreadable(name, item.shape, item.dtype, complex_sentence())]
-    if len(sizes) > 3:
-        return [unreadable(name, item.shape, item.dtype, axes_sentence(len(sizes)))]
-    if item.dtype == np.uint8 and item.ndim == 3 and item.shape[-1] in (3, 4):
-        return [unreadable(name, item.shape, item.dtype, PHOTOGRAPH)]
-    reader = _hdf5.reader_name("HDF5")
-    return [_hdf5.image(path, item, sizes, title=name, reader=reader, calibration=_calibration(item))]
+def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
+    """The images, and sentences about what was not looked at."""
+    if groups := velox.groups(file):
+        titles = velox.titles(file)
+        alone = len(groups) == 1
+        named = [(titles.get(key, ""), key, group) for key, group in groups]
+        return _made((title or key, partial(velox.image, path, title, group, alone)) for title, key, group in named), []
+    if signals := hspy.signals(file):
+        return _made((name, partial(hspy.image, path, name, group)) for name, group in signals), []
+    tree = walk(file)
+    if arrays := emd.arrays(tree.nodes):
+        return _made((array[0], partial(emd.image, path, *array)) for array in arrays), tree.left_out
+    sets = (node for node in tree.nodes if node.is_dataset)
+    return _made((node.name, partial(_image, path, node.name, node.item)) for node in sets), tree.left_out
 
 
-def _calibration(item: Any) -> Calibration:
+def _made(makers: Iterable[tuple[str, Callable[[], RawImage | None]]]) -> list[RawImage]:
+    return [image for name, make in makers if (image := _careful(name, make)) is not None]
+
+
+def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
+    """What `make` gives, or the reason why this entry of the file is lost."""
+    try:
+        return make()
+    except InputError as error:
+        why = str(error)
+    except FAULTS as error:
+        why = f"its entry in the file is damaged or of an unknown kind ({clean(error)})."
+    return unreadable(name, (), np.void, why, broken=True)
+
+
+# ---------------------------------------------------------------------- home-made: every data set of rows and columns
+
+
+def _image(path: Path, name: str, dataset: Any) -> RawImage | None:
+    """The data set as an image, or the reason why it is none; None where it is not meant as one."""
+    _hdf5.check_place(dataset)
+    dtype, shape = dataset.dtype, dataset.shape or ()
+    long = [axis for axis, size in enumerate(shape) if size != 1]
+    if len(long) < 2 or not (dtype.kind in "buifc" or _axes.is_colour(dtype)):
+        return None
+    samples = None
+    if dtype.names is not None:
+        samples = -1
+    elif dtype == np.uint8 and len(shape) == 3 and shape[-1] in (3, 4):
+        samples, long = 2, [0, 1]
+    return _axes.image(
+        [_axes.Axis()] * len(shape),
+        title=name,
+        dtype=dtype,
+        shape=[size if axis in long else 1 for axis, size in enumerate(shape)],
+        make=lambda order, **about: _hdf5.image(
+            path, dataset, order, samples=samples, **{**about, "calibration": _calibration(dataset)}
+        ),
+        reader=_hdf5.reader_name("HDF5"),
+    )
+
+
+def _calibration(dataset: Any) -> Calibration:
     """From attributes such as ``scale`` = "0.33" and ``scale_unit`` = "nm", of the data set or its group."""
-    attributes = {str(key).lower(): value for holder in (item.parent, item) for key, value in holder.attrs.items()}
-    if "pixel_size_nm" in attributes:
-        scale, unit = attributes["pixel_size_nm"], "nm"
+    found = {**attributes(dataset.parent, _CALIBRATION), **attributes(dataset, _CALIBRATION)}
+    if "pixel_size_nm" in found:
+        scale, unit = found["pixel_size_nm"], "nm"
     else:
-        scale = next((attributes[name] for name in _SCALES if name in attributes), None)
-        unit = next((_hdf5.text(attributes[name]) for name in _UNITS if name in attributes), "")
-    if scale is None:
+        scale = next((found[name] for name in _SCALES if name in found), None)
+        unit = next((text(found[name]) for name in _UNITS if name in found), "")
+    scales: list[Any] = list(np.ravel(scale))
+    if scale is None or len(scales) not in (1, 2, dataset.ndim):  # of one axis, of two, or of all
         return Calibration()
-    y, x = np.ravel(scale)[[-2, -1]] if np.size(scale) > 1 else (np.ravel(scale)[0],) * 2
-    return calibrate((y, unit), (x, unit))
+    return calibrate((scales[-2:][0], unit), (scales[-1], unit))
