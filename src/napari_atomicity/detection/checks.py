@@ -37,6 +37,7 @@ _LATTICE_PEAK: Final = 200.0
 #: lowest frequency along a line at which a lattice is looked for, 1 / nm
 _STREAKS_PER_NM: Final = 0.7
 _SMALLEST_FIELD_NM: Final = 2.0
+_LEAST_DATA: Final = 0.1
 
 
 def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Finding, ...]:
@@ -51,7 +52,7 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
     """
     valid = np.isfinite(image)
     share = float(valid.mean()) if image.size else 0.0
-    if share < 0.5:
+    if share < _LEAST_DATA:
         return (Finding("empty", f"Only {share:.0%} of the pixels hold data; open another frame.", True),)
     values = image[valid] if share < 1 else image
     low, high = float(values.min()), float(values.max())
@@ -73,7 +74,7 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
 def _gaps(share: float) -> Finding | None:
     if share == 1:
         return None
-    return Finding("gaps", f"{1 - share:.1%} of the pixels hold no data (nan); clusters there are flagged.", False)
+    return Finding("gaps", f"{1 - share:.1%} of the pixels hold no data; clusters that they cut are flagged.", False)
 
 
 def _saturated(values: npt.NDArray[np.floating], low: float, high: float) -> Finding | None:
