@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from napari_atomicity.detection.checks import Finding, inspect
 from napari_atomicity.detection.finding import GRID_NM, LARGEST_NM, SMALLEST_NM, candidates, coarse_grid, merged
+from napari_atomicity.detection.gaps import without_gaps
 from napari_atomicity.detection.measure import Measurement, measure
 from napari_atomicity.detection.repair import repaired
 from napari_atomicity.errors import InputError
@@ -94,7 +94,7 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     findings = (*(Finding("repaired", said, False) for said in clean.said), *inspect(image, pixel_size_nm))
     if any(finding.blocking for finding in findings):
         return Detection(_measured_nothing(image), findings)
-    filled = without_gaps(image)
+    filled = without_gaps(image, pixel_size_nm)
     strictness = 4.0 ** (0.5 - sensitivity)
     coarse, factor = coarse_grid(filled, pixel_size_nm)
     grid_nm = pixel_size_nm * factor
@@ -175,16 +175,6 @@ def check_pixel_size(pixel_size_nm: float) -> None:
             f"At {pixel_size_nm:.4g} nm per pixel clusters of 0.5 to 3 nm cannot be measured; "
             f"use micrographs of 0.01 to 0.12 nm per pixel, or correct the pixel size."
         )
-
-
-def without_gaps(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """The image with nan replaced by the nearest valid pixel."""
-    image = np.asarray(image, dtype=np.float32)
-    gaps = ~np.isfinite(image)
-    if not gaps.any():
-        return image
-    nearest = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
-    return np.asarray(image[tuple(nearest)])
 
 
 def _measured_nothing(image: npt.NDArray[np.floating]) -> Measurement:

@@ -13,27 +13,30 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_atomicity.detection.gaps import with_narrow_gaps_filled
 from napari_atomicity.detection.marks import burned_in
-from napari_atomicity.detection.sides import blank_frame, data_bars
+from napari_atomicity.detection.sides import SAMPLE_PX, blank_frame, data_bars, typical_difference
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-#: a gap is filled where none of its pixels is farther than this from data
-_FILLED_NM: Final = 0.05
 #: a hot pixel exceeds its neighbours by this many times the height of the brightest thing that is wider than a pixel,
 #: which no atom does, however coarse the pixels; a dead one falls below them by more than such a height
 _HOT: Final = 2.5
 _DEAD: Final = 0.7
 #: and by this many times what neighbouring pixels differ by, all but one in fifty of them
 _OVER_NOISE: Final = 5.0
+#: several pixels of the very lowest value are dead where they fall below their neighbours by this many times what
+#: half of all neighbours differ by
+_STUCK: Final = 8.0
 #: a line is dead or hot where it lies off the lines around it by this many times the noise of single pixels
 _LINE_OFF: Final = 3.0
 #: lines next to each other that can be told from the image
 _LINES_TOGETHER: Final = 3
 #: more than this share of the pixels are no outliers
 _MOST_OUTLIERS: Final = 0.02
-_SAMPLE: Final = 1_000_000
+#: where pixels are no larger, even four by four are no wider than an atom
+_FINE_NM: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -89,16 +92,18 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
         image = image.copy() if image is given else image
         image[lines[0]], image[:, lines[1]] = np.nan, np.nan
         said.append(f"{_lines_in_words(*lines)} hot or dead and filled from the neighbours.")
-    image, hot, dead = _without_outliers(image)
+    image, hot, dead = _without_outliers(image, pixel_size_nm)
     for number, kind in ((hot, "hot"), (dead, "dead")):
         if number:
-            said.append(f"{_count(number, f'{kind} pixel')} replaced by the value of the neighbours.")
+            said.append(f"{_count(number, f'{kind} pixel', f'{kind} pixels')} replaced by the value of the neighbours.")
     if image is given:
         return Repaired(given)
-    image, filled = _filled(image, max(1.0, _FILLED_NM / pixel_size_nm))
+    image, filled = with_narrow_gaps_filled(image, pixel_size_nm)
     ours = int(np.count_nonzero(filled & gaps)) if n_gaps else 0
     if ours:
-        said.insert(0, f"{_count(ours, 'pixel')} without a number filled from the neighbours.")
+        said.insert(
+            0, f"{_count(ours, 'pixel without a number', 'pixels without a number')} filled from the neighbours."
+        )
     return Repaired(image, tuple(said), float(np.mean(np.isnan(image))))
 
 
@@ -115,8 +120,8 @@ def _constant(image: Image, gaps: Mask | None) -> bool:
     return bool(values.min() == values.max())
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s were' if number > 1 else ' was'}"
+def _count(number: int, one: str, several: str) -> str:
+    return f"1 {one} was" if number == 1 else f"{number} {several} were"
 
 
 def _lines_in_words(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> str:
@@ -125,22 +130,9 @@ def _lines_in_words(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64])
     return f"{' and '.join(words)} of the image {'are' if len(rows) + len(columns) > 1 else 'is'}"
 
 
-def _typical_difference(image: Image, quantile: float) -> float:
-    """Difference of neighbours along a line that this share of them stays below."""
-    step = max(1, image.size // _SAMPLE)
-    difference = np.abs(np.diff(image[::step], axis=1)).ravel()
-    difference = difference[np.isfinite(difference)]
-    if not len(difference):
-        return 0.0
-    usual = float(np.quantile(difference, quantile))
-    some = difference[difference > 0]
-    # few electrons: most pixels are equal, and one count is no outlier
-    return usual or (float(np.median(some)) if len(some) else 0.0)
-
-
 def _bad_lines(image: Image) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Numbers of the rows and of the columns that lie far off those around them."""
-    noise = _typical_difference(image, 0.5) / 0.95
+    noise = typical_difference(image, 0.5) / 0.95
     return _bad_rows(image, noise), _bad_rows(image.T, noise)
 
 
@@ -159,27 +151,36 @@ def _bad_rows(image: Image, noise: float) -> npt.NDArray[np.int64]:
     scatter = np.median(off[off > 0]) if (off > 0).any() else 0.0
     bad = np.zeros(height, dtype=bool)
     bad[enough] = off > max(_LINE_OFF * noise, 12 * scatter)
+    # or holds one value, and the lines beside it do not
+    differences = np.diff(some, axis=1)
+    rough = np.count_nonzero(np.abs(differences) > 0, axis=1) > 0.5 * np.isfinite(differences).sum(axis=1)
+    constant = enough & (np.fmin.reduce(some, axis=1) == np.fmax.reduce(some, axis=1))
+    bad |= constant & ndimage.maximum_filter1d(rough, 2 * _LINES_TOGETHER + 1)
     return np.flatnonzero(bad)
 
 
-def _without_outliers(image: Image) -> tuple[Image, int, int]:
+def _without_outliers(image: Image, pixel_size_nm: float) -> tuple[Image, int, int]:
     """Single pixels that no probe can make, replaced by the median around them; and how many were hot and dead."""
-    level, low, high = _range_of_what_is_wide(image)
-    noise = _OVER_NOISE * _typical_difference(image, 0.98)
+    level, low, high = _range_of_what_is_wide(image, pixel_size_nm)
+    noise = _OVER_NOISE * typical_difference(image, 0.98)
     too_high, too_low = max(_HOT * high, noise), max(_DEAD * high, noise)
     if noise == 0 or not np.isfinite(too_high):
         return image, 0, 0
     # no darker than the darkest thing that is wide: it may be the vacuum
     darkest = level - max(low, 0.3 * too_low, 0.4 * noise)
+    # a pixel that counts nothing need not be as far off: no noise ends on exactly that value
+    stuck, stuck_low = float(np.nanmin(image)), _STUCK * typical_difference(image, 0.5)
+    if np.count_nonzero(image == stuck) == 1:
+        stuck = np.nan
     hot = dead = 0
     # a second look at what lay beside another
     for _ in range(3):
-        y, x = np.nonzero((image > level + too_high) | (image < darkest))
+        y, x = np.nonzero((image > level + too_high) | (image < darkest) | (image == stuck))
         if not len(y) or len(y) > _MOST_OUTLIERS * image.size:
             break
         around = _median_around(image, y, x)
         above = image[y, x] - around
-        wrong = (above > too_high) | (above < -too_low)
+        wrong = (above > too_high) | (above < -too_low) | ((above < -stuck_low) & (image[y, x] == stuck))
         if not wrong.any():
             break
         if not hot + dead:
@@ -189,15 +190,21 @@ def _without_outliers(image: Image) -> tuple[Image, int, int]:
     return image, hot, dead
 
 
-def _range_of_what_is_wide(image: Image) -> tuple[float, float, float]:
-    """The level of the image, and how far squares of two pixels lie below and above it, all four of their pixels."""
-    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
+def _range_of_what_is_wide(image: Image, pixel_size_nm: float) -> tuple[float, float, float]:
+    """The level of the image, and how far squares of about 0.15 nm lie below and above it, with all their pixels."""
+    step = max(1, int(np.sqrt(image.size / SAMPLE_PX)))
     level = float(np.nanmedian(image[::step, ::step]))
-    height, width = (n // 2 * 2 for n in image.shape)
-    corners = [image[i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)]
-    lowest = np.fmin(np.fmin(corners[0], corners[1]), np.fmin(corners[2], corners[3]))
-    highest = np.fmax(np.fmax(corners[0], corners[1]), np.fmax(corners[2], corners[3]))
+    lowest = highest = image
+    for _ in range(2 if pixel_size_nm <= _FINE_NM else 1):
+        lowest, highest = _of_four(lowest, np.fmin), _of_four(highest, np.fmax)
     return level, level - float(np.nanmin(highest)), float(np.nanmax(lowest)) - level
+
+
+def _of_four(image: Image, which: np.ufunc) -> Image:
+    """The least or the greatest of every two by two pixels."""
+    height, width = (n // 2 * 2 for n in image.shape)
+    rows = which(image[0:height:2], image[1:height:2])
+    return np.asarray(which(rows[:, 0:width:2], rows[:, 1:width:2]))
 
 
 def _median_around(image: Image, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -208,37 +215,3 @@ def _median_around(image: Image, y: npt.NDArray[np.int64], x: npt.NDArray[np.int
     there = np.isfinite(ordered).sum(axis=0)
     middle = ordered[np.maximum(there - 1, 0) // 2, np.arange(len(y))]
     return np.where(there > 0, middle, image[y, x])
-
-
-def _filled(image: Image, reach_px: float) -> tuple[Image, Mask]:
-    """Narrow gaps filled with the mean of what is near, and where that was."""
-    gaps = np.isnan(image)
-    wide = ndimage.distance_transform_edt(gaps) > reach_px
-    # a gap that is wide somewhere is no small gap anywhere
-    narrow = gaps & ~ndimage.binary_propagation(wide, mask=gaps)
-    y, x = np.nonzero(narrow)
-    if not len(y):
-        return image, narrow
-    image = image.copy()
-    half = int(np.ceil(reach_px)) + 1
-    batch = 200_000
-    values = np.concatenate(
-        [_mean_around(image, y[k : k + batch], x[k : k + batch], half) for k in range(0, len(y), batch)]
-    )
-    image[y, x] = values
-    return image, narrow
-
-
-def _mean_around(
-    image: Image, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64], half: int
-) -> npt.NDArray[np.float32]:
-    """Mean of the pixels that hold data, the nearest counting most."""
-    total, weight = np.zeros(len(y)), np.zeros(len(y))
-    for dy in range(-half, half + 1):
-        for dx in range(-half, half + 1):
-            near = image[np.clip(y + dy, 0, image.shape[0] - 1), np.clip(x + dx, 0, image.shape[1] - 1)]
-            there = np.isfinite(near)
-            share = np.exp(-1.5 * (dy * dy + dx * dx)) + 1e-12
-            total += np.where(there, share * near, 0)
-            weight += share * there
-    return np.asarray(total / np.maximum(weight, 1e-30), dtype=np.float32)

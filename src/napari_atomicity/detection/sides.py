@@ -23,7 +23,8 @@ _SEGMENTS: Final = 16
 _LEAST_FRAME: Final = 1e-3
 #: and hardly any pixel of the image has its value
 _OF_THAT_GREY: Final = 1e-4
-_SAMPLE: Final = 1_000_000
+#: pixels that are looked at to know an image
+SAMPLE_PX: Final = 1_000_000
 
 
 def data_bars(image: Image) -> Mask | None:
@@ -34,12 +35,12 @@ def data_bars(image: Image) -> Mask | None:
     image
         (y, x) micrograph in counts; nan where there is no data.
     """
-    sample = image[:: max(1, image.size // _SAMPLE)]
+    sample = image[:: max(1, image.size // SAMPLE_PX)]
     values = sample[np.isfinite(sample)]
     if not len(values):
         return None
     low, high = np.quantile(values, (0.005, 0.995))
-    noise = float(np.nanmedian(np.abs(np.diff(sample, axis=1))))
+    noise = typical_difference(image, 0.5)
     bars = np.zeros(image.shape, dtype=bool)
     for seen, covered in zip(_from_each_side(image), _from_each_side(bars), strict=True):
         depth = _depth_of_bar(seen, _SAME_GREY * float(high - low), noise)
@@ -157,10 +158,7 @@ def _is_no_part_of_the_image(image: Image, frame: Mask, grey: float) -> bool:
     values = image[there & ~ndimage.binary_dilation(frame, iterations=3)]
     if not len(values):
         return False
-    sample = image[:: max(1, image.size // _SAMPLE)]
-    differences = np.abs(np.diff(sample, axis=1))
-    some = differences[differences > 0]
-    near = 3 * float(np.median(some)) if len(some) else 0.0
+    near = 3 * typical_difference(np.where(frame, np.nan, image), 0.5)
     if np.mean(np.abs(values - grey) <= near) < _OF_THAT_GREY:
         return True
     left = there & ~frame
@@ -171,3 +169,16 @@ def _is_no_part_of_the_image(image: Image, frame: Mask, grey: float) -> bool:
     hull = spatial.ConvexHull(np.column_stack([y, x]))
     # of two dimensions `volume` is the area and `area` the length around it, both through the centres of pixels
     return bool(hull.volume + hull.area / 2 - np.count_nonzero(left) < hull.area)
+
+
+def typical_difference(image: Image, quantile: float) -> float:
+    """Difference of neighbours along a line that this share of them stays below."""
+    step = max(1, image.size // SAMPLE_PX)
+    difference = np.abs(np.diff(image[::step], axis=1)).ravel()
+    difference = difference[np.isfinite(difference)]
+    if not len(difference):
+        return 0.0
+    usual = float(np.quantile(difference, quantile))
+    some = difference[difference > 0]
+    # few electrons: most pixels are equal, and one count is no outlier
+    return usual or (float(np.median(some)) if len(some) else 0.0)
