@@ -72,8 +72,10 @@ def extract_patches(image: npt.NDArray[Any], table: ClusterTable, pixel_size_nm:
     pixel_size_nm
         Pixel size of `image` in nm.
     """
+    from napari_atomicity.detection.repair import repaired
     from napari_atomicity.detection.windows import extract_windows
 
+    image = repaired(image, pixel_size_nm).image
     y, x, diameter, intensity = (table.rows[name].to_numpy() for name in ("y_px", "x_px", "diameter_nm", "intensity"))
 
     def batch(rows: slice) -> Patches:

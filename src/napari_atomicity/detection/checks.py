@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import fft, ndimage
 
 from napari_atomicity.detection.finding import averaged
+from napari_atomicity.detection.gaps import without_gaps
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ _LATTICE_PEAK: Final = 200.0
 #: lowest frequency along a line at which a lattice is looked for, 1 / nm
 _STREAKS_PER_NM: Final = 0.7
 _SMALLEST_FIELD_NM: Final = 2.0
+_LEAST_DATA: Final = 0.1
+#: sizes of blobs at which bright field is looked for: that of clusters, then those of larger particles
+_BLOBS_NM: Final = (0.25, 0.5, 1.0, 2.0)
 
 
 def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Finding, ...]:
@@ -51,7 +55,7 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
     """
     valid = np.isfinite(image)
     share = float(valid.mean()) if image.size else 0.0
-    if share < 0.5:
+    if share < _LEAST_DATA:
         return (Finding("empty", f"Only {share:.0%} of the pixels hold data; open another frame.", True),)
     values = image[valid] if share < 1 else image
     low, high = float(values.min()), float(values.max())
@@ -61,11 +65,12 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
         )
     if min(image.shape) * pixel_size_nm < _SMALLEST_FIELD_NM:
         return (Finding("small", "The field is smaller than 2 nm; open a larger field of view.", True),)
+    filled = without_gaps(image, pixel_size_nm) if share < 1 else image
     found = [
         _gaps(share),
         _saturated(values, low, high),
-        _bright_field(image, pixel_size_nm),
-        _lattice(image, pixel_size_nm),
+        _bright_field(filled, pixel_size_nm),
+        _lattice(filled, pixel_size_nm),
     ]
     return tuple(finding for finding in found if finding)
 
@@ -73,7 +78,7 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
 def _gaps(share: float) -> Finding | None:
     if share == 1:
         return None
-    return Finding("gaps", f"{1 - share:.1%} of the pixels hold no data (nan); clusters there are flagged.", False)
+    return Finding("gaps", f"{1 - share:.1%} of the pixels hold no data; clusters that they cut are flagged.", False)
 
 
 def _saturated(values: npt.NDArray[np.floating], low: float, high: float) -> Finding | None:
@@ -86,23 +91,32 @@ def _saturated(values: npt.NDArray[np.floating], low: float, high: float) -> Fin
 
 
 def _bright_field(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | None:
-    """Of blobs of a cluster's size the dark ones stand out."""
-    factor = max(1, min(int(0.2 / pixel_size_nm), min(image.shape) // 16))
+    """Of blobs the dark ones stand out, be they of a cluster's size or, where no bright ones do, of a larger one."""
+    extent = min(image.shape) * pixel_size_nm
+    kinds = [_darkness(image, pixel_size_nm, size) for size in _BLOBS_NM if size == _BLOBS_NM[0] or 8 * size < extent]
+    small, *larger = kinds
+    dark = small[0] < -1 and small[1] > 1.3
+    dark |= small[0] < 1 and any(skewness < -2 and ratio > 1.5 for skewness, ratio in larger)
+    if not dark:
+        return None
+    return Finding(
+        "bright_field",
+        "The particles are darker than their surroundings, as in a bright-field image; open the HAADF image.",
+        True,
+    )
+
+
+def _darkness(image: npt.NDArray[np.floating], pixel_size_nm: float, size_nm: float) -> tuple[float, float]:
+    """Skewness of the image filtered for blobs of a size, and how much stronger the darkest is than the brightest."""
+    factor = max(1, min(int(0.8 * size_nm / pixel_size_nm), min(image.shape) // 16))
     coarse = averaged(image, factor)
-    coarse = np.nan_to_num(coarse, nan=float(np.nanmedian(coarse)))
     grid = pixel_size_nm * factor
-    blobs = ndimage.gaussian_filter(coarse, 0.25 / grid) - ndimage.gaussian_filter(coarse, 1.0 / grid)
+    blobs = ndimage.gaussian_filter(coarse, size_nm / grid) - ndimage.gaussian_filter(coarse, 4 * size_nm / grid)
     blobs -= blobs.mean()
     squares = blobs * blobs
     skewness = float(np.mean(squares * blobs)) / (float(np.mean(squares)) ** 1.5 + 1e-30)
     darkest, brightest = np.quantile(blobs, (2e-4, 1 - 2e-4))
-    if skewness < -1 and -darkest > 1.3 * brightest:
-        return Finding(
-            "bright_field",
-            "The particles are darker than their surroundings, as in a bright-field image; open the HAADF image.",
-            True,
-        )
-    return None
+    return skewness, -float(darkest) / max(float(brightest), 1e-30)
 
 
 def _lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | None:
@@ -120,7 +134,6 @@ def _lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding |
     for y in {0, image.shape[0] - side}:
         for x in {0, image.shape[1] - side}:
             part = np.asarray(image[y : y + side, x : x + side], dtype=np.float32)
-            part = np.where(np.isfinite(part), part, np.nanmean(part) if np.isfinite(part).any() else 0)
             power = np.abs(fft.rfft2((part - part.mean()) * window)) ** 2
             # compared with the geometric mean of their ring, which the peaks themselves hardly raise
             power = np.log(power + 1e-9 * power.mean() + 1e-30)

@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from napari_atomicity.detection.checks import Finding, inspect
 from napari_atomicity.detection.finding import GRID_NM, LARGEST_NM, SMALLEST_NM, candidates, coarse_grid, merged
-from napari_atomicity.detection.marks import burned_in
+from napari_atomicity.detection.gaps import without_gaps
 from napari_atomicity.detection.measure import Measurement, measure
+from napari_atomicity.detection.repair import repaired
 from napari_atomicity.errors import InputError
 
 #: pixel sizes between which a cluster is neither a single pixel nor larger than the window that measures it
@@ -89,14 +89,12 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     check_pixel_size(pixel_size_nm)
     if not 0 <= sensitivity <= 1:
         raise InputError(f"The sensitivity is {sensitivity:g}; it runs from 0 to 1.")
-    findings = inspect(image, pixel_size_nm)
+    clean = repaired(image, pixel_size_nm)
+    image = clean.image
+    findings = (*(Finding("repaired", said, False) for said in clean.said), *inspect(image, pixel_size_nm))
     if any(finding.blocking for finding in findings):
         return Detection(_measured_nothing(image), findings)
-    marks = burned_in(image)
-    if marks is not None:
-        image = np.where(marks, np.nan, image)
-        findings = (*findings, Finding("marks", "A burned-in scale bar or label is left out.", False))
-    filled = without_gaps(image)
+    filled = without_gaps(image, pixel_size_nm)
     strictness = 4.0 ** (0.5 - sensitivity)
     coarse, factor = coarse_grid(filled, pixel_size_nm)
     grid_nm = pixel_size_nm * factor
@@ -163,6 +161,7 @@ def measure_at(
         (n,) centres in pixels of the image.
     """
     check_pixel_size(pixel_size_nm)
+    image = repaired(image, pixel_size_nm).image
     first = measure(image, pixel_size_nm, y_px, x_px, recentre=False)
     radius = np.clip(np.nan_to_num(first.diameter_nm, nan=1.2) / 2 + 0.05, 0.3, LARGEST_NM / 2)
     return measure(image, pixel_size_nm, y_px, x_px, radius, recentre=False)
@@ -176,16 +175,6 @@ def check_pixel_size(pixel_size_nm: float) -> None:
             f"At {pixel_size_nm:.4g} nm per pixel clusters of 0.5 to 3 nm cannot be measured; "
             f"use micrographs of 0.01 to 0.12 nm per pixel, or correct the pixel size."
         )
-
-
-def without_gaps(image: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """The image with nan replaced by the nearest valid pixel."""
-    image = np.asarray(image, dtype=np.float32)
-    gaps = ~np.isfinite(image)
-    if not gaps.any():
-        return image
-    nearest = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
-    return np.asarray(image[tuple(nearest)])
 
 
 def _measured_nothing(image: npt.NDArray[np.floating]) -> Measurement:

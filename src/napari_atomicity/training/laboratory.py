@@ -239,8 +239,7 @@ def _frames(
 ) -> Iterator[tuple[Library, npt.NDArray[np.float64], int]]:
     """Labelled clusters of each frame, their x and how many were left out."""
     from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, normalise
-    from napari_atomicity.detection import detect
-    from napari_atomicity.detection.windows import extract_windows
+    from napari_atomicity.detection import detect, extract_windows, repaired
 
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     n = min(micrograph.n_frames, _FRAMES_OF_A_STACK)
@@ -251,7 +250,8 @@ def _frames(
         if blocking:
             raise InputError(blocking[0])
         found = detection.clusters.take(detection.clusters.flag == "ok")
-        windows = extract_windows(image, found.y_px, found.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
+        clean = repaired(image, pixel_size_nm).image
+        windows = extract_windows(clean, found.y_px, found.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
         patches = normalise(windows, found.diameter_nm, found.intensity)
         if not patches.valid.any():
             continue
