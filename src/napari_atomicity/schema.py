@@ -1,7 +1,8 @@
 """What comes from outside is checked once, at the door: size, depth, types and ranges, said in one sentence.
 
-A door is a type with its limits (`Door(Card)`): what it lets in needs no more doubt inside. The types here are those
-that several doors share. All JSON goes through pydantic's reader, which refuses deep nesting and endless numbers.
+A door is a type with its limits (`Door(Card)`): what it lets in needs no more doubt inside. The kinds of values that
+several doors share are in `kinds`. All JSON goes through pydantic's reader, which refuses deep nesting and endless
+numbers.
 """
 
 from __future__ import annotations
@@ -12,142 +13,21 @@ import reprlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import pydantic_core
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    FailFast,
-    Field,
-    Strict,
-    TypeAdapter,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.kinds import plain
 
 T = TypeVar("T")
 #: a card, profile, configuration or table of contents with more bytes or values than this is none of ours
 MOST_BYTES: Final = 64 * 2**20
 _MOST_VALUES: Final = 3_000_000
 _MOST_TOML: Final = 256 * 1024
-#: levels of what a file may nest where its form is free
-_DEEPEST: Final = 40
 _BOM: Final = b"\xef\xbb\xbf"
-#: numbers and keys: no coercion, nothing unknown, nothing infinite
-STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class Entry(BaseModel):
-    """A group of keys in a file that a later version may add to: what is unknown is passed over."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class Section(BaseModel):
-    """A group of keys that a person writes: what is unknown is a slip, and said."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-# ---------------------------------------------------------------------- types that doors share
-
-
-def wanted(words: str) -> WrapValidator:
-    """Say `words` ("a number from 0 to 1") wherever a value does not fit, instead of the library's own."""
-
-    def said(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        try:
-            return handler(value)
-        except ValidationError:
-            raise PydanticCustomError("wanted", "{wanted}", {"wanted": words}) from None
-
-    return WrapValidator(said)
-
-
-#: neither terminal escapes nor marks that turn text around
-_NO_CONTROL: Final = r"[^\p{Cc}\u{202A}-\u{202E}\u{2066}-\u{2069}]"
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_SYMBOLS: Final = (
-    "H|He|Li|Be|B|C|N|O|F|Ne|Na|Mg|Al|Si|P|S|Cl|Ar|K|Ca|Sc|Ti|V|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga|Ge|As|Se|Br|Kr|Rb|Sr|Y|Zr|"
-    "Nb|Mo|Tc|Ru|Rh|Pd|Ag|Cd|In|Sn|Sb|Te|I|Xe|Cs|Ba|La|Ce|Pr|Nd|Pm|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Hf|Ta|W|Re|Os|Ir|"
-    "Pt|Au|Hg|Tl|Pb|Bi|Po|At|Rn|Fr|Ra|Ac|Th|Pa|U|Np|Pu|Am|Cm|Bk|Cf|Es|Fm|Md|No|Lr|Rf|Db|Sg|Bh|Hs|Mt|Ds|Rg|Cn|Nh|"
-    "Fl|Mc|Lv|Ts|Og"
-)
-
-
-def _plain(value: Any, words: bool, depth: int = 0) -> Any:
-    """`value`, infinite numbers as null; refused where it is deep, its numbers endless or its text odd."""
-    if depth > _DEEPEST:
-        raise PydanticCustomError("wanted", "{wanted}", {"wanted": f"nested in at most {_DEEPEST} levels"})
-    if isinstance(value, dict):
-        return {_plain(key, words): _plain(one, words, depth + 1) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one, words, depth + 1) for one in value]
-    if isinstance(value, float):
-        return value if abs(value) < float("inf") else None
-    if isinstance(value, int) and abs(value) >= 2**63:
-        raise PydanticCustomError("wanted", "{wanted}", {"wanted": "made of numbers below 2^63"})
-    if words and isinstance(value, str) and _CONTROL.search(value):
-        raise PydanticCustomError("wanted", "{wanted}", {"wanted": "made of texts without control characters"})
-    return value
-
-
-def _plain_mapping(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = _plain(value, words=False)
-    return found
-
-
-def _plain_words(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = _plain(value, words=True)
-    return found
-
-
-#: JSON has lists alone
-Many: TypeAlias = Annotated[tuple[T, ...], Strict(False), FailFast()]
-Two: TypeAlias = Annotated[tuple[T, T], Strict(False)]
-#: one line of text for people
-Line: TypeAlias = Annotated[
-    str, Field(max_length=1000, pattern=f"^{_NO_CONTROL}*$"), wanted("a line of text without control characters")
-]
-#: the same with line breaks
-Text: TypeAlias = Annotated[
-    str,
-    Field(max_length=1_000_000, pattern=rf"^(?:{_NO_CONTROL}|[\n\r\t])*$"),
-    wanted("a text without control characters"),
-]
-#: what a model or profile is called: also a file's name, and never the start of a formula or an option
-Name: TypeAlias = Annotated[
-    str,
-    Field(max_length=120, pattern=r'^[\p{L}\p{N}_(\[][^/\\:*?"<>|\p{Cc}\u{202A}-\u{202E}\u{2066}-\u{2069}]*$'),
-    wanted('a name of at most 120 characters that begins with a letter or digit, without / \\ : * ? " < > |'),
-]
-Symbol: TypeAlias = Annotated[str, Field(pattern=f"^(?:{_SYMBOLS})$"), wanted("a chemical symbol such as Pt")]
-Sha256: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$"), wanted("a SHA-256 of 64 hexadecimal digits")]
-Positive: TypeAlias = Annotated[float, Field(gt=0, le=1e15), wanted("a number above 0")]
-#: an integer that every program can hold exactly
-Count: TypeAlias = Annotated[int, Field(ge=0, le=2**53), wanted("a whole number, 0 or more")]
-#: keys and values of any kind, as an instrument or a later version may give them
-Plain: TypeAlias = Annotated[dict[str, Any], AfterValidator(_plain_mapping)]
-#: the same to be shown to people
-PlainWords: TypeAlias = Annotated[dict[str, Any], AfterValidator(_plain_words)]
-
-
-def printable(value: Any) -> Any:
-    """`value` with a space for each control character in its texts: what is written has to pass its own door."""
-    if isinstance(value, str):
-        return _CONTROL.sub(" ", value.encode(errors="replace").decode())
-    if isinstance(value, Mapping):
-        return {printable(key): printable(one) for key, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-# ---------------------------------------------------------------------- reading within limits
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -209,7 +89,7 @@ def toml_of(content: bytes, name: str) -> dict[str, Any]:
         raise InputError(f"{name} is not text in UTF-8; save it as TOML.") from None
     try:
         found = tomllib.loads(text)
-        _plain(found, words=False)
+        plain(found, words=False)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not valid TOML: {_shortened(str(error))}.") from None
     except PydanticCustomError as error:
@@ -226,8 +106,20 @@ class Door(Generic[T]):
         self._kind = kind
         self._adapter: TypeAdapter[T] | None = None
 
-    def check(self, content: bytes | Mapping[str, Any] | Sequence[Any], name: str) -> T:
+    def check(
+        self,
+        content: bytes | Mapping[str, Any] | Sequence[Any],
+        name: str,
+        near: Callable[[str, str], str] | None = None,
+    ) -> T:
         """`content`, JSON or what was parsed from it, as the door's type.
+
+        Parameters
+        ----------
+        name
+            Of the file, the start of a sentence.
+        near
+            Gives, for a key that is unknown and the section that it stands in, what may have been meant.
 
         Raises
         ------
@@ -240,17 +132,11 @@ class Door(Generic[T]):
         try:
             return self._adapter.validate_json(raw)
         except ValidationError as error:
-            raise InputError(complaint(error, name)) from None
+            raise InputError(_complaint(error, name, near)) from None
 
 
-def complaint(error: ValidationError, name: str, near: Callable[[str, str], str] | None = None) -> str:
-    """One sentence about the first thing that is wrong.
-
-    Parameters
-    ----------
-    near
-        Gives, for a key that is unknown and the section that it stands in, what may have been meant.
-    """
+def _complaint(error: ValidationError, name: str, near: Callable[[str, str], str] | None) -> str:
+    """One sentence about the first thing that is wrong."""
     first = error.errors(include_url=False)[0]
     kind, where, context = first["type"], [str(part) for part in first["loc"]], dict(first.get("ctx", {}))
     field = ".".join(map(_key, where))
@@ -276,8 +162,8 @@ _WORDS: Final = {
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "keys with values",
-    "model_type": "keys with values",
-    "model_attributes_type": "keys with values",
+    "model_type": "a section with keys of its own",
+    "model_attributes_type": "a section with keys of its own",
     "dataclass_type": "keys with values",
     "none_required": "null",
     "greater_than": "more than {gt}",

@@ -46,7 +46,7 @@ def _changed(path, **change):
         ({"channels": ["raw", "magic"]}, "magic"),
         ({"channels": ["raw"]}, "do not fit"),
         ({"patch_px": 32}, "32 pixels"),
-        ({"patch_px": 64.5}, "patch_px is 64.5; it must be a number of pixels"),
+        ({"patch_px": 64.5}, "patch_px is 64.5; it must be a whole number"),
         ({"sha256": "0" * 64}, "not those"),
         ({"sha256": 5}, "sha256"),
         ({"format": 9}, "format"),

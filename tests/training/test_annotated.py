@@ -57,6 +57,16 @@ def test_damage_is_one_sentence(micrograph, labelled, tmp_path):
         (folder / CARD).write_text(json.dumps(card | change), encoding="utf-8")
         with pytest.raises(InputError, match=said):
             load_set(folder)
+    for change in ({"labels": 5}, {"labels": ["=1"]}, {"element": "Xx"}, {"pixel_size_nm": -1}, {"image": []}):
+        (folder / CARD).write_text(json.dumps(card | change), encoding="utf-8")
+        with pytest.raises(InputError, match=f"{next(iter(change))}.* is .*; it must be"):
+            load_set(folder)
+    (folder / CARD).write_bytes(b"[" * 100_000)
+    with pytest.raises(InputError, match="nested too deeply"):
+        load_set(folder)
+    (folder / CARD).write_text(json.dumps(card | {"labels": card["labels"][1:]}), encoding="utf-8")
+    with pytest.raises(InputError, match="do not go together"):
+        load_set(folder)
     (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
     (folder / ARRAYS).write_bytes((folder / ARRAYS).read_bytes()[:-8])
     with pytest.raises(InputError, match="damaged"):

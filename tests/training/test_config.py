@@ -1,5 +1,7 @@
 """Configurations: what they mean, and what is said where they are wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from napari_atomicity.counting.bundle import load_bundle
@@ -96,8 +98,20 @@ _SIMULATED = "classes = [19, 30]\n[simulation]\n"
         (_SIMULATED + "[laboratory]\n", "laboratory.folder is missing"),
         ("channels = ['lcn']\n" + _SIMULATED, r'channels is .*\["raw"\] or \["raw", "lcn"\]'),
         ("name = '../x'\n" + _SIMULATED, "name is '../x'"),
-        ("element = 'Xx'\n" + _SIMULATED, "element is 'Xx'; the simulator knows Pt, Au"),
-        ("training = 3\n" + _SIMULATED, r"training is 3; it must be a section \[training\]"),
+        ("element = 'Fe'\n" + _SIMULATED, "element is 'Fe'; the simulator knows Pt, Au"),
+        ("element = 'Xx'\n" + _SIMULATED, "element is 'Xx'; it must be a chemical symbol"),
+        ("licence = ''\n" + _SIMULATED, "licence is ''"),
+        ('citation = "\\u001b[2J"\n' + _SIMULATED, "citation is .*control characters"),
+        (_SIMULATED + "dimers = inf\n", "simulation.dimers is inf"),
+        (_SIMULATED + f"frames = {'9' * 5000}\n", "without end"),
+        (_SIMULATED + f"frames = {'9' * 4000}\n", "numbers below 2"),
+        (_SIMULATED + f"frames = {'[' * 5000}\n", "without end"),
+        ("a." * 3000 + "a = 1", "at most 40 levels"),
+        (f"classes = {'[' * 35}{']' * 35}\n[simulation]\n", "classes is .*different atom counts"),
+        (_SIMULATED + "frames = 1979-05-27\n", "simulation.frames is '1979-05-27'; it must be a whole number"),
+        (_SIMULATED + "[laboratory]\nfolder = 3\n", "laboratory.folder is 3"),
+        ("[[simulation]]\nframes = 9\n", "simulation is .*a section"),
+        ("training = 3\n" + _SIMULATED, "training is 3; it must be a section"),
         ("classes = [", "not valid TOML"),
         ("\x00", "not valid TOML"),
     ],
@@ -116,14 +130,23 @@ def test_any_element_will_do_without_simulation(tmp_path):
 def test_files_that_are_no_configuration_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"no configuration .*dual, single"):
         read_config(tmp_path / "nowhere.toml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no file that can be read"):
         read_config(tmp_path)
+    (tmp_path / "large.toml").write_bytes(b"#" * 300_000)
+    with pytest.raises(InputError, match=r"more than 0\.25 MB"):
+        read_config(tmp_path / "large.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):
         read_config(tmp_path / "binary.toml")
     with pytest.raises(InputError, match="name is"):
         _written(tmp_path, _SIMULATED).rename(tmp_path / "my model.toml")
         read_config(tmp_path / "my model.toml")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no such device")
+def test_a_device_is_no_configuration():
+    with pytest.raises(InputError, match="no file that can be read"):
+        read_config("/dev/zero")
 
 
 def test_sizes_beside_the_classes_are_none_of_them():

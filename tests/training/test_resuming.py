@@ -58,7 +58,10 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_used(data, uninterr
     assert epochs_done(CONFIG, data[0], path) == 0
     assert epochs_done(replace(CONFIG, seed=5), blob_library(128, 3), path) == 0
     assert weights_sha256(drain(train_steps(CONFIG, *data, checkpoint=path))) == uninterrupted
-    for content in (path.read_bytes()[:-50], b"", b"\xff" * 20):
+    whole = path.read_bytes()
+    flipped = whole[:-10] + bytes([whole[-10] ^ 1]) + whole[-9:]
+    deep = b'{"__metadata__":{"facts":"' + b"[" * 5000 + b'"}}'
+    for content in (whole[:-50], flipped, b"", b"\xff" * 20, len(deep).to_bytes(8, "little") + deep):
         path.write_bytes(content)
         assert epochs_done(CONFIG, data[0], path) == 0
 

@@ -19,7 +19,8 @@ from napari_atomicity.counting.weights import LIBRARY, REHEARSAL, SCALE, SHIPPED
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.tensors import MOST_BYTES
-from napari_atomicity.schema import printable, read_bytes
+from napari_atomicity.kinds import printable
+from napari_atomicity.schema import read_bytes
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.network import Network

@@ -11,20 +11,21 @@ from pydantic import AfterValidator, Field, Strict, with_config
 from napari_atomicity.clusters import class_label
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX
 from napari_atomicity.errors import InputError
-from napari_atomicity.schema import (
+from napari_atomicity.kinds import (
     STRICT,
-    Door,
     Line,
     Many,
     Name,
     PlainWords,
     Positive,
     Sha256,
+    Share,
     Symbol,
     Text,
-    json_of,
+    Within,
     wanted,
 )
+from napari_atomicity.schema import Door, json_of
 
 FORMAT: Final = 1
 
@@ -42,7 +43,7 @@ def _channels(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 #: atoms of a class
-_Size: TypeAlias = Annotated[int, Field(ge=1, le=10_000), wanted("an atom count from 1 to 10000")]
+_Size: TypeAlias = Annotated[int, Within(1, 10_000)]
 _SizeText: TypeAlias = Annotated[str, Field(pattern="^[1-9][0-9]{0,4}$"), wanted("an atom count")]
 #: mean and standard deviation of the logarithm of a diameter in nm
 _LogDiameter: TypeAlias = Annotated[
@@ -50,7 +51,6 @@ _LogDiameter: TypeAlias = Annotated[
     Strict(False),
     wanted("mean and standard deviation of ln(diameter in nm)"),
 ]
-_Chance: TypeAlias = Annotated[float, Field(ge=0, le=1), wanted("a number from 0 to 1")]
 
 
 @with_config(STRICT)
@@ -102,18 +102,18 @@ class Card:
         wanted("two or more atom counts from 1 to 10000, ascending"),
     ]
     channels: Annotated[Many[str], AfterValidator(_channels), wanted('["raw"] or ["raw", "lcn"]')]
-    lcn_window_nm: Annotated[float, Field(ge=0.05, le=PATCH_PX * NM_PER_PX), wanted("a width in nm within a patch")]
+    lcn_window_nm: Annotated[float, Within(0.05, PATCH_PX * NM_PER_PX)]
     element: Symbol = "Pt"
     version: Line = "0.1.0"
-    patch_px: Annotated[int, Field(ge=1, le=4096), wanted("a number of pixels")] = PATCH_PX
+    patch_px: Annotated[int, Within(1, 4096)] = PATCH_PX
     patch_nm_per_px: Positive = NM_PER_PX
-    temperature: Annotated[float, Field(ge=0.01, le=100), wanted("a number from 0.01 to 100")] = 1.0
-    integral_tau: Annotated[float, Field(ge=0, le=3), wanted("a number from 0 to 3")] = 0.02
-    outside_threshold: _Chance = 0.5
-    outside_threshold_scaled: _Chance = 0.5
+    temperature: Annotated[float, Within(0.01, 100)] = 1.0
+    integral_tau: Annotated[float, Within(0, 3)] = 0.02
+    outside_threshold: Share = 0.5
+    outside_threshold_scaled: Share = 0.5
     effective_clusters: Annotated[float, Field(gt=0, le=1e6), wanted("a number of clusters above 0")] = 15.0
     diameter_nm: Mapping[_SizeText, _LogDiameter] = field(default_factory=dict)
-    diameter_frame_sd: Annotated[float, Field(ge=0, le=3), wanted("a number from 0 to 3")] = 0.0
+    diameter_frame_sd: Annotated[float, Within(0, 3)] = 0.0
     recipe: PlainWords = field(default_factory=dict)
     recipe_sha256: Sha256 | Literal[""] = ""
     config: PlainWords = field(default_factory=dict)

@@ -20,20 +20,9 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io import micrograph_hash
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.io.files import existing_file
+from napari_atomicity.kinds import STRICT, Line, Many, Positive, Sha256, Symbol, Text, wanted
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.schema import (
-    STRICT,
-    Door,
-    Line,
-    Many,
-    Positive,
-    Sha256,
-    Symbol,
-    Text,
-    json_of,
-    read_bytes,
-    wanted,
-)
+from napari_atomicity.schema import Door, json_of, read_bytes
 
 FORMAT: Final = 1
 _KIND: Final = "napari-atomicity instrument profile"

@@ -10,16 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from napari_atomicity import __version__
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, Patches
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically, write_text
+from napari_atomicity.io.tensors import MOST_BYTES, Wanted, misfit, tensors_of
+from napari_atomicity.kinds import Entry, Many, Plain, Positive, Sha256, Symbol, wanted
+from napari_atomicity.schema import Door, json_of, read_bytes
 from napari_atomicity.training.library import LABORATORY, Library
 
 FORMAT: Final = 1
@@ -166,24 +170,50 @@ def load_set(folder: Path) -> AnnotatedSet:
     InputError
         Where it is none, is damaged, or was made by a newer version.
     """
-    from safetensors.numpy import load
-
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        content = (folder / ARRAYS).read_bytes()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder.name} is no training set: {CARD} or {ARRAYS} is missing or damaged.") from error
-    if not isinstance(card, dict) or card.get("kind") != _KIND:
+        found = json_of(read_bytes(folder / CARD), f"{folder.name}: {CARD}")
+        content = read_bytes(folder / ARRAYS, MOST_BYTES)
+    except FileNotFoundError as error:
+        raise InputError(f"{folder.name} is no training set: {CARD} or {ARRAYS} is missing.") from error
+    if not isinstance(found, dict) or found.get("kind") != _KIND:
         raise InputError(f"{folder.name} is no training set of napari-atomicity.")
-    if card.get("format") != FORMAT or (card.get("patch_px"), card.get("nm_per_px")) != (PATCH_PX, NM_PER_PX):
+    if found.get("format") != FORMAT or (found.get("patch_px"), found.get("nm_per_px")) != (PATCH_PX, NM_PER_PX):
         raise InputError(f"{folder.name} was made by another version of napari-atomicity; save the training set again.")
-    if card.get("arrays_sha256") != hashlib.sha256(content).hexdigest():
+    card = _DOOR.check(found, f"{folder.name}: {CARD}")
+    if card.arrays_sha256 != hashlib.sha256(content).hexdigest():
         raise InputError(f"{folder.name} is damaged: {ARRAYS} is not the file that {CARD} describes.")
-    arrays, labels = load(content), tuple(map(str, card["labels"]))
-    if set(arrays) != set(_NAMES) or any(len(values) != len(labels) for values in arrays.values()):
-        raise InputError(f"{folder.name} is damaged: {CARD} and {ARRAYS} do not go together.")
+    arrays = tensors_of(content, f"{folder.name}: {ARRAYS}")
+    if wrong := _misfit(arrays, len(card.labels)):
+        raise InputError(f"{folder.name} is damaged: {CARD} and {ARRAYS} do not go together ({wrong}).")
     ours = ("kind", "format", "patch_px", "nm_per_px", "labels", "arrays", "arrays_sha256")
-    return AnnotatedSet(labels, arrays, {name: value for name, value in card.items() if name not in ours})
+    return AnnotatedSet(card.labels, arrays, {name: value for name, value in found.items() if name not in ours})
+
+
+_Label: TypeAlias = Annotated[
+    str, Field(pattern=f"^([A-Z][a-z]?[1-9][0-9]{{0,4}}|{OTHER})$"), wanted("a label such as Pt19")
+]
+
+
+class _Card(Entry):
+    """What is relied on; the rest is for people."""
+
+    labels: Many[_Label]
+    arrays_sha256: Sha256
+    element: Symbol
+    pixel_size_nm: Positive
+    image: Plain
+
+
+_DOOR: Final = Door(_Card)
+
+
+def _misfit(arrays: Mapping[str, npt.NDArray[Any]], n: int) -> str:
+    """What is wrong with the arrays of `n` clusters, in a few words."""
+    needed = {name: Wanted((n,)) for name in _NAMES} | {"raw": Wanted((n, PATCH_PX, PATCH_PX))}
+    needed |= dict.fromkeys(("id", "frame", "n_atoms"), Wanted((n,), "iu"))
+    # not every frame has a known scale, nor every cluster that was placed by hand a diameter
+    filled = {name: np.nan_to_num(v) if name in ("log_scale", "diameter_nm") else v for name, v in arrays.items()}
+    return misfit(filled, needed)
 
 
 def sets_in(folder: Path) -> list[Path]:

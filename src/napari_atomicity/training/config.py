@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.kinds import Line, Section, Symbol, Within, unwanted, wanted
+from napari_atomicity.schema import Door, read_bytes, toml_of
 from napari_atomicity.training.library import Recipe
 from napari_atomicity.training.loop import TrainingConfig
 
@@ -98,213 +100,154 @@ def read_config(path: str | Path) -> RunConfig:
     if len(path.parts) == 1 and not path.suffix and not path.exists() and shipped.exists():
         path = shipped
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        content = read_bytes(path)
     except FileNotFoundError:
         names = ", ".join(sorted(known.stem for known in SHIPPED.glob("*.toml")))
         raise InputError(f"There is no configuration {path}; give a TOML file, or one of {names}.") from None
-    except OSError as error:
-        raise InputError(f"The configuration {path} cannot be read ({error.strerror}); give a TOML file.") from error
-    except UnicodeDecodeError:
-        raise InputError(f"The configuration {path} is not text in UTF-8; save it as TOML.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"The configuration {path} is not valid TOML: {error}.") from None
+    found = {"name": path.stem, **toml_of(content, path.name)}
     try:
-        return _built(_checked(content), path, text)
+        return _built(_DOOR.check(found, path.name, _near), path, content.decode("utf-8-sig"))
     except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
+        text = str(error)
+        raise InputError(text if text.startswith(path.name) else f"{path.name}: {text}") from None
 
 
 # ---------------------------------------------------------------------- keys and what they may hold
 
 
-@dataclass(frozen=True)
-class Key:
-    """What a key may hold: `allowed` in words, and a function that gives the value or raises `ValueError`."""
-
-    allowed: str
-    parse: Callable[[Any], Any]
+def _different(sizes: list[int]) -> list[int]:
+    if len(set(sizes)) < len(sizes):
+        raise ValueError(sizes)
+    return sorted(sizes)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _number(low: float, high: float) -> Key:
-    def parse(value: Any) -> float:
-        if not _is_number(value) or not low <= value <= high:
-            raise ValueError
-        return float(value)
-
-    return Key(f"a number from {low:g} to {high:g}", parse)
-
-
-def _whole(low: int, high: int) -> Key:
-    def parse(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError
-        return value
-
-    return Key(f"a whole number from {low} to {high}", parse)
-
-
-def _text(allowed: str, pattern: str) -> Key:
-    def parse(value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise ValueError
-        return value
-
-    return Key(allowed, parse)
-
-
-def _sizes(least: int) -> Key:
-    one = _whole(*_SIZES)
-
-    def parse(value: Any) -> tuple[int, ...]:
-        if not isinstance(value, list) or len(value) < least:
-            raise ValueError
-        sizes = tuple(one.parse(size) for size in value)
-        if len(set(sizes)) < len(sizes):
-            raise ValueError
-        return tuple(sorted(sizes))
-
-    return Key(f"a list of {f'at least {least} ' if least else ''}different atom counts from 4 to 400", parse)
-
-
-def _names(allowed: str, known: Callable[[], tuple[str, ...]]) -> Key:
-    def parse(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value or not set(map(str, value)) <= set(known()):
-            raise ValueError
-        return tuple(value)
-
-    return Key(allowed, parse)
-
-
-def _channels(value: Any) -> tuple[str, ...]:
-    if value not in (["raw"], ["raw", "lcn"]):
-        raise ValueError
-    return tuple(value)
-
-
-def _conditions() -> tuple[str, ...]:
+def _conditions(names: list[str]) -> list[str]:
     from napari_atomicity.simulation.frames import CONDITIONS
 
-    return (*CONDITIONS, "random")
+    return _among(names, (*CONDITIONS, "random"), "the simulator's conditions")
 
 
-def _known_families() -> tuple[str, ...]:
+def _families(names: list[str]) -> list[str]:
     from napari_atomicity.simulation.structures import FAMILIES
 
-    return FAMILIES
+    return _among(names, FAMILIES, "the simulator's families of structures")
 
 
-def _one_of(*choices: str) -> Key:
-    return _text("one of " + ", ".join(f'"{choice}"' for choice in choices), "|".join(choices))
+def _channels(names: list[str]) -> list[str]:
+    if names not in (["raw"], ["raw", "lcn"]):
+        raise ValueError(names)
+    return names
 
 
-_SHARE: Final = _number(0.0, 0.5)
-#: section, key, what it may hold; the documentation lists the same keys
-KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
-    "": {
-        "name": _text("a name of letters, digits, - and _", r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}"),
-        "element": _text("a chemical symbol such as Pt", r"[A-Z][a-z]?"),
-        "classes": _sizes(2),
-        "channels": Key('["raw"] or ["raw", "lcn"]', _channels),
-        "version": _text("a version such as 1.0", r"[0-9][0-9A-Za-z.+-]*"),
-        "licence": _text("a text", r".+"),
-        "citation": _text("a text", r".+"),
-    },
-    "simulation": {
-        "frames": _whole(8, 100_000),
-        "clusters": _whole(1, 1000),
-        "conditions": _names("a list of the simulator's conditions", _conditions),
-        "other_sizes": _sizes(0),
-        "other_share": _SHARE,
-        "dimers": _SHARE,
-        "touching": _SHARE,
-        "families": _names("a list of the simulator's families of structures", _known_families),
-    },
-    "laboratory": {
-        "folder": _text("the path of a folder", r".+"),
-        "pixel_size_nm": _number(0.002, 0.2),
-        "share": _number(0.05, 0.95),
-    },
-    "training": {
-        "epochs": _whole(1, 1000),
-        "batch": _whole(8, 4096),
-        "learning_rate": _number(1e-6, 1.0),
-        "weight_decay": _number(0.0, 1.0),
-        "lcn_window_nm": _number(0.1, 3.0),
-        "seed": _whole(0, 2**31 - 1),
-        "patience": _whole(0, 1000),
-        "device": _one_of("auto", "cpu", "cuda", "mps"),
-    },
+def _among(names: list[str], known: Sequence[str], what: str) -> list[str]:
+    if not names or not set(names) <= set(known):
+        raise unwanted(f"a list of {what} ({', '.join(known)})")
+    return names
+
+
+def _sizes(least: int) -> Any:
+    """Metadata of a list of atom counts."""
+    return wanted(f"a list of {f'at least {least} ' if least else ''}different atom counts from 4 to 400")
+
+
+_Sizes: TypeAlias = Annotated[list[Annotated[int, Within(*_SIZES)]], Field(max_length=100), AfterValidator(_different)]
+_Part: TypeAlias = Annotated[float, Within(0, 0.5)]
+_Some: TypeAlias = Annotated[Line, Field(min_length=1)]
+
+
+class _Simulation(Section):
+    frames: Annotated[int, Within(8, 100_000)] = Simulation.frames
+    clusters: Annotated[int, Within(1, 1000)] = Recipe.clusters
+    conditions: Annotated[list[str], AfterValidator(_conditions)] = Field(default_factory=list)
+    other_sizes: Annotated[_Sizes, _sizes(0)] = Field(default_factory=list)
+    other_share: _Part = Recipe.other_share
+    dimers: _Part = Recipe.dimers
+    touching: _Part = Recipe.touching
+    families: Annotated[list[str], AfterValidator(_families)] = Field(default_factory=list)
+
+
+class _Laboratory(Section):
+    folder: _Some = ""
+    pixel_size_nm: Annotated[float, Within(0.002, 0.2)] | None = Laboratory.pixel_size_nm
+    share: Annotated[float, Within(0.05, 0.95)] = Laboratory.share
+
+
+class _Training(Section):
+    epochs: Annotated[int, Within(1, 1000)] = TrainingConfig.epochs
+    batch: Annotated[int, Within(8, 4096)] = TrainingConfig.batch
+    learning_rate: Annotated[float, Within(1e-6, 1)] = TrainingConfig.learning_rate
+    weight_decay: Annotated[float, Within(0, 1)] = TrainingConfig.weight_decay
+    lcn_window_nm: Annotated[float, Within(0.1, 3)] = TrainingConfig.lcn_window_nm
+    seed: Annotated[int, Within(0, 2**31 - 1)] = TrainingConfig.seed
+    patience: Annotated[int, Within(0, 1000)] = 5
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], wanted('one of "auto", "cpu", "cuda", "mps"')] = "auto"
+
+
+class _Keys(Section):
+    name: Annotated[
+        str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,60}$"), wanted("a name of letters, digits, - and _")
+    ]
+    element: Symbol = Recipe.element
+    classes: Annotated[_Sizes, Field(min_length=2), _sizes(2)] = Field(default_factory=list)
+    channels: Annotated[list[str], AfterValidator(_channels), wanted('["raw"] or ["raw", "lcn"]')] = Field(
+        default_factory=lambda: list(TrainingConfig.channels)
+    )
+    version: Annotated[str, Field(pattern="^[0-9][0-9A-Za-z.+-]{0,60}$"), wanted("a version such as 1.0")] = "0.1.0"
+    licence: _Some = RunConfig.licence
+    citation: _Some = RunConfig.citation
+    simulation: _Simulation | None = None
+    laboratory: _Laboratory | None = None
+    training: _Training = Field(default_factory=_Training)
+
+
+_DOOR: Final = Door(_Keys)
+#: keys by section; the documentation lists the same ones
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "": tuple(name for name in _Keys.model_fields if name not in ("simulation", "laboratory", "training")),
+    "simulation": tuple(_Simulation.model_fields),
+    "laboratory": tuple(_Laboratory.model_fields),
+    "training": tuple(_Training.model_fields),
 }
 
 
-def _checked(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The values by section and key, each parsed."""
-    sections = {"": {key: value for key, value in content.items() if key not in KEYS or not key}}
-    for name in filter(None, KEYS):
-        if name in content:
-            if not isinstance(content[name], dict):
-                raise InputError(f"{name} is {content[name]!r}; it must be a section [{name}] with keys of its own.")
-            sections[name] = content[name]
-    found: dict[str, dict[str, Any]] = {}
-    for section, values in sections.items():
-        found[section] = {}
-        for key, value in values.items():
-            found[section][key] = _parsed(section, key, value)
-    return found
-
-
-def _parsed(section: str, key: str, value: Any) -> Any:
-    full = f"{section}.{key}" if section else key
-    if key not in KEYS[section]:
-        everywhere = {k: f"{s}.{k}" if s else k for s, keys in KEYS.items() for k in keys} | {s: s for s in KEYS if s}
-        near = get_close_matches(key, KEYS[section], 1, 0.6) or get_close_matches(key, everywhere, 1, 0.6)
-        here = ", ".join(KEYS[section])
-        where = f"[{section}] has" if section else "the top has"
-        hint = f"did you mean {everywhere[near[0]]}?" if near else f"{where} {here}."
-        if near and near[0] in KEYS[section]:
-            hint = f"did you mean {section + '.' if section else ''}{near[0]}?"
-        raise InputError(f"there is no key {full}; {hint}")
-    try:
-        return KEYS[section][key].parse(value)
-    except ValueError:
-        known = {"conditions": _conditions, "families": _known_families}
-        extra = f" ({', '.join(known[key]())})" if key in known else ""
-        raise InputError(f"{full} is {value!r}; it must be {KEYS[section][key].allowed}{extra}.") from None
+def _near(key: str, section: str) -> str:
+    """What may have been meant by a key that is unknown in that section."""
+    everywhere = {k: f"{s}.{k}" if s else k for s, keys in KEYS.items() for k in keys} | {s: s for s in KEYS if s}
+    here = KEYS.get(section, ())
+    near = get_close_matches(key[:60], here, 1, 0.6)
+    if near:
+        return f"did you mean {section + '.' if section else ''}{near[0]}?"
+    near = get_close_matches(key[:60], everywhere, 1, 0.6)
+    return (
+        f"did you mean {everywhere[near[0]]}?"
+        if near
+        else f"{f'[{section}]' if section else 'the top'} has {', '.join(here)}."
+    )
 
 
 # ---------------------------------------------------------------------- from keys to settings
 
 
-def _built(found: dict[str, dict[str, Any]], path: Path, text: str) -> RunConfig:
-    top, simulation, laboratory = found[""], found.get("simulation"), found.get("laboratory")
-    if simulation is None and laboratory is None:
+def _built(keys: _Keys, path: Path, text: str) -> RunConfig:
+    if keys.simulation is None and keys.laboratory is None:
         raise InputError("there is nothing to train on; add a section [simulation] or [laboratory].")
-    if "classes" not in top:
+    if not keys.classes:
         raise InputError("the key classes is missing; give the atom counts to tell apart, such as [19, 30, 41].")
-    element = top.get("element", "Pt")
-    recipe = _recipe(top["classes"], element, simulation or {})
-    if simulation is not None:
-        _check_element(element, recipe.families)
-    name = top["name"] if "name" in top else _parsed("", "name", path.stem)
-    defaults: dict[str, Any] = {"patience": 5, "device": "auto"}
+    recipe = _recipe(tuple(keys.classes), keys.element, keys.simulation)
+    if keys.simulation is not None:
+        _check_element(keys.element, recipe.families)
     training = TrainingConfig(
-        name=name,
-        channels=top.get("channels", ("raw", "lcn")),
-        recipe=recipe,
-        **(defaults | found.get("training", {})),
+        name=keys.name, channels=tuple(keys.channels), recipe=recipe, **keys.training.model_dump()
     )
     return RunConfig(
         training=training,
-        simulation=None if simulation is None else Simulation(simulation.get("frames", Simulation.frames)),
-        laboratory=None if laboratory is None else _laboratory(laboratory, path.parent),
+        simulation=None if keys.simulation is None else Simulation(keys.simulation.frames),
+        laboratory=None if keys.laboratory is None else _laboratory(keys.laboratory, path.parent),
         file=path.name,
         text=text,
-        **{key: top[key] for key in ("version", "licence", "citation") if key in top},
+        version=keys.version,
+        licence=keys.licence,
+        citation=keys.citation,
     )
 
 
@@ -321,8 +264,9 @@ def _check_element(element: str, families: tuple[str, ...] | None) -> None:
         raise InputError(f"simulation.families is {list(families)}; for {element} choose from {', '.join(known)}.")
 
 
-def _recipe(classes: tuple[int, ...], element: str, simulation: Mapping[str, Any]) -> Recipe:
-    values = {key: value for key, value in simulation.items() if key != "frames"}
+def _recipe(classes: tuple[int, ...], element: str, simulation: _Simulation | None) -> Recipe:
+    given = {} if simulation is None else simulation.model_dump(exclude_unset=True, exclude={"frames"})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     values.setdefault("other_sizes", sizes_beside(classes))
     both = sorted(set(values["other_sizes"]) & set(classes))
     if both:
@@ -338,7 +282,7 @@ def sizes_beside(classes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(size for size in sizes - set(classes) if _SIZES[0] <= size <= _SIZES[1]))
 
 
-def _laboratory(values: Mapping[str, Any], base: Path) -> Laboratory:
-    if "folder" not in values:
+def _laboratory(keys: _Laboratory, base: Path) -> Laboratory:
+    if not keys.folder:
         raise InputError("the key laboratory.folder is missing; name the folder that holds a folder for each class.")
-    return Laboratory(**{**values, "folder": base / Path(values["folder"]).expanduser()})
+    return Laboratory(base / Path(keys.folder).expanduser(), keys.pixel_size_nm, keys.share)
