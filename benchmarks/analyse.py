@@ -46,7 +46,7 @@ def main() -> None:
 def call(*arguments: object) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         code = cli.main([str(argument) for argument in arguments])
-    if code != cli.DONE:
+    if code:
         raise SystemExit(f"{arguments[0]} ended with exit code {code}")
 
 

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 
 from napari_atomicity import cli
+from napari_atomicity.cli.files import safe_name
 from napari_atomicity.io import read
 from napari_atomicity.io.tables import read_table, write_table
 from napari_atomicity.pipeline import Settings, analyse
@@ -310,7 +311,7 @@ def test_two_images_of_one_name_do_not_overwrite_each_other(run, simulated, tmp_
     [("a:b?c", "a_b_c"), ("NUL", "NUL_"), ("com1.x", "com1.x_"), ("x. ", "x"), ("Pt µ 1", "Pt µ 1"), ("...", "image")],
 )
 def test_names_that_some_system_refuses_are_made_safe(name, safe):
-    assert cli.safe_name(name) == safe
+    assert safe_name(name) == safe
 
 
 def test_labels_that_a_person_gave_are_never_overwritten(run, image, tmp_path):

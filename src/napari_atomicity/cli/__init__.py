@@ -8,16 +8,29 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from napari_atomicity.cli.console import DONE, FAULT, STOPPED, Console, quieten
-from napari_atomicity.cli.files import safe_name
-from napari_atomicity.cli.options import parser
+from napari_atomicity.threads import settle
 
-__all__ = ["main", "safe_name"]
+if TYPE_CHECKING:
+    from napari_atomicity.cli.console import Console
+
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line; gives the exit code.
+
+    Parameters
+    ----------
+    arguments
+        Those of the process where None; then the process is ours, and its libraries are told how to wait.
+    """
+    if arguments is None:
+        settle()
+    # only now what loads NumPy, which reads its settings once
+    from napari_atomicity.cli.console import DONE, FAULT, STOPPED, Console, quieten
+
     quieten()
     console = Console()
     try:
@@ -34,5 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None, console: Console) -> None:
+    from napari_atomicity.cli.options import parser
+
     options = parser().parse_args(arguments)
     options.run(options, console)

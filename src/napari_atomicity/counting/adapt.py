@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +26,12 @@ from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import Calibration, Known, calibrate
 from napari_atomicity.counting.classify import Evidence, evidence_steps
 from napari_atomicity.counting.holdout import Judgement
-from napari_atomicity.counting.patches import Patches, network_input
+from napari_atomicity.counting.patches import Patches
 from napari_atomicity.counting.silhouette import silhouette
+from napari_atomicity.counting.tuning import STEPS, Tuning
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
-
-if TYPE_CHECKING:
-    import torch
-
-    from napari_atomicity.counting.network import Network, Outputs
+from napari_atomicity.threads import steps_on_one_thread_each
 
 Mode = Literal["auto", "diameter", "off"]
 
@@ -45,12 +41,6 @@ SOURCES: Final[dict[str, tuple[Source, ...]]] = {
     "diameter": ("diameter",),
     "off": (),
 }
-_STEPS: Final = 90
-_CHECK_EVERY: Final = 6
-_PATIENCE: Final = 5
-_ANCHORS_A_STEP: Final = 24
-_REHEARSED_A_STEP: Final = 8
-_LEARNING_RATE: Final = 4e-3
 #: accepted where the clusters that were not tuned on become likelier by this, in mean log-likelihood: with a hundred
 #: clusters a smaller gain is chance, and on simulated frames it left the labels no better
 _LEAST_GAIN: Final = 0.05
@@ -100,6 +90,7 @@ class Adaptation:
     judgement: Judgement | None = None
 
 
+@steps_on_one_thread_each
 def adapt_steps(
     bundle: Bundle,
     patches: Patches,
@@ -151,7 +142,7 @@ def adapt_steps(
         For an unknown mode or source, or inputs that do not belong together.
     """
     _check(patches, table, evidence, mode, sources, frames)
-    yield Progress(0, _STEPS, "Choosing anchors")
+    yield Progress(0, STEPS, "Choosing anchors")
     chosen = tuple(sources) or SOURCES[mode]
     refusal = _unfit(bundle, table, sizeable_rows(table, evidence), mode, chosen)
     if refusal:
@@ -161,13 +152,15 @@ def adapt_steps(
     anchors, problem = choose_anchors(sample, chosen)
     if problem:
         return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
-    yield Progress(0, _STEPS, "Fine-tuning")
+    yield Progress(0, STEPS, "Fine-tuning")
     rows = _rows_of(sample, anchors)
-    tuning = _Tuning(bundle, patches.take(rows), anchors, seed)
+    tuning = Tuning(bundle, patches.take(rows), anchors, seed)
     yield from tuning.steps()
     tuned = replace(bundle, network=tuning.network, shipped=bundle.shipped or bundle.network)
-    again = (yield from evidence_steps(tuned, patches)) if tuning.moved else evidence
-    yield Progress(_STEPS, _STEPS, "Weighing the result")
+    # what the model says that the scale network knows does not change by tuning another
+    shipped = evidence if bundle.shipped is None else evidence.shipped
+    again = (yield from evidence_steps(tuned, patches, shipped)) if tuning.moved else evidence
+    yield Progress(STEPS, STEPS, "Weighing the result")
     fresh = sample.sizeable.copy()
     fresh[rows[~anchors["held_back"].to_numpy()]] = False
     before = tuning.before | _seen_by(evidence, sample, fresh, chosen)
@@ -292,138 +285,3 @@ def _doubts(wrong: int, judged: int) -> str:
     if not wrong:
         return ""
     return f"; {wrong} of the {judged} labels given by hand contradict shape and intensity"
-
-
-# ---------------------------------------------------------------------- tuning
-
-
-class _Tuning:
-    """One run: a copy of the network, the anchors' patches, and the base model's word on all of them."""
-
-    def __init__(self, bundle: Bundle, patches: Patches, anchors: pd.DataFrame, seed: int) -> None:
-        import torch
-
-        self.card = bundle.card
-        self.network: Network = copy.deepcopy(bundle.network).eval()
-        self.rng = np.random.default_rng([seed, 2])
-        label = np.array([self.card.labels.index(one) for one in anchors["label"]])
-        held = anchors["held_back"].to_numpy(copy=True)
-        x = self._input(patches)
-        self.x, self.label = x[~held], torch.as_tensor(label[~held])
-        self.held_x, self.held_label = x[held], torch.as_tensor(label[held])
-        # anchors of some classes say nothing about the others: only the logits of these compete
-        self.anchored = torch.as_tensor(np.unique(label))
-        self.label, self.held_label = (torch.searchsorted(self.anchored, one) for one in (self.label, self.held_label))
-        # classes are drawn alike, however many anchors each has
-        self.odds = (1 / np.bincount(label[~held])[label[~held]]).astype(np.float64)
-        self.odds /= self.odds.sum()
-        self.rehearsal = self._rehearsal(bundle)
-        with torch.inference_mode():
-            self.base = self.network(self.x)
-            self.base_rehearsal = self.network(self.rehearsal)
-        self.before = self.after = self._score()
-
-    @property
-    def moved(self) -> bool:
-        """Whether any step did better on the held-back anchors than the base model."""
-        return self.after is not self.before
-
-    def _input(self, patches: Patches) -> torch.Tensor:
-        return network_input(patches, len(self.card.channels), self.card.lcn_window_nm)
-
-    def _rehearsal(self, bundle: Bundle) -> torch.Tensor:
-        raw = bundle.rehearsal["raw"].astype(np.float32)
-        noise = bundle.rehearsal["noise"].astype(np.float32)
-        return self._input(Patches(raw, np.zeros(len(raw)), noise, np.ones(len(raw), dtype=bool)))
-
-    def _score(self) -> dict[str, float]:
-        import torch
-
-        with torch.inference_mode():
-            logits = self.network(self.held_x).shape_logits[:, self.anchored] / self.card.temperature
-            loss = torch.nn.functional.cross_entropy(logits, self.held_label)
-            right = (logits.argmax(dim=1) == self.held_label).double().mean()
-        return {"right": float(right), "loss": float(loss), "anchors": float(len(self.held_label))}
-
-    def steps(self) -> Steps[None]:
-        """Tune; in the end `network` holds the state that did best on the held-back anchors."""
-        import torch
-
-        parameters = self.network.tunable()
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-        optimiser = _Adam(parameters)
-        best = [parameter.detach().clone() for parameter in parameters]
-        waited = 0
-        for step in range(1, _STEPS + 1):
-            loss = self._loss()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            yield Progress(step, _STEPS, "Fine-tuning")
-            if step % _CHECK_EVERY == 0:
-                score = self._score()
-                if score["loss"] < self.after["loss"]:
-                    self.after, waited = score, 0
-                    best = [parameter.detach().clone() for parameter in parameters]
-                else:
-                    waited += 1
-                if waited >= _PATIENCE:
-                    break
-        with torch.no_grad():
-            for parameter, value in zip(parameters, best, strict=True):
-                parameter.copy_(value)
-        self.network.requires_grad_(False)
-
-    def _loss(self) -> torch.Tensor:
-        import torch
-        from torch.nn import functional
-
-        rows = torch.as_tensor(self.rng.choice(len(self.x), min(_ANCHORS_A_STEP, len(self.x)), p=self.odds))
-        turn, mirror = int(self.rng.integers(4)), bool(self.rng.integers(2))
-        x = torch.rot90(self.x[rows], turn, dims=(2, 3))
-        out = self.network(x.flip(3) if mirror else x)
-        loss = functional.cross_entropy(out.shape_logits[:, self.anchored] / self.card.temperature, self.label[rows])
-        loss = loss + _drift(out, self.base, rows)
-        rows = torch.as_tensor(self.rng.choice(len(self.rehearsal), _REHEARSED_A_STEP))
-        again = self.network(self.rehearsal[rows])
-        wanted = (self.base_rehearsal.shape_logits[rows] / self.card.temperature).softmax(dim=1)
-        said = (again.shape_logits / self.card.temperature).log_softmax(dim=1)
-        loss = loss + functional.kl_div(said, wanted, reduction="batchmean")
-        return loss + _drift(again, self.base_rehearsal, rows)
-
-
-class _Adam:
-    """Adam (Kingma and Ba 2015). PyTorch's own costs more than a second at first use, which a person waits for."""
-
-    def __init__(self, parameters: list[torch.nn.Parameter]) -> None:
-        import torch
-
-        self.parameters = parameters
-        self.mean = [torch.zeros_like(parameter) for parameter in parameters]
-        self.square = [torch.zeros_like(parameter) for parameter in parameters]
-        self.count = 0
-
-    def step(self) -> None:
-        """Move every parameter against its gradient, and forget the gradients."""
-        import torch
-
-        self.count += 1
-        with torch.no_grad():
-            for parameter, mean, square in zip(self.parameters, self.mean, self.square, strict=True):
-                gradient = parameter.grad
-                if gradient is None:
-                    continue
-                mean.lerp_(gradient, 0.1)
-                square.lerp_(gradient * gradient, 0.001)
-                size = (square / (1 - 0.999**self.count)).sqrt_().add_(1e-8)
-                parameter.addcdiv_(mean / (1 - 0.9**self.count), size, value=-_LEARNING_RATE)
-                parameter.grad = None
-
-
-def _drift(out: Outputs, base: Outputs, rows: torch.Tensor) -> torch.Tensor:
-    """How far the words on integral, count and outsiders have moved, in units of their own error."""
-    shift = (out.log_integral_shift - base.log_integral_shift[rows]) / base.log_integral_sd[rows]
-    count = (out.log_n - base.log_n[rows]) / base.log_n_sd[rows]
-    outside = out.outside_logit - base.outside_logit[rows]
-    width = (out.log_integral_sd / base.log_integral_sd[rows]).log()
-    return (shift**2 + count**2 + 0.1 * outside**2 + width**2).mean()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.threads import in_order, steps_on_one_thread_each
 
 if TYPE_CHECKING:
     import torch
@@ -86,16 +87,31 @@ class Evidence:
 _ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network", "shipped"))
 
 
-def evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
-    """Run the network over `patches`, a few dozen at a time."""
+@steps_on_one_thread_each
+def evidence_steps(bundle: Bundle, patches: Patches, shipped: Evidence | None = None) -> Steps[Evidence]:
+    """Run the network over `patches`, a few dozen at a time.
+
+    Parameters
+    ----------
+    shipped
+        Of an adapted model, what the model that it was adapted from says of these patches, where that is known
+        already.
+    """
+
+    def look(start: int) -> Evidence:
+        rows = np.arange(start, min(start + _BATCH, len(patches)))
+        return _evidence(bundle, patches.take(rows), None if shipped is None else shipped.take(rows))
+
     parts: list[Evidence] = []
-    for start in range(0, len(patches), _BATCH):
+    starts = range(0, len(patches), _BATCH)
+    looked_at = in_order(look, starts)
+    for start in starts:
         yield Progress(start, len(patches), "Classifying clusters")
-        parts.append(_evidence(bundle, patches.take(np.arange(start, min(start + _BATCH, len(patches))))))
-    return Evidence.join(parts) if parts else _evidence(bundle, patches)
+        parts.append(next(looked_at))
+    return Evidence.join(parts) if parts else _evidence(bundle, patches, shipped)
 
 
-def _evidence(bundle: Bundle, patches: Patches) -> Evidence:
+def _evidence(bundle: Bundle, patches: Patches, shipped: Evidence | None) -> Evidence:
     import torch
 
     card = bundle.card
@@ -103,7 +119,7 @@ def _evidence(bundle: Bundle, patches: Patches) -> Evidence:
     said = _said_by(bundle.network, x, bundle, patches)
     if bundle.shipped is None or bundle.scale_network is None:
         return said
-    return replace(said, shipped=_said_by(bundle.shipped, x, bundle, patches))
+    return replace(said, shipped=_said_by(bundle.shipped, x, bundle, patches) if shipped is None else shipped)
 
 
 def _said_by(network: Network, x: torch.Tensor, bundle: Bundle, patches: Patches) -> Evidence:

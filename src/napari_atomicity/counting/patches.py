@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.threads import WORKERS, single_threaded_blas
+from napari_atomicity.threads import in_order
 
 if TYPE_CHECKING:
     import torch
@@ -83,9 +82,8 @@ def extract_patches(image: npt.NDArray[Any], table: ClusterTable, pixel_size_nm:
         return normalise(windows, diameter[rows], intensity[rows])
 
     # a few at a time: the sums on the way to a patch take twenty times its memory
-    with single_threaded_blas(), ThreadPoolExecutor(WORKERS) as threads:
-        starts = range(0, max(len(table), 1), _BATCH)
-        return Patches.join(list(threads.map(lambda start: batch(slice(start, start + _BATCH)), starts)))
+    starts = range(0, max(len(table), 1), _BATCH)
+    return Patches.join(list(in_order(lambda start: batch(slice(start, start + _BATCH)), starts)))
 
 
 def normalise(

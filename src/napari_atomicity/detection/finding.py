@@ -8,7 +8,6 @@ its width and its share of signal.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +17,7 @@ from scipy import fft, ndimage, sparse, spatial
 from scipy.sparse import csgraph
 from skimage.filters import threshold_otsu
 
-from napari_atomicity.threads import WORKERS
+from napari_atomicity.threads import in_order
 
 Vector = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
@@ -92,8 +91,7 @@ def candidates(coarse: Image, grid_nm: float, threshold: float) -> Candidates:
         radius = np.full(len(y), sigma * np.sqrt(2))
         return np.column_stack([fine_y, fine_x, radius, strength, strength / noise])
 
-    with ThreadPoolExecutor(WORKERS) as threads:
-        every = np.vstack(list(threads.map(at_scale, _SIGMAS_NM)))
+    every = np.vstack(list(in_order(at_scale, _SIGMAS_NM)))
     if not len(every):
         return Candidates(*np.empty((5, 0)))
     every = _strongest_apart(every[every[:, 3] > _faintest(every[:, 3])], grid_nm)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage, spatial
 
 from napari_atomicity.detection.windows import extract_windows
-from napari_atomicity.threads import WORKERS, single_threaded_blas
+from napari_atomicity.threads import in_order
 
 Vector = npt.NDArray[np.float64]
 Windows = npt.NDArray[np.float32]
@@ -105,8 +104,7 @@ def measure(
         windows = extract_windows(image, y[rows], x[rows], pixel_size_nm, size, nm_per_px)
         return _Windows(windows, rows, y, x, radius, near, pixel_size_nm, nm_per_px, full_scale).measured(recentre)
 
-    with single_threaded_blas(), ThreadPoolExecutor(WORKERS) as threads:
-        parts = list(threads.map(batch, range(0, len(y), _BATCH)))
+    parts = list(in_order(batch, range(0, len(y), _BATCH)))
     back = np.argsort(order, kind="stable")
     return Measurement(
         **{name: np.concatenate([getattr(p, name) for p in parts])[back] for name in Measurement.__dataclass_fields__}

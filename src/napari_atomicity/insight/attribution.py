@@ -15,6 +15,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.insight import methods
 from napari_atomicity.insight.methods import CELLS, FIELD_PX
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.threads import in_order, steps_on_one_thread_each
 
 if TYPE_CHECKING:
     import torch
@@ -128,6 +129,7 @@ class Attribution:
 _ARRAYS: Final = ("maps", "target", "share", "empty", "agreement")
 
 
+@steps_on_one_thread_each
 def attribution_steps(
     bundle: Bundle,
     patches: Patches,
@@ -154,16 +156,20 @@ def attribution_steps(
     """
     classes = len(bundle.card.class_sizes)
     _check_branches(bundle)
-    # both methods hang hooks on the network, which other threads may be running meanwhile: they get one of their own
-    bundle = replace(bundle, network=copy.deepcopy(bundle.network))
     wanted = np.broadcast_to(np.asarray(-1 if target is None else target), (len(patches),))
     if not ((wanted >= -1) & (wanted < classes)).all() or not 0 <= (against or 0) < classes:
         raise InputError(f"The class to explain must be one of the {classes} classes of the model.")
-    parts = []
-    for start in range(0, max(len(patches), 1), _BATCH[method]):
-        yield Progress(start, len(patches), "Computing heat maps")
+
+    def explain(start: int) -> Attribution:
         rows = np.arange(start, min(start + _BATCH[method], len(patches)))
-        parts.append(_explain(bundle, patches.take(rows), wanted[rows], against, method))
+        return _explain(bundle, patches.take(rows), wanted[rows], against, method)
+
+    parts = []
+    starts = range(0, max(len(patches), 1), _BATCH[method])
+    explained = in_order(explain, starts)
+    for start in starts:
+        yield Progress(start, len(patches), "Computing heat maps")
+        parts.append(next(explained))
     done = parts[0] if len(parts) == 1 else replace(parts[0], **_joined(parts))
     if method == "grad-cam":
         yield from _compare_steps(bundle, patches, done, against)
@@ -179,11 +185,15 @@ def _compare_steps(bundle: Bundle, patches: Patches, done: Attribution, against:
     asked = np.flatnonzero(done.target >= 0)
     sample = asked[np.unique(np.linspace(0, len(asked) - 1, min(len(asked), _COMPARED)).astype(np.int64))]
     batch = _BATCH["integrated-gradients"]
-    for start in range(0, len(sample), batch):
-        yield Progress(start, len(sample), "Comparing with a second method")
-        rows = sample[start : start + batch]
-        other = _explain(bundle, patches.take(rows), done.target[rows], against, "integrated-gradients")
-        done.agreement[rows] = other.agreement
+    lots = [sample[start : start + batch] for start in range(0, len(sample), batch)]
+
+    def explain(rows: npt.NDArray[np.int64]) -> Attribution:
+        return _explain(bundle, patches.take(rows), done.target[rows], against, "integrated-gradients")
+
+    explained = in_order(explain, lots)
+    for i, rows in enumerate(lots):
+        yield Progress(i * batch, len(sample), "Comparing with a second method")
+        done.agreement[rows] = next(explained).agreement
 
 
 def _check_branches(bundle: Bundle) -> None:
@@ -201,6 +211,8 @@ def _explain(
     import torch
 
     card = bundle.card
+    # both methods hang hooks on the network, which other threads are running meanwhile: each gets one of its own
+    bundle = replace(bundle, network=copy.deepcopy(bundle.network))
     channels = len(card.channels)
     x = network_input(patches, channels, card.lcn_window_nm)
     with torch.inference_mode():

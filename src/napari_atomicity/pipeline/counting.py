@@ -16,6 +16,7 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.clock import Clock
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.threads import steps_on_one_thread_each
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.adapt import Adaptation
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     Calibrations = dict[int, Calibration]
 
-# The last bit of a convolution depends on the number of threads: the same few everywhere, so that the window and
-# the command line agree to the bit and the window stays responsive.
-_TORCH_THREADS: Final = 2
 #: so few clusters outside the classes say nothing about the image
 _FEW: Final = 5
 
@@ -53,6 +51,7 @@ class Classified:
         return next(iter(self.calibrations.values()), None)
 
 
+@steps_on_one_thread_each
 def patches_steps(micrograph: Micrograph, table: ClusterTable) -> Steps[Patches]:
     """The network's view of every cluster, in the order of the table's rows."""
     from napari_atomicity.counting.patches import Patches, extract_patches
@@ -125,7 +124,6 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
     parts = [classified] if isinstance(classified, Classified) else list(classified)
     if not parts:
         raise InputError("There is no image to adapt the model to; classify at least one.")
-    fix_torch_threads()
     table, evidence, patches = _pooled(parts)
     frames = np.zeros(len(table), dtype=np.int64)
     known: list[Known] = []
@@ -233,13 +231,7 @@ def choose(classified: Classified, frame: int, dominant: str, bundle: Bundle) ->
     return replace(done, known={**classified.known, **told}, image=classified.image)
 
 
-def _evidence_steps(bundle: Bundle, patches: Patches) -> Steps[Evidence]:
-    from napari_atomicity.counting.classify import evidence_steps
-
-    fix_torch_threads()
-    return (yield from evidence_steps(bundle, patches))
-
-
+@steps_on_one_thread_each
 def timed_session_steps(
     micrographs: Sequence[Micrograph],
     tables: Sequence[ClusterTable],
@@ -248,11 +240,13 @@ def timed_session_steps(
     clocks: Sequence[Clock],
 ) -> Steps[list[Classified]]:
     """Classify images that calibrate each other, with the seconds that each takes."""
+    from napari_atomicity.counting.classify import evidence_steps
+
     patches: list[Patches] = []
     evidence: list[Evidence] = []
     for micrograph, table, clock in zip(micrographs, tables, clocks, strict=True):
         patches.append((yield from clock.time("classify", patches_steps(micrograph, table))))
-        evidence.append((yield from clock.time("classify", _evidence_steps(bundle, patches[-1]))))
+        evidence.append((yield from clock.time("classify", evidence_steps(bundle, patches[-1]))))
     if not tables:
         return []
     done = yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings))
@@ -329,13 +323,6 @@ def _labelled(
     order = np.argsort(np.concatenate([rows for _, rows in lots]))
     values = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
     return Classified(table.with_predictions(bundle.card.class_sizes, values), evidence, patches, calibrations)
-
-
-def fix_torch_threads() -> None:
-    """Before anything that a number depends on."""
-    import torch
-
-    torch.set_num_threads(_TORCH_THREADS)
 
 
 def _pooled(parts: Sequence[Classified]) -> tuple[ClusterTable, Evidence, Patches]:

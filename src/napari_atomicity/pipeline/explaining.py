@@ -13,7 +13,7 @@ import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline.counting import fix_torch_threads, patches_steps
+from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
@@ -143,7 +143,6 @@ def explain_steps(
     if before is not None and len(part) and not len(anew) and np.array_equal(before.ids, part.ids):
         return replace(wanted, attribution=before.attribution, overlay=before.overlay, reused=len(part))
     patches = yield from patches_steps(micrograph, replace(part, rows=part.rows.iloc[anew].reset_index(drop=True)))
-    fix_torch_threads()
     attribution = yield from attribution_steps(bundle, patches, asked[anew], against, question.method)
     if before is not None and len(anew) < len(part):
         order = np.argsort(np.concatenate([np.flatnonzero(known >= 0), anew]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from napari_atomicity.pipeline.counting import Classified, fix_torch_threads
+from napari_atomicity.pipeline.counting import Classified
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def map_table_steps(classified: Classified, bundle: Bundle) -> Steps[pd.DataFram
     """
     from napari_atomicity.insight.feature_map import feature_map_steps
 
-    fix_torch_threads()
     feature_map = yield from feature_map_steps(bundle)
     placed = feature_map.place(classified.evidence.features)
     labels = np.array([*feature_map.library.labels, ""], dtype=object)

@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 
 from napari_atomicity.progress import Progress, drain
+from napari_atomicity.threads import settle
 from napari_atomicity.training.config import read_config
 from napari_atomicity.training.run import Pace, give_library_steps, run_steps, teach_scales_steps
 
 
 def main() -> None:
     """Train the committed configurations, or those named; an interrupted call goes on where it was."""
+    settle()
     parser = argparse.ArgumentParser(prog="python -m napari_atomicity.training", description=__doc__)
     parser.add_argument("configs", nargs="*", default=["dual", "single"], metavar="CONFIG")
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="simulated frames and checkpoints")

@@ -180,9 +180,7 @@ def _looked_steps(
 def _look_steps(job: _Job) -> Steps[Look]:
     from napari_atomicity.insight.feature_map import feature_map_steps
     from napari_atomicity.insight.islands import islands
-    from napari_atomicity.pipeline.counting import fix_torch_threads
 
-    fix_torch_threads()
     found = yield from feature_map_steps(job.bundle)
     library = found.library
     own = _figures(library.standardised(library.features), np.array(library.labels, dtype=object))

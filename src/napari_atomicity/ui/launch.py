@@ -6,9 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_atomicity.threads import settle
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window with the images given; gives the exit code."""
+    if arguments is None:  # the process is ours
+        settle()
     # On Windows PyTorch fails to load once Qt is there (pytorch#169429), so it comes first.
     _load_torch()
     import napari

@@ -13,7 +13,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import card as cards
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline.counting import fix_torch_threads, patches_steps
+from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
@@ -207,7 +207,6 @@ def look_steps(subject: Subject, own: Own) -> Steps[Look]:
     from napari_atomicity.counting.classify import evidence_steps
     from napari_atomicity.insight.attribution import attribution_steps
 
-    fix_torch_threads()
     features = subject.features
     if features is None:
         features = (yield from evidence_steps(own.bundle, patches)).features[0]
@@ -219,7 +218,6 @@ def look_steps(subject: Subject, own: Own) -> Steps[Look]:
 def own_steps(bundle: Any) -> Steps[Own]:
     """The model with its library."""
     yield Progress(0, 0, _TITLE)
-    fix_torch_threads()
     try:
         return Own(bundle, cards.alike_of(bundle))
     except InputError as error:
