@@ -15,8 +15,11 @@ from tools.fuzz.trees import spoiled
 #: images of all formats; and what the program itself writes, and lists that people write
 FILES: Final = "files"
 OTHERS: Final = "others"
+#: the good inputs as they are
+GOOD: Final = "good"
 _CRAFTED: Final[tuple[Callable[[Random], Files], ...]] = (
-    tiff.crafted, tiff.crafted, hdf5.crafted, hdf5.crafted, hdf5.crafted, dm.crafted, mrc.crafted, tia.crafted, pictures.crafted,
+    tiff.crafted, tiff.crafted, hdf5.crafted, hdf5.crafted, hdf5.crafted, dm.crafted, mrc.crafted,
+    tia.crafted, pictures.crafted,
 )  # fmt: skip
 _TEXT: Final = ("config", "profile", "expected", "typed", "table")
 #: how often each door of `OTHERS` is tried
@@ -25,6 +28,10 @@ _SHARES: Final = {"session": 32, "model": 22, "table": 18, "config": 10, "profil
 
 def case(seed: int, group: str, number: int, corpus: Mapping[str, Good], keep: Collection[int] | None = None) -> Case:
     """Input `number` of a group; `keep` leaves out all changes but these (for a smaller one with the same fault)."""
+    if group == GOOD:
+        name, good = list(corpus.items())[number]
+        labels = tables.labels_of(first(good.files)[1]) if name.endswith("clusters.csv") else {}
+        return Case(good.door, good.files, (name,), labels, good=not name.endswith(".mat"))
     rng = Random(f"{seed}/{group}/{number}")
     door, story, files, steps = (_image if group == FILES else _other)(rng, corpus)
     labels = {}

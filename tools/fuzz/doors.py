@@ -1,4 +1,4 @@
-"""The doors: what a person does with a file. Each gives an answer that makes sense or an `InputError`; all else is a fault."""
+"""The doors: what a person does with a file. An answer makes sense or is an `InputError`; all else is a fault."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ def knock(case: Case, path: Path, ask: Ask) -> None:
 
 
 @contextlib.contextmanager
-def _refusal_allowed() -> Iterator[None]:
-    """An `InputError` is an answer, where it is one sentence or two."""
+def _may_refuse(case: Case) -> Iterator[None]:
+    """An `InputError` is an answer, where it is one sentence or two, and the input is not a good one."""
     try:
         yield
     except InputError as error:
         text = str(error)
+        if case.good:
+            raise UnsoundError(f"a good input is refused: {text}") from error
         if not text.strip() or len(text) > _LONGEST_MESSAGE:
             raise UnsoundError(f"a message of {len(text)} characters") from error
 
@@ -72,22 +74,22 @@ def _command(*words: str) -> str:
 # ---------------------------------------------------------------------- images
 
 
-def _image(_: Case, path: Path, ask: Ask) -> None:
+def _image(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.io import list_images, read
     from napari_atomicity.io.napari_hooks import get_reader
 
     ask("list")
-    with _refusal_allowed():
+    with _may_refuse(case):
         for info in list_images(path):
             _sound(len(info.shape) >= 1 and all(n >= 0 for n in info.shape), f"a shape {info.shape}")
             _pixel_size(info.pixel_size_nm)
     ask("read")
-    with _refusal_allowed():
+    with _may_refuse(case):
         _pixels(read(path))
     ask("layer")
     reader = get_reader(str(path))
     if reader is not None:
-        with _refusal_allowed():
+        with _may_refuse(case):
             for data, options, kind in reader(str(path)):
                 _sound(kind == "image" and len(options["scale"]) == data.ndim, "a layer whose scale does not fit")
                 np.asarray(data[0] if data.ndim == 3 else data)
@@ -114,19 +116,19 @@ def _pixels(micrograph: Any) -> None:
 # ---------------------------------------------------------------------- sessions
 
 
-def _session(_: Case, path: Path, ask: Ask) -> None:
+def _session(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.progress import drain
     from napari_atomicity.session import open_steps, save_session
 
     ask("info")
     _command("info", path.name)
     ask("open")
-    with _refusal_allowed():
+    with _may_refuse(case):
         session = drain(open_steps(path))
         for answers in ({one.key: path.parent / "piece.tif" for one in session.unclear}, dict.fromkeys(_keys(session))):
             if answers:
                 ask("open again")
-                with _refusal_allowed():
+                with _may_refuse(case):
                     _works(drain(open_steps(path, (), answers)))
         _works(session)
         ask("save")
@@ -154,23 +156,23 @@ def _works(session: Any) -> None:
 # ---------------------------------------------------------------------- models
 
 
-def _model(_: Case, path: Path, ask: Ask) -> None:
+def _model(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.counting import describe, store
     from napari_atomicity.counting.bundle import load_bundle, user_folder
 
     ask("load")
     bundle = None
-    with _refusal_allowed():
+    with _may_refuse(case):
         bundle = load_bundle(path)
     if bundle is not None:
         _label_words(bundle.card)
         ask("describe")
         describe.as_text(bundle.card, bundle.card.name)
         ask("count")
-        with _refusal_allowed():
+        with _may_refuse(case):
             _counts(bundle)
         ask("import")
-        with _refusal_allowed():
+        with contextlib.suppress(InputError):  # it may be here already
             store.import_model(path)
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -211,8 +213,8 @@ def _counts(bundle: Any) -> None:
     rows = drain(classify_steps(micrograph, table, bundle, Settings())).table.rows
     labelled = rows[rows["label"] != ""]
     chances = labelled[[name for name in rows.columns if name.startswith("p_")]].to_numpy(dtype=float)
-    _sound(np.isfinite(chances).all(), "a probability that is no number")
-    _sound(not len(chances) or np.abs(chances.sum(axis=1) - 1).max() < 1e-3, "probabilities that do not add up to 1")
+    _sound(np.isfinite(chances).all() and chances.min(initial=0) >= 0, "a probability that is none")
+    _sound(chances.sum(axis=1).max(initial=0) < 1.001, "probabilities that add up to more than 1")
     _sound(np.isfinite(labelled["n_atoms"].to_numpy(dtype=float)).all(), "a number of atoms that is none")
 
 
@@ -223,7 +225,7 @@ def _table(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.io.tables import read_metadata, read_table, write_table
 
     ask("read")
-    with _refusal_allowed():
+    with _may_refuse(case):
         table = read_table(path)
         kept = {int(k): str(v) for k, v in zip(table.ids, table.rows["annotation"], strict=True) if v != ""}
         if case.labels:
@@ -231,7 +233,7 @@ def _table(case: Case, path: Path, ask: Ask) -> None:
         write_table(table, path.parent / "again.csv")
         _sound(len(read_table(path.parent / "again.csv")) == len(table), "a table that changes when it is written")
     ask("metadata")
-    with _refusal_allowed():
+    with _may_refuse(case):
         read_metadata(path)
     if case.labels:
         _counted_again(case, path, ask)
@@ -264,13 +266,13 @@ def _labels_there(folder: Path, case: Case) -> bool:
     return False
 
 
-def _profile(_: Case, path: Path, ask: Ask) -> None:
+def _profile(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.counting.bundle import load_card
     from napari_atomicity.counting.profile import load_profile
     from napari_atomicity.pipeline import Settings
 
     ask("load")
-    with _refusal_allowed():
+    with _may_refuse(case):
         profile = load_profile(path)
         _sound(0 < profile.scale < math.inf and 0 < profile.scale_sd <= 1, "a scale that is none")
         profile.check(load_card("dual"))
@@ -278,21 +280,21 @@ def _profile(_: Case, path: Path, ask: Ask) -> None:
         Settings(scale=profile.scale, scale_sd=profile.scale_sd)
 
 
-def _config(_: Case, path: Path, ask: Ask) -> None:
+def _config(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.training.config import read_config
 
     ask("read")
-    with _refusal_allowed():
+    with _may_refuse(case):
         read_config(path)
 
 
-def _expected(_: Case, path: Path, ask: Ask) -> None:
+def _expected(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.counting.bundle import load_card
     from napari_atomicity.counting.expected import expected_shares
     from napari_atomicity.pipeline import load_expected
 
     ask("load")
-    with _refusal_allowed():
+    with _may_refuse(case):
         found = load_expected(path)
         _sound(all(math.isfinite(v) and v >= 0 for v in found.values()), "an amount that is none")
         shares = expected_shares(found, load_card("dual"))
@@ -301,13 +303,13 @@ def _expected(_: Case, path: Path, ask: Ask) -> None:
     _command("analyse", "none.tif", "-o", "none", "--expected", str(path))
 
 
-def _typed(_: Case, path: Path, ask: Ask) -> None:
+def _typed(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.pipeline import read_deposited, read_expected
 
     text = path.read_bytes().decode("utf-8", "replace")
     for name, read in (("deposited", read_deposited), ("expected", read_expected)):
         ask(name)
-        with _refusal_allowed():
+        with _may_refuse(case):
             read(text)
     ask("command")
     _command("analyse", "none.tif", "-o", "none", f"--deposited={text[:100_000]}")

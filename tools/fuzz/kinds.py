@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 #: name in the folder of the case -> content; the first one is opened
@@ -52,12 +54,27 @@ class Case:
     labels
         By id, what a person had written, where none of it may be lost: another answer than these or a refusal is
         a fault.
+    good
+        Nothing was done to it: a refusal is a fault.
     """
 
     door: str
     files: Files
     story: tuple[str, ...]
     labels: Mapping[int, str] = field(default_factory=dict)
+    good: bool = False
+
+
+#: beside the files of a kept case: how it ended
+OUTCOME = "outcome.json"
+
+
+def kept(folder: Path) -> Case:
+    """The case that an earlier run kept in `folder`."""
+    told = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
+    files = {name: (folder / name).read_bytes() for name in told["files"]}
+    labels = {int(key): value for key, value in told["labels"].items()}
+    return Case(told["door"], files, tuple(told["story"]), labels, told["good"])
 
 
 def first(files: Files) -> tuple[str, bytes]:

@@ -148,8 +148,10 @@ def npy(rng: Random, content: bytes) -> bytes:
     array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     if rng.random() < 0.5:
         odd_ones = (
-            array.astype("S3"), array.astype("c8"), array[:1], array[..., None], array.ravel(), np.zeros((0,) + array.shape[1:]),
-            np.full(array.shape, np.nan), np.full(array.shape, np.inf), np.full(array.shape, -1e300), array.T, array.astype(">f8"),
+            array.astype("S3"), array.astype("c8"), array[:1], array[..., None], array.ravel(),
+            np.zeros((0, *array.shape[1:])),
+            np.full(array.shape, np.nan), np.full(array.shape, np.inf), np.full(array.shape, -1e300),
+            array.T, array.astype(">f8"),
             array.astype("M8[s]") if array.dtype.kind in "iu" else array, np.zeros(3, "i4,f4"),
         )  # fmt: skip
         buffer = io.BytesIO()
@@ -269,11 +271,12 @@ def card(rng: Random, files: Files) -> Files:
     tree: dict[str, Any] = json.loads(files[name])
     tree |= {key: {} for key in ("metrics", "recipe", "config") if rng.random() < 0.8}
     if rng.random() < 0.6:
-        keys = (
-            "name", "element", "lcn_window_nm", "temperature", "integral_tau", "outside_threshold", "sha256", "channels",
-            "outside_threshold_scaled", "effective_clusters", "diameter_nm", "diameter_frame_sd", "class_sizes", "patch_px",
-            "limits", "history", "licence", "citation", "version", "format", "patch_nm_per_px", "recipe", "metrics",
-        )  # fmt: skip
+        words = (
+            "name element lcn_window_nm temperature integral_tau outside_threshold outside_threshold_scaled sha256 "
+            "channels effective_clusters diameter_nm diameter_frame_sd class_sizes patch_px patch_nm_per_px limits "
+            "history licence citation version format recipe metrics"
+        )
+        keys = words.split()
         for _ in range(rng.choice((1, 1, 2))):
             key = rng.choice(keys)
             tree[key] = rng.choice((odd.real(rng), odd.whole(rng), odd.value(rng), odd.name(rng)))

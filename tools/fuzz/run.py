@@ -9,11 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from tools.fuzz import corpus
-from tools.fuzz.cases import FILES, OTHERS, case
+from tools.fuzz.cases import FILES, GOOD, OTHERS, case
+from tools.fuzz.kinds import OUTCOME
 from tools.fuzz.watch import Outcome, Worker
 
 #: inputs that one worker meets before a fresh one takes over
@@ -25,13 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as folder:
         place = Path(folder)
+        if options.again:
+            return _again(options.again, place)
         began = time.monotonic()
         corpus.build(place / "corpus")
         print(f"{len(corpus.load(place / 'corpus'))} good inputs in {time.monotonic() - began:.0f} s", flush=True)
         if options.replay:
             return _replay(options, place)
         bench = Bench(place, options.seed, options.keep)
-        for group, number in _numbers(options):
+        for group, number in (*((GOOD, k) for k in range(len(bench.goods))), *_numbers(options)):
             bench.meet(group, number)
             if options.minutes and time.monotonic() - began > 60 * options.minutes:
                 print(f"stopped after {options.minutes:g} minutes", flush=True)
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", default=Path("out/fuzz"), help="where faults are kept; out/fuzz"
     )
+    parser.add_argument("--again", nargs="+", type=Path, metavar="DIR", help="meet inputs that were kept, once more")
     parser.add_argument(
         "--replay", metavar="SEED/GROUP/NUMBER[:STEP,...]", help="meet one input again, and show how it ends"
     )
@@ -124,7 +129,8 @@ class Bench:
         made = case(self.seed, outcome.group, outcome.number, self.goods, outcome.keep)
         for file, content in made.files.items():
             (place / file).write_bytes(content)
-        (place / "outcome.json").write_text(outcome.as_json() + "\n", encoding="utf-8")
+        facts = {**asdict(outcome), "files": list(made.files), "labels": made.labels, "good": made.good}
+        (place / OUTCOME).write_text(json.dumps(facts) + "\n", encoding="utf-8")
         print(f"  {replay_of(self.seed, outcome)}  {outcome.signature}", flush=True)
 
     def end(self) -> None:
@@ -169,6 +175,20 @@ def summary(seed: int, outcomes: Sequence[Outcome], unsure: Sequence[Outcome]) -
         yield f"slowest: {seconds:6.2f} s  {one.door} {name}  {replay_of(seed, one)}  {', '.join(one.story)}"
     for one in sorted(outcomes, key=lambda one: -one.peak)[:5]:
         yield f"largest: {one.peak / 1e6:6.0f} MB {one.door}  {replay_of(seed, one)}  {', '.join(one.story)}"
+
+
+def _again(folders: Sequence[Path], place: Path) -> int:
+    worker, bad = Worker(place, 0), 0
+    for folder in folders:
+        if not worker.alive:
+            worker = Worker(place, 0)
+        outcome = worker.meet(str(folder.resolve()), 0)
+        bad += outcome.kind != "ok"
+        what = "well" if outcome.kind == "ok" else outcome.signature
+        words = " ".join(outcome.fault.get("text", "").split())[:160]
+        print(f"{folder.name}: {what}  {outcome.seconds} {outcome.peak // 10**6} MB {words}", flush=True)
+    worker.end()
+    return int(bad > 0)
 
 
 def _replay(options: argparse.Namespace, place: Path) -> int:

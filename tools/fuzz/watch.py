@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -9,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +19,14 @@ import psutil
 
 #: no answer may take longer, and no process grow larger
 SECONDS: Final = 10.0
+#: nor on a machine that is so busy with other things that the processor's time does not add up to that
+_AT_MOST_S: Final = 90.0
+#: who has used less of the processor than this since `SECONDS` / 2 ago waits for something that may never come
+_IDLE_S: Final = 0.3
 BYTES: Final = 10**9
 #: a worker that has grown this far is ended at once
 _KILL_BYTES: Final = 2 * 10**9
-_LOOK_EVERY_S: Final = 0.03
+_LOOK_EVERY_S: Final = 0.1
 #: to make an input, which is none of the program's business
 _MAKE_S: Final = 120.0
 
@@ -43,6 +48,7 @@ class Outcome:
     story: tuple[str, ...] = ()
     answer: str = ""
     fault: dict[str, Any] = field(default_factory=dict)
+    #: of the processor, or where it waited, of the clock
     seconds: dict[str, float] = field(default_factory=dict)
     peak: int = 0
     keep: list[int] | None = None
@@ -55,9 +61,26 @@ class Outcome:
             return f"{self.door}: {self.fault['kind']} in {self.fault['where']} {what[:60]}".strip()
         return f"{self.door}: {self.kind} at {self.answer} ({self.story[0] if self.story else '?'})"
 
-    def as_json(self) -> str:
-        """One line, for a list of faults."""
-        return json.dumps(asdict(self))
+
+class _Clock:
+    """How long an answer takes, as on a machine that does nothing else."""
+
+    def __init__(self, busy: Callable[[], float]) -> None:
+        self._busy, self._began, self._first = busy, time.monotonic(), busy()
+        self._looked, self._last = self._began, self._first
+
+    @property
+    def used(self) -> float:
+        """Seconds of the processor so far."""
+        return max(0.0, self._busy() - self._first)
+
+    def passed(self) -> float:
+        """Seconds so far: of the processor, of the clock where the processor has not been used for long."""
+        now, used = time.monotonic(), self.used
+        if used - self._last + self._first > _IDLE_S:
+            self._looked, self._last = now, used + self._first
+        waits = now - self._looked > SECONDS / 2
+        return now - self._began if waits or now - self._began > _AT_MOST_S else used
 
 
 class Worker:
@@ -118,49 +141,52 @@ class Worker:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"group": group, "number": number, "keep": keep}) + "\n")
         self._process.stdin.flush()
-        since, asked = time.monotonic(), ""
+        clock, asked = _Clock(self._busy), ""
         while outcome.kind == "ok":
             said = self._next(_LOOK_EVERY_S)
-            now = time.monotonic()
             if said is not None:
+                self._heard(said, outcome)
                 if asked:
-                    outcome.seconds[asked] = round(now - since, 3)
-                    if now - since > SECONDS:
-                        outcome.kind = "late"
-                        break
-                since, asked = now, said.get("answer", "")
-                outcome.answer = asked or outcome.answer
-                outcome.peak = max(outcome.peak, said.get("peak", 0))
-                if said["state"] == "begins":
-                    outcome.door, outcome.story = said["door"], tuple(said["story"])
-                elif said["state"] == "done":
-                    if said["fault"]:
-                        outcome.kind, outcome.fault = "fault", said["fault"]
-                    if outcome.peak > BYTES:
-                        outcome.kind = "heavy"
+                    outcome.seconds[asked] = round(clock.used, 2)
+                if outcome.kind != "ok" or said["state"] == "done":
                     break
+                clock, asked = _Clock(self._busy), said.get("answer", "")
                 continue
             outcome.peak = max(outcome.peak, self._memory())
-            if self._process.poll() is not None and self._said.empty():
-                outcome.kind = "died"
-                outcome.fault = {
-                    "kind": "died",
-                    "text": str(self._process.returncode),
-                    "where": "",
-                    "traceback": self._last_words(),
-                }
+            if not self.alive and self._said.empty():
+                outcome.kind, outcome.fault = "died", self._last_words()
             elif outcome.peak > _KILL_BYTES:
                 outcome.kind = "heavy"
-            elif now - since > (SECONDS if asked else _MAKE_S):
-                outcome.kind = "late"
-                outcome.seconds[asked] = round(now - since, 3)
+            elif clock.passed() > (SECONDS if asked else _MAKE_S):
+                outcome.kind, outcome.seconds[asked] = "late", round(clock.passed(), 2)
         if outcome.kind in ("late", "heavy", "died"):
             outcome.answer = asked or outcome.answer
             self.end()
         return outcome
 
-    def _last_words(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
+    def _heard(self, said: dict[str, Any], outcome: Outcome) -> None:
+        outcome.answer = said.get("answer") or outcome.answer
+        outcome.peak = max(outcome.peak, said.get("peak", 0))
+        if said["state"] == "begins":
+            outcome.door, outcome.story = said["door"], tuple(said["story"])
+        if said["state"] == "done" and said["fault"]:
+            outcome.kind, outcome.fault = "fault", said["fault"]
+        if outcome.peak > BYTES:
+            outcome.kind = "heavy"
+
+    def _last_words(self) -> dict[str, Any]:
+        words = self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
+        return {"kind": "died", "text": f"exit code {self._process.returncode}", "where": "", "traceback": words}
+
+    def _busy(self) -> float:
+        """Seconds of the processor, those of children included."""
+        total = 0.0
+        with contextlib.suppress(psutil.Error):
+            worker = psutil.Process(self._process.pid)
+            total += sum(worker.cpu_times()[:4])
+            for one in worker.children(recursive=True):
+                total += sum(one.cpu_times()[:2])
+        return total
 
     def _memory(self) -> int:
         """Of the largest process, the worker or a child of it."""

@@ -19,7 +19,7 @@ from typing import Any
 from tools.fuzz import corpus, doors
 from tools.fuzz.cases import case
 from tools.fuzz.formats.hdf5 import PIPE, SECRET
-from tools.fuzz.kinds import Case
+from tools.fuzz.kinds import Case, kept
 
 
 class _Told:
@@ -40,14 +40,17 @@ def main() -> None:
     folder, seed = Path(sys.argv[1]), int(sys.argv[2])
     faulthandler.enable()
     tell = _Told()
-    goods = corpus.load(folder / "corpus")
+    goods = corpus.load(folder / "corpus") if (folder / "corpus").is_dir() else {}
     doors.sample()
     tell(state="ready", rss=_peak())
     for line in sys.stdin:
         wanted = json.loads(line)
         place = folder / "case"
         _empty(place)
-        one = case(seed, wanted["group"], wanted["number"], goods, wanted.get("keep"))
+        if wanted["group"].startswith(os.sep):
+            one = kept(Path(wanted["group"]))
+        else:
+            one = case(seed, wanted["group"], wanted["number"], goods, wanted.get("keep"))
         path = _lay_out(one, place)
         gc.collect()
         _forget_peak()

@@ -35,7 +35,7 @@ def good(image: np.ndarray) -> dict[str, Good]:
         )
         fields: tuple[Field, ...] = ()
         if name.endswith("bmp"):
-            fields = tuple((at, "<I") for at in (2, 10, 14, 18, 22, 30, 34, 38, 42, 46)) + ((26, "<H"), (28, "<H"))
+            fields = tuple((at, "<H" if at in (26, 28) else "<I") for at in (2, 10, 14, 18, 22, 26, 28, 30, 34, 38))
         found[name] = Good({name: buffer.getvalue()}, fields=fields)
     return found
 

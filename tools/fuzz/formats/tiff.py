@@ -27,13 +27,13 @@ def good(image: np.ndarray) -> dict[str, Good]:
 
     byte = (image / image.max() * 255).astype(np.uint8)
     stack = np.repeat(image[None], 3, axis=0)
-    nm = {"resolution": (1 / 0.03, 1 / 0.03)}
+    nm, size = {"resolution": (1 / 0.03, 1 / 0.03)}, {"PhysicalSizeX": 0.03, "PhysicalSizeXUnit": "nm"}
     wanted: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         "plain.tif": (image, {}), "real.tif": (image.astype(np.float32), nm), "byte.tiff": (byte, {}),
         "imagej.tif": (image, {"imagej": True, "metadata": {"unit": "nm"}, **nm}),
         "movie.tif": (stack, {"imagej": True, "metadata": {"unit": "nm", "axes": "TYX"}, **nm}),
-        "frames.ome.tif": (stack, {"ome": True, "metadata": {"axes": "TYX", "PhysicalSizeX": 0.03, "PhysicalSizeXUnit": "nm"}}),
-        "one.ome.tif": (image, {"ome": True, "metadata": {"PhysicalSizeX": 0.03, "PhysicalSizeXUnit": "nm"}}),
+        "frames.ome.tif": (stack, {"ome": True, "metadata": {"axes": "TYX", **size}}),
+        "one.ome.tif": (image, {"ome": True, "metadata": size}),
         "shaped.tif": (stack, {"metadata": {"axes": "TYX"}}), "tiled.tif": (image, {"tile": (32, 32)}),
         "deflate.tif": (image, {"compression": "zlib", "predictor": True}), "lzw.tif": (byte, {"compression": "lzw"}),
         "packbits.tif": (byte, {"compression": "packbits"}), "lzma.tif": (image, {"compression": "lzma"}),
@@ -88,7 +88,7 @@ def fields(content: bytes) -> tuple[Field, ...]:
 
 
 def page(at: int, tags: dict[int, tuple[int, Any]], following: int | None = 0) -> bytes:
-    """A directory of `tags` (kind and values by number) that lies at `at`; `following` None: the next lies behind it."""
+    """A directory of `tags` (kind and values by number) at `at`; `following` None: the next lies behind it."""
     body, extra = b"", b""
     behind = at + 2 + 12 * len(tags) + 4
     for number, (kind, values) in sorted(tags.items()):
@@ -182,10 +182,12 @@ def _described(rng: Random) -> tuple[str, bytes]:
         (
             f"ImageJ=1.54\nimages={n}\nframes={n}\nslices={odd.whole(rng)}\nhyperstack=true\nunit={odd_name[:99]}\n",
             f"ImageJ=1.54\nunit={odd_name[:99]}\nspacing={odd.real(rng)}\nmin=nan\nmax=1e999\nloop=false\n",
-            f'{{"shape": [{n}, 16, 16]}}', f'{{"shape": [16, 16], "axes": "{odd_name[:9]}"}}', '{"shape": ' + "[" * 3000,
+            f'{{"shape": [{n}, 16, 16]}}', f'{{"shape": [16, 16], "axes": "{odd_name[:9]}"}}',
+            '{"shape": ' + "[" * 3000,
             '{"shape": [' + "9" * 5000 + "]}", "<?xml version='1.0'?>" + "<a>" * rng.choice((10, 20_000)),
             '<!DOCTYPE a [<!ENTITY b "' + "x" * 1000 + '"><!ENTITY c "' + "&b;" * 100 + '">]><OME>&c;</OME>',
-            "SCIFIO=1\naxes=X\nlengths=99\nunits=null", odd_name[:70_000], "[MetaData]\nPixelWidth=" + str(odd.real(rng)),
+            "SCIFIO=1\naxes=X\nlengths=99\nunits=null", odd_name[:70_000],
+            "[MetaData]\nPixelWidth=" + str(odd.real(rng)),
         )
     )  # fmt: skip
     pixels = bytes(range(256))
