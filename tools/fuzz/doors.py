@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -315,7 +317,25 @@ def _typed(case: Case, path: Path, ask: Ask) -> None:
     _command("analyse", "none.tif", "-o", "none", f"--deposited={text[:100_000]}")
 
 
+def _trap(_: Case, path: Path, ask: Ask) -> None:
+    """What the one who watches must notice, for tests of the fuzzer itself."""
+    ask("trap")
+    what = path.read_text(encoding="utf-8")
+    if what == "hang":
+        time.sleep(3600)
+    elif what == "turn":
+        while True:
+            pass
+    elif what == "grow":
+        kept = [bytes(bytearray(10**7)) for _ in range(130)]
+        _sound(len(kept) == 130, "no memory")
+    elif what == "die":
+        os.abort()
+    elif what == "raise":
+        raise KeyError(what)
+
+
 DOORS: Final[dict[str, Callable[[Case, Path, Ask], None]]] = {
     "image": _image, "session": _session, "model": _model, "table": _table, "profile": _profile, "config": _config,
-    "expected": _expected, "typed": _typed,
+    "expected": _expected, "typed": _typed, "trap": _trap,
 }  # fmt: skip
