@@ -58,7 +58,8 @@ def test_a_seed_and_a_number_give_the_same_bytes_again(repository: Path, monkeyp
 
     def made(seed: int) -> list[Case]:
         # new HDF5 files keep the time of day
-        return [one for one in (case(seed, FILES, n, goods()) for n in range(40)) if "crafted hdf5" not in one.story]
+        return [one for one in (case(seed, FILES, n, goods()) for n in range(12)) if "crafted hdf5" not in one.story]
 
-    assert made(5) == made(5) != made(6)
-    assert len({next(iter(one.files.values())) for one in made(5)}) > 20
+    first = made(5)
+    assert first == made(5) != made(6)
+    assert len({next(iter(one.files.values())) for one in first}) > 5
