@@ -10,7 +10,7 @@ ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 endif
 
-.PHONY: run test test-slow lint bench setup clean
+.PHONY: run test test-slow fuzz lint bench setup clean
 
 run: $(READY)
 	@$(BIN)/napari-atomicity analyse $(SAMPLE) -o out
@@ -25,6 +25,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest -m slow $(ARGS)
+
+# Damaged and hostile input for every door; about half an hour. make fuzz ARGS="--files 300 --others 200 --seed 7"
+fuzz: $(READY)
+	$(BIN)/python -m tools.fuzz $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
