@@ -73,16 +73,13 @@ class RawImage:
     examine: Callable[[], Remarks] | None = None
 
     def __post_init__(self) -> None:
-        calibration = self.calibration
-        said = replace(
-            calibration,
-            warnings=tuple(text.clean(one, _SENTENCE) for one in calibration.warnings),
-            refusal=text.clean(calibration.refusal, _SENTENCE),
-        )
+        found = self.calibration
+        said = tuple(text.clean(one, _SENTENCE) for one in found.warnings)
+        calibration = replace(found, warnings=said, refusal=text.clean(found.refusal, _SENTENCE))
         claims = "" if self.cannot_open else claim_sentence(self.shape, self.dtype, self.stored)
         cleaned = {
             "title": text.clean(self.title),
-            "calibration": said,
+            "calibration": calibration,
             "metadata": text.facts(self.metadata),
             "warnings": tuple(text.clean(one, _SENTENCE) for one in self.warnings),
             "refusal": text.clean(self.refusal, _SENTENCE),

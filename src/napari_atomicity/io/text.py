@@ -20,8 +20,9 @@ _MOST_LEVELS: Final = 4
 def clean(text: object, most: int = MOST_OF_A_TITLE) -> str:
     """`text` on one line, without control characters, terminal escapes and invisible marks, cut at `most`."""
     said = str(text)[: 4 * most]
-    kept = "".join(" " if character.isspace() else _shown(character) for character in said)
-    kept = " ".join(kept.split())
+    if not said.isprintable():
+        said = "".join(" " if character.isspace() else _shown(character) for character in said)
+    kept = " ".join(said.split())
     return kept if len(kept) <= most else kept[: most - 1] + "…"
 
 

@@ -41,6 +41,7 @@ def image(
     make: Callable[..., RawImage],
     reader: str,
     signal_type: str = "",
+    calibration: Calibration | None = None,
 ) -> RawImage:
     """The image that `make(order, **fields)` gives for the right order of the axes, or why there is none.
 
@@ -54,6 +55,8 @@ def image(
         Called with the positions of (t,) y and x among the stored axes and the fields of `RawImage`.
     reader
         Name and version of the reader.
+    calibration
+        Where it stands elsewhere than in the axes.
     """
     dtype = np.dtype(dtype)
     described = [*axes, *[Axis()] * (len(shape) - len(axes))]
@@ -62,7 +65,7 @@ def image(
     long = [k for k, size in enumerate(shape) if size > 1]
     y, x = _plane(described, long)
     order = [*(k for k in long if k not in (y, x)), y, x]
-    return make(order, title=title, calibration=_calibration(described[y], described[x]), reader=reader)
+    return make(order, title=title, calibration=calibration or _calibration(described[y], described[x]), reader=reader)
 
 
 def _no_image(axes: Sequence[Axis], dtype: np.dtype[Any], shape: Sequence[int], signal_type: str) -> str:

@@ -78,7 +78,7 @@ def data_of(group: Any, key: str) -> Any:
     """The data set `key` of a group; an `InputError` where there is none with pixels."""
     dataset = at(group, key)
     if not hasattr(dataset, "chunks"):
-        raise InputError("it has no data; record or export the image again.")
+        raise InputError("it has no data, or they are damaged; record or export the image again.")
     check_place(dataset)
     if dataset.shape is None or 0 in dataset.shape:
         raise InputError("it has no pixels; record or export the image again.")

@@ -27,6 +27,7 @@ _DEEPEST: Final = 32
 _MOST_ATTRIBUTES: Final = 1000
 _MOST_BYTES: Final = 2**20
 _MOST_TEXTS: Final = 16
+_MOST_SENTENCES: Final = 5
 
 
 @contextmanager
@@ -66,10 +67,11 @@ def _not_opened(path: Path, said: str) -> InputError:
 
 @dataclass(frozen=True)
 class Node:
-    """A group or a data set of the file, with its path in it as HDF5 writes it."""
+    """A group or a data set of the file, its path in it as HDF5 writes it, and the group that it is in."""
 
     name: str
     item: Any
+    group: Any
 
     @property
     def is_dataset(self) -> bool:
@@ -87,8 +89,8 @@ class Tree:
     left_out: list[str] = field(default_factory=list)
 
     def leave_out(self, sentence: str) -> None:
-        """Remember a sentence once."""
-        if sentence not in self.left_out:
+        """Remember a sentence, once, and of very many the first ones."""
+        if sentence not in self.left_out and len(self.left_out) < _MOST_SENTENCES:
             self.left_out.append(sentence)
 
 
@@ -96,31 +98,35 @@ def walk(file: Any) -> Tree:
     """All groups and data sets of an open file, in the order of their names."""
     tree = Tree()
     seen = {_address(file.id)}
-    waiting = [iter(_links(file.id, "", tree))]
+    waiting = [iter(_links(file, "", tree))]
     while waiting:
         link = next(waiting[-1], None)
         if link is None:
             waiting.pop()
             continue
         parent, key, name = link
-        item = _opened_object(parent, key)
-        if item is None:
+        try:
+            item = _opened_object(parent.id, key)
+            if item is None:
+                continue
+            address = _address(item.id)
+        except FAULTS:
+            tree.leave_out(f"“{clean(name)}” is damaged and left out.")
             continue
         if len(seen) > _MOST_OBJECTS:
             tree.leave_out(f"The file has more than {_MOST_OBJECTS} entries; the first of them are looked at.")
             break
-        address = _address(item.id)
         if address in seen:
             continue
         seen.add(address)
-        node = Node(name, item)
+        node = Node(name, item, parent)
         tree.nodes.append(node)
         if node.is_dataset:
             continue
         if len(waiting) >= _DEEPEST:
             tree.leave_out(f"Groups more than {_DEEPEST} levels deep are not looked at.")
             continue
-        waiting.append(iter(_links(item.id, f"{name}/", tree)))
+        waiting.append(iter(_links(item, f"{name}/", tree)))
     return tree
 
 
@@ -135,8 +141,8 @@ def _links(group: Any, prefix: str, tree: Tree) -> list[tuple[Any, bytes, str]]:
         return True if len(keys) > _MOST_OBJECTS else None
 
     try:
-        group.links.iterate(collect)
-        kinds = {key: group.links.get_info(key).type for key in keys}
+        group.id.links.iterate(collect)
+        kinds = {key: group.id.links.get_info(key).type for key in keys}
     except FAULTS:
         tree.leave_out(f"The group “{clean(prefix) or '/'}” is damaged; what is in it is left out.")
         return []
@@ -150,13 +156,10 @@ def _links(group: Any, prefix: str, tree: Tree) -> list[tuple[Any, bytes, str]]:
 
 
 def _opened_object(parent: Any, key: bytes) -> Any:
-    """The group or data set of that name in the group; None where it is neither or cannot be opened."""
+    """The group or data set of that name in the group; None where it is neither, such as a named type."""
     import h5py
 
-    try:
-        found = h5py.h5o.open(parent, key)
-    except FAULTS:
-        return None
+    found = h5py.h5o.open(parent, key)
     if isinstance(found, h5py.h5g.GroupID):
         return h5py.Group(found)
     return h5py.Dataset(found) if isinstance(found, h5py.h5d.DatasetID) else None
@@ -180,9 +183,9 @@ def at(group: Any, path: str) -> Any:
         try:
             if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
                 return None
+            group = _opened_object(group.id, key)
         except FAULTS:
             return None
-        group = _opened_object(group.id, key)
     return group
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _axes, _hdf5
 from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, at, attribute, attributes, children, text
 from napari_atomicity.io.raw import RawImage
@@ -30,11 +32,20 @@ def _arrays_of(group: Any) -> list[Any]:
     found = {name: item for name, item in children(group) if hasattr(item, "chunks")}
     if "data" in found:
         return [found["data"]]
-    return [item for name, item in found.items() if not _DIM.fullmatch(name) and item.ndim >= 2]
+    return [item for name, item in found.items() if not _DIM.fullmatch(name) and _has_rows(item)]
 
 
-def image(path: Path, title: str, group: Any, dataset: Any) -> RawImage:
-    """The array of an NCEM group as an image, or the reason why it is none."""
+def _has_rows(dataset: Any) -> bool:
+    try:
+        _hdf5.check_place(dataset)
+    except InputError:
+        return True  # it is said what is the matter with it
+    return len(dataset.shape or ()) >= 2
+
+
+def image(path: Path, title: str, group: Any, dataset: Any, left_out: list[str]) -> RawImage:
+    """The array of an NCEM group as an image that says what of the file is left out, or the reason why it is none."""
+    _hdf5.check_place(dataset)
     first = 0 if "dim0" in group else 1
     axes = [_axis(at(group, f"dim{k + first}"), size) for k, size in enumerate(dataset.shape)]
     return _axes.image(
@@ -42,7 +53,7 @@ def image(path: Path, title: str, group: Any, dataset: Any) -> RawImage:
         title=title,
         dtype=dataset.dtype,
         shape=dataset.shape,
-        make=lambda order, **about: _hdf5.image(path, dataset, order, **about),
+        make=partial(_hdf5.image, path, dataset, warnings=tuple(left_out)),
         reader=_hdf5.reader_name("NCEM EMD"),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +11,13 @@ import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _axes, _hdf5, emd, hspy, velox
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, attributes, opened, text, walk
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, attributes, opened, text, walk
 from napari_atomicity.io.raw import RawImage, unreadable
 from napari_atomicity.io.text import clean
 from napari_atomicity.io.units import Calibration, calibrate
 
+#: data sets of one home-made file that are looked at
+_MOST_IMAGES: Final = 2000
 _SCALES: Final = ("pixel_size", "pixelsize", "scale", "pixel size", "resolution")
 _UNITS: Final = ("unit", "units", "scale_unit", "scale_units", "pixel_unit", "pixel_size_unit", "pixelunit")
 _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
@@ -32,7 +33,7 @@ def images(path: Path) -> list[RawImage]:
             f"{clean(path.name)} holds no image (a data set of rows and columns); "
             f"open the microscope's own image, or export it as TIFF. {' '.join(left_out)}".strip()
         )
-    return [replace(image, warnings=(*image.warnings, *left_out)) for image in found] if left_out else found
+    return found
 
 
 def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
@@ -46,9 +47,12 @@ def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
         return _made((name, partial(hspy.image, path, name, group)) for name, group in signals), []
     tree = walk(file)
     if arrays := emd.arrays(tree.nodes):
-        return _made((array[0], partial(emd.image, path, *array)) for array in arrays), tree.left_out
-    sets = (node for node in tree.nodes if node.is_dataset)
-    return _made((node.name, partial(_image, path, node.name, node.item)) for node in sets), tree.left_out
+        return _made((array[0], partial(emd.image, path, *array, tree.left_out)) for array in arrays), tree.left_out
+    sets = [node for node in tree.nodes if node.is_dataset]
+    if len(sets) > _MOST_IMAGES:
+        tree.leave_out(f"The file has {len(sets)} data sets; the first {_MOST_IMAGES} of them are looked at.")
+        sets = sets[:_MOST_IMAGES]
+    return _made((node.name, partial(_image, path, node, tree.left_out)) for node in sets), tree.left_out
 
 
 def _made(makers: Iterable[tuple[str, Callable[[], RawImage | None]]]) -> list[RawImage]:
@@ -69,33 +73,32 @@ def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
 # ---------------------------------------------------------------------- home-made: every data set of rows and columns
 
 
-def _image(path: Path, name: str, dataset: Any) -> RawImage | None:
+def _image(path: Path, node: Node, left_out: list[str]) -> RawImage | None:
     """The data set as an image, or the reason why it is none; None where it is not meant as one."""
+    dataset = node.item
     _hdf5.check_place(dataset)
-    dtype, shape = dataset.dtype, dataset.shape or ()
+    dtype: np.dtype[Any] = dataset.dtype
+    shape: tuple[int, ...] = dataset.shape or ()
     long = [axis for axis, size in enumerate(shape) if size != 1]
     if len(long) < 2 or not (dtype.kind in "buifc" or _axes.is_colour(dtype)):
         return None
-    samples = None
-    if dtype.names is not None:
-        samples = -1
-    elif dtype == np.uint8 and len(shape) == 3 and shape[-1] in (3, 4):
-        samples, long = 2, [0, 1]
+    picture = dtype == np.uint8 and len(shape) == 3 and shape[-1] in (3, 4)
+    samples, long = (2, [0, 1]) if picture else (None, long)
     return _axes.image(
-        [_axes.Axis()] * len(shape),
-        title=name,
+        [],
+        title=node.name,
         dtype=dtype,
         shape=[size if axis in long else 1 for axis, size in enumerate(shape)],
-        make=lambda order, **about: _hdf5.image(
-            path, dataset, order, samples=samples, **{**about, "calibration": _calibration(dataset)}
-        ),
+        make=partial(_hdf5.image, path, dataset, samples=samples, warnings=tuple(left_out)),
         reader=_hdf5.reader_name("HDF5"),
+        calibration=_calibration(node),
     )
 
 
-def _calibration(dataset: Any) -> Calibration:
+def _calibration(node: Node) -> Calibration:
     """From attributes such as ``scale`` = "0.33" and ``scale_unit`` = "nm", of the data set or its group."""
-    found = {**attributes(dataset.parent, _CALIBRATION), **attributes(dataset, _CALIBRATION)}
+    dataset = node.item
+    found = {**attributes(node.group, _CALIBRATION), **attributes(dataset, _CALIBRATION)}
     if "pixel_size_nm" in found:
         scale, unit = found["pixel_size_nm"], "nm"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def image(path: Path, name: str, group: Any) -> RawImage:
         dtype=dataset.dtype,
         shape=dataset.shape,
         signal_type=text(attribute(at(group, "metadata/Signal"), "signal_type", "")),
-        make=lambda order, **about: _hdf5.image(path, dataset, order, **about),
+        make=partial(_hdf5.image, path, dataset),
         reader=_hdf5.reader_name("HyperSpy"),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -15,7 +16,7 @@ from napari_atomicity.io.raw import RawImage, says_detector
 from napari_atomicity.io.text import clean
 
 #: images of one file that are looked at
-_MOST_IMAGES: Final = 1000
+_MOST_IMAGES: Final = 400
 _NOT_UNDERSTOOD: Final = (
     "What the file says about this image (its pixel size too) is damaged or of an unknown kind and was left out."
 )
@@ -53,16 +54,13 @@ def image(path: Path, title: str, group: Any, alone: bool) -> RawImage:
         _axes.Axis("x", _at(size, "width"), unit),
         _axes.Axis("time"),
     ]
-    about: dict[str, Any] = {
-        "metadata": _acquisition(facts),
-        "warnings": (_NOT_UNDERSTOOD,) * (bool(said) and not facts),
-    }
+    warnings = (_NOT_UNDERSTOOD,) * (bool(said) and not facts)
     return _axes.image(
         axes,
         title=_title(title, _detector(facts, alone)),
         dtype=dataset.dtype,
         shape=dataset.shape,
-        make=lambda order, **more: _hdf5.image(path, dataset, order, **about, **more),
+        make=partial(_hdf5.image, path, dataset, metadata=_acquisition(facts), warnings=warnings),
         reader=_hdf5.reader_name("Velox EMD"),
     )
 
