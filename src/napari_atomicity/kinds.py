@@ -11,10 +11,8 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    FailFast,
     Field,
     GetCoreSchemaHandler,
-    Strict,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -113,8 +111,8 @@ def _plain_words(value: dict[str, Any]) -> dict[str, Any]:
 
 
 #: JSON has lists alone
-Many: TypeAlias = Annotated[tuple[T, ...], Strict(False), FailFast()]
-Two: TypeAlias = Annotated[tuple[T, T], Strict(False)]
+Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False, fail_fast=True)]
+
 #: one line of text for people
 Line: TypeAlias = Annotated[
     str, Field(max_length=1000, pattern=f"^{_NO_CONTROL}*$"), wanted("a line of text without control characters")

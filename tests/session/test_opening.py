@@ -16,7 +16,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import drain
-from napari_atomicity.session import Session, files, images, open_steps, save_session
+from napari_atomicity.session import Session, files, open_steps, pixels, save_session
 from napari_atomicity.session.encode import Encoder
 from napari_atomicity.session.models import AbsentNetwork
 from napari_atomicity.session.parts import CONTENTS, FolderSink
@@ -113,7 +113,7 @@ def test_pixels_that_are_no_longer_in_the_file_travel_along(image: Micrograph, t
 def test_an_image_that_is_too_large_to_travel_is_asked_for(
     drawn: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "MOST_STORED_BYTES", 100)
+    monkeypatch.setattr(pixels, "MOST_STORED_BYTES", 100)
     path = save_session(Session((work(drawn),)), tmp_path / "large")
     (question,) = drain(open_steps(path)).unclear
     assert "too large to travel" in question.why
@@ -174,7 +174,7 @@ def test_a_bit_that_flipped_anywhere_is_noticed_or_harmless(saved: Path) -> None
         (lambda contents: contents.update(kind="something else"), "is no session"),
         (lambda contents: contents["images"][0].update(now=99), "does not fit together"),
         (lambda contents: contents.pop("states"), "does not fit together"),
-        (lambda contents: contents["tables"]["table1"].update(rows="../../etc/passwd"), "do not trust it"),
+        (lambda contents: contents["tables"]["table1"].update(rows="../../etc/passwd"), "do not trust the file"),
         (lambda contents: contents["tables"]["table1"].update(rows="tables/" + 20 * "0" + ".csv"), "cannot be read"),
         (lambda contents: contents["tables"]["table2"].update(based_on="table2"), "does not fit together"),
     ],
@@ -201,7 +201,7 @@ def test_other_files(tmp_path: Path) -> None:
     refused(path, "is no session")
     with zipfile.ZipFile(path, "w") as file:
         file.writestr(CONTENTS, "[1, 2")
-    refused(path, "cannot be read")
+    refused(path, "not readable JSON")
 
 
 def test_a_damaged_part_that_the_labels_do_not_need_costs_only_what_rests_on_it(

@@ -26,6 +26,12 @@ from .works import edited, work
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
+@pytest.fixture(autouse=True)
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in the folder of the test is the program's own record."""
+    monkeypatch.setenv("NAPARI_ATOMICITY_RECOVERY", str(tmp_path))
+
+
 def kill_at_random(folder: Path, kills: int, longest_s: float) -> None:
     """Start, kill, and look at what is left, again and again."""
     context: Any = multiprocessing.get_context(_METHOD)

@@ -23,6 +23,7 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Settings, analyse
 from napari_atomicity.progress import drain
 from napari_atomicity.session import Session, Snapshot, Step, Tuned, Work, describe, open_steps, save_session
+from napari_atomicity.session.layout import TableEntry
 from napari_atomicity.session.parts import FolderSink
 from napari_atomicity.session.tables import TableBook
 from napari_atomicity.session.tables import table_of as table_again
@@ -90,9 +91,9 @@ def test_any_history_of_tables_comes_back(
     things = [book.store(shelf, one) for one in tables]
     made: dict[str, ClusterTable] = {}
     for one, thing in zip(tables, things, strict=True):
-        content = json.loads(json.dumps(thing.content))
-        text = None if content["rows"] is None else (sink.folder / content["rows"]).read_text(encoding="utf-8")
-        base = None if content["based_on"] is None else made[content["based_on"]]
+        content = TableEntry.model_validate_json(json.dumps(thing.content))
+        text = None if content.rows is None else (sink.folder / content.rows).read_text(encoding="utf-8")
+        base = None if content.based_on is None else made[content.based_on]
         made[thing.key] = table_again(content, text, base)
         same_table(one, made[thing.key])
 

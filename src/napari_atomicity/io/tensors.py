@@ -57,8 +57,14 @@ def tensors_of(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, Wanted]) -> str:
-    """What is wrong with `arrays`, in a few words; empty where they are exactly those that are wanted."""
+def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, Wanted], finite: bool = True) -> str:
+    """What is wrong with `arrays`, in a few words; empty where they are exactly those that are wanted.
+
+    Parameters
+    ----------
+    finite
+        Whether nan and infinite values are wrong too.
+    """
     if set(arrays) != set(wanted):
         odd = sorted(set(arrays) ^ set(wanted))[0]
         return f"{odd!r:.60} is {'missing' if odd in wanted else 'unknown'}"
@@ -68,6 +74,6 @@ def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, Wanted])
             return f"{name} has the shape {values.shape}, not {shape}"
         if values.dtype.kind not in kinds:
             return f"{name} holds {values.dtype}"
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if finite and values.dtype.kind == "f" and not np.isfinite(values).all():
             return f"{name} holds values that are not numbers"
     return ""

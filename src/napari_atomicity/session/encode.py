@@ -13,10 +13,11 @@ import pandas as pd
 from napari_atomicity import __version__
 from napari_atomicity.clusters import UNITS
 from napari_atomicity.io.tables import csv_text
+from napari_atomicity.kinds import printable
 from napari_atomicity.pipeline import Classified
-from napari_atomicity.session.images import PixelBook, micrograph_thing
 from napari_atomicity.session.models import ModelBook
 from napari_atomicity.session.parts import Sink
+from napari_atomicity.session.pixels import PixelBook, micrograph_thing
 from napari_atomicity.session.record import Session, Work
 from napari_atomicity.session.tables import TableBook
 from napari_atomicity.session.things import Shelf, Thing, key_of, plain, reached
@@ -84,13 +85,19 @@ class Encoder:
             "selection": sorted(work.selection),
             "messages": work.messages,
             "detected": work.detected,
-            "profile": None if work.profile is None else asdict(work.profile),
+            "profile": None if work.profile is None else printable(asdict(work.profile)),
             "ticked": work.ticked,
             "expected": work.expected,
             "checked": work.checked,
             "view": work.view,
+            "frames_sha256": self._frames(work.state),
         }
         return plain(content), states
+
+    def _frames(self, state: Any) -> dict[str, str]:
+        """Hash of each frame of a stack that has clusters, by which it is known whether they are the same later."""
+        frames = np.unique(state.table.rows["frame"].to_numpy(dtype=np.int64))
+        return self._pixels.frames(state.micrograph, frames.tolist())
 
     def _state(self, state: Any) -> Thing:
         known = self.shelf.known(state)
@@ -141,7 +148,7 @@ class Encoder:
 
     def _evidence(self, shelf: Shelf, evidence: Evidence) -> Thing:
         arrays = {name: shelf.array("evidence", getattr(evidence, name)) for name in ARRAYS}
-        card = shelf.json("cards", asdict(evidence.card))
+        card = shelf.json("cards", printable(asdict(evidence.card)))
         shipped = None if evidence.shipped is None else shelf.store(evidence.shipped, self._evidence)
         content = {
             "card": card,

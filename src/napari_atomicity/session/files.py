@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +13,19 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.files import existing_file
 from napari_atomicity.io.tables import csv_text
+from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps, drain
-from napari_atomicity.session.decode import Decoder, parsed, read_array
+from napari_atomicity.schema import json_of
+from napari_atomicity.session.arrays import array_of
+from napari_atomicity.session.decode import Decoder
 from napari_atomicity.session.encode import FORMAT, KIND, Encoder
-from napari_atomicity.session.images import Answer, find_steps
+from napari_atomicity.session.images import Answer, Wanted, find_steps
+from napari_atomicity.session.layout import CONTENTS_DOOR, Contents, ImageEntry, ModelEntry
 from napari_atomicity.session.parts import CONTENTS, Source, ZipSink, source_of
+from napari_atomicity.session.places import Places, reaches_out
 from napari_atomicity.session.record import Session
+from napari_atomicity.session.recovery import is_ours
 from napari_atomicity.session.things import as_json
 
 SUFFIX: Final = ".atomicity"
@@ -84,7 +90,10 @@ def _read_me(contents: Mapping[str, Any], tables: Sequence[str]) -> str:
 
 
 def open_steps(
-    path: str | Path, have: Sequence[Micrograph] = (), answers: Mapping[str, Answer] | None = None
+    path: str | Path,
+    have: Sequence[Micrograph] = (),
+    answers: Mapping[str, Answer] | None = None,
+    allowed: Collection[Path] = (),
 ) -> Steps[Session]:
     """Bring back the session in a file, or in the folder of an autosave.
 
@@ -95,7 +104,11 @@ def open_steps(
     have
         Images that are open already: their pixels are used, and the works say which of them they belong to.
     answers
-        What a person said about images that were unclear before: the file to take, or None to leave the image out.
+        What a person said about images that were unclear before: the file to take, ``"without"`` to bring the clusters
+        back without the pixels, or None to leave the image out.
+    allowed
+        Folders outside the session's own that a person said may be read. Work that this program left unsaved itself
+        needs no such word.
 
     Returns
     -------
@@ -110,58 +123,60 @@ def open_steps(
     path = Path(path)
     source = _source(path)
     with _damage_said(path):
-        contents = contents_of(source)
-        decoder = Decoder(contents, source, {})
-        in_force = {decoder.pixels_of(entry) for entry in contents["images"]}
-        wanted = {key: entry for key, entry in contents.get("pixels", {}).items() if key in in_force}
-        others = {key: entry for key, entry in contents.get("pixels", {}).items() if key not in in_force}
-        stored = {
-            key: _reader(source, entry["stored"])
-            for key, entry in contents.get("pixels", {}).items()
-            if entry["stored"]
+        decoder = Decoder(contents_of(source), source, {})
+        places = Places(path.parent.absolute(), frozenset(allowed), is_ours(path))
+        in_force = {decoder.pixels_of(entry): entry for entry in decoder.contents.images}
+        wanted = {
+            key: Wanted(entry, _frames(in_force.get(key)), _reader(source, entry.stored))
+            for key, entry in decoder.contents.pixels.items()
         }
-        found, unclear = yield from find_steps(wanted, path.parent.absolute(), stored, have, answers or {})
+        now = {key: one for key, one in wanted.items() if key in in_force}
+        found, unclear = yield from find_steps(now, places, have, answers)
         if unclear:
             return Session((), unclear=tuple(unclear))
         # earlier pixels of an image, which only an undo would show
-        earlier, _ = yield from find_steps(others, path.parent.absolute(), stored, have, {})
-        decoder.found = {**earlier, **found}
+        others = {key: one for key, one in wanted.items() if key not in in_force}
+        earlier, _ = yield from find_steps(others, places, have)
+        decoder.found, decoder.places = {**earlier, **found}, places
         decoder.wanted = frozenset(found)
         return (yield from decoder.session_steps())
 
 
-def contents_of(source: Source) -> dict[str, Any]:
+def contents_of(source: Source) -> Contents:
     """The table of contents in the present format."""
-    contents, name = parsed(source), source.path.name
-    if contents.get("kind") != KIND or not isinstance(contents.get("format"), int):
+    name = source.path.name
+    contents = json_of(source.contents(), f"{name}: its table of contents")
+    if not isinstance(contents, dict) or contents.get("kind") != KIND or not isinstance(contents.get("format"), int):
         raise InputError(f"{name} is no session of napari-atomicity.")
     if contents["format"] > FORMAT:
-        raise InputError(
-            f"{name} was saved by a newer version ({contents.get('software', 'unknown')}); update napari-atomicity "
-            "to open it."
-        )
+        software = clean(contents.get("software", "unknown"))
+        raise InputError(f"{name} was saved by a newer version ({software}); update napari-atomicity to open it.")
     while contents["format"] < FORMAT:
         upgrade = UPGRADES.get(contents["format"])
         if upgrade is None:
             raise InputError(f"{name} is of the unknown format {contents['format']}.")
         contents = upgrade(contents)
-    return contents
+    return CONTENTS_DOOR.check(contents, f"{name} is damaged")
 
 
 def _source(path: Path) -> Source:
     return source_of(path if path.is_dir() else existing_file(path))
 
 
-def _reader(source: Source, name: str) -> Callable[[], Any]:
-    return lambda: read_array(source.read(name))
+def _reader(source: Source, name: str | None) -> Callable[[], Any] | None:
+    return None if name is None else lambda: array_of(source, name)
+
+
+def _frames(entry: ImageEntry | None) -> dict[int, str]:
+    return {} if entry is None else {int(at): digest for at, digest in entry.frames_sha256.items()}
 
 
 @contextmanager
 def _damage_said(path: Path) -> Iterator[None]:
-    """Whatever a damaged table of contents leads to becomes one sentence."""
+    """Whatever things that do not fit together lead to becomes one sentence."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, UnicodeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise InputError(f"{path.name} is damaged: what it holds does not fit together.") from error
 
 
@@ -169,48 +184,53 @@ def _damage_said(path: Path) -> Iterator[None]:
 
 
 def describe(path: str | Path) -> str:
-    """What a session file holds, for people."""
+    """What a session file holds, for people; no file that it names is looked at, but in its own folder."""
     path = Path(path)
     source = _source(path)
     with _damage_said(path):
-        contents = contents_of(source)
-        decoder = Decoder(contents, source, {})
-        n = len(contents["images"])
+        decoder = Decoder(contents_of(source), source, {})
+        contents, n = decoder.contents, len(decoder.contents.images)
         lines = [
-            f"{path.name}: session of {n} image{'s' * (n != 1)}, saved {contents['saved']} by {contents['software']} "
-            f"(format {contents['format']})"
+            f"{path.name}: session of {n} image{'s' * (n != 1)}, saved {clean(contents.saved)} by "
+            f"{clean(contents.software)} (format {FORMAT})"
         ]
-        for entry in contents["images"]:
-            lines += _image_lines(decoder, entry)
-        models = [_model_line(entry) for entry in contents.get("models", {}).values()]
+        for entry in contents.images:
+            lines += _image_lines(decoder, entry, Places(path.parent.absolute(), ours=is_ours(path)))
+        models = [_model_line(entry) for entry in contents.models.values()]
         return "\n".join([*lines, *(["Models:", *dict.fromkeys(models)] if models else [])])
 
 
-def _image_lines(decoder: Decoder, entry: Mapping[str, Any]) -> list[str]:
+def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[str]:
     rows = decoder.table_in_force(entry).rows
-    pixels = decoder.contents["pixels"][decoder.pixels_of(entry)]
-    micrograph = decoder.contents["micrographs"][decoder.state_in_force(entry)["micrograph"]]
-    file, size = pixels["file"], micrograph["pixel_size_nm"]
-    where = "its pixels are in the session" if pixels["stored"] else "its pixels are in no file"
-    if file is not None:
-        there = "" if Path(file["path"]).is_file() else " (not there now)"
-        where = f"{file['path']}{there}, sha256 {file['sha256'][:16]}…"
-    steps, now = entry["history"], int(entry["now"])
+    micrograph = decoder.contents.micrographs[decoder.state_in_force(entry).micrograph]
+    pixels, size = decoder.contents.pixels[micrograph.pixels], micrograph.pixel_size_nm
+    where = "its pixels are in the session" if pixels.stored else "its pixels are in no file"
+    if pixels.file is not None:
+        where = f"{clean(pixels.file.path, 500)}{_there(Path(pixels.file.path), places)}"
+        where += f", sha256 {pixels.file.sha256[:16] or 'unknown'}…"
+    steps, now = entry.history, entry.now
     counts = rows.loc[rows["label"] != "", "label"].value_counts()
-    labels = ", ".join(f"{label} {count}" for label, count in counts.sort_index().items())
+    labels = ", ".join(f"{clean(label, 40)} {count}" for label, count in counts.sort_index().items())
     annotated = int((rows["annotation"] != "").sum())
     facts = {
         "Image": where,
-        "Size": f"{' × '.join(map(str, pixels['shape']))}, "
+        "Size": f"{' × '.join(map(str, pixels.shape))}, "
         + ("no pixel size" if size is None else f"{size:.6g} nm per pixel"),
         "Clusters": f"{len(rows)}, of which {annotated} labelled by hand",
         "Labels": labels,
-        "History": f"{len(steps) - 1} steps, the last one in force: {steps[now]['name']}"
+        "History": f"{len(steps) - 1} steps, the last one in force: {clean(steps[now].name)}"
         + (f" ({len(steps) - 1 - now} undone)" if now < len(steps) - 1 else ""),
     }
-    return [str(entry["name"]), *(f"  {name + ':':<12}{value}" for name, value in facts.items() if value)]
+    return [clean(entry.name), *(f"  {name + ':':<12}{value}" for name, value in facts.items() if value)]
 
 
-def _model_line(entry: Mapping[str, Any]) -> str:
-    kind = "comes with the program" if entry["bundled"] is not None else "its weights are in the session"
-    return f"  {entry['name']} ({kind})"
+def _there(path: Path, places: Places) -> str:
+    """Whether a file is there, as far as that may be looked at."""
+    if reaches_out(path) and not places.may_look(path):
+        return " (on another machine; not looked at)"
+    return "" if path.is_file() else " (not there now)"
+
+
+def _model_line(entry: ModelEntry) -> str:
+    kind = "comes with the program" if entry.bundled is not None else "its weights are in the session"
+    return f"  {clean(entry.name)} ({kind})"

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io import image_hash, read
-from napari_atomicity.io.napari_hooks import sample_dir
+from napari_atomicity.io import image_hash, is_unchanged, read
+from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.session.things import Shelf, Thing, plain
+from napari_atomicity.session.layout import MicrographEntry, PixelsEntry
+from napari_atomicity.session.pixels import Blank, frame_sha256
+from napari_atomicity.session.places import Places, reaches_out
 
-#: pixels that are in no file travel inside the session up to this size
-MOST_STORED_BYTES: Final = 256 * 2**20
-
-#: what a person says about an image that is unclear: this file is it, or leave it out
-Answer = Path | None
+#: what a person says about an image that is unclear: this file is it, open it without its pixels, or leave it out
+Answer = Path | Literal["without"] | None
+#: pixels that are not there are shown as a blank image up to this size
+_LARGEST_BLANK: Final = 2**28
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,55 @@ class Unclear:
         One sentence.
     path
         A file of that name whose pixels are others; None where there is none.
+    outside
+        Places outside the session's folder that would have to be read, as the session names them.
     """
 
     key: str
     name: str
     why: str
     path: Path | None = None
+    outside: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """An image that is looked for.
+
+    Attributes
+    ----------
+    pixels
+        What the session says about its pixels.
+    frames
+        Hash of each frame of a stack in which something was counted; none in older sessions.
+    stored
+        Gives the pixels that travel inside the session; None where they do not.
+    """
+
+    pixels: PixelsEntry
+    frames: Mapping[int, str]
+    stored: Callable[[], npt.NDArray[Any]] | None = None
+
+    def differs(self, micrograph: Micrograph) -> str:
+        """Where the pixels of `micrograph` are others than those that were worked on, in words; empty where not."""
+        shape = " × ".join(map(str, micrograph.data.shape))
+        if list(micrograph.data.shape) != self.pixels.shape:
+            return f"it is {shape} pixels now, and was {' × '.join(map(str, self.pixels.shape))}"
+        if frame_sha256(micrograph, 0) != self.pixels.first_frame_sha256:
+            return "its pixels are not those that were worked on"
+        if micrograph.n_frames == 1:
+            return ""
+        if not self.frames:
+            return "it is another file, and whether all its frames are those that were worked on cannot be seen"
+        other = [at for at, digest in self.frames.items() if frame_sha256(micrograph, at) != digest]
+        if not other:
+            return ""
+        many = f"{len(other)} of {len(self.frames)} frames with clusters"
+        return f"the pixels of {f'frame {other[0]}' if len(other) == 1 else many} are not those that were worked on"
+
+    def same_file(self, path: Path) -> bool:
+        """Whether the file at `path` is, byte by byte, the one that was worked on."""
+        return self.pixels.file is not None and image_hash(path) == self.pixels.file.sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,117 +110,20 @@ class Found:
     match: int | None = None
 
 
-# ---------------------------------------------------------------------- remembering
-
-
-def micrograph_thing(shelf: Shelf, micrograph: Micrograph, pixels: Thing) -> Thing:
-    """Name, calibration and origin of a micrograph; its pixels are a thing of their own."""
-    origin = micrograph.provenance
-    content = {
-        "name": micrograph.name,
-        "pixels": pixels.key,
-        "pixel_size_nm": micrograph.pixel_size_nm,
-        "warnings": micrograph.warnings,
-        "refusal": micrograph.refusal,
-        "reader": origin.reader,
-        "title": origin.title,
-        "image": origin.image_index,
-        "path": None if origin.path is None else str(origin.path),
-        "metadata": plain(micrograph.metadata),
-    }
-    return shelf.thing("micrographs", content, (), (pixels,))
-
-
-class PixelBook:
-    """Pixel data that was remembered already; arrays cannot be looked up like other things."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, Thing]] = {}
-
-    def store(self, shelf: Shelf, micrograph: Micrograph) -> Thing:
-        """Where the pixels of `micrograph` are found again."""
-        known = self._known.get(id(micrograph.data))
-        if known is None:
-            # the array is held, so that no other one gets its id
-            known = self._known[id(micrograph.data)] = (micrograph.data, _pixels(shelf, micrograph))
-        return known[1]
-
-    def forget_all_but(self, things: set[Thing]) -> None:
-        """What the session no longer refers to."""
-        self._known = {key: entry for key, entry in self._known.items() if entry[1] in things}
-
-
-def first_frame_sha256(micrograph: Micrograph) -> str:
-    """Hash of the first frame: images of the same shape and hash are taken to be the same."""
-    return hashlib.sha256(micrograph.frame(0).tobytes()).hexdigest()
-
-
-def _pixels(shelf: Shelf, micrograph: Micrograph) -> Thing:
-    content: dict[str, Any] = {
-        "name": micrograph.name,
-        "shape": list(micrograph.data.shape),
-        "dtype": str(micrograph.data.dtype),
-        "first_frame_sha256": first_frame_sha256(micrograph),
-        "file": _file(shelf, micrograph),
-        "stored": None,
-    }
-    size = int(np.prod(micrograph.data.shape)) * np.dtype(micrograph.data.dtype).itemsize
-    if content["file"] is None and size <= MOST_STORED_BYTES:
-        content["stored"] = shelf.array("pixels", np.asarray(micrograph.data))
-    return shelf.thing("pixels", content, () if content["stored"] is None else (content["stored"],))
-
-
-def _file(shelf: Shelf, micrograph: Micrograph) -> dict[str, Any] | None:
-    """The file that holds these very pixels; None where there is none (any more)."""
-    path = micrograph.provenance.path
-    if path is None:
-        return None
-    path = Path(path).absolute()
-    index = micrograph.provenance.image_index
-    try:
-        there = read(path, index)
-        if not _same_pixels(there, micrograph):
-            return None
-        digest = image_hash(path)
-    except InputError:
-        return None
-    facts: dict[str, Any] = {"path": str(path), "relative": None, "sample": None, "image": index, "sha256": digest}
-    if shelf.home is not None:
-        with contextlib.suppress(ValueError):  # another drive of Windows
-            facts["relative"] = Path(os.path.relpath(path, shelf.home)).as_posix()
-    with contextlib.suppress(InputError):
-        if path.parent == sample_dir():
-            facts["sample"] = path.name
-    return facts
-
-
-def _same_pixels(a: Micrograph, b: Micrograph) -> bool:
-    if a.data.shape != b.data.shape:
-        return False
-    ends = {0, a.n_frames - 1}
-    return all(np.array_equal(a.frame(index), b.frame(index), equal_nan=True) for index in ends)
-
-
-# ---------------------------------------------------------------------- finding
-
-
 def find_steps(
-    pixels: Mapping[str, Mapping[str, Any]],
-    home: Path,
-    stored: Mapping[str, Any],
-    have: Sequence[Micrograph],
-    answers: Mapping[str, Answer],
+    wanted: Mapping[str, Wanted],
+    places: Places,
+    have: Sequence[Micrograph] = (),
+    answers: Mapping[str, Answer] | None = None,
 ) -> Steps[tuple[dict[str, Found], list[Unclear]]]:
     """Find the images of a session again.
 
     Parameters
     ----------
-    pixels
-        Entries of the table of contents, by key.
-    home
-        Folder of the session file.
-    stored
-        By key, a function that gives the pixels that travel inside the session.
+    wanted
+        By key.
+    places
+        Where may be looked.
     have
         Images that are open already.
     answers
@@ -187,103 +133,130 @@ def find_steps(
     -------
     What was found by key, without those that are left out; and what a person has to be asked about.
     """
-    yield Progress(0, max(len(pixels), 1), "Looking for the images")
-    open_now = {(tuple(one.data.shape), first_frame_sha256(one)): i for i, one in enumerate(have)}
+    yield Progress(0, max(len(wanted), 1), "Looking for the images")
     found: dict[str, Found] = {}
     unclear: list[Unclear] = []
-    for done, (key, facts) in enumerate(pixels.items()):
-        yield Progress(done, len(pixels), f"Looking for {facts['name']}")
-        match = open_now.get((tuple(facts["shape"]), facts["first_frame_sha256"]))
+    for done, (key, one) in enumerate(wanted.items()):
+        yield Progress(done, len(wanted), f"Looking for {clean(one.pixels.name)}")
+        answer = (answers or {}).get(key)
+        match = _open_now(one, have)
         if match is not None:
             found[key] = Found(have[match], match=match)
-        elif key in answers:
-            answer = answers[key]
-            if answer is not None:
-                found[key] = _given(answer, facts)
-        else:
-            one = _found(key, facts, home, stored.get(key))
-            if isinstance(one, Unclear):
-                unclear.append(one)
+        elif answer == "without":
+            found[key] = Found(_blank(one))
+        elif isinstance(answer, Path):
+            found[key] = _given(answer, one)
+        elif key not in (answers or {}):
+            looked = _found(key, one, places)
+            if isinstance(looked, Unclear):
+                unclear.append(looked)
             else:
-                found[key] = one
+                found[key] = looked
     return found, unclear
 
 
-def _found(key: str, facts: Mapping[str, Any], home: Path, stored: Any) -> Found | Unclear:
-    name, file = str(facts["name"]), facts["file"]
-    if stored is not None:
-        return Found(Micrograph(stored(), name=name))
+def _open_now(wanted: Wanted, have: Sequence[Micrograph]) -> int | None:
+    """Which of the open images has the pixels that are wanted."""
+    for at, micrograph in enumerate(have):
+        if isinstance(micrograph, Blank) or list(micrograph.data.shape) != wanted.pixels.shape:
+            continue
+        with suppress(InputError):  # a stack whose file changed while it was open
+            if not wanted.differs(micrograph) or _read_from(wanted, micrograph):
+                return at
+    return None
+
+
+def _read_from(wanted: Wanted, micrograph: Micrograph) -> bool:
+    """Whether an open stack comes from the very file that is wanted."""
+    path = micrograph.provenance.path
+    return path is not None and is_unchanged(micrograph) and wanted.same_file(path)
+
+
+def _found(key: str, wanted: Wanted, places: Places) -> Found | Unclear:
+    facts, file, name = wanted.pixels, wanted.pixels.file, clean(wanted.pixels.name)
+    if wanted.stored is not None:
+        pixels = wanted.stored()
+        if list(pixels.shape) != facts.shape:
+            raise InputError(f"The pixels of {name} in the session are {pixels.shape}, not {tuple(facts.shape)}.")
+        return Found(Micrograph(pixels, name=facts.name))
     if file is None:
         return Unclear(key, name, f"{name} was in no file and too large to travel in the session; give it as a file.")
     other: Path | None = None
-    for path in dict.fromkeys(_places(file, home)):
-        if not path.is_file():
-            continue
-        kind, micrograph = _look(path, facts)
-        if kind == "same" and micrograph is not None:
-            return Found(micrograph)
-        other = other or path
+    why = ""
+    outside: list[Path] = []
+    for path in dict.fromkeys(places.of(file)):
+        if not places.may_look(path, refused=facts.unread):
+            outside.append(path)
+        elif path.is_file():
+            micrograph, differs = _look(path, wanted)
+            if micrograph is not None and not differs:
+                return Found(micrograph)
+            other, why = other or path, why or differs
+    if (sample := places.sample(file)) is not None and (micrograph := _look(sample, wanted)[0]) is not None:
+        return Found(micrograph)
+    # of a name on this machine it is known whether there is anything to ask for
+    outside = [path for path in outside if reaches_out(path) or path.is_file()]
+    if outside:
+        where = " and ".join(clean(path, 300) for path in outside)
+        why = f"The session wants to read {where}, outside of its own folder."
+        return Unclear(key, name, why, outside=tuple(outside))
     if other is None:
-        return Unclear(key, name, f"{Path(file['path']).name} is no longer at {file['path']}; say where it is now.")
-    why = f"{other.name} changed since the session was saved: its pixels are not those that were worked on."
-    return Unclear(key, name, why, other)
+        where = clean(file.path, 300)
+        return Unclear(key, name, f"{clean(Path(file.path).name)} is no longer at {where}; say where it is now.")
+    return Unclear(key, name, f"{clean(other.name)} changed since the session was saved: {why}.", other)
 
 
-def _places(file: Mapping[str, Any], home: Path) -> Iterator[Path]:
-    """Where the file may be: where it was, in the same place beside the session, in its folder, among the samples."""
-    yield Path(file["path"])
-    if file["relative"]:
-        yield home / file["relative"]
-    # the path may be of another system
-    yield home / file["path"].replace("\\", "/").rsplit("/", 1)[-1]
-    if file["sample"]:
-        with contextlib.suppress(InputError):
-            yield sample_dir() / Path(file["sample"]).name
-
-
-def _look(path: Path, facts: Mapping[str, Any]) -> tuple[Literal["same", "other"], Micrograph | None]:
-    """Whether the file holds the pixels that were worked on, be it byte by byte or written anew."""
+def _look(path: Path, wanted: Wanted) -> tuple[Micrograph | None, str]:
+    """The image in the file, and where it is another than the one that was worked on, be it the same file or not."""
+    assert wanted.pixels.file is not None
     try:
-        micrograph = read(path, int(facts["file"]["image"]))
-        if image_hash(path) == facts["file"]["sha256"]:
-            return "same", micrograph
-        same = list(micrograph.data.shape) == list(facts["shape"])
-        if same and first_frame_sha256(micrograph) == facts["first_frame_sha256"]:
-            return "same", micrograph
+        micrograph = read(path, wanted.pixels.file.image)
+        return micrograph, "" if wanted.same_file(path) else wanted.differs(micrograph)
     except InputError:
-        return "other", None
-    return "other", micrograph
+        return None, "it cannot be read as that image"
 
 
-def _given(path: Path, facts: Mapping[str, Any]) -> Found:
+def _given(path: Path, wanted: Wanted) -> Found:
     """The file that a person named, whatever it holds."""
-    index = None if facts["file"] is None else int(facts["file"]["image"])
+    index = None if wanted.pixels.file is None else wanted.pixels.file.image
     try:
         micrograph = read(path, index)
     except InputError:
         micrograph = read(path)
-    same = list(micrograph.data.shape) == list(facts["shape"])
-    same = same and first_frame_sha256(micrograph) == facts["first_frame_sha256"]
-    return Found(micrograph, changed=not same)
+    return Found(micrograph, changed=not wanted.same_file(path) and bool(wanted.differs(micrograph)))
 
 
-def micrograph_of(content: Mapping[str, Any], found: Found) -> Micrograph:
+def _blank(wanted: Wanted) -> Blank:
+    """An image without its pixels, of the same size."""
+    facts, shape = wanted.pixels, wanted.pixels.shape[-2:]
+    if shape[0] * shape[1] > _LARGEST_BLANK:
+        raise InputError(f"{clean(facts.name)} is too large to be shown without its pixels; leave it out.")
+    # one zero for all of them: no memory is taken
+    return Blank(
+        np.broadcast_to(np.zeros((), np.uint8), facts.shape), name=facts.name, stands_for=facts, frames=wanted.frames
+    )
+
+
+def micrograph_of(content: MicrographEntry, found: Found, places: Places) -> Micrograph:
     """The micrograph that an entry describes, with the pixels that were found."""
     now = found.micrograph
-    path = now.provenance.path or (None if content["path"] is None else Path(content["path"]))
-    size = content["pixel_size_nm"]
-    return replace(
-        now,
-        pixel_size_nm=None if size is None else float(size),
-        name=str(content["name"]),
-        provenance=replace(
-            now.provenance,
-            path=path,
-            reader=str(content["reader"]),
-            image_index=int(content["image"]),
-            title=str(content["title"]),
-        ),
-        warnings=tuple(content["warnings"]),
-        refusal=str(content["refusal"]),
-        metadata=dict(content["metadata"]),
-    )
+    path = now.provenance.path
+    if path is None and content.path is not None and places.may_look(Path(content.path)):
+        path = Path(content.path)
+    about: dict[str, Any] = {
+        "pixel_size_nm": content.pixel_size_nm,
+        "name": content.name,
+        "warnings": content.warnings,
+        "refusal": content.refusal,
+        "metadata": content.metadata,
+    }
+    origin: dict[str, Any] = {
+        "path": path,
+        "reader": content.reader,
+        "image_index": content.image,
+        "title": content.title,
+    }
+    if isinstance(now, Blank):
+        about["refusal"] = f"The pixels of {clean(content.name)} were not read; open the session again to allow it."
+        about["about"] = content
+    return replace(now, provenance=replace(now.provenance, **origin), **about)

@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.tensors import tensors_of
+from napari_atomicity.kinds import printable
+from napari_atomicity.session.layout import ModelEntry
 from napari_atomicity.session.parts import Source
 from napari_atomicity.session.things import Shelf, Thing, as_json
 
@@ -35,7 +38,7 @@ class ModelBook:
         return shelf.store(bundle, self._make)
 
     def _make(self, shelf: Shelf, bundle: Bundle) -> Thing:
-        card = shelf.json("cards", asdict(bundle.card))
+        card = shelf.json("cards", printable(asdict(bundle.card)))
         content: dict[str, Any] = {"name": bundle.card.name, "card": card, "bundled": _bundled(bundle), "tensors": None}
         network: object = bundle.network
         if isinstance(network, AbsentNetwork):
@@ -106,27 +109,26 @@ def _digest(value: npt.NDArray[Any]) -> str:
 # ---------------------------------------------------------------------- back
 
 
-def bundle_of(content: Mapping[str, Any], source: Source, remark: list[str]) -> Bundle:
+def bundle_of(content: ModelEntry, source: Source, remark: list[str]) -> Bundle:
     """The model that the entry describes; without its network, and with a remark, where that is not here."""
     from napari_atomicity.counting.bundle import Bundle, load_bundle, load_card
 
-    card = card_of(source.read(content["card"]))
-    name = content["bundled"]
+    card = card_of(source, content.card)
+    name = content.bundled
     try:
         if name is None:
-            return _rebuilt(content["tensors"], source, card)
-        if load_card(str(name)) == card:
-            return load_bundle(str(name))
+            return _rebuilt(content.tensors or {}, source, card)
+        if load_card(name) == card:
+            return load_bundle(name)
         problem = f"The model {name!r} of this version is not the one that gave the labels"
     except InputError as error:
         problem = str(error).rstrip(".").partition(";")[0]
     remark.append(f"{problem}; labels and ratios are as they were, but counting again will differ.")
-    return Bundle(card, cast("Network", AbsentNetwork(str(name or content["name"]))))
+    return Bundle(card, cast("Network", AbsentNetwork(name or card.name)))
 
 
 def _rebuilt(places: Mapping[str, tuple[str, str]], source: Source, card: Card) -> Bundle:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load, save
+    from safetensors.numpy import save
 
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.counting.card import FORMAT
@@ -136,9 +138,9 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: Source, card: Card) 
     try:
         for name, (part, inside) in places.items():
             if part not in files:
-                files[part] = load(source.read(part))
+                files[part] = tensors_of(bytes(source.read(part)), f"The part {part}")
             tensors[name] = files[part][inside]
-    except (SafetensorError, KeyError) as error:
+    except KeyError as error:
         raise InputError(f"The weights of {card.name!r} in the session are damaged.") from error
     content = save(tensors)
     with tempfile.TemporaryDirectory(prefix="napari-atomicity-") as folder:
@@ -151,8 +153,8 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: Source, card: Card) 
     return replace(loaded, card=replace(loaded.card, sha256=card.sha256))
 
 
-def card_of(content: bytes) -> Card:
+def card_of(source: Source, part: str) -> Card:
     """The card in a part."""
     from napari_atomicity.counting.card import card_of_json
 
-    return card_of_json(content, "A model card of the session", with_format=False)
+    return card_of_json(bytes(source.read(part)), f"A model card in {source.path.name}", with_format=False)

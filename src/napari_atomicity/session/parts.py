@@ -11,17 +11,25 @@ import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.schema import read_bytes
 
 CONTENTS: Final = "session.json"
 #: digits of the sha256 in a part's name
 _DIGITS: Final = 20
 _NAME: Final = re.compile(rf"[a-z]{{1,20}}/([0-9a-f]{{{_DIGITS}}})\.(csv|json|npy|safetensors)")
-#: no part is larger: what claims to be is not read
-_MOST_BYTES: Final = 4 * 2**30
+#: no part of ours is larger: what claims to be is not read
+_MOST: Final = {"csv": 64 * 2**20, "json": 64 * 2**20, "npy": 257 * 2**20, "safetensors": 128 * 2**20}
+#: nor does all that is read add up to more than this, or this many times the file where it is a large one: pixels
+#: and tables shrink to a third or a tenth when they are packed, what only claims to be large to a thousandth
+_MOST_IN_ALL: Final = 512 * 2**20
+_TIMES: Final = 20
+#: entries of a zip file; its directory is read before anything else is known
+_MOST_ENTRIES: Final = 200_000
+_AT_ONCE: Final = 2**20
 _DAMAGED: Final = "is damaged; open an older copy of it"
 
 
@@ -44,8 +52,8 @@ class Source(Protocol):
     def path(self) -> Path:
         """The file or folder."""
 
-    def read(self, name: str) -> bytes:
-        """The part of that name; an `InputError` where it is missing or damaged."""
+    def read(self, name: str) -> bytearray:
+        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
 
     def contents(self) -> bytes:
         """The table of contents, `CONTENTS`."""
@@ -98,62 +106,91 @@ class FolderSource:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self, name: str) -> bytes:
-        """The part of that name; an `InputError` where it is missing or damaged."""
-        digest = _checked(name, self.path)
+    def read(self, name: str) -> bytearray:
+        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        digest, most = _checked(name, self.path)
         try:
-            content = (self.path / name).read_bytes()
-        except OSError as error:
+            content = bytearray(read_bytes(self.path / name, most))
+        except (FileNotFoundError, InputError) as error:
             raise InputError(f"{self.path.name} is damaged: {name} in it cannot be read.") from error
         return _whole(content, digest, name, self.path)
 
     def contents(self) -> bytes:
         """The table of contents, `CONTENTS`."""
         try:
-            return (self.path / CONTENTS).read_bytes()
-        except OSError as error:
+            return read_bytes(self.path / CONTENTS, _MOST["json"])
+        except (FileNotFoundError, InputError) as error:
             raise InputError(f"{self.path.name} is no session: {CONTENTS} in it cannot be read.") from error
 
 
 class ZipSource:
-    """Parts in a zip file; nothing is ever unpacked to the disk."""
+    """Parts in a zip file; nothing is ever unpacked to the disk, and nothing further than it may be."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            self._left = max(_MOST_IN_ALL, _TIMES * path.stat().st_size)
+            with path.open("rb") as file:
+                many = _entries(file) > _MOST_ENTRIES
+            if many:
+                raise InputError(f"{path.name} claims to hold far more parts than a session needs; it is not read.")
             with zipfile.ZipFile(path) as file:
-                self._names = {info.filename for info in file.infolist()}
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise InputError(f"{path.name} {_DAMAGED}, for it is not whole.") from error
+                self._parts = {info.filename: info for info in file.infolist()}
         except OSError as error:
             raise InputError(f"{path.name} cannot be read ({error.strerror}); check the access rights.") from error
-        outside = sorted(name for name in self._names if _leads_outside(name))
+        except InputError:
+            raise
+        except Exception as error:  # what a damaged directory leads to has no end of kinds
+            raise InputError(f"{path.name} {_DAMAGED}, for it is not whole.") from error
+        outside = sorted(name for name in self._parts if _leads_outside(name))
         if outside:
             raise InputError(
-                f"{path.name} names files outside of itself ({outside[0]!r}), as no session does; do not trust it."
+                f"{path.name} names files outside of itself ({outside[0]!r:.80}), as no session does; do not trust it."
             )
-        if CONTENTS not in self._names:
+        if CONTENTS not in self._parts:
             raise InputError(f"{path.name} is no session of napari-atomicity: it holds no {CONTENTS}.")
 
-    def read(self, name: str) -> bytes:
-        """The part of that name; an `InputError` where it is missing or damaged."""
-        digest = _checked(name, self.path)
-        return _whole(self._bytes(name), digest, name, self.path)
+    def read(self, name: str) -> bytearray:
+        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        digest, most = _checked(name, self.path)
+        return _whole(self._bytes(name, most), digest, name, self.path)
 
     def contents(self) -> bytes:
         """The table of contents, `CONTENTS`."""
-        return self._bytes(CONTENTS)
+        return bytes(self._bytes(CONTENTS, _MOST["json"]))
 
-    def _bytes(self, name: str) -> bytes:
+    def _bytes(self, name: str, most: int) -> bytearray:
+        info = self._parts.get(name)
+        if info is None:
+            raise InputError(f"{self.path.name} {_DAMAGED}: {name} in it cannot be read.")
+        if info.file_size > min(most, self._left):
+            raise InputError(f"{self.path.name} claims to hold too much in {name}; it is not read.")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+            raise InputError(f"{self.path.name} is packed in a way that no session is ({name}); it is not read.")
+        self._left -= info.file_size
+        content = bytearray()
         try:
-            with zipfile.ZipFile(self.path) as file:
-                if file.getinfo(name).file_size > _MOST_BYTES:
-                    raise InputError(f"{self.path.name} claims to hold too much in {name}; it is not read.")
-                return file.read(name)
-        except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError, NotImplementedError) as error:
-            raise InputError(f"{self.path.name} {_DAMAGED}: {name} in it cannot be read.") from error
+            with zipfile.ZipFile(self.path) as file, file.open(info) as part:
+                while piece := part.read(_AT_ONCE):
+                    content += piece
         except Exception as error:  # what a damaged stream of a compressor raises differs between them
             raise InputError(f"{self.path.name} {_DAMAGED}: {name} in it cannot be read.") from error
+        return content
+
+
+def _entries(file: IO[bytes]) -> int:
+    """How many entries a zip file says it holds: its directory of 46 bytes and more an entry is read as a whole."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 2**16 - 22))
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        return 0
+    bytes_of_it = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if bytes_of_it == 0xFFFFFFFF:  # its size stands in a record of its own, before this one
+        far = tail.rfind(b"PK\x06\x06")
+        bytes_of_it = int.from_bytes(tail[far + 40 : far + 48], "little") if far >= 0 else size
+    return min(bytes_of_it, size) // 46
 
 
 def source_of(path: Path) -> Source:
@@ -175,15 +212,15 @@ def _fill(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _checked(name: str, path: Path) -> str:
-    """The hash in a part's name."""
+def _checked(name: str, path: Path) -> tuple[str, int]:
+    """The hash in a part's name, and the most bytes that it can have."""
     found = _NAME.fullmatch(name)
     if found is None:
-        raise InputError(f"{path.name} refers to {name!r}, which is no part of a session; do not trust it.")
-    return found[1]
+        raise InputError(f"{path.name} refers to {name!r:.80}, which is no part of a session; do not trust it.")
+    return found[1], _MOST[found[2]]
 
 
-def _whole(content: bytes, digest: str, name: str, path: Path) -> bytes:
+def _whole(content: bytearray, digest: str, name: str, path: Path) -> bytearray:
     if hashlib.sha256(content).hexdigest()[:_DIGITS] != digest:
         raise InputError(f"{path.name} {_DAMAGED}: {name} in it is not what was saved.")
     return content

@@ -8,7 +8,6 @@ however it ends, tells a window that runs from one that is gone.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import sys
@@ -16,10 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Annotated, Final
+
+from pydantic import Field
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
+from napari_atomicity.kinds import Entry
+from napari_atomicity.schema import Door, read_bytes
 from napari_atomicity.session.encode import KIND, Encoder
 from napari_atomicity.session.parts import CONTENTS, FolderSink, make_folder
 from napari_atomicity.session.record import Session
@@ -38,6 +41,11 @@ def recovery_folder() -> Path:
     if chosen := os.environ.get("NAPARI_ATOMICITY_RECOVERY"):
         return Path(chosen).expanduser()
     return user_state_path("napari-atomicity", appauthor=False) / "recovery"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether `path` is unsaved work that this program wrote for this user."""
+    return path.is_dir() and path.resolve().is_relative_to(recovery_folder().resolve())
 
 
 class Lock:
@@ -208,15 +216,28 @@ def set_aside(one: Unsaved) -> Path | None:
     return target
 
 
+class _Name(Entry):
+    name: str
+
+
+class _Head(Entry):
+    """What is read of a record to offer it."""
+
+    kind: str
+    images: Annotated[list[_Name], Field(min_length=1)]
+
+
+_DOOR: Final = Door(_Head)
+
+
 def _unsaved(folder: Path) -> Unsaved | None:
     path = folder / CONTENTS
     try:
-        contents: Any = json.loads(path.read_bytes())
-        names = tuple(str(entry["name"]) for entry in contents["images"])
-        if contents["kind"] != KIND or not names:
+        head = _DOOR.check(read_bytes(path), path.name)
+        if head.kind != KIND:
             return None
-        return Unsaved(folder, datetime.fromtimestamp(path.stat().st_mtime), names)
-    except (OSError, ValueError, KeyError, TypeError):
+        return Unsaved(folder, datetime.fromtimestamp(path.stat().st_mtime), tuple(one.name for one in head.images))
+    except (OSError, ValueError, InputError):
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,13 +10,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.errors import InputError
 from napari_atomicity.io.tables import csv_text, rows_of_csv
+from napari_atomicity.session.layout import ChangedIds, ChangedPlaces, TableEntry
 from napari_atomicity.session.things import Shelf, Thing
 
 _FOLDER: Final = "tables"
 #: so many steps after a whole table follows another whole one
 _WHOLE_EVERY: Final = 50
+#: of a short text in memory
+_TEXT_BYTES: Final = 60
 
 
 class TableBook:
@@ -116,22 +118,36 @@ def _differ(was: npt.NDArray[Any], now: npt.NDArray[Any]) -> npt.NDArray[np.bool
     return other
 
 
-def table_of(content: Mapping[str, Any], text: str | None, base: ClusterTable | None) -> ClusterTable:
+def table_of(content: TableEntry, text: str | None, base: ClusterTable | None) -> ClusterTable:
     """The table that the entry `content` with its rows (CSV) describes; `base` is the one it is based on."""
-    sizes = tuple(int(size) for size in content["class_sizes"])
+    sizes, placed, places = content.class_sizes, content.hand_placed, content.removed
     rows = None if text is None else rows_of_csv(text, sizes)
+    if rows is not None and not np.isfinite(rows[["y_px", "x_px"]].to_numpy()).all():
+        raise ValueError("a cluster lies nowhere")
     if base is None:
-        if rows is None:
-            raise InputError("A whole table has no rows.")
-        hand_placed: set[int] = {int(i) for i in content["hand_placed"]}
-        removed = np.array(content["removed"], dtype=np.float64).reshape(-1, 3)
-    else:
-        rows = _applied(base.rows, content["gone"], rows)
-        change = content["hand_placed"]
-        hand_placed = (set(base.hand_placed) | {int(i) for i in change["more"]}) - {int(i) for i in change["less"]}
-        more = np.array(content["removed"]["more"], dtype=np.float64).reshape(-1, 3)
-        removed = np.vstack([base.removed[: int(content["removed"]["keep"])], more])
-    return ClusterTable(rows, sizes, int(content["next_id"]), frozenset(hand_placed), removed)
+        if rows is None or isinstance(placed, ChangedIds) or isinstance(places, ChangedPlaces):
+            raise ValueError("a whole table without rows")
+        return ClusterTable(rows, sizes, content.next_id, frozenset(placed), _places(places))
+    if not isinstance(placed, ChangedIds) or not isinstance(places, ChangedPlaces):
+        raise ValueError("a change that is none")
+    rows = _applied(base.rows, list(content.gone), rows)
+    hand_placed = (base.hand_placed | set(placed.more)) - set(placed.less)
+    removed = np.vstack([base.removed[: places.keep], _places(places.more)])
+    return ClusterTable(rows, sizes, content.next_id, hand_placed, removed)
+
+
+def _places(values: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
+    return np.array(values, dtype=np.float64).reshape(-1, 3)
+
+
+def new_bytes(table: ClusterTable, base: ClusterTable | None) -> int:
+    """Memory that `table` takes besides what it shares with `base`."""
+    new = 0
+    for name in table.rows.columns:
+        values = table.rows[name].to_numpy()
+        if base is None or name not in base.rows or not _same_memory(base.rows[name].to_numpy(), values):
+            new += values.nbytes + (_TEXT_BYTES * len(values) if base is None and values.dtype.kind == "O" else 0)
+    return new
 
 
 def _applied(base: pd.DataFrame, gone: list[int], rows: pd.DataFrame | None) -> pd.DataFrame:

@@ -127,6 +127,7 @@ def plain(value: Any) -> Any:
         return plain(value.item())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int):
         return value
-    return str(value)
+    # a name that is not UTF-8 holds halves of characters, which no file can
+    return str(value).encode(errors="replace").decode()

@@ -1,0 +1,318 @@
+"""What the table of contents of a session may say; docs/sessions.md explains the keys.
+
+Keys that a later version adds are passed over. Whatever is let in here has the right type and refers to parts by
+names that can only be parts; whether things fit together is seen when they are brought back.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_atomicity.counting.profile import InstrumentProfile
+from napari_atomicity.kinds import Count, Entry, Many, Plain, Sha256, Share, Within, wanted
+from napari_atomicity.schema import Door
+
+Key: TypeAlias = Annotated[str, Field(max_length=60), wanted("the key of another entry")]
+#: name, title, sentence: as long as instruments and people make them
+Words: TypeAlias = Annotated[str, Field(max_length=100_000)]
+Number: TypeAlias = float | None
+Above0: TypeAlias = Annotated[float, Field(gt=0), wanted("a number above 0")]
+Size: TypeAlias = Annotated[int, Within(1, 2**53)]
+Id: TypeAlias = Annotated[int, Within(-(2**63), 2**63 - 1)]
+Part: TypeAlias = Annotated[float, Within(0, 200)]
+_FRAME: Final = "^(0|[1-9][0-9]{0,6})$"
+Frame: TypeAlias = Annotated[str, Field(pattern=_FRAME), wanted("the number of a frame")]
+_PART: Final = "^[a-z]{{1,20}}/[0-9a-f]{{20}}[.]{}$"
+_DISTRUST: Final = "the name of a part of this session; do not trust the file"
+CsvPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("csv")), wanted(_DISTRUST)]
+JsonPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("json")), wanted(_DISTRUST)]
+ArrayPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("npy")), wanted(_DISTRUST)]
+WeightsPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("safetensors")), wanted(_DISTRUST)]
+#: of a model that comes with the program; never a path
+ModelName: TypeAlias = Annotated[str, Field(pattern=r"^[^/\\:\x00]{1,120}$"), wanted("the name of a model")]
+#: where a file was
+PathText: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$"), wanted("a path")]
+
+
+class SettingsEntry(Entry):
+    """Settings of a count."""
+
+    sensitivity: Share = 0.5
+    model: PathText = "dual"
+    adapt: Literal["auto", "off", "diameter"] = "auto"
+    scale: Above0 | None = None
+    scale_sd: Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")] = 0.02
+    deposited: Many[Size] = ()
+    fractions: Many[Part] = ()
+    anchors: Many[Literal["calibrated", "diameter", "annotations"]] = ()
+    seed: Id = 0
+
+
+class KnownEntry(Entry):
+    """What was known of an image beforehand."""
+
+    scale: Above0 | None = None
+    scale_sd: Annotated[float, Field(ge=0), wanted("a number from 0")] = 0.02
+    deposited: Many[Size] = ()
+    fractions: Many[Part] = ()
+
+
+class StepEntry(Entry):
+    """A step of a history."""
+
+    name: Words
+    state: Key
+    when: Annotated[str, Field(max_length=60)] = ""
+
+
+class ImageEntry(Entry):
+    """All that belongs to one image."""
+
+    name: Words
+    now: Count
+    history: Annotated[list[StepEntry], Field(min_length=1, max_length=100_000)]
+    settings: SettingsEntry
+    selection: Many[Id]
+    messages: Many[Words]
+    detected: bool
+    profile: InstrumentProfile | None
+    ticked: bool
+    expected: dict[Annotated[str, Field(pattern="^[1-9][0-9]{0,5}$")], Annotated[float, Field(ge=0)]] | None = None
+    checked: bool = False
+    view: Plain | None = None
+    frames_sha256: dict[Frame, Sha256] = Field(default_factory=dict)
+
+
+class StateEntry(Entry):
+    """One image at one step."""
+
+    micrograph: Key
+    table: Key
+    model: Key | None
+    classified: Key | None
+    offered: Key | None
+    adaptation: Key | None
+    settings: SettingsEntry | None
+    session: Many[Words]
+    choices: dict[Frame, Annotated[str, Field(max_length=100)]]
+
+
+class ChangedIds(Entry):
+    """Ids that were added to a set and taken from it."""
+
+    more: Many[Id]
+    less: Many[Id]
+
+
+_Place: TypeAlias = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class ChangedPlaces(Entry):
+    """How many places stay, and those that were added."""
+
+    keep: Count
+    more: Many[_Place]
+
+
+class TableEntry(Entry):
+    """A table of clusters, whole or as what it changes in another one."""
+
+    rows: CsvPart | None
+    based_on: Key | None
+    class_sizes: Annotated[Many[Size], Field(max_length=100)]
+    next_id: Count
+    gone: Many[Id] = ()
+    hand_placed: Many[Id] | ChangedIds
+    removed: Many[_Place] | ChangedPlaces
+
+
+class MicrographEntry(Entry):
+    """Name, calibration and origin of a micrograph."""
+
+    name: Words
+    pixels: Key
+    pixel_size_nm: Above0 | None
+    warnings: Many[Words]
+    refusal: Words
+    reader: Words
+    title: Words
+    image: Count
+    path: PathText | None
+    metadata: Plain
+
+
+class FileEntry(Entry):
+    """The file that holds pixels."""
+
+    path: PathText
+    relative: PathText | None
+    sample: PathText | None
+    image: Count
+    sha256: Sha256 | Literal[""]
+
+
+class PixelsEntry(Entry):
+    """Pixels, by which they are found again."""
+
+    name: Words
+    shape: Annotated[list[Annotated[int, Within(1, 10_000_000)]], Field(min_length=2, max_length=3)]
+    dtype: Annotated[str, Field(max_length=40)]
+    first_frame_sha256: Sha256 | Literal[""]
+    file: FileEntry | None
+    stored: ArrayPart | None
+    #: a person did not let the program read the file: it asks again, also where it trusts the session
+    unread: bool = False
+
+
+class ModelEntry(Entry):
+    """A model."""
+
+    name: Words
+    card: JsonPart
+    bundled: ModelName | None
+    tensors: dict[str, tuple[WeightsPart, str]] | None
+
+
+class CountEntry(Entry):
+    """A count."""
+
+    table: Key
+    evidence: Key | None
+    calibrations: dict[Frame, Key]
+    known: dict[Frame, KnownEntry]
+
+
+class EvidenceEntry(Entry):
+    """What a model said about each cluster."""
+
+    card: JsonPart
+    with_scale_network: bool
+    shipped: Key | None
+    shape: ArrayPart
+    outside: ArrayPart
+    log_integral: ArrayPart
+    log_integral_sd: ArrayPart
+    log_n: ArrayPart
+    log_n_sd: ArrayPart
+    features: ArrayPart
+    branch: ArrayPart
+    noise: ArrayPart
+    valid: ArrayPart
+
+
+class CandidateEntry(Entry):
+    """A solution that explains a frame."""
+
+    dominant: Words
+    probability: Annotated[float, Within(0, 1.001)]
+    scale: Above0
+
+
+class CalibrationEntry(Entry):
+    """A calibration of a frame; its curves are a part."""
+
+    curves: CsvPart
+    class_sizes: Annotated[Many[Size], Field(min_length=1, max_length=100)]
+    scale: Above0
+    scale_sd: Number
+    fractions: dict[str, Number]
+    ambiguous: bool
+    candidates: Many[CandidateEntry]
+    log_evidence: Number
+    clusters: Count
+    element: Annotated[str, Field(pattern="^[A-Z][a-z]?$"), wanted("a chemical symbol")]
+    intervals: dict[str, Annotated[list[Number], Field(min_length=2, max_length=2)]]
+    misfit: Words
+
+
+class FrameEntry(Entry):
+    """A small table with the types of its columns."""
+
+    types: dict[str, Literal["number", "integer", "boolean", "text"]]
+    rows: CsvPart
+
+
+class TunedEntry(Entry):
+    """What an adaptation did to one image."""
+
+    adaptation: Key
+    base: Key
+    before: Key
+    offered: Key
+    after: Key | None
+    anchors: FrameEntry
+    images: Many[Words]
+
+
+class AdaptationEntry(Entry):
+    """An adaptation."""
+
+    model: Key
+    accepted: bool
+    reason: Words
+    anchors: FrameEntry
+    before: dict[str, Number]
+    after: dict[str, Number]
+    evidence: Key | None
+
+
+class Contents(Entry):
+    """The table of contents."""
+
+    software: Words = "unknown"
+    saved: Annotated[str, Field(max_length=60)] = ""
+    in_hand: Count = 0
+    view: Plain | None = None
+    images: Annotated[list[ImageEntry], Field(max_length=1000)]
+    states: dict[Key, StateEntry] = Field(default_factory=dict)
+    tables: dict[Key, TableEntry] = Field(default_factory=dict)
+    micrographs: dict[Key, MicrographEntry] = Field(default_factory=dict)
+    pixels: dict[Key, PixelsEntry] = Field(default_factory=dict)
+    models: dict[Key, ModelEntry] = Field(default_factory=dict)
+    counts: dict[Key, CountEntry] = Field(default_factory=dict)
+    evidence: dict[Key, EvidenceEntry] = Field(default_factory=dict)
+    calibrations: dict[Key, CalibrationEntry] = Field(default_factory=dict)
+    tuned: dict[Key, TunedEntry] = Field(default_factory=dict)
+    adaptations: dict[Key, AdaptationEntry] = Field(default_factory=dict)
+
+
+CONTENTS_DOOR: Final = Door(Contents)
+
+
+# ---------------------------------------------------------------------- how it was shown
+
+
+class _Looks(BaseModel):
+    """How an image was shown; what is odd is passed over with the rest."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    visible: bool = True
+    opacity: Share = 1.0
+    gamma: Annotated[float, Within(0.01, 100)] = 1.0
+    contrast_limits: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default_factory=list)
+    colormap: Annotated[str, Field(max_length=60)] = "gray"
+
+
+class _ImageView(BaseModel):
+    image: _Looks = Field(default_factory=_Looks)
+    clusters: _Looks = Field(default_factory=_Looks)
+
+
+class _Camera(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    center: Annotated[list[Annotated[float, Within(-1e9, 1e9)]], Field(min_length=2, max_length=3)]
+    zoom: Annotated[float, Within(1e-6, 1e6)]
+    step: Annotated[list[Annotated[int, Within(0, 10**9)]], Field(max_length=10)]
+
+
+LOOKS_DOOR: Final = Door(_ImageView)
+CAMERA_DOOR: Final = Door(_Camera)
+
+
+def looks_of(view: Any) -> dict[str, dict[str, Any]]:
+    """How an image and its clusters were shown, each as far as it was said; empty where that makes no sense."""
+    return LOOKS_DOOR.check(view, "The view").model_dump(exclude_unset=True)
