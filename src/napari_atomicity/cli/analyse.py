@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from napari_atomicity.cli.files import (
     frames,
     inputs,
     open_image,
+    read_when_asked,
     save_json,
     save_table,
 )
@@ -23,6 +25,8 @@ from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.profile import SourceImage
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.pipeline import Analysis
 
@@ -37,17 +41,42 @@ def analyse(options: argparse.Namespace, console: Console) -> None:
     _check_profile(options, facts)
     target = folder(options.output)
     images = inputs(options, console)
-    done: list[Analysis] = []
+    done: list[_Kept] = []
     for group in [images] if options.session or facts.references else [[each] for each in images]:
-        what = group[0].stem if len(group) == 1 else ""
-        found = console.guard(what, lambda group=group: _together(group, facts, bundle, options, console))  # type: ignore[misc]
-        for stem, analysis in found or ():
-            console.guard(stem, lambda stem=stem, analysis=analysis: _write(analysis, target, stem, options, console))  # type: ignore[misc]
-            done.append(analysis)
-        if found and (options.report or options.figure):
-            console.guard(what, lambda found=found: _write_for_print(found, target, options, console))  # type: ignore[misc]
+        done += _group(group, facts, bundle, target, options, console)
     if options.save_profile is not None and done:
         _save_profile(options, done, bundle, console)
+
+
+#: what is kept of an image once its files are written: a batch needs no more memory than its largest image
+_Kept = tuple["list[Calibration]", "SourceImage"]
+
+
+def _group(
+    group: Sequence[Input],
+    facts: Facts,
+    bundle: Bundle,
+    target: Path,
+    options: argparse.Namespace,
+    console: Console,
+) -> list[_Kept]:
+    """Analyse images that calibrate each other, or one, and write their files."""
+    from napari_atomicity.counting.profile import SourceImage
+
+    what = group[0].stem if len(group) == 1 else ""
+    found = console.guard(what, lambda: _together(group, facts, bundle, options, console)) or []
+    kept: list[_Kept] = []
+
+    def write(stem: str, analysis: Analysis) -> None:
+        if options.save_profile is not None:
+            kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
+        _write(analysis, target, stem, options, console)
+
+    for stem, analysis in found:
+        console.guard(stem, partial(write, stem, analysis))
+    if found and (options.report or options.figure):
+        console.guard(what, lambda: _write_for_print(found, target, options, console))
+    return kept
 
 
 def _together(
@@ -58,7 +87,7 @@ def _together(
 
     opened: list[tuple[Input, Micrograph]] = []
     for each in group:
-        micrograph = console.guard(each.stem, lambda each=each: open_image(each.path, options))  # type: ignore[misc]
+        micrograph = console.guard(each.stem, lambda each=each: _opened(each, len(group), options))  # type: ignore[misc]
         if micrograph is not None:
             opened.append((each, micrograph))
     stems = {id(micrograph): each.stem for each, micrograph in opened}
@@ -74,6 +103,12 @@ def _together(
         if done and each.place in facts.references and each.stem not in counted:
             console.remark(f"{each.stem}: this reference could not be used; the other images were counted without it.")
     return [(stems[id(analysis.micrograph)], replace(analysis, profile=facts.profile)) for analysis in done]
+
+
+def _opened(each: Input, together: int, options: argparse.Namespace) -> Micrograph:
+    """The image; one of several keeps no pixels."""
+    micrograph = open_image(each.path, options)
+    return micrograph if together == 1 else read_when_asked(micrograph, each.path, options)
 
 
 def _write(analysis: Analysis, target: Path, stem: str, options: argparse.Namespace, console: Console) -> None:
@@ -143,14 +178,14 @@ def _check_profile(options: argparse.Namespace, facts: Facts) -> None:
     check_place(options.save_profile, options.force)
 
 
-def _save_profile(options: argparse.Namespace, done: Sequence[Analysis], bundle: Bundle, console: Console) -> None:
+def _save_profile(options: argparse.Namespace, done: Sequence[_Kept], bundle: Bundle, console: Console) -> None:
     from napari_atomicity.counting.profile import profile_of, save_profile
 
     path: Path = options.save_profile
 
     def save() -> None:
-        calibrations = [fit for analysis in done for fit in analysis.calibrations.values()]
-        profile = profile_of(path.stem, calibrations, bundle, [analysis.micrograph for analysis in done])
+        calibrations = [fit for fits, _ in done for fit in fits]
+        profile = profile_of(path.stem, calibrations, bundle, [image for _, image in done])
         save_profile(profile, path, options.force)
         console.say(
             f"{profile.name}: {profile.scale:.4g} counts nm² per {profile.element} atom (± {profile.scale_sd:.0%}), "

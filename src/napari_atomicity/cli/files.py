@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,6 +75,28 @@ def open_image(path: Path, options: argparse.Namespace) -> Micrograph:
     if micrograph.pixel_size_nm is None and not micrograph.refusal:
         raise InputError("The file holds no pixel size; give it with --pixel-size in nm per pixel.")
     return micrograph
+
+
+def read_when_asked(micrograph: Micrograph, path: Path, options: argparse.Namespace) -> Micrograph:
+    """The same image of the file, its pixels read whenever they are asked for instead of kept.
+
+    Of many images that calibrate each other only one is then in memory. An `InputError` meets who asks for the pixels
+    of a file that has changed.
+    """
+    import dask.array as da
+    import numpy as np
+    from dask.delayed import delayed
+
+    from napari_atomicity.io.files import watched
+
+    if micrograph.data.ndim == 3:  # frames of a stack are read like that anyway
+        return micrograph
+
+    def pixels(_: int) -> npt.NDArray[Any]:
+        return np.asarray(open_image(path, options).data)
+
+    read = delayed(watched(path, pixels), pure=False)(0)
+    return replace(micrograph, data=da.from_delayed(read, micrograph.data.shape, micrograph.data.dtype))
 
 
 def frames(options: argparse.Namespace) -> list[int] | None:

@@ -96,8 +96,22 @@ _DOOR: Final = Door(InstrumentProfile)
 _NAMES: Final = tuple(InstrumentProfile.__dataclass_fields__)
 
 
+@dataclass(frozen=True)
+class SourceImage:
+    """What a profile keeps of an image that it rests on: its name, hash and pixel size."""
+
+    name: str
+    sha256: str
+    pixel_size_nm: float
+
+    @classmethod
+    def of(cls, micrograph: Micrograph) -> SourceImage:
+        """Of a calibrated micrograph."""
+        return cls(micrograph.name, micrograph_hash(micrograph), micrograph.calibrated_pixel_size_nm)
+
+
 def profile_of(
-    name: str, calibrations: Iterable[Calibration], bundle: Bundle, images: Iterable[Micrograph]
+    name: str, calibrations: Iterable[Calibration], bundle: Bundle, images: Iterable[Micrograph | SourceImage]
 ) -> InstrumentProfile:
     """The profile that calibrated frames of one microscope add up to.
 
@@ -123,13 +137,13 @@ def profile_of(
             "There is no scale to save: no image was calibrated on its clusters without doubt; settle the undecided "
             "ones first, for example with the deposited sizes."
         )
-    micrographs = list(images)
+    sources = [one if isinstance(one, SourceImage) else SourceImage.of(one) for one in images]
     log_scale = np.log([one.scale for one in frames])
     # a frame's own error, and what frames of one session differ by
     weight = 1 / (np.array([one.scale_sd / one.scale for one in frames]) ** 2 + SESSION_SPREAD**2)
     centre = float(np.average(log_scale, weights=weight))
     scatter = float(np.sqrt(np.average((log_scale - centre) ** 2, weights=weight)))
-    pixel_sizes = np.array([one.calibrated_pixel_size_nm for one in micrographs])
+    pixel_sizes = np.array([one.pixel_size_nm for one in sources])
     same = bool(len(pixel_sizes)) and bool(np.ptp(pixel_sizes) <= _SAME_PIXELS * pixel_sizes.min())
     return InstrumentProfile(
         name=name,
@@ -139,7 +153,7 @@ def profile_of(
         pixel_size_nm=float(np.median(pixel_sizes)) if same else None,
         model=bundle.card.name,
         model_sha256=weights_sha256(bundle),
-        images=tuple({"name": one.name, "sha256": micrograph_hash(one)} for one in micrographs),
+        images=tuple({"name": one.name, "sha256": one.sha256} for one in sources),
         frames=len(frames),
         clusters=sum(one.clusters for one in frames),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
