@@ -84,7 +84,7 @@ def _image(case: Case, path: Path, ask: Ask) -> None:
     ask("list")
     with _may_refuse(case):
         for info in list_images(path):
-            _sound(len(info.shape) >= 1 and all(n >= 0 for n in info.shape), f"a shape {info.shape}")
+            _sound(all(n >= 0 for n in info.shape), f"a shape {info.shape}")
             _pixel_size(info.pixel_size_nm)
     ask("read")
     with _may_refuse(case):
