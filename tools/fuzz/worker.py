@@ -41,8 +41,7 @@ def main() -> None:
     faulthandler.enable()
     tell = _Told()
     goods = corpus.load(folder / "corpus") if (folder / "corpus").is_dir() else {}
-    doors.sample()
-    tell(state="ready", rss=_peak())
+    tell(state="ready")
     for line in sys.stdin:
         wanted = json.loads(line)
         place = folder / "case"
@@ -52,6 +51,7 @@ def main() -> None:
         else:
             one = case(seed, wanted["group"], wanted["number"], goods, wanted.get("keep"))
         path = _lay_out(one, place)
+        doors.warm_up(one.door)
         gc.collect()
         _forget_peak()
         base = _peak()
