@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_atomicity.progress import Progress, drain
 from napari_atomicity.simulation.frames import CLASS_SIZES
-from napari_atomicity.simulation.structures import ELEMENTS, FAMILIES, SPLITS, StructureLibrary, library
+from napari_atomicity.simulation.structures import ELEMENTS, StructureLibrary, families_of, library
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _machine import describe
@@ -104,22 +104,26 @@ def tables(element: str) -> None:
     print(describe(), end="\n\n")
     print("| family | size | height / width | share of 1 / 2 / 3 / more layers, % | diameter, nm | sd, nm |")
     print("|---|---|---|---|---|---|")
-    for family in FAMILIES:
-        structures = StructureLibrary(SPLITS["test" if family == "emt" else "train"], families=(family,))
+    for family in families_of(element):
+        structures = of_family(family, element)
         prepare(structures)
         print("\n".join(shape_rows(structures)), flush=True)
     train, test = library("train", element), library("test", element)
     prepare(train), prepare(test)
     sets = {"train": drawn_diameters(train, 1), "train, drawn again": drawn_diameters(train, 2),
             "test": drawn_diameters(test, 3)}  # fmt: skip
-    for family in FAMILIES:
-        split = "test" if family == "emt" else "train"
-        sets[f"{family} alone"] = drawn_diameters(StructureLibrary(SPLITS[split], families=(family,)), 4)
+    for family in families_of(element):
+        sets[f"{family} alone"] = drawn_diameters(of_family(family, element), 4)
     print("\n| densities from | scored on | balanced accuracy by diameter | mean shift of the class read, by class |")
     print("|---|---|---|---|")
     for scored in list(sets)[1:]:
         accuracy, shift = by_diameter(sets["train"], sets[scored])
         print(f"| train | {scored} | {accuracy:.2f} | {', '.join(f'{s:+.2f}' for s in shift)} |")
+
+
+def of_family(family: str, element: str) -> StructureLibrary:
+    """Those of one family, of the split that has it."""
+    return library("test" if family == "emt" else "train", element, (family,))
 
 
 def prepare(structures: StructureLibrary) -> None:
@@ -141,10 +145,11 @@ def picture(path: Path, element: str) -> None:
     import matplotlib.pyplot as plt
 
     sizes = (19, 55)
-    figure, axes = plt.subplots(4 * len(FAMILIES), 8, figsize=(14, 21), layout="constrained")
+    families = families_of(element)
+    figure, axes = plt.subplots(4 * len(families), 8, figsize=(14, 7 * len(families)), layout="constrained")
     row = 0
-    for family in FAMILIES:
-        structures = StructureLibrary(SPLITS["test" if family == "emt" else "train"], families=(family,))
+    for family in families:
+        structures = of_family(family, element)
         for n in sizes:
             for column, axis in enumerate(axes[row]):
                 atoms = structures.get(n, round((column + 0.5) / 8 * structures.per_size))

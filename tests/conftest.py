@@ -9,8 +9,7 @@ from pathlib import Path
 # before torch and napari are imported
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
-# a tenth of the structures, annealed once for all test runs
-os.environ.setdefault("NAPARI_ATOMICITY_STRUCTURES", "24")
+# what is annealed for tests stays here
 os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "napari-atomicity"))
 # unsaved work of the tests is nobody's
 os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomicity-recovery-")
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 
 from napari_atomicity.micrograph import Micrograph
+from seeds import seeded
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -57,8 +57,8 @@ def simulated():
     """A small clean simulated frame with its truth: about twenty clusters of two sizes."""
     from napari_atomicity.simulation.frames import sample_spec, simulate_frame
 
-    spec = sample_spec("clean", {19: 0.5, 55: 0.5}, n_clusters=20, shape=(512, 512), seed=3, pixel_size_nm=0.05)
-    return simulate_frame(spec, seed=3)
+    spec = sample_spec("clean", {19: 0.5, 55: 0.5}, n_clusters=20, shape=(512, 512), seed=seeded(3), pixel_size_nm=0.05)
+    return simulate_frame(spec, seed=seeded(3))
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def model_path(tmp_path_factory) -> Path:
     from napari_atomicity.counting.network import Network
 
     sizes = (19, 30, 41, 55, 70)
-    torch.manual_seed(0)
+    torch.manual_seed(seeded(0))
     network = Network(len(sizes), 2).eval().requires_grad_(False)
     diameters = {str(n): (0.18 + 0.35 * i / len(sizes), 0.1) for i, n in enumerate(sizes)}
     card = Card("untrained", sizes, ("raw", "lcn"), lcn_window_nm=1.0, diameter_nm=diameters)

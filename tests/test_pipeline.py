@@ -24,6 +24,7 @@ from napari_atomicity.pipeline import (
     measure_steps,
 )
 from napari_atomicity.progress import drain
+from seeds import seeded
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +186,7 @@ def test_patches_follow_the_order_of_the_table(stack, settings):
     table = drain(detect_steps(stack, settings)).table
     bundle = load_bundle(settings.model)
     straight = drain(classify_steps(stack, table, bundle, Settings(adapt="off"))).table.rows
-    order = np.random.default_rng(0).permutation(len(table))
+    order = np.random.default_rng(seeded(0)).permutation(len(table))
     mixed = type(table)(table.rows.iloc[order].reset_index(drop=True), (), table.next_id)
     shuffled = drain(classify_steps(stack, mixed, bundle, Settings(adapt="off"))).table.rows
     merged = shuffled.sort_values("id", ignore_index=True)
@@ -194,7 +195,7 @@ def test_patches_follow_the_order_of_the_table(stack, settings):
 
 
 def test_no_clusters_is_an_empty_table_with_the_columns_of_the_model(settings):
-    noise = np.random.default_rng(0).normal(1000, 30, (256, 256)).astype(np.float32)
+    noise = np.random.default_rng(seeded(0)).normal(1000, 30, (256, 256)).astype(np.float32)
     done = analyse(Micrograph(noise, 0.05, name="support"), settings)
     assert len(done.table) == 0
     assert done.table.class_sizes == (19, 30, 41, 55, 70)

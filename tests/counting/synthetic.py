@@ -9,6 +9,7 @@ from napari_atomicity.counting.bundle import Bundle, Card
 from napari_atomicity.counting.classify import Evidence
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import network_input, normalise
+from seeds import seeded
 
 SIZES = (19, 30, 41, 55, 70)
 CARD = Card(
@@ -22,7 +23,7 @@ CARD = Card(
 
 def evidence_of(n_atoms, scale, shape_sd=0.35, integral_sd=0.06, seed=0, bias=0.0):
     """Clusters of `n_atoms` whose shape tells ln(atoms) to `shape_sd` and whose integral to `integral_sd`."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seeded(seed))
     n_atoms = np.asarray(n_atoms, dtype=float)
     n = len(n_atoms)
     seen = np.log(n_atoms) + bias + rng.normal(0, shape_sd, n)
@@ -46,7 +47,7 @@ def evidence_of(n_atoms, scale, shape_sd=0.35, integral_sd=0.06, seed=0, bias=0.
 
 def blobs(n_atoms, seed=0, noise=2.0, gain=100.0, stretch=1.0):
     """Windows of 64 × 64 with a round cluster each, whose width grows with its atoms; diameters; integrals."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seeded(seed))
     n_atoms = np.asarray(n_atoms)
     y, x = (np.indices((64, 64)) - 31.5) * 0.05
     sigma = stretch * 0.11 * n_atoms ** (1 / 3) * np.exp(rng.normal(0, 0.03, len(n_atoms)))
@@ -58,7 +59,7 @@ def blobs(n_atoms, seed=0, noise=2.0, gain=100.0, stretch=1.0):
 @lru_cache(maxsize=1)
 def sized_blobs():
     """Atoms of 300 clusters, their patches, their diameters."""
-    n_atoms = np.random.default_rng(5).choice(SIZES, 300)
+    n_atoms = np.random.default_rng(seeded(5)).choice(SIZES, 300)
     windows, diameter, intensity = blobs(n_atoms)
     return n_atoms, normalise(windows, diameter, intensity), diameter
 
@@ -67,12 +68,13 @@ def sized_blobs():
 def trained_bundle():
     """A small network that has learnt the blobs: tests need one that looks at its input."""
     n_atoms, patches, _ = sized_blobs()
-    torch.manual_seed(0)
+    torch.manual_seed(seeded(0))
     network = Network(5, 2)
     x = network_input(patches, 2, 0.8)
     label = torch.as_tensor([SIZES.index(n) for n in n_atoms])
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for step in range(40):
+    # nine in ten right whatever the seed; after half of the steps it is a third to four fifths
+    for step in range(80):
         rows = torch.arange(step * 48, step * 48 + 48) % 300
         out = network(x[rows])
         loss = torch.nn.functional.cross_entropy(out.shape_logits, label[rows])

@@ -20,12 +20,13 @@ from napari_atomicity.counting.patches import Patches, normalise
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain
+from seeds import seeded
 
 from .synthetic import blobs
 
-MIXED = np.random.default_rng(8).choice([19, 41, 70], 120)
+MIXED = np.random.default_rng(seeded(8)).choice([19, 41, 70], 120)
 #: seen this much too wide, clusters look like the next larger class
-WIDE = 1.06
+WIDE = 1.1
 STAYS = "The model stays as it was"
 
 
@@ -133,7 +134,7 @@ def test_the_same_seed_gives_the_same_model_and_the_same_clusters_are_held_back_
 
 def test_a_cluster_is_held_back_whatever_order_and_company_it_comes_in(model, shifted):
     _, table, evidence = shifted
-    rows = np.random.default_rng(1).permutation(len(table))
+    rows = np.random.default_rng(seeded(1)).permutation(len(table))
     mixed = replace(table, rows=table.rows.iloc[rows].reset_index(drop=True)), evidence.take(rows)
     frames = np.zeros(len(table), dtype=np.int64)
     held = [
@@ -199,7 +200,7 @@ def test_anchors_that_mislead_are_learnt_but_not_accepted(model):
 
 
 def test_a_model_that_is_right_already_is_not_made_worse(model):
-    truth = np.random.default_rng(2).choice([19, 41, 70], 90)
+    truth = np.random.default_rng(seeded(2)).choice([19, 41, 70], 90)
     case = _case(model, truth)
     result = drain(adapt_steps(model, *case, mode="auto"))
     seen = case[2] if result.evidence is None else result.evidence
@@ -390,7 +391,7 @@ def test_off_and_nonsense(model, shifted):
 
 
 def test_silhouette_of_islands_of_a_cloud_and_of_nothing():
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seeded(0))
     labels = np.repeat(["a", "b", "c"], 300)
     cloud = rng.normal(size=(900, 4))
     islands = cloud + 50 * np.repeat(np.eye(4)[:3], 300, axis=0)

@@ -7,15 +7,16 @@ import torch
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.patches import normalise
 from napari_atomicity.progress import drain
+from seeds import seeded
 
 from .synthetic import SIZES, blobs
 
 
 def test_the_network_separates_what_it_was_taught(trained):
-    n_atoms = np.random.default_rng(9).choice(SIZES, 150)
+    n_atoms = np.random.default_rng(seeded(9)).choice(SIZES, 150)
     evidence = drain(evidence_steps(trained, normalise(*blobs(n_atoms, seed=9))))
     right = np.array(SIZES)[evidence.shape.argmax(axis=1)] == n_atoms
-    assert right.mean() > 0.5
+    assert right.mean() > 0.75
     np.testing.assert_allclose(np.exp(evidence.shape).sum(axis=1), 1.0, rtol=1e-5)
 
 

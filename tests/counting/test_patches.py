@@ -3,13 +3,14 @@ import pytest
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.patches import NM_PER_PX, extract_patches, network_input, normalise
+from seeds import seeded
 
 from .synthetic import blobs
 
 
 def _frame(seed=0):
     """An image of three clusters on a tilted, noisy background, and its table without intensities."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seeded(seed))
     y, x = np.indices((300, 300))
     image = 300 + 0.2 * y + rng.normal(0, 3, (300, 300))
     for cy, cx in ((80, 90), (200, 100), (150, 220.5)):

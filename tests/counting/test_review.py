@@ -20,13 +20,14 @@ from napari_atomicity.counting.review import (
     uncertain_after,
 )
 from napari_atomicity.errors import InputError
+from seeds import seeded
 
 from .synthetic import CARD, SIZES, evidence_of
 
 
 def counted(n: int = 12, seed: int = 0) -> ClusterTable:
     """Classified clusters of falling confidence."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seeded(seed))
     found = {"y_px": rng.uniform(0, 99, n), "x_px": rng.uniform(0, 99, n), "diameter_nm": np.full(n, 0.9)}
     chances = np.full((n, 5), 0.05)
     best = np.arange(n) % 5

@@ -13,19 +13,20 @@ from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.scale_network import ScaleNetwork, offsets
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import drain
+from seeds import seeded
 
 from .synthetic import SIZES, evidence_of, sized_blobs, trained_bundle
 
 
 def _untaught(evidence, seed=0):
-    torch.manual_seed(seed)
+    torch.manual_seed(seeded(seed))
     inputs = frame_view(evidence)[0].clusters.shape[1]
     return replace(evidence, scale_network=ScaleNetwork(len(SIZES), inputs).eval().requires_grad_(False))
 
 
 def test_the_order_of_the_clusters_does_not_matter():
     evidence = _untaught(evidence_of(SIZES * 12, 700.0))
-    turned = evidence.take(np.random.default_rng(0).permutation(len(evidence)))
+    turned = evidence.take(np.random.default_rng(seeded(0)).permutation(len(evidence)))
     np.testing.assert_allclose(calibrate(turned).log_scale, calibrate(evidence).log_scale)
     np.testing.assert_allclose(calibrate(turned).weight, calibrate(evidence).weight, atol=1e-4)
 
@@ -69,7 +70,7 @@ def test_it_is_saved_with_its_model(tmp_path):
 
 
 def test_a_frame_that_does_not_fit_its_session_is_named_and_stands_alone():
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seeded(1))
     frames = [evidence_of(rng.choice(SIZES, 80), 1000.0 * f, seed=i) for i, f in enumerate((1.0, 1.05, 0.96))]
     odd = evidence_of(rng.choice(SIZES, 80), 1000.0 * 1.1**4, seed=9)
     found = calibrate_session([*frames, odd])
@@ -79,7 +80,7 @@ def test_a_frame_that_does_not_fit_its_session_is_named_and_stands_alone():
 
 
 def test_a_pixel_size_that_contradicts_the_known_scale_is_said():
-    evidence = evidence_of(np.random.default_rng(2).choice(SIZES, 120), 1000.0 * 1.1**2)
+    evidence = evidence_of(np.random.default_rng(seeded(2)).choice(SIZES, 120), 1000.0 * 1.1**2)
     assert "pixel size 10%" in calibrate(evidence, Known(scale=1000.0, scale_sd=0.03)).misfit
     assert calibrate(evidence, Known(scale=1230.0, scale_sd=0.05)).misfit == ""
 
@@ -99,7 +100,7 @@ def test_an_interval_is_as_wide_as_what_is_open():
 
 @pytest.mark.parametrize("pure", [False, True])
 def test_intervals_hold_the_share_and_narrow_with_the_number_of_clusters(pure):
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(seeded(4))
     widths = []
     for n in (40, 400):
         n_atoms = np.full(n, 41) if pure else rng.choice(SIZES, n)
@@ -116,7 +117,7 @@ def test_intervals_hold_the_share_and_narrow_with_the_number_of_clusters(pure):
 def test_an_adapted_model_calibrates_with_the_features_of_the_model_as_shipped(tmp_path):
     _, patches, _ = sized_blobs()
     bundle = trained_bundle()
-    torch.manual_seed(2)
+    torch.manual_seed(seeded(2))
     bundle = replace(bundle, scale_network=ScaleNetwork(5, 4 + 5 + 2 * 5 + 2 * 48).eval().requires_grad_(False))
     tuned = copy.deepcopy(bundle.network)
     with torch.no_grad():

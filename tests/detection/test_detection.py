@@ -14,6 +14,7 @@ from scipy.spatial.distance import cdist
 from napari_atomicity.detection import detect, extract_windows, inspect, measure_at
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.frames import CONDITIONS, sample_spec, simulate_frame
+from seeds import seeded
 
 
 def discs(shape, pixel, centres, diameter, height, blur=0.08, level=100.0, noise=0.0, seed=0):
@@ -27,7 +28,7 @@ def discs(shape, pixel, centres, diameter, height, blur=0.08, level=100.0, noise
         image[np.hypot(y - cy, x - cx) * pixel < diameter / 2] = height
     image = gaussian_filter(image, blur / pixel * fine)
     image = image.reshape(shape[0], fine, shape[1], fine).mean(axis=(1, 3)) + level
-    return image + np.random.default_rng(seed).normal(0, noise, shape).astype(np.float32)
+    return image + np.random.default_rng(seeded(seed)).normal(0, noise, shape).astype(np.float32)
 
 
 def matched(found, truth, pixel):
@@ -119,9 +120,9 @@ def test_a_cluster_put_by_hand_stays_where_it_was_put():
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
     spec = sample_spec(
-        condition, n_clusters=60, shape=(896, 896), seed=17, split="validation", touching=0.2, flatness=0.45
+        condition, n_clusters=60, shape=(896, 896), seed=seeded(17), split="validation", touching=0.2, flatness=0.45
     )
-    frame = simulate_frame(spec, 17)
+    frame = simulate_frame(spec, seeded(17))
     truth = frame.truth[frame.truth.kind != "satellite"].reset_index(drop=True)
     found = detect(frame.image, spec.pixel_size_nm).clusters
     rows, cols = matched(found, truth, spec.pixel_size_nm)
@@ -139,8 +140,8 @@ def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
 
 
 def test_touching_pairs_are_found_as_two():
-    spec = sample_spec("nominal", n_clusters=60, shape=(1024, 1024), seed=5, split="validation", touching=1.0)
-    frame = simulate_frame(spec, 5)
+    spec = sample_spec("nominal", n_clusters=60, shape=(1024, 1024), seed=seeded(5), split="validation", touching=1.0)
+    frame = simulate_frame(spec, seeded(5))
     truth = frame.truth[(frame.truth.kind == "touching") & ~frame.truth.on_edge].reset_index(drop=True)
     found = detect(frame.image, spec.pixel_size_nm).clusters
     rows, cols = matched(found, truth, spec.pixel_size_nm)
@@ -151,15 +152,15 @@ def test_touching_pairs_are_found_as_two():
 
 
 def test_a_higher_sensitivity_never_finds_fewer():
-    spec = sample_spec("thick_support", n_clusters=40, shape=(640, 640), seed=3, split="validation")
-    image = simulate_frame(spec, 3).image
+    spec = sample_spec("thick_support", n_clusters=40, shape=(640, 640), seed=seeded(3), split="validation")
+    image = simulate_frame(spec, seeded(3)).image
     counts = [len(detect(image, spec.pixel_size_nm, s).clusters.y_px) for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert counts == sorted(counts)
 
 
 def test_the_same_image_gives_the_same_clusters_to_the_last_bit():
-    spec = sample_spec("nominal", n_clusters=40, shape=(640, 640), seed=3)
-    image = simulate_frame(spec, 3).image
+    spec = sample_spec("nominal", n_clusters=40, shape=(640, 640), seed=seeded(3))
+    image = simulate_frame(spec, seeded(3)).image
     first, second = detect(image, spec.pixel_size_nm).clusters, detect(image, spec.pixel_size_nm).clusters
     for name in ("y_px", "x_px", "diameter_nm", "intensity"):
         assert np.array_equal(getattr(first, name), getattr(second, name))
@@ -173,7 +174,7 @@ LATTICE = np.add(*np.meshgrid(*[np.cos(np.arange(300) * 2 * np.pi * 0.02 / 0.2)]
 
 
 def noise(shape=(400, 400), seed=0):
-    return np.random.default_rng(seed).normal(1000, 50, shape).astype(np.float32)
+    return np.random.default_rng(seeded(seed)).normal(1000, 50, shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -184,15 +185,15 @@ def test_noise_alone_holds_no_cluster_and_says_so(seed):
 
 
 def test_single_atoms_are_not_clusters():
-    spec = sample_spec("nominal", {1: 1.0}, n_clusters=60, shape=(640, 640), seed=2, satellites=0.0)
-    result = detect(simulate_frame(spec, 2).image, spec.pixel_size_nm)
+    spec = sample_spec("nominal", {1: 1.0}, n_clusters=60, shape=(640, 640), seed=seeded(2), satellites=0.0)
+    result = detect(simulate_frame(spec, seeded(2)).image, spec.pixel_size_nm)
     assert len(result.clusters.y_px) == 0
     assert "single atoms" in result.messages[-1]
 
 
 def test_a_burned_in_scale_bar_is_not_a_cluster():
-    spec = sample_spec("nominal", n_clusters=25, shape=(640, 640), seed=8, pixel_size_nm=0.04)
-    frame = simulate_frame(spec, 8)
+    spec = sample_spec("nominal", n_clusters=25, shape=(640, 640), seed=seeded(8), pixel_size_nm=0.04)
+    frame = simulate_frame(spec, seeded(8))
     image = frame.image.copy()
     image[590:600, 420:620] = image.max()  # a bar of 8 nm
     found = detect(image, 0.04).clusters

@@ -17,6 +17,7 @@ from napari_atomicity.insight import methods
 from napari_atomicity.insight.attribution import METHODS, Attribution, Question, attribution_steps
 from napari_atomicity.insight.overlay import compose
 from napari_atomicity.progress import drain
+from seeds import seeded
 
 
 def _explain(bundle, patches, target=None):
@@ -92,7 +93,7 @@ def test_other_weights_and_other_targets_give_other_maps():
     _, patches, _ = sized_blobs()
     part, trained = patches.take(np.arange(30)), trained_bundle()
     network = copy.deepcopy(trained.network)
-    torch.manual_seed(1)
+    torch.manual_seed(seeded(1))
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             module.reset_parameters()
@@ -178,7 +179,7 @@ def test_the_stated_field_is_the_field():
 def _scrambled(network, layers):
     """The network with the weights of its last `layers` modules drawn anew (cascading randomisation)."""
     network = copy.deepcopy(network)
-    torch.manual_seed(3)
+    torch.manual_seed(seeded(3))
     for branch in network.branches:
         modules = [m for m in branch.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
         for module in modules[-layers:]:
@@ -209,7 +210,7 @@ def sample():
     from napari_atomicity.detection import detect
     from napari_atomicity.simulation.frames import sample_spec, simulate_frame
 
-    frame = simulate_frame(sample_spec("nominal", None, 16, shape=(400, 400), seed=8), 8)
+    frame = simulate_frame(sample_spec("nominal", None, 16, shape=(400, 400), seed=seeded(8)), seeded(8))
     found = detect(frame.image, frame.pixel_size_nm).clusters
     names = ("y_px", "x_px", "diameter_nm", "intensity", "flag")
     table = ClusterTable.from_columns({name: getattr(found, name) for name in names})

@@ -14,12 +14,13 @@ from napari_atomicity.simulation.detector import Detector, ScanPath, acquire, mo
 from napari_atomicity.simulation.frames import sample_spec, simulate_frame
 from napari_atomicity.simulation.statistics import noise_statistics
 from napari_atomicity.simulation.support import Support, collar, support_signal
+from seeds import seeded
 
 QUIET = Detector(dose=1e12, readout=0, correlation=0, line_offset=0, jitter_nm=0, gain=1, black=0)
 
 
 def rng(seed: int = 1) -> np.random.Generator:
-    return np.random.default_rng(seed)
+    return np.random.default_rng(seeded(seed))
 
 
 # ---------------------------------------------------------------------- detector
@@ -163,8 +164,8 @@ def test_the_estimator_finds_what_was_put_in():
 def test_frames_have_the_statistics_of_real_ones(condition, level, structure):
     found = []
     for seed in range(6):
-        spec = sample_spec(condition, n_clusters=0, shape=(512, 512), seed=seed, pixel_size_nm=0.03)
-        frame = simulate_frame(replace(spec, support=replace(spec.support, vacuum=0.0)), seed)
+        spec = sample_spec(condition, n_clusters=0, shape=(512, 512), seed=seeded(seed), pixel_size_nm=0.03)
+        frame = simulate_frame(replace(spec, support=replace(spec.support, vacuum=0.0)), seeded(seed))
         statistics = noise_statistics(frame.image, 0.03, spec.detector.black)
         assert 0.0 <= statistics.correlation_along < 0.55
         assert abs(statistics.correlation_across) < 0.25

@@ -18,17 +18,18 @@ from napari_atomicity.simulation.files import write_frame
 from napari_atomicity.simulation.frames import CONDITIONS, sample_spec, simulate_frame
 from napari_atomicity.simulation.placing import Placing
 from napari_atomicity.simulation.support import Support
+from seeds import seeded
 
 
 @pytest.mark.parametrize("condition", [*CONDITIONS, "random"])
 def test_every_condition_makes_a_frame_with_its_truth(condition):
-    spec = sample_spec(condition, {19: 0.5, 70: 0.5}, n_clusters=12, shape=(384, 384), seed=4, touching=0.3)
-    frame = simulate_frame(spec, 4)
+    spec = sample_spec(condition, {19: 0.5, 70: 0.5}, n_clusters=12, shape=(384, 384), seed=seeded(4), touching=0.3)
+    frame = simulate_frame(spec, seeded(4))
     clusters = frame.truth[frame.truth.kind.isin(["cluster", "touching"])]
     assert np.isfinite(frame.image).all()
     assert set(clusters.n_atoms) <= {19, 70}
     assert len(clusters) >= 6
-    again = simulate_frame(spec, 4)
+    again = simulate_frame(spec, seeded(4))
     assert np.array_equal(frame.image, again.image)
     pd.testing.assert_frame_equal(frame.truth, again.truth)
 
@@ -41,21 +42,21 @@ def test_the_scale_is_the_integrated_intensity_of_an_atom():
         {30: 1.0},
         5,
         (640, 640),
-        seed=1,
+        seed=seeded(1),
         detector=quiet,
         support=bare,
         satellites=0,
         collar=0,
         pixel_size_nm=0.05,
     )
-    frame = simulate_frame(spec, 1)
+    frame = simulate_frame(spec, seeded(1))
     assert not frame.truth.on_edge.any()
     counts = (frame.image - 90).sum() * 0.05**2 / frame.scale_counts_nm2_per_atom
     assert counts == pytest.approx(30 * len(frame.truth), rel=0.08)  # aligned atoms add a little
 
 
 def test_random_frames_combine_ingredients_that_no_named_condition_does():
-    specs = [sample_spec("random", seed=seed) for seed in range(60)]
+    specs = [sample_spec("random", seed=seeded(seed)) for seed in range(60)]
     doses = np.array([spec.detector.dose for spec in specs])
     thick = np.array([spec.support.thickness_nm for spec in specs])
     assert doses.min() < 80 and doses.max() > 2000
@@ -70,7 +71,7 @@ def test_truth_is_where_the_clusters_are_seen_though_they_and_the_scan_move(cond
     bare = Support(thickness_nm=0, speckle=0, structure=0, gradient=0)
     spec = sample_spec(condition, {55: 1.0}, 6, (400, 400), 3, support=bare, satellites=0, collar=0, pixel_size_nm=0.05)
     spec = replace(spec, detector=replace(spec.detector, dose=1e9, drift=(0.02, -0.02), line_offset=0, hum=0))
-    frame = simulate_frame(spec, 3)
+    frame = simulate_frame(spec, seeded(3))
     image = frame.image - spec.detector.black
     rows, cols = np.indices(image.shape)
     for y, x in frame.truth.loc[~frame.truth.on_edge, ["y_px", "x_px"]].to_numpy():
@@ -80,10 +81,10 @@ def test_truth_is_where_the_clusters_are_seen_though_they_and_the_scan_move(cond
 
 
 def test_a_vacuum_holds_no_atom():
-    spec = sample_spec("nominal", n_clusters=30, seed=5, shape=(512, 512), satellites=6.0)
+    spec = sample_spec("nominal", n_clusters=30, seed=seeded(5), shape=(512, 512), satellites=6.0)
     spec = replace(spec, support=replace(spec.support, vacuum=0.4))
-    frame = simulate_frame(spec, 5)
-    empty = simulate_frame(replace(spec, n_clusters=0), 5).image
+    frame = simulate_frame(spec, seeded(5))
+    empty = simulate_frame(replace(spec, n_clusters=0), seeded(5)).image
     smooth = ndimage.gaussian_filter(empty, 10)
     at = smooth[tuple(np.round(frame.truth[["y_px", "x_px"]].to_numpy()).astype(int).T)]
     assert len(frame.truth) > 60
@@ -91,8 +92,8 @@ def test_a_vacuum_holds_no_atom():
 
 
 def test_merged_clusters_keep_all_their_atoms_and_none_sits_in_another():
-    spec = sample_spec("clean", {19: 0.5, 30: 0.5}, 20, (768, 768), seed=6, dimers=1.0)
-    placed = Placing(spec, np.ones((768, 768), dtype=bool), np.random.default_rng(6)).run()
+    spec = sample_spec("clean", {19: 0.5, 30: 0.5}, 20, (768, 768), seed=seeded(6), dimers=1.0)
+    placed = Placing(spec, np.ones((768, 768), dtype=bool), np.random.default_rng(seeded(6))).run()
     dimers = [thing for thing in placed if thing.kind == "dimer"]
     assert len(dimers) >= 10
     assert {len(thing.atoms) for thing in dimers} <= {38, 49, 60}
@@ -108,7 +109,7 @@ def test_an_unknown_condition_is_refused_with_the_known_ones():
 
 
 def test_a_frame_on_disk_opens_calibrated_and_carries_its_truth(tmp_path):
-    frame = simulate_frame(sample_spec("nominal", n_clusters=5, shape=(256, 256), seed=2), 2)
+    frame = simulate_frame(sample_spec("nominal", n_clusters=5, shape=(256, 256), seed=seeded(2)), seeded(2))
     image, table, recipe = write_frame(frame, tmp_path, "one")
     micrograph = read(image)
     assert micrograph.pixel_size_nm == pytest.approx(frame.pixel_size_nm, rel=1e-4)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.imaging import Probe, atom_weights, render_atoms
 from napari_atomicity.simulation.optics import Optics
+from seeds import seeded
 
 FLAT = np.column_stack([np.mgrid[0:4, 0:5].reshape(2, -1).T * 0.28, np.zeros(20)])
 
@@ -43,7 +44,7 @@ def test_an_atom_keeps_its_signal_and_its_place_at_every_pixel_size(pixel, fwhm,
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), n=st.integers(0, 150))
 def test_a_frame_is_the_sum_of_its_atoms_wherever_they_lie(seed, n):
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seeded(seed))
     probe = Probe(0.2, 0.05, tail=0.1)
     atoms = np.column_stack([rng.uniform(-30, 230, n), rng.uniform(-30, 170, n), rng.uniform(0, 1, n)])
     weights = rng.uniform(0.5, 2, n)

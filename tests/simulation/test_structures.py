@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -19,6 +17,7 @@ from napari_atomicity.simulation.annealing import anneal, is_one_cluster
 from napari_atomicity.simulation.metals import ELEMENTS, EMT, GUPTA
 from napari_atomicity.simulation.potentials import potential, surface_energy
 from napari_atomicity.simulation.structures import StructureLibrary, library, make_structure
+from seeds import seeded
 
 ALL = [("gupta", element) for element in GUPTA] + [("emt", element) for element in EMT]
 
@@ -52,7 +51,7 @@ def test_the_perfect_crystal_has_its_lattice_constant_and_cohesive_energy(family
 
 @pytest.mark.parametrize(("family", "element"), ALL)
 def test_forces_are_the_slope_of_the_energy_and_sum_to_nothing(family, element):
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seeded(1))
     metal, spacing = potential(family, element), ELEMENTS[element][0]
     shake = 0.1 * spacing * torch.randn(3, 43, 3, generator=generator, dtype=torch.float64)
     atoms = fcc_ball(spacing * 2**0.5)[:, :43] + shake
@@ -80,7 +79,7 @@ def test_effective_medium_theory_agrees_with_ase(element):
     emt = pytest.importorskip("ase.calculators.emt")
     from ase import Atoms
 
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seeded(3))
     atoms = fcc_ball(ELEMENTS[element][0] * 2**0.5)[:, :55] + torch.tensor(rng.normal(0, 0.02, (2, 55, 3)))
     energy, force = potential("emt", element).evaluate(atoms)
     for i in range(2):
@@ -98,7 +97,7 @@ def test_the_gupta_surface_of_platinum_is_as_cheap_as_it_is_known_to_be():
 @pytest.mark.parametrize(("family", "element", "n"), [("gupta", "Pt", 30), ("emt", "Au", 19), ("gupta", "Ni", 13)])
 def test_annealed_clusters_are_whole_and_lie_lower_on_a_support_that_attracts(family, element, n):
     attraction = np.repeat([0.02, 0.95], 6)
-    atoms = anneal(n, attraction, family, element, np.random.default_rng(5))
+    atoms = anneal(n, attraction, family, element, np.random.default_rng(seeded(5)))
     assert atoms.shape == (12, n, 3)
     assert atoms[..., 2].min() == 0
     assert all(is_one_cluster(a, ELEMENTS[element][0]) for a in atoms)
@@ -107,7 +106,7 @@ def test_annealed_clusters_are_whole_and_lie_lower_on_a_support_that_attracts(fa
 
 
 def test_annealed_clusters_lie_in_a_minimum():
-    atoms = torch.as_tensor(anneal(19, np.zeros(6), "gupta", "Pt", np.random.default_rng(2)))
+    atoms = torch.as_tensor(anneal(19, np.zeros(6), "gupta", "Pt", np.random.default_rng(seeded(2))))
     force = potential("gupta", "Pt").evaluate(atoms)[1].norm(dim=-1).amax(1)
     assert force.median() < 0.5  # eV/nm; a tenth of an atom's width out of its place it is 100
 
@@ -123,7 +122,7 @@ def test_the_smallest_clusters_can_be_made(family, n, fresh_cache):
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(1, 90), flatness=st.floats(0, 1), seed=st.integers(0, 1000))
 def test_a_cut_cluster_has_exactly_its_atoms_none_on_top_of_another(n, flatness, seed):
-    atoms = make_structure(n, np.random.default_rng(seed), flatness)
+    atoms = make_structure(n, np.random.default_rng(seeded(seed)), flatness)
     assert atoms.shape == (n, 3)
     assert np.allclose(atoms[:, :2].mean(axis=0), 0, atol=1e-9)
     assert atoms[:, 2].min() >= 0
@@ -133,7 +132,7 @@ def test_a_cut_cluster_has_exactly_its_atoms_none_on_top_of_another(n, flatness,
 
 def test_flat_cut_clusters_are_lower_and_wider_than_round_ones():
     def extent(flatness: float) -> tuple[float, float]:
-        made = [make_structure(55, np.random.default_rng(seed), flatness) for seed in range(12)]
+        made = [make_structure(55, np.random.default_rng(seeded(seed)), flatness) for seed in range(12)]
         return float(np.mean([np.ptp(a[:, 2]) for a in made])), float(np.mean([np.ptp(a[:, 0]) for a in made]))
 
     round_height, round_width = extent(0.1)
@@ -162,7 +161,7 @@ def test_the_order_of_a_library_is_how_much_a_cluster_covers(pt30):
 @settings(max_examples=30, deadline=None)
 @given(flatness=st.floats(0, 1), seed=st.integers(0, 1000))
 def test_every_drawn_cluster_is_whole_and_on_the_support(pt30, flatness, seed):
-    atoms = pt30.draw(30, flatness, np.random.default_rng(seed))
+    atoms = pt30.draw(30, flatness, np.random.default_rng(seeded(seed)))
     assert atoms.shape == (30, 3)
     assert np.allclose(atoms[:, :2].mean(axis=0), 0, atol=1e-9)
     assert atoms[:, 2].min() >= -1e-9
@@ -173,7 +172,7 @@ def test_every_drawn_cluster_is_whole_and_on_the_support(pt30, flatness, seed):
 def test_drawing_leaves_the_library_as_it_is(pt30):
     before = pt30.get(30, 3)
     pt30.get(30, 3)[:] = 0
-    pt30.draw(30, 0.1, np.random.default_rng(0))
+    pt30.draw(30, 0.1, np.random.default_rng(seeded(0)))
     assert np.array_equal(before, pt30.get(30, 3))
 
 
@@ -232,7 +231,7 @@ def test_the_test_potential_is_never_trained_on():
 
 def test_what_is_unknown_is_refused_with_what_is_known():
     with pytest.raises(InputError, match="Pt, Au"):
-        make_structure(10, np.random.default_rng(0), element="Xx")
+        make_structure(10, np.random.default_rng(seeded(0)), element="Xx")
     with pytest.raises(InputError, match="Pt, Au"):
         library("train", "Xx")
     with pytest.raises(InputError, match="gupta, block"):
@@ -241,11 +240,3 @@ def test_what_is_unknown_is_refused_with_what_is_known():
         library("exam")
     with pytest.raises(InputError, match="0 atoms"):
         StructureLibrary(1).get(0, 0)
-
-
-def test_the_environment_sets_how_many_clusters_a_size_has(monkeypatch):
-    monkeypatch.setenv("NAPARI_ATOMICITY_STRUCTURES", "36")
-    assert StructureLibrary(1).per_size == 36
-    monkeypatch.delenv("NAPARI_ATOMICITY_STRUCTURES")
-    assert StructureLibrary(1).per_size >= 200
-    assert "NAPARI_ATOMICITY_STRUCTURES" not in os.environ

@@ -5,11 +5,12 @@ import numpy as np
 from counting.synthetic import SIZES, blobs
 from napari_atomicity.counting.patches import normalise
 from napari_atomicity.training.library import Library
+from seeds import seeded
 
 
 def blob_library(n, seed, sizes=(*SIZES, 10, 120), scale=7.0):
     """Labelled blobs in frames of fifty."""
-    n_atoms = np.random.default_rng(seed).choice(sizes, n)
+    n_atoms = np.random.default_rng(seeded(seed)).choice(sizes, n)
     windows, diameter, intensity = blobs(n_atoms, seed=seed, gain=scale)
     patches = normalise((windows - 400) / 7 + 400, diameter, intensity)
     return Library(

@@ -20,6 +20,7 @@ from napari_atomicity.simulation.files import write_frame
 from napari_atomicity.simulation.frames import sample_spec, simulate_frame
 from napari_atomicity.training.laboratory import laboratory_steps, mixed, with_merged_pairs
 from napari_atomicity.training.run import Pace
+from seeds import seeded
 from training.libraries import blob_library
 
 CLASSES = (20, 55)
@@ -27,7 +28,7 @@ CLASSES = (20, 55)
 
 def _write(path, n_atoms, clusters=16, seed=0, pixel_size_nm=0.06, gain=900.0, calibrated=True):
     """A micrograph of round clusters on a grid, each of the integral that its atoms give."""
-    rng = np.random.default_rng([seed, n_atoms])
+    rng = np.random.default_rng([seeded(seed), n_atoms])
     side = int(np.ceil(np.sqrt(clusters)))
     spacing = 3.4 / pixel_size_nm
     image = rng.normal(500, 20, (round((side + 1) * spacing),) * 2)
@@ -172,18 +173,18 @@ def test_aggregates_are_left_out(folder):
 
 def test_simulation_and_laboratory_mix_in_the_share_asked_for():
     simulated, own = blob_library(300, 1), replace(blob_library(40, 2), condition=np.full(40, "laboratory"))
-    library = mixed(own, simulated, 0.4, np.random.default_rng(0))
+    library = mixed(own, simulated, 0.4, np.random.default_rng(seeded(0)))
     assert (library.condition == "laboratory").mean() == pytest.approx(0.4, abs=0.01)
     # every own cluster comes about as often, and not without bound
     _, counts = np.unique(library.noise[library.condition == "laboratory"], return_counts=True)
     assert len(counts) == 40 and np.ptp(counts) <= 1
-    few = mixed(own.take(np.arange(3)), simulated, 0.9, np.random.default_rng(0))
+    few = mixed(own.take(np.arange(3)), simulated, 0.9, np.random.default_rng(seeded(0)))
     assert len(few) == 300 + 60
 
 
 def test_merged_pairs_hold_the_atoms_and_the_integral_of_both():
     library = blob_library(200, 1, sizes=SIZES)
-    joined = with_merged_pairs(library, np.random.default_rng(0))
+    joined = with_merged_pairs(library, np.random.default_rng(seeded(0)))
     pairs = joined.take(~joined.whole)
     assert len(pairs) == 24 and pairs.is_outside(SIZES).all()
     np.testing.assert_allclose(pairs.log_integral - pairs.log_scale, np.log(pairs.n_atoms), atol=0.05)
@@ -237,9 +238,10 @@ device = "cpu"
 
 
 def _gold(sizes, seed, clusters=18):
-    spec = sample_spec("clean", dict.fromkeys(sizes, 1 / len(sizes)), n_clusters=clusters, shape=(384, 384), seed=seed,
-                       element="Au", families=("block",), pixel_size_nm=0.06, satellites=0.0)  # fmt: skip
-    return simulate_frame(spec, seed)
+    spec = sample_spec("clean", dict.fromkeys(sizes, 1 / len(sizes)), n_clusters=clusters, shape=(384, 384),
+                       seed=seeded(seed), element="Au", families=("block",), pixel_size_nm=0.06,
+                       satellites=0.0)  # fmt: skip
+    return simulate_frame(spec, seeded(seed))
 
 
 def test_the_command_trains_from_folders_and_the_model_is_used(folder, tmp_path, capsys):

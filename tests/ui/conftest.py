@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from napari_atomicity.progress import Progress
+from seeds import seeded
 
 pytest.importorskip("napari")
 
@@ -25,7 +26,7 @@ def frame() -> Any:
     """A simulated frame of 40 clusters of all sizes, 512 × 512 pixels."""
     from napari_atomicity.simulation.frames import sample_spec, simulate_frame
 
-    return simulate_frame(sample_spec("nominal", None, 40, shape=(512, 512), seed=5), 5)
+    return simulate_frame(sample_spec("nominal", None, 40, shape=(512, 512), seed=seeded(5)), seeded(5))
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def mapped_model(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     from napari_atomicity.counting.bundle import load_bundle, save_bundle
     from napari_atomicity.counting.library_patches import packed
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seeded(0))
     index = np.arange(40) % 5
     raw = rng.normal(0, 0.02, (40, 64, 64)) + 0.3 * (index[:, None, None] + 1)
     kept = packed(raw, np.full(40, 0.02), index) | {"map": rng.normal(0, 3, (40, 2)).astype(np.float32)}
@@ -267,7 +268,7 @@ def blobs(shape: tuple[int, int] = (200, 200)) -> Any:
     image = np.zeros(shape, dtype=np.float32)
     for cy, cx in ((50, 60), (120, 40), (140, 150)):
         image += 100 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 50)
-    return image + np.random.default_rng(0).normal(10, 1, shape).astype(np.float32)
+    return image + np.random.default_rng(seeded(0)).normal(10, 1, shape).astype(np.float32)
 
 
 def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None:

@@ -12,6 +12,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from seeds import seeded
 
 KEYS = {19: "Q", 30: "W", 41: "E", 55: "R", 70: "T"}
 
@@ -31,7 +32,7 @@ def label_by_truth(desk: Any, frame: Any, ids: Any) -> None:
 
 @pytest.mark.slow
 def test_a_person_labels_and_adapts_and_the_panel_says_what_the_labels_held_back_say(desk: Any) -> None:
-    frame = simulate_frame(sample_spec("defocus", None, 60, shape=(640, 640), seed=3), 3)
+    frame = simulate_frame(sample_spec("defocus", None, 60, shape=(640, 640), seed=seeded(3)), seeded(3))
     desk.show(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))
     document, adapt = desk.document, desk.panel("Adapt to the image")
     desk.click(desk.panel("Find clusters").search)

@@ -14,7 +14,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.canvas import Canvas
 from napari_atomicity.simulation.detector import Detector, ScanPath, acquire, scanned
 from napari_atomicity.simulation.imaging import Probe, atom_weights
-from napari_atomicity.simulation.placing import Placed, Placing
+from napari_atomicity.simulation.placing import Placed, Placing, structures_of
 from napari_atomicity.simulation.support import Support, support_signal
 
 Range = tuple[float, float]
@@ -191,6 +191,7 @@ class SimulatedFrame:
             "seed": self.seed,
             "pixel_size_nm": self.pixel_size_nm,
             "scale_counts_nm2_per_atom": self.scale_counts_nm2_per_atom,
+            "structures": structures_of(self.spec).origin(self.spec.fractions),
             "spec": spec,
         }
 

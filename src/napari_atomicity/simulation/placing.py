@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from napari_atomicity.simulation.structures import library
+from napari_atomicity.simulation.structures import StructureLibrary, library
 
 if TYPE_CHECKING:
     from napari_atomicity.simulation.frames import FrameSpec
@@ -62,8 +62,7 @@ class Placing:
 
     def __init__(self, spec: FrameSpec, covered: npt.NDArray[np.bool_], rng: np.random.Generator) -> None:
         self.spec, self.covered, self.rng = spec, covered, rng
-        # None is the library's own choice of families
-        self.library = library(spec.split, spec.element, *([] if spec.families is None else [spec.families]))
+        self.library = structures_of(spec)
         self.sizes = list(spec.fractions)
         share = np.array([spec.fractions[size] for size in self.sizes], dtype=float)
         self.share = share / share.sum()
@@ -158,6 +157,11 @@ class Placing:
             if self._supported(at):
                 around.append(Placed("satellite", np.zeros((1, 3)), at, 0.1, cluster.group))
         return around
+
+
+def structures_of(spec: FrameSpec) -> StructureLibrary:
+    """The library that a frame's clusters are drawn from."""
+    return library(spec.split, spec.element, spec.families)
 
 
 def radius(atoms: Floats) -> float:

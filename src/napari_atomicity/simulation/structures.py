@@ -4,29 +4,28 @@ Three families describe the same metal in different ways, so that a model can be
 never trained on: ``gupta`` and ``emt`` are annealed with a many-body potential on an attractive support (`annealing`),
 ``block`` is cut out of a close-packed block (`blocks`). In each, shapes run from compact over domes to flat rafts, as
 soft-landed clusters do (Henninen et al. 2020; Lambie et al. 2019), so that the diameters of neighbouring classes
-overlap.
+overlap. Those of platinum that the recipes, the samples and the benchmarks draw from come with the package
+(`shipped`); others are made when first asked for, and differ between kinds of processors.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
-from typing import Final
-from zipfile import BadZipFile
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.progress import Progress, Steps, drain
 from napari_atomicity.simulation.blocks import covered_nm2, make_structure, rotation
+from napari_atomicity.simulation.cache import cache_folder, keep, stored
 from napari_atomicity.simulation.metals import ELEMENTS, EMT
+from napari_atomicity.simulation.shipped import Clusters, StructureSet, set_of, shipped
 from napari_atomicity.threads import WORKERS
 
 __all__ = ["ELEMENTS", "FAMILIES", "SPLITS", "StructureLibrary", "library", "make_structure", "prepare_steps"]
@@ -46,21 +45,18 @@ _SPLIT_FAMILIES: Final = {
 }
 #: counted up whenever the same seed makes other structures; part of the names in the cache
 RECIPE: Final = 5
+#: clusters of each size
+PER_SIZE: Final = 240
 #: clusters made together: their pair tensors stay in the processor's cache
 _BATCH: Final = 24
-
-
-def _default_per_size() -> int:
-    """Clusters of each size; tests ask for fewer through the environment."""
-    return int(os.environ.get("NAPARI_ATOMICITY_STRUCTURES", "240"))
 
 
 @dataclass
 class StructureLibrary:
     """Clusters made once and drawn from again; libraries of different seeds are made independently.
 
-    Clusters of a size are made when first asked for (with progress: `make_steps`) and kept in the user's
-    cache folder. They are in the order of their flatness: number 0 covers the least of the support.
+    Clusters of a size are taken from `stock`, or made when first asked for (with progress: `make_steps`) and kept in
+    the user's cache folder. They are in the order of their flatness: number 0 covers the least of the support.
 
     Attributes
     ----------
@@ -72,6 +68,8 @@ class StructureLibrary:
         Chemical symbol, one of `ELEMENTS`.
     families
         Some of `FAMILIES`.
+    stock
+        The set of structures that comes with the package and holds these families, if there is one.
 
     Raises
     ------
@@ -80,10 +78,11 @@ class StructureLibrary:
     """
 
     seed: int
-    per_size: int = field(default_factory=_default_per_size)
+    per_size: int = PER_SIZE
     element: str = "Pt"
     families: tuple[str, ...] = ("gupta", "block")
-    _made: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    stock: StructureSet | None = None
+    _made: dict[int, Clusters] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.element not in ELEMENTS:
@@ -125,15 +124,28 @@ class StructureLibrary:
 
     def get(self, n_atoms: int, index: int) -> Positions:
         """Cluster `index` (below `per_size`) of `n_atoms` atoms; the same for everybody who asks."""
+        return np.asarray(self.clusters(n_atoms).positions_nm[index], dtype=np.float64)
+
+    def clusters(self, n_atoms: int) -> Clusters:
+        """All clusters of a size."""
         if n_atoms not in self._made:
             drain(self.make_steps([n_atoms]))
-        return np.asarray(self._made[n_atoms][index], dtype=np.float64)
+        return self._made[n_atoms]
+
+    def origin(self, sizes: Iterable[int]) -> dict[str, Any]:
+        """Where clusters of these sizes come from: what came with the package, and what this machine has annealed."""
+        annealed = sorted(n for n in sizes if self._from_stock(n) is None)
+        stock = {} if self.stock is None else {"shipped": shipped().stamp}
+        return stock | ({"annealed_here": annealed, "recipe": RECIPE} if annealed else {})
 
     def make_steps(self, sizes: Iterable[int]) -> Steps[None]:
         """Make or read all clusters of some sizes, so that drawing them takes no time afterwards."""
         wanted = [n for n in sizes if n not in self._made]
         if wanted and min(wanted) < 1:
             raise InputError(f"A cluster of {min(wanted)} atoms does not exist; give a number of atoms above zero.")
+        at_hand = {n: found for n in wanted if (found := self._from_stock(n)) is not None}
+        self._made |= at_hand
+        wanted = [n for n in wanted if n not in at_hand]
         jobs = [(n, family) for n in wanted for family in self.families]
         batches = -(-self.per_size // (len(self.families) * _BATCH))
         for number, n in enumerate(wanted):
@@ -145,8 +157,11 @@ class StructureLibrary:
                 made = yield from _shifted(steps, done, len(jobs) * batches, what)
                 parts.append(made)
             joined = np.concatenate(parts)
-            covered = [covered_nm2(atoms, ELEMENTS[self.element][0]) for atoms in joined]
-            self._made[n] = joined[np.argsort(covered, kind="stable")]
+            order = np.argsort([covered_nm2(atoms, ELEMENTS[self.element][0]) for atoms in joined], kind="stable")
+            self._made[n] = Clusters(joined[order], np.repeat(self.families, self._shares())[order])
+
+    def _from_stock(self, n_atoms: int) -> Clusters | None:
+        return None if self.stock is None else shipped().clusters(self.stock, self.families, n_atoms)
 
     def _shares(self) -> list[int]:
         """Clusters of each family, together `per_size`."""
@@ -171,18 +186,21 @@ def library(split: str = "train", element: str = "Pt", families: tuple[str, ...]
         Chemical symbol, one of `ELEMENTS`.
     families
         Some of `FAMILIES`; by default those of the split: test and sample come from a potential that train and
-        validation do not know, where the metal has one.
+        validation do not know, where the metal has one. Of those that come with the package, a family alone has its
+        share of the clusters.
     """
     if split not in SPLITS:
         raise InputError(f"There is no library {split!r}; choose one of {', '.join(SPLITS)}.")
     if families is None:
         known = families_of(element)
         families = tuple(f for f in _SPLIT_FAMILIES[split] if f in known) or ("gupta",)
-    return StructureLibrary(SPLITS[split], element=element, families=families)
+    stock = set_of(split, element, families)
+    per_size = PER_SIZE if stock is None else stock.count * len(families) // len(stock.families)
+    return StructureLibrary(SPLITS[split], per_size, element, families, stock)
 
 
 def prepare_steps(split: str, element: str, sizes: Iterable[int]) -> Steps[None]:
-    """Make the structures of a split that are not in the cache yet, with progress: the first time takes a while."""
+    """Make the structures of a split that are not at hand yet, with progress: the first time takes a while."""
     yield from library(split, element).make_steps(sizes)
 
 
@@ -199,10 +217,10 @@ def _shifted(steps: Steps[npt.NDArray[np.float32]], done: int, total: int, what:
 
 def _family_steps(seed: int, family: str, element: str, n_atoms: int, count: int) -> Steps[npt.NDArray[np.float32]]:
     """(count, n_atoms, 3) clusters of one family, from the cache or made now."""
-    path = _cache_folder() / f"v{RECIPE}-{family}-{element}{n_atoms}-seed{seed}-{count}.npz"
-    stored = _stored(path, (count, n_atoms, 3))
-    if stored is not None:
-        return stored
+    path = cache_folder() / f"v{RECIPE}-{family}-{element}{n_atoms}-seed{seed}-{count}.npz"
+    held = stored(path, (count, n_atoms, 3))
+    if held is not None:
+        return held
     order = np.random.default_rng([seed, n_atoms, _code(family)]).permutation(count)
     strata = [order[i : i + _BATCH] for i in range(0, count, _BATCH)]
     made = np.empty((count, n_atoms, 3), dtype=np.float32)
@@ -216,7 +234,7 @@ def _family_steps(seed: int, family: str, element: str, n_atoms: int, count: int
                 yield Progress(i + 1, len(strata), "Making structures")
         finally:
             pool.shutdown(cancel_futures=True)
-    _keep(path, made)
+    keep(path, made)
     return made
 
 
@@ -258,32 +276,6 @@ def _one_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _cache_folder() -> Path:
-    """Where structures are kept between runs; the environment variable NAPARI_ATOMICITY_CACHE names another folder."""
-    from platformdirs import user_cache_path
-
-    chosen = os.environ.get("NAPARI_ATOMICITY_CACHE")
-    return (Path(chosen) if chosen else user_cache_path("napari-atomicity", appauthor=False)) / "structures"
-
-
-def _stored(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
-    """What the cache holds, or None where it holds nothing that can be used."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            atoms = np.asarray(stored["positions_nm"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None
-    usable = atoms.shape == shape and atoms.dtype == np.float32 and bool(np.isfinite(atoms).all())
-    return atoms if usable else None
-
-
-def _keep(path: Path, atoms: npt.NDArray[np.float32]) -> None:
-    """Put structures into the cache; without a cache they are made again next time."""
-    with contextlib.suppress(OSError, InputError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda beside: np.savez_compressed(beside, positions_nm=atoms))
 
 
 def _axis_rotation(angle: float) -> Positions:

@@ -199,12 +199,17 @@ def _structures(recipe: Recipe, split: str) -> StructureLibrary:
     return library(_STRUCTURES.get(split, split), recipe.element, recipe.families)
 
 
+def origin(recipe: Recipe, split: str) -> dict[str, Any]:
+    """Which structures the frames of a recipe show: what came with the package, and what this machine annealed."""
+    return _structures(recipe, split).origin((*recipe.class_sizes, *recipe.other_sizes))
+
+
 def library_key(recipe: Recipe, split: str) -> str:
     """Hash of the recipe and of the code that turns it into labelled patches, for the name of the cache."""
     package = Path(__file__).parent.parent
     sources = [*(package / "simulation").rglob("*.py"), *(package / "detection").rglob("*.py")]
     sources += [package / "counting" / "patches.py", Path(__file__)]
-    digest = hashlib.sha256(f"{recipe.sha256} {_structures(recipe, split).per_size}".encode())
+    digest = hashlib.sha256(f"{recipe.sha256} {json.dumps(origin(recipe, split))}".encode())
     for path in sorted(sources):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

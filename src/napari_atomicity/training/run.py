@@ -21,7 +21,7 @@ from napari_atomicity.training.companions import FRAMES, with_library_steps
 from napari_atomicity.training.config import RunConfig
 from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan, scored_steps
 from napari_atomicity.training.laboratory import LaboratoryData, laboratory_steps, mixed, with_merged_pairs
-from napari_atomicity.training.library import Library, simulate_library_steps
+from napari_atomicity.training.library import Library, origin, simulate_library_steps
 from napari_atomicity.training.loop import device_named, epochs_done, train_steps
 from napari_atomicity.training.scales import LEAST_FRAMES, taught_scales_steps
 
@@ -191,6 +191,7 @@ def _described(bundle: Bundle, config: RunConfig, laboratory: LaboratoryData | N
     sha256 = card.recipe_sha256
     if config.simulation is not None:
         recipe["frames"] = config.simulation.frames
+        recipe["structures"] = origin(config.training.recipe, "train")
     else:
         recipe = {key: recipe[key] for key in ("class_sizes", "element", "training_clusters", "epochs", "best_epoch",
                                                "seed")}  # fmt: skip
