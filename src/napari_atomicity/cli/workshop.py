@@ -7,9 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 from napari_atomicity.cli.console import DONE, Console
-from napari_atomicity.cli.files import folder, safe_name
+from napari_atomicity.cli.files import folder, safe_name, save_rows
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import write_text
 
 
 def info(options: argparse.Namespace, console: Console) -> None:
@@ -100,7 +99,7 @@ def evaluate(options: argparse.Namespace, console: Console) -> None:
     console.say(pooled.drop(columns=["condition"]).to_string(float_format="{:.3f}".format))
     if options.output is not None:
         path = folder(options.output) / f"{safe_name(bundle.card.name)}.scores.csv"
-        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+        save_rows(path, table, console)
         console.say(f"  {path}")
 
 

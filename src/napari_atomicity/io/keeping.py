@@ -17,7 +17,6 @@ from napari_atomicity.io.atomic import fill, write_atomically
 from napari_atomicity.io.facts import beside
 
 
-
 @dataclass(frozen=True)
 class Earlier:
     """A file that is in the way of a table.
@@ -94,9 +93,7 @@ def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
     labels = {(int(f), round(y), round(x)): label for f, y, x, label in mine if y == y and x == x}
     near = range(-1, 2)
     return all(
-        y == y
-        and x == x
-        and any(labels.get((int(f), round(y) + i, round(x) + j)) == label for i in near for j in near)
+        y == y and x == x and any(labels.get((int(f), round(y) + i, round(x) + j)) == label for i in near for j in near)
         for f, y, x, label in given
     )
 
