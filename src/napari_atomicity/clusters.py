@@ -45,6 +45,12 @@ def class_label(n_atoms: int, element: str = "Pt") -> str:
     return f"{element}{n_atoms}"
 
 
+def atoms_of(label: str) -> int | None:
+    """Atoms of the class that `label` names; None for a text that names none, however long it is."""
+    digits = label[len(label.rstrip("0123456789")) :]
+    return int(digits) if 0 < len(digits) <= 9 else None
+
+
 def columns(class_sizes: Sequence[int]) -> tuple[str, ...]:
     """Column names, in order, of a table whose model knows `class_sizes` (atoms a class)."""
     return (*_HEAD, *(probability_column(n) for n in class_sizes), *_TAIL)
@@ -274,12 +280,19 @@ def near(
     """Which of the `places` ((n, 3): frame, y, x) lie within the tolerance of one of the `targets`."""
     if not len(places) or not len(targets):
         return np.zeros(len(places), dtype=bool)
-    distance, _ = cKDTree(_scaled(targets, tolerance_px)).query(_scaled(places, tolerance_px))
-    return np.asarray(distance <= tolerance_px)
+    here, there = (np.isfinite(each).all(axis=1) for each in (places, targets))
+    found = np.zeros(len(places), dtype=bool)
+    if here.any() and there.any():
+        distance, _ = cKDTree(_scaled(targets[there], tolerance_px)).query(_scaled(places[here], tolerance_px))
+        found[here] = distance <= tolerance_px
+    return found
 
 
 def matched(old: npt.NDArray[np.float64], new: npt.NDArray[np.float64], tolerance_px: float) -> list[tuple[int, int]]:
     """One-to-one pairs (old row, new row) within the tolerance, of least total distance."""
+    here, there = (np.flatnonzero(np.isfinite(each).all(axis=1)) for each in (old, new))
+    if len(here) < len(old) or len(there) < len(new):  # what has no place is at none
+        return [(int(here[i]), int(there[j])) for i, j in matched(old[here], new[there], tolerance_px)]
     if not len(old) or not len(new):
         return []
     near = cKDTree(_scaled(old, tolerance_px)).sparse_distance_matrix(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -96,7 +99,9 @@ def overlay_figure(
 
 
 def _title(micrograph: Micrograph, frame: int) -> str:
-    return micrograph.name + (f", frame {frame} of {micrograph.n_frames}" if micrograph.n_frames > 1 else "")
+    # a name that is no UTF-8 holds characters that no font has
+    name = micrograph.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return name + (f", frame {frame} of {micrograph.n_frames}" if micrograph.n_frames > 1 else "")
 
 
 def _overlay(axes: Axes, micrograph: Micrograph, table: ClusterTable | None, card: Card | None, frame: int) -> None:
@@ -185,8 +190,24 @@ def _asked(explained: Explained) -> str:
     return f"{method} for {question.target or 'the own class'}{against}"
 
 
+def load_matplotlib() -> None:
+    """Import matplotlib whatever window the environment names for its drawings: those made here need none."""
+    if "matplotlib" in sys.modules:
+        return
+    named = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib as mpl
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    if named is not None:
+        with contextlib.suppress(ValueError):  # none that it knows
+            mpl.rcParams["backend"] = named
+
+
 def _figure(width: float, height: float) -> Figure:
     # without pyplot: no global state, no display, safe in any thread
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import ClusterTable, atoms_of
 from napari_atomicity.palette import OTHER_COLOUR, size_colours
 
 #: clusters that carry no label yet
@@ -78,6 +77,6 @@ def ring_diameters_nm(table: ClusterTable) -> npt.NDArray[np.float64]:
 
 def _label_colour(label: str, by_size: dict[int, tuple[float, float, float]]) -> tuple[float, float, float]:
     # of whatever element: the size alone decides
-    atoms = re.search(r"[0-9]+$", label)
-    known = by_size.get(int(atoms[0])) if atoms else None
+    atoms = atoms_of(label)
+    known = by_size.get(atoms) if atoms is not None else None
     return known or rgb(OTHER_COLOUR if label else UNLABELLED)

@@ -13,6 +13,7 @@ from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.facts import Facts
 from napari_atomicity.cli.files import (
     Input,
+    check_table,
     folder,
     frames,
     inputs,
@@ -106,7 +107,8 @@ def _together(
 
 
 def _opened(each: Input, together: int, options: argparse.Namespace) -> Micrograph:
-    """The image; one of several keeps no pixels."""
+    """The image, unless its table could not be written in the end; one of several keeps no pixels."""
+    check_table(options.output / f"{each.stem}.clusters.csv", counts=True)
     micrograph = open_image(each.path, options)
     return micrograph if together == 1 else read_when_asked(micrograph, each.path, options)
 
@@ -117,14 +119,26 @@ def _write(analysis: Analysis, target: Path, stem: str, options: argparse.Namesp
 
     report = analysis.report()
     further: list[Path] = []
-    if options.explain and len(analysis.table):
-        explained, further = explain_analysis(analysis, None, target / stem, frames(options), console)
+    paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json")]
+    figure = target / f"{stem}.clusters.png"
+    facts = {name: report[name] for name in ("image", "parameters", "versions", "model")}
+    save_table(paths[0], analysis.table, facts, console)
+
+    def explain() -> None:
+        explained, written = explain_analysis(analysis, None, target / stem, frames(options), console)
         report["explanation"] = summary(explained)
-    paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json", "clusters.png")]
-    save_table(paths[0], analysis.table, {name: report[name] for name in ("image", "parameters", "versions", "model")})
+        further.extend(written)
+
+    if options.explain and len(analysis.table):
+        console.guard(f"{stem}: heat maps", explain)
     save_json(paths[1], report)
     shown = analysis.table.rows["frame"]
-    draw_clusters(analysis, paths[2], int(shown.iloc[0]) if len(shown) else 0)
+
+    def draw() -> None:
+        draw_clusters(analysis, figure, int(shown.iloc[0]) if len(shown) else 0)
+        paths.append(figure)
+
+    console.guard(f"{stem}: figure", draw)
     outcome = _say_messages(analysis, stem, console)
     counts = report["counts"]
     shares = [f"{row['label']} {100 * row['fraction']:.0f} %" for row in report["ratios"] if row["count"]]
@@ -204,12 +218,13 @@ def detect(options: argparse.Namespace, console: Console) -> None:
     target = folder(options.output)
 
     def work(each: Input) -> None:
+        path = target / f"{each.stem}.clusters.csv"
+        check_table(path, counts=False)
         micrograph = open_image(each.path, options)
         found = console.drain(each.stem, detect_steps(micrograph, settings, frames=frames(options)))
-        path = target / f"{each.stem}.clusters.csv"
         parameters = {"sensitivity": settings.sensitivity}
         metadata = {"image": describe_image(micrograph), "parameters": parameters, "versions": versions()}
-        save_table(path, found.table, metadata)
+        save_table(path, found.table, metadata, console)
         for message in (*micrograph.warnings, *found.messages):
             console.remark(f"{each.stem}: {message}")
         console.say(f"{each.stem}: {len(found.table)} clusters\n  {path}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.cli.console import Console
-from napari_atomicity.cli.files import save_tiff
+from napari_atomicity.cli.files import save_rows, save_tiff
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
@@ -37,7 +37,7 @@ def explain_analysis(
         console.drain(stem.name, explain_steps(micrograph, analysis.table, analysis.bundle, frame, question=asked))
         for frame in frames or range(micrograph.n_frames)
     ]
-    written = [*_write_heat_maps(explained, stem), *_write_tables(explained, stem)]
+    written = [*_write_tables(explained, stem, console), *_write_heat_maps(explained, stem)]
     return explained, [*written, *_write_feature_map(analysis, stem, console)]
 
 
@@ -81,17 +81,16 @@ def _write_heat_maps(explained: Sequence[Explained], stem: Path) -> list[Path]:
     return written
 
 
-def _write_tables(explained: Sequence[Explained], stem: Path) -> list[Path]:
+def _write_tables(explained: Sequence[Explained], stem: Path, console: Console) -> list[Path]:
     """The clusters' shares and agreement, and the radial profiles of each frame, as CSV and PNG."""
     import pandas as pd
 
     from napari_atomicity.figure import draw_profiles
-    from napari_atomicity.io.atomic import write_text
 
     paths = [stem.with_name(f"{stem.name}.{name}") for name in ("explained.csv", "profiles.csv", "profiles.png")]
-    write_text(paths[0], pd.concat([one.clusters() for one in explained]).to_csv(index=False))
+    save_rows(paths[0], pd.concat([one.clusters() for one in explained]), console)
     profiles = pd.concat([one.profiles.table.assign(frame=one.frame) for one in explained])
-    write_text(paths[1], profiles.to_csv(index=False))
+    save_rows(paths[1], profiles, console)
     draw_profiles(explained[0], paths[2])
     return paths
 
@@ -99,7 +98,6 @@ def _write_tables(explained: Sequence[Explained], stem: Path) -> list[Path]:
 def _write_feature_map(analysis: Analysis, stem: Path, console: Console) -> list[Path]:
     """Where each cluster lies on the map of the model's features; a remark where there is none."""
     from napari_atomicity.errors import InputError
-    from napari_atomicity.io.atomic import write_text
     from napari_atomicity.pipeline import map_table_steps
 
     if analysis.classified is None:
@@ -110,5 +108,5 @@ def _write_feature_map(analysis: Analysis, stem: Path, console: Console) -> list
         console.remark(f"{stem.name}: no feature map. {error}")
         return []
     path = stem.with_name(f"{stem.name}.feature_map.csv")
-    write_text(path, table.to_csv(index=False))
+    save_rows(path, table, console)
     return [path]

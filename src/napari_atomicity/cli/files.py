@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,17 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_atomicity.cli.console import Console
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import write_atomically, write_text
+from napari_atomicity.io.atomic import sweep, write_atomically, write_text
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
     from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.micrograph import Micrograph
 
 # names that Windows keeps for devices, whatever the suffix
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+#: bytes; a file's name has at most 255, and the longest that is added here are some forty
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ def inputs(options: argparse.Namespace, console: Console) -> list[Input]:
     taken: set[str] = set()
     found = []
     for place, path in enumerate(options.images):
+        if not path.name:
+            raise InputError(f"{path} is a folder; give the image files in it.")
         wanted = safe_name(path.stem)
         stem, n = wanted, 1
         while stem.casefold() in taken:
@@ -51,8 +58,13 @@ def inputs(options: argparse.Namespace, console: Console) -> list[Input]:
 
 
 def safe_name(name: str) -> str:
-    """`name` without what some system does not allow in a file's name."""
+    """`name` without what some system does not allow in a file's name, and with room for what is added to it."""
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).rstrip(" .") or "image"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+        while len(os.fsencode(name)) > _LONGEST_NAME - len(mark) - 1:
+            name = name[:-1]
+        name = f"{name}-{mark}"
     return f"{name}_" if _DEVICE.fullmatch(name) else name
 
 
@@ -62,6 +74,7 @@ def folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The folder {path} cannot be made ({error.strerror}); choose another one.") from error
+    sweep(path)  # what a call that was killed left there
     return path
 
 
@@ -109,20 +122,47 @@ def save_json(path: Path, content: dict[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def save_table(path: Path, table: ClusterTable, metadata: dict[str, Any]) -> None:
-    """Write the table, but never over one in which a person has labelled clusters."""
-    from napari_atomicity.io.tables import read_table, write_table
+def check_table(path: Path, counts: bool) -> None:
+    """Raise `InputError` where a table at `path` would cost labels of a person, or positions alone the atoms counted.
 
-    if path.exists():
-        try:
-            by_hand = int((read_table(path).rows["annotation"] != "").sum())
-        except InputError:
-            by_hand = 0  # not a table of ours
-        if by_hand:
-            raise InputError(
-                f"{path} holds {by_hand} labels that a person gave, which would be lost; choose another folder with -o."
-            )
-    write_table(table, path, metadata)
+    Parameters
+    ----------
+    counts
+        Whether the new table holds atoms counted.
+    """
+    from napari_atomicity.io.keeping import earlier
+
+    there = earlier(path)
+    if there is not None and there.labels:
+        raise InputError(
+            f"{path} holds {there.labels} labels that a person gave, which would be lost; "
+            "choose another folder with -o."
+        )
+    if there is not None and there.is_counted and not counts:
+        raise InputError(
+            f"{path} holds atoms counted by analyse, which positions alone would replace; "
+            "choose another folder with -o."
+        )
+
+
+def save_table(path: Path, table: ClusterTable, metadata: dict[str, Any], console: Console) -> None:
+    """Write the table, but never over one in which a person has labelled clusters; see `check_table`."""
+    from napari_atomicity.io.keeping import kept_sentence
+    from napari_atomicity.io.tables import write_table
+
+    check_table(path, counts=bool(table.class_sizes))
+    kept = write_table(table, path, metadata)
+    if kept is not None:
+        console.remark(kept_sentence(path, kept))
+
+
+def save_rows(path: Path, rows: pd.DataFrame, console: Console) -> None:
+    """Write `rows` as CSV, but never over one that was changed."""
+    from napari_atomicity.io.keeping import kept_sentence, write_rows
+
+    kept = write_rows(rows, path)
+    if kept is not None:
+        console.remark(kept_sentence(path, kept))
 
 
 def save_tiff(path: Path, data: npt.NDArray[np.float32], pixel_size_nm: float) -> None:

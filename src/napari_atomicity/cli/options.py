@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import analyse, workshop
+from napari_atomicity.cli import analyse, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.errors import InputError
 
 Run = Callable[[argparse.Namespace, Console], None]
+
+_PIXEL_SIZE: Final = values.number(0, 1e6, "a number of nm above zero", above=True)
+_SCALE: Final = values.number(0, 1e300, "a number of counts nm² per atom above zero", above=True)
+_SPREAD: Final = values.number(0, 1, "a part above 0 and up to 1, such as 0.02 for 2 %", above=True)
+_SENSITIVITY: Final = values.number(0, 1, "a number from 0 (few) to 1 (many)")
+_PLACE: Final = values.whole(0, 10**9, "a number counted from 0")
+_SEED: Final = values.whole(0, 2**63 - 1, "a whole number from 0")
+_FRAMES: Final = values.whole(1, 10_000, "a whole number from 1 to 10,000")
+_PURE: Final = values.whole(0, 10_000, "a whole number from 0 to 10,000")
+_CLUSTERS: Final = values.whole(1, 50_000, "a whole number from 1 to 50,000")
+#: a word of a call that is longer is not repeated in full
+_LONGEST_WORD: Final = 200
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,16 +56,16 @@ def parser() -> argparse.ArgumentParser:
     _model_options(explain)
     _question_options(explain)
     info = command("info", workshop.info, "what a file holds: images, shape, type, calibration; or a session, in words")
-    info.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    info.add_argument("files", nargs="+", type=values.place, metavar="FILE")
     window = command("window", workshop.window, "open the window, with images where given")
-    window.add_argument("images", nargs="*", type=Path, metavar="IMAGE")
+    window.add_argument("images", nargs="*", type=values.place, metavar="IMAGE")
     _simulation_options(command("simulate", workshop.simulate, "a simulated micrograph with its truth"))
     _training_options(command("train", workshop.train, "train a model on simulated or size-selected micrographs"))
     evaluate = command("evaluate", workshop.evaluate, "score a model on simulated structures it was never trained on")
-    evaluate.add_argument("--model", default="dual", metavar="NAME|PATH")
-    evaluate.add_argument("--frames", type=_count, default=4, metavar="N", help="mixed frames a condition; 4")
-    evaluate.add_argument("--pure", type=int, default=0, metavar="N", help="pure frames a condition and class; 0")
-    evaluate.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder for the table as CSV")
+    evaluate.add_argument("--model", type=values.name, default="dual", metavar="NAME|PATH")
+    evaluate.add_argument("--frames", type=_FRAMES, default=4, metavar="N", help="mixed frames a condition; 4")
+    evaluate.add_argument("--pure", type=_PURE, default=0, metavar="N", help="pure frames a condition and class; 0")
+    evaluate.add_argument("-o", "--output", type=values.place, metavar="DIR", help="folder for the table as CSV")
     _models_options(command("models", workshop.models, "list, show, import and export models"))
     return whole
 
@@ -63,23 +74,28 @@ class _Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
+        words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}…" for word in message.split(" "))
+        raise InputError(f"{' '.join(words)} (see {self.prog} --help)")
 
 
 # ---------------------------------------------------------------------- options of several commands
 
 
 def _image_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to")
-    command.add_argument("--pixel-size", type=float, metavar="NM", help="nm per pixel, instead of what the file says")
-    command.add_argument("--image", type=int, metavar="N", help="which image of a file with several (see info)")
-    command.add_argument("--frame", type=int, metavar="K", help="only this frame of a stack, counted from 0")
-    command.add_argument("--sensitivity", type=float, default=0.5, metavar="S", help="0 few to 1 many; 0.5")
+    command.add_argument("images", nargs="+", type=values.place, metavar="IMAGE")
+    command.add_argument("-o", "--output", type=values.place, required=True, metavar="DIR", help="folder to write to")
+    command.add_argument(
+        "--pixel-size", type=_PIXEL_SIZE, metavar="NM", help="nm per pixel, instead of what the file says"
+    )
+    command.add_argument("--image", type=_PLACE, metavar="N", help="which image of a file with several (see info)")
+    command.add_argument("--frame", type=_PLACE, metavar="K", help="only this frame of a stack, counted from 0")
+    command.add_argument("--sensitivity", type=_SENSITIVITY, default=0.5, metavar="S", help="0 few to 1 many; 0.5")
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", default="dual", metavar="NAME|PATH", help="dual, single, or a model's file")
+    command.add_argument(
+        "--model", type=values.name, default="dual", metavar="NAME|PATH", help="dual, single, or a model's file"
+    )
     command.add_argument(
         "--adapt",
         choices=("auto", "off", "diameter"),
@@ -89,16 +105,18 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--deposited",
-        type=_deposited,
+        type=values.deposited,
         default=((), ()),
         metavar="N[:SHARE][,...]",
         help="sizes in atoms that were deposited, with their shares where known: 19,55 or 19:0.7,55:0.3",
     )
-    command.add_argument("--scale", type=float, metavar="COUNTS_NM2_PER_ATOM", help="integrated intensity of one atom")
+    command.add_argument("--scale", type=_SCALE, metavar="COUNTS_NM2_PER_ATOM", help="integrated intensity of one atom")
     command.add_argument(
-        "--scale-sd", type=float, metavar="SD", help="relative standard deviation of that scale; 0.02 for 2 %%"
+        "--scale-sd", type=_SPREAD, metavar="SD", help="relative standard deviation of that scale; 0.02 for 2 %%"
     )
-    command.add_argument("--profile", type=Path, metavar="FILE", help="take the scale from this instrument profile")
+    command.add_argument(
+        "--profile", type=values.place, metavar="FILE", help="take the scale from this instrument profile"
+    )
 
 
 def _question_options(command: argparse.ArgumentParser) -> None:
@@ -119,14 +137,17 @@ def _session_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--reference",
-        type=_reference,
+        type=values.reference,
         action="append",
         default=[],
         metavar="IMAGE=N[,N...]",
         help="this image of the call is a standard of known size, in one session with the others; may be repeated",
     )
     command.add_argument(
-        "--save-profile", type=Path, metavar="FILE", help="save the scale that was found as an instrument profile"
+        "--save-profile",
+        type=values.place,
+        metavar="FILE",
+        help="save the scale that was found as an instrument profile",
     )
     command.add_argument(
         "--force", action="store_true", help="save the profile also over that of another microscope, or another file"
@@ -148,7 +169,7 @@ def _output_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--expected",
-        type=_expected,
+        type=values.expected,
         default={},
         metavar="N:SHARE,...|FILE",
         help="the ratio that the report compares with, as text or CSV; that of --deposited where its shares are given",
@@ -156,23 +177,23 @@ def _output_options(command: argparse.ArgumentParser) -> None:
 
 
 def _simulation_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    command.add_argument("-o", "--output", type=values.place, required=True, metavar="DIR")
     command.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
-    command.add_argument("--sizes", type=_sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
+    command.add_argument("--sizes", type=values.sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
     command.add_argument("--element", default="Pt", metavar="SYMBOL", help="metal; Pt")
-    command.add_argument("--clusters", type=_count, default=100, metavar="N")
-    command.add_argument("--shape", type=_shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
-    command.add_argument("--seed", type=int, default=0, metavar="N")
+    command.add_argument("--clusters", type=_CLUSTERS, default=100, metavar="N")
+    command.add_argument("--shape", type=values.shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
+    command.add_argument("--seed", type=_SEED, default=0, metavar="N")
     command.add_argument("--samples", action="store_true", help="the sample micrographs of the plug-in instead")
 
 
 def _training_options(command: argparse.ArgumentParser) -> None:
     command.description = f"{command.description} An interrupted training goes on where it was."
     command.add_argument(
-        "config", type=Path, metavar="CONFIG", help="a TOML file, or dual, single (see docs/training.md)"
+        "config", type=values.place, metavar="CONFIG", help="a TOML file, or dual, single (see docs/training.md)"
     )
     command.add_argument(
-        "-o", "--output", type=Path, default=Path("models"), metavar="DIR", help="folder for the model; models"
+        "-o", "--output", type=values.place, default=Path("models"), metavar="DIR", help="folder for the model; models"
     )
 
 
@@ -188,62 +209,8 @@ def _models_options(command: argparse.ArgumentParser) -> None:
         made = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         made.set_defaults(action=name)
         if name in ("show", "export"):
-            made.add_argument("name", metavar="NAME")
+            made.add_argument("name", type=values.name, metavar="NAME")
         if name == "import":
-            made.add_argument("path", type=Path, metavar="PATH")
+            made.add_argument("path", type=values.place, metavar="PATH")
         if name == "export":
-            made.add_argument("folder", type=Path, metavar="DIR")
-
-
-# ---------------------------------------------------------------------- values
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(re.sub("^[A-Za-z]{1,2}", "", part.strip())) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of atom counts such as 19,30") from None
-
-
-def _deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Sizes and, where given for all of them, shares."""
-    from napari_atomicity.pipeline import read_deposited
-
-    try:
-        return read_deposited(text)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _expected(text: str) -> dict[int, float]:
-    """Amounts from a file or as they are typed."""
-    from napari_atomicity.pipeline import load_expected, read_expected
-
-    path = Path(text)
-    is_file = path.is_file() or path.suffix.lower() in (".csv", ".tsv", ".txt")
-    try:
-        return load_expected(path) if is_file else read_expected(text)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _reference(text: str) -> tuple[str, tuple[int, ...]]:
-    """The image as it was named, and its sizes."""
-    name, mark, sizes = text.rpartition("=")
-    if not (mark and name and sizes):
-        raise argparse.ArgumentTypeError(f"{text!r} does not name an image and its size, such as standard.tif=19")
-    return name, _sizes(sizes)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)
-
-
-def _shape(text: str) -> tuple[int, int]:
-    try:
-        height, width = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a height and a width such as 1024,1024") from None
-    return height, width
+            made.add_argument("folder", type=values.place, metavar="DIR")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from importlib import import_module
 from pathlib import Path
 
 from napari_atomicity.cli.console import DONE, Console
-from napari_atomicity.cli.files import folder, safe_name
+from napari_atomicity.cli.files import folder, safe_name, save_rows
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import write_text
 
 
 def info(options: argparse.Namespace, console: Console) -> None:
@@ -31,15 +31,18 @@ def _about_session(path: Path) -> str:
 
 def window(options: argparse.Namespace, console: Console) -> None:
     """The window, with the images that were named."""
+    for name in ("SIGTERM", "SIGHUP"):  # while Qt waits no Python runs that could meet these
+        if hasattr(signal, name) and callable(signal.getsignal(getattr(signal, name))):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
         launch = import_module("napari_atomicity.ui.launch")
+        console.code = int(launch.main([str(path) for path in options.images]) or DONE)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("napari_atomicity"):
             raise
         raise InputError(
             f"The window needs {error.name}, which is not installed: python -m pip install 'napari-atomicity[gui]'"
         ) from error
-    console.code = int(launch.main([str(path) for path in options.images]) or DONE)
 
 
 def simulate(options: argparse.Namespace, console: Console) -> None:
@@ -61,6 +64,7 @@ def simulate(options: argparse.Namespace, console: Console) -> None:
         sizes = f"_{'-'.join(map(str, options.sizes))}" if options.sizes else ""
         metal = "" if options.element == "Pt" else f"_{options.element}"
         stem = safe_name(f"{options.condition}{metal}{sizes}_{options.seed}")
+        folder(options.output)
         console.drain("structures", prepare_steps("sample", options.element, spec.fractions))
         frames = iter([(stem, simulate_frame(spec, options.seed))])
     target = folder(options.output)
@@ -89,6 +93,7 @@ def evaluate(options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.training.evaluate import evaluate_steps, evaluation_set_steps, plan, scores
 
     bundle = load_bundle(options.model)
+    target = None if options.output is None else folder(options.output)
     frames = plan(list(CONDITIONS), options.frames, options.pure, bundle.card.class_sizes, bundle.card.element)
     tested = console.drain("frames", evaluation_set_steps(frames))
     table = scores(console.drain(bundle.card.name, evaluate_steps(bundle, tested)))
@@ -98,9 +103,9 @@ def evaluate(options: argparse.Namespace, console: Console) -> None:
     console.say(shown.to_string(float_format="{:.3f}".format))
     pooled = table[table["condition"] == "pooled"].dropna().set_index("method")
     console.say(pooled.drop(columns=["condition"]).to_string(float_format="{:.3f}".format))
-    if options.output is not None:
-        path = folder(options.output) / f"{safe_name(bundle.card.name)}.scores.csv"
-        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    if target is not None:
+        path = target / f"{safe_name(bundle.card.name)}.scores.csv"
+        save_rows(path, table, console)
         console.say(f"  {path}")
 
 

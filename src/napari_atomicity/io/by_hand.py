@@ -123,13 +123,21 @@ def _columns(sheet: Sheet, name: str) -> tuple[dict[str, list[str]], tuple[str, 
     if not any(has_place) or not set(places) & {"id", "annotation", "label"}:
         missing = [each for each in ("id", "y_px", "x_px") if each not in places]
         raise InputError(f"{name} is not a cluster table: the column {', '.join(missing)} is missing.")
-    order = sorted(places, key=lambda column: places[column])
-    for line, length, last in zip(sheet.lines, sheet.lengths, range(len(sheet.rows))):
-        lacking = {column for column in order if places[column] >= length}
-        cut = last + 1 == len(sheet.rows) and not sheet.ended and lacking
-        if cut or lacking - _MAY_END:
-            raise InputError(f"{name} is damaged: row {line} is not as long as its heading.")
+    _check_lengths(sheet, name, places)
     return {column: sheet.column(at) for column, at in places.items()}, tuple(extra)
+
+
+def _check_lengths(sheet: Sheet, name: str, places: Mapping[str, int]) -> None:
+    """Raise where cells are missing from a row, or a decimal comma made two cells of one."""
+    for at, (line, length, row) in enumerate(zip(sheet.lines, sheet.lengths, sheet.rows, strict=True)):
+        lacking = {column for column, place in places.items() if place >= length}
+        is_cut = at + 1 == len(sheet.rows) and not sheet.ended and lacking
+        if is_cut or lacking - _MAY_END or any(row[sheet.width :]):
+            raise InputError(f"{name} is damaged: row {line} is not as long as its heading.")
+    for at, heading in enumerate(sheet.heading):
+        # a note beside the table has no heading either, but it is not in every row
+        if not heading and 2 * sum(map(bool, sheet.column(at))) > len(sheet.rows) > 1:
+            raise InputError(f"{name} is damaged: column {at + 1} has no heading, so its cells may have slipped.")
 
 
 def _column_name(heading: str) -> str | None:

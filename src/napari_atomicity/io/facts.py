@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -150,7 +149,7 @@ class Facts:
         return cls(
             dict(content),
             class_sizes=tuple(sizes) if _are_whole(sizes, 1, 10**6) and len(set(sizes)) == len(sizes) else None,
-            next_id=next_id if _are_whole([next_id], 0, MOST_ID) else 0,
+            next_id=next_id if _is_whole(next_id, 0, MOST_ID) else 0,
             hand_placed=frozenset(hand) if _are_whole(hand, 0, MOST_ID) else frozenset(),
             removed=_numbers(content.get("removed"), 3),
         )
@@ -159,9 +158,9 @@ class Facts:
     def pixel_size_nm(self) -> float | None:
         """Of the image, where it is said."""
         image = self.content.get("image")
-        for place in (image if _is(image) else {}, self.content):
-            size = place.get("pixel_size_nm")
-            if isinstance(size, int | float) and not isinstance(size, bool) and 0 < size < math.inf:
+        sizes = [image.get("pixel_size_nm")] if _is(image) else []
+        for size in (*sizes, self.content.get("pixel_size_nm")):
+            if isinstance(size, int | float) and not isinstance(size, bool) and 0 < size < _FAR:
                 return float(size)
         return None
 
@@ -170,7 +169,7 @@ class Facts:
         """Of the image, as far as it is said."""
         image = self.content.get("image")
         frames = image.get("frames") if _is(image) else None
-        return frames if _are_whole([frames], 1, MOST_ID) else 1
+        return frames if _is_whole(frames, 1, MOST_ID) else 1
 
     @property
     def element(self) -> str | None:
@@ -186,14 +185,16 @@ class Facts:
         return replace(table, next_id=max(table.next_id, self.next_id), hand_placed=hand, removed=removed)
 
 
-def _is(value: Any) -> bool:
+def _is(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-def _are_whole(values: Any, low: int, high: int) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high for value in values
-    )
+def _is_whole(value: Any, low: int, high: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _are_whole(values: Any, low: int, high: int) -> TypeGuard[list[int]]:
+    return isinstance(values, list) and all(_is_whole(value, low, high) for value in values)
 
 
 def _numbers(values: Any, width: int) -> npt.NDArray[np.float64] | None:

@@ -5,6 +5,7 @@ They return napari's layer-data tuples and import nothing of napari, so that the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,11 +66,14 @@ def write_points_csv(path: str, data: Any, attributes: dict[str, Any]) -> list[s
     InputError
         Where the layer holds no cluster table, or the file cannot be written.
     """
+    from napari_atomicity.io.keeping import kept_sentence
     from napari_atomicity.io.tables import write_table
 
     micrograph = attributes.get("metadata", {}).get("micrograph")
     facts = {} if micrograph is None else {"image": micrograph.name, "pixel_size_nm": micrograph.pixel_size_nm}
-    write_table(_table_of(attributes), path, facts)
+    kept = write_table(_table_of(attributes), path, facts)
+    if kept is not None:
+        warnings.warn(kept_sentence(Path(path), kept), stacklevel=2)  # napari shows it
     return [path]
 
 

@@ -56,6 +56,8 @@ class Sheet:
         What parts the cells.
     lengths
         Cells that each row has in the file; some programs leave out empty ones at its end.
+    width
+        Cells that the heading has in the file.
     ended
         Whether the last row has its end; a file that was cut has none.
     """
@@ -65,6 +67,7 @@ class Sheet:
     lines: tuple[int, ...]
     separator: str
     lengths: tuple[int, ...] = ()
+    width: int = 0
     ended: bool = True
 
     def column(self, at: int) -> list[str]:
@@ -72,29 +75,26 @@ class Sheet:
         return [row[at] for row in self.rows]
 
 
-def text_of(path: str | Path, advice: str) -> str:
-    """The text in a file: UTF-8 or UTF-16 with or without a mark, else one byte a character as Windows has it.
-
-    Parameters
-    ----------
-    advice
-        What to do where it is no text.
-
-    Raises
-    ------
-    InputError
-        Where there is no such file, it is no text, or it is far too large for a table.
-    """
+def content_of(path: str | Path, advice: str) -> bytes:
+    """The bytes of a file that may be a table; an `InputError` that ends in `advice` for one that is far too large."""
     path = existing_file(path)
-    if not path.is_file():
-        raise InputError(f"{path} is a device or a pipe and no file; {advice}.")
     size = path.stat().st_size
     if size > _MOST_BYTES:
         raise InputError(f"{path.name} is too large for a table ({size / 1e6:.0f} MB); {advice}.")
-    content = path.read_bytes()
+    return path.read_bytes()
+
+
+def text_of(content: bytes, name: str, advice: str) -> str:
+    """`content` as text: UTF-8 or UTF-16 with or without a mark, else one byte a character as Windows has it.
+
+    Parameters
+    ----------
+    name, advice
+        Of the file, and what to do where it is no text, for the `InputError` that is raised then.
+    """
     text = decoded(content)
     if _CONTROL.search(text) or (text and not any(" " < one <= "~" for one in text[:2000])):
-        raise InputError(f"{path.name} is not a text file; {advice}.")
+        raise InputError(f"{name} is not a text file; {advice}.")
     return text
 
 
@@ -157,6 +157,7 @@ def sheet_of(text: str, name: str, known: Callable[[Sequence[str]], int]) -> She
         lines=tuple(line for line, _, _ in filled[headed:]),
         separator=separator,
         lengths=tuple(lengths[headed:]),
+        width=lengths[0] if headed else 0,
         ended=text.endswith(("\n", "\r")),
     )
 
@@ -243,7 +244,11 @@ def number(cell: str, decimal: str) -> float | None:
         other = "," if decimal == "." else "."
         thousands = other if _is_group(text, other) else ""
     if thousands:
-        text = text.replace(thousands, "")
+        whole, mark, rest = text.partition("." if thousands == "," else ",")
+        first, *groups = whole.split(thousands)
+        if not 0 < len(first.lstrip("+-")) <= 3 or any(len(group) != 3 for group in groups):
+            return None
+        text = f"{first}{''.join(groups)}{mark}{rest}"
     try:
         return float(text.replace(",", "."))
     except ValueError:

@@ -31,9 +31,10 @@ from napari_atomicity.io.facts import (
     with_earlier,
 )
 from napari_atomicity.io.files import existing_file
-from napari_atomicity.io.sheets import Sheet, decoded, quoted, sheet_of, text_of, unquoted
+from napari_atomicity.io.sheets import Sheet, content_of, quoted, sheet_of, text_of, unquoted
 
 SUFFIXES: Final = (".csv", ".parquet")
+_ADVICE: Final = "it is damaged or not a cluster table"
 _PARQUET_KEY: Final = b"napari_atomicity"
 #: rows of a CSV that are written in one go
 _AT_ONCE: Final = 200
@@ -161,7 +162,7 @@ def csv_text(rows: pd.DataFrame) -> str:
 
 
 def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
-    cells = values.tolist()
+    cells: list[Any] = values.tolist()
     if values.dtype.kind not in "fO":
         return cells
     # what is missing is not equal to itself
@@ -177,16 +178,15 @@ def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
 
 
 def _open_csv(path: Path) -> Found:
-    beside_it = stored(path)
-    content = path.read_bytes() if path.is_file() else b""
+    content, beside_it = content_of(path, _ADVICE), stored(path)
     for facts in versions(beside_it):
         if is_as_written(facts, content):
             return Found(_exactly(_parsed(content.decode("utf-8")), facts), facts, is_as_written=True)
-    text = text_of(path, "it is damaged or not a cluster table")
+    text = text_of(content, path.name, _ADVICE)
     found = table_of_sheet(sheet_of(text, path.name, known), path.name, versions(beside_it))
     if beside_it is None or is_as_written(beside_it, b"") is None:
         # written without a hash of it, by an earlier version or other programs: it is ours if we would write the same
-        same = decoded(content) == csv_text(found.table.rows)
+        same = text == csv_text(found.table.rows)
         return Found(found.table, found.facts, found.remarks, same, found.extra)
     return found
 
@@ -244,7 +244,7 @@ def _open_parquet(path: Path) -> Found:
     lines = tuple(range(1, found.num_rows + 1))
     texts = [["" if value is None else str(value) for value in column] for column in cells.values()]
     rows_of = tuple(zip(*texts, strict=True)) if texts else ()
-    sheet = Sheet(tuple(cells), rows_of, lines, "", (len(texts),) * len(lines))
+    sheet = Sheet(tuple(cells), rows_of, lines, "", (len(texts),) * len(lines), len(texts))
     return table_of_sheet(sheet, path.name, [facts] if facts else [])
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_atomicity.clusters import OTHER
-from napari_atomicity.figure import overlay_figure
+from napari_atomicity.figure import load_matplotlib, overlay_figure
 from napari_atomicity.palette import colours
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def _palette(analysis: Analysis) -> dict[str, str]:
 
 
 def _figure(width: float, height: float) -> Figure:
+    load_matplotlib()
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.files import existing_file
+from napari_atomicity.io.sheets import Sheet, content_of, decimal_mark, number, sheet_of, text_of
 from napari_atomicity.pipeline.settings import read_deposited
 from napari_atomicity.progress import Steps
 
@@ -26,8 +25,17 @@ if TYPE_CHECKING:
     from napari_atomicity.pipeline.counting import Classified
 
 #: headings under which a table of deposits may hold sizes and amounts
-_SIZE_WORDS: Final = ("size", "sizes", "atoms", "n_atoms", "n", "label", "class", "cluster")
-_AMOUNT_WORDS: Final = ("amount", "share", "fraction", "ratio", "counts", "intensity", "area", "percent", "%")
+_SIZE_WORDS: Final = (
+    *("size", "sizes", "atoms", "n_atoms", "natoms", "n", "label", "class", "cluster", "clusters"),
+    *("grösse", "groesse", "atome", "klasse", "taille", "classe", "atomes", "サイズ", "原子数"),
+)
+_AMOUNT_WORDS: Final = (
+    *("amount", "amounts", "share", "shares", "fraction", "ratio", "count", "counts", "intensity", "area", "percent"),
+    *("%", "anteil", "menge", "anzahl", "prozent", "part", "quantité", "割合", "量"),
+)
+_ADVICE: Final = "save the deposits as CSV with sizes and amounts"
+#: letters of a cell that are looked at, or shown
+_LONGEST: Final = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,56 +236,58 @@ def load_expected(path: str | Path) -> dict[int, float]:
     InputError
         Where it is no such table, naming the row.
     """
-    path = existing_file(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path.name} is not a text file; save the deposits as CSV with sizes and amounts.") from error
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not lines:
-        raise InputError(f"{path.name} is empty; it needs a column of sizes and one of amounts.")
-    mark = next((m for m in ("\t", ";") if m in lines[0]), ",")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
-    at, amount = _columns(rows[0], path.name)
-    headed = _size(rows[0][at]) is None
+    path = Path(path)
+    text = text_of(content_of(path, _ADVICE), path.name, _ADVICE)
+    sheet = sheet_of(_without_comments(text), path.name, _known)
+    if not sheet.rows:
+        raise InputError(f"{path.name} holds no amount; it needs a column of sizes and one of amounts.")
+    at, amount = _columns(sheet, path.name)
+    mark = decimal_mark(sheet.column(amount), sheet.separator)
     found: dict[int, float] = {}
-    for number, row in enumerate(rows[headed:], start=1 + headed):
-        size = _size(row[at]) if at < len(row) else None
-        value = _amount(row[amount]) if amount < len(row) else None
-        if size is None or value is None:
+    for line, row in zip(sheet.lines, sheet.rows, strict=True):
+        size, value = _size(row[at]), number(row[amount].rstrip("% "), mark)
+        if size is None or value is None or not 0 <= value < np.inf:
+            shown = sheet.separator.join(row)[:_LONGEST]
             raise InputError(
-                f"{path.name}, row {number}: {mark.join(row)!r} is not a size and an amount, such as Pt19{mark}0.7."
+                f"{path.name}, row {line}: {shown!r} is not a size and an amount, such as Pt19{sheet.separator}0.7."
             )
         if size in found:
-            raise InputError(f"{path.name}, row {number}: the size {size} is there twice; keep one row for each size.")
+            raise InputError(f"{path.name}, row {line}: the size {size} is there twice; keep one row for each size.")
         found[size] = value
-    if not found or sum(found.values()) <= 0:
+    if sum(found.values()) <= 0:
         raise InputError(f"{path.name} holds no amount above zero; it needs a column of sizes and one of amounts.")
     return found
 
 
-def _columns(head: Sequence[str], name: str) -> tuple[int, int]:
+def _without_comments(text: str) -> str:
+    """Lines that begin with # are empty: numbers of rows stay."""
+    lines = text.splitlines(keepends=True)
+    return "".join("\n" if line.lstrip(' "').startswith("#") else line for line in lines)
+
+
+def _known(cells: Sequence[str]) -> int:
+    """How many of the cells are headings of such a table."""
+    words = [_word(cell) for cell in cells]
+    return any(word in _SIZE_WORDS for word in words) + any(word in _AMOUNT_WORDS for word in words)
+
+
+def _word(cell: str) -> str:
+    return re.sub(r"[^\w%]|[0-9]", "", cell[:_LONGEST].casefold().split("(")[0])
+
+
+def _columns(sheet: Sheet, name: str) -> tuple[int, int]:
     """Places of sizes and amounts."""
-    words = [re.sub(r"[^a-z_%]", "", cell.lower().split("(")[0]) for cell in head]
+    words = [_word(cell) for cell in sheet.heading]
     sizes = [i for i, word in enumerate(words) if word in _SIZE_WORDS]
     amounts = [i for i, word in enumerate(words) if word in _AMOUNT_WORDS]
     if sizes and amounts:
         return sizes[0], amounts[0]
-    if len(head) == 2:
+    if len(sheet.rows[0]) == 2:
         return 0, 1
-    raise InputError(
-        f"{name} has the columns {', '.join(head)}; name the one of sizes 'size' and the one of amounts 'amount'."
-    )
+    heading = ", ".join(sheet.heading or sheet.rows[0])[:_LONGEST]
+    raise InputError(f"{name} has the columns {heading}; name the one of sizes 'size' and the one of amounts 'amount'.")
 
 
 def _size(cell: str) -> int | None:
-    found = re.fullmatch(r"[A-Za-z]{0,2}\s*([0-9]+)", cell)
+    found = re.fullmatch(r"[A-Za-z]{0,2}\s?([0-9]{1,6})(?:[.,]0{1,9})?", cell[:_LONGEST])
     return int(found[1]) if found else None
-
-
-def _amount(cell: str) -> float | None:
-    try:
-        value = float(cell.rstrip("% ").replace(",", "."))
-    except ValueError:
-        return None
-    return value if np.isfinite(value) and value >= 0 else None

@@ -17,7 +17,10 @@ Adapt = Literal["auto", "off", "diameter"]
 Source = Literal["calibrated", "diameter", "annotations"]
 
 #: a deposited size with or without its element, and with or without its share: 19, Pt55, 19:0.7, 19:70%
-_DEPOSITED: Final = re.compile(r"[A-Za-z]{0,2}([0-9]+)(?::([0-9]*\.?[0-9]+)%?)?")
+_DEPOSITED: Final = re.compile(r"[A-Za-z]{0,2}([0-9]{1,6})(?::([0-9]{0,9}[.,]?[0-9]{1,20})%?)?")
+#: characters of a list of sizes, and how many of them are shown where it is none
+_LONGEST: Final = 2000
+_LONGEST_SHOWN: Final = 60
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,19 @@ def read_deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
     InputError
         For anything else, and where only some of the sizes have a share.
     """
-    parts = re.split(r"[\s,;]+", re.sub(r"\s*:\s*", ":", text.strip()))
-    found = [_DEPOSITED.fullmatch(part) for part in parts if part]
-    sizes = tuple(int(one[1]) for one in found if one)
-    shares = tuple(float(one[2]) for one in found if one and one[2])
-    if len(sizes) < len(found) or len(shares) not in (0, len(found)):
-        raise InputError(
-            f"{text!r} does not say what was deposited; give numbers of atoms such as 19, 55, or each with its share "
-            "such as 19:0.7, 55:0.3."
-        )
-    return sizes, shares
+    if not text.strip():
+        return (), ()
+    if len(text) <= _LONGEST:
+        text = ":".join(part.strip() for part in text.split(":"))
+        # between semicolons a comma may be that of a decimal
+        for separators in (r"[\s,;]", r"[\s;]")[: 1 + (";" in text)]:
+            found = [_DEPOSITED.fullmatch(part.strip(",")) for part in re.split(separators, text) if part.strip(",")]
+            sizes = tuple(int(one[1]) for one in found if one)
+            shares = tuple(float(one[2].replace(",", ".")) for one in found if one and one[2])
+            if found and len(sizes) == len(found) and len(shares) in (0, len(found)):
+                return sizes, shares
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    raise InputError(
+        f"{shown!r} does not say what was deposited; give numbers of atoms such as 19, 55, or each with its share "
+        "such as 19:0.7, 55:0.3."
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from napari_atomicity import __version__
-from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.clusters import OTHER, ClusterTable, atoms_of
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, Patches
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically, write_text
@@ -224,8 +223,7 @@ def sets_in(folder: Path) -> list[Path]:
 
 
 def _atoms(label: str) -> int:
-    found = re.search(r"[0-9]+$", label)
-    return int(found[0]) if found else 0
+    return atoms_of(label) or 0
 
 
 def _discard(_: object) -> None:

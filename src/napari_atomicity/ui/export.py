@@ -113,6 +113,7 @@ class ExportPanel(Panel):
 
     def write(self, path: Path) -> None:
         """Write the table of the document in hand to `path`, as CSV or Parquet by its suffix."""
+        from napari_atomicity.io.keeping import kept_sentence
         from napari_atomicity.io.tables import write_table
 
         document = self._up_to_date()
@@ -122,8 +123,9 @@ class ExportPanel(Panel):
 
         def steps() -> Steps[str]:
             yield Progress(0, 0, "Saving")
-            write_table(table, path, facts(state, settings))
-            return f"Saved {len(table)} clusters to {path}"
+            kept = write_table(table, path, facts(state, settings))
+            said = "" if kept is None else f". {kept_sentence(path, kept)}"
+            return f"Saved {len(table)} clusters to {path}{said}"
 
         self.bench.work.start("Save the table", steps, self._say, document)
 

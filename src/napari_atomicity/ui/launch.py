@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from napari_atomicity.errors import InputError
 from napari_atomicity.threads import settle
+
+_INSTEAD: Final = "use napari-atomicity analyse, or a computer with a desktop."
+#: seconds; a display far away may be slow
+_PATIENCE_S: Final = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Open the window with the images given; gives the exit code."""
+    """Open the window with the images given; gives the exit code.
+
+    Raises
+    ------
+    InputError
+        Where there is no display to open it on.
+    """
     if arguments is None:  # the process is ours
         settle()
+    trial = _trial()
     # On Windows PyTorch fails to load once Qt is there (pytorch#169429), so it comes first.
     _load_torch()
     import napari
 
+    _check(trial)
     viewer = napari.Viewer(title="Atomicity")
     viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
     for path in sys.argv[1:] if arguments is None else arguments:
@@ -41,7 +57,6 @@ def open_image(viewer: object, path: Path) -> None:
     from napari.layers import Layer
     from napari.utils.notifications import show_warning
 
-    from napari_atomicity.errors import InputError
     from napari_atomicity.io.napari_hooks import read_layers
 
     try:
@@ -49,6 +64,36 @@ def open_image(viewer: object, path: Path) -> None:
             viewer.add_layer(Layer.create(*data))  # type: ignore[attr-defined]
     except InputError as error:
         show_warning(str(error))
+
+
+def _trial() -> subprocess.Popen[str] | None:
+    """A process that tries what the window needs: without a display Qt ends the whole program, and says why only there.
+
+    It runs while the libraries load. None on systems that always have a display, and where Qt runs already.
+    """
+    widgets = sys.modules.get("qtpy.QtWidgets")
+    if not sys.platform.startswith("linux") or (widgets is not None and widgets.QApplication.instance() is not None):
+        return None
+    if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")):
+        raise InputError(f"There is no display here to open the window on; {_INSTEAD}")
+    code = "from qtpy.QtWidgets import QApplication; QApplication([])"
+    nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", code], stdin=nowhere, stdout=nowhere, stderr=pipe, text=True)
+
+
+def _check(trial: subprocess.Popen[str] | None) -> None:
+    if trial is None:
+        return
+    try:
+        _, said = trial.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        trial.kill()
+        trial.communicate()
+        said = "the display does not answer"
+    if trial.returncode:
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        reason = next((line for line in lines if "display" in line.lower()), lines[-1] if lines else "no reason given")
+        raise InputError(f"The window cannot be opened ({reason}); {_INSTEAD}")
 
 
 def _load_torch() -> None:
@@ -59,4 +104,7 @@ def _load_torch() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except InputError as problem:
+        sys.exit(f"napari-atomicity: {problem}")

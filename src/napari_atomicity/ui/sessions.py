@@ -25,6 +25,7 @@ from napari_atomicity.ui.translate import Landing, session_of
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
+    from napari_atomicity.io.by_hand import Found
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.ui.bench import Bench
     from napari_atomicity.ui.document import Document
@@ -182,20 +183,22 @@ class Sessions:
     # ------------------------------------------------------------------ merging
 
     def _open_table(self, path: Path) -> bool:
-        from napari_atomicity.io.tables import read_metadata, read_table
+        from napari_atomicity.io.facts import Facts
+        from napari_atomicity.io.tables import open_table
 
         document = self.bench.document
         if document is None:
             show_warning("A table belongs to an image: open that micrograph first, then the table.")
             return False
 
-        def steps() -> Steps[tuple[ClusterTable, float | None]]:
+        def steps() -> Steps[Found]:
             yield Progress(0, 0, "Reading the table")
-            size = read_metadata(path).get("pixel_size_nm")
-            return read_table(path), float(size) if isinstance(size, int | float) else None
+            return open_table(path)
 
-        def apply(found: tuple[ClusterTable, float | None]) -> None:
-            self._merge(document, path.name, *found)
+        def apply(found: Found) -> None:
+            for remark in found.remarks:
+                show_warning(remark)
+            self._merge(document, path.name, found.table, Facts.of(found.facts).pixel_size_nm)
             self.changed.emit()
 
         return self.bench.work.start("Merge the table", steps, apply, document)

@@ -108,7 +108,7 @@ class UsesPanel(Panel):
 
     def write(self, path: Path) -> None:
         """Write the profiles of the document in hand to `path`."""
-        from napari_atomicity.io.atomic import write_text
+        from napari_atomicity.io.keeping import kept_sentence, write_rows
 
         document = self.document
         if document is None or document.attribution is None:
@@ -117,8 +117,8 @@ class UsesPanel(Panel):
 
         def steps() -> Steps[str]:
             yield Progress(0, 0, "Saving")
-            write_text(path, profiles.table.to_csv(index=False))
-            return f"Saved the profiles to {path.name}."
+            kept = write_rows(profiles.table, path)
+            return f"Saved the profiles to {path.name}." + ("" if kept is None else f" {kept_sentence(path, kept)}")
 
         self.bench.work.start("Save the profiles", steps, show_info, document)
 

@@ -1,0 +1,33 @@
+"""One call of the command line, from its options to its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from napari_atomicity.cli.console import DONE, FAULT, Console, quieten
+from napari_atomicity.cli.options import parser
+from napari_atomicity.cli.values import files
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Read the options and do what they say; gives the exit code."""
+    quieten()
+    console = Console()
+    try:
+        console.guard("", lambda: _run(arguments, console))
+    except SystemExit as end:  # --help and --version
+        return int(end.code or DONE)
+    except BrokenPipeError:  # the reader of our output has seen enough, as in `... | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return console.code or FAULT
+    return console.code
+
+
+def _run(arguments: Sequence[str] | None, console: Console) -> None:
+    options = parser().parse_args(arguments)
+    for several in ("images", "files"):
+        if hasattr(options, several):
+            setattr(options, several, files(getattr(options, several)))
+    options.run(options, console)
