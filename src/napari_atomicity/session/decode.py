@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Classified
+from napari_atomicity.pipeline import Classified, Settings
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.session.arrays import array_of, frame_of, number, text_of
 from napari_atomicity.session.counts import calibration_of, check_evidence, known_of, settings_of
@@ -22,6 +24,7 @@ from napari_atomicity.session.layout import (
     EvidenceEntry,
     ImageEntry,
     MicrographEntry,
+    SettingsEntry,
     StateEntry,
     TableEntry,
     TunedEntry,
@@ -29,7 +32,7 @@ from napari_atomicity.session.layout import (
 from napari_atomicity.session.models import bundle_of, card_of
 from napari_atomicity.session.parts import Source
 from napari_atomicity.session.patches import patches_again
-from napari_atomicity.session.places import Places
+from napari_atomicity.session.places import Places, reaches_out
 from napari_atomicity.session.record import Session, Snapshot, Step, Tuned, Work
 from napari_atomicity.session.tables import new_bytes, table_of
 
@@ -111,7 +114,7 @@ class Decoder:
             name=entry.name,
             steps=steps,
             now=entry.now - first,
-            settings=settings_of(entry.settings),
+            settings=self._settings(entry.settings),
             selection=frozenset(entry.selection),
             messages=entry.messages,
             detected=entry.detected,
@@ -176,9 +179,17 @@ class Decoder:
             classified=classified,
             offered=offered,
             adaptation=tuned,
-            settings=None if entry.settings is None else settings_of(entry.settings),
+            settings=None if entry.settings is None else self._settings(entry.settings),
             choices={int(frame): label for frame, label in entry.choices.items()},
         )
+
+    def _settings(self, entry: SettingsEntry) -> Settings:
+        """Settings as they were; a model on another machine would be looked at as soon as it is shown."""
+        settings = settings_of(entry)
+        if not reaches_out(settings.model) or self.places.may_look(Path(settings.model)):
+            return settings
+        self.remarks.append(f"The model {clean(settings.model, 300)} is on another machine; choose it again to use it.")
+        return replace(settings, model=Settings.model)
 
     def _micrograph(self, key: str) -> Micrograph:
         def make(entry: MicrographEntry) -> Micrograph:
