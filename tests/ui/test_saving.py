@@ -73,7 +73,9 @@ def kept(desk: Any) -> None:
     """Wait until the background has written everything."""
     desk.settle()
     desk.bench.sessions.autosave._on_changed()
-    desk.qtbot.waitUntil(lambda: not desk.bench.sessions.autosave._waiting, timeout=10_000)
+    # where it cannot be written, another attempt is soon waited for again
+    autosave = desk.bench.sessions.autosave
+    desk.qtbot.waitUntil(lambda: not autosave._waiting or bool(autosave.problem), timeout=10_000)
     desk.qtbot.waitUntil(lambda: desk.bench.sessions.autosave._thread is None, timeout=30_000)
 
 
