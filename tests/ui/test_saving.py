@@ -73,7 +73,9 @@ def kept(desk: Any) -> None:
     """Wait until the background has written everything."""
     desk.settle()
     desk.bench.sessions.autosave._on_changed()
-    desk.qtbot.waitUntil(lambda: not desk.bench.sessions.autosave._waiting, timeout=10_000)
+    # where it cannot be written, another attempt is soon waited for again
+    autosave = desk.bench.sessions.autosave
+    desk.qtbot.waitUntil(lambda: not autosave._waiting or bool(autosave.problem), timeout=10_000)
     desk.qtbot.waitUntil(lambda: desk.bench.sessions.autosave._thread is None, timeout=30_000)
 
 
@@ -338,6 +340,57 @@ def test_a_missing_image_can_be_left_out_or_shown(
     assert place.document.micrograph.pixel_size_nm == 0.07
     # the file still holds both, so that Save must not write over it
     assert another.bench.sessions.path is None
+
+
+def test_a_session_that_wants_to_read_elsewhere_asks_once_for_a_folder(
+    desk: Any, another: Any, sample: Path, tmp_path: Path
+) -> None:
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    desk.document.annotate([0], "Pt19")
+    (tmp_path / "post").mkdir()
+    path = write(desk, tmp_path / "post" / "mail.atomicity")
+    panel = another.panel("Save and restore")
+    open_session(another, path)
+    panel.show_now()
+    assert (
+        another.document is None and str(sample) in panel.why.text() and "outside of its own folder" in panel.why.text()
+    )
+    another.click(panel.read)
+    assert another.document.micrograph.provenance.path == sample
+    another.viewer.layers.clear()
+    another.settle()
+    open_session(another, path)
+    assert another.document.micrograph.provenance.path == sample
+    # who saved it in this window has read these images anyway
+    desk.viewer.layers.clear()
+    desk.settle()
+    open_session(desk, path)
+    assert desk.document is not None
+
+
+def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_was_refused(
+    desk: Any, another: Any, sample: Path, tmp_path: Path
+) -> None:
+    show_file(desk, sample)
+    desk.click(desk.panel("Find clusters").search)
+    desk.document.annotate([0], "Pt19")
+    rows = desk.document.table.rows
+    (tmp_path / "post").mkdir()
+    path = write(desk, tmp_path / "post" / "mail.atomicity")
+    panel = another.panel("Save and restore")
+    open_session(another, path)
+    panel.show_now()
+    another.click(panel.without)
+    assert another.document.table.rows.equals(rows)
+    assert not another.document.micrograph.frame(0).any() and "were not read" in another.document.micrograph.refusal
+    another.document.annotate([1], "Pt30")
+    write(another, path)
+    desk.viewer.layers.clear()
+    desk.settle()
+    open_session(desk, path)
+    assert desk.document.micrograph.frame(0).any() and desk.document.micrograph.refusal == ""
+    assert desk.document.table.rows["annotation"].tolist()[:2] == ["Pt19", "Pt30"]
 
 
 def test_a_colleagues_session_is_merged_in_one_step_and_conflicts_are_listed(

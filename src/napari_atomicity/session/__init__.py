@@ -5,7 +5,7 @@ See docs/sessions.md for the form of the file.
 
 from napari_atomicity.session.encode import FORMAT
 from napari_atomicity.session.files import SUFFIX, describe, open_steps, save_session, save_steps
-from napari_atomicity.session.images import Unclear
+from napari_atomicity.session.images import Unclear, outside_sentence
 from napari_atomicity.session.merge import Conflict, Merged, merge, resolve
 from napari_atomicity.session.record import Session, Snapshot, Step, Tuned, Work
 
@@ -23,6 +23,7 @@ __all__ = [
     "describe",
     "merge",
     "open_steps",
+    "outside_sentence",
     "resolve",
     "save_session",
     "save_steps",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Classified
+from napari_atomicity.pipeline import Classified, Settings
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.session.arrays import array_of, frame_of, number, text_of
 from napari_atomicity.session.counts import calibration_of, check_evidence, known_of, settings_of
@@ -22,14 +24,15 @@ from napari_atomicity.session.layout import (
     EvidenceEntry,
     ImageEntry,
     MicrographEntry,
+    SettingsEntry,
     StateEntry,
-    TableEntry,
+    StepEntry,
     TunedEntry,
 )
 from napari_atomicity.session.models import bundle_of, card_of
-from napari_atomicity.session.parts import Source
+from napari_atomicity.session.parts import MISFITS, Source
 from napari_atomicity.session.patches import patches_again
-from napari_atomicity.session.places import Places
+from napari_atomicity.session.places import Places, reaches_out
 from napari_atomicity.session.record import Session, Snapshot, Step, Tuned, Work
 from napari_atomicity.session.tables import new_bytes, table_of
 
@@ -46,6 +49,8 @@ Value = TypeVar("Value")
 _MOST_TABLES: Final = 600 * 2**20
 #: steps between two places where the work can be stopped
 _OFTEN: Final = 25
+#: tables between a whole one and the one that goes back to it; we write 50
+_LONGEST_CHAIN: Final = 500
 
 
 class _TooMuch(Exception):
@@ -61,7 +66,10 @@ class Decoder:
         self.found = found
         self.remarks: list[str] = []
         self._made: dict[str, Any] = {}
+        self._tables: dict[str, ClusterTable] = {}
         self._room = _MOST_TABLES
+        #: the step that is brought back is the one in force, for which there is always room
+        self._needed = True
         self._here: Found | None = None
         self.places = Places(source.path.parent.absolute())
         #: pixels that may stand for an image; others are only those of earlier steps
@@ -111,7 +119,7 @@ class Decoder:
             name=entry.name,
             steps=steps,
             now=entry.now - first,
-            settings=settings_of(entry.settings),
+            settings=self._settings(entry.settings),
             selection=frozenset(entry.selection),
             messages=entry.messages,
             detected=entry.detected,
@@ -126,24 +134,26 @@ class Decoder:
 
     def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[Step, ...]]]:
         """The step in force and those around it, as far as memory allows; and which of them is the first."""
-        found: dict[int, Step] = {}
-        for order in (range(entry.now, -1, -1), range(entry.now + 1, len(entry.history))):
+        self._needed = True
+        found = {entry.now: self._step(entry.history[entry.now])}
+        self._needed = False
+        for order in (range(entry.now - 1, -1, -1), range(entry.now + 1, len(entry.history))):
             for at in order:
                 if at % _OFTEN == 0:
                     yield Progress(len(found), len(entry.history), f"Opening {entry.name}")
-                step = entry.history[at]
                 try:
-                    found[at] = Step(step.name, self._state(step.state), step.when)
+                    found[at] = self._step(entry.history[at])
                 except _TooMuch:
                     break
-        if entry.now not in found:
-            raise InputError(f"{self.source.path.name} holds more clusters of {entry.name} than fit into memory.")
         if len(found) < len(entry.history):
             self.remarks.append(
                 f"{len(entry.history) - len(found)} steps of the history of {entry.name} are left out, for all of them "
                 "do not fit into memory; save to another file to keep them."
             )
         return min(found), tuple(found[at] for at in sorted(found))
+
+    def _step(self, entry: StepEntry) -> Step:
+        return Step(entry.name, self._state(entry.state), entry.when)
 
     # ------------------------------------------------------------------ things
 
@@ -166,9 +176,11 @@ class Decoder:
                 None if key is None else self._classified(key, micrograph) for key in (entry.classified, entry.offered)
             )
             tuned = None if entry.adaptation is None else self._tuned(entry.adaptation, micrograph)
-        except InputError as error:
+        except (InputError, *MISFITS) as error:
             # the labels are in the table; what they rest on is lost
-            self.remarks.append(f"{error} The table and the labels are here; count again to go on from them.")
+            odd = f"{self.source.path.name} is damaged: what a count rests on does not fit together."
+            why = str(error) if isinstance(error, InputError) else odd
+            self.remarks.append(f"{why} The table and the labels are here; count again to go on from them.")
             return plain
         return replace(
             plain,
@@ -176,9 +188,17 @@ class Decoder:
             classified=classified,
             offered=offered,
             adaptation=tuned,
-            settings=None if entry.settings is None else settings_of(entry.settings),
+            settings=None if entry.settings is None else self._settings(entry.settings),
             choices={int(frame): label for frame, label in entry.choices.items()},
         )
+
+    def _settings(self, entry: SettingsEntry) -> Settings:
+        """Settings as they were; a model on another machine would be looked at as soon as it is shown."""
+        settings = settings_of(entry)
+        if not reaches_out(settings.model) or self.places.may_look(Path(settings.model)):
+            return settings
+        self.remarks.append(f"The model {clean(settings.model, 300)} is on another machine; choose it again to use it.")
+        return replace(settings, model=Settings.model)
 
     def _micrograph(self, key: str) -> Micrograph:
         def make(entry: MicrographEntry) -> Micrograph:
@@ -190,15 +210,30 @@ class Decoder:
         return self._once("micrographs", key, make)
 
     def _table(self, key: str) -> ClusterTable:
-        def make(entry: TableEntry) -> ClusterTable:
-            base = None if entry.based_on is None else self._table(entry.based_on)
+        """The table of that key, made from the whole one that it goes back to; the last ones between are kept."""
+        chain: list[str] = []
+        base: ClusterTable | None = None
+        while base is None and (not chain or self.contents.tables[chain[-1]].based_on is not None):
+            at = self.contents.tables[chain[-1]].based_on if chain else key
+            assert at is not None
+            base = self._tables.get(at)
+            chain += [] if base is not None else [at]
+            if len(chain) > _LONGEST_CHAIN:
+                raise ValueError("tables that are based on each other without end")
+        made: list[tuple[str, ClusterTable, int]] = []
+        for at in reversed(chain):
+            entry = self.contents.tables[at]
             table = table_of(entry, None if entry.rows is None else text_of(self.source, entry.rows), base)
-            self._room -= new_bytes(table, base)
-            if self._room < 0:
-                raise _TooMuch
-            return table
-
-        return self._once("tables", key, make)
+            made.append((at, table, new_bytes(table, base)))
+            while len(made) > 1 and sum(new for _, _, new in made) > self._room:
+                del made[0]
+            base = table
+        self._tables |= {at: table for at, table, _ in made}
+        self._room -= sum(new for _, _, new in made)
+        if self._room < 0 and not self._needed:
+            raise _TooMuch
+        assert base is not None
+        return base
 
     def _bundle(self, key: str) -> Bundle:
         return self._once("models", key, lambda entry: bundle_of(entry, self.source, self.remarks))

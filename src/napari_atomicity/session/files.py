@@ -22,7 +22,7 @@ from napari_atomicity.session.decode import Decoder
 from napari_atomicity.session.encode import FORMAT, KIND, Encoder
 from napari_atomicity.session.images import Answer, Wanted, find_steps
 from napari_atomicity.session.layout import CONTENTS_DOOR, Contents, ImageEntry, ModelEntry
-from napari_atomicity.session.parts import CONTENTS, Source, ZipSink, source_of
+from napari_atomicity.session.parts import CONTENTS, MISFITS, Source, ZipSink, source_of
 from napari_atomicity.session.places import Places, reaches_out
 from napari_atomicity.session.record import Session
 from napari_atomicity.session.recovery import is_ours
@@ -176,7 +176,7 @@ def _damage_said(path: Path) -> Iterator[None]:
     """Whatever things that do not fit together lead to becomes one sentence."""
     try:
         yield
-    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
+    except MISFITS as error:
         raise InputError(f"{path.name} is damaged: what it holds does not fit together.") from error
 
 

@@ -24,6 +24,8 @@ from napari_atomicity.session.places import Places, reaches_out
 Answer = Path | Literal["without"] | None
 #: pixels that are not there are shown as a blank image up to this size
 _LARGEST_BLANK: Final = 2**28
+#: paths in one sentence
+_NAMED: Final = 6
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class Unclear:
     why: str
     path: Path | None = None
     outside: tuple[Path, ...] = ()
+
+
+def outside_sentence(asked: Sequence[Unclear]) -> str:
+    """What a session wants to read outside of its folder, in one sentence; empty where nothing."""
+    paths = list(dict.fromkeys(path for one in asked for path in one.outside))
+    if not paths:
+        return ""
+    named = ", ".join(clean(path, 300) for path in paths[:_NAMED])
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    far = ", in part on another machine, which would learn who you are" if any(map(reaches_out, paths)) else ""
+    return f"This session wants to read images outside of its own folder{far}: {named}{more}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +210,8 @@ def _found(key: str, wanted: Wanted, places: Places) -> Found | Unclear:
     # of a name on this machine it is known whether there is anything to ask for
     outside = [path for path in outside if reaches_out(path) or path.is_file()]
     if outside:
-        where = " and ".join(clean(path, 300) for path in outside)
-        why = f"The session wants to read {where}, outside of its own folder."
-        return Unclear(key, name, why, outside=tuple(outside))
+        asked = Unclear(key, name, "", outside=tuple(outside))
+        return replace(asked, why=outside_sentence([asked]))
     if other is None:
         where = clean(file.path, 300)
         return Unclear(key, name, f"{clean(Path(file.path).name)} is no longer at {where}; say where it is now.")

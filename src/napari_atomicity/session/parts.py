@@ -30,6 +30,8 @@ _TIMES: Final = 20
 #: entries of a zip file; its directory is read before anything else is known
 _MOST_ENTRIES: Final = 200_000
 _AT_ONCE: Final = 2**20
+#: what things that do not fit together lead to
+MISFITS: Final = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 _DAMAGED: Final = "is damaged; open an older copy of it"
 
 

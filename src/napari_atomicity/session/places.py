@@ -64,7 +64,8 @@ class Places:
         """Where the file may be: where it was, in the same place beside the session, in its folder, among samples."""
         yield Path(file.path)
         if file.relative:
-            yield Path(os.path.normpath(self.home / file.relative))
+            far = reaches_out(file.relative)
+            yield Path(file.relative) if far else Path(os.path.normpath(self.home / file.relative))
         # the path may be of another system
         name = file.path.replace("\\", "/").rsplit("/", 1)[-1]
         if name not in ("", ".", "..") and ":" not in name and not _DEVICE.fullmatch(name):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QListWidget, QWidget
 
-from napari_atomicity.session import SUFFIX
+from napari_atomicity.session import SUFFIX, outside_sentence
 from napari_atomicity.ui.offer import Offer
 from napari_atomicity.ui.panel import Panel, button, narrow, say
 from napari_atomicity.ui.recent import recent
@@ -56,12 +56,19 @@ class SavingPanel(Panel):
     def _build_unclear(self) -> None:
         """What is asked about an image that is missing or changed."""
         self.why = self.note("An image of the session that is being opened")
+        sessions = self.bench.sessions
+        self.read = button("Read them", "Let this window read images in these folders", sessions.allow)
         self.anyway = button("Open it anyway", "Positions and your labels stay; predictions go", self._anyway)
         self.choose = button("Choose the file…", "Say where the image is now", self._find)
+        self.without = button(
+            "Without pixels",
+            "Clusters and labels come back, on a blank image; saving keeps all of it",
+            sessions.without,
+        )
         self.leave = button("Leave it out", "Open the rest; the file keeps all of it", self._leave)
-        self.stop = button("Do not open", "Open nothing", self.bench.sessions.dismiss)
-        self.row(self.anyway, self.choose)
-        self.row(self.leave, self.stop)
+        self.stop = button("Do not open", "Open nothing", sessions.dismiss)
+        self.row(self.read, self.anyway, self.choose)
+        self.row(self.without, self.leave, self.stop)
 
     def _build_conflicts(self) -> None:
         """The list of differences that a merge found."""
@@ -84,19 +91,14 @@ class SavingPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the file, what is kept, and what is to be decided."""
-        sessions, free = self.bench.sessions, not self.bench.work.busy
+        free = not self.bench.work.busy
         say(self.file, self.status_text())
         say(self.kept, kept_text(self.bench))
         self.save.setEnabled(free and bool(self.bench.places))
         self.save_as.setEnabled(free and bool(self.bench.places))
         self.open.setEnabled(free)
         self._show_recent(free)
-        asked = sessions.asked.unclear if sessions.asked is not None else ()
-        say(self.why, asked[0].why if asked else "")
-        for widget in (self.anyway, self.choose, self.leave, self.stop):
-            widget.setVisible(bool(asked))
-            widget.setEnabled(free)
-        self.anyway.setVisible(bool(asked) and asked[0].path is not None)
+        self._show_unclear(free)
         self._show_conflicts(free)
 
     def status(self, document: Document) -> str:
@@ -121,6 +123,18 @@ class SavingPanel(Panel):
         self._recent = paths
         self.recent.setVisible(bool(paths))
         self.recent.setEnabled(free)
+
+    def _show_unclear(self, free: bool) -> None:
+        asked = self.bench.sessions.asked.unclear if self.bench.sessions.asked is not None else ()
+        outside = outside_sentence(asked)
+        say(self.why, outside or (asked[0].why if asked else ""))
+        for widget in (self.read, self.anyway, self.choose, self.without, self.leave, self.stop):
+            widget.setVisible(bool(asked))
+            widget.setEnabled(free)
+        self.read.setVisible(bool(outside))
+        self.anyway.setVisible(bool(asked) and not outside and asked[0].path is not None)
+        for widget in (self.choose, self.leave):
+            widget.setVisible(bool(asked) and not outside)
 
     def _show_conflicts(self, free: bool) -> None:
         conflicts = self.bench.sessions.conflicts

@@ -10,14 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import (
+    Notification,
+    NotificationSeverity,
+    notification_manager,
+    show_info,
+    show_warning,
+)
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.session import Conflict, Session, Unclear, Work, merge, open_steps, resolve, save_steps
+from napari_atomicity.session import (
+    Conflict,
+    Session,
+    Unclear,
+    Work,
+    merge,
+    open_steps,
+    outside_sentence,
+    resolve,
+    save_steps,
+)
 from napari_atomicity.session.files import with_suffix
+from napari_atomicity.session.images import Answer
 from napari_atomicity.session.recovery import Unsaved, set_aside, taken, unsaved
 from napari_atomicity.ui.autosave import Autosave, mark_of
 from napari_atomicity.ui.recent import remember
@@ -39,7 +56,7 @@ class Asked:
 
     path: Path
     unclear: tuple[Unclear, ...]
-    answers: dict[str, Path | None]
+    answers: dict[str, Answer]
     recovered: Unsaved | None
 
 
@@ -61,6 +78,8 @@ class Sessions:
         #: work that was left unsaved by windows that are gone
         self.left: list[Unsaved] = []
         self._not_now: list[Work] = []
+        #: folders outside a session's own that a person let it read, or read from themselves, in this window
+        self.allowed: set[Path] = set()
         there = weakref.ref(self)
         QTimer.singleShot(0, lambda: found.look() if (found := there()) is not None else None)
 
@@ -84,6 +103,7 @@ class Sessions:
             show_warning("There is nothing to save yet: open a micrograph first.")
             return False
         target = with_suffix(target)
+        self.allowed |= {Path(path).parent for one in bench.places if (path := one.document.micrograph.provenance.path)}
         session = session_of(bench, bench.places)
         marks = {place.document: mark_of(place.document) for place in bench.places}
 
@@ -104,12 +124,28 @@ class Sessions:
             return self._open_table(path)
         return self._open(Asked(path, (), {}, None))
 
-    def answer(self, key: str, path: Path | None) -> bool:
-        """What a person says about an unclear image: the file to take, or None to leave it out."""
+    def answer(self, key: str, answer: Answer) -> bool:
+        """What a person says about an unclear image: the file to take, open it without its pixels, or leave it out."""
+        return self._answered({key: answer})
+
+    def allow(self) -> bool:
+        """The session may read the folders that it asks for, and so may others until the window closes."""
+        if self.asked is None:
+            return False
+        self.allowed |= {path.parent for one in self.asked.unclear for path in one.outside}
+        return self._open(self.asked)
+
+    def without(self) -> bool:
+        """Bring back the clusters of all images that are asked about together, without the pixels."""
+        asked = () if self.asked is None else self.asked.unclear
+        first = [one for one in asked if one.outside] or list(asked[:1])
+        return self._answered({one.key: "without" for one in first})
+
+    def _answered(self, answers: dict[str, Answer]) -> bool:
         asked = self.asked
         if asked is None:
             return False
-        answers = {**asked.answers, key: path}
+        answers = {**asked.answers, **answers}
         rest = tuple(one for one in asked.unclear if one.key not in answers)
         self.asked = replace(asked, unclear=rest, answers=answers)
         self.changed.emit()
@@ -122,20 +158,29 @@ class Sessions:
 
     def _open(self, wanted: Asked) -> bool:
         have = [place.document.micrograph for place in self.bench.places]
+        allowed = frozenset(self.allowed)
 
         def steps() -> Steps[Session]:
             if wanted.recovered is None:
-                return (yield from open_steps(wanted.path, have, wanted.answers))
+                return (yield from open_steps(wanted.path, have, wanted.answers, allowed))
             with taken(wanted.recovered):
-                return (yield from open_steps(wanted.path, have, wanted.answers))
+                return (yield from open_steps(wanted.path, have, wanted.answers, allowed))
 
         return self.bench.work.start("Open the session", steps, lambda session: self._land(wanted, session, have))
 
+    def _ask(self, wanted: Asked, unclear: Sequence[Unclear]) -> None:
+        """Have a person decide; what lies outside of the session's folder first, and that with one click."""
+        self.asked = replace(wanted, unclear=tuple(sorted(unclear, key=lambda one: not one.outside)))
+        if outside := outside_sentence(unclear):
+            may_it = (("Read them", lambda _: self.allow()), ("Without pixels", lambda _: self.without()))
+            notification_manager.dispatch(Notification(outside, NotificationSeverity.WARNING, may_it))
+        else:
+            show_warning(f"{unclear[0].why} Decide in Save and restore.")
+        self.changed.emit()
+
     def _land(self, wanted: Asked, session: Session, have: Sequence[Any]) -> None:
         if session.unclear:
-            self.asked = replace(wanted, unclear=session.unclear)
-            show_warning(f"{session.unclear[0].why} Decide in Save and restore.")
-            self.changed.emit()
+            self._ask(wanted, session.unclear)
             return
         self.asked = None
         landing, fresh = Landing(self.bench), not any(mark_of(p.document)[0][1:] for p in self.bench.places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import weakref
 from collections.abc import Iterable
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
+from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
 from napari_atomicity.session import Session, Snapshot, Step, Tuned, Work
+from napari_atomicity.session.layout import CAMERA_DOOR, looks_of
 from napari_atomicity.ui.adapted import Adapted
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.layers import PAUSE_MS
@@ -88,7 +91,8 @@ class Landing:
             document.commit("Other pixels", table, choices={}, **UNCOUNTED)
         place = next((one for one in self._bench.places if one.document is document), None)
         if place is not None and work.view:
-            _take_looks(place, dict(work.view))
+            with contextlib.suppress(InputError):  # how it is shown is no reason to fail
+                _take_looks(place, looks_of(work.view))
 
     def look(self, session: Session) -> None:
         """The camera as it was."""
@@ -96,10 +100,11 @@ class Landing:
         if viewer is None or not session.view:
             return
         try:
-            viewer.scene.camera.center = tuple(session.view["center"])
-            viewer.scene.camera.zoom = float(session.view["zoom"])
-            viewer.dims.current_step = tuple(int(step) for step in session.view["step"])
-        except (KeyError, TypeError, ValueError, IndexError):
+            camera = CAMERA_DOOR.check(session.view, "The view")
+            viewer.scene.camera.center = tuple(camera.center)
+            viewer.scene.camera.zoom = camera.zoom
+            viewer.dims.current_step = tuple(camera.step)
+        except (InputError, TypeError, ValueError, IndexError):
             return  # how it is shown is no reason to fail
 
     def _state(self, found: Snapshot, when: str) -> State:
