@@ -221,7 +221,9 @@ def image(
         return unreadable(title, dataset.shape, dataset.dtype, why, broken=True)
     if dataset.dtype.names is not None:
         samples = -1
-    source = _Source(path, dataset.name, tuple(order), samples)
+    name = dataset.name  # h5py leaves it as bytes where it is no UTF-8
+    name = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
+    source = _Source(path, name, tuple(order), samples)
     shape = tuple(int(dataset.shape[axis]) for axis in order)
     stored = int(dataset.id.get_storage_size())
     shape, remarks = _written(dataset, order, shape)

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _axes, _hdf5, emd, hspy, velox
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, attributes, opened, text, walk
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, attributes, check_heaps, opened, text, walk
 from napari_atomicity.io.raw import RawImage, unreadable
 from napari_atomicity.io.text import clean
 from napari_atomicity.io.units import Calibration, calibrate
@@ -26,6 +26,7 @@ _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 def images(path: Path) -> list[RawImage]:
     """The images of the file, whoever wrote it, and what should be one and is not, with the reason."""
     _hdf5.load_filters()
+    check_heaps(path)
     with opened(path) as file:
         found, left_out = _found(path, file)
     if not found:
