@@ -18,14 +18,16 @@ _DIM = re.compile(r"dim\d+")
 def arrays(nodes: list[Node]) -> list[tuple[str, Any, Any]]:
     """Title, group and data set of the NCEM arrays among the groups and data sets of a file.
 
-    The data set is called ``data``; Prismatic calls it otherwise, and puts it beside the dim1, dim2 of its axes.
+    The data set is called ``data``; Prismatic calls it otherwise, and puts it beside the dim1, dim2 of its axes. These
+    come last, so that an image keeps its number.
     """
-    return [
+    found = [
         (node.name.rsplit("/", 1)[-1], node.item, dataset)
         for node in nodes
         if not node.is_dataset and attribute(node.item, "emd_group_type") is not None
         for dataset in _arrays_of(node.item)
     ]
+    return sorted(found, key=lambda one: not str(one[2].name).endswith("/data"))
 
 
 def _arrays_of(group: Any) -> list[Any]:
