@@ -45,7 +45,7 @@ def _has_rows(dataset: Any) -> bool:
     return len(dataset.shape or ()) >= 2
 
 
-def image(path: Path, title: str, group: Any, dataset: Any, left_out: list[str]) -> RawImage:
+def image(path: Path, title: str, group: Any, dataset: Any, left_out: tuple[str, ...]) -> RawImage:
     """The array of an NCEM group as an image that says what of the file is left out, or the reason why it is none."""
     _hdf5.check_place(dataset)
     first = 0 if "dim0" in group else 1
@@ -55,7 +55,7 @@ def image(path: Path, title: str, group: Any, dataset: Any, left_out: list[str])
         title=title,
         dtype=dataset.dtype,
         shape=dataset.shape,
-        make=partial(_hdf5.image, path, dataset, warnings=tuple(left_out)),
+        make=partial(_hdf5.image, path, dataset, warnings=left_out),
         reader=_hdf5.reader_name("NCEM EMD"),
     )
 
