@@ -86,7 +86,8 @@ def look(path: str | Path) -> tuple[list[ImageInfo], Micrograph | InputError]:
 
 
 def _images(path: Path) -> list[RawImage]:
-    return mark_element_maps(formats.images(path))
+    with enough_memory(path):
+        return mark_element_maps(formats.images(path))
 
 
 def _infos(found: Sequence[RawImage]) -> list[ImageInfo]:

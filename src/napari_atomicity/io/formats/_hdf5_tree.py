@@ -22,6 +22,7 @@ from napari_atomicity.io.text import clean
 
 #: what h5py raises on damaged or unknown content
 FAULTS: Final = (OSError, KeyError, TypeError, ValueError, RuntimeError, IndexError, OverflowError)
+
 #: groups and data sets that are looked at, groups within each other, and entries of one group
 _MOST_OBJECTS: Final = 10_000
 _DEEPEST: Final = 32
@@ -50,6 +51,7 @@ def opened(path: Path) -> Iterator[Any]:
         try:
             yield file
         except FAULTS as error:
+            full(error)
             raise InputError(
                 f"{clean(path.name)} is damaged, or of a variant of HDF5 that is not known here; open it in the "
                 "program that wrote it and export the image as TIFF."
@@ -93,6 +95,12 @@ def _heap_ends(content: Any, start: int) -> bool:
             return False
         at += step
     return True
+
+
+def full(error: Exception) -> None:
+    """A `MemoryError` where an error of h5py is one in other words: that is no damage."""
+    if "memory" in str(error):
+        raise MemoryError from error
 
 
 # ---------------------------------------------------------------------- groups and data sets
@@ -248,8 +256,8 @@ def attributes(item: Any, names: Collection[str]) -> dict[str, Any]:
         if key.lower() in names and _is_small(item, key):
             try:
                 found[key.lower()] = item.attrs[key]
-            except FAULTS:
-                continue
+            except FAULTS as error:
+                full(error)
     return found
 
 

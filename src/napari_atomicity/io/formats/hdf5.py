@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _axes, _hdf5, emd, hspy, velox
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, attributes, check_heaps, opened, text, walk
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, attributes, check_heaps, full, opened, text, walk
 from napari_atomicity.io.raw import RawImage, unreadable
 from napari_atomicity.io.text import clean
 from napari_atomicity.io.units import Calibration, calibrate
@@ -74,6 +74,7 @@ def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
     except InputError as error:
         why = str(error)
     except FAULTS as error:
+        full(error)
         why = f"its entry in the file is damaged or of an unknown kind ({clean(error)})."
     return unreadable(name, (), np.void, why, broken=True)
 
