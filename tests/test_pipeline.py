@@ -12,7 +12,8 @@ import pytest
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight.attribution import Question
-from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.io import image_hash, micrograph_hash
+from napari_atomicity.micrograph import FileState, Micrograph, Provenance
 from napari_atomicity.pipeline import (
     Settings,
     analyse,
@@ -225,6 +226,16 @@ def test_a_known_scale_is_used_even_without_adaptation(micrograph, settings, sim
     assert analyse(micrograph, Settings(model=settings.model, adapt="off")).calibrations == {}
 
 
+def test_an_image_that_was_replaced_meanwhile_does_not_lend_its_hash(analysis, tmp_path):
+    path = tmp_path / "image.tif"
+    path.write_bytes(b"another image")
+    read_before = Provenance(path, file=FileState(size=1, modified_ns=1))
+    report = replace(analysis, micrograph=replace(analysis.micrograph, provenance=read_before)).report()
+    assert report["image"]["sha256"] == micrograph_hash(analysis.micrograph) != image_hash(path)
+    assert report["image"]["sha256_of"] == "pixels"
+    assert "The file changed after its pixels were read" in report["messages"][-1]
+
+
 def test_the_report_holds_everything_the_numbers_depend_on(analysis):
     report = json.loads(json.dumps(analysis.report(), allow_nan=False))
     assert report["image"]["pixel_size_nm"] == 0.05
@@ -243,12 +254,11 @@ def test_the_report_holds_everything_the_numbers_depend_on(analysis):
 
 
 def test_rejected_clusters_are_counted_by_reason(analysis):
-    import dataclasses
 
     flags = analysis.table.rows["flag"].map(lambda _: "ok")
     flags.iloc[:3] = ["border", "border", "saturated"]
     table = analysis.table.with_columns(flag=flags)
-    report = dataclasses.replace(analysis, table=table).report()
+    report = replace(analysis, table=table).report()
     assert report["counts"]["rejected"] == {"border": 2, "saturated": 1}
     assert report["counts"]["analysed"] == sum(row["count"] for row in report["ratios"])
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: libraries whose version can move a number
 _LIBRARIES: Final = ("numpy", "scipy", "pandas", "scikit-image", "torch", "tifffile", "rosettasciio")
+_CHANGED: Final = "The file changed after its pixels were read; the numbers and the hash are those of what was read."
 
 
 def describe(analysis: Analysis) -> dict[str, Any]:
@@ -30,8 +31,10 @@ def describe(analysis: Analysis) -> dict[str, Any]:
 
     table, card = analysis.table, analysis.bundle.card
     calibrations = analysis.calibrations
+    image = describe_image(analysis.micrograph)
+    changed = analysis.micrograph.provenance.file is not None and image["sha256_of"] != "file"
     report = {
-        "image": describe_image(analysis.micrograph),
+        "image": image,
         "parameters": {**dataclasses.asdict(analysis.settings), "session": list(analysis.session)},
         "versions": versions(),
         "model": _describe_model(analysis),
@@ -44,7 +47,7 @@ def describe(analysis: Analysis) -> dict[str, Any]:
         "adaptation": _describe_adaptation(analysis),
         "session": _describe_session(analysis),
         "profile": None if analysis.profile is None else dataclasses.asdict(analysis.profile),
-        "messages": list(analysis.messages),
+        "messages": [*analysis.messages, *[_CHANGED] * changed],
         "timings": analysis.timings,
     }
     return _jsonable(report)  # type: ignore[no-any-return]

@@ -25,21 +25,21 @@ _MOST_BYTES: Final = 2**29
 _SIGNS: Final = {
     "mask": (-60, "of two values, as a mask"),
     "labels": (-50, "in patches of equal whole numbers, as labels"),
-    "unit": (-5, "of values between 0 and 1"),
+    "unit": (-11, "of values between 0 and 1"),
 }
 
 _RAW = re.compile(r"un(processed|filtered|masked|label+ed)|(?<![a-z])(raw|original)(?![a-z])", re.IGNORECASE)
 _NO_MICROGRAPH = re.compile(
-    r"mask|label|segment|annotation|probab|predict|thumb|preview|posit|coordinat|histogram|heat.?map|grad.?cam|attention"
-    r"|threshold|binary|contour|spectr|diffract|background|flat.?field|gain.?(ref|map|corr)|dark.?(ref|curr|frame)"
+    r"mask|label|segment|annotation|probab|predict|thumb|preview|posit|coord|centroid|histogram|heat.?map|grad.?cam|attention"
+    r"|thresh|binary|contour|outline|skelet|spectr|diffract|background|flat.?field|gain.?(ref|map|corr)|dark.?(ref|curr|frame)"
     r"|variance|uncertain|residual|ground.?truth|calibration|palette|colou?r.?map|instances"
     r"|(?<![a-z])((dark|white|flat)s?(?!.?field)|rois?|seg|preds?|probs?|gt|bkg|fft|eels|eds|edx|errors?|std|stddev"
     r"|sigma|weights?|hist|lut|tables?|ax[ei]s|ids?|ind(ex|ices)|objects?|instances?|class(es)?|scores?|confidence"
-    r"|times?(tamps?)?|points?|dist(ance)?|survey)(?![a-z])",
+    r"|times?(tamps?)?|points?|bbox(es)?|box(es)?|grid|dist(ance)?|survey)(?![a-z])|(^|/)[xyt]{1,2}$",
     re.IGNORECASE,
 )
 _PROCESSED = re.compile(
-    r"filter|denois|smooth|deconv|restor|enhanc|normali[sz]|averag|subtract|integrat|process|gauss|wiener|median"
+    r"filter|denois|bg.?sub|smooth|deconv|restor|enhanc|normali[sz]|averag|subtract|integrat|process|gauss|wiener|median"
     r"|display|overlay|render|screenshot|resi[zs]|resampl|interpol|reconstr|projection|masked|correlat|equali[sz]"
     r"|(?<![a-z])(sum|summed|mean|avg|max|rms|copy|rgba?|scaled|binn(ed|ing)|bin\d*|clahe|lcn|nlm|bm3d|n2[vn]|svd|pca"
     r"|nmf|ica|fit|fitted|template|i?d?dpc|dcfi|stretched|rescaled|8.?bit|jpe?g|png)(?![a-z])",

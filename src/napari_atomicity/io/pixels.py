@@ -12,6 +12,8 @@ import numpy.typing as npt
 _SIDE: Final = 512
 #: share of equal neighbours from which whole numbers are labels; few electrons make many zeros, but no patches
 _PATCHES: Final = 0.6
+#: numbers with a fraction that are labels all the same
+_FEW_LEVELS: Final = 32
 
 
 def nothing_to_see(image: npt.NDArray[Any]) -> str:
@@ -41,8 +43,8 @@ def signs_of_no_micrograph(image: npt.NDArray[Any]) -> Literal["mask", "labels",
 
     Returns
     -------
-    ``mask`` where there are two values, ``labels`` where whole numbers lie in patches, ``unit`` where numbers with
-    a fraction lie between 0 and 1 (a probability map, or a normalised copy), else nothing.
+    ``mask`` where there are two values, ``labels`` where whole or few numbers lie in patches, ``unit`` where numbers
+    with a fraction lie between 0 and 1 (a probability map, or a normalised copy), else nothing.
     """
     y, x = (max(0, (size - _SIDE) // 2) for size in image.shape)
     part = image[y : y + _SIDE, x : x + _SIDE]
@@ -52,7 +54,7 @@ def signs_of_no_micrograph(image: npt.NDArray[Any]) -> Literal["mask", "labels",
     levels, counts = np.unique(values, return_counts=True)
     if len(levels) == 2:
         return "mask"
-    if np.array_equal(levels, np.rint(levels)):
+    if len(levels) <= _FEW_LEVELS or np.array_equal(levels, np.rint(levels)):
         return "labels" if _in_patches(part, levels[counts.argmax()]) else ""
     return "unit" if levels[0] >= 0 and levels[-1] <= 1 else ""
 

@@ -86,7 +86,8 @@ def look(path: str | Path) -> tuple[list[ImageInfo], Micrograph | InputError]:
 
 
 def _images(path: Path) -> list[RawImage]:
-    return mark_element_maps(formats.images(path))
+    with enough_memory(path):
+        return mark_element_maps(formats.images(path))
 
 
 def _infos(found: Sequence[RawImage]) -> list[ImageInfo]:
@@ -138,7 +139,8 @@ def _asked_for(path: Path, found: Sequence[RawImage], index: int) -> Candidate:
 
 def _name(path: Path, raw: RawImage, n_images: int) -> str:
     stem = path.name[: -len(".ome.tif")] if path.name.lower().endswith(".ome.tif") else path.stem
-    return text.clean(f"{stem} [{raw.title}]" if n_images > 1 and raw.title else stem)
+    title = raw.title.replace("/", "_")  # a path in HDF5; the name is also proposed for files
+    return text.clean(f"{stem} [{title}]" if n_images > 1 and title else stem)
 
 
 def _sentence(said: str) -> str:

@@ -157,7 +157,9 @@ def _picture(analysis: Analysis, frame: int) -> _Picture:
         name=analysis.micrograph.name,
         facts=[
             ("File", image["path"] or "not from a file"),
-            ("SHA-256", image["sha256"]),
+            (f"SHA-256 of the {image['sha256_of']}", image["sha256"])
+            if image["sha256"]
+            else ("SHA-256", "not known: the file changed after it was read"),
             ("Read by", image["reader"] or "not stated"),
             (
                 "Size",

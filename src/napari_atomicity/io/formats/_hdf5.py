@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import watched
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, at, opened, text
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, at, full, opened, text
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, too_much, unreadable
 from napari_atomicity.io.text import clean, size_of
@@ -130,7 +130,8 @@ def first_text(dataset: Any) -> str:
         return ""
     try:
         found = dataset[()] if dataset.ndim == 0 else dataset[:, 0] if dataset.ndim == 2 else dataset[:]
-    except FAULTS:
+    except FAULTS as error:
+        full(error)
         return ""
     if isinstance(found, np.ndarray) and found.dtype == np.uint8:
         return found.tobytes().decode("utf-8", "replace")
@@ -189,6 +190,7 @@ class _Source:
             at_t = [slice(None) if axis in kept else t if axis in self.order else 0 for axis in range(dataset.ndim)]
             found = np.asarray(dataset[tuple(at_t)])
         except FAULTS as error:
+            full(error)
             raise InputError(
                 f"the pixels of “{clean(self.name)}” are damaged or cut short; copy the file again."
             ) from error
@@ -221,7 +223,9 @@ def image(
         return unreadable(title, dataset.shape, dataset.dtype, why, broken=True)
     if dataset.dtype.names is not None:
         samples = -1
-    source = _Source(path, dataset.name, tuple(order), samples)
+    name = dataset.name  # h5py leaves it as bytes where it is no UTF-8
+    name = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
+    source = _Source(path, name, tuple(order), samples)
     shape = tuple(int(dataset.shape[axis]) for axis in order)
     stored = int(dataset.id.get_storage_size())
     shape, remarks = _written(dataset, order, shape)

@@ -18,14 +18,16 @@ _DIM = re.compile(r"dim\d+")
 def arrays(nodes: list[Node]) -> list[tuple[str, Any, Any]]:
     """Title, group and data set of the NCEM arrays among the groups and data sets of a file.
 
-    The data set is called ``data``; Prismatic calls it otherwise, and puts it beside the dim1, dim2 of its axes.
+    The data set is called ``data``; Prismatic calls it otherwise, and puts it beside the dim1, dim2 of its axes. These
+    come last, so that an image keeps its number.
     """
-    return [
+    found = [
         (node.name.rsplit("/", 1)[-1], node.item, dataset)
         for node in nodes
         if not node.is_dataset and attribute(node.item, "emd_group_type") is not None
         for dataset in _arrays_of(node.item)
     ]
+    return sorted(found, key=lambda one: not str(one[2].name).endswith("/data"))
 
 
 def _arrays_of(group: Any) -> list[Any]:
@@ -43,7 +45,7 @@ def _has_rows(dataset: Any) -> bool:
     return len(dataset.shape or ()) >= 2
 
 
-def image(path: Path, title: str, group: Any, dataset: Any, left_out: list[str]) -> RawImage:
+def image(path: Path, title: str, group: Any, dataset: Any, left_out: tuple[str, ...]) -> RawImage:
     """The array of an NCEM group as an image that says what of the file is left out, or the reason why it is none."""
     _hdf5.check_place(dataset)
     first = 0 if "dim0" in group else 1
@@ -53,7 +55,7 @@ def image(path: Path, title: str, group: Any, dataset: Any, left_out: list[str])
         title=title,
         dtype=dataset.dtype,
         shape=dataset.shape,
-        make=partial(_hdf5.image, path, dataset, warnings=tuple(left_out)),
+        make=partial(_hdf5.image, path, dataset, warnings=left_out),
         reader=_hdf5.reader_name("NCEM EMD"),
     )
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _axes, _hdf5, emd, hspy, velox
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, attributes, opened, text, walk
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, attributes, check_heaps, full, opened, text, walk
 from napari_atomicity.io.raw import RawImage, unreadable
 from napari_atomicity.io.text import clean
 from napari_atomicity.io.units import Calibration, calibrate
 
-#: data sets of one home-made file that are looked at
-_MOST_IMAGES: Final = 2000
+Entry = TypeVar("Entry")
+
+#: images of one file that are looked at
+_MOST_IMAGES: Final = 1000
 _SCALES: Final = ("pixel_size", "pixelsize", "scale", "pixel size", "resolution")
 _UNITS: Final = ("unit", "units", "scale_unit", "scale_units", "pixel_unit", "pixel_size_unit", "pixelunit")
 _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
@@ -26,6 +28,7 @@ _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 def images(path: Path) -> list[RawImage]:
     """The images of the file, whoever wrote it, and what should be one and is not, with the reason."""
     _hdf5.load_filters()
+    check_heaps(path)
     with opened(path) as file:
         found, left_out = _found(path, file)
     if not found:
@@ -38,25 +41,30 @@ def images(path: Path) -> list[RawImage]:
 
 def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
     """The images, and sentences about what was not looked at."""
-    if groups := velox.groups(file):
+    tree = Tree()
+    makers: list[tuple[str, Callable[..., RawImage | None]]]
+    if groups := _first(velox.groups(file), tree):
         titles = velox.titles(file)
-        alone = len(groups) == 1
         named = [(titles.get(key, ""), key, group) for key, group in groups]
-        return _made((title or key, partial(velox.image, path, title, group, alone)) for title, key, group in named), []
-    if signals := hspy.signals(file):
-        return _made((name, partial(hspy.image, path, name, group)) for name, group in signals), []
-    tree = walk(file)
-    if arrays := emd.arrays(tree.nodes):
-        return _made((array[0], partial(emd.image, path, *array, tree.left_out)) for array in arrays), tree.left_out
-    sets = [node for node in tree.nodes if node.is_dataset]
-    if len(sets) > _MOST_IMAGES:
-        tree.leave_out(f"The file has {len(sets)} data sets; the first {_MOST_IMAGES} of them are looked at.")
-        sets = sets[:_MOST_IMAGES]
-    return _made((node.name, partial(_image, path, node, tree.left_out)) for node in sets), tree.left_out
+        alone = len(groups) == 1
+        makers = [(title or key, partial(velox.image, path, title, group, alone)) for title, key, group in named]
+    elif signals := _first(hspy.signals(file), tree):
+        makers = [(name, partial(hspy.image, path, name, group)) for name, group in signals]
+    else:
+        tree = walk(file)
+        arrays = _first(emd.arrays(tree.nodes), tree)
+        makers = [(array[0], partial(emd.image, path, *array)) for array in arrays]
+        sets = [] if arrays else _first([node for node in tree.nodes if node.is_dataset], tree)
+        makers += [(node.name, partial(_image, path, node)) for node in sets]
+    left_out = tuple(tree.left_out)
+    made = [_careful(name, partial(make, left_out)) for name, make in makers]
+    return [image for image in made if image is not None], tree.left_out
 
 
-def _made(makers: Iterable[tuple[str, Callable[[], RawImage | None]]]) -> list[RawImage]:
-    return [image for name, make in makers if (image := _careful(name, make)) is not None]
+def _first(entries: list[Entry], tree: Tree) -> list[Entry]:
+    if len(entries) > _MOST_IMAGES:
+        tree.leave_out(f"The file has {len(entries)} or more images; the first {_MOST_IMAGES} of them are looked at.")
+    return entries[:_MOST_IMAGES]
 
 
 def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
@@ -66,6 +74,7 @@ def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
     except InputError as error:
         why = str(error)
     except FAULTS as error:
+        full(error)
         why = f"its entry in the file is damaged or of an unknown kind ({clean(error)})."
     return unreadable(name, (), np.void, why, broken=True)
 
@@ -73,7 +82,7 @@ def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
 # ---------------------------------------------------------------------- home-made: every data set of rows and columns
 
 
-def _image(path: Path, node: Node, left_out: list[str]) -> RawImage | None:
+def _image(path: Path, node: Node, left_out: tuple[str, ...]) -> RawImage | None:
     """The data set as an image, or the reason why it is none; None where it is not meant as one."""
     dataset = node.item
     _hdf5.check_place(dataset)
@@ -89,7 +98,7 @@ def _image(path: Path, node: Node, left_out: list[str]) -> RawImage | None:
         title=node.name,
         dtype=dtype,
         shape=[size if axis in long else 1 for axis, size in enumerate(shape)],
-        make=partial(_hdf5.image, path, dataset, samples=samples, warnings=tuple(left_out)),
+        make=partial(_hdf5.image, path, dataset, samples=samples, warnings=left_out),
         reader=_hdf5.reader_name("HDF5"),
         calibration=_calibration(node),
     )

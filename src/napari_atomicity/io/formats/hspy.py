@@ -18,8 +18,8 @@ def signals(file: Any) -> list[tuple[str, Any]]:
     return list(children(at(file, "Experiments")))
 
 
-def image(path: Path, name: str, group: Any) -> RawImage:
-    """The signal as an image, or the reason why it is none."""
+def image(path: Path, name: str, group: Any, left_out: tuple[str, ...]) -> RawImage:
+    """The signal as an image that says what of the file is left out, or the reason why it is none."""
     dataset = _hdf5.data_of(group, "data")
     axes = [_axis(at(group, f"axis-{k}"), size) for k, size in enumerate(dataset.shape)]
     return _axes.image(
@@ -28,7 +28,7 @@ def image(path: Path, name: str, group: Any) -> RawImage:
         dtype=dataset.dtype,
         shape=dataset.shape,
         signal_type=text(attribute(at(group, "metadata/Signal"), "signal_type", "")),
-        make=partial(_hdf5.image, path, dataset),
+        make=partial(_hdf5.image, path, dataset, warnings=left_out),
         reader=_hdf5.reader_name("HyperSpy"),
     )
 

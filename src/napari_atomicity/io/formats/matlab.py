@@ -6,11 +6,12 @@ from pathlib import Path
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.raw import RawImage
+from napari_atomicity.io.text import clean
 
 
 def images(path: Path) -> list[RawImage]:
     """Always an `InputError`: StatSTEM keeps its image inside a MATLAB object, which only MATLAB can open."""
     raise InputError(
-        f"{path.name} is a MATLAB file (such as a StatSTEM object), which cannot be read here; "
+        f"{clean(path.name)} is a MATLAB file (such as a StatSTEM object), which cannot be read here; "
         "save its image as TIFF in MATLAB, or open the microscope's own file."
     )

@@ -15,8 +15,8 @@ from napari_atomicity.io.formats._hdf5_tree import at, children
 from napari_atomicity.io.raw import RawImage, says_detector
 from napari_atomicity.io.text import clean
 
-#: images of one file that are looked at
-_MOST_IMAGES: Final = 400
+#: titles of one file that are looked at
+_MOST_TITLES: Final = 1000
 _NOT_UNDERSTOOD: Final = (
     "What the file says about this image (its pixel size too) is damaged or of an unknown kind and was left out."
 )
@@ -24,14 +24,14 @@ _NOT_UNDERSTOOD: Final = (
 
 def groups(file: Any) -> list[tuple[str, Any]]:
     """Name and group of each image of an open h5py file; none where it has not the layout of Velox."""
-    return list(children(at(file, "Data/Image")))[:_MOST_IMAGES]
+    return list(children(at(file, "Data/Image")))
 
 
 def titles(file: Any) -> dict[str, str]:
     """Title of each image by its key; kept in one place up to version 10 and in another since."""
     found: dict[str, str] = {}
     for place in ("Presentation/Displays/ImageDisplay", "Displays/ImageDisplay"):
-        for _, entry in list(children(at(file, place)))[:_MOST_IMAGES]:
+        for _, entry in list(children(at(file, place)))[:_MOST_TITLES]:
             display = _json(_hdf5.first_text(entry))
             target = display
             if reference := _text(display, "data"):
@@ -41,8 +41,18 @@ def titles(file: Any) -> dict[str, str]:
     return found
 
 
-def image(path: Path, title: str, group: Any, alone: bool) -> RawImage:
-    """The image of a group, or the reason why it is none; `alone` where it is the only one of the file."""
+def image(path: Path, title: str, group: Any, alone: bool, left_out: tuple[str, ...]) -> RawImage:
+    """The image of a group, or the reason why it is none.
+
+    Parameters
+    ----------
+    path, title, group
+        Where it is, and its title if one is known.
+    alone
+        Whether it is the only one of the file.
+    left_out
+        What of the file is left out, in sentences.
+    """
     dataset = _hdf5.data_of(group, "Data")
     said = _hdf5.first_text(at(group, "Metadata"))
     facts = _json(said)
@@ -54,7 +64,7 @@ def image(path: Path, title: str, group: Any, alone: bool) -> RawImage:
         _axes.Axis("x", _at(size, "width"), unit),
         _axes.Axis("time"),
     ]
-    warnings = (_NOT_UNDERSTOOD,) * (bool(said) and not facts)
+    warnings = (*left_out, *[_NOT_UNDERSTOOD] * (bool(said) and not facts))
     return _axes.image(
         axes,
         title=_title(title, _detector(facts, alone)),
