@@ -172,22 +172,20 @@ def test_stacks_open_as_t_y_x_lazily(tmp_path: Path, counts: np.ndarray, options
     tifffile.imwrite(path, frames, **{"photometric": "minisblack", **options})
     micrograph = read(path)
     assert micrograph.data.shape == frames.shape
-    assert micrograph.data.chunks == ((1,) * n_frames, (24,), (32,))
+    assert micrograph.data.chunks == (1, 24, 32)
     assert micrograph.data.dtype == np.uint16
     np.testing.assert_array_equal(micrograph.data.compute(), frames)
     np.testing.assert_array_equal(micrograph.frame(2), frames[2])
 
 
 def test_only_the_frame_that_is_needed_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_atomicity.io.formats import tiff
+    from napari_atomicity.io.formats._tiff_frames import PageFrames
 
     path = tmp_path / "stack.tif"
-    tifffile.imwrite(path, np.arange(5 * 64, dtype=np.uint16).reshape(5, 8, 8), metadata={"axes": "TYX"})
+    tifffile.imwrite(path, np.arange(5 * 64, dtype=np.uint16).reshape(5, 8, 8), compression="zlib")
     asked: list[int] = []
-    plane = tiff._Reader.plane
-    monkeypatch.setattr(
-        tiff._Reader, "plane", lambda self, series, channel, t: (asked.append(t), plane(self, series, channel, t))[1]
-    )
+    page = PageFrames.page
+    monkeypatch.setattr(PageFrames, "page", lambda self, tif, t: (asked.append(t), page(self, tif, t))[1])
     micrograph = read(path)
     assert asked == []
     micrograph.frame(3)

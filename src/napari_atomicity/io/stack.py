@@ -48,7 +48,8 @@ class FrameStack:
             return self._read(range(len(self))[which], tuple(within))
         chosen = np.arange(len(self))[which]
         if chosen.ndim != 1:
-            return np.asarray(self)[key]
+            whole: Array = np.asarray(self)
+            return np.asarray(whole[key])
         planes = [self._read(int(t), tuple(within)) for t in chosen]
         return np.stack(planes) if planes else np.empty((1, *self.shape[1:]), self.dtype)[(slice(0), *within)]
 
@@ -69,7 +70,8 @@ class FrameStack:
 
     def _read(self, t: int, within: tuple[Any, ...]) -> Array:
         plane = self._frame(t)
-        return plane[within] if within else plane
+        within_plane: Array = plane[within] if within else plane
+        return within_plane
 
     def _whole(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         """`key` with an ellipsis written out."""

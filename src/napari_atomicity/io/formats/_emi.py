@@ -29,7 +29,8 @@ def read_emi(path: Path) -> dict[int, About]:
     """What the EMI file `path` tells, by the number at the end of the SER file's name."""
     with opened(path) as file:
         content = file.read(_MOST_BYTES)
-    found, start = {}, 0
+    found: dict[int, About] = {}
+    start = 0
     references = list(_SER.finditer(content))
     for k, reference in enumerate(references):
         before = content[start : reference.start()]

@@ -1,4 +1,4 @@
-"""Pixels that lie uncompressed at known places of a file. It is opened for each frame, so that it stays free between."""
+"""Pixels that lie uncompressed at known places of a file, opened anew for each frame, so that it stays free between."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Frames:
     path: Path
     dtype: np.dtype[Any]
     shape: tuple[int, int]
-    starts: Sequence[int]
+    starts: Sequence[int] | npt.NDArray[np.int64]
 
     @classmethod
     def one_after_another(cls, path: Path, dtype: Any, shape: Sequence[int], start: int) -> Frames:
@@ -48,16 +48,17 @@ class Frames:
     @property
     def end(self) -> int:
         """The byte after the last frame."""
-        return self.starts[len(self.starts) - 1] + prod(self.shape) * self.dtype.itemsize
+        return int(self.starts[len(self.starts) - 1]) + prod(self.shape) * self.dtype.itemsize
 
     def read(self, t: int = 0) -> Array:
         """Frame `t` in the machine's byte order."""
         with opened(self.path) as file:
-            plane = np.empty(self.shape, self.dtype)
-            file.seek(self.starts[t])
-            n_read = file.readinto(memoryview(plane.view(np.uint8).reshape(-1)))
-        if n_read != plane.nbytes:
-            raise damaged(self.path, f"frame {t} should have {size(plane.nbytes)}, {size(n_read)} are there")
+            file.seek(int(self.starts[t]))
+            found = np.fromfile(file, self.dtype, prod(self.shape))
+        if found.size != prod(self.shape):
+            claimed = size(prod(self.shape) * self.dtype.itemsize)
+            raise damaged(self.path, f"frame {t} should have {claimed}, {size(found.nbytes)} are there")
+        plane: Array = found.reshape(self.shape)
         return plane.byteswap(inplace=True).view(self.dtype.newbyteorder("=")) if not self.dtype.isnative else plane
 
     def image(self, n_frames: int, change: Callable[[Array], Array] | None = None, **about: Any) -> RawImage:
@@ -94,7 +95,7 @@ def opened(path: Path) -> Any:
 def damaged(path: Path, how: str) -> InputError:
     """The error for a file with bytes missing, `how` in words."""
     return InputError(
-        f"{path.name} is damaged, cut short or not the {_kind(path)} file that its name promises: {how}; "
+        f"{path.name} is damaged, cut short or not {_kind(path)} file: {how}; "
         "copy it again from the microscope."
     )
 
@@ -105,7 +106,9 @@ def odd(path: Path, how: str) -> InputError:
 
 
 def _kind(path: Path) -> str:
-    return path.suffix.lstrip(".").upper()
+    name = path.suffix.lstrip(".").upper()
+    name = {"TIF": "TIFF", "JPG": "JPEG"}.get(name, name)
+    return f"{'an' if name in ('MRC', 'EMI') else 'a'} {name}"
 
 
 def claims(shape: Sequence[int], dtype: Any) -> str:

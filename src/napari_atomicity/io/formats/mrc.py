@@ -16,7 +16,8 @@ from napari_atomicity.io.units import Calibration, calibrate, not_believed
 
 _HEADER: Final = 1024
 _RECORD: Final = 768
-_MODES: Final = {0: "i1", 1: "i2", 2: "f4", 3: "c4", 4: "c8", 6: "u2", 12: "f2"}
+#: pixels by their mode; 3 are complex numbers of two 16-bit integers
+_MODES: Final = {0: "i1", 1: "i2", 2: "f4", 3: "u4", 4: "c8", 6: "u2", 12: "f2"}
 _COMPLEX: Final = (3, 4)
 _IMOD: Final = 1146047817
 #: pixel size, x and y, in a record of the extended header that FEI programs write before MRC2014, and since
@@ -62,9 +63,7 @@ def images(path: Path) -> list[RawImage]:
     (mode,) = header.integers(12, 1)
     if mode not in _MODES:
         raise odd(path, f"its pixels are of mode {mode}, which is none of {', '.join(map(str, _MODES))}")
-    dtype, warnings = np.dtype("u4" if mode == 3 else header.order + _MODES[mode]), ()
-    if mode == 0:
-        dtype, warnings = _bytes(header)
+    dtype, warnings = _bytes(header) if mode == 0 else (np.dtype(header.order + _MODES[mode]), ())
     shape = header.shape
     if shape[0] < 1 or extended < 0:
         raise odd(path, f"its header claims {claims(shape, dtype)} after {extended} bytes of extended header")

@@ -1,0 +1,217 @@
+"""Frames of a TIFF file, each found at once by where its page lies. The file is closed between them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.formats._flat import Frames, claims, damaged, size
+from napari_atomicity.io.grey import to_grey, verdict
+
+Array = npt.NDArray[Any]
+
+#: flavours of light microscopes and slide scanners; some of them follow names of other files
+_NOT_OURS: Final = frozenset(
+    {"lsm", "mmstack", "ndtiff", "fluoview", "stk", "svs", "scn", "qpi", "ndpi", "bif", "avs", "eer", "philips"}
+    | {"scanimage", "nih", "mdgel", "indica"}
+)
+#: what is packed better than this, and unpacks to more than so many bytes, is no micrograph: noise does not pack
+_PACKED: Final = 20
+_UNPACKED: Final = 150_000_000
+
+
+@contextmanager
+def opened(path: Path, **flags: bool) -> Iterator[Any]:
+    """The open `tifffile.TiffFile`; whatever goes wrong in it becomes one sentence for the user."""
+    import tifffile
+
+    log = logging.getLogger("tifffile")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)  # it tells the same damage again, in its own words
+    known = tifffile.TIFF.FILE_FLAGS
+    flags = {**{f"is_{name}": False for name in _NOT_OURS if name in known}, **flags}
+    try:
+        with tifffile.TiffFile(path, **flags) as tif:
+            yield tif
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{path.name} needs more memory than is free; close other programs and open it again.") from (
+            error
+        )
+    except OSError as error:
+        if error.strerror:  # the file has gone, or may not be read
+            raise InputError(f"{path.name} cannot be opened ({error.strerror}); check that it is still there.") from (
+                error
+            )
+        raise damaged(path, "its pages cannot be read") from error
+    except Exception as error:  # a damaged TIFF fails in many ways
+        raise damaged(path, "its pages cannot be read") from error
+    finally:
+        log.setLevel(level)
+
+
+@dataclass(frozen=True)
+class PageFrames:
+    """Frames that are a page each.
+
+    Attributes
+    ----------
+    offsets
+        The byte at which the directory of each frame's page begins; -1 where there is none.
+    shape
+        (y, x) that every frame must have.
+    colour
+        Whether the pages hold colour samples, of which grey levels are made.
+    """
+
+    path: Path
+    offsets: Sequence[int] | npt.NDArray[np.int64]
+    shape: tuple[int, int]
+    colour: bool = False
+
+    def read(self, t: int = 0) -> Array:
+        """Frame `t` as (y, x), bright where the sample scatters."""
+        with opened(self.path) as tif:
+            page = self.page(tif, t)
+            plane = self._plane(page, t)
+            return upright(to_grey(plane) if self.colour else plane, top_of_inverted(page))
+
+    def look(self) -> tuple[tuple[str, ...], str]:
+        """Warnings and refusal that the colours of the first frame tell."""
+        with opened(self.path) as tif:
+            return verdict(self._plane(self.page(tif, 0), 0))
+
+    def page(self, tif: Any, t: int) -> Any:
+        """The page of frame `t` in an open `tifffile.TiffFile`."""
+        import tifffile
+
+        offset = int(self.offsets[t])
+        if offset < 0:
+            raise damaged(self.path, f"the page of frame {t} is missing")
+        if offset == tif.pages[0].offset:
+            return tif.pages[0]
+        tif.filehandle.seek(offset)
+        return tifffile.TiffPage(tif, index=t)
+
+    def _plane(self, page: Any, t: int) -> Array:
+        check_claim(self.path, page)
+        plane = arranged(page.asarray(squeeze=True), page.axes, "", self.colour)
+        if plane.shape[:2] != self.shape:
+            raise damaged(self.path, f"frame {t} has {' × '.join(map(str, plane.shape))} pixels, the first others")
+        return native(plane)
+
+
+@dataclass(frozen=True)
+class SeriesFrames:
+    """Frames of a series whose pages hold several of them, or parts of one: the series is read as a whole."""
+
+    path: Path
+    series: int
+    leading: str
+    channel: int | None
+    colour: bool
+
+    def read(self, t: int = 0) -> Array:
+        """Frame `t` as (y, x), bright where the sample scatters."""
+        with opened(self.path) as tif:
+            series = tif.series[self.series]
+            plane = self._plane(series, t)
+            return upright(to_grey(plane) if self.colour else plane, top_of_inverted(series.keyframe))
+
+    def look(self) -> tuple[tuple[str, ...], str]:
+        """Warnings and refusal that the colours of the first frame tell."""
+        with opened(self.path) as tif:
+            return verdict(self._plane(tif.series[self.series], 0))
+
+    def _plane(self, series: Any, t: int) -> Array:
+        at = tuple(self.channel if axis == "C" and self.channel is not None else t for axis in self.leading)
+        whole = arranged(series.asarray(), series.axes, self.leading, self.colour)
+        return native(np.ascontiguousarray(whole[at]))
+
+
+@dataclass(frozen=True)
+class FlatFrames:
+    """Frames of a series without gaps and compression, read past tifffile."""
+
+    frames: Frames
+    top: int | None
+
+    @classmethod
+    def of(cls, path: Path, series: Any, shape: tuple[int, int], order: npt.NDArray[np.int64]) -> FlatFrames:
+        """The planes of `series` in the order given."""
+        dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
+        starts = series.dataoffset + order * (prod(shape) * dtype.itemsize)
+        return cls(Frames(path, dtype, shape, starts), top_of_inverted(series.keyframe))
+
+    def read(self, t: int = 0) -> Array:
+        """Frame `t` as (y, x), bright where the sample scatters."""
+        return upright(self.frames.read(t), self.top)
+
+
+def check_claim(path: Path, page: Any) -> None:
+    """An `InputError` where a page claims more pixels than the bytes that it has can mean."""
+    if why := why_too_much(page):
+        raise InputError(f"{path.name}: {why}")
+
+
+def why_too_much(page: Any) -> str:
+    """Why a page is not unpacked; empty where it can be."""
+    if page.dtype is None:
+        return ""
+    stored, unpacked = sum(page.databytecounts), prod(page.shape) * page.dtype.itemsize
+    if page.compression == 1 and stored < unpacked * page.bitspersample / (8 * page.dtype.itemsize):
+        return f"it claims {claims(page.shape, page.dtype)}, {size(stored)} are there; copy it again."
+    if unpacked <= max(_UNPACKED, _PACKED * stored):
+        return ""
+    return (
+        f"it claims {claims(page.shape, page.dtype)}, packed into {size(stored)}, as no micrograph can be; "
+        "export it again without compression."
+    )
+
+
+def arranged(array: Array, axes: str, leading: str, colour: bool) -> Array:
+    """`array` with its axes in the order `leading`, y, x and colour samples; axes of length one are dropped."""
+    kept = [axis for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"]
+    array = array.reshape([size for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"])
+    return array.transpose([kept.index(axis) for axis in f"{leading}YX{'S' if colour else ''}"])
+
+
+def native(array: Array) -> Array:
+    """`array` in the machine's byte order."""
+    if array.dtype.isnative:
+        return array
+    # in place where possible: a copy would double the memory of a large frame
+    return array.byteswap(inplace=array.flags.writeable).view(array.dtype.newbyteorder("="))
+
+
+def top_of_inverted(page: Any) -> int | None:
+    """The level that stands for black, where a page stores white as zero or inverts through its palette."""
+    if page.dtype is None or page.dtype.kind != "u":
+        return None
+    inverted = page.photometric == 0
+    if page.photometric == 3 and is_grey_table(page.colormap):
+        inverted = int(page.colormap[0][0]) > int(page.colormap[0][-1])
+    return (1 << page.bitspersample) - 1 if inverted else None
+
+
+def upright(image: Array, top: int | None) -> Array:
+    """Bright where the sample scatters."""
+    if top is None or image.dtype.kind != "u":
+        return image
+    flipped: Array = np.subtract(image.dtype.type(top), image)
+    return flipped
+
+
+def is_grey_table(table: Any) -> bool:
+    """Whether a palette holds shades of grey."""
+    return table is not None and bool((table[0] == table[1]).all() and (table[0] == table[2]).all())
