@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_atomicity.pipeline import Analysis
 
 #: libraries whose version can move a number
-_LIBRARIES: Final = ("numpy", "scipy", "pandas", "scikit-image", "torch", "tifffile")
+_LIBRARIES: Final = ("numpy", "scipy", "pandas", "scikit-image", "torch", "tifffile", "rosettasciio")
 
 
 def describe(analysis: Analysis) -> dict[str, Any]:

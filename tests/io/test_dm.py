@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("rsciio")
+
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import list_images, read
 
@@ -51,9 +53,9 @@ class _Writer:
 
 
 def _image(pixels: np.ndarray, scale: float = 0.02, unit: str = "nm", name: str = "HAADF") -> dict[str, Any]:
-    axes = {str(k): {"Scale": scale, "Units": unit} for k in range(2)}
+    axes = {str(k): {"Origin": 0.0, "Scale": scale, "Units": unit} for k in range(2)}
     about = {
-        "Calibrations": {"Dimension": axes},
+        "Calibrations": {"Brightness": {"Origin": 0.0, "Scale": 1.0, "Units": ""}, "Dimension": axes},
         "Data": pixels,
         "DataType": _KINDS[pixels.dtype.name][0],
         "Dimensions": {str(k): n for k, n in enumerate(reversed(pixels.shape))},
@@ -70,21 +72,31 @@ def _dm(path: Path, *images: dict[str, Any], order: str = "<", **root: Any) -> P
     return path
 
 
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Files are looked through in this process, which is quicker, but for those that it would not come through."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr("napari_atomicity.io.formats._guard._has_python", lambda: False)
+
+
 @pytest.fixture(params=[".dm3", ".dm4"])
 def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return tmp_path / f"frame{request.param}"
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("dtype", _KINDS)
-def test_an_image_as_stored_without_the_thumbnail(path: Path, counts: np.ndarray, dtype: str, order: str) -> None:
+def test_an_image_as_stored_without_the_thumbnail(path: Path, counts: np.ndarray, dtype: str) -> None:
     image = (counts % 200).astype(dtype)
-    micrograph = read(_dm(path, _image(image), order=order))
+    micrograph = read(_dm(path, _image(image)))
     assert micrograph.pixel_size_nm == pytest.approx(0.02)
     assert micrograph.provenance.title == "HAADF"
-    assert dict(micrograph.metadata) == {"microscope": "Titan", "acceleration_voltage_v": 200000.0}
     np.testing.assert_array_equal(micrograph.data, image)
     assert micrograph.data.dtype == image.dtype
+
+
+def test_the_other_order_of_bytes_is_not_read_wrongly(path: Path, counts: np.ndarray) -> None:
+    with pytest.raises(InputError, match="highest byte first"):
+        read(_dm(path, _image(counts), order=">"))
 
 
 def test_a_stack_whose_frames_have_no_axis_of_their_own(path: Path, counts: np.ndarray) -> None:
@@ -94,73 +106,16 @@ def test_a_stack_whose_frames_have_no_axis_of_their_own(path: Path, counts: np.n
     np.testing.assert_array_equal(np.asarray(micrograph.data), frames)
 
 
-def test_several_images_and_one_of_them_cut_short(path: Path, counts: np.ndarray) -> None:
-    short = _image(counts, name="BF")
+def test_an_image_that_claims_more_than_is_there(path: Path, counts: np.ndarray) -> None:
+    short = _image(counts)
     short["ImageData"]["Dimensions"]["1"] = 10_000
-    _dm(path, short, _image(counts))
-    assert read(path).provenance.title == "HAADF"
-    assert "10000 × 32 pixels of uint16 (640 kB)" in list_images(path)[0].why_not
-
-
-def test_a_fault_behind_the_pixels_is_said_and_the_image_opened(path: Path, counts: np.ndarray) -> None:
-    image = _image(counts)
-    image["ImageTags"]["broken"] = b"????"
-    micrograph = read(_dm(path, image))
-    np.testing.assert_array_equal(micrograph.data, counts)
-    assert "damaged" in micrograph.warnings[0]
-
-
-def test_dm4_goes_on_behind_a_bad_tag(tmp_path: Path, counts: np.ndarray) -> None:
-    path = _dm(tmp_path / "frame.dm4", _image(counts), bad=b"%%%%" + bytes(40))
-    np.testing.assert_array_equal(read(path).data, counts)
-
-
-def test_one_bit_in_the_number_of_fields(path: Path, counts: np.ndarray) -> None:
-    count = ">i" if path.suffix == ".dm3" else ">q"
-    words = [11, 15, 0, 0x40000004, *[0, 3] * 4]  # four fields of which the number has a flipped bit
-    bounds = b"%%%%" + b"".join(struct.pack(count, word) for word in words) + bytes(16)
-    np.testing.assert_array_equal(read(_dm(path, _image(counts), bounds=bounds)).data, counts)
-
-
-def _deep(n: int) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for _ in range(n):
-        tree = {"0": tree}
-    return tree
-
-
-def test_deep_groups_end(path: Path, counts: np.ndarray) -> None:
-    _dm(path, _image(counts), deep=_deep(200))
-    if path.suffix == ".dm4":  # which tells where the group ends
-        np.testing.assert_array_equal(read(path).data, counts)
-    else:
-        with pytest.raises(InputError, match="64 deep"):
-            read(path)
-
-
-def test_millions_of_tags_end(path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_atomicity.io.formats._dm_tags._MOST_TAGS", 2000)
-    _dm(path, _image(counts), many={str(k): {} for k in range(2001)})
-    with pytest.raises(InputError, match="more than 2000 tags"):
-        read(path)
-
-
-def test_without_the_group_of_thumbnails_the_coloured_copy_is_not_taken(path: Path, counts: np.ndarray) -> None:
-    copy = _image(np.zeros((8, 8), np.int32), name="Image Of HAADF")
-    copy["ImageData"]["DataType"] = 23
-    writer = _Writer(int(path.suffix[-1]))
-    whole = writer.file({"ImageList": {"0": copy, "1": _image(counts)}})
-    path.write_bytes(whole)
-    assert [info.title for info in list_images(path)] == ["HAADF"]
-    path.write_bytes(whole[: whole.index(b"\x04Name")])  # what is left is the copy alone
-    with pytest.raises(InputError, match="damaged, cut short"):
-        read(path)
+    with pytest.raises(InputError, match=r"10000 × 32 pixels of uint16 \(640 kB\)"):
+        read(_dm(path, short))
 
 
 def test_every_bit_of_the_tags_may_flip(path: Path, counts: np.ndarray) -> None:
     whole = _dm(path, _image(counts[:4, :4])).read_bytes()
-    rng = np.random.default_rng(5)
-    for at in rng.integers(0, 8 * len(whole), 150):
+    for at in np.random.default_rng(5).integers(0, 8 * len(whole), 60):
         flipped = bytearray(whole)
         flipped[at // 8] ^= 1 << (at % 8)
         path.write_bytes(flipped)
@@ -199,14 +154,20 @@ def test_something_else_under_this_name(path: Path, content: bytes) -> None:
         read(path)
 
 
+@pytest.mark.slow
+def test_one_bit_in_a_count_does_not_take_for_ever(tmp_path: Path, counts: np.ndarray) -> None:
+    words = [11, 15, 0, 0x40000004, *[0, 3] * 4]  # four fields of which the number has a flipped bit
+    bounds = b"%%%%" + b"".join(struct.pack(">i", word) for word in words) + bytes(16)
+    path = _dm(tmp_path / "frame.dm3", _image(counts), bounds=bounds, padding=np.zeros(2_000_000, np.uint8))
+    with pytest.raises(InputError, match="damaged"):
+        read(path)
+
+
 @pytest.mark.parametrize("name", ["particlespy_JEOL_HAADF.dm4", "r_em_REBCO-ROI_raw.dm3"])
 @pytest.mark.parametrize("share", [0.8, 0.3, 0.01])
 def test_real_files_cut_short(real: Callable[[str], Path], tmp_path: Path, name: str, share: float) -> None:
     whole = real(name).read_bytes()
     path = tmp_path / name
     path.write_bytes(whole[: int(share * len(whole))])
-    try:
-        data = np.asarray(read(path).data)
-    except InputError:
-        return
-    np.testing.assert_array_equal(data, read(real(name)).data)  # only what lies behind the pixels is missing
+    with pytest.raises(InputError, match="cut short"):
+        read(path)

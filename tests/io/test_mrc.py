@@ -107,9 +107,9 @@ def test_a_pixel_size_that_cannot_be_meant_is_asked_for(
     assert bool(micrograph.warnings) == bool(said)
 
 
-@pytest.mark.parametrize("kind", [b"FEI1", b"FEI2"])
-def test_the_extended_header_of_fei(tmp_path: Path, counts: np.ndarray, kind: bytes) -> None:
-    record = bytearray(768)
+@pytest.mark.parametrize(("kind", "length"), [(b"FEI1", 768), (b"FEI2", 888)])
+def test_the_extended_header_of_fei(tmp_path: Path, counts: np.ndarray, kind: bytes, length: int) -> None:
+    record = bytearray(length)
     struct.pack_into("<2d", record, 156, 2e-11, 2e-11)
     path = _mrc(tmp_path / "a.mrc", counts[None], cell=(0, 0, 0), extended=bytes(record), kind=kind)
     assert read(path).pixel_size_nm == pytest.approx(0.02)

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats._flat import Frames, claims, damaged, size
+from napari_atomicity.io.formats._claims import damaged
 from napari_atomicity.io.grey import to_grey, verdict
+from napari_atomicity.io.text import clean
 
 Array = npt.NDArray[Any]
 
@@ -24,9 +25,6 @@ _NOT_OURS: Final = frozenset(
     {"lsm", "mmstack", "ndtiff", "fluoview", "stk", "svs", "scn", "qpi", "ndpi", "bif", "avs", "eer", "philips"}
     | {"scanimage", "nih", "mdgel", "indica"}
 )
-#: what is packed better than this, and unpacks to more than so many bytes, is no micrograph: noise does not pack
-_PACKED: Final = 20
-_UNPACKED: Final = 150_000_000
 
 
 @contextmanager
@@ -44,16 +42,10 @@ def opened(path: Path, **flags: bool) -> Iterator[Any]:
             yield tif
     except InputError:
         raise
-    except MemoryError as error:
-        raise InputError(f"{path.name} needs more memory than is free; close other programs and open it again.") from (
-            error
-        )
-    except OSError as error:
-        if error.strerror:  # the file has gone, or may not be read
-            raise InputError(f"{path.name} cannot be opened ({error.strerror}); check that it is still there.") from (
-                error
-            )
-        raise damaged(path, "its pages cannot be read") from error
+    except MemoryError:
+        raise
+    except PermissionError as error:
+        raise InputError(f"{clean(path.name)} cannot be opened ({error.strerror}); check the access rights.") from error
     except Exception as error:  # a damaged TIFF fails in many ways
         raise damaged(path, "its pages cannot be read") from error
     finally:
@@ -104,7 +96,6 @@ class PageFrames:
         return tifffile.TiffPage(tif, index=t)
 
     def _plane(self, page: Any, t: int) -> Array:
-        check_claim(self.path, page)
         plane = arranged(page.asarray(squeeze=True), page.axes, "", self.colour)
         if plane.shape[:2] != self.shape:
             raise damaged(self.path, f"frame {t} has {' × '.join(map(str, plane.shape))} pixels, the first others")
@@ -141,42 +132,39 @@ class SeriesFrames:
 
 @dataclass(frozen=True)
 class FlatFrames:
-    """Frames of a series without gaps and compression, read past tifffile."""
+    """Frames without gaps and compression between them, read past tifffile.
 
-    frames: Frames
+    Attributes
+    ----------
+    dtype, shape
+        The type of a pixel as stored, and (y, x).
+    start, order
+        The byte at which the first plane begins, and the number of the plane that each frame is.
+    top
+        The level that stands for black; None where the sample is bright as stored.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    shape: tuple[int, int]
+    start: int
+    order: npt.NDArray[np.int64]
     top: int | None
 
     @classmethod
     def of(cls, path: Path, series: Any, shape: tuple[int, int], order: npt.NDArray[np.int64]) -> FlatFrames:
         """The planes of `series` in the order given."""
         dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
-        starts = series.dataoffset + order * (prod(shape) * dtype.itemsize)
-        return cls(Frames(path, dtype, shape, starts), top_of_inverted(series.keyframe))
+        return cls(path, dtype, shape, series.dataoffset, order, top_of_inverted(series.keyframe))
 
     def read(self, t: int = 0) -> Array:
         """Frame `t` as (y, x), bright where the sample scatters."""
-        return upright(self.frames.read(t), self.top)
-
-
-def check_claim(path: Path, page: Any) -> None:
-    """An `InputError` where a page claims more pixels than the bytes that it has can mean."""
-    if why := why_too_much(page):
-        raise InputError(f"{path.name}: {why}")
-
-
-def why_too_much(page: Any) -> str:
-    """Why a page is not unpacked; empty where it can be."""
-    if page.dtype is None:
-        return ""
-    stored, unpacked = sum(page.databytecounts), prod(page.shape) * page.dtype.itemsize
-    if page.compression == 1 and stored < unpacked * page.bitspersample / (8 * page.dtype.itemsize):
-        return f"it claims {claims(page.shape, page.dtype)}, {size(stored)} are there; copy it again."
-    if unpacked <= max(_UNPACKED, _PACKED * stored):
-        return ""
-    return (
-        f"it claims {claims(page.shape, page.dtype)}, packed into {size(stored)}, as no micrograph can be; "
-        "export it again without compression."
-    )
+        n = prod(self.shape)
+        offset = self.start + int(self.order[t]) * n * self.dtype.itemsize
+        plane = np.fromfile(self.path, self.dtype, n, offset=offset)
+        if plane.size != n:
+            raise damaged(self.path, f"frame {t} is not all there")
+        return upright(native(plane.reshape(self.shape)), self.top)
 
 
 def arranged(array: Array, axes: str, leading: str, colour: bool) -> Array:

@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.io.formats._flat import damaged, opened, size
+from napari_atomicity.io.formats._claims import damaged
+from napari_atomicity.io.text import size
 
 #: tags that say how the pixels of a page are stored; pages that agree in them are frames of one stack:
 #: kind of page, width, length, bits, compression, photometric, samples, planar, tiles, sample format
@@ -68,7 +69,7 @@ class _Form:
 
 def chain(path: Path) -> Chain:
     """Walk through the pages of the TIFF file `path`; an `InputError` where there is none or the chain breaks off."""
-    with opened(path) as file:
+    with path.open("rb") as file:
         head = file.read(16)
         form = _form(path, head)
         file_size = file.seek(0, 2)

@@ -1,29 +1,28 @@
-"""MRC images and stacks: MRC2014, what IMOD, FEI and older programs write under the same name."""
+"""MRC images and stacks, through mrcfile: MRC2014, and what IMOD, FEI and older programs write under the same name."""
 
 from __future__ import annotations
 
-import struct
+import io
+import math
+import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-import napari_atomicity
-from napari_atomicity.io.formats._flat import Frames, claims, damaged, odd, opened, size
-from napari_atomicity.io.raw import RawImage, complex_sentence, unreadable
+from napari_atomicity.io.files import watched
+from napari_atomicity.io.formats._claims import claims, damaged, odd
+from napari_atomicity.io.raw import RawImage, complex_sentence, lazy_stack, unreadable
+from napari_atomicity.io.text import size
 from napari_atomicity.io.units import Calibration, calibrate, not_believed
 
 _HEADER: Final = 1024
-_RECORD: Final = 768
-#: pixels by their mode; 3 are complex numbers of two 16-bit integers
-_MODES: Final = {0: "i1", 1: "i2", 2: "f4", 3: "u4", 4: "c8", 6: "u2", 12: "f2"}
+_LENGTH_OF_EXTENDED: Final = slice(92, 96)
 _COMPLEX: Final = (3, 4)
 _IMOD: Final = 1146047817
-#: pixel size, x and y, in a record of the extended header that FEI programs write before MRC2014, and since
-_FEI_OLD: Final = ("f", 44, 44)
-_FEI_NEW: Final = ("d", 156, 164)
-
 _UNSURE: Final = (
     "The header does not say whether its bytes are signed; they are read as signed, as MRC2014 has it. "
     "An older program may have meant 0 to 255: if bright and dark parts are mixed up, export the image as TIFF."
@@ -31,110 +30,141 @@ _UNSURE: Final = (
 
 
 @dataclass(frozen=True)
-class _Header:
-    order: str
-    content: bytes
+class _Pixels:
+    """Reads the sections of a file, opening it each time so that it stays free between."""
 
-    def integers(self, at: int, n: int) -> tuple[int, ...]:
-        return struct.unpack_from(f"{self.order}{n}i", self.content, at)
+    path: Path
+    shape: tuple[int, int, int]
+    unsigned: bool
 
-    def numbers(self, at: int, n: int) -> tuple[float, ...]:
-        return struct.unpack_from(f"{self.order}{n}f", self.content, at)
+    def read(self, t: int = 0) -> npt.NDArray[Any]:
+        """Section `t` as (y, x)."""
+        import mrcfile
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether its sizes and mode make sense in this order of bytes."""
-        nx, ny, _, mode = self.integers(0, 4)
-        return 0 < nx < 2**24 and 0 < ny < 2**24 and 0 <= mode < 2**15
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        nx, ny, nz = self.integers(0, 3)
-        return nz, ny, nx
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with mrcfile.mmap(self.path, mode="r", permissive=True) as file:
+                    plane = np.array(file.data.reshape(self.shape)[t])
+        except MemoryError:
+            raise
+        except Exception as error:  # the file has gone, or is another one now
+            raise damaged(self.path, f"section {t} cannot be read") from error
+        if self.unsigned:
+            plane = plane.view(np.uint8)
+        return plane if plane.dtype.isnative else plane.byteswap().view(plane.dtype.newbyteorder("="))
 
 
 def images(path: Path) -> list[RawImage]:
     """The image or stack of the file."""
-    with opened(path) as file:
-        header = _header(path, file.read(_HEADER))
-        (extended,) = header.integers(92, 1)
-        records = file.read(min(max(extended, 0), _RECORD))
+    import mrcfile
+
+    with path.open("rb") as file:
+        content = file.read(_HEADER)
         file_size = file.seek(0, 2)
-    (mode,) = header.integers(12, 1)
-    if mode not in _MODES:
-        raise odd(path, f"its pixels are of mode {mode}, which is none of {', '.join(map(str, _MODES))}")
-    dtype, warnings = _bytes(header) if mode == 0 else (np.dtype(header.order + _MODES[mode]), ())
-    shape = header.shape
-    if shape[0] < 1 or extended < 0:
+    header = _header(path, content)
+    shape = (int(header["nz"]), int(header["ny"]), int(header["nx"]))
+    extended, mode = int(header["nsymbt"]), int(header["mode"])
+    if mode == 3:
+        return [unreadable("", shape, np.complex64, complex_sentence())]
+    try:
+        dtype = mrcfile.utils.dtype_from_mode(header["mode"]).newbyteorder(header["mode"].dtype.byteorder)
+    except ValueError as error:
+        raise odd(path, f"its pixels are of the unknown mode {mode}") from error
+    if min(shape) < 1 or extended < 0:
         raise odd(path, f"its header claims {claims(shape, dtype)} after {extended} bytes of extended header")
-    frames = Frames.one_after_another(path, dtype, shape, _HEADER + extended)
-    if frames.end > file_size:
+    if _HEADER + extended + math.prod(shape) * dtype.itemsize > file_size:
         raise damaged(path, f"it claims {claims(shape, dtype)}, the file has {size(file_size)}")
-    if mode in _COMPLEX:
-        return [unreadable("", shape if shape[0] > 1 else shape[1:], np.complex64, complex_sentence())]
-    reader = f"napari-atomicity {napari_atomicity.__version__} (MRC)"
-    return [
-        frames.image(shape[0], title="", calibration=_calibration(header, records), reader=reader, warnings=warnings)
-    ]
+    said: tuple[str, ...] = ()
+    unsigned = False
+    if mode == 0:
+        unsigned, said = _bytes(header)
+    pixels = _Pixels(path, shape, unsigned)
+    plain = np.dtype(np.uint8) if unsigned else dtype.newbyteorder("=")
+    whole = shape if shape[0] > 1 else shape[1:]
+    image = RawImage(
+        title="",
+        shape=whole,
+        dtype=plain,
+        load=partial(lazy_stack, whole, plain, watched(path, pixels.read)) if len(whole) == 3 else pixels.read,
+        calibration=_calibration(path, header),
+        reader=f"mrcfile {mrcfile.__version__}",
+        warnings=said,
+    )
+    return [unreadable("", whole, dtype, complex_sentence())] if mode in _COMPLEX else [image]
 
 
-def _header(path: Path, content: bytes) -> _Header:
-    """The header in its own order of bytes: as its machine stamp says, else the one that makes sense."""
-    if len(content) < _HEADER:
-        raise damaged(path, f"an MRC header has {_HEADER} bytes, {len(content)} are there")
-    stamp = {0x44: "<", 0x41: "<", 0x11: ">"}.get(content[212])
-    first = stamp or "<"
-    for order in (first, "<" if first == ">" else ">"):
-        header = _Header(order, content)
-        if header.is_sound:
-            return header
-    shape = _Header(first, content).shape
-    raise damaged(path, f"its header claims {' × '.join(str(n) for n in shape)} pixels")
+def _header(path: Path, content: bytes) -> Any:
+    """The header in its own order of bytes."""
+    from mrcfile.mrcinterpreter import MrcInterpreter
+
+    # the library would make room for an extended header of any length that is claimed
+    alone = bytearray(content)
+    alone[_LENGTH_OF_EXTENDED] = bytes(4)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            form = MrcInterpreter(io.BytesIO(alone), permissive=True, header_only=True).header.dtype
+        return np.frombuffer(content, form)[0]
+    except ValueError as error:
+        raise damaged(path, f"an MRC header has {_HEADER} bytes, {len(content)} are there") from error
 
 
-def _bytes(header: _Header) -> tuple[np.dtype[Any], tuple[str, ...]]:
-    """Whether bytes are signed: IMOD says so in its flags; else the range of values, else MRC2014, where they are."""
-    stamp, flags = header.integers(152, 2)
-    low, high = header.numbers(76, 2)
+def _words(header: Any, at: int, kind: str, n: int) -> list[int]:
+    """Entries of the header that only some programs write, at a byte."""
+    content = header["extra2"].tobytes()[at - 112 :]
+    return [int(word) for word in np.frombuffer(content, header["mode"].dtype.byteorder + kind, n)]
+
+
+def _bytes(header: Any) -> tuple[bool, tuple[str, ...]]:
+    """Whether bytes are unsigned: as the flags of IMOD say, else the range of values, else not, as in MRC2014."""
+    stamp, flags = _words(header, 152, "i4", 2)
+    low, high = float(header["dmin"]), float(header["dmax"])
     if stamp == _IMOD:
-        return np.dtype("i1" if flags & 1 else "u1"), ()
+        return not flags & 1, ()
     if 127 < high <= 255 and 0 <= low <= high:
-        return np.dtype("u1"), ()
-    (version,) = header.integers(108, 1)
-    sure = version in (20140, 20141) or (-128 <= low < 0 and low <= high <= 127)
-    return np.dtype("i1"), () if sure else (_UNSURE,)
+        return True, ()
+    sure = int(header["nversion"]) in (20140, 20141) or (-128 <= low < 0 and low <= high <= 127)
+    return False, () if sure else (_UNSURE,)
 
 
-def _calibration(header: _Header, records: bytes) -> Calibration:
+def _calibration(path: Path, header: Any) -> Calibration:
     """Pixel size from the extended header of the microscope where there is one, else from the cell and its grid."""
-    scales = _of_microscope(header, records)
-    if scales is not None:
+    if scales := _of_microscope(path, header):
         return calibrate((scales[1], "m"), (scales[0], "m"))
-    grid, cell = header.integers(28, 3), header.numbers(40, 3)
-    column, row, _ = axes if sorted(axes := header.integers(64, 3)) == [1, 2, 3] else (1, 2, 3)
-    sides = [(cell[axis - 1], grid[axis - 1]) for axis in (row, column)]
-    if any(length == 0 or n < 1 for length, n in sides):
+    cell = tuple(float(header["cella"][side]) for side in "xyz")
+    grid = [int(header[side]) for side in ("mx", "my", "mz")]
+    axes = [int(header[side]) for side in ("mapc", "mapr", "maps")]
+    column, row, _ = axes if sorted(axes) == [1, 2, 3] else (1, 2, 3)
+    (height, n_rows), (width, n_columns) = ((cell[axis - 1], grid[axis - 1]) for axis in (row, column))
+    if 0 in (height, width) or n_rows < 1 or n_columns < 1:
         return Calibration()
-    if any(not length > 0 for length, _ in sides) or cell == (1.0, 1.0, 1.0):
-        claim = f"a cell of {' × '.join(f'{length:g}' for length in cell)} Å"
-        default = "is what programs write where they do not know it" if cell[0] == 1 else "no crystal has"
-        return not_believed(claim, default)
-    y, x = ((length / n, "Å") for length, n in sides)
-    return calibrate(y, x)
+    claim = f"a cell of {' × '.join(f'{length:g}' for length in cell)} Å"
+    if not (height > 0 and width > 0):
+        return not_believed(claim, "cannot be")
+    if cell == (1.0, 1.0, 1.0):
+        return not_believed(claim, "is what programs write where they do not know it")
+    return calibrate((height / n_rows, "Å"), (width / n_columns, "Å"))
 
 
-def _of_microscope(header: _Header, records: bytes) -> tuple[float, float] | None:
-    """Pixel size (x, y) in m."""
-    kind = header.content[104:108]
-    # words of two bytes that older FEI programs fill in: no integers, 32 reals a section
-    old = struct.unpack_from(f"{header.order}2h", header.content, 128) == (0, 32)
+def _of_microscope(path: Path, header: Any) -> tuple[float, float] | None:
+    """Pixel size (x, y) in m from the first record of an extended header that FEI programs write."""
+    from mrcfile.dtypes import get_ext_header_dtype
+
+    kind, order = header["exttyp"].tobytes(), header["mode"].dtype.byteorder
     if kind in (b"FEI1", b"FEI2"):
-        code, *places = _FEI_NEW
-    elif old and not kind.strip(b"\0 "):
-        code, *places = _FEI_OLD
+        form = np.dtype(get_ext_header_dtype(kind, order))
+        names = ("Pixel size X", "Pixel size Y")
+    elif not kind.strip(b"\0 ") and _words(header, 128, "i2", 2) == [0, 32]:
+        # before MRC2014: 32 numbers a section, of which one is the pixel size
+        form = np.dtype({"names": ["pixel"], "formats": [f"{order}f4"], "offsets": [44], "itemsize": 128})
+        names = ("pixel", "pixel")
     else:
         return None
-    if len(records) < places[1] + struct.calcsize(code):
+    with path.open("rb") as file:
+        file.seek(_HEADER)
+        record = file.read(min(form.itemsize, int(header["nsymbt"])))
+    if len(record) < form.itemsize:
         return None
-    x, y = (float(struct.unpack_from(header.order + code, records, at)[0]) for at in places)
+    x, y = (float(np.frombuffer(record, form)[0][name]) for name in names)
     return (x, y) if 0 < x < 1 and 0 < y < 1 else None

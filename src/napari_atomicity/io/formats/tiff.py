@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats._flat import claims, damaged, size
+from napari_atomicity.io.files import watched
+from napari_atomicity.io.formats._claims import claims, damaged
 from napari_atomicity.io.formats._ome import read_ome, why_not_borne_out
 from napari_atomicity.io.formats._tiff_frames import (
     FlatFrames,
@@ -19,11 +20,11 @@ from napari_atomicity.io.formats._tiff_frames import (
     SeriesFrames,
     is_grey_table,
     opened,
-    why_too_much,
 )
 from napari_atomicity.io.formats._tiff_pages import Chain, chain
 from napari_atomicity.io.formats.tiff_calibration import Facts
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, lazy_stack, unreadable
+from napari_atomicity.io.text import size
 from napari_atomicity.io.units import Calibration
 
 #: beyond this, pages are put together by how they are stored, which is quicker than asking tifffile
@@ -94,7 +95,7 @@ def _of_series(path: Path, tif: Any, index: int, facts: Facts) -> list[RawImage]
     title = "thumbnail" if series.keyframe.is_reduced else facts.title(tif, index)
     axes, shape = _without_singletons(series)
     if why := _why_not_opened(path, series, axes):
-        return [unreadable(title, shape, series.dtype or np.uint8, why)]
+        return [unreadable(title, shape, series.dtype or np.uint8, why, broken="copy it again" in why)]
     colour = _is_colour(series.keyframe, dict(zip(axes, shape, strict=True)).get("S", 1))
     leading = "".join(axis for axis in axes if axis not in ("YXS" if colour else "YX"))
     names = facts.channels(index, shape[axes.index("C")]) if "C" in leading else ()
@@ -116,7 +117,7 @@ def _why_not_opened(path: Path, series: Any, axes: str) -> str:
         return why
     if "Y" not in axes or "X" not in axes:
         return axes_sentence(len(axes))
-    return why_too_much(series.keyframe) if series.dataoffset is None else ""
+    return ""
 
 
 def _why_too_short(path: Path, series: Any) -> str:
@@ -128,6 +129,10 @@ def _why_too_short(path: Path, series: Any) -> str:
 
 
 def _why_page_too_short(path: Path, page: Any) -> str:
+    stored = sum(page.databytecounts)
+    # the colours of YCbCr may be stored at half the resolution
+    if page.compression == 1 and page.photometric != 6 and 8 * stored < prod(page.shape) * page.bitspersample:
+        return f"it claims {claims(page.shape, page.dtype or np.uint8)}, {size(stored)} are there; copy it again."
     pieces = zip(page.dataoffsets, page.databytecounts, strict=False)
     return _why_short(path, max((start + length for start, length in pieces), default=0), page)
 
@@ -161,10 +166,11 @@ def _image(
     else:
         frames = SeriesFrames(path, index, leading, channel, colour)
     calibration = facts.calibration(series.keyframe, index, len(tif.series))
-    return _raw(frames, series.keyframe, (*steps, *plane), title, facts, warnings, calibration)
+    return _raw(path, frames, series.keyframe, (*steps, *plane), title, facts, warnings, calibration)
 
 
 def _raw(
+    path: Path,
     frames: FlatFrames | PageFrames | SeriesFrames,
     page: Any,
     shape: tuple[int, ...],
@@ -180,15 +186,18 @@ def _raw(
         title=title,
         shape=shape,
         dtype=dtype,
-        load=partial(lazy_stack, shape, dtype, frames.read) if len(shape) == 3 else partial(frames.read, 0),
+        load=partial(lazy_stack, shape, dtype, watched(path, frames.read))
+        if len(shape) == 3
+        else partial(frames.read, 0),
         calibration=calibration,
         reader=facts.reader,
         metadata=facts.acquisition,
         warnings=warnings,
+        stored=path.stat().st_size if isinstance(frames, FlatFrames) else prod(shape[:-2]) * sum(page.databytecounts),
     )
     if isinstance(frames, FlatFrames) or not frames.colour:
         return image
-    return replace(image, look=frames.look)
+    return replace(image, examine=frames.look)
 
 
 def _without_singletons(series: Any) -> tuple[str, tuple[int, ...]]:
@@ -212,18 +221,18 @@ def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[
     try:
         first, last = frames.page(tif, 0), frames.page(tif, len(offsets) - 1)
     except Exception as error:  # tifffile fails in many ways
-        return unreadable("", (), np.uint8, f"its page cannot be read ({type(error).__name__}).")
+        return unreadable("", (), np.uint8, f"its page cannot be read ({type(error).__name__}).", broken=True)
     title = "thumbnail" if first.is_reduced else ""
     steps = (len(offsets),) if len(offsets) > 1 else ()
     axes, shape = _without_singletons(first)
-    why = why_too_much(first) or _why_page_too_short(path, first) or _why_page_too_short(path, last)
+    why = _why_page_too_short(path, first) or _why_page_too_short(path, last)
     if first.dtype is None or first.dtype.kind == "c":
         why = complex_sentence()
     colour = _is_colour(first, dict(zip(axes, shape, strict=True)).get("S", 1))
     if sorted(axes) != sorted("YXS" if colour else "YX"):
         why = axes_sentence(len(axes))
     if why:
-        return unreadable(title, (*steps, *shape), first.dtype or np.uint8, why)
+        return unreadable(title, (*steps, *shape), first.dtype or np.uint8, why, broken="copy it again" in why)
     plane = (shape[axes.index("Y")], shape[axes.index("X")])
     frames = PageFrames(path, offsets, plane, colour)
-    return _raw(frames, first, (*steps, *plane), title, facts, warnings, facts.calibration(first, -1, 0))
+    return _raw(path, frames, first, (*steps, *plane), title, facts, warnings, facts.calibration(first, -1, 0))
