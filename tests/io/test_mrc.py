@@ -131,7 +131,7 @@ def test_another_extended_header_is_passed_over(tmp_path: Path, counts: np.ndarr
 
 @pytest.mark.parametrize(
     ("at", "value", "said"),
-    [(8, 0, "0 × 24 × 32"), (12, 77, "mode 77"), (8, 100_000, "100000 × 24 × 32"), (0, -5, "damaged"), (92, -9, "-9")],
+    [(8, 0, "0 × 24 × 32"), (12, 77, "mode 77"), (8, 100_000, "100000 × 24 × 32"), (0, -5, "24 × -5"), (92, -9, "-9")],
     ids=["no section", "mode", "sections that are not there", "negative width", "negative extended header"],
 )
 def test_what_a_header_claims_is_said(tmp_path: Path, counts: np.ndarray, at: int, value: int, said: str) -> None:

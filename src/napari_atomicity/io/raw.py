@@ -25,7 +25,7 @@ _HAADF = re.compile(r"(?<![a-z])haadf", re.IGNORECASE)
 _ADF = re.compile(r"(?<![a-z])([ml]?a?adf|df(\d|-[sio])?(?![a-z])|(annular )?dark.?field|z.?contrast)", re.IGNORECASE)
 _BF = re.compile(r"(?<![a-z])(a?bf(?![a-z])|bright.?field)", re.IGNORECASE)
 #: a frame above this may be so many times larger than what the file keeps for it; noise does not compress
-_LARGE_FRAME: Final = 64 * 2**20
+_LARGE_FRAME: Final = 150_000_000
 _MOST_COMPRESSED: Final = 20
 #: and a stack, whose frames are read one by one; nothing compresses further than this
 _LARGE_STACK: Final = 2**30

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.text import clean, size
+from napari_atomicity.io.text import clean, size_of
 
 
 def damaged(path: Path, how: str) -> InputError:
@@ -35,5 +35,5 @@ def _kind(path: Path) -> str:
 
 def claims(shape: Sequence[int], dtype: Any) -> str:
     """What a header claims, in words: ``60000 × 60000 pixels of uint16 (7.2 GB)``."""
-    n_bytes = prod(int(n) for n in shape) * np.dtype(dtype).itemsize
-    return f"{' × '.join(str(n) for n in shape)} pixels of {np.dtype(dtype).name} ({size(n_bytes)})"
+    n_bytes = prod(max(0, int(n)) for n in shape) * np.dtype(dtype).itemsize
+    return f"{' × '.join(str(n) for n in shape)} pixels of {np.dtype(dtype).name} ({size_of(n_bytes)})"

@@ -18,7 +18,7 @@ from typing import IO, Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import file_state
-from napari_atomicity.io.text import clean, size
+from napari_atomicity.io.text import clean, size_of
 from napari_atomicity.micrograph import FileState
 
 #: for the child to start, and then for a small file; a large one has as long as a slow disk takes
@@ -67,7 +67,7 @@ def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable
     if answer == _FAILED:
         raise InputError(f"{name} is damaged, cut short or of an unknown variant of {path.suffix.lower()}; {instead}")
     if answer != _DONE:
-        most = f"{limit:.0f} seconds and {size(_limit_bytes(path))} of memory"
+        most = f"{limit:.0f} seconds and {size_of(_limit_bytes(path))} of memory"
         raise InputError(f"{name} is damaged: {most} do not suffice to look through its headers; {instead}")
     if state is not None:
         _sound[path] = state

@@ -21,11 +21,19 @@ from napari_atomicity.io.formats._claims import claims
 from napari_atomicity.io.formats._extra import missing_formats
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, unreadable
-from napari_atomicity.io.text import clean, size
+from napari_atomicity.io.text import clean, size_of
 
 
-def images(path: Path, plugin: str) -> list[RawImage]:
-    """The images of `path`, read by the `plugin` of rosettasciio; an `InputError` where it cannot within limits."""
+def images(path: Path, plugin: str, pixels: Sequence[Path] = ()) -> list[RawImage]:
+    """The images of `path`, read by the `plugin` of rosettasciio; an `InputError` where it cannot within limits.
+
+    Parameters
+    ----------
+    path, plugin
+        The file, and which module of the library reads it.
+    pixels
+        The files that hold the pixels, where they are others.
+    """
     try:
         import rsciio
     except ImportError as error:
@@ -33,7 +41,8 @@ def images(path: Path, plugin: str) -> list[RawImage]:
     reader = f"rosettasciio {rsciio.__version__}"
     _guard.check(path, __name__, [plugin], meanwhile=partial(_prepare, plugin))
     found = _signals(path, plugin)
-    return [_image(path, signal, f"{reader} ({plugin})") for signal in found]
+    n_bytes = sum(one.stat().st_size for one in pixels or [path])
+    return [_image(path, signal, f"{reader} ({plugin})", n_bytes) for signal in found]
 
 
 def _prepare(plugin: str) -> None:
@@ -68,7 +77,7 @@ def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
     ) from last
 
 
-def _image(path: Path, signal: dict[str, Any], reader: str) -> RawImage:
+def _image(path: Path, signal: dict[str, Any], reader: str, n_bytes: int) -> RawImage:
     data, about = signal["data"], signal.get("metadata", {})
     # axes come in any order, some only in the metadata of the signal: rank them by position in the array
     listed = sorted(signal["axes"], key=lambda axis: axis.get("index_in_array", 0))
@@ -79,7 +88,7 @@ def _image(path: Path, signal: dict[str, Any], reader: str) -> RawImage:
         dtype=data.dtype,
         shape=data.shape,
         signal_type=str(about.get("Signal", {}).get("signal_type") or ""),
-        make=lambda order, **fields: _ordered(path, data, order, metadata=_acquisition(about), **fields),
+        make=lambda order, **fields: _ordered(path, data, order, n_bytes, metadata=_acquisition(about), **fields),
         reader=reader,
     )
 
@@ -88,10 +97,9 @@ def _axis(axis: dict[str, Any]) -> _axes.Axis:
     return _axes.Axis(str(axis.get("name") or ""), axis.get("scale", 1.0), str(axis.get("units") or ""))
 
 
-def _ordered(path: Path, data: Any, order: Sequence[int], **fields: Any) -> RawImage:
-    file_size = path.stat().st_size
-    if data.nbytes > file_size:
-        why = f"it claims {claims(data.shape, data.dtype)}, the file has {size(file_size)}; copy it again."
+def _ordered(path: Path, data: Any, order: Sequence[int], n_bytes: int, **fields: Any) -> RawImage:
+    if data.nbytes > n_bytes:
+        why = f"it claims {claims(data.shape, data.dtype)}, the file has {size_of(n_bytes)}; copy it again."
         return unreadable(fields["title"], data.shape, data.dtype, why, broken=True)
     long = [axis for axis, n in enumerate(data.shape) if n > 1]
     data = data.reshape([data.shape[axis] for axis in long]).transpose([long.index(axis) for axis in order])
@@ -99,7 +107,7 @@ def _ordered(path: Path, data: Any, order: Sequence[int], **fields: Any) -> RawI
     dtype = np.dtype(np.uint8) if data.dtype.names else data.dtype.newbyteorder("=")
     load = partial(lazy_stack, data.shape, dtype, watched(path, frame)) if data.ndim == 3 else partial(frame, None)
     examine = partial(_examine, path, data) if data.dtype.names else None
-    return RawImage(shape=data.shape, dtype=dtype, load=load, examine=examine, stored=file_size, **fields)
+    return RawImage(shape=data.shape, dtype=dtype, load=load, examine=examine, stored=n_bytes, **fields)
 
 
 def _examine(path: Path, data: Any) -> Remarks:
@@ -135,4 +143,4 @@ if __name__ == "__main__":
     _path, _plugin = Path(sys.argv[1]), sys.argv[2]
     logging.disable()
     _prepare(_plugin)
-    _guard.in_child(_path, lambda: [_image(_path, signal, "") for signal in _signals(_path, _plugin)])
+    _guard.in_child(_path, lambda: [_image(_path, signal, "", 0) for signal in _signals(_path, _plugin)])

@@ -47,9 +47,21 @@ def opened(path: Path, **flags: bool) -> Iterator[Any]:
     except PermissionError as error:
         raise InputError(f"{clean(path.name)} cannot be opened ({error.strerror}); check the access rights.") from error
     except Exception as error:  # a damaged TIFF fails in many ways
+        if is_slip(error):
+            raise
         raise damaged(path, "its pages cannot be read") from error
     finally:
         log.setLevel(level)
+
+
+def is_slip(error: Exception) -> bool:
+    """Whether it is a mistake in this package, not damage that tifffile has met."""
+    if not isinstance(error, TypeError | AttributeError | NameError | AssertionError):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("napari_atomicity.")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.io.formats._claims import damaged
-from napari_atomicity.io.text import size
+from napari_atomicity.io.text import size_of
 
 #: tags that say how the pixels of a page are stored; pages that agree in them are frames of one stack:
 #: kind of page, width, length, bits, compression, photometric, samples, planar, tiles, sample format
@@ -89,7 +89,7 @@ def chain(path: Path) -> Chain:
             seen.add(at)
             found = _directory(file, form, at)
             if found is None:
-                raise damaged(path, f"page {len(offsets)} should lie at byte {at}, the file has {size(file_size)}")
+                raise damaged(path, f"page {len(offsets)} should lie at byte {at}, the file has {size_of(file_size)}")
             tags, following = found
             offsets.append(at)
             layout.append(kinds.setdefault(tags, len(kinds)))

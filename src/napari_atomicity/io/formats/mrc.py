@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari_atomicity.io.files import watched
 from napari_atomicity.io.formats._claims import claims, damaged, odd
 from napari_atomicity.io.raw import RawImage, complex_sentence, lazy_stack, unreadable
-from napari_atomicity.io.text import size
+from napari_atomicity.io.text import size_of
 from napari_atomicity.io.units import Calibration, calibrate, not_believed
 
 _HEADER: Final = 1024
@@ -74,7 +74,7 @@ def images(path: Path) -> list[RawImage]:
     if min(shape) < 1 or extended < 0:
         raise odd(path, f"its header claims {claims(shape, dtype)} after {extended} bytes of extended header")
     if _HEADER + extended + math.prod(shape) * dtype.itemsize > file_size:
-        raise damaged(path, f"it claims {claims(shape, dtype)}, the file has {size(file_size)}")
+        raise damaged(path, f"it claims {claims(shape, dtype)}, the file has {size_of(file_size)}")
     said: tuple[str, ...] = ()
     unsigned = False
     if mode == 0:

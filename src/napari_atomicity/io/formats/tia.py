@@ -23,7 +23,7 @@ def images(path: Path) -> list[RawImage]:
             f"{stem}.emi holds no pixels; put {stem}_1.ser, which does, into the same folder and open that."
         )
     try:
-        return _rosetta.images(path, "tia")
+        return _rosetta.images(path, "tia", beside)
     except InputError:
         if len(beside) == 1:
             raise

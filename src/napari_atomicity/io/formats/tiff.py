@@ -19,12 +19,13 @@ from napari_atomicity.io.formats._tiff_frames import (
     PageFrames,
     SeriesFrames,
     is_grey_table,
+    is_slip,
     opened,
 )
 from napari_atomicity.io.formats._tiff_pages import Chain, chain
 from napari_atomicity.io.formats.tiff_calibration import Facts
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, lazy_stack, unreadable
-from napari_atomicity.io.text import size
+from napari_atomicity.io.text import size_of
 from napari_atomicity.io.units import Calibration
 
 #: beyond this, pages are put together by how they are stored, which is quicker than asking tifffile
@@ -45,6 +46,8 @@ def images(path: Path) -> list[RawImage]:
             except (InputError, MemoryError):
                 raise
             except Exception as error:  # of many kinds, where what a file says about its pages is odd
+                if is_slip(error):
+                    raise
                 doubt = f"it cannot be read ({type(error).__name__})"
     with opened(path, **_AS_PAGES) as tif:
         return _all_or_some(path, _by_layout(path, tif, pages, facts, doubt))
@@ -132,7 +135,7 @@ def _why_page_too_short(path: Path, page: Any) -> str:
     stored = sum(page.databytecounts)
     # the colours of YCbCr may be stored at half the resolution
     if page.compression == 1 and page.photometric != 6 and 8 * stored < prod(page.shape) * page.bitspersample:
-        return f"it claims {claims(page.shape, page.dtype or np.uint8)}, {size(stored)} are there; copy it again."
+        return f"it claims {claims(page.shape, page.dtype or np.uint8)}, {size_of(stored)} are there; copy it again."
     pieces = zip(page.dataoffsets, page.databytecounts, strict=False)
     return _why_short(path, max((start + length for start, length in pieces), default=0), page)
 
@@ -141,7 +144,7 @@ def _why_short(path: Path, end: int, what: Any) -> str:
     there = path.stat().st_size
     if end <= there:
         return ""
-    return f"it claims {claims(what.shape, what.dtype)}, the file has {size(there)}; copy it again."
+    return f"it claims {claims(what.shape, what.dtype)}, the file has {size_of(there)}; copy it again."
 
 
 def _image(
