@@ -28,8 +28,8 @@ _BYTES_PER_SECOND: Final = 20e6
 #: beside a few times the size of the file
 _BYTES: Final = 300_000_000
 _READY, _DONE, _FAILED = b"ready\n", b"done\n", b"failed\n"
-#: files that came through, as they were then
-_sound: dict[Path, FileState] = {}
+#: what was found out about a file as it was then: why it does not come through, empty where it does
+_known: dict[Path, tuple[FileState | None, str]] = {}
 
 
 def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable[[], object]) -> None:
@@ -46,31 +46,39 @@ def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable
     meanwhile
         Called while the child starts, such as to import what will be needed here.
     """
-    state = file_state(path)
-    if not _has_python() or (state is not None and _sound.get(path) == state):
+    if not _has_python():
         return
+    state = file_state(path)
+    known, why = _known.get(path, (None, ""))
+    if known is None or known != state:
+        why = _why_not(path, [sys.executable, "-m", module, str(path), *arguments], meanwhile)
+        _known[path] = (state, why)
+    if why:
+        raise InputError(f"{clean(path.name)} {why}; copy it again from the microscope or export it as TIFF.")
+
+
+def _why_not(path: Path, command: list[str], meanwhile: Callable[[], object]) -> str:
+    """Why a child does not get through, in words; empty where it does, or cannot be had."""
     limit = _limit_s(path)
     try:
-        child = _started([sys.executable, "-m", module, str(path), *arguments])
+        child = _started(command)
     except (OSError, ValueError):  # no more processes, or none here
-        return
+        return ""
     try:
         said = _lines(child)
         meanwhile()
         if _next(said, _TO_START_S) != _READY:
-            return  # it could not start at all
+            return ""  # it could not start at all
         # where the processor is busy with other things a whole file takes longer by the clock
         answer = _next(said, 3 * limit)
     finally:
         _end(child)
-    name, instead = clean(path.name), "copy it again from the microscope or export it as TIFF."
     if answer == _FAILED:
-        raise InputError(f"{name} is damaged, cut short or of an unknown variant of {path.suffix.lower()}; {instead}")
+        return f"is damaged, cut short or of an unknown variant of {path.suffix.lower()}"
     if answer != _DONE:
         most = f"{limit:.0f} seconds and {size_of(_limit_bytes(path))} of memory"
-        raise InputError(f"{name} is damaged: {most} do not suffice to look through its headers; {instead}")
-    if state is not None:
-        _sound[path] = state
+        return f"is damaged: {most} do not suffice to look through its headers"
+    return ""
 
 
 def in_child(path: Path, look: Callable[[], object]) -> None:

@@ -32,7 +32,7 @@ class OmeImage:
     here, others
         Whether pixels of it lie in this file, and in other ones.
     places
-        The greatest number of a page that is named.
+        The greatest number of a page that is named, and of entries that name pages.
     """
 
     name: str
@@ -102,6 +102,7 @@ def _image(name: str, pixels: ET.Element, here: tuple[str | None, str]) -> OmeIm
         samples = _whole(inner[0].get("SamplesPerPixel", "1")) if inner else 1
         data = [node for node in pixels if _name(node) == "TiffData"]
         places = max((_whole(node.get(key, "0")) for node in data for key in _PLACES), default=0)
+        places = max(places, len(data) - 1)
     except ValueError:
         return None
     if min(sizes) < 1:

@@ -24,7 +24,7 @@ from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, unreadable
 from napari_atomicity.io.text import clean, size_of
 
 
-def images(path: Path, plugin: str, pixels: Sequence[Path] = ()) -> list[RawImage]:
+def images(path: Path, plugin: str, pixels: Sequence[Path] = (), swapped: bool = False) -> list[RawImage]:
     """The images of `path`, read by the `plugin` of rosettasciio; an `InputError` where it cannot within limits.
 
     Parameters
@@ -33,6 +33,8 @@ def images(path: Path, plugin: str, pixels: Sequence[Path] = ()) -> list[RawImag
         The file, and which module of the library reads it.
     pixels
         The files that hold the pixels, where they are others.
+    swapped
+        Whether the bytes of the pixels have to be swapped.
     """
     try:
         import rsciio
@@ -41,8 +43,14 @@ def images(path: Path, plugin: str, pixels: Sequence[Path] = ()) -> list[RawImag
     reader = f"rosettasciio {rsciio.__version__}"
     _guard.check(path, __name__, [plugin], meanwhile=partial(_prepare, plugin))
     found = _signals(path, plugin)
+    if swapped:
+        found = [{**signal, "data": _swapped(signal["data"])} for signal in found]
     n_bytes = sum(one.stat().st_size for one in pixels or [path])
     return [_image(path, signal, f"{reader} ({plugin})", n_bytes) for signal in found]
+
+
+def _swapped(data: Any) -> Any:
+    return data.byteswap() if isinstance(data, np.ndarray) else data.map_blocks(np.ndarray.byteswap, dtype=data.dtype)
 
 
 def _prepare(plugin: str) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from napari_atomicity.io.formats import _rosetta
-from napari_atomicity.io.formats._claims import odd
 from napari_atomicity.io.raw import RawImage
 
 #: where the header says whether the lowest byte of a number comes first, by version
@@ -17,10 +16,7 @@ def images(path: Path) -> list[RawImage]:
     """The images of the file, without the thumbnail."""
     with path.open("rb") as file:
         head = file.read(16)
-    at = _ORDER_AT.get(int.from_bytes(head[:4], "big"))
-    if at is not None and len(head) == 16 and int.from_bytes(head[at : at + 4], "big") == 0:
-        # the library takes the pixels for those of a PC
-        raise odd(
-            path, "its numbers are stored with the highest byte first, as DigitalMicrograph on old Macintoshes did"
-        )
-    return _rosetta.images(path, "digitalmicrograph")
+    at = _ORDER_AT.get(int.from_bytes(head[:4], "big"), 16)
+    # old Macintoshes put the highest byte first, which the library knows for tags but not for pixels
+    swapped = head[at : at + 4] == bytes(4)
+    return _rosetta.images(path, "digitalmicrograph", swapped=swapped)

@@ -120,7 +120,16 @@ def _why_not_opened(path: Path, series: Any, axes: str) -> str:
         return why
     if "Y" not in axes or "X" not in axes:
         return axes_sentence(len(axes))
-    return ""
+    return _why_not_unpacked(series.keyframe)
+
+
+def _why_not_unpacked(page: Any) -> str:
+    """Why the pixels of a page cannot be unpacked, empty where they can."""
+    import tifffile
+
+    if page.compression in tifffile.TIFF.DECOMPRESSORS:
+        return ""
+    return f"its pixels are packed in a way ({int(page.compression)}) that is not known here; export it unpacked."
 
 
 def _why_too_short(path: Path, series: Any) -> str:
@@ -158,6 +167,7 @@ def _image(
     warnings: tuple[str, ...] = ()
     if "C" in leading and channel is None:
         warnings += ("The channels of the file have no names; they are opened as frames of a stack.",)
+    warnings += facts.claims_more(prod(sizes[axis] for axis in leading))
     every = np.arange(prod(sizes[axis] for axis in leading)).reshape([sizes[axis] for axis in leading])
     order = every.ravel() if channel is None else every.take(channel, leading.index("C")).ravel()
     frames: FlatFrames | PageFrames | SeriesFrames
@@ -228,7 +238,7 @@ def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[
     title = "thumbnail" if first.is_reduced else ""
     steps = (len(offsets),) if len(offsets) > 1 else ()
     axes, shape = _without_singletons(first)
-    why = _why_page_too_short(path, first) or _why_page_too_short(path, last)
+    why = _why_page_too_short(path, first) or _why_page_too_short(path, last) or _why_not_unpacked(first)
     if first.dtype is None or first.dtype.kind == "c":
         why = complex_sentence()
     colour = _is_colour(first, dict(zip(axes, shape, strict=True)).get("S", 1))

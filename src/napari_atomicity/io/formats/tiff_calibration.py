@@ -73,6 +73,14 @@ class Facts:
             names = list(self.ome[index].channels)
         return tuple(str(name) for name in names) if len(names) == n_channels and all(names) else ()
 
+    def claims_more(self, n_frames: int) -> tuple[str, ...]:
+        """A warning where an ImageJ description claims other frames than the `n_frames` that were found."""
+        counts = [self.imagej.get(name, 1) for name in ("frames", "slices", "channels")]
+        claimed = math.prod(count for count in counts if isinstance(count, int) and count > 0)
+        if not self.imagej or claimed <= n_frames:
+            return ()
+        return (f"The ImageJ description of the file claims {_short(claimed)} images; {n_frames} are there.",)
+
     def calibration(self, page: Any, index: int, n_series: int) -> Calibration:
         """Pixel size of the series `index` (-1: of a page by itself) of `n_series`, whose first page is `page`."""
         doubts: Calibration | None = None
@@ -161,6 +169,10 @@ def _entries(read: Callable[[], Any]) -> Mapping[str, Any]:
     except Exception:  # whatever is odd in them
         return {}
     return found if isinstance(found, Mapping) else {}
+
+
+def _short(n: int) -> str:
+    return str(n) if n < 10**12 else f"10^{math.floor(math.log10(n))}"
 
 
 def _n_leading(page: Any, ome: list[OmeImage], imagej: Mapping[str, Any]) -> int:
