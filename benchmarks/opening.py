@@ -62,7 +62,7 @@ def dm4(path: Path, frames: np.ndarray) -> None:
 
 def ser(path: Path, frames: np.ndarray) -> None:
     """An element a frame."""
-    path.write_bytes(Ser().file(frames, long=True))
+    path.write_bytes(Ser().file(frames[:, ::-1], long=True))  # the lowest row comes first
 
 
 FORMATS: dict[str, tuple[str, Callable[[Path, np.ndarray], None]]] = {

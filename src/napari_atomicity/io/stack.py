@@ -46,8 +46,8 @@ class FrameStack:
         which, *within = self._whole(key if isinstance(key, tuple) else (key,))
         if isinstance(which, int | np.integer):
             return self._read(range(len(self))[which], tuple(within))
-        chosen = np.arange(len(self))[which]
-        if chosen.ndim != 1:
+        chosen = range(len(self))[which] if isinstance(which, slice) else np.arange(len(self))[which]
+        if not isinstance(chosen, range) and chosen.ndim != 1:
             whole: Array = np.asarray(self)
             return np.asarray(whole[key])
         planes = [self._read(int(t), tuple(within)) for t in chosen]
