@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from typing import Final
+from typing import Any, Final
 
 _LONGEST: Final = 64_000_000
 _DEEPEST: Final = 200
@@ -15,7 +15,7 @@ def parse(text: str | None) -> ET.Element | None:
     text = (text or "").strip("\x00 \r\n\t\x01")
     if not text.startswith("<") or len(text) > _LONGEST or "<!DOCTYPE" in text or "<!ENTITY" in text:
         return None
-    parser = ET.XMLPullParser(("start", "end"))
+    parser: Any = ET.XMLPullParser(("start", "end"))
     root: ET.Element | None = None
     depth = 0
     try:

@@ -104,7 +104,9 @@ class Facts:
             if n_series == len(self.ome) > 0:
                 return self.ome[index].calibration
             shape = (int(page.imagelength), int(page.imagewidth))
-            alike = {image.calibration for image in self.ome if image.here and image.sizes[3:] == shape}
+            # none is in this file by name where it was renamed
+            here = [image for image in self.ome if image.here] or self.ome
+            alike = {image.calibration for image in here if image.sizes[3:] == shape}
             if len(alike) < 2:
                 return alike.pop() if alike else None
             return Calibration(
@@ -184,7 +186,7 @@ def _n_leading(page: Any, ome: list[OmeImage], imagej: Mapping[str, Any]) -> int
         return sum(isinstance(n, int) and n > 1 for n in counts)
     try:
         shape = json.loads(page.description)["shape"] if page.description.startswith('{"shape"') else []
-        return max(1, sum(n > 1 for n in shape) - len(page.shape))
+        return max(1, sum(1 for n in shape if n > 1) - len(page.shape))
     except (ValueError, TypeError, KeyError, RecursionError):
         return 1
 
