@@ -47,7 +47,7 @@ class Micrograph:
     Attributes
     ----------
     data
-        Array (y, x) or (t, y, x), NumPy or dask (lazy), in counts as stored in the file.
+        Array (y, x) or (t, y, x), in counts as stored in the file: NumPy, or a stack that reads a frame when asked.
     pixel_size_nm
         Side of a (square) pixel in nm; None where the file does not say, and never guessed.
     name

@@ -63,7 +63,7 @@ def test_velox_stack(tmp_path: Path, counts: np.ndarray) -> None:
     frames = np.stack([counts + t for t in range(3)], axis=-1)
     micrograph = read(_velox(tmp_path / "movie.emd", {"HAADF": frames}))
     assert micrograph.data.shape == (3, 24, 32)
-    assert micrograph.data.chunks[0] == (1, 1, 1)
+    assert micrograph.data.chunks[0] == 1
     np.testing.assert_array_equal(micrograph.frame(2), counts + 2)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from imageio import v3 as iio
 from PIL import Image
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io import read
+from napari_atomicity.io import list_images, read
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -80,3 +82,52 @@ def test_cut_short(tmp_path: Path, counts: np.ndarray) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"cut\.png is damaged"):
         read(path)
+
+
+def _packed(path: Path, width: int, height: int) -> Path:
+    """A PNG of zeros, which pack a thousandfold."""
+    packer = zlib.compressobj(9)
+    row = bytes(width + 1)
+    packed = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b""))
+    return path
+
+
+def test_far_more_pixels_than_the_file_can_hold_are_not_unpacked(tmp_path: Path) -> None:
+    path = _packed(tmp_path / "bomb.png", 13_000, 13_000)
+    assert "13000 × 13000 pixels (169 MB)" in list_images(path)[0].why_not
+    with pytest.raises(InputError, match="169 MB"):
+        read(path)
+
+
+def test_more_pixels_than_pictures_have(tmp_path: Path) -> None:
+    path = _packed(tmp_path / "bomb.png", 16, 16)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 30_000, 30_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="claims 900000000 pixels"):
+        list_images(path)
+
+
+def test_listing_reads_no_pixels(tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "frame.png"
+    iio.imwrite(path, np.stack([(counts // 8).astype(np.uint8)] * 3, axis=-1))
+    monkeypatch.setattr(iio, "imread", lambda *_, **__: pytest.fail("pixels were read"))
+    (info,) = list_images(path)
+    assert (info.shape, info.dtype) == ((24, 32), "uint8")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "RGB", "RGBA", "LA", "CMYK"])
+def test_what_is_listed_is_what_is_read(tmp_path: Path, counts: np.ndarray, mode: str) -> None:
+    path = tmp_path / ("frame.jpg" if mode == "CMYK" else "frame.png")
+    grey = Image.fromarray(counts if mode == "I;16" else (counts // 8).astype(np.uint8))
+    (grey if mode in ("I;16", "L") else grey.convert("RGB" if mode == "CMYK" else "L").convert(mode)).save(path)
+    (info,) = list_images(path)
+    data = read(path).data
+    assert (info.shape, info.dtype) == (data.shape, str(data.dtype))

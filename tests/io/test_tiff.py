@@ -172,22 +172,20 @@ def test_stacks_open_as_t_y_x_lazily(tmp_path: Path, counts: np.ndarray, options
     tifffile.imwrite(path, frames, **{"photometric": "minisblack", **options})
     micrograph = read(path)
     assert micrograph.data.shape == frames.shape
-    assert micrograph.data.chunks == ((1,) * n_frames, (24,), (32,))
+    assert micrograph.data.chunks == (1, 24, 32)
     assert micrograph.data.dtype == np.uint16
     np.testing.assert_array_equal(micrograph.data.compute(), frames)
     np.testing.assert_array_equal(micrograph.frame(2), frames[2])
 
 
 def test_only_the_frame_that_is_needed_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_atomicity.io.formats import tiff
+    from napari_atomicity.io.formats._tiff_frames import PageFrames
 
     path = tmp_path / "stack.tif"
-    tifffile.imwrite(path, np.arange(5 * 64, dtype=np.uint16).reshape(5, 8, 8), metadata={"axes": "TYX"})
+    tifffile.imwrite(path, np.arange(5 * 64, dtype=np.uint16).reshape(5, 8, 8), compression="zlib")
     asked: list[int] = []
-    plane = tiff._Reader.plane
-    monkeypatch.setattr(
-        tiff._Reader, "plane", lambda self, series, channel, t: (asked.append(t), plane(self, series, channel, t))[1]
-    )
+    page = PageFrames.page
+    monkeypatch.setattr(PageFrames, "page", lambda self, tif, t: (asked.append(t), page(self, tif, t))[1])
     micrograph = read(path)
     assert asked == []
     micrograph.frame(3)
@@ -303,3 +301,204 @@ def test_a_zero_resolution(tmp_path: Path, counts: np.ndarray) -> None:
             content[at : at + 8] = struct.pack(tif.byteorder + "II", 0, 1)
     path.write_bytes(content)
     assert read(path).pixel_size_nm is None
+
+
+# ---------------------------------------------------------------------- what a file claims
+
+_OME = (
+    '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+    '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="{x}" SizeY="24" SizeC="1" SizeT="{t}" SizeZ="1" '
+    'PhysicalSizeX="{size}" PhysicalSizeXUnit="nm">{data}</Pixels></Image></OME>'
+)
+
+
+def _ome(path: Path, counts: np.ndarray, **claims: object) -> Path:
+    text = _OME.format(**{"x": 32, "t": 1, "size": 0.02, "data": "<TiffData/>", **claims})
+    tifffile.imwrite(path, counts, description=text, metadata=None)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("claims", "said", "size"),
+    [
+        ({}, "", 0.02),
+        ({"t": 1_000_000}, "1000000 pages, there is 1 page", 0.02),
+        ({"x": 1_000_000}, "24 × 1000000 pixels, they have 24 × 32", None),
+        ({"t": -1}, "cannot be read", None),
+        ({"t": "9" * 5000}, "cannot be read", None),
+        ({"size": "9" * 5000}, "", None),
+        ({"size": "1e400"}, "", None),
+        ({"data": '<TiffData IFD="0" PlaneCount="1000000000"/>'}, "pages beyond the 1", 0.02),
+        ({"data": "<TiffData/>" * 1000}, "pages beyond the 1", 0.02),
+        ({"data": "<a>" * 5000 + "</a>" * 5000}, "cannot be read", None),
+        ({"data": '<TiffData><UUID FileName="/dev/zero">urn:uuid:1</UUID></TiffData>'}, "other files", 0.02),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_an_ome_description_is_held_against_the_pages(
+    tmp_path: Path, counts: np.ndarray, claims: dict, said: str, size: float | None
+) -> None:
+    micrograph = read(_ome(tmp_path / "frame.ome.tif", counts, **claims))
+    np.testing.assert_array_equal(micrograph.data, counts)
+    assert micrograph.pixel_size_nm == (None if size is None else pytest.approx(size))
+    assert said in " ".join(micrograph.warnings)
+
+
+def test_an_ome_description_with_definitions_of_its_own(tmp_path: Path, counts: np.ndarray) -> None:
+    entities = "".join(f'<!ENTITY l{k} "{f"&l{k - 1};" * 10 if k else "lol"}">' for k in range(10))
+    text = _OME.format(x=32, t=1, size=0.02, data="&l9;").replace("<OME", f"<!DOCTYPE l [{entities}]><OME", 1)
+    tifffile.imwrite(tmp_path / "a.ome.tif", counts, description=text, metadata=None)
+    np.testing.assert_array_equal(read(tmp_path / "a.ome.tif").data, counts)
+
+
+def test_each_file_of_several_has_its_own_pixel_size(tmp_path: Path, counts: np.ndarray) -> None:
+    one = _OME.format(
+        x=32, t=1, size="{size}", data='<TiffData><UUID FileName="{name}">urn:uuid:{name}</UUID></TiffData>'
+    )
+    image = one[one.index("<Image") : one.index("</OME>")]
+    both = image.format(size=0.02, name="a.ome.tif") + image.format(size=0.05, name="b.ome.tif")
+    for name, frame in (("a.ome.tif", counts), ("b.ome.tif", counts + 1)):
+        text = one[: one.index("<Image")].replace("<OME", f'<OME UUID="urn:uuid:{name}"') + both + "</OME>"
+        tifffile.imwrite(tmp_path / name, frame, description=text, metadata=None)
+    for name, frame, size in (("a.ome.tif", counts, 0.02), ("b.ome.tif", counts + 1, 0.05)):
+        micrograph = read(tmp_path / name)
+        assert micrograph.pixel_size_nm == pytest.approx(size)
+        np.testing.assert_array_equal(micrograph.data, frame)
+        assert "other files belong to it" in " ".join(micrograph.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ImageJ=1.53k\nimages=1000000\nframes=1000000\n",
+        "ImageJ=1.53k\nimages=-3\nframes=-3\nslices=0\n",
+        "ImageJ=1.53k\nimages=" + "9" * 5000 + "\nmin=inf\nmax=nan\n",
+        '{"shape": ' + "[" * 20_000 + "]" * 20_000 + "}",
+        '{"shape": ["a", null, 1e400]}',
+        '{"shape": [-1, 24, 32]}',
+    ],
+    ids=["many", "negative", "digits", "deep", "odd", "less than none"],
+)
+def test_an_odd_description_costs_no_image(tmp_path: Path, counts: np.ndarray, text: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", counts, description=text, metadata=None)
+    micrograph = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(micrograph.data, counts)
+    assert micrograph.pixel_size_nm is None
+    assert not text.startswith("ImageJ=1.53k\nimages=10") or "claims 1000000 images; 1 are there" in " ".join(
+        micrograph.warnings
+    )
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "inf", "abc", "[1, 2]", ""])
+def test_odd_entries_of_the_microscope_cost_only_the_pixel_size(tmp_path: Path, counts: np.ndarray, value: str) -> None:
+    text = f"[Scan]\r\nPixelWidth={value}\r\nPixelHeight={value}\r\n"
+    tifffile.imwrite(tmp_path / "a.tif", counts, metadata=None, extratags=[(34682, "s", 0, text, True)])
+    np.testing.assert_array_equal(read(tmp_path / "a.tif").data, counts)
+    assert read(tmp_path / "a.tif").pixel_size_nm is None
+
+
+def _pages(path: Path, frames: list[np.ndarray]) -> Path:
+    with tifffile.TiffWriter(path) as tif:
+        for frame in frames:
+            tif.write(frame, metadata=None, contiguous=False)
+    return path
+
+
+def test_a_chain_of_pages_that_leads_back(tmp_path: Path, counts: np.ndarray) -> None:
+    path = _pages(tmp_path / "ring.tif", [counts, counts + 1, counts + 2])
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        first, *_, last = (page.offset for page in tif.pages)
+    (n_tags,) = struct.unpack_from("<H", content, last)
+    struct.pack_into("<I", content, last + 2 + 12 * n_tags, first)
+    path.write_bytes(content)
+    micrograph = read(path)
+    np.testing.assert_array_equal(micrograph.data[2], counts + 2)
+    assert micrograph.n_frames == 3
+    assert "leads back" in micrograph.warnings[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"ome": True}, {"imagej": True}], ids=["plain", "ome", "imagej"])
+def test_many_pages_are_put_together_by_how_they_are_stored(
+    tmp_path: Path, counts: np.ndarray, options: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_atomicity.io.formats.tiff._MANY", 10)
+    frames = np.stack([counts + t for t in range(12)])
+    tifffile.imwrite(tmp_path / "a.tif", frames, photometric="minisblack", compression="zlib", **options)
+    micrograph = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(np.asarray(micrograph.data), frames)
+    assert not micrograph.warnings
+
+
+def test_many_pages_of_several_kinds(tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_atomicity.io.formats.tiff._MANY", 10)
+    small = [counts[:20, :20] + t for t in range(5)]
+    path = _pages(tmp_path / "a.tif", [page for t in range(5) for page in (small[t], counts + t)] + [counts > 900])
+    assert [info.shape for info in list_images(path)] == [(5, 20, 20), (5, 24, 32), (24, 32)]
+    np.testing.assert_array_equal(read(path, image=0).data[3], small[3])
+    np.testing.assert_array_equal(read(path, image=1).data[4], counts + 4)
+
+
+def test_pages_of_too_many_kinds_are_not_all_listed(
+    tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_atomicity.io.formats.tiff._MOST_IMAGES", 3)
+    infos = list_images(_pages(tmp_path / "a.tif", [counts[: 24 - k] for k in range(5)]))
+    assert len(infos) == 4
+    assert "2 more images" in infos[-1].why_not
+
+
+def test_one_bad_page_does_not_lose_the_others(tmp_path: Path, counts: np.ndarray) -> None:
+    path = _pages(tmp_path / "a.tif", [counts[:20], counts])
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        where = tif.pages[0].tags[273].valueoffset
+    struct.pack_into("<I", content, where, 2**31)  # the strip of the first page lies beyond the end
+    path.write_bytes(content)
+    micrograph = read(path)
+    np.testing.assert_array_equal(micrograph.data, counts)
+    assert "Image 0 is left out" in " ".join(micrograph.warnings)
+
+
+def test_far_more_pixels_than_the_page_can_hold_are_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tif"
+    tifffile.imwrite(path, np.zeros((16, 16), np.uint8), compression="zlib", metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        for code in (256, 257):
+            tag = tif.pages[0].tags[code]
+            struct.pack_into("<H", content, tag.valueoffset, 30_000)
+    path.write_bytes(content)
+    assert "30000 × 30000 pixels (900 MB)" in list_images(path)[0].why_not
+
+
+def test_an_unknown_packing_is_named(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, counts, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        struct.pack_into("<H", content, tif.pages[0].tags[259].valueoffset, 12345)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"packed in a way \(12345\)"):
+        read(path)
+
+
+def test_listing_reads_no_pixels(tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([(counts // 8).astype(np.uint8)] * 3, axis=-1), photometric="rgb")
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda *_, **__: pytest.fail("pixels were read"))
+    assert list_images(path)[0].shape == (24, 32)
+
+
+def test_every_bit_of_the_directory_may_flip(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, counts[:4, :4], metadata=None)
+    whole = path.read_bytes()
+    for at in np.random.default_rng(7).integers(0, 8 * (len(whole) - 32), 150):
+        flipped = bytearray(whole)
+        flipped[at // 8] ^= 1 << (at % 8)
+        path.write_bytes(flipped)
+        try:
+            np.asarray(read(path).data)
+        except InputError as error:
+            assert "a.tif" in str(error)

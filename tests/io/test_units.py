@@ -93,3 +93,34 @@ def test_a_size_that_cannot_be_meant_is_kept_and_remarked(size: float, expected:
     assert found.pixel_size_nm == pytest.approx(size)
     assert expected in " ".join(found.warnings)
     assert bool(found.warnings) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit", "said"),
+    [
+        (1, "Å", "1 Å a pixel, which is what programs write"),
+        (1.0, "nm", "programs write"),
+        ("1", "µm", "programs write"),
+        (-1, "m", "no microscope has"),
+        (352.78, "µm", "no microscope has"),
+        (1e8, "m", "no microscope has"),
+        (1e-7, "nm", "no microscope has"),
+        (1e300, "mm", "no microscope has"),
+    ],
+)
+def test_a_size_that_is_not_believed_is_asked_for(scale: object, unit: str, said: str) -> None:
+    found = calibrate((scale, unit), (scale, unit))
+    assert found.pixel_size_nm is None
+    assert not found.refusal
+    assert said in found.warnings[0]
+    assert "enter the pixel size" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(3.3724, "µm"), (18.3, "µm"), (59.98, "nm"), (0.001, "nm"), (0.1, "nm")])
+def test_an_honest_size_however_coarse_or_fine_stays(scale: float, unit: str) -> None:
+    assert calibrate((scale, unit), (scale, unit)).pixel_size_nm is not None
+
+
+@pytest.mark.parametrize("scale", ["9" * 5000, [1, 2], {}, b"\xff", 10**400, True])
+def test_a_number_that_is_none(scale: object) -> None:
+    assert calibrate((scale, "nm"), (scale, "nm")).pixel_size_nm is None

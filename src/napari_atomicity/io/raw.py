@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.io import text
+from napari_atomicity.io.stack import FrameStack
 from napari_atomicity.io.units import Calibration
 
 _SYMBOLS: Final = (
@@ -24,7 +25,7 @@ _HAADF = re.compile(r"(?<![a-z])haadf", re.IGNORECASE)
 _ADF = re.compile(r"(?<![a-z])([ml]?a?adf|df(\d|-[sio])?(?![a-z])|(annular )?dark.?field|z.?contrast)", re.IGNORECASE)
 _BF = re.compile(r"(?<![a-z])(a?bf(?![a-z])|bright.?field)", re.IGNORECASE)
 #: a frame above this may be so many times larger than what the file keeps for it; noise does not compress
-_LARGE_FRAME: Final = 64 * 2**20
+_LARGE_FRAME: Final = 150_000_000
 _MOST_COMPRESSED: Final = 20
 #: and a stack, whose frames are read one by one; nothing compresses further than this
 _LARGE_STACK: Final = 2**30
@@ -43,7 +44,7 @@ class RawImage:
     Attributes
     ----------
     load
-        Gives the array (y, x) as NumPy, or (t, y, x) as dask with one chunk a frame.
+        Gives the array (y, x) as NumPy, or (t, y, x) as a `FrameStack` on disk.
     shape, dtype
         What `load` will give; of the stored data where it cannot be opened.
     cannot_open
@@ -119,14 +120,9 @@ def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str, broken: b
     return RawImage(title, tuple(int(n) for n in shape), np.dtype(dtype), load, cannot_open=why, broken=broken)
 
 
-def lazy_stack(shape: tuple[int, ...], dtype: npt.DTypeLike, frame: Callable[[int], npt.NDArray[Any]]) -> Any:
-    """Dask array of `shape` (t, y, x), one chunk a frame, that calls ``frame(t)`` for the frames asked for."""
-    import dask.array as da
-    from dask.delayed import delayed
-
-    read_frame = delayed(frame, pure=False)
-    planes = [da.from_delayed(read_frame(t), shape=shape[1:], dtype=dtype) for t in range(shape[0])]
-    return da.stack(planes)
+def lazy_stack(shape: tuple[int, ...], dtype: npt.DTypeLike, frame: Callable[[int], npt.NDArray[Any]]) -> FrameStack:
+    """Frames of `shape` (t, y, x) that call ``frame(t)`` for the frames asked for."""
+    return FrameStack(shape, dtype, frame)
 
 
 def complex_sentence() -> str:

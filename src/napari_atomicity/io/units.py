@@ -40,6 +40,9 @@ _ENERGY: Final = re.compile(r"^(m|k|M)?eV$")
 FINEST_NM: Final = 0.005
 COARSEST_NM: Final = 0.12
 _SQUARE: Final = 0.01
+#: no pixel of a microscope lies outside these (nm): a tenth of a picometre; a print of 500 dpi
+_FINEST_THERE_IS: Final = 1e-4
+_COARSEST_THERE_IS: Final = 5e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,9 @@ def calibrate(y: tuple[object, object], x: tuple[object, object]) -> Calibration
     Returns
     -------
     Calibration
-        Without a pixel size where the file gives none that is a length; with a refusal where the axes are
-        those of reciprocal space or the pixels are not square.
+        Without a pixel size where the file gives none that is a length, or one that cannot be meant (no microscope
+        has it, or it is exactly 1 of a unit, as programs write by default); with a refusal where the axes are those
+        of reciprocal space or the pixels are not square.
     """
     if is_reciprocal(y[1]) or is_reciprocal(x[1]):
         return Calibration(
@@ -111,7 +115,32 @@ def calibrate(y: tuple[object, object], x: tuple[object, object]) -> Calibration
     sizes = [_length(axis) for axis in (y, x)]
     if sizes[0] is None or sizes[1] is None:
         return Calibration()
+    for axis, size in zip((x, y), (sizes[1], sizes[0]), strict=True):
+        if doubt := _why_not_believed(axis, size):
+            return not_believed(f"{abs(_number(axis[0])):.4g} {str(axis[1]).strip()} a pixel", doubt)
     return _square(sizes[0], sizes[1])
+
+
+def not_believed(claim: str, why: str) -> Calibration:
+    """No pixel size, and the sentence that asks for it.
+
+    Parameters
+    ----------
+    claim
+        What the file gives, in words: ``1 Å a pixel``.
+    why
+        Why it is not believed; goes on after "which".
+    """
+    return Calibration(warnings=(f"The file gives {claim}, which {why}; enter the pixel size in nm.",))
+
+
+def _why_not_believed(axis: tuple[object, object], size_nm: float) -> str:
+    """Why a length that a file gives for its pixels cannot be meant; empty where it can."""
+    if not _FINEST_THERE_IS <= size_nm <= _COARSEST_THERE_IS:
+        return "no microscope has"
+    if abs(_number(axis[0])) == 1.0:
+        return "is what programs write where they do not know it"
+    return ""
 
 
 def remark_on(pixel_size_nm: float) -> tuple[str, ...]:
@@ -157,5 +186,5 @@ def _same(first: float, second: float) -> bool:
 def _number(value: object) -> float:
     try:
         return float(value.decode() if isinstance(value, bytes) else value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -14,44 +16,76 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import watched
-from napari_atomicity.io.formats import _axes
+from napari_atomicity.io.formats import _axes, _guard
+from napari_atomicity.io.formats._claims import claims
 from napari_atomicity.io.formats._extra import missing_formats
 from napari_atomicity.io.grey import to_grey, verdict
-from napari_atomicity.io.raw import RawImage, lazy_stack
+from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, unreadable
+from napari_atomicity.io.text import clean, size_of
 
 
-def images(path: Path, plugins: Sequence[str]) -> list[RawImage]:
-    """The images of `path`, read by the first of the rosettasciio `plugins` that manages to."""
+def images(path: Path, plugin: str, pixels: Sequence[Path] = (), swapped: bool = False) -> list[RawImage]:
+    """The images of `path`, read by the `plugin` of rosettasciio; an `InputError` where it cannot within limits.
+
+    Parameters
+    ----------
+    path, plugin
+        The file, and which module of the library reads it.
+    pixels
+        The files that hold the pixels, where they are others.
+    swapped
+        Whether the bytes of the pixels have to be swapped.
+    """
     try:
         import rsciio
     except ImportError as error:
         raise missing_formats(path) from error
     reader = f"rosettasciio {rsciio.__version__}"
-    found = _signals(path, plugins)
-    return [_image(path, signal, f"{reader} ({plugins[0]})") for signal in found]
+    _guard.check(path, __name__, [plugin], meanwhile=partial(_prepare, plugin))
+    found = _signals(path, plugin)
+    if swapped:
+        found = [{**signal, "data": _swapped(signal["data"])} for signal in found]
+    n_bytes = sum(one.stat().st_size for one in pixels or [path])
+    return [_image(path, signal, f"{reader} ({plugin})", n_bytes) for signal in found]
 
 
-def _signals(path: Path, plugins: Sequence[str]) -> list[dict[str, Any]]:
+def _swapped(data: Any) -> Any:
+    return data.byteswap() if isinstance(data, np.ndarray) else data.map_blocks(np.ndarray.byteswap, dtype=data.dtype)
+
+
+def _prepare(plugin: str) -> None:
+    """Import what the plug-in needs, which takes longer than to list a file."""
+    import_module("dask.array")
+    import_module(f"rsciio.{plugin}")
+
+
+def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
     last: Exception | None = None
-    for plugin in plugins:
-        # some data can only be read at once
-        for lazy in (True, False):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    found = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
-            except Exception as error:  # a damaged file fails in many ways, a plug-in may lack its package
-                last = error
-                continue
-            if found:
-                return list(found)
+    # TIA files are read at once in any case; of DigitalMicrograph's only some have to be
+    for lazy in (True, False) if plugin != "tia" else (False,):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
+        except MemoryError as error:
+            raise InputError(
+                f"{clean(path.name)} is damaged: its headers claim more than fits into memory; "
+                "copy it again from the microscope or export it as TIFF."
+            ) from error
+        except Exception as error:  # a damaged file fails in many ways
+            last = error
+            if "lazy" not in str(error).lower():
+                break
+            continue
+        if found:
+            return list(found)
     raise InputError(
-        f"{path.name} is damaged, cut short or of an unknown variant of {path.suffix.lower()}; "
+        f"{clean(path.name)} is damaged, cut short or of an unknown variant of {path.suffix.lower()}; "
         "copy it again from the microscope or export it as TIFF."
     ) from last
 
 
-def _image(path: Path, signal: dict[str, Any], reader: str) -> RawImage:
+def _image(path: Path, signal: dict[str, Any], reader: str, n_bytes: int) -> RawImage:
     data, about = signal["data"], signal.get("metadata", {})
     # axes come in any order, some only in the metadata of the signal: rank them by position in the array
     listed = sorted(signal["axes"], key=lambda axis: axis.get("index_in_array", 0))
@@ -62,7 +96,7 @@ def _image(path: Path, signal: dict[str, Any], reader: str) -> RawImage:
         dtype=data.dtype,
         shape=data.shape,
         signal_type=str(about.get("Signal", {}).get("signal_type") or ""),
-        make=lambda order, **fields: _ordered(path, data, order, metadata=_acquisition(about), **fields),
+        make=lambda order, **fields: _ordered(path, data, order, n_bytes, metadata=_acquisition(about), **fields),
         reader=reader,
     )
 
@@ -71,17 +105,21 @@ def _axis(axis: dict[str, Any]) -> _axes.Axis:
     return _axes.Axis(str(axis.get("name") or ""), axis.get("scale", 1.0), str(axis.get("units") or ""))
 
 
-def _ordered(path: Path, data: Any, order: Sequence[int], **fields: Any) -> RawImage:
-    long = [axis for axis, size in enumerate(data.shape) if size > 1]
+def _ordered(path: Path, data: Any, order: Sequence[int], n_bytes: int, **fields: Any) -> RawImage:
+    if data.nbytes > n_bytes:
+        why = f"it claims {claims(data.shape, data.dtype)}, the file has {size_of(n_bytes)}; copy it again."
+        return unreadable(fields["title"], data.shape, data.dtype, why, broken=True)
+    long = [axis for axis, n in enumerate(data.shape) if n > 1]
     data = data.reshape([data.shape[axis] for axis in long]).transpose([long.index(axis) for axis in order])
-    marks: tuple[str, ...] = ()
-    refusal = ""
-    if data.dtype.names:
-        marks, refusal = verdict(_samples(_computed(path, data[0] if data.ndim == 3 else data)))
     frame = partial(_frame, path, data)
     dtype = np.dtype(np.uint8) if data.dtype.names else data.dtype.newbyteorder("=")
     load = partial(lazy_stack, data.shape, dtype, watched(path, frame)) if data.ndim == 3 else partial(frame, None)
-    return RawImage(shape=data.shape, dtype=dtype, load=load, warnings=marks, refusal=refusal, **fields)
+    examine = partial(_examine, path, data) if data.dtype.names else None
+    return RawImage(shape=data.shape, dtype=dtype, load=load, examine=examine, stored=n_bytes, **fields)
+
+
+def _examine(path: Path, data: Any) -> Remarks:
+    return verdict(_samples(_computed(path, data[0] if data.ndim == 3 else data)))
 
 
 def _frame(path: Path, data: Any, t: int | None) -> npt.NDArray[Any]:
@@ -94,8 +132,10 @@ def _frame(path: Path, data: Any, t: int | None) -> npt.NDArray[Any]:
 def _computed(path: Path, data: Any) -> npt.NDArray[Any]:
     try:
         return np.asarray(data.compute(scheduler="synchronous") if hasattr(data, "compute") else data)
+    except MemoryError:
+        raise
     except Exception as error:  # the pixels of a file that was cut short
-        raise InputError(f"{path.name} is cut short or damaged; copy it again from the microscope.") from error
+        raise InputError(f"{clean(path.name)} is cut short or damaged; copy it again from the microscope.") from error
 
 
 def _samples(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -105,3 +145,10 @@ def _samples(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _acquisition(about: dict[str, Any]) -> dict[str, Any]:
     tem = about.get("Acquisition_instrument", {}).get("TEM", {})
     return {str(key): value for key, value in tem.items() if isinstance(value, str | int | float)}
+
+
+if __name__ == "__main__":
+    _path, _plugin = Path(sys.argv[1]), sys.argv[2]
+    logging.disable()
+    _prepare(_plugin)
+    _guard.in_child(_path, lambda: [_image(_path, signal, "", 0) for signal in _signals(_path, _plugin)])

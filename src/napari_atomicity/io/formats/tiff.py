@@ -1,157 +1,216 @@
-"""TIFF of every kind a microscope room produces, through tifffile."""
+"""TIFF of every kind a microscope room produces: which images a file holds. tifffile reads the pages."""
 
 from __future__ import annotations
 
-import logging
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import watched
-from napari_atomicity.io.formats import tiff_calibration
-from napari_atomicity.io.grey import to_grey, verdict
+from napari_atomicity.io.formats._claims import claims, damaged
+from napari_atomicity.io.formats._ome import read_ome, why_not_borne_out
+from napari_atomicity.io.formats._tiff_frames import (
+    FlatFrames,
+    PageFrames,
+    SeriesFrames,
+    is_grey_table,
+    is_slip,
+    opened,
+)
+from napari_atomicity.io.formats._tiff_pages import Chain, chain
+from napari_atomicity.io.formats.tiff_calibration import Facts
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, lazy_stack, unreadable
+from napari_atomicity.io.text import size_of
+from napari_atomicity.io.units import Calibration
 
-Array = npt.NDArray[Any]
+#: beyond this, pages are put together by how they are stored, which is quicker than asking tifffile
+_MANY: Final = 2000
+#: so many images of different kinds are listed
+_MOST_IMAGES: Final = 1000
+_AS_PAGES: Final = {"is_ome": False, "is_imagej": False, "is_shaped": False, "is_sis": False}
 
 
 def images(path: Path) -> list[RawImage]:
     """The images of the file: one a series, and one a named channel where a series has several."""
-    with _opened(path) as tif:
-        _check_chain(path, tif)
-        found = [image for index in range(len(tif.series)) for image in _of_series(path, tif, index)]
+    pages = chain(path)
+    with opened(path) as tif:
+        facts, doubt = _facts(path, tif, pages)
+        if not doubt and not (len(pages) > _MANY and facts.n_leading < 2):
+            try:
+                return _all_or_some(path, _by_series(path, tif, facts))
+            except (InputError, MemoryError):
+                raise
+            except Exception as error:  # of many kinds, where what a file says about its pages is odd
+                if is_slip(error):
+                    raise
+                doubt = f"it cannot be read ({type(error).__name__})"
+    with opened(path, **_AS_PAGES) as tif:
+        return _all_or_some(path, _by_layout(path, tif, pages, facts, doubt))
+
+
+def _facts(path: Path, tif: Any, pages: Chain) -> tuple[Facts, str]:
+    """What the file says about its pages, and why that is not believed, in words; empty where it is."""
+    first = tif.pages[0]
+    if pages.fault:
+        return Facts.of(tif, None), pages.fault
+    if not tif.is_ome:
+        return Facts.of(tif, None), ""
+    ome = read_ome(first.description, path.name)
+    if ome is None:
+        return Facts.of(tif, None), "its OME description cannot be read"
+    shape = (int(first.imagelength), int(first.imagewidth))
+    doubt = why_not_borne_out(ome, len(pages), shape)
+    return Facts.of(tif, ome), f"its OME description does not fit ({doubt})" if doubt else ""
+
+
+def _all_or_some(path: Path, found: list[RawImage]) -> list[RawImage]:
+    """`found`, unless there is nothing in it to open but damage: then the error says it."""
     if not found:
-        raise _damaged(path)
+        raise damaged(path, "it holds no image")
+    if all("copy it again" in image.cannot_open for image in found):
+        raise damaged(path, found[0].cannot_open.removesuffix("; copy it again."))
     return found
 
 
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path.name} is damaged, cut short or not a TIFF file; copy it again from the microscope.")
+# ---------------------------------------------------------------------- as the file describes them
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The open `tifffile.TiffFile`; whatever goes wrong in it becomes one sentence for the user."""
-    import tifffile
-
-    log = logging.getLogger("tifffile")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)  # it tells the same damage again, in its own words
-    try:
-        with tifffile.TiffFile(path) as tif:
-            yield tif
-    except InputError:
-        raise
-    except Exception as error:  # a damaged TIFF fails in many ways
-        raise _damaged(path) from error
-    finally:
-        log.setLevel(level)
+def _by_series(path: Path, tif: Any, facts: Facts) -> list[RawImage]:
+    listed = tif.series[:_MOST_IMAGES]
+    found = [image for index in range(len(listed)) for image in _of_series(path, tif, index, facts)]
+    return _with_rest(found, len(tif.series) - len(listed))
 
 
-def _of_series(path: Path, tif: Any, index: int) -> list[RawImage]:
+def _with_rest(found: list[RawImage], n_more: int) -> list[RawImage]:
+    if n_more > 0:
+        why = f"the file holds {n_more} more images, too many to list; save the one you want as a file of its own."
+        found.append(unreadable("(more images)", (), np.uint8, why))
+    return found
+
+
+def _of_series(path: Path, tif: Any, index: int, facts: Facts) -> list[RawImage]:
     series = tif.series[index]
-    page = series.keyframe
-    title = "thumbnail" if page.is_reduced else _title(tif, index)
+    title = "thumbnail" if series.keyframe.is_reduced else facts.title(tif, index)
     axes, shape = _without_singletons(series)
-    if series.dtype is None or np.issubdtype(series.dtype, np.complexfloating):
-        return [unreadable(title, shape, series.dtype or np.uint8, complex_sentence())]
-    _check_length(path, series)
-    colour = "S" in axes and (page.photometric in (2, 6) or shape[axes.index("S")] == 2)  # RGB, YCbCr, grey + alpha
-    leading = [axis for axis in axes if axis not in ("YXS" if colour else "YX")]
-    if "Y" not in axes or "X" not in axes:
-        return [unreadable(title, shape, series.dtype, axes_sentence(len(axes)))]
-    names = _channel_names(tif, index, shape[axes.index("C")]) if "C" in leading else ()
+    if why := _why_not_opened(path, series, axes):
+        return [unreadable(title, shape, series.dtype or np.uint8, why, broken="copy it again" in why)]
+    colour = _is_colour(series.keyframe, dict(zip(axes, shape, strict=True)).get("S", 1))
+    leading = "".join(axis for axis in axes if axis not in ("YXS" if colour else "YX"))
+    names = facts.channels(index, shape[axes.index("C")]) if "C" in leading else ()
     if len(leading) - bool(names) > 1:
         return [unreadable(title, shape, series.dtype, axes_sentence(len(axes)))]
-    reader = _Reader(path, index, "".join(leading), colour)
-    if not names:
-        return [_image(tif, reader, title, None)]
-    return [_image(tif, reader, name, channel) for channel, name in enumerate(names)]
+    parts: list[tuple[str, int | None]] = [(name, channel) for channel, name in enumerate(names)] or [(title, None)]
+    return [_image(path, tif, index, leading, colour, name, channel, facts) for name, channel in parts]
 
 
-def _image(tif: Any, reader: _Reader, title: str, channel: int | None) -> RawImage:
+def _is_colour(page: Any, n_samples: int) -> bool:
+    return n_samples > 1 and (page.photometric in (2, 6) or n_samples == 2)  # RGB, YCbCr, grey + alpha
+
+
+def _why_not_opened(path: Path, series: Any, axes: str) -> str:
+    """Why the pixels of a series are not opened; empty where they can be."""
+    if series.dtype is None or np.issubdtype(series.dtype, np.complexfloating):
+        return complex_sentence()
+    if why := _why_too_short(path, series):
+        return why
+    if "Y" not in axes or "X" not in axes:
+        return axes_sentence(len(axes))
+    return _why_not_unpacked(series.keyframe)
+
+
+def _why_not_unpacked(page: Any) -> str:
+    """Why the pixels of a page cannot be unpacked, empty where they can."""
     import tifffile
 
-    series = tif.series[reader.series]
+    if page.compression in tifffile.TIFF.DECOMPRESSORS:
+        return ""
+    return f"its pixels are packed in a way ({int(page.compression)}) that is not known here; export it unpacked."
+
+
+def _why_too_short(path: Path, series: Any) -> str:
+    """A file that was cut short lacks the end of its last page."""
+    if series.dataoffset is None:
+        pages = [page for page in (series.pages[0], series.pages[-1]) if page is not None]
+        return next((why for page in pages if (why := _why_page_too_short(path, page))), "")
+    return _why_short(path, series.dataoffset + prod(series.shape) * series.dtype.itemsize, series)
+
+
+def _why_page_too_short(path: Path, page: Any) -> str:
+    stored = sum(page.databytecounts)
+    # the colours of YCbCr may be stored at half the resolution
+    if page.compression == 1 and page.photometric != 6 and 8 * stored < prod(page.shape) * page.bitspersample:
+        return f"it claims {claims(page.shape, page.dtype or np.uint8)}, {size_of(stored)} are there; copy it again."
+    pieces = zip(page.dataoffsets, page.databytecounts, strict=False)
+    return _why_short(path, max((start + length for start, length in pieces), default=0), page)
+
+
+def _why_short(path: Path, end: int, what: Any) -> str:
+    there = path.stat().st_size
+    if end <= there:
+        return ""
+    return f"it claims {claims(what.shape, what.dtype)}, the file has {size_of(there)}; copy it again."
+
+
+def _image(
+    path: Path, tif: Any, index: int, leading: str, colour: bool, title: str, channel: int | None, facts: Facts
+) -> RawImage:
+    series = tif.series[index]
     axes, shape = _without_singletons(series)
     sizes = dict(zip(axes, shape, strict=True))
-    steps = [sizes[axis] for axis in reader.leading if not (axis == "C" and channel is not None)]
-    frame_shape = (sizes["Y"], sizes["X"])
-    dtype = np.dtype(series.dtype).newbyteorder("=")
-    calibration = tiff_calibration.of_series(tif, reader.series)
-    warnings, refusal = _colours(reader, channel) if reader.colour else ((), "")
-    if series.keyframe.photometric == 3 and not _is_grey_table(series.keyframe.colormap):
-        warnings += ("The false-colour table of the file is left out: its indices are taken as grey levels.",)
-    if "C" in reader.leading and channel is None:
+    plane = (sizes["Y"], sizes["X"])
+    steps = [sizes[axis] for axis in leading if not (axis == "C" and channel is not None)]
+    warnings: tuple[str, ...] = ()
+    if "C" in leading and channel is None:
         warnings += ("The channels of the file have no names; they are opened as frames of a stack.",)
-    frame = partial(reader.frame, channel)
-    load = (
-        partial(lazy_stack, (*steps, *frame_shape), dtype, watched(reader.path, frame)) if steps else partial(frame, 0)
-    )
-    return RawImage(
+    warnings += facts.claims_more(prod(sizes[axis] for axis in leading))
+    every = np.arange(prod(sizes[axis] for axis in leading)).reshape([sizes[axis] for axis in leading])
+    order = every.ravel() if channel is None else every.take(channel, leading.index("C")).ravel()
+    frames: FlatFrames | PageFrames | SeriesFrames
+    if axes == f"{leading}YX" and leading and series.dataoffset is not None:
+        frames = FlatFrames.of(path, series, plane, order)
+    elif len(series.pages) == every.size:
+        offsets = np.array([-1 if page is None else page.offset for page in series.pages], np.int64)
+        frames = PageFrames(path, offsets[order], plane, colour)
+    else:
+        frames = SeriesFrames(path, index, leading, channel, colour)
+    calibration = facts.calibration(series.keyframe, index, len(tif.series))
+    return _raw(path, frames, series.keyframe, (*steps, *plane), title, facts, warnings, calibration)
+
+
+def _raw(
+    path: Path,
+    frames: FlatFrames | PageFrames | SeriesFrames,
+    page: Any,
+    shape: tuple[int, ...],
+    title: str,
+    facts: Facts,
+    warnings: tuple[str, ...],
+    calibration: Calibration,
+) -> RawImage:
+    dtype = np.dtype(page.dtype).newbyteorder("=")
+    if page.photometric == 3 and not is_grey_table(page.colormap):
+        warnings = ("The false-colour table of the file is left out: its indices are taken as grey levels.", *warnings)
+    image = RawImage(
         title=title,
-        shape=(*steps, *frame_shape),
+        shape=shape,
         dtype=dtype,
-        load=load,
+        load=partial(lazy_stack, shape, dtype, watched(path, frames.read))
+        if len(shape) == 3
+        else partial(frames.read, 0),
         calibration=calibration,
-        reader=f"tifffile {tifffile.__version__}",
-        metadata=tiff_calibration.acquisition(tif),
+        reader=facts.reader,
+        metadata=facts.acquisition,
         warnings=warnings,
-        refusal=refusal,
+        stored=path.stat().st_size if isinstance(frames, FlatFrames) else prod(shape[:-2]) * sum(page.databytecounts),
     )
-
-
-class _Reader:
-    """Reads single frames of one series of one file, opening the file each time so that it stays free between."""
-
-    def __init__(self, path: Path, series: int, leading: str, colour: bool) -> None:
-        self.path = path
-        self.series = series
-        self.leading = leading
-        self.colour = colour
-
-    def frame(self, channel: int | None, t: int) -> Array:
-        """Frame `t` (of `channel`) as (y, x)."""
-        with _opened(self.path) as tif:
-            series = tif.series[self.series]
-            plane = self.plane(series, channel, t)
-            return _display_order(series.keyframe, to_grey(plane) if self.colour else plane)
-
-    def plane(self, series: Any, channel: int | None, t: int) -> Array:
-        """The same as stored, with its colour samples."""
-        axes, shape = _without_singletons(series)
-        sizes = dict(zip(axes, shape, strict=True))
-        at = [channel if axis == "C" and channel is not None else t for axis in self.leading]
-        flat = int(np.ravel_multi_index(at, [sizes[axis] for axis in self.leading])) if at else 0
-        in_order = axes == f"{self.leading}YX"
-        n_planes = prod(sizes[axis] for axis in self.leading)
-        if in_order and at and series.dataoffset is not None:
-            return self._from_disk(series, flat, (sizes["Y"], sizes["X"]))
-        if len(series.pages) == n_planes and series.pages[flat] is not None:
-            page = series.pages[flat]
-            return _native(_arranged(page.asarray(squeeze=True), page.axes, "", self.colour))
-        whole = _arranged(series.asarray(), series.axes, self.leading, self.colour)
-        return _native(np.ascontiguousarray(whole[tuple(at)]))
-
-    def _from_disk(self, series: Any, flat: int, shape: tuple[int, int]) -> Array:
-        dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
-        offset = series.dataoffset + flat * prod(shape) * dtype.itemsize
-        return _native(np.fromfile(self.path, dtype=dtype, count=prod(shape), offset=offset).reshape(shape))
-
-
-def _arranged(array: Array, axes: str, leading: str, colour: bool) -> Array:
-    """`array` with its axes in the order `leading`, y, x and colour samples; axes of length one are dropped."""
-    kept = [axis for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"]
-    array = array.reshape([size for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"])
-    return array.transpose([kept.index(axis) for axis in f"{leading}YX{'S' if colour else ''}"])
+    if isinstance(frames, FlatFrames) or not frames.colour:
+        return image
+    return replace(image, examine=frames.look)
 
 
 def _without_singletons(series: Any) -> tuple[str, tuple[int, ...]]:
@@ -159,75 +218,34 @@ def _without_singletons(series: Any) -> tuple[str, tuple[int, ...]]:
     return "".join(axis for axis, _ in pairs), tuple(int(size) for _, size in pairs)
 
 
-def _native(array: Array) -> Array:
-    if array.dtype.isnative:
-        return array
-    # in place where possible: a copy would double the memory of a large frame
-    return array.byteswap(inplace=array.flags.writeable).view(array.dtype.newbyteorder("="))
+# ---------------------------------------------------------------------- as the pages are
 
 
-def _display_order(page: Any, image: Array) -> Array:
-    """Bright where the sample scatters: some files store white as zero, or invert through their palette."""
-    if image.dtype == bool or not np.issubdtype(image.dtype, np.unsignedinteger):
-        return image
-    inverted = page.photometric == 0
-    if page.photometric == 3 and _is_grey_table(page.colormap):
-        inverted = int(page.colormap[0][0]) > int(page.colormap[0][-1])
-    if not inverted:
-        return image
-    top = (1 << page.bitspersample) - 1
-    flipped: Array = np.subtract(image.dtype.type(top), image)
-    return flipped
+def _by_layout(path: Path, tif: Any, pages: Chain, facts: Facts, doubt: str) -> list[RawImage]:
+    """Pages that are stored alike are the frames of a stack, whatever the file says."""
+    warnings = (f"The pages of the file are opened as they are: {doubt}.",) if doubt else ()
+    groups = pages.groups()
+    found = [_of_pages(path, tif, pages.offsets[group], facts, warnings) for group in groups[:_MOST_IMAGES]]
+    return _with_rest(found, len(groups) - _MOST_IMAGES)
 
 
-def _is_grey_table(table: Any) -> bool:
-    return table is not None and bool((table[0] == table[1]).all() and (table[0] == table[2]).all())
-
-
-def _colours(reader: _Reader, channel: int | None) -> tuple[tuple[str, ...], str]:
-    with _opened(reader.path) as tif:
-        return verdict(reader.plane(tif.series[reader.series], channel, 0))
-
-
-def _check_chain(path: Path, tif: Any) -> None:
-    """In a file that was cut short a page points to a next one beyond the end; tifffile reads what is left."""
-    form, file = tif.tiff, tif.filehandle
-    offset, seen = tif.pages[0].offset, set()
-    while offset and offset not in seen:
-        seen.add(offset)
-        if offset >= file.size:
-            raise _damaged(path)
-        file.seek(offset)
-        (n_tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
-        file.seek(offset + form.tagnosize + n_tags * form.tagsize)
-        (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
-
-
-def _check_length(path: Path, series: Any) -> None:
-    """A file that was cut short lacks the end of its last page."""
-    size = path.stat().st_size
-    if series.dataoffset is not None:
-        end = series.dataoffset + prod(series.shape) * series.dtype.itemsize
-    else:
-        pages = [page for page in (series.pages[0], series.pages[-1]) if page is not None]
-        ends = (a + b for page in pages for a, b in zip(page.dataoffsets, page.databytecounts, strict=False))
-        end = max(ends, default=0)
-    if end > size and not series.is_multifile:
-        raise _damaged(path)
-
-
-def _title(tif: Any, index: int) -> str:
-    name = str(tif.series[index].name or "")
-    if not tif.is_ome and tif.is_imagej:
-        labels = (tif.imagej_metadata or {}).get("Labels")
-        name = labels if isinstance(labels, str) else ""
-    return name if name not in ("Image0", "Series 0", "Generic 0", "Uniform 0") else ""
-
-
-def _channel_names(tif: Any, index: int, n_channels: int) -> tuple[str, ...]:
-    names: list[Any] = []
-    if tif.is_ome:
-        names = tiff_calibration.ome_channel_names(tif, index)
-    elif tif.is_imagej:
-        names = list((tif.imagej_metadata or {}).get("Labels") or [])
-    return tuple(str(name) for name in names) if len(names) == n_channels and all(names) else ()
+def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[str, ...]) -> RawImage:
+    frames = PageFrames(path, offsets, (0, 0))
+    try:
+        first, last = frames.page(tif, 0), frames.page(tif, len(offsets) - 1)
+    except Exception as error:  # tifffile fails in many ways
+        return unreadable("", (), np.uint8, f"its page cannot be read ({type(error).__name__}).", broken=True)
+    title = "thumbnail" if first.is_reduced else ""
+    steps = (len(offsets),) if len(offsets) > 1 else ()
+    axes, shape = _without_singletons(first)
+    why = _why_page_too_short(path, first) or _why_page_too_short(path, last) or _why_not_unpacked(first)
+    if first.dtype is None or first.dtype.kind == "c":
+        why = complex_sentence()
+    colour = _is_colour(first, dict(zip(axes, shape, strict=True)).get("S", 1))
+    if sorted(axes) != sorted("YXS" if colour else "YX"):
+        why = axes_sentence(len(axes))
+    if why:
+        return unreadable(title, (*steps, *shape), first.dtype or np.uint8, why, broken="copy it again" in why)
+    plane = (shape[axes.index("Y")], shape[axes.index("X")])
+    frames = PageFrames(path, offsets, plane, colour)
+    return _raw(path, frames, first, (*steps, *plane), title, facts, warnings, facts.calibration(first, -1, 0))

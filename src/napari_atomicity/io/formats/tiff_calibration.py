@@ -6,65 +6,146 @@ The resolution of the TIFF standard itself (dots per inch or per cm) belongs to 
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-from collections.abc import Callable
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from napari_atomicity.io.formats._ome import Axis, OmeImage
+from napari_atomicity.io.formats._xml import parse
 from napari_atomicity.io.units import Calibration, calibrate, plain
 
 _DM_UNIT: Final = (65003, 65004)
 _DM_SCALE: Final = (65009, 65010)
 #: ImageJ keeps the dots per inch of a picture as its calibration
 _PRINT_UNITS: Final = frozenset({"inch", "inches", "in", "cm", "\\u00b0"})
-
-Axis = tuple[object, object]
-
-
-def of_series(tif: Any, index: int) -> Calibration:
-    """Pixel size of the series `index` of an open `tifffile.TiffFile`."""
-    doubts: Calibration | None = None
-    for source in _SOURCES:
-        axes = source(tif, index)
-        if axes is None:
-            continue
-        found = calibrate(*axes)
-        if found.pixel_size_nm is not None or found.refusal:
-            return found
-        doubts = doubts or found
-    return doubts or Calibration()
+#: titles that programs give to what has none
+_NO_TITLE: Final = ("Image0", "Series 0", "Generic 0", "Uniform 0")
 
 
-def _digital_micrograph(tif: Any, index: int) -> tuple[Axis, Axis] | None:
-    tags = tif.series[index].keyframe.tags
-    if any(code not in tags for code in (*_DM_UNIT, *_DM_SCALE)):
+@dataclass(frozen=True)
+class Facts:
+    """What a file says about its pages as a whole.
+
+    Attributes
+    ----------
+    ome
+        The images of its OME description, empty where it has none.
+    imagej, fei
+        Entries by their names.
+    n_leading
+        Axes beside y and x that it claims.
+    acquisition
+        What it tells about the instrument, JSON-serialisable.
+    """
+
+    ome: tuple[OmeImage, ...] = ()
+    imagej: Mapping[str, Any] = field(default_factory=dict)
+    fei: Mapping[str, Any] = field(default_factory=dict)
+    n_leading: int = 1
+    acquisition: Mapping[str, Any] = field(default_factory=dict)
+    reader: str = ""
+
+    @classmethod
+    def of(cls, tif: Any, ome: list[OmeImage] | None) -> Facts:
+        """The facts of an open `tifffile.TiffFile`; entries that cannot be read are left out."""
+        import tifffile
+
+        imagej = {} if tif.is_ome else _entries(lambda: tif.imagej_metadata)
+        fei = _entries(lambda: tif.fei_metadata)
+        n_leading = _n_leading(tif.pages[0], ome or [], imagej)
+        reader = f"tifffile {tifffile.__version__}"
+        return cls(tuple(ome or ()), imagej, fei, n_leading, _entries(lambda: _acquisition(tif)), reader)
+
+    def title(self, tif: Any, index: int) -> str:
+        """Title of a series, empty where it has none."""
+        name = str(tif.series[index].name or "")
+        if not self.ome and self.imagej:
+            labels = self.imagej.get("Labels")
+            name = labels if isinstance(labels, str) else ""
+        return name if name not in _NO_TITLE else ""
+
+    def channels(self, index: int, n_channels: int) -> tuple[str, ...]:
+        """Names of the channels of a series; none where one of them has none."""
+        names: list[Any] = list(self.imagej.get("Labels") or []) if not self.ome else []
+        if index < len(self.ome):
+            names = list(self.ome[index].channels)
+        return tuple(str(name) for name in names) if len(names) == n_channels and all(names) else ()
+
+    def claims_more(self, n_frames: int) -> tuple[str, ...]:
+        """A warning where an ImageJ description claims other frames than the `n_frames` that were found."""
+        counts = [self.imagej.get(name, 1) for name in ("frames", "slices", "channels")]
+        claimed = math.prod(count for count in counts if isinstance(count, int) and count > 0)
+        if not self.imagej or claimed <= n_frames:
+            return ()
+        return (f"The ImageJ description of the file claims {_short(claimed)} images; {n_frames} are there.",)
+
+    def calibration(self, page: Any, index: int, n_series: int) -> Calibration:
+        """Pixel size of the series `index` (-1: of a page by itself) of `n_series`, whose first page is `page`."""
+        doubts: Calibration | None = None
+        for source in (_digital_micrograph, self._ome(index, n_series), self._imagej, _jeol, self._fei):
+            try:
+                axes = source(page)
+            except Exception:  # an odd entry costs the calibration, not the image
+                continue
+            if axes is None:
+                continue
+            found = axes if isinstance(axes, Calibration) else calibrate(*axes)
+            if found.pixel_size_nm is not None or found.refusal:
+                return found
+            doubts = doubts or found
+        return doubts or Calibration()
+
+    def _ome(self, index: int, n_series: int) -> Callable[[Any], Calibration | tuple[Axis, Axis] | None]:
+        """By its place among the images described, or by shape where only some of those are in this file."""
+
+        def source(page: Any) -> Calibration | tuple[Axis, Axis] | None:
+            if n_series == len(self.ome) > 0:
+                return self.ome[index].calibration
+            shape = (int(page.imagelength), int(page.imagewidth))
+            # none is in this file by name where it was renamed
+            here = [image for image in self.ome if image.here] or self.ome
+            alike = {image.calibration for image in here if image.sizes[3:] == shape}
+            if len(alike) < 2:
+                return alike.pop() if alike else None
+            return Calibration(
+                warnings=(
+                    "The OME description gives several pixel sizes for images of this shape, and does not tell which "
+                    "is this one; enter the pixel size in nm.",
+                )
+            )
+
+        return source
+
+    def _imagej(self, page: Any) -> tuple[Axis, Axis] | None:
+        if not self.imagej:
+            return None
+        unit = self.imagej.get("unit", "")
+        if plain(unit).lower() in _PRINT_UNITS or 282 not in page.tags or 283 not in page.tags:
+            return None
+        x, y = (_per_pixel(page.tags[code].value) for code in (282, 283))
+        return (y, self.imagej.get("yunit", unit)), (x, unit)
+
+    def _fei(self, page: Any) -> tuple[Axis, Axis] | None:
+        scan = self.fei.get("Scan", {})
+        if not scan.get("PixelWidth"):
+            return None
+        return (scan.get("PixelHeight", scan["PixelWidth"]), "m"), (scan["PixelWidth"], "m")
+
+
+def _digital_micrograph(page: Any) -> tuple[Axis, Axis] | None:
+    if any(code not in page.tags for code in (*_DM_UNIT, *_DM_SCALE)):
         return None
-    x, y = ((tags[scale].value, tags[unit].value) for scale, unit in zip(_DM_SCALE, _DM_UNIT, strict=True))
+    x, y = ((page.tags[scale].value, page.tags[unit].value) for scale, unit in zip(_DM_SCALE, _DM_UNIT, strict=True))
     return y, x
 
 
-def _ome(tif: Any, index: int) -> tuple[Axis, Axis] | None:
-    pixels = _ome_pixels(tif, index)
-    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
-        return None
-    # the unit is µm where OME-XML leaves it out
-    x = (pixels.get("PhysicalSizeX"), pixels.get("PhysicalSizeXUnit", "µm"))
-    return (pixels.get("PhysicalSizeY", x[0]), pixels.get("PhysicalSizeYUnit", x[1])), x
+_SIDES: Final = ("Vertical", "Horizontal")
 
 
-def _imagej(tif: Any, index: int) -> tuple[Axis, Axis] | None:
-    if not tif.is_imagej or tif.is_ome:
-        return None
-    facts = tif.imagej_metadata or {}
-    unit = facts.get("unit", "")
-    tags = tif.series[index].keyframe.tags
-    if plain(unit).lower() in _PRINT_UNITS or 282 not in tags or 283 not in tags:
-        return None
-    x, y = (_per_pixel(tags[code].value) for code in (282, 283))
-    return (y, facts.get("yunit", unit)), (x, unit)
-
-
-def _jeol(tif: Any, index: int) -> tuple[Axis, Axis] | None:
-    root = _xml(tif.series[index].keyframe.description)
+def _jeol(page: Any) -> tuple[Axis, Axis] | None:
+    root = parse(page.description) if "TemReporter" in page.description[:500] else None
     if root is None or root.tag != "TemReporter":
         return None
     mode = root.findtext("ImageFormingSystem/ModeString", "")
@@ -74,60 +155,45 @@ def _jeol(tif: Any, index: int) -> tuple[Axis, Axis] | None:
     camera = root.findtext("Eos/EosMode") == "eosTEM" and mode == "MAG"
     if not magnification or density is None or not camera:
         return None
-    sizes = [1.0 / (_float(density.findtext(side, "")) * magnification or float("nan")) for side in _SIDES]
+    sizes = [1.0 / (_float(density.findtext(side, "")) * magnification or math.nan) for side in _SIDES]
     return (sizes[0], "m"), (sizes[1], "m")
 
 
-_SIDES: Final = ("Vertical", "Horizontal")
-
-
-def _fei(tif: Any, index: int) -> tuple[Axis, Axis] | None:
-    scan = (getattr(tif, "fei_metadata", None) or {}).get("Scan", {})
-    if not scan.get("PixelWidth"):
-        return None
-    return (scan.get("PixelHeight", scan["PixelWidth"]), "m"), (scan["PixelWidth"], "m")
-
-
-_SOURCES: Final[tuple[Callable[[Any, int], tuple[Axis, Axis] | None], ...]] = (
-    _digital_micrograph,
-    _ome,
-    _imagej,
-    _jeol,
-    _fei,
-)
-
-
-def ome_channel_names(tif: Any, index: int) -> list[str]:
-    """Names of the channels of a series in OME-XML; empty strings where they have none."""
-    pixels = _ome_pixels(tif, index)
-    return [] if pixels is None else [node.get("Name", "") for node in pixels if node.tag.endswith("}Channel")]
-
-
-def acquisition(tif: Any) -> dict[str, Any]:
-    """What the file tells about the instrument, JSON-serialisable."""
+def _acquisition(tif: Any) -> dict[str, Any]:
     tags = tif.pages[0].tags
     names = {"Make": "make", "Model": "microscope", "Software": "software", "DateTime": "date"}
     return {name: str(tags[tag].value) for tag, name in names.items() if tag in tags and tags[tag].value}
 
 
-def _ome_pixels(tif: Any, index: int) -> ET.Element | None:
-    root = _xml(tif.ome_metadata) if tif.is_ome else None
-    if root is None:
-        return None
-    pixels = [node for node in root.iter() if node.tag.endswith("}Pixels")]
-    return pixels[index] if index < len(pixels) else None
-
-
-def _xml(text: str | None) -> ET.Element | None:
+def _entries(read: Callable[[], Any]) -> Mapping[str, Any]:
     try:
-        return ET.fromstring(text.strip("\x00 \r\n\t\x01")) if text and text.lstrip().startswith("<") else None
-    except (ET.ParseError, ValueError):
-        return None
+        found = read()
+    except Exception:  # whatever is odd in them
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _short(n: int) -> str:
+    return str(n) if n < 10**12 else f"10^{math.floor(math.log10(n))}"
+
+
+def _n_leading(page: Any, ome: list[OmeImage], imagej: Mapping[str, Any]) -> int:
+    """How many axes beside y and x a file claims."""
+    if ome:
+        return max(sum(n > 1 for n in image.sizes[:3]) for image in ome)
+    if imagej:
+        counts = [imagej.get(name, 1) for name in ("frames", "slices", "channels")]
+        return sum(isinstance(n, int) and n > 1 for n in counts)
+    try:
+        shape = json.loads(page.description)["shape"] if page.description.startswith('{"shape"') else []
+        return max(1, sum(1 for n in shape if n > 1) - len(page.shape))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return 1
 
 
 def _per_pixel(resolution: Any) -> float:
     pixels, units = resolution if isinstance(resolution, tuple) else (resolution, 1)
-    return float(units) / float(pixels) if pixels else float("nan")
+    return float(units) / float(pixels) if pixels else math.nan
 
 
 def _float(text: str | None) -> float:

@@ -1,0 +1,175 @@
+"""A first look at a file in a process of its own, where a library may take for ever or all memory over a damaged one.
+
+What the library does to a file it does again in the same way: once the child came through, so does this process.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import IO, Final
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.files import file_state
+from napari_atomicity.io.text import clean, size_of
+from napari_atomicity.micrograph import FileState
+
+#: for the child to start, and then for a small file; a large one has as long as a slow disk takes
+_TO_START_S: Final = 30.0
+_SECONDS: Final = 2.0
+_BYTES_PER_SECOND: Final = 20e6
+#: beside a few times the size of the file
+_BYTES: Final = 300_000_000
+_READY, _DONE, _FAILED = b"ready\n", b"done\n", b"failed\n"
+#: what was found out about a file as it was then: why it does not come through, empty where it does
+_known: dict[Path, tuple[FileState | None, str]] = {}
+
+
+def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable[[], object]) -> None:
+    """An `InputError` where a child does not get through with the file `path` in reasonable time and memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    module
+        Run in the child as ``python -m module path arguments``; it calls `in_child`.
+    arguments
+        Handed on.
+    meanwhile
+        Called while the child starts, such as to import what will be needed here.
+    """
+    if not _has_python():
+        return
+    state = file_state(path)
+    known, why = _known.get(path, (None, ""))
+    if known is None or known != state:
+        why = _why_not(path, [sys.executable, "-m", module, str(path), *arguments], meanwhile)
+        _known[path] = (state, why)
+    if why:
+        raise InputError(f"{clean(path.name)} {why}; copy it again from the microscope or export it as TIFF.")
+
+
+def _why_not(path: Path, command: list[str], meanwhile: Callable[[], object]) -> str:
+    """Why a child does not get through, in words; empty where it does, or cannot be had."""
+    limit = _limit_s(path)
+    try:
+        child = _started(command)
+    except (OSError, ValueError):  # no more processes, or none here
+        return ""
+    try:
+        said = _lines(child)
+        meanwhile()
+        if _next(said, _TO_START_S) != _READY:
+            return ""  # it could not start at all
+        # where the processor is busy with other things a whole file takes longer by the clock
+        answer = _next(said, 3 * limit)
+    finally:
+        _end(child)
+    if answer == _FAILED:
+        return f"is damaged, cut short or of an unknown variant of {path.suffix.lower()}"
+    if answer != _DONE:
+        most = f"{limit:.0f} seconds and {size_of(_limit_bytes(path))} of memory"
+        return f"is damaged: {most} do not suffice to look through its headers"
+    return ""
+
+
+def in_child(path: Path, look: Callable[[], object]) -> None:
+    """What the child does: looks through the file within limits of time and memory, and says that it is through."""
+    out = sys.stdout.buffer
+    _bound(_limit_s(path), _limit_bytes(path))
+    out.write(_READY)
+    out.flush()
+    try:
+        look()
+    except MemoryError:
+        return
+    except Exception:  # the library gives up in many ways
+        out.write(_FAILED)
+    else:
+        out.write(_DONE)
+    out.flush()
+
+
+def _has_python() -> bool:
+    """Whether `sys.executable` is an interpreter: in a frozen application it is the application."""
+    name = Path(sys.executable or "").stem.lower()
+    return name.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)
+
+
+def _limit_s(path: Path) -> float:
+    return _SECONDS + path.stat().st_size / _BYTES_PER_SECOND
+
+
+def _limit_bytes(path: Path) -> int:
+    return _BYTES + 4 * path.stat().st_size
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=os.name == "posix",
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _lines(child: subprocess.Popen[bytes]) -> queue.SimpleQueue[bytes]:
+    """What the child says, line by line, and an empty one where it has ended."""
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def listen(stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                said.put(line)
+        said.put(b"")
+
+    assert child.stdout is not None
+    Thread(target=listen, args=(child.stdout,), daemon=True).start()
+    return said
+
+
+def _next(said: queue.SimpleQueue[bytes], timeout_s: float) -> bytes:
+    try:
+        return said.get(timeout=timeout_s)
+    except queue.Empty:
+        return b""
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child with all that it started."""
+    if child.poll() is None:
+        with suppress(OSError):
+            if os.name == "posix":
+                os.killpg(child.pid, signal.SIGKILL)
+            else:
+                child.kill()
+    child.wait()
+
+
+def _bound(seconds: float, n_bytes: int) -> None:
+    """Limit this process to so much more time and memory; where the system cannot, the clock of the parent does."""
+    try:
+        import resource
+    except ImportError:
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = int(used.ru_utime + used.ru_stime + seconds) + 1
+    limits = [(resource.RLIMIT_CPU, cpu)]
+    with suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limits.append((resource.RLIMIT_AS, pages * resource.getpagesize() + n_bytes))
+    for what, most in limits:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(what, (most, most))
