@@ -64,6 +64,7 @@ def _depth_of_bar(image: Image, tolerance: float, noise: float) -> int:
             continue
         top = image[: int(_DEEPEST_BAR * height) + 16]
         same = np.abs(top - grey) <= tolerance
+        same[:, 1:] &= np.abs(np.diff(top, axis=1)) <= 0.35 * noise
         shares = same.mean(axis=1)
         depth = _run(shares >= _BAR_SHARE, start)
         beyond = shares[depth + 1 : depth + 13]
@@ -74,8 +75,7 @@ def _depth_of_bar(image: Image, tolerance: float, noise: float) -> int:
         spread_out = np.mean(np.array(parts) > 0.15) > 0.65
         # the vacuum beside a support is of one value too, but ends slowly
         sudden = shares[depth + 1 : depth + 6].mean() < 0.4 * shares[max(0, depth - 6) : depth - 1].mean()
-        smooth = np.mean(np.abs(np.diff(top[:depth], axis=1)) <= 0.1 * tolerance) > 0.4
-        if spread_out and sudden and smooth and 0.4 < bar.mean() < 0.995 and beyond.mean() < 0.5 * bar.mean():
+        if spread_out and sudden and 0.5 < bar.mean() < 0.995 and beyond.mean() < 0.5 * bar.mean():
             # a line that parts it from the image, and the soft rim of either
             lines = sum(_roughness(row) <= 0.25 * noise for row in image[depth : depth + 4])
             return depth + int(lines) + 2
