@@ -84,9 +84,9 @@ def _of_one_value(image: Image, low: float, high: float) -> Iterator[_Stroke]:
         return
     inner = (image[1:, 1:] > low) & (image[1:, 1:] < high)
     areas, count = ndimage.label(squares, np.ones((3, 3)))
-    size = np.bincount(areas.ravel(), minlength=count + 1)
+    size = np.bincount(areas[squares], minlength=count + 1)
     # an image that has a few pixels of one value everywhere has larger areas of one value too
-    specks = np.count_nonzero((size[areas] < _STROKE // 3) & squares & inner)
+    specks = np.count_nonzero(size[areas[squares & inner]] < _STROKE // 3)
     greys_are_sure = specks < _FLAT_OF_ITS_OWN * image.size
     for stroke in _strokes(image, areas, size, _SHARP * (high - low), soft=False):
         # black letters are no clusters, and what a program clipped has their value
@@ -100,7 +100,7 @@ def _bright(image: Image, low: float, high: float) -> Iterator[_Stroke]:
     if np.count_nonzero(squares) < _IN_LINE_IF_SOFT * _SOFT_STROKE:
         return
     areas, count = ndimage.label(squares, np.ones((3, 3)))
-    size = np.bincount(areas.ravel(), minlength=count + 1)
+    size = np.bincount(areas[squares], minlength=count + 1)
     for stroke in _strokes(image, areas, size, _SHARP_IF_SOFT * (high - low), soft=True):
         values = image[1:, 1:][stroke.box][squares[stroke.box]]
         if np.subtract(*np.quantile(values, (0.75, 0.25))) < _EVEN * (high - low):

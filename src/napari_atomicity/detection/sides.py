@@ -122,7 +122,10 @@ def blank_frame(image: Image) -> Mask | None:
             blank |= lines
     there = np.isfinite(image)
     for grey in {float(image[y, x]) for y in (0, -1) for x in (0, -1) if there[y, x] and not blank[y, x]}:
-        runs = _runs_from_the_sides((image == grey) | blank | ~there) & there & ~blank
+        same = image == grey
+        if np.count_nonzero(same) < _LEAST_FRAME * image.size:
+            continue
+        runs = _runs_from_the_sides(same | blank | ~there) & there & ~blank
         if runs.sum() >= _LEAST_FRAME * image.size and _is_no_part_of_the_image(image, runs | blank, grey):
             # interpolating mixes the frame with the image next to it
             blank |= ndimage.binary_dilation(runs, iterations=2)
