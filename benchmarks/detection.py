@@ -2,6 +2,7 @@
 
     python benchmarks/detection.py            accuracy and speed, as quoted in the docs
     python benchmarks/detection.py --tune     how the thresholds of the other detectors were chosen
+    python benchmarks/detection.py --many     seconds and memory for 1,000, 3,000 and 10,000 clusters in one frame
 
 The frames that are scored come from structures and seeds that were used neither to write the detector nor to tune the
 others. Scored: clusters that the border does not cut, within 0.5 nm, one to one; what is found within 1.2 nm of the
@@ -14,7 +15,9 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -197,6 +200,49 @@ def speed(repeats: int) -> None:
         print(f"| {name}{what} | {np.median(taken):.3f} |", flush=True)
 
 
+def many() -> None:
+    """Frames of many clusters, tiled from one; each in a process of its own, since memory is read at its highest."""
+    print(
+        "\nFinding and cutting many clusters: one frame of 512 x 512 repeated; seconds of processor time, of the clock"
+    )
+    print("| frame | clusters | finding and measuring / s | cutting / s | memory beside the frame and patches / MB |")
+    print("|---|---|---|---|---|", flush=True)
+    for tiles in (5, 9, 16):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+            print(alone.submit(_many_clusters, tiles).result(), flush=True)
+
+
+def _many_clusters(tiles: int) -> str:
+    from napari_atomicity.clusters import ClusterTable
+    from napari_atomicity.counting.patches import extract_patches
+
+    spec = sample_spec("nominal", n_clusters=40, shape=(512, 512), seed=5, split="test", pixel_size_nm=0.04)
+    tile = simulate_frame(spec, 5).image
+    detect(tile, spec.pixel_size_nm)
+    before = _highest_memory()
+    image = np.tile(tile, (tiles, tiles))
+    start = time.process_time(), time.perf_counter()
+    found = detect(image, spec.pixel_size_nm).clusters
+    half = time.process_time(), time.perf_counter()
+    columns = ("y_px", "x_px", "diameter_nm", "intensity")
+    table = ClusterTable.from_columns({name: getattr(found, name) for name in columns})
+    patches = extract_patches(image, table, spec.pixel_size_nm)
+    end = time.process_time(), time.perf_counter()
+    finding, cutting = (f"{b[0] - a[0]:.1f}, {b[1] - a[1]:.1f}" for a, b in ((start, half), (half, end)))
+    beside = _highest_memory() - before - (image.nbytes + patches.raw.nbytes) / 1e6
+    side = image.shape[0]
+    return f"| {side} x {side} | {len(table)} | {finding} | {cutting} | {beside:.0f} |"
+
+
+def _highest_memory() -> float:
+    """Of this process, MB; nan where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
 def _detectors() -> list[tuple[str, Callable[[np.ndarray, float], Places]]]:
     others = [(o.name, lambda image, pixel, o=o: o.find(image, pixel, o.threshold)) for o in OTHERS]
     return [("napari-atomicity", ours), *others]
@@ -205,14 +251,19 @@ def _detectors() -> list[tuple[str, Callable[[np.ndarray, float], Places]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tune", action="store_true", help="try thresholds for the other detectors")
+    parser.add_argument("--many", action="store_true", help="seconds and memory for many clusters in one frame")
     parser.add_argument("--frames", type=int, default=3, help="frames a condition")
     options = parser.parse_args()
     print(describe("scikit-image", "scipy", "trackpy"))
     if options.tune:
         tune()
         return
+    if options.many:
+        many()
+        return
     speed(5)
     accuracy(options.frames)
+    many()
 
 
 if __name__ == "__main__":

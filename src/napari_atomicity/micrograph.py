@@ -103,7 +103,11 @@ class Micrograph:
         if not 0 <= index < self.n_frames:
             raise InputError(f"{self.name} has frames 0 to {self.n_frames - 1}; there is no frame {index}.")
         plane = self.data[index] if self.data.ndim == 3 else self.data
-        return np.asarray(plane, dtype=np.float32)
+        if isinstance(plane, np.ma.MaskedArray):
+            plane = np.ma.filled(plane.astype(np.float32), np.nan)
+        # what single precision cannot hold is infinite, and no data for all that count
+        with np.errstate(over="ignore"):
+            return np.asarray(plane, dtype=np.float32)
 
     def with_pixel_size(self, pixel_size_nm: float) -> Micrograph:
         """The same pixels under another calibration."""

@@ -29,6 +29,8 @@ _OVER_NOISE: Final = 5.0
 #: several pixels of the very lowest value are dead where they fall below their neighbours by this many times what
 #: half of all neighbours differ by
 _STUCK: Final = 8.0
+#: images of fewer levels have many pixels of the lowest one, be it by clipping or by what JPEG overshoots
+_FEW_LEVELS: Final = 256
 #: a line is dead or hot where it lies off the lines around it by this many times the noise of single pixels
 _LINE_OFF: Final = 3.0
 #: lines next to each other that can be told from the image
@@ -140,12 +142,12 @@ def _bad_rows(image: Image, noise: float) -> npt.NDArray[np.int64]:
     height, width = image.shape
     if height < 4 * _LINES_TOGETHER or width < 16:
         return np.empty(0, dtype=np.int64)
-    some = image[:, :: max(1, width // 512)]
+    some = image[:, :: max(1, width // 256)]
     data = np.isfinite(some)
     enough = data.mean(axis=1) > 0.3
     level = np.full(height, np.nan)
     if enough.any():
-        level[enough] = np.nanmedian(some[enough], axis=1)
+        level[enough] = (np.median if data.all() else np.nanmedian)(some[enough], axis=1)
     known = level[enough]
     off = np.abs(known - ndimage.median_filter(known, 2 * _LINES_TOGETHER + 1, mode="nearest"))
     scatter = np.median(off[off > 0]) if (off > 0).any() else 0.0
@@ -170,7 +172,7 @@ def _without_outliers(image: Image, pixel_size_nm: float) -> tuple[Image, int, i
     darkest = level - max(low, 0.3 * too_low, 0.4 * noise)
     # a pixel that counts nothing need not be as far off: no noise ends on exactly that value
     stuck, stuck_low = float(np.nanmin(image)), _STUCK * typical_difference(image, 0.5)
-    if np.count_nonzero(image == stuck) == 1:
+    if np.count_nonzero(image == stuck) == 1 or np.nanmax(image) - stuck < _FEW_LEVELS:
         stuck = np.nan
     hot = dead = 0
     # a second look at what lay beside another
@@ -178,9 +180,10 @@ def _without_outliers(image: Image, pixel_size_nm: float) -> tuple[Image, int, i
         y, x = np.nonzero((image > level + too_high) | (image < darkest) | (image == stuck))
         if not len(y) or len(y) > _MOST_OUTLIERS * image.size:
             break
-        around = _median_around(image, y, x)
+        around, spread = _around(image, y, x)
         above = image[y, x] - around
-        wrong = (above > too_high) | (above < -too_low) | ((above < -stuck_low) & (image[y, x] == stuck))
+        counts_nothing = (image[y, x] == stuck) & (above < -np.maximum(stuck_low, 4 * spread))
+        wrong = (above > too_high) | (above < -too_low) | counts_nothing
         if not wrong.any():
             break
         if not hot + dead:
@@ -207,11 +210,16 @@ def _of_four(image: Image, which: np.ufunc) -> Image:
     return np.asarray(which(rows[:, 0:width:2], rows[:, 1:width:2]))
 
 
-def _median_around(image: Image, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Median of the eight neighbours, of those that hold data."""
-    padded = np.pad(image, 1, constant_values=np.nan)
-    around = [padded[y + 1 + dy, x + 1 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
-    ordered = np.sort(np.stack(around), axis=0)
-    there = np.isfinite(ordered).sum(axis=0)
-    middle = ordered[np.maximum(there - 1, 0) // 2, np.arange(len(y))]
-    return np.where(there > 0, middle, image[y, x])
+def _around(
+    image: Image, y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Median of the eight neighbours, of those that hold data, and what their middle half spans."""
+    steps = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
+    height, width = image.shape
+    inside = [(y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width) for dy, dx in steps]
+    values = [image[np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)] for dy, dx in steps]
+    ordered = np.sort(np.where(inside, values, np.nan), axis=0)
+    last = np.maximum(np.isfinite(ordered).sum(axis=0) - 1, 0)
+    each = np.arange(len(y))
+    middle = np.where(np.isnan(ordered[0]), image[y, x], ordered[last // 2, each])
+    return middle.astype(np.float32), (ordered[(3 * last) // 4, each] - ordered[last // 4, each]).astype(np.float32)

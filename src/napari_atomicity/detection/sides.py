@@ -64,6 +64,7 @@ def _depth_of_bar(image: Image, tolerance: float, noise: float) -> int:
             continue
         top = image[: int(_DEEPEST_BAR * height) + 16]
         same = np.abs(top - grey) <= tolerance
+        same[:, 1:] &= np.abs(np.diff(top, axis=1)) <= 0.35 * noise
         shares = same.mean(axis=1)
         depth = _run(shares >= _BAR_SHARE, start)
         beyond = shares[depth + 1 : depth + 13]
@@ -74,8 +75,7 @@ def _depth_of_bar(image: Image, tolerance: float, noise: float) -> int:
         spread_out = np.mean(np.array(parts) > 0.15) > 0.65
         # the vacuum beside a support is of one value too, but ends slowly
         sudden = shares[depth + 1 : depth + 6].mean() < 0.4 * shares[max(0, depth - 6) : depth - 1].mean()
-        smooth = np.mean(np.abs(np.diff(top[:depth], axis=1)) <= 0.1 * tolerance) > 0.4
-        if spread_out and sudden and smooth and 0.4 < bar.mean() < 0.995 and beyond.mean() < 0.5 * bar.mean():
+        if spread_out and sudden and 0.5 < bar.mean() < 0.995 and beyond.mean() < 0.5 * bar.mean():
             # a line that parts it from the image, and the soft rim of either
             lines = sum(_roughness(row) <= 0.25 * noise for row in image[depth : depth + 4])
             return depth + int(lines) + 2
@@ -122,7 +122,10 @@ def blank_frame(image: Image) -> Mask | None:
             blank |= lines
     there = np.isfinite(image)
     for grey in {float(image[y, x]) for y in (0, -1) for x in (0, -1) if there[y, x] and not blank[y, x]}:
-        runs = _runs_from_the_sides((image == grey) | blank | ~there) & there & ~blank
+        same = image == grey
+        if np.count_nonzero(same) < _LEAST_FRAME * image.size:
+            continue
+        runs = _runs_from_the_sides(same | blank | ~there) & there & ~blank
         if runs.sum() >= _LEAST_FRAME * image.size and _is_no_part_of_the_image(image, runs | blank, grey):
             # interpolating mixes the frame with the image next to it
             blank |= ndimage.binary_dilation(runs, iterations=2)

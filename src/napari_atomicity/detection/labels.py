@@ -1,0 +1,190 @@
+"""Text and bars of any grey that were drawn over the pixels of a micrograph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Image = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
+Box = tuple[slice, slice]
+
+#: squares of two by two pixels that make a stroke; noise leaves no five of one value together
+_STROKE: Final = 20
+_SOFT_STROKE: Final = 10
+#: where more than this share of the pixels belong to smaller areas of one value the image has flat areas of its own
+_FLAT_OF_ITS_OWN: Final = 0.003
+#: area over that of the largest circle inside: a letter's is large, that of a saturated cluster is not
+_THIN: Final = 2.5
+_JPEG_BLOCK: Final = 8
+#: as shares of the range of the image: how far a stroke of one value stands out of what is around it, how far one that
+#: is soft or went through JPEG does, how bright that is, what its middle half spans, and what a letter does
+_SHARP: Final = 0.1
+_SHARP_IF_SOFT: Final = 0.25
+_BRIGHT: Final = 0.6
+_EVEN: Final = 0.06
+_SAME_GREY: Final = 0.04
+#: strokes that a micrograph could have, as saturated clusters do, are letters where so many alike stand in line
+_IN_LINE: Final = 3
+_IN_LINE_IF_SOFT: Final = 4
+#: letters beside these that may be missed
+_LETTERS_MORE: Final = 4
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    box: Box
+    grey: float
+    #: whether no pixels of a micrograph could make it
+    sure: bool
+    soft: bool
+
+    @property
+    def height(self) -> int:
+        return int(self.box[0].stop - self.box[0].start)
+
+    def starts_in(self, rows: slice, cols: slice) -> bool:
+        """Whether its first corner lies in a box."""
+        y, x = self.box[0].start, self.box[1].start
+        return bool(rows.start <= y < rows.stop and cols.start <= x < cols.stop)
+
+
+def labels(image: Image) -> list[Box]:
+    """Bounding boxes (rows, columns) of lines of text and of bars.
+
+    Parameters
+    ----------
+    image
+        (y, x) micrograph in counts; nan where there is no data.
+    """
+    low, high = float(np.nanmin(image)), float(np.nanmax(image))
+    boxes: list[Box] = []
+    for strokes in (list(_of_one_value(image, low, high)), list(_bright(image, low, high))):
+        together = [line for line in _lines(strokes, image.shape) if _is_text(line, high - low)]
+        boxes += [_whole_line(image, line, _SAME_GREY * (high - low)) for line in together]
+    return boxes
+
+
+def all_four(mask: Mask) -> Mask:
+    """Which squares of two by two pixels lie in a mask, named by their first corner."""
+    pairs = mask[1:] & mask[:-1]
+    return np.asarray(pairs[:, 1:] & pairs[:, :-1])
+
+
+def _of_one_value(image: Image, low: float, high: float) -> Iterator[_Stroke]:
+    """Strokes of exactly one value, where no two pixels of a micrograph are equal but by chance."""
+    across = image[:, 1:] == image[:, :-1]
+    squares = across[1:] & across[:-1] & (image[1:] == image[:-1])[:, 1:]
+    if np.count_nonzero(squares) < _STROKE:
+        return
+    inner = (image[1:, 1:] > low) & (image[1:, 1:] < high)
+    areas, count = ndimage.label(squares, np.ones((3, 3)))
+    size = np.bincount(areas[squares], minlength=count + 1)
+    # an image that has a few pixels of one value everywhere has larger areas of one value too
+    specks = np.count_nonzero(size[areas[squares & inner]] < _STROKE // 3)
+    greys_are_sure = specks < _FLAT_OF_ITS_OWN * image.size
+    for stroke in _strokes(image, areas, size, _SHARP * (high - low), soft=False):
+        # black letters are no clusters, and what a program clipped has their value
+        if stroke.grey == high or (stroke.grey > low and greys_are_sure):
+            yield _Stroke(stroke.box, stroke.grey, sure=stroke.grey < high, soft=False)
+
+
+def _bright(image: Image, low: float, high: float) -> Iterator[_Stroke]:
+    """Bright strokes of nearly one value: small letters with soft edges, and what JPEG leaves of larger ones."""
+    squares = all_four(image >= low + _BRIGHT * (high - low))
+    if np.count_nonzero(squares) < _IN_LINE_IF_SOFT * _SOFT_STROKE:
+        return
+    areas, count = ndimage.label(squares, np.ones((3, 3)))
+    size = np.bincount(areas[squares], minlength=count + 1)
+    for stroke in _strokes(image, areas, size, _SHARP_IF_SOFT * (high - low), soft=True):
+        values = image[1:, 1:][stroke.box][squares[stroke.box]]
+        if np.subtract(*np.quantile(values, (0.75, 0.25))) < _EVEN * (high - low):
+            yield stroke
+
+
+def _strokes(
+    image: Image, areas: npt.NDArray[np.integer], size: npt.NDArray[np.integer], sharp: float, soft: bool
+) -> Iterator[_Stroke]:
+    """Of numbered areas of squares those that are thin and end suddenly."""
+    for number, (rows, cols) in enumerate(ndimage.find_objects(areas), start=1):
+        if size[number] < (_SOFT_STROKE if soft else _STROKE):
+            continue
+        part = areas[rows, cols] == number
+        if not _is_thin(part) or _is_jpeg_block(part, (rows, cols)):
+            continue
+        grey = float(np.median(image[1:, 1:][rows, cols][part]))
+        around = _ring(image, areas, number, (rows, cols))
+        if len(around) and np.median(np.abs(around - grey)) > sharp:
+            yield _Stroke((rows, cols), grey, sure=False, soft=soft)
+
+
+def _is_thin(part: Mask) -> bool:
+    depth = ndimage.distance_transform_edt(np.pad(part, 1))
+    return bool(np.count_nonzero(part) > _THIN * np.pi * float(depth.max()) ** 2)
+
+
+def _is_jpeg_block(part: Mask, box: Box) -> bool:
+    """One grey, or several side by side, that JPEG made of a smooth area."""
+    whole = all(side.start % _JPEG_BLOCK == 0 and (side.stop + 1) % _JPEG_BLOCK == 0 for side in box)
+    return bool(whole and part.mean() > 0.7)
+
+
+def _ring(image: Image, areas: npt.NDArray[np.integer], number: int, box: Box) -> Image:
+    """Pixels three to four away from a stroke."""
+    rows, cols = (slice(max(0, side.start - 4), side.stop + 4) for side in box)
+    near = ndimage.binary_dilation(areas[rows, cols] == number, iterations=2)
+    values = image[1:, 1:][rows, cols][ndimage.binary_dilation(near, iterations=2) & ~near]
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _lines(strokes: list[_Stroke], shape: tuple[int, ...]) -> Iterator[list[_Stroke]]:
+    """Strokes that stand side by side, no farther apart than words."""
+    area = np.zeros(shape, dtype=bool)
+    for stroke in strokes:
+        area[_grown(stroke.box, shape, max(3, round(0.4 * stroke.height)), max(3, 2 * stroke.height))] = True
+    if strokes:
+        for rows, cols in ndimage.find_objects(ndimage.label(area)[0]):
+            yield [stroke for stroke in strokes if stroke.starts_in(rows, cols)]
+
+
+def _grown(box: Box, shape: tuple[int, ...], down: int, aside: int) -> Box:
+    rows, cols = (
+        slice(max(0, side.start - reach), min(n, side.stop + reach))
+        for side, n, reach in zip(box, shape, (down, aside), strict=True)
+    )
+    return rows, cols
+
+
+def _is_text(strokes: list[_Stroke], span: float) -> bool:
+    """One stroke that no micrograph has is enough; of others several alike are needed."""
+    if any(stroke.sure for stroke in strokes):
+        return True
+    heights, greys = np.array([s.height for s in strokes]), np.array([s.grey for s in strokes])
+    alike = (np.abs(heights / np.median(heights) - 1) < 0.4) & (np.abs(greys - np.median(greys)) < _SHARP * span)
+    needed = _IN_LINE_IF_SOFT if strokes[0].soft else _IN_LINE
+    return bool(alike.sum() >= needed and alike.mean() > 0.6)
+
+
+def _whole_line(image: Image, strokes: list[_Stroke], tolerance: float) -> Box:
+    """The box of all strokes with the rim of the letters, and with letters beside them that fall apart."""
+    grey, height = float(np.median([s.grey for s in strokes])), int(np.median([s.height for s in strokes]))
+    first = slice(min(s.box[0].start for s in strokes), max(s.box[0].stop for s in strokes) + 1)
+    along = slice(min(s.box[1].start for s in strokes), max(s.box[1].stop for s in strokes) + 1)
+    rows, cols = _grown((first, along), image.shape, 3, 3)
+    for _ in range(_LETTERS_MORE):
+        wide = slice(max(0, cols.start - height), min(image.shape[1], cols.stop + height))
+        like = all_four(np.abs(image[rows, wide] - grey) <= tolerance)
+        columns = np.flatnonzero(np.count_nonzero(like, axis=0) >= 3)
+        if not len(columns):
+            break
+        start = max(0, min(wide.start + int(columns[0]) - 2, cols.start))
+        stop = max(wide.start + int(columns[-1]) + 4, cols.stop)
+        if (start, stop) == (cols.start, cols.stop):
+            break
+        cols = slice(start, stop)
+    return rows, cols

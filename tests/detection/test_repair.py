@@ -1,0 +1,301 @@
+"""What a detector, a scan or a program left in the pixels costs no cluster, and is said."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.patches import extract_patches
+from napari_atomicity.detection import detect, inspect, measure_at, repaired
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+
+PIXEL_NM = 0.04
+
+
+@pytest.fixture(scope="module")
+def image():
+    spec = sample_spec("nominal", n_clusters=30, shape=(512, 512), seed=8, split="validation", pixel_size_nm=PIXEL_NM)
+    pixels = simulate_frame(spec, 8).image
+    pixels.setflags(write=False)
+    return pixels
+
+
+@pytest.fixture(scope="module")
+def clean(image):
+    return detect(image, PIXEL_NM).clusters
+
+
+@pytest.fixture(scope="module")
+def eight_bit(image):
+    low, high = float(image.min()), float(np.percentile(image, 99.9))
+    return np.clip((image - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+
+
+def random_pixels(image, number, seed=2):
+    return np.unravel_index(np.random.default_rng(seed).choice(image.size, number, replace=False), image.shape)
+
+
+def assert_same(found, clean, moved=(0, 0), keep=None, extra=0, tolerance=0.05):
+    """Every cluster of the clean image that is kept is there, with its intensity unless it is cut; hardly any more."""
+    keep = np.ones(len(clean.y_px), dtype=bool) if keep is None else keep
+    places = np.column_stack([clean.y_px + moved[0], clean.x_px + moved[1]])
+    distance, nearest = cKDTree(np.column_stack([found.y_px, found.x_px])).query(places)
+    assert (distance[keep] * PIXEL_NM < 0.3).all()
+    assert len(found.y_px) <= len(clean.y_px) + extra
+    whole = keep & (found.flag[nearest] != "border") & (clean.flag != "border")
+    assert whole.sum() >= 0.5 * keep.sum()
+    ratio = found.intensity[nearest[whole]] / clean.intensity[whole]
+    assert np.median(ratio) == pytest.approx(1, abs=0.01)
+    assert ratio == pytest.approx(1, abs=tolerance)
+
+
+# ---------------------------------------------------------------------- nothing changes where nothing is wrong
+
+
+def test_a_good_image_is_the_very_same_array(image):
+    clean = repaired(image, PIXEL_NM)
+    assert clean.image is image
+    assert clean.said == ()
+
+
+@pytest.mark.parametrize("condition", ["clean", "low_dose", "scan_noise"])
+@pytest.mark.parametrize("pixel_nm", [0.02, 0.05, 0.12])
+@pytest.mark.parametrize("sizes", [{1: 1.0}, {19: 0.5, 55: 0.5}], ids=["atoms", "clusters"])
+def test_neither_atoms_nor_clusters_are_taken_for_bad_pixels(condition, pixel_nm, sizes):
+    spec = sample_spec(
+        condition, sizes, n_clusters=25, shape=(256, 256), seed=3, split="validation", pixel_size_nm=pixel_nm
+    )
+    pixels = simulate_frame(spec, 3).image
+    low, high = pixels.min(), pixels.max()
+    for levels in (255, 4000):
+        assert repaired(np.round((pixels - low) / (high - low) * levels), pixel_nm).said == ()
+    assert repaired(pixels, pixel_nm).said == ()
+
+
+# ---------------------------------------------------------------------- pixels without a number
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_single_pixels_without_a_number_cost_no_cluster(image, clean, value):
+    holed = image.copy()
+    holed[random_pixels(image, 40)] = value
+    result = detect(holed, PIXEL_NM)
+    assert_same(result.clusters, clean)
+    assert "40 pixels without a number were filled" in result.messages[0]
+
+
+def test_a_row_and_a_column_of_nan_are_bridged(image, clean):
+    holed = image.copy()
+    holed[200] = holed[:, 300] = np.nan
+    assert_same(detect(holed, PIXEL_NM).clusters, clean)
+
+
+@pytest.mark.parametrize("kind", ["nan", "masked"])
+def test_what_a_label_covers_is_lost_and_nothing_else(image, clean, kind):
+    where = np.zeros(image.shape, dtype=bool)
+    where[200:220, 200:300] = True
+    covered = np.where(where, np.nan, image) if kind == "nan" else np.ma.masked_array(image, mask=where)
+    apart = ndimage.distance_transform_edt(~where)[clean.y_px.round().astype(int), clean.x_px.round().astype(int)]
+    result = detect(Micrograph(covered, PIXEL_NM).frame(), PIXEL_NM)
+    assert_same(result.clusters, clean, keep=apart > 8)
+    assert any("hold no data" in sentence for sentence in result.messages)
+
+
+def test_a_cluster_that_a_gap_cuts_stays_and_is_flagged(image, clean):
+    k = int(np.argmin(np.hypot(clean.y_px - 256, clean.x_px - 256)))
+    y, x = int(clean.y_px[k]), int(clean.x_px[k])
+    holed = image.copy()
+    holed[y - 60 : y + 60, x + 4 : x + 60] = np.nan
+    found = detect(holed, PIXEL_NM).clusters
+    nearest = np.argmin(np.hypot(found.y_px - y, found.x_px - x))
+    assert np.hypot(found.y_px[nearest] - y, found.x_px[nearest] - x) * PIXEL_NM < 0.5
+    assert found.flag[nearest] == "border"
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_the_empty_frame_of_an_aligned_image_costs_no_cluster(image, clean, value):
+    level = image + 5 * image.std()  # an image that does not hold the value of the frame itself
+    moved = np.full_like(image, value)
+    moved[17:, :-23] = level[:-17, 23:]
+    inner = (clean.y_px + 17 < 500) & (clean.x_px - 23 > 12) & (clean.y_px > 12) & (clean.x_px < 500)
+    assert_same(detect(moved, PIXEL_NM).clusters, clean, (17, -23), inner)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_the_corners_of_a_rotated_image_are_no_part_of_it(image, value):
+    level = image + 5 * image.std()
+    turned = ndimage.rotate(level, 15, reshape=False, order=1, cval=value)
+    inside = ndimage.rotate(np.ones_like(image), 15, reshape=False, order=1, cval=0) > 0.99
+    result = repaired(turned, PIXEL_NM)
+    deep = ndimage.binary_erosion(inside, iterations=4, border_value=1)
+    assert np.isfinite(result.image[deep]).all()
+    assert np.isnan(result.image[~inside]).mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    "holes",
+    [
+        lambda shape: np.indices(shape).sum(axis=0) % 2 == 0,
+        lambda shape: np.random.default_rng(3).random(shape) < 0.45,
+        lambda shape: np.indices(shape)[0] < 230,
+    ],
+    ids=["checkerboard", "random", "half"],
+)
+def test_an_image_half_without_data_is_counted_where_it_has_some(image, clean, holes):
+    where = holes(image.shape)
+    found = detect(np.where(where, np.nan, image), PIXEL_NM).clusters
+    kept = np.ones(len(clean.y_px), dtype=bool) if where[300:].any() else clean.y_px > 242
+    places = np.column_stack([clean.y_px, clean.x_px])[kept]
+    distance, _ = cKDTree(np.column_stack([found.y_px, found.x_px])).query(places)
+    assert np.mean(distance * PIXEL_NM < 0.3) > 0.95
+
+
+# ---------------------------------------------------------------------- hot and dead
+
+
+@pytest.mark.parametrize("times", [3, 30, 1000, 1e6])
+@pytest.mark.parametrize("number", [10, 300])
+def test_hot_pixels_are_replaced_and_counted(image, clean, times, number):
+    hot = image.copy()
+    hot[random_pixels(image, number)] = image.max() * times
+    result = detect(hot, PIXEL_NM)
+    assert_same(result.clusters, clean)
+    assert f"{number} hot pixels were replaced" in result.messages[0]
+
+
+def test_pairs_and_squares_of_hot_pixels_are_replaced(image, clean):
+    hot = image.copy()
+    y, x = random_pixels(image[:-1, :-1], 12)
+    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        hot[y + dy, x + dx] = image.max() * 40
+    assert_same(detect(hot, PIXEL_NM).clusters, clean)
+
+
+@pytest.mark.parametrize("value", [-32768.0, -1e9])
+def test_dead_pixels_are_replaced_and_counted(image, clean, value):
+    dead = image.copy()
+    dead[random_pixels(image, 20)] = value - 10 * image.max()
+    result = detect(dead, PIXEL_NM)
+    assert_same(result.clusters, clean)
+    assert "20 dead pixels were replaced" in result.messages[0]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("level", ["zero", "top"])
+def test_dead_and_hot_lines_are_bridged(image, clean, axis, level):
+    lined = image.copy()
+    np.moveaxis(lined, axis, 0)[[40, 200, 201, 333]] = 0 if level == "zero" else image.max() * 10
+    result = detect(lined, PIXEL_NM)
+    assert_same(result.clusters, clean)
+    assert f"4 {('rows', 'columns')[axis]} of the image are hot or dead" in result.messages[0]
+
+
+def test_measuring_and_patches_see_the_repaired_image_too(image, clean):
+    bad = image.copy()
+    y, x = np.round(clean.y_px).astype(int), np.round(clean.x_px).astype(int)
+    bad[y[::2], x[::2]] = image.max() * 1000
+    bad[y[1::2], x[1::2]] = np.nan
+    before, after = (measure_at(pixels, PIXEL_NM, clean.y_px, clean.x_px) for pixels in (image, bad))
+    inner = before.flag == "ok"
+    assert after.intensity[inner] == pytest.approx(before.intensity[inner], rel=0.02)
+    columns = {name: getattr(clean, name) for name in ("y_px", "x_px", "diameter_nm", "intensity")}
+    table = ClusterTable.from_columns(columns)
+    raw, mended = (extract_patches(pixels, table, PIXEL_NM).raw for pixels in (image, bad))
+    assert np.abs(mended - raw).max() < 0.3 * raw.max()
+    assert repaired(repaired(bad, PIXEL_NM).image, PIXEL_NM).said == ()
+
+
+# ---------------------------------------------------------------------- what was burned in
+
+
+def lettering(width, height, grey, ink, size=28):
+    bar = Image.new("L", (width, height), grey)
+    draw = ImageDraw.Draw(bar)
+    draw.text((6, 10), "200 kV  x8.0M  HAADF  2.0 nm", fill=ink, font=ImageFont.load_default(size))
+    draw.rectangle((350, height - 14, 450, height - 10), fill=ink)
+    return np.asarray(bar)
+
+
+def through_jpeg(pixels, quality):
+    packed = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(packed, "JPEG", quality=quality)
+    return np.asarray(Image.open(packed))
+
+
+@pytest.mark.parametrize(("grey", "ink"), [(0, 255), (30, 220), (128, 255), (200, 20), (255, 0)])
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_letters_of_a_data_bar_are_no_clusters(eight_bit, grey, ink, side):
+    turns = {"bottom": 0, "left": 1, "top": 2, "right": 3}[side]
+    bar = lettering(512, 64, grey, ink)
+    pixels = np.rot90(np.vstack([np.rot90(eight_bit, turns), bar]), -turns)
+    moved = (64 if side == "top" else 0, 64 if side == "left" else 0)
+    result = detect(pixels, PIXEL_NM)
+    # what lies at the seam was cut by the border before
+    assert_same(result.clusters, detect(eight_bit, PIXEL_NM).clusters, moved, extra=1, tolerance=0.2)
+    assert "data bar" in result.messages[0]
+
+
+@pytest.mark.parametrize("quality", [50, 75, 90])
+@pytest.mark.parametrize(("grey", "ink"), [(30, 220), (255, 0)])
+def test_letters_of_a_data_bar_after_jpeg_are_no_clusters(eight_bit, grey, ink, quality):
+    pixels = through_jpeg(np.vstack([eight_bit, lettering(512, 64, grey, ink)]), quality)
+    found = detect(pixels, PIXEL_NM).clusters
+    assert_same(found, detect(eight_bit, PIXEL_NM).clusters, extra=1, tolerance=0.2)
+
+
+@pytest.mark.parametrize("ink", [255, 220, 180])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_text_over_the_image_is_no_cluster(eight_bit, ink, depth):
+    pixels = Image.fromarray(eight_bit)
+    draw = ImageDraw.Draw(pixels)
+    draw.text((10, 440), "200 kV HAADF 2 nm", fill=ink, font=ImageFont.load_default(36))
+    draw.rectangle((300, 490, 400, 495), fill=ink)
+    written = np.asarray(pixels).astype(np.float32) * (1 if depth == 8 else 231)
+    before = detect(eight_bit, PIXEL_NM).clusters
+    found = detect(written, PIXEL_NM)
+    under = (before.y_px > 425) & (before.x_px < 420)
+    inside = (found.clusters.y_px > 440) & (found.clusters.y_px < 485) & (found.clusters.x_px < 350)
+    assert not inside.any()
+    places = np.column_stack([before.y_px, before.x_px])[~under]
+    distance, _ = cKDTree(np.column_stack([found.clusters.y_px, found.clusters.x_px])).query(places)
+    assert (distance * PIXEL_NM < 0.3).all()
+    assert any("burned-in" in sentence for sentence in found.messages)
+
+
+# ---------------------------------------------------------------------- bright field, and how many
+
+
+@pytest.mark.parametrize("pixel_nm", [0.02, 0.03, 0.05, 0.08, 0.1, 0.12])
+def test_bright_field_is_recognised_at_every_pixel_size(pixel_nm):
+    shape = (int(20 / pixel_nm),) * 2
+    spec = sample_spec("nominal", n_clusters=25, shape=shape, seed=6, split="validation", pixel_size_nm=pixel_nm)
+    pixels = simulate_frame(spec, 6).image
+    codes = [[finding.code for finding in inspect(each, pixel_nm)] for each in (pixels, pixels.max() - pixels)]
+    assert "bright_field" not in codes[0]
+    assert "bright_field" in codes[1]
+
+
+def test_larger_dark_particles_are_bright_field_too():
+    y, x = np.indices((512, 512)) * 0.05
+    pixels = np.random.default_rng(0).normal(1000, 60, y.shape)
+    for cy, cx in np.random.default_rng(1).uniform(3, 22, (12, 2)):
+        pixels[np.hypot(y - cy, x - cx) < 1.6] -= 400
+    assert "bright_field" in [finding.code for finding in inspect(ndimage.gaussian_filter(pixels, 1), 0.05)]
+
+
+def test_as_many_clusters_as_there_are():
+    """Small discs in thousands: more than a frame may once have had."""
+    pixel_nm, step = 0.1, 20
+    n = 75
+    y, x = np.indices((n * step, n * step)) % step - step / 2
+    pixels = np.where(np.hypot(y, x) * pixel_nm < 0.5, 500.0, 0.0)
+    pixels = ndimage.gaussian_filter(pixels, 0.8) + np.random.default_rng(0).normal(1000, 10, pixels.shape)
+    found = detect(pixels.astype(np.float32), pixel_nm).clusters
+    assert len(found.y_px) == n * n == 5625
