@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting import adapt as adapting
 from napari_atomicity.counting import anchors as anchoring
+from napari_atomicity.counting import tuning
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.anchors import LEAST_PER_CLASS, Sample, choose_anchors
 from napari_atomicity.counting.bundle import weights_sha256
@@ -34,7 +34,7 @@ STAYS = "The model stays as it was"
 def _short():
     """The blobs are learnt in fewer steps than real clusters."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapting, "_STEPS", 24)
+        patch.setattr(tuning, "STEPS", 24)
         yield
 
 
