@@ -56,6 +56,8 @@ _ENOUGH = 400
 #: no scale near the one that is given can mend
 _CLUSTER: Final = (4, 300)
 _FAR: Final = 4.0
+#: the median cluster may lie so far beyond the classes, as for the scale network
+_MARGIN: Final = 1.35
 #: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
 _SHARE_SD = 0.015
 
@@ -305,8 +307,8 @@ def check_scale(
     raise InputError(
         f"At a scale of {scale:.4g} counts nm² per atom no cluster of this image has a number of atoms that a "
         f"cluster can have: half of them would have {_more_or_less(middle - float(np.log(scale)))}. Were they of "
-        f"the sizes that the model knows, the scale would lie between {intensity(middle) / sizes[-1]:.4g} and "
-        f"{intensity(middle) / sizes[0]:.4g}; correct it, or leave it out."
+        f"the sizes that the model knows, the scale would lie between {intensity(middle) / sizes[-1] / _MARGIN:.3g} and "
+        f"{intensity(middle) / sizes[0] * _MARGIN:.3g}; correct it, or leave it out."
     )
 
 
