@@ -75,13 +75,13 @@ def _group(
     found = console.guard(what, lambda: _together(group, facts, bundle, options, console)) or []
     kept: list[_Kept] = []
 
-    def write(stem: str, analysis: Analysis) -> None:
-        if options.save_profile is not None:
-            kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
-        _write(analysis, target, stem, options, console)
+    def keep(analysis: Analysis) -> None:
+        kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
 
     for stem, analysis in found:
-        console.guard(stem, partial(write, stem, analysis))
+        console.guard(stem, partial(_write, analysis, target, stem, options, console))
+        if options.save_profile is not None:
+            console.guard(stem, partial(keep, analysis))
     if found and (options.report or options.figure):
         console.guard(what, lambda: _write_for_print(found, target, options, console))
     return kept

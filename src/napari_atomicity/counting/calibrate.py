@@ -304,11 +304,12 @@ def check_scale(
     if beyond.min() <= _FAR * scale_sd:
         return
     middle = float(np.median(evidence.log_integral[rows]))
+    likely = [intensity(middle) / sizes[-1] / _MARGIN, intensity(middle) / sizes[0] * _MARGIN]
     raise InputError(
         f"At a scale of {scale:.4g} counts nm² per atom no cluster of this image has a number of atoms that a "
         f"cluster can have: half of them would have {_more_or_less(middle - float(np.log(scale)))}. Were they of "
-        f"the sizes that the model knows, the scale would lie between {intensity(middle) / sizes[-1] / _MARGIN:.3g} and "
-        f"{intensity(middle) / sizes[0] * _MARGIN:.3g}; correct it, or leave it out."
+        f"the sizes that the model knows, the scale would lie between {likely[0]:.3g} and "
+        f"{likely[1]:.3g}; correct it, or leave it out."
     )
 
 
