@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 SAMPLE := sample_data/sample_mixed.tif
+COUNTED := out/$(notdir $(basename $(SAMPLE))).report.json
+PROGRAM := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.safetensors')
 
 export PYTHON
 # Tests of the window need a screen: a virtual one on Linux where there is none
@@ -12,13 +14,21 @@ endif
 
 .PHONY: run test test-slow fuzz lint bench setup clean
 
+# The sample is counted once, and again after a change of the program, of a model or of the sample
 run: $(READY)
-	@$(BIN)/napari-atomicity analyse $(SAMPLE) -o out
+	@if $(MAKE) -q $(COUNTED); then \
+		echo "The sample is counted already (rm -r out, and it is counted again):"; ls $(basename $(basename $(COUNTED))).*; \
+	else \
+		echo "Counting the atoms on $(SAMPLE)"; $(MAKE) -s $(COUNTED); \
+	fi
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" = Darwin ]; then \
-		$(BIN)/napari-atomicity window $(SAMPLE); \
+		echo "Opening the window"; $(BIN)/napari-atomicity window $(SAMPLE); \
 	else \
 		echo "No display here, so no window; on a desktop: $(BIN)/napari-atomicity window $(SAMPLE)"; \
 	fi
+
+$(COUNTED): $(READY) $(SAMPLE) $(PROGRAM)
+	@$(BIN)/napari-atomicity analyse $(SAMPLE) -o out
 
 test: $(READY)
 	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -43,6 +43,12 @@ def _quick_map(monkeypatch):
     monkeypatch.setattr(feature_map, "fitted_steps", projected)
 
 
+@pytest.fixture(autouse=True)
+def _no_progress(monkeypatch):
+    """Whether progress is said depends on how fast the machine is; there is a test of its own."""
+    monkeypatch.setattr("napari_atomicity.cli.console.QUIET_S", float("inf"))
+
+
 @pytest.fixture(scope="session")
 def real_folder() -> Path:
     """Experimental micrographs, which lie beside the repository and are not part of it."""

@@ -99,3 +99,27 @@ def test_a_profile_of_a_batch_rests_on_all_its_images(images, tmp_path, capsys):
     assert cli.main(["analyse", *map(str, images), "-o", str(tmp_path), "--save-profile", str(path), *deposited]) == 0
     profile = load_profile(path)
     assert [one["name"] for one in profile.images] == ["image0", "image1", "image2"] and profile.frames == 3
+
+
+def test_work_that_takes_long_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, capsys):
+    from napari_atomicity.cli import console
+    from napari_atomicity.progress import Progress
+
+    now = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    monkeypatch.setattr(console, "QUIET_S", 3.0)
+
+    def steps():
+        nonlocal now
+        for done in range(100):
+            now += 1.0
+            yield Progress(done, 100, "Fine-tuning")
+        return "done"
+
+    said = console.Console()
+    said.say("something else")
+    assert said.drain("image", steps()) == "done"
+    lines = capsys.readouterr().err.splitlines()
+    # a few lines, ever less often
+    assert [line.split()[-1] for line in lines] == ["4/100", "11/100", "24/100", "49/100", "98/100"]
+    assert set(lines) == {f"napari-atomicity: image: Fine-tuning {i}/100" for i in (4, 11, 24, 49, 98)}

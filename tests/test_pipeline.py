@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -322,3 +323,29 @@ def test_fine_tuning_says_what_came_of_it_and_repeats_to_the_bit(micrograph, set
     source = "adapted" if first.adaptation.accepted else "base"
     assert set(first.table.rows["source"]) == {source}
     assert first.report()["adaptation"]["accepted"] is first.adaptation.accepted
+
+
+@pytest.mark.parametrize("adapt", ["auto", "off", "diameter"])
+@pytest.mark.parametrize("scale", [1e-300, 1e5])
+def test_a_scale_that_makes_no_cluster_plausible_is_refused_with_the_range_that_would(
+    micrograph, simulated, settings, adapt, scale
+):
+    with pytest.raises(InputError, match="no cluster of this image") as refused:
+        analyse(micrograph, replace(settings, adapt=adapt, scale=scale))
+    low, high = (float(found) for found in re.findall(r"between (\S+) and (\S+);", str(refused.value))[0])
+    assert low < simulated.scale_counts_nm2_per_atom < high
+
+
+def test_the_scale_of_an_image_is_taken_and_one_far_off_is_said_beside_other_labels(micrograph, simulated):
+    scale = simulated.scale_counts_nm2_per_atom
+    near, far = (analyse(micrograph, Settings(adapt="off", scale=scale / by)) for by in (1, 6))
+    assert set(near.table.rows["label"]) == {"Pt19", "Pt55"} and not near.messages
+    assert any("check the scale and the pixel size" in message for message in far.messages)
+
+
+def test_of_a_session_with_one_scale_an_image_may_hold_nothing_that_fits(micrograph, simulated, settings):
+    brighter = replace(micrograph, data=micrograph.data * 50.0, name="brighter")
+    known = replace(settings, adapt="off", scale=simulated.scale_counts_nm2_per_atom)
+    assert len(drain(analyse_steps([micrograph, brighter], known, True))) == 2
+    with pytest.raises(InputError, match="no cluster of this image"):
+        drain(analyse_steps([brighter], known, True))

@@ -242,7 +242,7 @@ def test_tuning_gives_the_same_model_however_many_threads_there_are(monkeypatch)
     said = set()
     for workers in (1, 3):
         monkeypatch.setattr(threads, "WORKERS", workers)
-        one = tuning.Tuning(bundle, patches, anchors, seed=1)
+        one = tuning.Tuning(bundle, patches, np.arange(16), anchors, seed=1)
         drain(threads.steps_on_one_thread_each(one.steps)())
         assert one.after["anchors"] == 6
         said.add(json.dumps([one.before, one.after, [float(p.double().sum()) for p in one.network.parameters()]]))

@@ -9,8 +9,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 from napari_atomicity.errors import InputError
 
@@ -280,6 +278,8 @@ def near(
     """Which of the `places` ((n, 3): frame, y, x) lie within the tolerance of one of the `targets`."""
     if not len(places) or not len(targets):
         return np.zeros(len(places), dtype=bool)
+    from scipy.spatial import cKDTree
+
     here, there = (np.isfinite(each).all(axis=1) for each in (places, targets))
     found = np.zeros(len(places), dtype=bool)
     if here.any() and there.any():
@@ -295,6 +295,9 @@ def matched(old: npt.NDArray[np.float64], new: npt.NDArray[np.float64], toleranc
         return [(int(here[i]), int(there[j])) for i, j in matched(old[here], new[there], tolerance_px)]
     if not len(old) or not len(new):
         return []
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial import cKDTree
+
     near = cKDTree(_scaled(old, tolerance_px)).sparse_distance_matrix(
         cKDTree(_scaled(new, tolerance_px)), tolerance_px, output_type="coo_matrix"
     )

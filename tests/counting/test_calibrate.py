@@ -1,10 +1,18 @@
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from napari_atomicity.counting.agreement import intensity
-from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, calibrate_session, posterior
+from napari_atomicity.counting.calibrate import (
+    Calibration,
+    Known,
+    calibrate,
+    calibrate_session,
+    check_scale,
+    posterior,
+)
 from napari_atomicity.errors import InputError
 from seeds import seeded
 
@@ -171,3 +179,26 @@ def test_an_untrained_model_that_says_impossible_integrals_gives_numbers_neverth
 def test_the_scale_of_a_usual_model_is_the_exponential_of_its_logarithm():
     logarithms = np.log([1e-6, 0.3, 850.0, 1e12])
     np.testing.assert_allclose([intensity(one) for one in logarithms], np.exp(logarithms), rtol=1e-15)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-4, 0.05, 20.0, 1e5, 1e300])
+def test_a_scale_at_which_no_cluster_can_be_is_refused_with_the_likely_range(factor):
+    evidence = evidence_of(SIZES * 10, scale=850.0)
+    with pytest.raises(InputError, match="no cluster of this image") as refused:
+        check_scale(evidence, 850.0 * factor)
+    low, high = (float(found) for found in re.findall(r"between ([\d.e+]+) and ([\d.e+]+);", str(refused.value))[0])
+    assert low < 850.0 < high and high / low == pytest.approx(1.35**2 * SIZES[-1] / SIZES[0], rel=2e-2)
+
+
+def test_a_scale_that_fits_some_clusters_or_that_they_may_correct_is_taken():
+    evidence = evidence_of([*SIZES * 10, 600], scale=850.0)
+    check_scale(evidence, 850.0)
+    check_scale(evidence, 850.0 * 20)  # the largest would still be a cluster
+    with pytest.raises(InputError):
+        check_scale(evidence, 850.0 * 20, use=np.arange(51) < 50)
+    few = evidence_of(SIZES * 10, scale=850.0)
+    check_scale(few, 850.0 * 30, scale_sd=1.0)
+    with pytest.raises(InputError):
+        check_scale(few, 850.0 * 30, scale_sd=0.02)
+    # nothing to judge by
+    check_scale(few, 1e-300, use=np.zeros(50, dtype=bool))

@@ -23,6 +23,7 @@ from napari_atomicity.cli.files import (
     save_table,
 )
 from napari_atomicity.errors import InputError
+from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
 
 def analyse(options: argparse.Namespace, console: Console) -> None:
     """Table, report and figure of each image; on request a profile of the microscope."""
-    from napari_atomicity.counting.bundle import load_bundle
-
     facts = Facts.of(options)
-    bundle = load_bundle(facts.common.model)
+    bundle = console.drain(facts.common.model, _model_steps(facts.common.model))
     facts.check(bundle, console)
     _check_profile(options, facts)
     target = folder(options.output)
@@ -47,6 +46,14 @@ def analyse(options: argparse.Namespace, console: Console) -> None:
         done += _group(group, facts, bundle, target, options, console)
     if options.save_profile is not None and done:
         _save_profile(options, done, bundle, console)
+
+
+def _model_steps(name: str) -> Steps[Bundle]:
+    """The model of that name; PyTorch, which comes with the first one, takes longer than the model."""
+    from napari_atomicity.counting.bundle import load_bundle
+
+    yield Progress(0, 1, "Loading the model")
+    return load_bundle(name)
 
 
 #: what is kept of an image once its files are written: a batch needs no more memory than its largest image
@@ -68,13 +75,13 @@ def _group(
     found = console.guard(what, lambda: _together(group, facts, bundle, options, console)) or []
     kept: list[_Kept] = []
 
-    def write(stem: str, analysis: Analysis) -> None:
-        if options.save_profile is not None:
-            kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
-        _write(analysis, target, stem, options, console)
+    def keep(analysis: Analysis) -> None:
+        kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
 
     for stem, analysis in found:
-        console.guard(stem, partial(write, stem, analysis))
+        console.guard(stem, partial(_write, analysis, target, stem, options, console))
+        if options.save_profile is not None:
+            console.guard(stem, partial(keep, analysis))
     if found and (options.report or options.figure):
         console.guard(what, lambda: _write_for_print(found, target, options, console))
     return kept
@@ -236,11 +243,10 @@ def detect(options: argparse.Namespace, console: Console) -> None:
 def explain(options: argparse.Namespace, console: Console) -> None:
     """Heat maps of each image, a channel a file, with the tables and figures that belong to them."""
     from napari_atomicity.cli.explain import explain_analysis, question
-    from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.pipeline import analyse_steps
 
     facts = Facts.of(options)
-    bundle = load_bundle(facts.common.model)
+    bundle = console.drain(facts.common.model, _model_steps(facts.common.model))
     facts.check(bundle, console)
     asked = question(options, bundle)
     target = folder(options.output)

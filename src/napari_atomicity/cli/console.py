@@ -26,7 +26,9 @@ DONE: Final = 0
 FAULT: Final = 1
 BAD_INPUT: Final = 2
 STOPPED: Final = 130
-#: where stderr is no terminal, long work says this often how far it is
+#: where stderr is no terminal, work says how far it is after so many seconds of silence, then less and less often
+QUIET_S: float = 3.0
+#: and work of many minutes this often
 _LOG_EVERY_S: Final = 30.0
 #: what the system refuses is no fault of ours: rights, room, names, drives
 _REFUSED: Final = (
@@ -51,6 +53,7 @@ class Console:
     def __init__(self) -> None:
         self.code = DONE
         self._live = sys.stderr.isatty()
+        self._said, self._patience = time.monotonic(), 1.0
 
     def guard(self, what: str, action: Callable[[], Result]) -> Result | None:
         """Do `action`; where it fails, say so in one line about `what` and give None."""
@@ -86,6 +89,7 @@ class Console:
     def say(self, text: str) -> None:
         """A result, on stdout."""
         self._clear()
+        self._said, self._patience = time.monotonic(), 1.0
         try:
             print(clean(text), flush=True)
         except BrokenPipeError:
@@ -97,13 +101,18 @@ class Console:
             self.code = self.code or BAD_INPUT
 
     def drain(self, what: str, steps: Steps[Result]) -> Result:
-        """Run `steps`, with a line of progress where stderr is a terminal."""
+        """Run `steps`, with a line of progress; where stderr is no terminal, with a few while nothing else is said."""
 
         def show(progress: Progress) -> None:
-            self._show(f"{what}: {progress.what} {progress.done + 1}/{max(progress.total, 1)}")
+            text = f"{what}: {progress.what} {min(progress.done + 1, max(progress.total, 1))}/{max(progress.total, 1)}"
+            if self._live:
+                self._show(text)
+            elif time.monotonic() - self._said > QUIET_S * self._patience:
+                self._said, self._patience = time.monotonic(), 2 * self._patience
+                self.remark(text)
 
         try:
-            return drain(steps, show if self._live else None)
+            return drain(steps, show)
         finally:
             self._clear()
 

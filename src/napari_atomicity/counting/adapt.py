@@ -154,7 +154,7 @@ def adapt_steps(
         return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
     yield Progress(0, STEPS, "Fine-tuning")
     rows = _rows_of(sample, anchors)
-    tuning = Tuning(bundle, patches.take(rows), anchors, seed)
+    tuning = Tuning(bundle, patches, rows, anchors, seed)
     yield from tuning.steps()
     tuned = replace(bundle, network=tuning.network, shipped=bundle.shipped or bundle.network)
     # what the model says that the scale network knows does not change by tuning another

@@ -39,6 +39,11 @@ _WHAT: Final = "Fine-tuning"
 class Tuning:
     """One run: a copy of the network, the anchors' patches, and the base model's word on those that are looked at.
 
+    Parameters
+    ----------
+    patches, rows
+        Of all clusters, and which of them are the anchors.
+
     Attributes
     ----------
     network
@@ -48,14 +53,14 @@ class Tuning:
         model and by the best state.
     """
 
-    def __init__(self, bundle: Bundle, patches: Patches, anchors: pd.DataFrame, seed: int) -> None:
+    def __init__(self, bundle: Bundle, patches: Patches, rows: Rows, anchors: pd.DataFrame, seed: int) -> None:
         import torch
 
         self.card = bundle.card
         self.network: Network = copy.deepcopy(bundle.network).eval()
         self.before: dict[str, float] = {}
         self.after: dict[str, float] = {}
-        self.patches, self.rehearsal = patches, _rehearsal(bundle)
+        self.patches, self.rows, self.rehearsal = patches, rows, _rehearsal(bundle)
         label = np.array([self.card.labels.index(one) for one in anchors["label"]])
         # anchors of some classes say nothing about the others: only the logits of these compete
         present, place = np.unique(label, return_inverse=True)
@@ -104,12 +109,12 @@ class Tuning:
         """Look once at everything that a step will look at, with the model as it still is."""
         anchors = np.concatenate([draw.anchors for draw in self.draws])
         rehearsed = np.concatenate([draw.rehearsed for draw in self.draws])
-        self.seen = yield from _seen_steps(self.patches, anchors, self.network, self.card)
-        self.seen_before = yield from _seen_steps(self.rehearsal, rehearsed, self.network, self.card)
-        self.held_x = [
-            _input(self.patches.take(self.held[start : start + _BATCH]), self.card)
-            for start in range(0, len(self.held), _BATCH)
-        ]
+        every = np.arange(len(self.rehearsal))
+        self.seen = yield from _seen_steps(self.patches, self.rows, anchors, self.network, self.card)
+        self.seen_before = yield from _seen_steps(self.rehearsal, every, rehearsed, self.network, self.card)
+        held = self.rows[self.held]
+        lots = [held[start : start + _BATCH] for start in range(0, len(held), _BATCH)]
+        self.held_x = [_input(self.patches.take(lot), self.card) for lot in lots]
 
     def _score(self) -> dict[str, float]:
         import torch
@@ -201,14 +206,15 @@ class _Seen:
         return torch.as_tensor(np.searchsorted(self.rows, rows))
 
 
-def _seen_steps(patches: Patches, rows: Rows, network: Network, card: Card) -> Steps[_Seen]:
+def _seen_steps(patches: Patches, where: Rows, rows: Rows, network: Network, card: Card) -> Steps[_Seen]:
+    """`rows` of those patches that lie at `where` among all."""
     import torch
 
     rows = np.unique(rows)
     starts = range(0, len(rows), _BATCH)
 
     def look(start: int) -> tuple[torch.Tensor, Outputs]:
-        x = _input(patches.take(rows[start : start + _BATCH]), card)
+        x = _input(patches.take(where[rows[start : start + _BATCH]]), card)
         with torch.inference_mode():
             return x, network(x)
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Calibrations = dict[int, Calibration]
 
+#: flags of clusters that are whole and alone, so that their integral is theirs
+_WHOLE: Final = ("ok", "outside")
 #: so few clusters outside the classes say nothing about the image
 _FEW: Final = 5
 
@@ -178,11 +180,12 @@ def remarks(classified: Classified) -> tuple[str, ...]:
         if calibration.misfit:
             said.append(f"{where}{calibration.misfit}")
     if not any(calibration.misfit for calibration in classified.calibrations.values()):
-        said += _strange(classified.table)
+        scaled = any(known.scale is not None for known in classified.known.values())
+        said += _strange(classified.table, "the scale and the pixel size" if scaled else "the pixel size")
     return tuple(said)
 
 
-def _strange(table: ClusterTable) -> list[str]:
+def _strange(table: ClusterTable, doubtful: str) -> list[str]:
     """A sentence where most clusters are none of the classes."""
     sized = int(table.rows["flag"].isin(["ok", "outside"]).sum())
     strange = int((table.rows["flag"] == "outside").sum())
@@ -191,7 +194,7 @@ def _strange(table: ClusterTable) -> list[str]:
     classes = ", ".join(str(size) for size in table.class_sizes)
     return [
         f"{strange} of {sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
-        "check the pixel size, or use a model of other sizes."
+        f"check {doubtful}, or use a model of other sizes."
     ]
 
 
@@ -284,8 +287,9 @@ def _calibrated(
     card = bundle.card
     for one in settings:
         one.known.check(card.class_sizes)
+    _check_scales(tables, evidence, settings)
     found: list[Calibrations] = [{} for _ in tables]
-    if settings[0].adapt != "auto" and not any(one.deposited for one in settings):
+    if not _calibrates(settings):
         for table, one, mine in zip(tables, settings, found, strict=True):
             if one.scale is not None:
                 exact = Calibration.at_scale(one.scale, card.class_sizes, card.element)
@@ -294,12 +298,30 @@ def _calibrated(
     lots = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in _rows_by_frame(table)]
     seen = [evidence[i].take(rows) for i, _, rows in lots]
     # what is cut off, merged or saturated has no integral to calibrate on
-    use = [tables[i].rows["flag"].isin(["ok", "outside"]).to_numpy()[rows] for i, _, rows in lots]
+    use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy()[rows] for i, _, rows in lots]
     if any((fit & part.valid).any() for fit, part in zip(use, seen, strict=True)):
         fits = calibrate_session(seen, [settings[i].known for i, _, _ in lots], use)
         for (i, frame, _), fit in zip(lots, fits, strict=True):
             found[i][frame] = fit
     return found
+
+
+def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], settings: Sequence[Settings]) -> None:
+    """Raise `InputError` for a known scale that is impossible for all images that it is said of."""
+    from napari_atomicity.counting.calibrate import check_scale
+    from napari_atomicity.counting.classify import Evidence
+
+    # where nothing is calibrated the scale is taken as it is
+    doubt = {one.scale: one.scale_sd if _calibrates(settings) else 0.0 for one in settings if one.scale is not None}
+    for scale, scale_sd in doubt.items():
+        mine = [i for i, one in enumerate(settings) if one.scale == scale]
+        use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy() for i in mine]
+        check_scale(Evidence.join([evidence[i] for i in mine]), scale, scale_sd, np.concatenate(use))
+
+
+def _calibrates(settings: Sequence[Settings]) -> bool:
+    """Whether the clusters have a say in the scale."""
+    return settings[0].adapt == "auto" or any(one.deposited for one in settings)
 
 
 def _rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
