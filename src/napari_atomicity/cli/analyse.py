@@ -87,6 +87,8 @@ def _together(
     from napari_atomicity.pipeline import analyse_steps
 
     opened: list[tuple[Input, Micrograph]] = []
+    if len(group) == 1:  # before the work, not after it; with others it still calibrates these
+        check_table(options.output / f"{group[0].stem}.clusters.csv", counts=True)
     for each in group:
         micrograph = console.guard(each.stem, lambda each=each: _opened(each, len(group), options))  # type: ignore[misc]
         if micrograph is not None:
@@ -107,8 +109,7 @@ def _together(
 
 
 def _opened(each: Input, together: int, options: argparse.Namespace) -> Micrograph:
-    """The image, unless its table could not be written in the end; one of several keeps no pixels."""
-    check_table(options.output / f"{each.stem}.clusters.csv", counts=True)
+    """The image; one of several keeps no pixels."""
     micrograph = open_image(each.path, options)
     return micrograph if together == 1 else read_when_asked(micrograph, each.path, options)
 
