@@ -155,13 +155,15 @@ def _write_for_print(
     """The report and the figures that were asked for."""
     from napari_atomicity.figure import draw_overlay
 
-    for stem, analysis in found:
+    def draw(analysis: Analysis, path: Path) -> None:
         shown = analysis.table.rows["frame"]
-        for kind in dict.fromkeys(options.figure):
-            path = target / f"{stem}.overlay.{kind}"
-            card = analysis.bundle.card
-            draw_overlay(analysis.micrograph, analysis.table, card, path, int(shown.iloc[0]) if len(shown) else 0)
-            console.say(f"  {path}")
+        card, frame = analysis.bundle.card, int(shown.iloc[0]) if len(shown) else 0
+        draw_overlay(analysis.micrograph, analysis.table, card, path, frame)
+        console.say(f"  {path}")
+
+    for stem, analysis in found:
+        for kind in dict.fromkeys(options.figure):  # one that fails costs neither the others nor the report
+            console.guard(f"{stem}: {kind}", partial(draw, analysis, target / f"{stem}.overlay.{kind}"))
     if options.report:
         from napari_atomicity.page import report_steps
 
