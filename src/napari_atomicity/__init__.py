@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # typing takes a while to load, in which Ctrl-C of a command would not be met
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

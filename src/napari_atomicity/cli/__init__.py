@@ -7,10 +7,14 @@ Exit code 0: done; 2: bad input, said in one line on stderr; 1: a fault of ours,
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Sequence
-from types import FrameType
+
+# all else is loaded in `main`, where Ctrl-C meanwhile is met like any other
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Sequence
+    from types import FrameType
 
 __all__ = ["main"]
 
@@ -20,9 +24,9 @@ STOPPED = "napari-atomicity: stopped; what was written so far is complete.\n"
 class Ended(BaseException):
     """The system asks the program to end; as Ctrl-C does, it passes every guard and leaves nothing half-written."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__(name)
+        self.number, self.name = number, name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _open_streams()
         earlier = _watch_signals()
-        # loaded here, so that Ctrl-C meanwhile is met like any other
         from napari_atomicity.threads import settle
 
         if arguments is None:
@@ -50,11 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _end(STOPPED)
         return 130
     except Ended as end:
-        _end(f"napari-atomicity: ended by {signal.Signals(end.number).name}; what was written so far is complete.\n")
+        _end(f"napari-atomicity: ended by {end.name}; what was written so far is complete.\n")
         return 128 + end.number
     finally:
         for number, handler in earlier.items():
-            signal.signal(number, handler)
+            _watch(number, handler)
 
 
 def _end(line: str) -> None:
@@ -76,10 +79,11 @@ def _open_streams() -> None:
 
 def _watch_signals() -> dict[int, signal._HANDLER]:
     """Let SIGTERM and SIGHUP end the program as Ctrl-C does; gives what met them before."""
+    import signal
 
     def end(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-        raise Ended(number)
+        raise Ended(number, signal.Signals(number).name)
 
     watched: dict[int, signal._HANDLER] = {}
     try:
@@ -91,3 +95,9 @@ def _watch_signals() -> dict[int, signal._HANDLER]:
     except ValueError:
         pass  # only the main thread may
     return watched
+
+
+def _watch(number: int, handler: signal._HANDLER) -> None:
+    import signal
+
+    signal.signal(number, handler)

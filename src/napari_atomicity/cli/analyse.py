@@ -94,6 +94,8 @@ def _together(
     from napari_atomicity.pipeline import analyse_steps
 
     opened: list[tuple[Input, Micrograph]] = []
+    if len(group) == 1:  # before the work, not after it; with others it still calibrates these
+        check_table(options.output / f"{group[0].stem}.clusters.csv", counts=True)
     for each in group:
         micrograph = console.guard(each.stem, lambda each=each: _opened(each, len(group), options))  # type: ignore[misc]
         if micrograph is not None:
@@ -114,8 +116,7 @@ def _together(
 
 
 def _opened(each: Input, together: int, options: argparse.Namespace) -> Micrograph:
-    """The image, unless its table could not be written in the end; one of several keeps no pixels."""
-    check_table(options.output / f"{each.stem}.clusters.csv", counts=True)
+    """The image; one of several keeps no pixels."""
     micrograph = open_image(each.path, options)
     return micrograph if together == 1 else read_when_asked(micrograph, each.path, options)
 
@@ -161,13 +162,15 @@ def _write_for_print(
     """The report and the figures that were asked for."""
     from napari_atomicity.figure import draw_overlay
 
-    for stem, analysis in found:
+    def draw(analysis: Analysis, path: Path) -> None:
         shown = analysis.table.rows["frame"]
-        for kind in dict.fromkeys(options.figure):
-            path = target / f"{stem}.overlay.{kind}"
-            card = analysis.bundle.card
-            draw_overlay(analysis.micrograph, analysis.table, card, path, int(shown.iloc[0]) if len(shown) else 0)
-            console.say(f"  {path}")
+        card, frame = analysis.bundle.card, int(shown.iloc[0]) if len(shown) else 0
+        draw_overlay(analysis.micrograph, analysis.table, card, path, frame)
+        console.say(f"  {path}")
+
+    for stem, analysis in found:
+        for kind in dict.fromkeys(options.figure):  # one that fails costs neither the others nor the report
+            console.guard(f"{stem}: {kind}", partial(draw, analysis, target / f"{stem}.overlay.{kind}"))
     if options.report:
         from napari_atomicity.page import report_steps
 

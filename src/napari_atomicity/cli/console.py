@@ -97,7 +97,9 @@ class Console:
         except (OSError, ValueError) as error:
             silence(sys.stdout)
             reason = getattr(error, "strerror", None) or error
-            self.remark(f"what is printed here cannot be written ({reason}); the files are written all the same.")
+            self.remark(
+                f"what is printed cannot be written ({reason}); send it elsewhere. Files are written all the same."
+            )
             self.code = self.code or BAD_INPUT
 
     def drain(self, what: str, steps: Steps[Result]) -> Result:

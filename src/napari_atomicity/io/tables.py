@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -24,22 +23,19 @@ from napari_atomicity.io.facts import (
     beside,
     facts_of,
     is_as_written,
-    jsonable,
     signed,
     stored,
     versions,
     with_earlier,
 )
 from napari_atomicity.io.files import existing_file
-from napari_atomicity.io.sheets import Sheet, content_of, quoted, sheet_of, text_of, unquoted
+from napari_atomicity.io.parquet import open_parquet, pyarrow, write_parquet
+from napari_atomicity.io.sheets import content_of, quoted, sheet_of, text_of, unquoted
 
 SUFFIXES: Final = (".csv", ".parquet")
 _ADVICE: Final = "it is damaged or not a cluster table"
-_PARQUET_KEY: Final = b"napari_atomicity"
 #: rows of a CSV that are written in one go
 _AT_ONCE: Final = 200
-#: a Parquet file of a few bytes can claim any number
-_MOST_ROWS: Final = 2_000_000
 
 
 def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, Any] | None = None) -> Path | None:
@@ -72,9 +68,10 @@ def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, An
     if suffix not in SUFFIXES:
         raise _unknown_suffix(path)
     facts = facts_of(table, metadata or {})
-    write = _write_parquet if suffix == ".parquet" else _write_csv
+    write = _write_csv
     if suffix == ".parquet":
-        _pyarrow(path)
+        pyarrow(path)
+        write = write_parquet
     return kept_while(path, table, lambda: write(table, path, facts))
 
 
@@ -101,7 +98,7 @@ def open_table(path: str | Path) -> Found:
         Where the file is missing, damaged or not a cluster table.
     """
     path = existing_file(path)
-    read = {".csv": _open_csv, ".parquet": _open_parquet}.get(path.suffix.lower())
+    read = {".csv": _open_csv, ".parquet": open_parquet}.get(path.suffix.lower())
     if read is None:
         raise _unknown_suffix(path)
     try:
@@ -203,70 +200,3 @@ def _parsed(text: str) -> dict[str, npt.NDArray[Any]]:
         raise ValueError("a row is not as long as the heading")
     values = np.array(rows, dtype=object).reshape(len(rows), len(header))
     return {name: values[:, k] for k, name in enumerate(header)}
-
-
-# ---------------------------------------------------------------------- Parquet
-
-
-def _write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None:
-    pa, parquet = _pyarrow(path)
-    found = pa.Table.from_pandas(table.rows, schema=_schema(pa, table), preserve_index=False)
-    extra = {_PARQUET_KEY: json.dumps(dict(facts), default=jsonable).encode()}
-    whole = found.replace_schema_metadata({**(found.schema.metadata or {}), **extra})
-    write_atomically(path, lambda draft: parquet.write_table(whole, draft))
-
-
-def _schema(pa: Any, table: ClusterTable) -> Any:
-    kinds = {
-        name: pa.string() if name in TEXT else pa.int64() if name in WHOLE else pa.float64()
-        for name in table.rows.columns
-    }
-    return pa.schema(list(kinds.items()))
-
-
-def _open_parquet(path: Path) -> Found:
-    _, parquet = _pyarrow(path)
-    file = parquet.ParquetFile(path)
-    if file.metadata.num_rows > _MOST_ROWS:
-        raise InputError(f"{path.name} claims {file.metadata.num_rows:,} rows, more than a cluster table has.")
-    found = file.read()
-    own = (found.schema.metadata or {}).get(_PARQUET_KEY)
-    facts = json.loads(own) if own is not None else {}
-    facts = facts if isinstance(facts, dict) else {}
-    cells = {name: found[name].to_pylist() for name in found.column_names}
-    if own is not None and facts.get("class_sizes") is not None:
-        sizes = Facts.of(facts).class_sizes
-        if sizes is not None and tuple(cells) == columns(sizes) and not _lacks_text(cells):
-            # a missing number is null in Parquet and nan in memory
-            rows = {name: ["" if value is None else value for value in column] for name, column in cells.items()}
-            table = _exactly_of(rows, sizes)
-            return Found(Facts.of(facts).identify(table), facts, is_as_written=True)
-    lines = tuple(range(1, found.num_rows + 1))
-    texts = [["" if value is None else str(value) for value in column] for column in cells.values()]
-    rows_of = tuple(zip(*texts, strict=True)) if texts else ()
-    sheet = Sheet(tuple(cells), rows_of, lines, "", (len(texts),) * len(lines), len(texts))
-    return table_of_sheet(sheet, path.name, [facts] if facts else [])
-
-
-def _lacks_text(cells: Mapping[str, Sequence[Any]]) -> bool:
-    return any(not isinstance(value, str) for name in TEXT for value in cells[name])
-
-
-def _exactly_of(cells: Mapping[str, Sequence[Any]], sizes: tuple[int, ...]) -> ClusterTable:
-    values: dict[str, Any] = {}
-    for name, column in cells.items():
-        array = np.array(column, dtype=object)
-        values[name] = array if name in TEXT else _typed(name, array)
-    return ClusterTable.from_columns(values, sizes)
-
-
-def _pyarrow(path: Path) -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InputError(
-            f"{path.suffix} files need an extra; install it with  pip install "
-            '"napari-atomicity[parquet]"  or choose a name that ends in .csv.'
-        ) from error
-    return pyarrow, parquet
