@@ -97,7 +97,7 @@ class Bench:
     def meet(self, group: str, number: int) -> None:
         """Meet one input, and once more where it ended badly: a busy machine is no fault of the input."""
         outcome = self._once(group, number)
-        if outcome.kind in ("late", "died"):
+        if outcome.doubtful:
             again = self._once(group, number, fresh=True)
             if again.kind == "ok":
                 self.unsure.append(outcome)

@@ -20,7 +20,7 @@ import psutil
 #: no answer may take longer, and no process grow larger
 SECONDS: Final = 10.0
 #: nor on a machine that is so busy with other things that the processor's time does not add up to that
-_AT_MOST_S: Final = 90.0
+_AT_MOST_S: Final = 60.0
 #: who has used less of the processor than this since `SECONDS` / 2 ago waits for something that may never come
 _IDLE_S: Final = 0.3
 BYTES: Final = 10**9
@@ -52,6 +52,8 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     peak: int = 0
     keep: list[int] | None = None
+    #: the clock alone says so, which may be for other work on this machine
+    doubtful: bool = False
 
     @property
     def signature(self) -> str:
@@ -154,11 +156,12 @@ class Worker:
                 continue
             outcome.peak = max(outcome.peak, self._memory())
             if not self.alive and self._said.empty():
-                outcome.kind, outcome.fault = "died", self._last_words()
+                outcome.kind, outcome.fault, outcome.doubtful = "died", self._last_words(), True
             elif outcome.peak > _KILL_BYTES:
                 outcome.kind = "heavy"
             elif clock.passed() > (SECONDS if asked else _MAKE_S):
                 outcome.kind, outcome.seconds[asked] = "late", round(clock.passed(), 2)
+                outcome.doubtful = clock.used < SECONDS
         if outcome.kind in ("late", "heavy", "died"):
             outcome.answer = asked or outcome.answer
             self.end()
