@@ -21,6 +21,8 @@ from tools.fuzz.watch import Outcome, Worker
 
 #: inputs that one worker meets before a fresh one takes over
 _RECYCLE_AFTER: Final = 400
+#: or that has kept so many bytes of what it met
+_RECYCLE_OVER: Final = 6 * 10**8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,13 +110,15 @@ class Bench:
             self._seen.add(outcome.signature)
             self._note(outcome)
         self.outcomes.append(outcome)
-        if len(self.outcomes) % 250 == 0:
+        if len(self.outcomes) % 100 == 0:
             bad = sum(one.kind != "ok" for one in self.outcomes)
             print(f"{len(self.outcomes)} met, {bad} of them not answered well", flush=True)
 
     def _once(self, group: str, number: int, keep: Sequence[int] | None = None, fresh: bool = False) -> Outcome:
         worker = self._worker
-        if worker is not None and (fresh or not worker.alive or worker.met >= _RECYCLE_AFTER):
+        if worker is not None and (
+            fresh or not worker.alive or worker.met >= _RECYCLE_AFTER or worker.base > _RECYCLE_OVER
+        ):
             worker.end()
             worker = None
         self._worker = worker = worker or Worker(self.folder, self.seed)

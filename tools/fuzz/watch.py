@@ -26,7 +26,7 @@ _IDLE_S: Final = 0.3
 BYTES: Final = 10**9
 #: a worker that has grown this far is ended at once
 _KILL_BYTES: Final = 2 * 10**9
-_LOOK_EVERY_S: Final = 0.1
+_LOOK_EVERY_S: Final = 0.2
 #: to make an input, which is none of the program's business
 _MAKE_S: Final = 120.0
 
@@ -119,6 +119,8 @@ class Worker:
         self._said: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         self.met = 0
+        #: bytes that it has before it meets an input
+        self.base = 0
         started = self._next(_MAKE_S)
         if started is None:
             self.end()
@@ -170,6 +172,7 @@ class Worker:
     def _heard(self, said: dict[str, Any], outcome: Outcome) -> None:
         outcome.answer = said.get("answer") or outcome.answer
         outcome.peak = max(outcome.peak, said.get("peak", 0))
+        self.base = said.get("base", self.base)
         if said["state"] == "begins":
             outcome.door, outcome.story = said["door"], tuple(said["story"])
         if said["state"] == "done" and said["fault"]:
