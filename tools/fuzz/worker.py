@@ -21,7 +21,6 @@ from tools.fuzz.cases import case
 from tools.fuzz.formats.hdf5 import PIPE, SECRET
 from tools.fuzz.kinds import Case, kept
 
-
 #: what an earlier input left behind is cleared away above this
 _MUCH = 6 * 10**8
 
