@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from tools.fuzz.watch import Outcome, Worker
 
 #: inputs that one worker meets before a fresh one takes over
 _RECYCLE_AFTER: Final = 400
+#: or that has kept so many bytes of what it met
+_RECYCLE_OVER: Final = 6 * 10**8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _replay(options, place)
         bench = Bench(place, options.seed, options.keep)
         for group, number in (*((GOOD, k) for k in range(len(bench.goods))), *_numbers(options)):
-            bench.meet(group, number)
+            if not options.only or re.search(options.only, bench.origin(group, number)):
+                bench.meet(group, number)
             if options.minutes and time.monotonic() - began > 60 * options.minutes:
                 print(f"stopped after {options.minutes:g} minutes", flush=True)
                 break
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--files", type=int, default=3000, metavar="N", help="images of all formats; 3000")
     parser.add_argument("--others", type=int, default=2000, metavar="N", help="sessions, models, tables, lists; 2000")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="number of the first input; 0")
+    parser.add_argument("--only", metavar="WORDS", help="a pattern: only inputs whose door and origin it is found in")
     parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long, wherever it is")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", default=Path("out/fuzz"), help="where faults are kept; out/fuzz"
@@ -86,10 +91,15 @@ class Bench:
         self._worker: Worker | None = None
         self._seen: set[str] = set()
 
+    def origin(self, group: str, number: int) -> str:
+        """Door and origin of an input, without its changes."""
+        one = case(self.seed, group, number, self.goods, keep=())
+        return f"{one.door} {one.story[0]}"
+
     def meet(self, group: str, number: int) -> None:
         """Meet one input, and once more where it ended badly: a busy machine is no fault of the input."""
         outcome = self._once(group, number)
-        if outcome.kind in ("late", "died"):
+        if outcome.doubtful:
             again = self._once(group, number, fresh=True)
             if again.kind == "ok":
                 self.unsure.append(outcome)
@@ -100,13 +110,15 @@ class Bench:
             self._seen.add(outcome.signature)
             self._note(outcome)
         self.outcomes.append(outcome)
-        if len(self.outcomes) % 250 == 0:
+        if len(self.outcomes) % 100 == 0:
             bad = sum(one.kind != "ok" for one in self.outcomes)
             print(f"{len(self.outcomes)} met, {bad} of them not answered well", flush=True)
 
     def _once(self, group: str, number: int, keep: Sequence[int] | None = None, fresh: bool = False) -> Outcome:
         worker = self._worker
-        if worker is not None and (fresh or not worker.alive or worker.met >= _RECYCLE_AFTER):
+        if worker is not None and (
+            fresh or not worker.alive or worker.met >= _RECYCLE_AFTER or worker.base > _RECYCLE_OVER
+        ):
             worker.end()
             worker = None
         self._worker = worker = worker or Worker(self.folder, self.seed)

@@ -20,13 +20,13 @@ import psutil
 #: no answer may take longer, and no process grow larger
 SECONDS: Final = 10.0
 #: nor on a machine that is so busy with other things that the processor's time does not add up to that
-_AT_MOST_S: Final = 90.0
+_AT_MOST_S: Final = 60.0
 #: who has used less of the processor than this since `SECONDS` / 2 ago waits for something that may never come
 _IDLE_S: Final = 0.3
 BYTES: Final = 10**9
 #: a worker that has grown this far is ended at once
 _KILL_BYTES: Final = 2 * 10**9
-_LOOK_EVERY_S: Final = 0.1
+_LOOK_EVERY_S: Final = 0.2
 #: to make an input, which is none of the program's business
 _MAKE_S: Final = 120.0
 
@@ -52,6 +52,8 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     peak: int = 0
     keep: list[int] | None = None
+    #: the clock alone says so, which may be for other work on this machine
+    doubtful: bool = False
 
     @property
     def signature(self) -> str:
@@ -117,6 +119,8 @@ class Worker:
         self._said: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         self.met = 0
+        #: bytes that it has before it meets an input
+        self.base = 0
         started = self._next(_MAKE_S)
         if started is None:
             self.end()
@@ -154,11 +158,12 @@ class Worker:
                 continue
             outcome.peak = max(outcome.peak, self._memory())
             if not self.alive and self._said.empty():
-                outcome.kind, outcome.fault = "died", self._last_words()
+                outcome.kind, outcome.fault, outcome.doubtful = "died", self._last_words(), True
             elif outcome.peak > _KILL_BYTES:
                 outcome.kind = "heavy"
             elif clock.passed() > (SECONDS if asked else _MAKE_S):
                 outcome.kind, outcome.seconds[asked] = "late", round(clock.passed(), 2)
+                outcome.doubtful = clock.used < SECONDS
         if outcome.kind in ("late", "heavy", "died"):
             outcome.answer = asked or outcome.answer
             self.end()
@@ -167,6 +172,7 @@ class Worker:
     def _heard(self, said: dict[str, Any], outcome: Outcome) -> None:
         outcome.answer = said.get("answer") or outcome.answer
         outcome.peak = max(outcome.peak, said.get("peak", 0))
+        self.base = said.get("base", self.base)
         if said["state"] == "begins":
             outcome.door, outcome.story = said["door"], tuple(said["story"])
         if said["state"] == "done" and said["fault"]:

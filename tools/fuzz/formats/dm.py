@@ -51,7 +51,7 @@ class Writer:
         self._number(">i", self.version)
         self._number(self.long, 0)
         self._number(">i", int(self.end == "<"))
-        self._group(tree, top=True)
+        self._group(tree)
         self.out += b"\0" * 8
         return bytes(self.out)
 
@@ -60,18 +60,16 @@ class Writer:
         size = struct.calcsize(form)
         self.out += (value % 2 ** (8 * size)).to_bytes(size, "big")
 
-    def _group(self, tree: dict[str, Any], top: bool = False) -> None:
+    def _group(self, tree: dict[str, Any]) -> None:
         self.out += b"\x01\x00"
-        if self.version == 4 and not top:
-            self._number(">q", 0)
         self._number(self.long, len(tree))
         for key, value in tree.items():
             self._entry(key, value)
 
     def _deep(self, levels: int) -> None:
         size = b"" if self.version == 3 else struct.pack(">q", 0)
-        one = b"\x01\x00" + size + struct.pack(self.long, 1) + b"\x14\x00\x01g"
-        self.out += b"\x14\x00\x04deep" + one * levels + b"\x01\x00" + size + struct.pack(self.long, 0)
+        one = size + b"\x01\x00" + struct.pack(self.long, 1) + b"\x14\x00\x01g"
+        self.out += b"\x14\x00\x04deep" + one * levels + size + b"\x01\x00" + struct.pack(self.long, 0)
 
     def _entry(self, key: str, value: Any) -> None:
         if isinstance(value, Deep):
@@ -82,13 +80,16 @@ class Writer:
         name = key.encode("utf-8", "replace") if not key.startswith("#") else b""
         self._number(">H", len(name))
         self.out += name
-        if group:
-            self._group(value)
-            return
+        size_at = len(self.out)
         if self.version == 4:
             self._number(">q", 0)
-        self.out += b"%%%%"
-        self._data(value)
+        if group:
+            self._group(value)
+        else:
+            self.out += b"%%%%"
+            self._data(value)
+        if self.version == 4:
+            struct.pack_into(">q", self.out, size_at, len(self.out) - size_at - 8)
 
     def _data(self, tag: Tag) -> None:
         if tag.kind in _SIMPLE:
