@@ -115,6 +115,17 @@ def test_more_pixels_than_pictures_have(tmp_path: Path) -> None:
         list_images(path)
 
 
+def test_a_jpeg_of_endless_passes(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "late.jpg"
+    Image.fromarray((counts // 8).astype(np.uint8)).save(path, progressive=True)
+    assert read(path).data.shape == (24, 32)
+    content = path.read_bytes()
+    last = content.rindex(b"\xff\xda")
+    path.write_bytes(content[:last] + content[last:-2] * 200 + content[-2:])
+    with pytest.raises(InputError, match="passes"):
+        list_images(path)
+
+
 def test_listing_reads_no_pixels(tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "frame.png"
     iio.imwrite(path, np.stack([(counts // 8).astype(np.uint8)] * 3, axis=-1))

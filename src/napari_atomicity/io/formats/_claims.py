@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean, size_of
+
+#: passes that a progressive JPEG is drawn in; programs write about ten, and each costs as much as the whole picture
+_MOST_PASSES: Final = 100
+
+
+def why_too_many_passes(jpeg: bytes) -> str:
+    """Why a JPEG of so many passes is not unpacked, in words; empty where it is."""
+    passes = jpeg.count(b"\xff\xda")
+    if passes <= _MOST_PASSES:
+        return ""
+    return f"its JPEG is to be drawn in {passes} passes, of which a whole one has about ten"
 
 
 def damaged(path: Path, how: str) -> InputError:

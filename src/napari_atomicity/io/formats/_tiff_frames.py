@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats._claims import damaged
+from napari_atomicity.io.formats._claims import damaged, odd, why_too_many_passes
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.text import clean
 
@@ -25,6 +25,9 @@ _NOT_OURS: Final = frozenset(
     {"lsm", "mmstack", "ndtiff", "fluoview", "stk", "svs", "scn", "qpi", "ndpi", "bif", "avs", "eer", "philips"}
     | {"scanimage", "nih", "mdgel", "indica"}
 )
+
+
+_JPEG: Final = frozenset({6, 7, 33007, 34892})
 
 
 @contextmanager
@@ -108,6 +111,7 @@ class PageFrames:
         return tifffile.TiffPage(tif, index=t)
 
     def _plane(self, page: Any, t: int) -> Array:
+        check_passes(self.path, page)
         plane = arranged(page.asarray(squeeze=True), page.axes, "", self.colour)
         if plane.shape[:2] != self.shape:
             raise damaged(self.path, f"frame {t} has {' × '.join(map(str, plane.shape))} pixels, the first others")
@@ -177,6 +181,17 @@ class FlatFrames:
         if plane.size != n:
             raise damaged(self.path, f"frame {t} is not all there")
         return upright(native(plane.reshape(self.shape)), self.top)
+
+
+def check_passes(path: Path, page: Any) -> None:
+    """An `InputError` where a page is a JPEG that would be drawn over and over."""
+    if page.compression not in _JPEG:
+        return
+    with path.open("rb") as file:
+        for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+            file.seek(start)
+            if why := why_too_many_passes(file.read(length)):
+                raise odd(path, why)
 
 
 def arranged(array: Array, axes: str, leading: str, colour: bool) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.formats._claims import odd, why_too_many_passes
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.raw import RawImage, Remarks
 from napari_atomicity.io.text import clean
@@ -57,7 +58,7 @@ class _Picture:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of large pictures; whether it is too large is seen by its bytes
                 with Image.open(self.path) as picture:
-                    mode = picture.mode
+                    mode, kind = picture.mode, picture.format
                     (width, height) = picture.size
         except Image.DecompressionBombError as error:
             claimed = re.search(r"\d+", str(error))
@@ -69,6 +70,8 @@ class _Picture:
             raise
         except Exception as error:  # Pillow raises whatever its decoders raise
             raise self._damaged() from error
+        if kind == "JPEG" and (why := why_too_many_passes(self.path.read_bytes())):
+            raise odd(self.path, why)
         # the colours of a print are converted, other modes are read as they are
         self.mode = "RGB" if mode in ("CMYK", "YCbCr", "LAB", "HSV") else None
         return height, width, mode
