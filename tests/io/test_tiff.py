@@ -448,6 +448,20 @@ def test_pages_of_too_many_kinds_are_not_all_listed(
     assert "2 more images" in infos[-1].why_not
 
 
+@pytest.mark.parametrize("copy_first", [True, False])
+def test_an_image_and_its_display_copy_share_a_pixel_size(tmp_path: Path, counts: np.ndarray, copy_first: bool) -> None:
+    copy = (counts // 8).astype(np.uint8)
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for k, frame in enumerate((copy, counts) if copy_first else (counts, copy)):
+            tif.write(frame, metadata=None, extratags=_dm_tags(0.02, "nm") if k == 0 else ())
+        tif.write(counts[:12], metadata=None)
+    micrograph = read(path)
+    np.testing.assert_array_equal(micrograph.data, counts)
+    assert [info.pixel_size_nm for info in list_images(path)] == [pytest.approx(0.02), pytest.approx(0.02), None]
+    assert ("this one gives none" in " ".join(micrograph.warnings)) == copy_first
+
+
 def test_one_bad_page_does_not_lose_the_others(tmp_path: Path, counts: np.ndarray) -> None:
     path = _pages(tmp_path / "a.tif", [counts[:20], counts])
     content = bytearray(path.read_bytes())

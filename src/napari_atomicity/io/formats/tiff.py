@@ -74,7 +74,25 @@ def _all_or_some(path: Path, found: list[RawImage]) -> list[RawImage]:
         raise damaged(path, "it holds no image")
     if all("copy it again" in image.cannot_open for image in found):
         raise damaged(path, found[0].cannot_open.removesuffix("; copy it again."))
-    return found
+    return [_with_size_of_copy(image, found) for image in found]
+
+
+def _with_size_of_copy(image: RawImage, found: list[RawImage]) -> RawImage:
+    """`image` with the pixel size of its display copy (or the copy with that of the image) where it has none itself."""
+    if image.cannot_open or image.calibration != Calibration():
+        return image
+    copies = [
+        one
+        for one in found
+        if one.shape == image.shape
+        and one.calibration.pixel_size_nm is not None
+        and not one.calibration.refusal
+        and (one.dtype.itemsize == 1) != (image.dtype.itemsize == 1)
+    ]
+    if len({one.calibration.pixel_size_nm for one in copies}) != 1:
+        return image
+    said = f"The pixel size is that of the {copies[0].dtype} image of the same shape in the file; this one gives none."
+    return replace(image, calibration=copies[0].calibration, warnings=(*image.warnings, said))
 
 
 # ---------------------------------------------------------------------- as the file describes them
