@@ -474,6 +474,36 @@ def test_one_bad_page_does_not_lose_the_others(tmp_path: Path, counts: np.ndarra
     assert "Image 0 is left out" in " ".join(micrograph.warnings)
 
 
+@pytest.mark.parametrize("code", [256, 257, 259, 262, 277, 278])
+def test_several_numbers_where_one_belongs(tmp_path: Path, counts: np.ndarray, code: int) -> None:
+    path = _pages(tmp_path / "a.tif", [counts[:20], counts])
+    whole = path.read_bytes()
+    with tifffile.TiffFile(path) as tif:
+        places = [page.tags[code].offset for page in tif.pages if code in page.tags]
+    for broken in ((1,), (0, 1)):
+        content = bytearray(whole)
+        for k in broken:
+            struct.pack_into("<I", content, places[k] + 4, 2)
+        path.write_bytes(content)
+        if len(broken) == 1:
+            np.testing.assert_array_equal(read(path).data, counts[:20])
+        else:
+            with pytest.raises(InputError, match=r"a\.tif is damaged"):
+                read(path)
+
+
+@pytest.mark.parametrize("code", [256, 257])
+def test_an_image_without_pixels(tmp_path: Path, counts: np.ndarray, code: int) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, counts, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        struct.pack_into("<H", content, tif.pages[0].tags[code].valueoffset, 0)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif"):
+        read(path)
+
+
 def test_far_more_pixels_than_the_page_can_hold_are_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.tif"
     tifffile.imwrite(path, np.zeros((16, 16), np.uint8), compression="zlib", metadata=None)

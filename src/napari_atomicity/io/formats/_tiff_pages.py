@@ -19,6 +19,8 @@ from napari_atomicity.io.text import size_of
 #: tags that say how the pixels of a page are stored; pages that agree in them are frames of one stack:
 #: kind of page, width, length, bits, compression, photometric, samples, planar, tiles, sample format
 _LAYOUT: Final = frozenset({254, 256, 257, 258, 259, 262, 277, 284, 322, 323, 339})
+#: tags that hold one number each: also the order of bits, rows per strip and predictor
+_SINGLE: Final = _LAYOUT - {258, 339} | {266, 278, 317}
 _INLINE: Final = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 16: 8}
 #: beyond this the end of a chain is not looked for
 _MOST_PAGES: Final = 1_000_000
@@ -34,12 +36,15 @@ class Chain:
         The byte at which each page's directory begins, in order.
     layout
         For each page a number; pages of the same one are alike.
+    odd
+        Layouts in which several numbers stand where one belongs.
     fault
-        Where not empty: the sentence why there may be more pages.
+        Where not empty: the sentence why there may be more pages, or why they are odd.
     """
 
     offsets: npt.NDArray[np.int64]
     layout: npt.NDArray[np.int64]
+    odd: frozenset[int] = frozenset()
     fault: str = ""
 
     def __len__(self) -> int:
@@ -78,6 +83,7 @@ def chain(path: Path) -> Chain:
         seen: set[int] = set()
         offsets: list[int] = []
         layout: list[int] = []
+        odd: set[int] = set()
         fault = ""
         while at:
             if at in seen:
@@ -90,13 +96,17 @@ def chain(path: Path) -> Chain:
             found = _directory(file, form, at)
             if found is None:
                 raise damaged(path, f"page {len(offsets)} should lie at byte {at}, the file has {size_of(file_size)}")
-            tags, following = found
+            tags, following, sound = found
+            if not sound:
+                tags = (*tags, "odd")
+                odd.add(kinds.get(tags, len(kinds)))
+                fault = f"page {len(offsets)} gives several numbers where one belongs"
             offsets.append(at)
             layout.append(kinds.setdefault(tags, len(kinds)))
             at = following
     if not offsets:
         raise damaged(path, "it has no page")
-    return Chain(np.array(offsets, np.int64), np.array(layout, np.int64), fault)
+    return Chain(np.array(offsets, np.int64), np.array(layout, np.int64), frozenset(odd), fault)
 
 
 def _form(path: Path, head: bytes) -> _Form:
@@ -107,8 +117,11 @@ def _form(path: Path, head: bytes) -> _Form:
     return _Form(order, number == 43)
 
 
-def _directory(file: Any, form: _Form, at: int) -> tuple[Any, int] | None:
-    """What tells the layout of the page at a byte, and where the next one is; None where the file ends before."""
+def _directory(file: Any, form: _Form, at: int) -> tuple[Any, int, bool] | None:
+    """What tells the layout of the page at a byte, where the next one is, and whether the page is sound.
+
+    None where the file ends before.
+    """
     file.seek(at)
     head = file.read(form.count.size)
     if len(head) < form.count.size:
@@ -118,9 +131,11 @@ def _directory(file: Any, form: _Form, at: int) -> tuple[Any, int] | None:
     content = file.read(length + form.link.size)
     if len(content) < length + form.link.size or n_tags > 65536:
         return None
+    entries = list(form.tag.iter_unpack(content[:length]))
     tags = tuple(
         (code, kind, count, value if _INLINE.get(kind, 99) * count <= len(value) else b"")
-        for code, kind, count, value in form.tag.iter_unpack(content[:length])
+        for code, kind, count, value in entries
         if code in _LAYOUT
     )
-    return tags, form.link.unpack_from(content, length)[0]
+    sound = all(count == 1 for code, _, count, _ in entries if code in _SINGLE)
+    return tags, form.link.unpack_from(content, length)[0], sound

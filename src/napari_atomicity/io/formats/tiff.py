@@ -138,6 +138,8 @@ def _why_not_opened(path: Path, series: Any, axes: str) -> str:
         return why
     if "Y" not in axes or "X" not in axes:
         return axes_sentence(len(axes))
+    if 0 in series.shape:
+        return f"it claims {claims(series.shape, series.dtype)}, which is no image; export it again."
     return _why_not_unpacked(series.keyframe)
 
 
@@ -159,10 +161,12 @@ def _why_too_short(path: Path, series: Any) -> str:
 
 
 def _why_page_too_short(path: Path, page: Any) -> str:
-    stored = sum(page.databytecounts)
+    stored, layout = sum(page.databytecounts), page.keyframe
     # the colours of YCbCr may be stored at half the resolution
-    if page.compression == 1 and page.photometric != 6 and 8 * stored < prod(page.shape) * page.bitspersample:
-        return f"it claims {claims(page.shape, page.dtype or np.uint8)}, {size_of(stored)} are there; copy it again."
+    if layout.compression == 1 and layout.photometric != 6 and 8 * stored < prod(layout.shape) * layout.bitspersample:
+        return (
+            f"it claims {claims(layout.shape, layout.dtype or np.uint8)}, {size_of(stored)} are there; copy it again."
+        )
     pieces = zip(page.dataoffsets, page.databytecounts, strict=False)
     return _why_short(path, max((start + length for start, length in pieces), default=0), page)
 
@@ -243,7 +247,12 @@ def _by_layout(path: Path, tif: Any, pages: Chain, facts: Facts, doubt: str) -> 
     """Pages that are stored alike are the frames of a stack, whatever the file says."""
     warnings = (f"The pages of the file are opened as they are: {doubt}.",) if doubt else ()
     groups = pages.groups()
-    found = [_of_pages(path, tif, pages.offsets[group], facts, warnings) for group in groups[:_MOST_IMAGES]]
+    found = [
+        unreadable("", (), np.uint8, "its page gives several numbers where one belongs; copy it again.", broken=True)
+        if int(pages.layout[group[0]]) in pages.odd
+        else _of_pages(path, tif, pages.offsets[group], facts, warnings)
+        for group in groups[:_MOST_IMAGES]
+    ]
     return _with_rest(found, len(groups) - _MOST_IMAGES)
 
 
@@ -257,6 +266,8 @@ def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[
     steps = (len(offsets),) if len(offsets) > 1 else ()
     axes, shape = _without_singletons(first)
     why = _why_page_too_short(path, first) or _why_page_too_short(path, last) or _why_not_unpacked(first)
+    if 0 in shape:
+        why = f"it claims {claims(shape, first.dtype or np.uint8)}, which is no image; export it again."
     if first.dtype is None or first.dtype.kind == "c":
         why = complex_sentence()
     colour = _is_colour(first, dict(zip(axes, shape, strict=True)).get("S", 1))
