@@ -23,6 +23,7 @@ Mask = npt.NDArray[np.bool_]
 #: a hot pixel exceeds its neighbours by this many times the height of the brightest thing that is wider than a pixel,
 #: which no atom does, however coarse the pixels; a dead one falls below them by more than such a height
 _HOT: Final = 2.5
+_HOT_IF_COARSE: Final = 4.0
 _DEAD: Final = 0.7
 #: and by this many times what neighbouring pixels differ by, all but one in fifty of them
 _OVER_NOISE: Final = 5.0
@@ -165,7 +166,8 @@ def _without_outliers(image: Image, pixel_size_nm: float) -> tuple[Image, int, i
     """Single pixels that no probe can make, replaced by the median around them; and how many were hot and dead."""
     level, low, high = _range_of_what_is_wide(image, pixel_size_nm)
     noise = _OVER_NOISE * typical_difference(image, 0.98)
-    too_high, too_low = max(_HOT * high, noise), max(_DEAD * high, noise)
+    factor = _HOT if pixel_size_nm <= _FINE_NM else _HOT_IF_COARSE
+    too_high, too_low = max(factor * high, noise), max(_DEAD * high, noise)
     if noise == 0 or not np.isfinite(too_high):
         return image, 0, 0
     # no darker than the darkest thing that is wide: it may be the vacuum
@@ -197,8 +199,12 @@ def _range_of_what_is_wide(image: Image, pixel_size_nm: float) -> tuple[float, f
     """The level of the image, and how far squares of about 0.15 nm lie below and above it, with all their pixels."""
     step = max(1, int(np.sqrt(image.size / SAMPLE_PX)))
     level = float(np.nanmedian(image[::step, ::step]))
+    if pixel_size_nm > _FINE_NM:
+        # an atom may fill hardly more than two of four coarse pixels
+        highest, second = _of_four(image, np.fmax), _second_of_four(image)
+        return level, level - float(np.nanmin(highest)), float(np.nanmax(second)) - level
     lowest = highest = image
-    for _ in range(2 if pixel_size_nm <= _FINE_NM else 1):
+    for _ in range(2):
         lowest, highest = _of_four(lowest, np.fmin), _of_four(highest, np.fmax)
     return level, level - float(np.nanmin(highest)), float(np.nanmax(lowest)) - level
 
@@ -208,6 +214,15 @@ def _of_four(image: Image, which: np.ufunc) -> Image:
     height, width = (n // 2 * 2 for n in image.shape)
     rows = which(image[0:height:2], image[1:height:2])
     return np.asarray(which(rows[:, 0:width:2], rows[:, 1:width:2]))
+
+
+def _second_of_four(image: Image) -> Image:
+    """The second highest of every two by two pixels."""
+    height, width = (n // 2 * 2 for n in image.shape)
+    upper, lower = image[0:height:2, :width], image[1:height:2, :width]
+    greater, less = np.fmax(upper, lower), np.fmin(upper, lower)
+    left, right = greater[:, 0::2], greater[:, 1::2]
+    return np.asarray(np.fmax(np.fmin(left, right), np.where(left > right, less[:, 0::2], less[:, 1::2])))
 
 
 def _around(

@@ -19,6 +19,9 @@ _DEEPEST_BAR: Final = 0.45
 #: depths at which the grey of a data bar is looked for: below a line around it, above its text
 _DEPTHS: Final = (1, 3, 6, 12, 24)
 _SEGMENTS: Final = 16
+#: ink differs from the bar by so many times what one grey may differ by, and so much of it is of one grey itself
+_INK: Final = 6.0
+_OF_ONE_INK: Final = 0.15
 #: an empty frame covers at least this share of the image
 _LEAST_FRAME: Final = 1e-3
 #: and hardly any pixel of the image has its value
@@ -75,11 +78,18 @@ def _depth_of_bar(image: Image, tolerance: float, noise: float) -> int:
         spread_out = np.mean(np.array(parts) > 0.15) > 0.65
         # the vacuum beside a support is of one value too, but ends slowly
         sudden = shares[depth + 1 : depth + 6].mean() < 0.4 * shares[max(0, depth - 6) : depth - 1].mean()
-        if spread_out and sudden and 0.5 < bar.mean() < 0.995 and beyond.mean() < 0.5 * bar.mean():
+        one_grey = 0.5 < bar.mean() < 0.995 and beyond.mean() < 0.5 * bar.mean()
+        if spread_out and sudden and one_grey and _is_lettered(top[:depth], grey, tolerance):
             # a line that parts it from the image, and the soft rim of either
             lines = sum(_roughness(row) <= 0.25 * noise for row in image[depth : depth + 4])
             return depth + int(lines) + 2
     return 0
+
+
+def _is_lettered(bar: Image, grey: float, tolerance: float) -> bool:
+    """What stands on it is of one grey as well, as no clusters are."""
+    ink = bar[np.abs(bar - grey) > _INK * tolerance]
+    return len(ink) > 20 and _commonest(ink, 2 * tolerance)[1] > _OF_ONE_INK
 
 
 def _commonest(row: Image, tolerance: float) -> tuple[float, float]:
