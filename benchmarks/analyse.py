@@ -9,6 +9,8 @@ import argparse
 import contextlib
 import io
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +35,7 @@ def main() -> None:
         warm = seconds("analyse", images[0], "-o", folder / "warm", *model)
         batch = seconds("analyse", *images, "-o", folder / "out", *model)
         stages = stage_means(folder / "out")
+        most = [memory_mib("analyse", *some, "-o", folder / "again", *model) for some in (images[:1], images)]
     print(_machine.describe())
     print(f"{options.frames} frames of 1024 × 1024, {options.clusters} clusters each, --adapt {options.adapt}\n")
     print("| stage | seconds a frame |\n|---|---|")
@@ -41,6 +44,8 @@ def main() -> None:
     print(f"| reading, hash, table, report, figure | {batch / len(images) - sum(stages.values()):.2f} |")
     print(f"| **whole batch** (target 1.00 without adaptation) | **{batch / len(images):.2f}** |")
     print(f"| first frame alone, libraries loading | {warm:.2f} |")
+    if None not in most:
+        print(f"\nMost memory: {most[0]:.0f} MiB for one frame, {most[1]:.0f} MiB for all {len(images)}")
 
 
 def call(*arguments: object) -> None:
@@ -54,6 +59,18 @@ def seconds(*arguments: object) -> float:
     start = time.perf_counter()
     call(*arguments)
     return time.perf_counter() - start
+
+
+def memory_mib(*arguments: object) -> float | None:
+    """Most memory of a process that runs this call, the largest of all so far; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    command = [sys.executable, "-m", "napari_atomicity.cli", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True)
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def stage_means(folder: Path) -> dict[str, float]:

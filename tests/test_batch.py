@@ -123,3 +123,19 @@ def test_work_that_takes_long_says_how_far_it_is_where_there_is_no_terminal(monk
     # a few lines, ever less often
     assert [line.split()[-1] for line in lines] == ["4/100", "11/100", "24/100", "49/100", "98/100"]
     assert set(lines) == {f"napari-atomicity: image: Fine-tuning {i}/100" for i in (4, 11, 24, 49, 98)}
+
+
+@pytest.mark.parametrize("how", ["scale", "profile"])
+def test_a_scale_that_cannot_be_is_one_line_and_no_file(images, model_path, tmp_path, capsys, how):
+    from napari_atomicity.counting.profile import InstrumentProfile, save_profile
+
+    profile = InstrumentProfile(
+        "odd", "Pt", 1e-300, 0.1, None, "untrained", "0" * 64, (), 1, 9, "2026-01-01T00:00:00+00:00", "0.1.0"
+    )
+    save_profile(profile, tmp_path / "odd.json")
+    given = {"scale": ["--scale", "1e5"], "profile": ["--profile", str(tmp_path / "odd.json")]}[how]
+    called = ["analyse", str(images[0]), "-o", str(tmp_path / "out"), "--model", str(model_path), *given]
+    assert cli.main(called) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no cluster of this image has a number of atoms that a cluster can have" in line
+    assert not list((tmp_path / "out").iterdir())

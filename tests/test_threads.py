@@ -192,6 +192,24 @@ def test_pieces_come_in_order_and_only_a_few_are_computed_ahead(monkeypatch, wor
     assert list(threads.in_order(piece, [])) == []
 
 
+def test_no_more_pieces_are_computed_at_once_than_memory_allows(monkeypatch):
+    monkeypatch.setattr(threads, "WORKERS", 8)
+    both = threading.Barrier(2, timeout=60)  # breaks where fewer than two are there at once
+    lock, here, most = threading.Lock(), 0, 0
+
+    def piece(_: int) -> None:
+        nonlocal here, most
+        with lock:
+            here += 1
+            most = max(most, here)
+        both.wait()
+        with lock:
+            here -= 1
+
+    list(threads.in_order(piece, range(20), most=2))
+    assert most == 2
+
+
 def _table(micrograph: Micrograph, settings: Settings) -> str:
     return analyse(micrograph, settings).table.rows.to_csv()
 

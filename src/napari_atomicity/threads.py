@@ -231,10 +231,10 @@ def steps_on_one_thread_each(
 
 
 @contextmanager
-def pool() -> Iterator[ThreadPoolExecutor]:
+def pool(most: int = _MOST) -> Iterator[ThreadPoolExecutor]:
     """As many threads as there are cores for us, each computing as by `one_thread_each`; what waits is dropped."""
     _limits.hold()
-    threads = ThreadPoolExecutor(WORKERS, initializer=_alone)
+    threads = ThreadPoolExecutor(min(WORKERS, most), initializer=_alone)
     try:
         yield threads
     finally:
@@ -242,11 +242,17 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         _limits.release()
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`function` of each item, computed beside one another and given in order; only a few are ahead at any time."""
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], most: int = _MOST) -> Iterator[Result]:
+    """`function` of each item, computed beside one another and given in order; only a few are ahead at any time.
+
+    Parameters
+    ----------
+    most
+        How many at once, where each takes much memory.
+    """
     queue = iter(items)
-    with pool() as threads:
-        waiting = deque(threads.submit(function, item) for item in islice(queue, 2 * WORKERS))
+    with pool(most) as threads:
+        waiting = deque(threads.submit(function, item) for item in islice(queue, 2 * min(WORKERS, most)))
         while waiting:
             yield waiting.popleft().result()
             waiting.extend(threads.submit(function, item) for item in islice(queue, 1))

@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 
 from napari_atomicity.counting.agreement import intensity
-from napari_atomicity.counting.calibrate import (
-    Calibration,
-    Known,
-    calibrate,
-    calibrate_session,
-    check_scale,
-    posterior,
-)
+from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, calibrate_session, posterior
+from napari_atomicity.counting.plausible import check_scale
 from napari_atomicity.errors import InputError
 from seeds import seeded
 

@@ -153,7 +153,7 @@ class Tuning:
         rows, again = self.seen.places(draw.anchors), self.seen_before.places(draw.rehearsed)
         x = torch.rot90(self.seen.x[rows], draw.turn, dims=(2, 3))
         x = torch.cat([x.flip(3) if draw.mirror else x, self.seen_before.x[again]])
-        out: Outputs = self.network(x.contiguous(memory_format=torch.channels_last))
+        out: Outputs = self.network(x)
         new, old = (_of(out, slice(len(rows))), _of(out, slice(len(rows), None)))
         logits = new.shape_logits[:, self.anchored] / self.card.temperature
         loss = functional.cross_entropy(logits, self.label[draw.anchors], reduction="sum")

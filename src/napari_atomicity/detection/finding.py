@@ -91,7 +91,7 @@ def candidates(coarse: Image, grid_nm: float, threshold: float) -> Candidates:
         radius = np.full(len(y), sigma * np.sqrt(2))
         return np.column_stack([fine_y, fine_x, radius, strength, strength / noise])
 
-    every = np.vstack(list(in_order(at_scale, _SIGMAS_NM)))
+    every = np.vstack(list(in_order(at_scale, _SIGMAS_NM, most=2)))
     if not len(every):
         return Candidates(*np.empty((5, 0)))
     every = _strongest_apart(every[every[:, 3] > _faintest(every[:, 3])], grid_nm)

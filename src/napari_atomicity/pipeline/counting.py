@@ -308,8 +308,8 @@ def _calibrated(
 
 def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], settings: Sequence[Settings]) -> None:
     """Raise `InputError` for a known scale that is impossible for all images that it is said of."""
-    from napari_atomicity.counting.calibrate import check_scale
     from napari_atomicity.counting.classify import Evidence
+    from napari_atomicity.counting.plausible import check_scale
 
     # where nothing is calibrated the scale is taken as it is
     doubt = {one.scale: one.scale_sd if _calibrates(settings) else 0.0 for one in settings if one.scale is not None}
