@@ -72,6 +72,7 @@ def test_tables_of_deposits(tmp_path, text, encoding):
         (b"size,amount\n19\n", "row 2"),
         (b"size,amount\nnineteen,1\n", "row 2"),
         (b"mass,charge,peak\n1,2,3\n", "name the one of sizes"),
+        (b'"mass\nof",charge,peak\n1,2,3\n', "mass of, charge"),
         (b"\xff\xfe\x00\x01" * 20, "not a text file"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "not a text file"),
         (b'size,amount\n19,"' + b"1" * 200_000, "too long"),

@@ -163,13 +163,13 @@ def sheet_of(text: str, name: str, known: Callable[[Sequence[str]], int]) -> She
 
 
 def _records(text: str, separator: str, name: str, most: int | None = None) -> list[tuple[list[str], int]]:
-    """Cells without the spaces around them, and how many there are, row by row."""
+    """Cells on one line, without the spaces around them, and how many there are, row by row."""
     blank = separator == " "
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=blank)
     found: list[tuple[list[str], int]] = []
     try:
         for row in reader:
-            cells = [cell.strip() for cell in row]
+            cells = [" ".join(cell.split()) if "\n" in cell or "\r" in cell else cell.strip() for cell in row]
             found.append((cells, len(cells)))
             if most is not None and len(found) >= most:
                 break
