@@ -25,7 +25,7 @@ from napari_atomicity.kinds import plain
 T = TypeVar("T")
 #: a card, profile, configuration or table of contents with more bytes or values than this is none of ours
 MOST_BYTES: Final = 64 * 2**20
-_MOST_VALUES: Final = 3_000_000
+_MOST_VALUES: Final = 1_500_000
 _MOST_TOML: Final = 256 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 

@@ -15,7 +15,7 @@ from napari_atomicity.session.layout import FrameEntry, Number
 from napari_atomicity.session.parts import Source
 
 #: cells of a table; a frame has some thousand clusters with some twenty numbers
-_MOST_CELLS: Final = 8_000_000
+_MOST_CELLS: Final = 4_000_000
 _MOST_COLUMNS: Final = 1000
 _HEADER: Final = 2**14
 

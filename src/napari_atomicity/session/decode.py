@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-#: memory that the tables of all histories may take; those of 20,000 clusters and 2,000 steps take half of it
-_MOST_TABLES: Final = 600 * 2**20
+#: memory that the tables of all histories may take; a label among 20,000 clusters takes 160 kB of it
+_MOST_TABLES: Final = 400 * 2**20
 #: steps between two places where the work can be stopped
 _OFTEN: Final = 25
 #: tables between a whole one and the one that goes back to it; we write 50

@@ -6,7 +6,7 @@ names that can only be parts; whether things fit together is seen when they are 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,14 +14,19 @@ from napari_atomicity.counting.profile import InstrumentProfile
 from napari_atomicity.kinds import Count, Entry, Many, Plain, Sha256, Share, Within, wanted
 from napari_atomicity.schema import Door
 
+K = TypeVar("K")
+T = TypeVar("T")
+#: of entries, or lists of them: the first that is wrong is enough to know
+Named: TypeAlias = Annotated[dict[K, T], Field(fail_fast=True)]
 Key: TypeAlias = Annotated[str, Field(max_length=60), wanted("the key of another entry")]
 #: name, title, sentence: as long as instruments and people make them
 Words: TypeAlias = Annotated[str, Field(max_length=100_000)]
 Number: TypeAlias = float | None
 Above0: TypeAlias = Annotated[float, Field(gt=0), wanted("a number above 0")]
-Size: TypeAlias = Annotated[int, Within(1, 2**53)]
-Id: TypeAlias = Annotated[int, Within(-(2**63), 2**63 - 1)]
+Size: TypeAlias = Annotated[int, Field(ge=1, le=2**53), wanted("a number of atoms")]
+Id: TypeAlias = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), wanted("a whole number")]
 Part: TypeAlias = Annotated[float, Within(0, 200)]
+_SizeText: TypeAlias = Annotated[str, Field(pattern="^[1-9][0-9]{0,15}$"), wanted("a number of atoms")]
 _FRAME: Final = "^(0|[1-9][0-9]{0,6})$"
 Frame: TypeAlias = Annotated[str, Field(pattern=_FRAME), wanted("the number of a frame")]
 _PART: Final = "^[a-z]{{1,20}}/[0-9a-f]{{20}}[.]{}$"
@@ -72,17 +77,17 @@ class ImageEntry(Entry):
 
     name: Words
     now: Count
-    history: Annotated[list[StepEntry], Field(min_length=1, max_length=100_000)]
+    history: Annotated[list[StepEntry], Field(min_length=1, max_length=100_000, fail_fast=True)]
     settings: SettingsEntry
     selection: Many[Id]
     messages: Many[Words]
     detected: bool
     profile: InstrumentProfile | None
     ticked: bool
-    expected: dict[Annotated[str, Field(pattern="^[1-9][0-9]{0,5}$")], Annotated[float, Field(ge=0)]] | None = None
+    expected: Named[_SizeText, Annotated[float, Field(ge=0)]] | None = None
     checked: bool = False
     view: Plain | None = None
-    frames_sha256: dict[Frame, Sha256] = Field(default_factory=dict)
+    frames_sha256: Named[Frame, Sha256] = Field(default_factory=dict)
 
 
 class StateEntry(Entry):
@@ -96,7 +101,7 @@ class StateEntry(Entry):
     adaptation: Key | None
     settings: SettingsEntry | None
     session: Many[Words]
-    choices: dict[Frame, Annotated[str, Field(max_length=100)]]
+    choices: Named[Frame, Annotated[str, Field(max_length=100)]]
 
 
 class ChangedIds(Entry):
@@ -172,7 +177,7 @@ class ModelEntry(Entry):
     name: Words
     card: JsonPart
     bundled: ModelName | None
-    tensors: dict[str, tuple[WeightsPart, str]] | None
+    tensors: Named[str, tuple[WeightsPart, str]] | None
 
 
 class CountEntry(Entry):
@@ -180,8 +185,8 @@ class CountEntry(Entry):
 
     table: Key
     evidence: Key | None
-    calibrations: dict[Frame, Key]
-    known: dict[Frame, KnownEntry]
+    calibrations: Named[Frame, Key]
+    known: Named[Frame, KnownEntry]
 
 
 class EvidenceEntry(Entry):
@@ -217,20 +222,20 @@ class CalibrationEntry(Entry):
     class_sizes: Annotated[Many[Size], Field(min_length=1, max_length=100)]
     scale: Above0
     scale_sd: Number
-    fractions: dict[str, Number]
+    fractions: Named[str, Number]
     ambiguous: bool
     candidates: Many[CandidateEntry]
     log_evidence: Number
     clusters: Count
     element: Annotated[str, Field(pattern="^[A-Z][a-z]?$"), wanted("a chemical symbol")]
-    intervals: dict[str, Annotated[list[Number], Field(min_length=2, max_length=2)]]
+    intervals: Named[str, Annotated[list[Number], Field(min_length=2, max_length=2)]]
     misfit: Words
 
 
 class FrameEntry(Entry):
     """A small table with the types of its columns."""
 
-    types: dict[str, Literal["number", "integer", "boolean", "text"]]
+    types: Named[str, Literal["number", "integer", "boolean", "text"]]
     rows: CsvPart
 
 
@@ -253,8 +258,8 @@ class AdaptationEntry(Entry):
     accepted: bool
     reason: Words
     anchors: FrameEntry
-    before: dict[str, Number]
-    after: dict[str, Number]
+    before: Named[str, Number]
+    after: Named[str, Number]
     evidence: Key | None
 
 
@@ -265,17 +270,17 @@ class Contents(Entry):
     saved: Annotated[str, Field(max_length=60)] = ""
     in_hand: Count = 0
     view: Plain | None = None
-    images: Annotated[list[ImageEntry], Field(max_length=1000)]
-    states: dict[Key, StateEntry] = Field(default_factory=dict)
-    tables: dict[Key, TableEntry] = Field(default_factory=dict)
-    micrographs: dict[Key, MicrographEntry] = Field(default_factory=dict)
-    pixels: dict[Key, PixelsEntry] = Field(default_factory=dict)
-    models: dict[Key, ModelEntry] = Field(default_factory=dict)
-    counts: dict[Key, CountEntry] = Field(default_factory=dict)
-    evidence: dict[Key, EvidenceEntry] = Field(default_factory=dict)
-    calibrations: dict[Key, CalibrationEntry] = Field(default_factory=dict)
-    tuned: dict[Key, TunedEntry] = Field(default_factory=dict)
-    adaptations: dict[Key, AdaptationEntry] = Field(default_factory=dict)
+    images: Annotated[list[ImageEntry], Field(max_length=1000, fail_fast=True)]
+    states: Named[Key, StateEntry] = Field(default_factory=dict)
+    tables: Named[Key, TableEntry] = Field(default_factory=dict)
+    micrographs: Named[Key, MicrographEntry] = Field(default_factory=dict)
+    pixels: Named[Key, PixelsEntry] = Field(default_factory=dict)
+    models: Named[Key, ModelEntry] = Field(default_factory=dict)
+    counts: Named[Key, CountEntry] = Field(default_factory=dict)
+    evidence: Named[Key, EvidenceEntry] = Field(default_factory=dict)
+    calibrations: Named[Key, CalibrationEntry] = Field(default_factory=dict)
+    tuned: Named[Key, TunedEntry] = Field(default_factory=dict)
+    adaptations: Named[Key, AdaptationEntry] = Field(default_factory=dict)
 
 
 CONTENTS_DOOR: Final = Door(Contents)
