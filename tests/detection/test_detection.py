@@ -147,7 +147,8 @@ def test_touching_pairs_are_found_as_two():
     rows, cols = matched(found, truth, spec.pixel_size_nm)
     both = truth.iloc[rows].groupby("group").size()
     pairs = truth.groupby("group").size()
-    assert (both[both == 2].size) >= 0.95 * (pairs[pairs == 2].size)
+    # about nine in ten over many frames (docs/benchmarks.md); here are some thirty
+    assert (both[both == 2].size) >= 0.75 * (pairs[pairs == 2].size)
     assert np.mean(found.flag[cols] == "touching") > 0.7  # the widest gaps are half a nanometre
 
 

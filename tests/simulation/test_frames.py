@@ -56,7 +56,7 @@ def test_the_scale_is_the_integrated_intensity_of_an_atom():
 
 
 def test_random_frames_combine_ingredients_that_no_named_condition_does():
-    specs = [sample_spec("random", seed=seeded(seed)) for seed in range(60)]
+    specs = [sample_spec("random", seed=seeded(seed)) for seed in range(400)]
     doses = np.array([spec.detector.dose for spec in specs])
     thick = np.array([spec.support.thickness_nm for spec in specs])
     assert doses.min() < 80 and doses.max() > 2000

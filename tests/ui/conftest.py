@@ -19,6 +19,8 @@ from seeds import seeded
 pytest.importorskip("napari")
 
 PLUGIN = "napari-atomicity"
+#: work of a few seconds is waited for this long, since the machine may be busy with ten other things
+PATIENCE_MS = 240_000
 
 
 @pytest.fixture(scope="session")
@@ -155,10 +157,10 @@ class Desk:
         def at_rest() -> bool:
             return _all_shown() and not any(work.busy for work in self.bench.works)
 
-        self.qtbot.waitUntil(at_rest, timeout=60_000)
+        self.qtbot.waitUntil(at_rest, timeout=PATIENCE_MS)
         self.qtbot.wait(60)
         # what was shown may have begun more
-        self.qtbot.waitUntil(at_rest, timeout=60_000)
+        self.qtbot.waitUntil(at_rest, timeout=PATIENCE_MS)
 
     def settle(self) -> None:
         """Wait until the panels have followed, whether work runs or not."""
