@@ -159,6 +159,15 @@ def test_complex_numbers_are_not_opened(tmp_path: Path) -> None:
         read(_mrc(tmp_path / "fft.mrc", np.ones((1, 4, 4), np.complex64)))
 
 
+def test_complex_numbers_of_no_size_are_told(tmp_path: Path, counts: np.ndarray) -> None:
+    path = _mrc(tmp_path / "a.mrc", counts[None])
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<4i", content, 0, -5, 24, 1, 3)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        list_images(path)
+
+
 def test_a_real_file(real: Callable[[str], Path]) -> None:
     micrograph = read(real("rsciio_HAADFscan.mrc"))
     assert micrograph.pixel_size_nm == pytest.approx(5.679, rel=1e-3)

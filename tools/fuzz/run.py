@@ -194,7 +194,7 @@ def _again(folders: Sequence[Path], place: Path) -> int:
     for folder in folders:
         if not worker.alive:
             worker = Worker(place, 0)
-        outcome = worker.meet(str(folder.resolve()), 0)
+        outcome = worker.meet("kept", 0, folder=folder.resolve(strict=True))
         bad += outcome.kind != "ok"
         what = "well" if outcome.kind == "ok" else outcome.signature
         words = " ".join(outcome.fault.get("text", "").split())[:160]

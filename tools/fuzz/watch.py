@@ -138,12 +138,13 @@ class Worker:
         except queue.Empty:
             return None
 
-    def meet(self, group: str, number: int, keep: Sequence[int] | None = None) -> Outcome:
-        """Put one input before it; it is no more where the outcome is ``late``, ``heavy`` or ``died``."""
+    def meet(self, group: str, number: int, keep: Sequence[int] | None = None, folder: Path | None = None) -> Outcome:
+        """Put one input before it, or the one in a folder; it is no more after ``late``, ``heavy`` or ``died``."""
         self.met += 1
         outcome = Outcome(group, number, keep=None if keep is None else list(keep))
+        wanted = {"group": group, "number": number, "keep": keep, "folder": None if folder is None else str(folder)}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"group": group, "number": number, "keep": keep}) + "\n")
+        self._process.stdin.write(json.dumps(wanted) + "\n")
         self._process.stdin.flush()
         clock, asked = _Clock(self._busy), ""
         while outcome.kind == "ok":

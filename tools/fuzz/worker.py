@@ -49,8 +49,8 @@ def main() -> None:
         wanted = json.loads(line)
         place = folder / "case"
         _empty(place)
-        if wanted["group"].startswith(os.sep):
-            one = kept(Path(wanted["group"]))
+        if wanted["folder"]:
+            one = kept(Path(wanted["folder"]))
         else:
             one = case(seed, wanted["group"], wanted["number"], goods, wanted.get("keep"))
         path = _lay_out(one, place)

@@ -65,7 +65,7 @@ def images(path: Path) -> list[RawImage]:
     header = _header(path, content)
     shape = (int(header["nz"]), int(header["ny"]), int(header["nx"]))
     extended, mode = int(header["nsymbt"]), int(header["mode"])
-    if mode == 3:
+    if mode == 3 and min(shape) > 0:
         return [unreadable("", shape, np.complex64, complex_sentence())]
     try:
         dtype = mrcfile.utils.dtype_from_mode(header["mode"]).newbyteorder(header["mode"].dtype.byteorder)
