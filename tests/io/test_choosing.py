@@ -60,6 +60,8 @@ CASES: dict[str, tuple[RawImage, ...]] = {
     "an average": (_image("HAADF", _grains((3, 96, 96))), _image("HAADF average", MICROGRAPH)),
     "a path with the mask in it": (_image("entry/data", MICROGRAPH), _image("entry/mask/data", _grains())),
     "bright field": (_image("image"), _image("BF", _grains((200, 200)), CALIBRATED)),
+    "annular bright field": (_image("image"), _image("Annular bright field", _grains((200, 200)), CALIBRATED)),
+    "an annular detector": (_image("annular_detector_depth0000"), _image("potential", None, CALIBRATED)),
     "another detector": (_image("HAADF"), _image("DF4", _grains((200, 200)), CALIBRATED)),
     "a detector that was off": (_image("DF2"), _image("HAADF", np.full((96, 96), 7, "u2"), CALIBRATED)),
     "a dark reference": (_image("exchange/data"), _image("exchange/data_dark"), _image("exchange/data_white")),

@@ -11,8 +11,15 @@ import pytest
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import list_images, read
+from napari_atomicity.io.formats import _guard
 
 h5py = pytest.importorskip("h5py")
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the first look in a process of its own, so that each test is quick."""
+    monkeypatch.setattr(_guard, "check", lambda *_, **__: None)
 
 
 def _velox(path: Path, detectors: dict[str, np.ndarray], pixel: float = 2e-11, unit: str = "m") -> Path:

@@ -22,7 +22,9 @@ _SYMBOLS: Final = (
 )
 _ELEMENTS: Final = frozenset(_SYMBOLS.split())
 _HAADF = re.compile(r"(?<![a-z])haadf", re.IGNORECASE)
-_ADF = re.compile(r"(?<![a-z])([ml]?a?adf|df(\d|-[sio])?(?![a-z])|(annular )?dark.?field|z.?contrast)", re.IGNORECASE)
+_ADF = re.compile(
+    r"(?<![a-z])([ml]?a?adf|df(\d|-[sio])?(?![a-z])|annular(?!.?(bright|bf))|dark.?field|z.?contrast)", re.IGNORECASE
+)
 _BF = re.compile(r"(?<![a-z])(a?bf(?![a-z])|bright.?field)", re.IGNORECASE)
 #: a frame above this may be so many times larger than what the file keeps for it; noise does not compress
 _LARGE_FRAME: Final = 150_000_000

@@ -6,8 +6,6 @@ contain themselves; attributes and texts may claim any size.
 
 from __future__ import annotations
 
-import mmap
-import struct
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,9 +29,6 @@ _MOST_ATTRIBUTES: Final = 1000
 _MOST_BYTES: Final = 2**20
 _MOST_TEXTS: Final = 16
 _MOST_SENTENCES: Final = 5
-#: how a collection of texts begins, and size of files in which they are looked at
-_HEAP: Final = b"GCOL\x01\0\0\0"
-_MOST_CHECKED: Final = 2**26
 
 
 @contextmanager
@@ -67,34 +62,6 @@ def _not_opened(path: Path, said: str) -> InputError:
     if "lock" in said or "already open" in said:
         return InputError(f"{name} is still being written by another program; close it there and open it again.")
     return InputError(f"{name} is damaged, cut short or of a newer HDF5 version; copy it again.")
-
-
-def check_heaps(path: Path) -> None:
-    """An `InputError` where a collection of texts in a small file has an entry of no length: HDF5 never ends on it."""
-    if not 0 < path.stat().st_size <= _MOST_CHECKED:
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        start = content.find(_HEAP)
-        while start >= 0:
-            if not _heap_ends(content, start):
-                raise InputError(
-                    f"{clean(path.name)} is damaged: its texts have no end; open it in the program that wrote it and "
-                    "export the image as TIFF."
-                )
-            start = content.find(_HEAP, start + 1)
-
-
-def _heap_ends(content: Any, start: int) -> bool:
-    (size,) = struct.unpack_from("<Q", content, start + 8) if start + 16 <= len(content) else (0,)
-    at, end = start + 16, start + min(size, len(content) - start)
-    while at + 16 <= end:
-        index, _, _, length = struct.unpack_from("<HHIQ", content, at)
-        # an entry is its header and its text, padded to eight bytes; entry 0 is what is free, header included
-        step = (16 + -(-length // 8) * 8) % 2**64 if index else length
-        if step < 8:
-            return False
-        at += step
-    return True
 
 
 def full(error: Exception) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,8 +12,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats import _axes, _hdf5, emd, hspy, velox
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, attributes, check_heaps, full, opened, text, walk
+from napari_atomicity.io.formats import _axes, _guard, _hdf5, emd, hspy, velox
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, attributes, full, opened, text, walk
 from napari_atomicity.io.raw import RawImage, unreadable
 from napari_atomicity.io.text import clean
 from napari_atomicity.io.units import Calibration, calibrate
@@ -26,9 +28,15 @@ _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 
 
 def images(path: Path) -> list[RawImage]:
-    """The images of the file, whoever wrote it, and what should be one and is not, with the reason."""
-    _hdf5.load_filters()
-    check_heaps(path)
+    """The images of the file, whoever wrote it, and what should be one and is not, with the reason.
+
+    HDF5 may take for ever, all memory, or the whole process down over a damaged file: a child looks first.
+    """
+    _guard.check(path, __name__, [], meanwhile=_hdf5.load_filters)
+    return _listed(path)
+
+
+def _listed(path: Path) -> list[RawImage]:
     with opened(path) as file:
         found, left_out = _found(path, file)
     if not found:
@@ -117,3 +125,13 @@ def _calibration(node: Node) -> Calibration:
     if scale is None or len(scales) not in (1, 2, dataset.ndim):  # of one axis, of two, or of all
         return Calibration()
     return calibrate((scales[-2:][0], unit), (scales[-1], unit))
+
+
+def _look(path: Path) -> None:
+    with suppress(InputError):  # it is said again, in the words of the one who asked
+        _listed(path)
+
+
+if __name__ == "__main__":
+    _hdf5.load_filters()
+    _guard.in_child(Path(sys.argv[1]), lambda: _look(Path(sys.argv[1])))
