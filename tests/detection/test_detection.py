@@ -211,6 +211,8 @@ def test_a_burned_in_scale_bar_is_not_a_cluster():
         (3000 - discs((300, 300), 0.05, [(60, 60), (150, 200), (240, 90)], 1.2, 900.0, noise=20), "bright_field"),
         (noise((300, 300)) + 500 * LATTICE, "lattice"),
         (noise((30, 30)), "small"),
+        (noise() * 1e20, "range"),
+        (noise() * 1e-30, "range"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_counted_is_named_in_one_sentence(image, code):

@@ -20,7 +20,7 @@ class Finding:
     Attributes
     ----------
     code
-        Short name: constant, empty, saturated, bright_field, lattice, gaps, small.
+        Short name: constant, empty, range, saturated, bright_field, lattice, gaps, small, repaired.
     message
         One sentence: what it is and what to do.
     blocking
@@ -39,6 +39,8 @@ _LATTICE_PEAK: Final = 200.0
 _STREAKS_PER_NM: Final = 0.7
 _SMALLEST_FIELD_NM: Final = 2.0
 _LEAST_DATA: Final = 0.1
+#: smallest span and largest value with which single precision still measures
+_COUNTS: Final = (1e-18, 1e12)
 #: sizes of blobs at which bright field is looked for: that of clusters, then those of larger particles
 _BLOBS_NM: Final = (0.25, 0.5, 1.0, 2.0)
 
@@ -63,6 +65,11 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
         return (
             Finding("constant", f"Every pixel has the value {low:g}: nothing was recorded; open another image.", True),
         )
+    if not (high - low > _COUNTS[0] and max(abs(low), abs(high)) < _COUNTS[1]):
+        words = (
+            f"The values run from {low:g} to {high:g}, which no detector gives; scale the image or open another one."
+        )
+        return (Finding("range", words, True),)
     if min(image.shape) * pixel_size_nm < _SMALLEST_FIELD_NM:
         return (Finding("small", "The field is smaller than 2 nm; open a larger field of view.", True),)
     filled = without_gaps(image, pixel_size_nm) if share < 1 else image
