@@ -22,6 +22,8 @@ Entry = TypeVar("Entry")
 
 #: images of one file that are looked at
 _MOST_IMAGES: Final = 1000
+#: and of Velox, where each has a long description
+_MOST_DESCRIBED: Final = 400
 _SCALES: Final = ("pixel_size", "pixelsize", "scale", "pixel size", "resolution")
 _UNITS: Final = ("unit", "units", "scale_unit", "scale_units", "pixel_unit", "pixel_size_unit", "pixelunit")
 _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
@@ -51,7 +53,7 @@ def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
     """The images, and sentences about what was not looked at."""
     tree = Tree()
     makers: list[tuple[str, Callable[..., RawImage | None]]]
-    if groups := _first(velox.groups(file), tree):
+    if groups := _first(velox.groups(file), tree, _MOST_DESCRIBED):
         titles = velox.titles(file)
         named = [(titles.get(key, ""), key, group) for key, group in groups]
         alone = len(groups) == 1
@@ -69,10 +71,10 @@ def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
     return [image for image in made if image is not None], tree.left_out
 
 
-def _first(entries: list[Entry], tree: Tree) -> list[Entry]:
-    if len(entries) > _MOST_IMAGES:
-        tree.leave_out(f"The file has {len(entries)} or more images; the first {_MOST_IMAGES} of them are looked at.")
-    return entries[:_MOST_IMAGES]
+def _first(entries: list[Entry], tree: Tree, most: int = _MOST_IMAGES) -> list[Entry]:
+    if len(entries) > most:
+        tree.leave_out(f"The file has {len(entries)} or more images; the first {most} of them are looked at.")
+    return entries[:most]
 
 
 def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
