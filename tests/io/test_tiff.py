@@ -492,6 +492,19 @@ def test_several_numbers_where_one_belongs(tmp_path: Path, counts: np.ndarray, c
                 read(path)
 
 
+@pytest.mark.parametrize("code", [256, 258, 259, 277])
+@pytest.mark.parametrize("kind", [2, 5, 11], ids=["text", "fraction", "floating point"])
+def test_another_kind_where_a_whole_number_belongs(tmp_path: Path, counts: np.ndarray, code: int, kind: int) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, counts, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        struct.pack_into("<H", content, tif.pages[0].tags[code].offset + 2, kind)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif is damaged"):
+        read(path)
+
+
 @pytest.mark.parametrize("code", [256, 257])
 def test_an_image_without_pixels(tmp_path: Path, counts: np.ndarray, code: int) -> None:
     path = tmp_path / "a.tif"
