@@ -505,6 +505,17 @@ def test_another_kind_where_a_whole_number_belongs(tmp_path: Path, counts: np.nd
         read(path)
 
 
+@pytest.mark.parametrize("at", [10**6, 2**62, 2**63, 2**64 - 1])
+def test_a_page_beyond_the_end(tmp_path: Path, counts: np.ndarray, at: int) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, counts, bigtiff=True)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<Q", content, 8, at)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"page 0 should lie at byte {at}"):
+        read(path)
+
+
 @pytest.mark.parametrize("code", [256, 257])
 def test_an_image_without_pixels(tmp_path: Path, counts: np.ndarray, code: int) -> None:
     path = tmp_path / "a.tif"

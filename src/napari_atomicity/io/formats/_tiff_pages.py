@@ -95,7 +95,7 @@ def chain(path: Path) -> Chain:
                 fault = f"there are more than {_MOST_PAGES} pages"
                 break
             seen.add(at)
-            found = _directory(file, form, at)
+            found = _directory(file, form, at) if at < file_size else None
             if found is None:
                 raise damaged(path, f"page {len(offsets)} should lie at byte {at}, the file has {size_of(file_size)}")
             tags, following, sound = found
