@@ -505,6 +505,17 @@ def test_another_kind_where_a_whole_number_belongs(tmp_path: Path, counts: np.nd
         read(path)
 
 
+def test_samples_of_different_bits(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((3, 20, 30), np.uint8), photometric="rgb", planarconfig="separate", metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        struct.pack_into("<3H", content, tif.pages[0].tags[258].valueoffset, 8, 16, 8)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif"):
+        read(path)
+
+
 @pytest.mark.parametrize("at", [10**6, 2**62, 2**63, 2**64 - 1])
 def test_a_page_beyond_the_end(tmp_path: Path, counts: np.ndarray, at: int) -> None:
     path = tmp_path / "a.tif"

@@ -164,7 +164,8 @@ def _why_too_short(path: Path, series: Any) -> str:
 def _why_page_too_short(path: Path, page: Any) -> str:
     stored, layout = sum(page.databytecounts), page.keyframe
     # the colours of YCbCr may be stored at half the resolution
-    if layout.compression == 1 and layout.photometric != 6 and 8 * stored < prod(layout.shape) * layout.bitspersample:
+    bits = min(np.ravel(layout.bitspersample).tolist(), default=0)  # several where the samples differ
+    if layout.compression == 1 and layout.photometric != 6 and 8 * stored < prod(layout.shape) * bits:
         return (
             f"it claims {claims(layout.shape, layout.dtype or np.uint8)}, {size_of(stored)} are there; copy it again."
         )
