@@ -42,7 +42,7 @@ def test_what_hangs_grows_dies_and_raises_is_noticed_and_does_not_end_the_run(re
 
 @pytest.mark.slow
 def test_nothing_unexpected_nothing_that_hangs_nothing_that_takes_the_machine(repository: Path, tmp_path: Path) -> None:
-    done = _fuzz(repository, "--files", "90", "--others", "60", "--seed", "3", "--keep", str(tmp_path / "faults"))
+    done = _fuzz(repository, "--files", "60", "--others", "40", "--seed", "3", "--keep", str(tmp_path / "faults"))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 

@@ -492,6 +492,41 @@ def test_several_numbers_where_one_belongs(tmp_path: Path, counts: np.ndarray, c
                 read(path)
 
 
+@pytest.mark.parametrize("code", [256, 258, 259, 277])
+@pytest.mark.parametrize("kind", [2, 5, 11], ids=["text", "fraction", "floating point"])
+def test_another_kind_where_a_whole_number_belongs(tmp_path: Path, counts: np.ndarray, code: int, kind: int) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, counts, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        struct.pack_into("<H", content, tif.pages[0].tags[code].offset + 2, kind)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif is damaged"):
+        read(path)
+
+
+def test_samples_of_different_bits(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((3, 20, 30), np.uint8), photometric="rgb", planarconfig="separate", metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        struct.pack_into("<3H", content, tif.pages[0].tags[258].valueoffset, 8, 16, 8)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.tif"):
+        read(path)
+
+
+@pytest.mark.parametrize("at", [10**6, 2**62, 2**63, 2**64 - 1])
+def test_a_page_beyond_the_end(tmp_path: Path, counts: np.ndarray, at: int) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, counts, bigtiff=True)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<Q", content, 8, at)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"page 0 should lie at byte {at}"):
+        read(path)
+
+
 @pytest.mark.parametrize("code", [256, 257])
 def test_an_image_without_pixels(tmp_path: Path, counts: np.ndarray, code: int) -> None:
     path = tmp_path / "a.tif"

@@ -88,7 +88,8 @@ class Bench:
         self.outcomes: list[Outcome] = []
         #: what went wrong once and not a second time
         self.unsure: list[Outcome] = []
-        self._worker: Worker | None = None
+        #: one that only opens images, and so has loaded no more than that takes, and one for the others
+        self._workers: dict[bool, Worker] = {}
         self._seen: set[str] = set()
 
     def origin(self, group: str, number: int) -> str:
@@ -115,13 +116,14 @@ class Bench:
             print(f"{len(self.outcomes)} met, {bad} of them not answered well", flush=True)
 
     def _once(self, group: str, number: int, keep: Sequence[int] | None = None, fresh: bool = False) -> Outcome:
-        worker = self._worker
+        for_images = group == FILES or (group == GOOD and list(self.goods.values())[number].door == "image")
+        worker = self._workers.get(for_images)
         if worker is not None and (
             fresh or not worker.alive or worker.met >= _RECYCLE_AFTER or worker.base > _RECYCLE_OVER
         ):
             worker.end()
             worker = None
-        self._worker = worker = worker or Worker(self.folder, self.seed)
+        self._workers[for_images] = worker = worker or Worker(self.folder, self.seed)
         return worker.meet(group, number, keep)
 
     def _smaller(self, outcome: Outcome) -> Outcome:
@@ -147,8 +149,8 @@ class Bench:
 
     def end(self) -> None:
         """No more inputs."""
-        if self._worker is not None:
-            self._worker.end()
+        for worker in self._workers.values():
+            worker.end()
 
     def report(self) -> int:
         """Say how it went; 0 where all went well."""

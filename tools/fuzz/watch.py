@@ -90,7 +90,8 @@ class Worker:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
-        self.log = folder / "worker.log"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / f"worker{len(list(folder.glob('worker*.log')))}.log"
         home = folder / "home"
         home.mkdir(parents=True, exist_ok=True)
         names = (

@@ -62,6 +62,7 @@ def main() -> None:
         tell(state="begins", door=one.door, story=one.story)
         fault = _met(one, path, lambda answer: tell(state="asks", answer=answer, peak=_peak()))
         tell(state="done", fault=fault, peak=_peak(), base=base)
+        os.chdir(folder)  # the case is not held
 
 
 def _empty(place: Path) -> None:

@@ -21,6 +21,8 @@ from napari_atomicity.io.text import size_of
 _LAYOUT: Final = frozenset({254, 256, 257, 258, 259, 262, 277, 284, 322, 323, 339})
 #: tags that hold one number each: also the order of bits, rows per strip and predictor
 _SINGLE: Final = _LAYOUT - {258, 339} | {266, 278, 317}
+#: kinds that are whole numbers: others are text, fractions and floating point
+_WHOLE: Final = frozenset({1, 3, 4, 6, 8, 9, 13, 16, 17, 18})
 _INLINE: Final = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 16: 8}
 #: beyond this the end of a chain is not looked for
 _MOST_PAGES: Final = 1_000_000
@@ -37,7 +39,7 @@ class Chain:
     layout
         For each page a number; pages of the same one are alike.
     odd
-        Layouts in which several numbers stand where one belongs.
+        Layouts in which something else stands where one whole number belongs.
     fault
         Where not empty: the sentence why there may be more pages, or why they are odd.
     """
@@ -93,14 +95,14 @@ def chain(path: Path) -> Chain:
                 fault = f"there are more than {_MOST_PAGES} pages"
                 break
             seen.add(at)
-            found = _directory(file, form, at)
+            found = _directory(file, form, at) if at < file_size else None
             if found is None:
                 raise damaged(path, f"page {len(offsets)} should lie at byte {at}, the file has {size_of(file_size)}")
             tags, following, sound = found
             if not sound:
                 tags = (*tags, "odd")
                 odd.add(kinds.get(tags, len(kinds)))
-                fault = f"page {len(offsets)} gives several numbers where one belongs"
+                fault = f"page {len(offsets)} gives something else where one whole number belongs"
             offsets.append(at)
             layout.append(kinds.setdefault(tags, len(kinds)))
             at = following
@@ -137,5 +139,9 @@ def _directory(file: Any, form: _Form, at: int) -> tuple[Any, int, bool] | None:
         for code, kind, count, value in entries
         if code in _LAYOUT
     )
-    sound = all(count == 1 for code, _, count, _ in entries if code in _SINGLE)
+    sound = all(
+        kind in _WHOLE and (count == 1 or code not in _SINGLE)
+        for code, kind, count, _ in entries
+        if code in _SINGLE or code in _LAYOUT
+    )
     return tags, form.link.unpack_from(content, length)[0], sound

@@ -32,6 +32,7 @@ from napari_atomicity.io.units import Calibration
 _MANY: Final = 2000
 #: so many images of different kinds are listed
 _MOST_IMAGES: Final = 1000
+_ELSE: Final = "something else where one whole number belongs"
 _AS_PAGES: Final = {"is_ome": False, "is_imagej": False, "is_shaped": False, "is_sis": False}
 
 
@@ -138,7 +139,7 @@ def _why_not_opened(path: Path, series: Any, axes: str) -> str:
         return why
     if "Y" not in axes or "X" not in axes:
         return axes_sentence(len(axes))
-    if 0 in series.shape:
+    if min(series.shape, default=0) < 1:
         return f"it claims {claims(series.shape, series.dtype)}, which is no image; export it again."
     return _why_not_unpacked(series.keyframe)
 
@@ -163,7 +164,8 @@ def _why_too_short(path: Path, series: Any) -> str:
 def _why_page_too_short(path: Path, page: Any) -> str:
     stored, layout = sum(page.databytecounts), page.keyframe
     # the colours of YCbCr may be stored at half the resolution
-    if layout.compression == 1 and layout.photometric != 6 and 8 * stored < prod(layout.shape) * layout.bitspersample:
+    bits = min(np.ravel(layout.bitspersample).tolist(), default=0)  # several where the samples differ
+    if layout.compression == 1 and layout.photometric != 6 and 8 * stored < prod(layout.shape) * bits:
         return (
             f"it claims {claims(layout.shape, layout.dtype or np.uint8)}, {size_of(stored)} are there; copy it again."
         )
@@ -248,7 +250,7 @@ def _by_layout(path: Path, tif: Any, pages: Chain, facts: Facts, doubt: str) -> 
     warnings = (f"The pages of the file are opened as they are: {doubt}.",) if doubt else ()
     groups = pages.groups()
     found = [
-        unreadable("", (), np.uint8, "its page gives several numbers where one belongs; copy it again.", broken=True)
+        unreadable("", (), np.uint8, f"its page gives {_ELSE}; copy it again.", broken=True)
         if int(pages.layout[group[0]]) in pages.odd
         else _of_pages(path, tif, pages.offsets[group], facts, warnings)
         for group in groups[:_MOST_IMAGES]
@@ -266,7 +268,7 @@ def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[
     steps = (len(offsets),) if len(offsets) > 1 else ()
     axes, shape = _without_singletons(first)
     why = _why_page_too_short(path, first) or _why_page_too_short(path, last) or _why_not_unpacked(first)
-    if 0 in shape:
+    if min(shape, default=0) < 1:
         why = f"it claims {claims(shape, first.dtype or np.uint8)}, which is no image; export it again."
     if first.dtype is None or first.dtype.kind == "c":
         why = complex_sentence()
