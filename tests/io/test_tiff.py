@@ -581,3 +581,21 @@ def test_every_bit_of_the_directory_may_flip(tmp_path: Path, counts: np.ndarray)
             np.asarray(read(path).data)
         except InputError as error:
             assert "a.tif" in str(error)
+
+
+def test_one_piece_of_a_page_many_times_keeps_no_more_than_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.tif"
+    rows, side = 64, 40960
+    tifffile.imwrite(path, np.zeros((side // rows, side), np.uint8), compression="zlib", rowsperstrip=1, metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        tags = tif.pages[0].tags
+        at, length = tags[273].value[0], len(content)
+        for code, value in ((273, at), (279, 1_000_000)):
+            struct.pack_into(f"<{side // rows}I", content, tags[code].valueoffset, *[value] * (side // rows))
+            struct.pack_into("<H", content, tags[code].offset + 2, 4)
+        for code, value in ((257, side), (278, rows)):
+            struct.pack_into("<HII", content, tags[code].offset + 2, 4, 1, value)
+    path.write_bytes(content + bytes(max(0, at + 1_000_000 - length)))
+    with pytest.raises(InputError, match=r"it claims 40960 × 40960 pixels \(1.68 GB\)"):
+        read(path)

@@ -230,7 +230,10 @@ def _raw(
         reader=facts.reader,
         metadata=facts.acquisition,
         warnings=warnings,
-        stored=path.stat().st_size if isinstance(frames, FlatFrames) else prod(shape[:-2]) * sum(page.databytecounts),
+        # pieces of a page may be one and the same, so that together they are longer than the file
+        stored=path.stat().st_size
+        if isinstance(frames, FlatFrames)
+        else min(path.stat().st_size, prod(shape[:-2]) * sum(page.databytecounts)),
     )
     if isinstance(frames, FlatFrames) or not frames.colour:
         return image
