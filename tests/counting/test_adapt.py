@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting import anchors as anchoring
@@ -74,6 +75,11 @@ def _named(n_atoms):
     return np.array([f"Pt{n}" for n in n_atoms], dtype=object)
 
 
+def _true_log_likelihood(evidence, truth=MIXED):
+    place = np.searchsorted(evidence.card.class_sizes, truth)
+    return float(np.mean(log_softmax(evidence.shape, axis=1)[np.arange(len(truth)), place]))
+
+
 @pytest.fixture(scope="module")
 def shifted(model):
     """Clusters that the model, as it is, takes for the next larger class."""
@@ -96,10 +102,9 @@ def test_a_model_that_is_off_is_set_right_on_clusters_it_was_not_tuned_on(model,
     assert result.accepted, result.reason
     assert result.after["loss"] < result.before["loss"] and result.after["right"] >= result.before["right"]
     assert result.after["log_likelihood"] > result.before["log_likelihood"]
-    right = [np.mean(_named(np.array(e.card.class_sizes)[e.shape.argmax(axis=1)]) == _named(MIXED))
-             for e in (shifted[2], result.evidence)]  # fmt: skip
-    # how far it gets in few steps hangs on the last bit; that it learns what it is taught does not
-    assert right[1] > right[0] - 0.05 and result.after["loss"] < 0.5 * result.before["loss"]
+    # what the model thinks of the true classes by shape; with nine draws of model and sample it gained 0.2 to 1.3
+    before, after = (_true_log_likelihood(e) for e in (shifted[2], result.evidence))
+    assert after > before + 0.1
     assert result.bundle.card.history[-1].startswith(f"{mode}:")
 
 
