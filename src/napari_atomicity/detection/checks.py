@@ -85,7 +85,8 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
 def _gaps(share: float) -> Finding | None:
     if share == 1:
         return None
-    return Finding("gaps", f"{1 - share:.1%} of the pixels hold no data; clusters that they cut are flagged.", False)
+    message = f"{1 - share:.1%} of the pixels hold no data or are left out; clusters that they cut are flagged."
+    return Finding("gaps", message, False)
 
 
 def _saturated(values: npt.NDArray[np.floating], low: float, high: float) -> Finding | None:
