@@ -71,3 +71,16 @@ def test_without_an_interpreter_or_a_module_the_file_is_read_here(
     _guard.check(file, "no_such_module_anywhere", [], meanwhile=lambda: None)
     monkeypatch.setattr("sys.executable", "/opt/napari/napari.app")
     look("import time; time.sleep(60)")
+
+
+def test_python_code_beside_the_images_does_not_run(
+    look: Look, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("numpy", "h5py", "queue"):
+        (images / f"{name}.py").write_text(f"open({str(images / 'ran')!r}, 'w').close()")
+    monkeypatch.chdir(images)
+    monkeypatch.syspath_prepend("")
+    look("import numpy")
+    assert not (images / "ran").exists()

@@ -78,7 +78,7 @@ def _trial() -> subprocess.Popen[str] | None:
         raise InputError(f"There is no display here to open the window on; {_INSTEAD}")
     code = "from qtpy.QtWidgets import QApplication; QApplication([])"
     nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", code], stdin=nowhere, stdout=nowhere, stderr=pipe, text=True)
+    return subprocess.Popen([sys.executable, "-P", "-c", code], stdin=nowhere, stdout=nowhere, stderr=pipe, text=True)
 
 
 def _check(trial: subprocess.Popen[str] | None) -> None:

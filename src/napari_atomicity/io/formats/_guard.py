@@ -51,7 +51,7 @@ def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable
     state = file_state(path)
     known, why = _known.get(path, (None, ""))
     if known is None or known != state:
-        why = _why_not(path, [sys.executable, "-m", module, str(path), *arguments], meanwhile)
+        why = _why_not(path, [sys.executable, "-P", "-m", module, str(path), *arguments], meanwhile)
         _known[path] = (state, why)
     if why:
         raise InputError(f"{clean(path.name)} {why}; copy it again from the microscope or export it as TIFF.")
@@ -114,12 +114,14 @@ def _limit_bytes(path: Path) -> int:
 
 def _started(command: list[str]) -> subprocess.Popen[bytes]:
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+    # without the present folder: Python code beside the images would run
+    folders = os.pathsep.join(folder for folder in sys.path if folder)
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **threads, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, **threads, "PYTHONPATH": folders},
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
