@@ -23,6 +23,10 @@ _HEADER: Final = 1024
 _LENGTH_OF_EXTENDED: Final = slice(92, 96)
 _COMPLEX: Final = (3, 4)
 _IMOD: Final = 1146047817
+#: bytes of pixels that are looked at where the header does not say whether they are signed
+_LOOKED_AT: Final = 2**20
+#: share of the differences between neighbours that the right reading has of those of the wrong one, at most
+_SMOOTHER: Final = 0.9
 _UNSURE: Final = (
     "The header does not say whether its bytes are signed; they are read as signed, as MRC2014 has it. "
     "An older program may have meant 0 to 255: if bright and dark parts are mixed up, export the image as TIFF."
@@ -78,7 +82,7 @@ def images(path: Path) -> list[RawImage]:
     said: tuple[str, ...] = ()
     unsigned = False
     if mode == 0:
-        unsigned, said = _bytes(header)
+        unsigned, said = _bytes(header, _first_bytes(path, _HEADER + extended, shape))
     pixels = _Pixels(path, shape, unsigned)
     plain = np.dtype(np.uint8) if unsigned else dtype.newbyteorder("=")
     whole = shape if shape[0] > 1 else shape[1:]
@@ -116,16 +120,36 @@ def _words(header: Any, at: int, kind: str, n: int) -> list[int]:
     return [int(word) for word in np.frombuffer(content, header["mode"].dtype.byteorder + kind, n)]
 
 
-def _bytes(header: Any) -> tuple[bool, tuple[str, ...]]:
-    """Whether bytes are unsigned: as the flags of IMOD say, else the range of values, else not, as in MRC2014."""
+def _first_bytes(path: Path, start: int, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """The first rows of the first section, as unsigned bytes."""
+    rows = max(1, min(shape[1], _LOOKED_AT // shape[2]))
+    with path.open("rb") as file:
+        file.seek(start)
+        content = file.read(rows * min(shape[2], _LOOKED_AT))
+    return np.frombuffer(content, np.uint8).reshape(rows, -1)
+
+
+def _bytes(header: Any, pixels: npt.NDArray[np.uint8]) -> tuple[bool, tuple[str, ...]]:
+    """Whether bytes are unsigned: as the flags of IMOD say, else the range of values, else the pixels themselves."""
     stamp, flags = _words(header, 152, "i4", 2)
     low, high = float(header["dmin"]), float(header["dmax"])
     if stamp == _IMOD:
         return not flags & 1, ()
     if 127 < high <= 255 and 0 <= low <= high:
         return True, ()
-    sure = int(header["nversion"]) in (20140, 20141) or (-128 <= low < 0 and low <= high <= 127)
+    if -128 <= low < 0 and low <= high <= 127:
+        return False, ()
+    # read the wrong way, bytes jump from the lowest to the highest value where the image hardly changes
+    as_signed, as_unsigned = (_roughness(pixels.view(kind)) for kind in (np.int8, np.uint8))
+    if as_unsigned < _SMOOTHER * as_signed:
+        return True, ()
+    is_new = int(header["nversion"]) in (20140, 20141)
+    sure = is_new or as_signed < _SMOOTHER * as_unsigned or not np.any(pixels > 127)
     return False, () if sure else (_UNSURE,)
+
+
+def _roughness(pixels: npt.NDArray[Any]) -> float:
+    return float(np.abs(np.diff(pixels.astype(np.int16), axis=-1)).mean()) if pixels.shape[-1] > 1 else 0.0
 
 
 def _calibration(path: Path, header: Any) -> Calibration:
