@@ -52,6 +52,19 @@ CASES: dict[str, tuple[RawImage, ...]] = {
     "a segmentation": (_image("data", MICROGRAPH), _image("Segmentation", _grains(), CALIBRATED)),
     "a probability map": (_image("raw"), _image("probabilities", RNG.random((96, 96)), CALIBRATED)),
     "a normalised copy without a name": (_image("a"), _image("b", RNG.random((96, 96)), CALIBRATED)),
+    "a Fourier transform without a name": (
+        _image("a", MICROGRAPH),
+        _image("b", np.log1p(np.abs(np.fft.fftshift(np.fft.fft2(_grains((128, 128)))))), CALIBRATED),
+    ),
+    "distances inside of a mask": (
+        _image("a", MICROGRAPH),
+        _image("b", np.pad(DISCS, 60) * RNG.random((216, 216)) * 9, CALIBRATED),
+    ),
+    "a copy in 16 bits cut off for display": (
+        _image("", MICROGRAPH),
+        _image("", (np.clip((MICROGRAPH - 70) / 40, 0, 1) * 65535).astype("u2")),
+    ),
+    "an enlarged copy": (_image("measured", MICROGRAPH), _image("upsampled", _grains((192, 192), "float32"))),
     "a filtered copy": (_image("HAADF"), _image("HAADF (Filtered)", None, CALIBRATED)),
     "a denoised copy": (_image("frame", None, CALIBRATED), _image("frame_denoised", None, CALIBRATED)),
     "a thumbnail": (_image("HAADF"), _image("HAADF thumbnail", None, CALIBRATED)),

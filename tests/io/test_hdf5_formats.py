@@ -175,3 +175,18 @@ def test_cut_short(tmp_path: Path, counts: np.ndarray, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[:1500])
     with pytest.raises(InputError, match="is cut short: its end is missing; copy it again"):
         read(path)
+
+
+@pytest.mark.parametrize("where", ["beside", "of the group", "of the data set"])
+def test_the_detector_is_named_outside_of_the_path(tmp_path: Path, counts: np.ndarray, where: str) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for key, name in (("0", "BF"), ("1", "HAADF"), ("2", "DF2")):
+            group = file.create_group(f"detectors/{key}")
+            group["data"] = counts + int(key)
+            if where == "beside":
+                group["name"] = np.bytes_(name)
+            else:
+                (group if where == "of the group" else group["data"]).attrs["name"] = name
+    micrograph = read(tmp_path / "a.h5")
+    np.testing.assert_array_equal(micrograph.data, counts + 1)
+    assert "HAADF" in micrograph.name

@@ -25,6 +25,9 @@ _MOST_BYTES: Final = 2**29
 _SIGNS: Final = {
     "mask": (-60, "of two values, as a mask"),
     "labels": (-50, "in patches of equal whole numbers, as labels"),
+    "fourier": (-40, "the same on both sides of its middle, as a Fourier transform"),
+    "marks": (-30, "nearly all of one value, as a map of distances"),
+    "display": (-5, "cut off at both ends, as a display copy"),
     "unit": (-11, "of values between 0 and 1"),
 }
 
@@ -40,7 +43,7 @@ _NO_MICROGRAPH = re.compile(
 )
 _PROCESSED = re.compile(
     r"filter|denois|bg.?sub|smooth|deconv|restor|enhanc|normali[sz]|averag|subtract|integrat|process|gauss|wiener|median"
-    r"|display|overlay|render|screenshot|resi[zs]|resampl|interpol|reconstr|projection|masked|correlat|equali[sz]"
+    r"|display|overlay|render|screenshot|resi[zs]|resampl|upsampl|downsampl|up.?scal|super.?res|interpol|reconstr|projection|masked|correlat|equali[sz]"
     r"|(?<![a-z])(sum|summed|mean|avg|max|rms|copy|rgba?|scaled|binn(ed|ing)|bin\d*|clahe|lcn|nlm|bm3d|n2[vn]|svd|pca"
     r"|nmf|ica|fit|fitted|template|i?d?dpc|dcfi|stretched|rescaled|8.?bit|jpe?g|png)(?![a-z])",
     re.IGNORECASE,

@@ -14,6 +14,12 @@ _SIDE: Final = 512
 _PATCHES: Final = 0.6
 #: numbers with a fraction that are labels all the same
 _FEW_LEVELS: Final = 32
+#: share of one value from which numbers with a fraction are marks on nothing, such as distances inside of a mask
+_MOSTLY: Final = 0.7
+#: share of the pixels at the lowest value, and at the highest, from which a copy was cut off at both ends for display
+_CUT_OFF: Final = 0.002
+#: of what the values differ by, how far those across the middle of a Fourier transform do
+_ACROSS: Final = 1e-3
 
 
 def nothing_to_see(image: npt.NDArray[Any]) -> str:
@@ -38,13 +44,17 @@ def value_range(image: npt.NDArray[Any]) -> tuple[float, float]:
     return low, high
 
 
-def signs_of_no_micrograph(image: npt.NDArray[Any]) -> Literal["mask", "labels", "unit", ""]:
+def signs_of_no_micrograph(
+    image: npt.NDArray[Any],
+) -> Literal["mask", "labels", "fourier", "marks", "unit", "display", ""]:
     """What the middle of an image (y, x) looks like, if not like counts of electrons.
 
     Returns
     -------
-    ``mask`` where there are two values, ``labels`` where whole or few numbers lie in patches, ``unit`` where numbers
-    with a fraction lie between 0 and 1 (a probability map, or a normalised copy), else nothing.
+    ``mask`` where there are two values, ``labels`` where whole or few numbers lie in patches, ``fourier`` where both
+    sides of the middle are the same, ``marks`` where nearly all is one value and the rest are fractions, ``unit`` where
+    numbers with a fraction lie between 0 and 1 (a probability map, or a normalised copy), ``display`` where many pixels
+    have the lowest value and many the highest, else nothing.
     """
     y, x = (max(0, (size - _SIDE) // 2) for size in image.shape)
     part = image[y : y + _SIDE, x : x + _SIDE]
@@ -54,9 +64,29 @@ def signs_of_no_micrograph(image: npt.NDArray[Any]) -> Literal["mask", "labels",
     levels, counts = np.unique(values, return_counts=True)
     if len(levels) == 2:
         return "mask"
+    if _is_fourier(image):
+        return "fourier"
     if len(levels) <= _FEW_LEVELS or np.array_equal(levels, np.rint(levels)):
-        return "labels" if _in_patches(part, levels[counts.argmax()]) else ""
-    return "unit" if levels[0] >= 0 and levels[-1] <= 1 else ""
+        if _in_patches(part, levels[counts.argmax()]):
+            return "labels"
+        few = len(levels) <= _FEW_LEVELS
+        return "" if few or min(counts[0], counts[-1]) < _CUT_OFF * values.size else "display"
+    if counts.max() > _MOSTLY * values.size:
+        return "marks"
+    if levels[0] >= 0 and levels[-1] <= 1:
+        return "unit"
+    return "" if min(counts[0], counts[-1]) < _CUT_OFF * values.size else "display"
+
+
+def _is_fourier(image: npt.NDArray[Any]) -> bool:
+    """Whether the pixels around the middle are equal to those across it."""
+    y, x = (size // 2 for size in image.shape)
+    reach = min(y, x, image.shape[0] - 1 - y, image.shape[1] - 1 - x, _SIDE // 2)
+    part = image[y - reach : y + reach + 1, x - reach : x + reach + 1].astype(np.float64)
+    if reach < 8 or not np.isfinite(part).all():
+        return False
+    apart = float(np.abs(part - part[::-1, ::-1]).mean())
+    return apart <= _ACROSS * float(np.abs(part - np.median(part)).mean())
 
 
 def _in_patches(part: npt.NDArray[Any], background: Any) -> bool:

@@ -13,8 +13,8 @@ import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import _axes, _guard, _hdf5, emd, hspy, velox
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, attributes, full, opened, text, walk
-from napari_atomicity.io.raw import RawImage, unreadable
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, at, attributes, full, opened, text, walk
+from napari_atomicity.io.raw import RawImage, says_detector, unreadable
 from napari_atomicity.io.text import clean
 from napari_atomicity.io.units import Calibration, calibrate
 
@@ -26,6 +26,8 @@ _MOST_IMAGES: Final = 1000
 _MOST_DESCRIBED: Final = 400
 _SCALES: Final = ("pixel_size", "pixelsize", "scale", "pixel size", "resolution")
 _UNITS: Final = ("unit", "units", "scale_unit", "scale_units", "pixel_unit", "pixel_size_unit", "pixelunit")
+#: attributes, or texts beside a data set, that may name the detector
+_TITLES: Final = ("detector", "name", "title", "long_name", "label", "channel", "signal", "description")
 _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 
 
@@ -105,13 +107,27 @@ def _image(path: Path, node: Node, left_out: tuple[str, ...]) -> RawImage | None
     samples, long = (2, [0, 1]) if picture else (None, long)
     return _axes.image(
         [],
-        title=node.name,
+        title=_title(node),
         dtype=dtype,
         shape=[size if axis in long else 1 for axis, size in enumerate(shape)],
         make=partial(_hdf5.image, path, dataset, samples=samples, warnings=left_out),
         reader=_hdf5.reader_name("HDF5"),
         calibration=_calibration(node),
     )
+
+
+def _title(node: Node) -> str:
+    """Its path in the file, and the detector where that is named beside it: ``detectors/1/data (HAADF)``."""
+    if says_detector(node.name):
+        return node.name
+    found = attributes(node.item, _TITLES)
+    said = [text(found[name]) for name in _TITLES if name in found]
+    if "/" in node.name:  # what the file as a whole says belongs to all that is in it
+        found = attributes(node.group, _TITLES)
+        said += [text(found[name]) for name in _TITLES if name in found]
+        said += [_hdf5.first_text(at(node.group, name)) for name in _TITLES]
+    detector = next((clean(one, 60) for one in said if len(one) < 200 and says_detector(one)), "")
+    return f"{node.name} ({detector})" if detector else node.name
 
 
 def _calibration(node: Node) -> Calibration:
