@@ -190,3 +190,14 @@ def test_the_detector_is_named_outside_of_the_path(tmp_path: Path, counts: np.nd
     micrograph = read(tmp_path / "a.h5")
     np.testing.assert_array_equal(micrograph.data, counts + 1)
     assert "HAADF" in micrograph.name
+
+
+def test_the_image_among_very_many_patches(tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_atomicity.io.formats.hdf5._MOST_IMAGES", 10)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for k in range(30):
+            file[f"patch{k:02}"] = counts[:20, :20]
+        file["whole"] = counts
+    micrograph = read(tmp_path / "a.h5")
+    np.testing.assert_array_equal(micrograph.data, counts)
+    assert any("the largest 10 of them" in warning for warning in micrograph.warnings)

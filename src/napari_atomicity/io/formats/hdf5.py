@@ -66,7 +66,7 @@ def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
         tree = walk(file)
         arrays = _first(emd.arrays(tree.nodes), tree)
         makers = [(array[0], partial(emd.image, path, *array)) for array in arrays]
-        sets = [] if arrays else _first([node for node in tree.nodes if node.is_dataset], tree)
+        sets = [] if arrays else _largest([node for node in tree.nodes if node.is_dataset], tree)
         makers += [(node.name, partial(_image, path, node)) for node in sets]
     left_out = tuple(tree.left_out)
     made = [_careful(name, partial(make, left_out)) for name, make in makers]
@@ -77,6 +77,16 @@ def _first(entries: list[Entry], tree: Tree, most: int = _MOST_IMAGES) -> list[E
     if len(entries) > most:
         tree.leave_out(f"The file has {len(entries)} or more images; the first {most} of them are looked at.")
     return entries[:most]
+
+
+def _largest(sets: list[Node], tree: Tree) -> list[Node]:
+    """Of very many data sets those with the most bytes in the file, in its order: an image among its patches."""
+    if len(sets) <= _MOST_IMAGES:
+        return sets
+    tree.leave_out(f"The file has {len(sets)} data sets; the largest {_MOST_IMAGES} of them are looked at.")
+    stored = [int(node.item.id.get_storage_size()) for node in sets]
+    largest = sorted(range(len(sets)), key=lambda k: -stored[k])[:_MOST_IMAGES]
+    return [sets[k] for k in sorted(largest)]
 
 
 def _careful(name: str, make: Callable[[], RawImage | None]) -> RawImage | None:
