@@ -127,6 +127,19 @@ def test_rows_that_a_person_changed_are_kept(tmp_path):
     assert len(list(tmp_path.iterdir())) == 4
 
 
+@pytest.mark.parametrize(("ours", "spreadsheet"), [("0.30000000000000004", "0.3"), ("\n", "\r\n"), ("", "")])
+def test_rows_that_a_spreadsheet_saved_in_our_own_dialect_are_kept(tmp_path, ours, spreadsheet):
+    path = tmp_path / "good.explained.csv"
+    rows = pd.DataFrame({"id": [0, 1], "share": [0.1 + 0.2, 2.0], "label": ["Pt19", "Pt55"], "seen": [True, False]})
+    assert write_rows(rows, path) is None and write_rows(rows.assign(share=[1 / 3, 1e-9]), path) is None
+    write_rows(rows, path)
+    text = path.read_bytes().decode().replace(ours, spreadsheet) if ours else path.read_bytes().decode()
+    path.write_bytes(text.encode())
+    kept = write_rows(rows, path)
+    assert (kept is None) == (ours == "")
+    assert kept is None or kept.read_bytes().decode() == text
+
+
 @pytest.mark.parametrize("error", [ValueError("a fault"), MemoryError(), OSError(28, "No space left on device", "x")])
 def test_heat_maps_that_fail_cost_nothing_else(run, image, model_path, tmp_path, monkeypatch, error):
     import platformdirs

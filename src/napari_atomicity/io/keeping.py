@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -15,6 +17,9 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import fill, write_atomically
 from napari_atomicity.io.facts import beside
+
+#: more digits than the fifteen to which a spreadsheet rounds numbers
+_LONG_NUMBER: Final = re.compile(r"(?<![0-9.])-?(?:0\.0*[1-9][0-9]{15}|(?=[0-9.]{17})[1-9][0-9]*\.[0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,14 @@ def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
 
 
 def _looks_like(path: Path, text: str) -> bool:
-    """Whether the file is a CSV with the heading of `text` as we write it."""
+    """Whether the file is a CSV with the heading of `text`, and with numbers of as many digits as we write."""
+    try:
+        there = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return False
     heading = text.partition("\n")[0] + "\n"
-    with path.open("rb") as file:
-        return file.read(len(heading.encode())) == heading.encode()
+    rounded = _LONG_NUMBER.search(text) is not None and _LONG_NUMBER.search(there) is None
+    return there.startswith(heading) and "\r" not in there and not rounded
 
 
 def _aside_while(path: Path, write: Callable[[], None]) -> Path:
