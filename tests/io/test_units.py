@@ -99,6 +99,9 @@ def test_a_size_that_cannot_be_meant_is_kept_and_remarked(size: float, expected:
     ("scale", "unit", "said"),
     [
         (1, "Å", "1 Å a pixel, which is what programs write"),
+        (0.001, "µm", "0.001 µm a pixel, which is what programs write"),
+        (1e-9, "m", "1e-09 m a pixel, which is what programs write"),
+        (0.99999994, "Å", "1 Å a pixel, which is what programs write"),
         (1.0, "nm", "programs write"),
         ("1", "µm", "programs write"),
         (-1, "m", "no microscope has"),

@@ -138,7 +138,8 @@ def _why_not_believed(axis: tuple[object, object], size_nm: float) -> str:
     """Why a length that a file gives for its pixels cannot be meant; empty where it can."""
     if not _FINEST_THERE_IS <= size_nm <= _COARSEST_THERE_IS:
         return "no microscope has"
-    if abs(_number(axis[0])) == 1.0:
+    # also 0.001 µm and 1e-9 m, and what is left of 1 in single precision
+    if _same(abs(_number(axis[0])), 1.0) or _same(size_nm, 1.0):
         return "is what programs write where they do not know it"
     return ""
 
