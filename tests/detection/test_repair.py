@@ -296,6 +296,25 @@ def test_text_over_the_image_is_no_cluster(eight_bit, ink, depth):
     assert any("burned-in" in sentence for sentence in found.messages)
 
 
+@pytest.mark.parametrize("size", [14, 18, 28])
+@pytest.mark.parametrize("words", ["HAADF", "5 nm"])
+def test_small_text_with_soft_edges_is_no_cluster(image, words, size):
+    top = image.max()
+    ink = Image.new("L", image.shape[::-1], 0)
+    draw, font = ImageDraw.Draw(ink), ImageFont.load_default(size)
+    draw.text((40, 460), words, fill=255, font=font)
+    share = np.asarray(ink) / 255
+    written = (image * (1 - share) + top * share).astype(np.float32)
+    left, upper, right, lower = draw.textbbox((40, 460), words, font=font)
+    found = detect(written, PIXEL_NM)
+    y, x = found.clusters.y_px, found.clusters.x_px
+    assert not (
+        (y > upper - 3) & (y < lower + 3) & (x > left - 3) & (x < right + 3) & (found.clusters.flag == "ok")
+    ).any()
+    assert any("burned-in" in sentence for sentence in found.messages)
+    assert not any("burned-in" in sentence for sentence in detect(image, PIXEL_NM).messages)
+
+
 # ---------------------------------------------------------------------- bright field, and how many
 
 

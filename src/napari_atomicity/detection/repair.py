@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_atomicity.detection.gaps import with_narrow_gaps_filled
-from napari_atomicity.detection.marks import burned_in
+from napari_atomicity.detection.marks import burned_in, sharp_marks
 from napari_atomicity.detection.sides import SAMPLE_PX, blank_frame, data_bars, typical_difference
 
 Image = npt.NDArray[np.float32]
@@ -34,6 +34,7 @@ _STUCK: Final = 8.0
 _FEW_LEVELS: Final = 256
 #: a line is dead or hot where it lies off the lines around it by this many times the noise of single pixels
 _LINE_OFF: Final = 3.0
+_BURNED_IN: Final = "A burned-in scale bar or label is left out."
 #: lines next to each other that can be told from the image
 _LINES_TOGETHER: Final = 3
 #: more than this share of the pixels are no outliers
@@ -84,7 +85,7 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
     for find, words in (
         (data_bars, "A data bar at the side of the image is left out."),
         (blank_frame, "An empty frame of one value around the image is left out."),
-        (burned_in, "A burned-in scale bar or label is left out."),
+        (burned_in, _BURNED_IN),
     ):
         covered = find(image)
         if covered is not None:
@@ -96,6 +97,10 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
         image[lines[0]], image[:, lines[1]] = np.nan, np.nan
         said.append(f"{_lines_in_words(*lines)} hot or dead and filled from the neighbours.")
     image, hot, dead = _without_outliers(image, pixel_size_nm)
+    covered = sharp_marks(image, pixel_size_nm)
+    if covered is not None:
+        image = np.where(covered, np.nan, image)
+        said += [_BURNED_IN] * (_BURNED_IN not in said)
     for number, kind in ((hot, "hot"), (dead, "dead")):
         if number:
             said.append(f"{_count(number, f'{kind} pixel', f'{kind} pixels')} replaced by the value of the neighbours.")
