@@ -107,7 +107,7 @@ def sharp_marks(image: Image, pixel_size_nm: float) -> Mask | None:
     # what is near is found on a grid of a few pixels: the image may be large, and the steps few
     coarse = np.zeros([n // _BETWEEN + 1 for n in image.shape], dtype=np.int64)
     np.add.at(coarse, tuple(places.T // _BETWEEN), 1)
-    areas, n = ndimage.label(ndimage.binary_dilation(coarse > 0, np.ones((3, 3))), np.ones((3, 3)))
+    areas, n = ndimage.label(ndimage.binary_dilation(coarse > 0, np.ones((3, 3), dtype=bool)), np.ones((3, 3)))
     steps = np.bincount(areas.ravel(), coarse.ravel(), n + 1)
     marks[tuple(places[steps[areas[tuple(places.T // _BETWEEN)]] >= _STEPS].T)] = True
     for number, box in enumerate(ndimage.find_objects(areas), start=1):
@@ -121,7 +121,7 @@ def sharp_marks(image: Image, pixel_size_nm: float) -> Mask | None:
 def _covered(steps: Mask) -> Mask:
     """The letters between their steps, with their rim."""
     wide = np.pad(steps, _BETWEEN + _RIM)
-    closed = ndimage.binary_closing(wide, np.ones((3, 3)), iterations=_BETWEEN)
+    closed = ndimage.binary_closing(wide, np.ones((3, 3), dtype=bool), iterations=_BETWEEN)
     inner = slice(_BETWEEN + _RIM, -_BETWEEN - _RIM)
     return np.asarray(ndimage.binary_dilation(closed, iterations=_RIM)[inner, inner])
 
