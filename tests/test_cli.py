@@ -248,9 +248,11 @@ def test_a_profile_that_cannot_be_used_is_one_line_and_nothing_is_written(run, i
     assert (code, out, len(err)) == (2, "", 1) and "leave one of them out" in err[0]
 
 
-def test_the_profile_of_another_model_is_used_and_said(run, image, model_path, profile, tmp_path):
+def test_the_profile_of_another_model_is_used_and_said(run, repository, model_path, profile, tmp_path):
+    image = repository / "sample_data" / "sample_pt55.tif"  # of the gain that the profile is of
     code, _, err = run("analyse", image, "-o", tmp_path, "--profile", profile, "--model", model_path, "--adapt", "off")
-    assert code == 0 and "made with the model 'dual'" in err[0]
+    assert code == 0, err
+    assert "made with the model 'dual'" in err[0]
 
 
 def test_a_reference_makes_a_session_and_keeps_its_own_size(run, repository, tmp_path):

@@ -28,6 +28,8 @@ from .synthetic import blobs
 MIXED = np.random.default_rng(seeded(8)).choice([19, 41, 70], 120)
 #: seen this much too wide, clusters look like the next larger class
 WIDE = 1.1
+#: so that no test hangs on whether a scale can be told from these clusters alone
+DEPOSITED = Known(deposited=(19, 41, 70))
 STAYS = "The model stays as it was"
 
 
@@ -96,9 +98,7 @@ def adapted(model, shifted):
 
 @pytest.mark.parametrize("mode", ["diameter", "auto"])
 def test_a_model_that_is_off_is_set_right_on_clusters_it_was_not_tuned_on(model, shifted, adapted, mode):
-    # what was deposited is known, so that the scale is not in doubt
-    known = Known(deposited=(19, 41, 70))
-    result = adapted if mode == "diameter" else drain(adapt_steps(model, *shifted, mode=mode, known=known))
+    result = adapted if mode == "diameter" else drain(adapt_steps(model, *shifted, mode=mode, known=DEPOSITED))
     assert result.accepted, result.reason
     assert result.after["loss"] < result.before["loss"] and result.after["right"] >= result.before["right"]
     assert result.after["log_likelihood"] > result.before["log_likelihood"]
@@ -163,10 +163,10 @@ def test_only_normalisation_and_class_heads_move(model, adapted):
 def test_stopping_at_any_moment_leaves_everything_as_it_was(model, shifted):
     patches, table, _ = shifted
     before, rows, raw = weights_sha256(model), table.rows.copy(), patches.raw.copy()
-    moments = list(_moments(adapt_steps(model, *shifted, mode="auto")))
+    moments = list(_moments(adapt_steps(model, *shifted, mode="auto", known=DEPOSITED)))
     assert {progress.what for progress in moments} >= {"Choosing anchors", "Fine-tuning", "Weighing the result"}
     for last in (1, 2, 3, 8, len(moments) - 1, len(moments)):
-        steps = adapt_steps(model, *shifted, mode="auto")
+        steps = adapt_steps(model, *shifted, mode="auto", known=DEPOSITED)
         for _ in range(last):
             assert isinstance(next(steps), Progress)
         steps.close()
@@ -318,7 +318,7 @@ def session(model):
 def test_frames_of_a_session_are_adapted_to_together(model, session, mode):
     case, frames = session
     truth = np.concatenate([MIXED[:60], [41] * 30, MIXED[60:]])
-    result = drain(adapt_steps(model, *case, mode=mode, frames=frames))
+    result = drain(adapt_steps(model, *case, mode=mode, frames=frames, known=DEPOSITED))
     assert result.accepted, result.reason
     rows = result.anchors["id"].to_numpy()
     assert {0, 2} <= set(result.anchors["frame"]) and (result.anchors["frame"] == frames[rows]).all()
@@ -338,7 +338,9 @@ def test_each_frame_may_have_knowledge_of_its_own(model, session):
 def test_a_frame_without_usable_clusters_has_no_say(model, session):
     (patches, table, evidence), frames = session
     flags = np.where(frames == 1, "touching", "ok")
-    result = drain(adapt_steps(model, patches, table.with_columns(flag=flags), evidence, frames=frames))
+    result = drain(
+        adapt_steps(model, patches, table.with_columns(flag=flags), evidence, frames=frames, known=DEPOSITED)
+    )
     assert set(result.anchors["frame"]) == {0, 2} and result.accepted
     assert len(result.evidence) == len(table)
 
@@ -381,7 +383,8 @@ def test_a_model_without_the_parts_says_which(model, shifted):
     result = drain(adapt_steps(unmeasured, *shifted, mode="diameter"))
     assert not result.accepted and "knows no diameters" in result.reason
     patches, table, evidence = shifted
-    result = drain(adapt_steps(unmeasured, patches, table, replace(evidence, card=unmeasured.card), mode="auto"))
+    evidence = replace(evidence, card=unmeasured.card)
+    result = drain(adapt_steps(unmeasured, patches, table, evidence, mode="auto", known=DEPOSITED))
     assert result.before, result.reason
 
 

@@ -144,6 +144,9 @@ def made(monkeypatch):
         def make_steps(self, sizes):
             yield from ()
 
+        def origin(self, sizes):
+            return {}
+
     monkeypatch.setattr(libraries, "labelled_frame", frame)
     monkeypatch.setattr(libraries, "_structures", lambda recipe, split: _Structures())
     return frames
