@@ -8,9 +8,10 @@ import pandas as pd
 
 from napari_atomicity.simulation.canvas import Canvas
 from napari_atomicity.simulation.detector import ScanPath, acquire, scanned
-from napari_atomicity.simulation.frames import _TRUTH, FrameSpec, SimulatedFrame, _truth
+from napari_atomicity.simulation.frames import _TRUTH, SimulatedFrame, _truth
 from napari_atomicity.simulation.multislice_library import MultisliceLibrary, paste
 from napari_atomicity.simulation.placing import Placing
+from napari_atomicity.simulation.spec import FrameSpec
 from napari_atomicity.simulation.support import support_signal
 
 Floats = npt.NDArray[np.float64]

@@ -24,7 +24,7 @@ from _machine import describe
 from _multislice_frames import multislice_frame
 from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.progress import drain
-from napari_atomicity.simulation.frames import CONDITIONS, sample_spec
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.training.evaluate import (
     METHODS,
     EvaluationSet,

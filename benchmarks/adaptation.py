@@ -33,11 +33,15 @@ from _multislice_frames import multislice_frame
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, calibrate_session, posterior
-from napari_atomicity.counting.classify import Evidence, evidence_steps
+from napari_atomicity.counting.calibrate import Calibration, calibrate, calibrate_session, posterior
+from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.diameter_only import classify_by_diameter
+from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.progress import drain
-from napari_atomicity.simulation.frames import CONDITIONS, FrameSpec, SimulatedFrame, sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
+from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
+from napari_atomicity.simulation.spec import FrameSpec
 from napari_atomicity.training.evaluate import EvaluationSet, FramePlan, expected_calibration_error, labelled, ratio_r2
 
 SIZES = (19, 30, 41, 55, 70)

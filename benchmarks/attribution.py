@@ -29,7 +29,8 @@ from napari_atomicity.insight.methods import CELLS
 from napari_atomicity.insight.overlay import compose
 from napari_atomicity.insight.radial import radial_profiles
 from napari_atomicity.progress import drain
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.training.library import label_image
 
 #: seeds apart from those of the frames behind the model cards

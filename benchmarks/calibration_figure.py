@@ -18,12 +18,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from napari_atomicity.counting.bundle import load_bundle
-from napari_atomicity.counting.calibrate import Calibration, Known, calibrate_session
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.calibrate import Calibration, calibrate_session
+from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.io import read
-from napari_atomicity.palette import colours
 from napari_atomicity.pipeline import Settings, analyse, classify_steps
 from napari_atomicity.progress import drain
+from napari_atomicity.style import colours
 
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 

@@ -59,7 +59,8 @@ def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
 
     from napari_atomicity.io.napari_hooks import as_layer
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
     from napari_atomicity.ui import actions
 
     tile = 1024

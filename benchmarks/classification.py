@@ -26,7 +26,8 @@ from napari_atomicity.detection import detect
 from napari_atomicity.insight.attribution import attribution_steps
 from napari_atomicity.insight.overlay import compose
 from napari_atomicity.progress import drain
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.training.library import Library, label_image
 
 #: seeds of these frames, apart from those of the frames behind the model cards

@@ -27,7 +27,8 @@ from skimage.feature import blob_dog, blob_log, peak_local_max
 
 from _machine import describe
 from napari_atomicity.detection import detect
-from napari_atomicity.simulation.frames import CONDITIONS, SimulatedFrame, sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
+from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
 
 #: radius in nm of the clusters that the other detectors are told to look for
 SMALL_NM, LARGE_NM = 0.35, 1.1

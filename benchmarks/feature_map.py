@@ -16,7 +16,7 @@ from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.insight.feature_map import FeatureMap, feature_map_steps, purity
 from napari_atomicity.insight.fitting import NEIGHBOURS
 from napari_atomicity.progress import drain
-from napari_atomicity.simulation.frames import CONDITIONS
+from napari_atomicity.simulation.conditions import CONDITIONS
 from napari_atomicity.training.library import Library, Recipe, labelled_frame
 
 

@@ -23,7 +23,8 @@ from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.insight.attribution import METHODS, Method, attribution_steps
 from napari_atomicity.progress import drain
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.training.library import label_image
 
 _SEED = 910_000

@@ -58,7 +58,8 @@ def _stalls(
 
     from napari_atomicity.io.napari_hooks import as_layer
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
     from napari_atomicity.ui import actions
 
     spec = sample_spec("nominal", None, options.clusters, shape=(options.size,) * 2, seed=1)

@@ -25,7 +25,8 @@ from napari_atomicity.counting.ratios import class_ratios, wilson
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Settings, classify_session_steps, detect_steps
 from napari_atomicity.progress import drain
-from napari_atomicity.simulation.frames import CONDITIONS, sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 
 _FIRST = {"test": 41_000_000, "validation": 42_000_000}
 

@@ -28,7 +28,9 @@ from _machine import describe
 from napari_atomicity.detection import detect
 from napari_atomicity.detection.measure import Measurement
 from napari_atomicity.io import read
-from napari_atomicity.simulation.frames import CLASS_SIZES, CONDITIONS, FrameSpec, sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
+from napari_atomicity.simulation.spec import CLASS_SIZES, FrameSpec
 from napari_atomicity.simulation.statistics import NoiseStatistics, noise_statistics
 
 REAL = Path(__file__).parents[1].parent / "shared" / "real"

@@ -25,8 +25,8 @@ from _window import Heartbeat, need_screen, until
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import drain
-from napari_atomicity.session import Session, Snapshot, Step, Work, open_steps, save_session
-from napari_atomicity.session.recovery import Recorder
+from napari_atomicity.project import Session, Snapshot, Step, Work, open_steps, save_session
+from napari_atomicity.project.recovery import Recorder
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def make(n: int, steps: int) -> Work:
     """A counted image with a history of single labels."""
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.io import read
-    from napari_atomicity.io.napari_hooks import sample_dir
+    from napari_atomicity.io.samples import sample_dir
     from napari_atomicity.pipeline import Settings, analyse
 
     seen = analyse(read(sample_dir() / "sample_mixed.tif"), Settings(adapt="auto"))

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_atomicity.progress import Progress, drain
-from napari_atomicity.simulation.frames import CLASS_SIZES
+from napari_atomicity.simulation.spec import CLASS_SIZES
 from napari_atomicity.simulation.structures import ELEMENTS, StructureLibrary, families_of, library
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -61,7 +61,8 @@ def real_folder() -> Path:
 @pytest.fixture(scope="session")
 def simulated():
     """A small clean simulated frame with its truth: about twenty clusters of two sizes."""
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
 
     spec = sample_spec("clean", {19: 0.5, 55: 0.5}, n_clusters=20, shape=(512, 512), seed=seeded(3), pixel_size_nm=0.05)
     return simulate_frame(spec, seed=seeded(3))
@@ -78,7 +79,8 @@ def model_path(tmp_path_factory) -> Path:
     """An untrained model in a file: enough for everything but the truth of its labels."""
     import torch
 
-    from napari_atomicity.counting.bundle import Bundle, Card, save_bundle
+    from napari_atomicity.counting.bundle import Bundle, save_bundle
+    from napari_atomicity.counting.card import Card
     from napari_atomicity.counting.network import Network
 
     sizes = (19, 30, 41, 55, 70)

@@ -150,7 +150,7 @@ def test_heat_maps_that_fail_cost_nothing_else(run, image, model_path, tmp_path,
         raise error
 
     monkeypatch.setattr(platformdirs, "user_log_path", lambda *_, **__: tmp_path)
-    monkeypatch.setattr("napari_atomicity.figure.draw_heat_map", broken)
+    monkeypatch.setattr("napari_atomicity.report.figures.draw_heat_map", broken)
     out = tmp_path / "out"
     code, said, err = run("analyse", image, "-o", out, "--model", model_path, "--adapt", "off", "--explain")
     (line,) = [line for line in err if "heat maps" in line]
@@ -164,7 +164,7 @@ def test_a_figure_that_fails_costs_no_table(run, image, model_path, tmp_path, mo
     def broken(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("napari_atomicity.figure.draw_clusters", broken)
+    monkeypatch.setattr("napari_atomicity.report.figures.draw_clusters", broken)
     code, said, (line,) = run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", "off")
     assert code == 2 and "figure" in line and "not enough memory" in line
     assert (tmp_path / "good.report.json").exists() and "good.clusters.png" not in said

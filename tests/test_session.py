@@ -12,7 +12,8 @@ import pytest
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting import adapt
 from napari_atomicity.counting.bundle import load_bundle
-from napari_atomicity.counting.calibrate import Calibration, Known
+from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph

@@ -5,8 +5,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from napari_atomicity.counting.bundle import Bundle, Card
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.bundle import Bundle
+from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import network_input, normalise
 from seeds import seeded

@@ -14,10 +14,11 @@ from napari_atomicity.counting import tuning
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.anchors import LEAST_PER_CLASS, Sample, choose_anchors
 from napari_atomicity.counting.bundle import weights_sha256
-from napari_atomicity.counting.calibrate import Known, calibrate, posterior
+from napari_atomicity.counting.calibrate import calibrate, posterior
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.counting.patches import Patches, normalise
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain

@@ -4,9 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_atomicity.counting.agreement import intensity
-from napari_atomicity.counting.calibrate import Calibration, Known, calibrate, calibrate_session, posterior
+from napari_atomicity.counting.calibrate import Calibration, calibrate, calibrate_session, posterior
+from napari_atomicity.counting.joint_scale import intensity
 from napari_atomicity.counting.plausible import check_scale
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.errors import InputError
 from seeds import seeded
 

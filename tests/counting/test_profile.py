@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Known, calibrate, calibrate_session
+from napari_atomicity.counting.calibrate import calibrate, calibrate_session
 from napari_atomicity.counting.network import Network
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.counting.profile import check_place, load_profile, profile_of, save_profile
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph

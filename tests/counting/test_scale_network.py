@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
-from napari_atomicity.counting.calibrate import Known, calibrate, calibrate_session, frame_view
+from napari_atomicity.counting.calibrate import calibrate, calibrate_session, frame_view
 from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.counting.scale_network import ScaleNetwork, offsets
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import drain

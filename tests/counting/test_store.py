@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_atomicity.counting import describe, store
-from napari_atomicity.counting.bundle import Bundle, Card, available, load_bundle, save_bundle, weights_sha256
+from napari_atomicity.counting.bundle import Bundle, available, load_bundle, save_bundle, weights_sha256
+from napari_atomicity.counting.card import Card
 from napari_atomicity.counting.network import Network
 from napari_atomicity.errors import InputError
 

@@ -13,7 +13,8 @@ from scipy.spatial.distance import cdist
 
 from napari_atomicity.detection import detect, extract_windows, inspect, measure_at
 from napari_atomicity.errors import InputError
-from napari_atomicity.simulation.frames import CONDITIONS, sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from seeds import seeded
 
 

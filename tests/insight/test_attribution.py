@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 
 from counting.synthetic import SIZES, blobs, sized_blobs, trained_bundle
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.bundle import Bundle, Card, load_bundle
+from napari_atomicity.counting.bundle import Bundle, load_bundle
+from napari_atomicity.counting.card import Card
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input, normalise
 from napari_atomicity.errors import InputError
@@ -208,7 +209,8 @@ def sample():
     """Patches of a simulated frame."""
     from napari_atomicity.counting.patches import extract_patches
     from napari_atomicity.detection import detect
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
 
     frame = simulate_frame(sample_spec("nominal", None, 16, shape=(400, 400), seed=seeded(8)), seeded(8))
     found = detect(frame.image, frame.pixel_size_nm).clusters

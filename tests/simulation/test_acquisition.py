@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.detector import Detector, ScanPath, acquire, moved, scanned
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.statistics import noise_statistics
 from napari_atomicity.simulation.support import Support, collar, support_signal
 from seeds import seeded

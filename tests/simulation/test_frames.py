@@ -13,9 +13,10 @@ from scipy.spatial.distance import pdist
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.detector import Detector
 from napari_atomicity.simulation.files import write_frame
-from napari_atomicity.simulation.frames import CONDITIONS, sample_spec, simulate_frame
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.placing import Placing
 from napari_atomicity.simulation.support import Support
 from seeds import seeded

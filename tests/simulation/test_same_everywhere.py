@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_atomicity.simulation.frames import CONDITIONS, FrameSpec, sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.imaging import Probe
+from napari_atomicity.simulation.spec import FrameSpec
 
 NAMES = [*CONDITIONS, "random", "optics"]
 

@@ -15,7 +15,8 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.simulation import structures
 from napari_atomicity.simulation.annealing import is_one_cluster, resting
 from napari_atomicity.simulation.blocks import covered_nm2, make_structure
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.imaging import Probe, atom_weights
 from napari_atomicity.simulation.metals import ELEMENTS
 from napari_atomicity.simulation.shipped import FOLDER, SETS, SIZES, STEP_NM, Clusters, set_of, shipped, write

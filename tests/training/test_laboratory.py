@@ -16,8 +16,9 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.pipeline import Settings, analyse
 from napari_atomicity.progress import Progress, drain
+from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.files import write_frame
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.training.laboratory import laboratory_steps, mixed, with_merged_pairs
 from napari_atomicity.training.run import Pace
 from seeds import seeded

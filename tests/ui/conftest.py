@@ -26,7 +26,8 @@ PATIENCE_MS = 240_000
 @pytest.fixture(scope="session")
 def frame() -> Any:
     """A simulated frame of 40 clusters of all sizes, 512 × 512 pixels."""
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
 
     return simulate_frame(sample_spec("nominal", None, 40, shape=(512, 512), seed=seeded(5)), seeded(5))
 
@@ -186,7 +187,7 @@ class Desk:
     def recovered(self) -> dict[str, Any]:
         """What would be brought back if the program ended now, by name of the image."""
         from napari_atomicity.progress import drain
-        from napari_atomicity.session import open_steps
+        from napari_atomicity.project import open_steps
 
         works = drain(open_steps(self.bench.sessions.autosave._recorder.folder)).works
         return {work.name: work for work in works}

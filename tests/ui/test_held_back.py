@@ -11,7 +11,8 @@ from test_keys import press
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from seeds import seeded
 
 KEYS = {19: "Q", 30: "W", 41: "E", 55: "R", 70: "T"}

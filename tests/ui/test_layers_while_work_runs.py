@@ -14,9 +14,10 @@ import pytest
 from napari.layers import Layer
 
 from conftest import adapt_always
-from napari_atomicity import figure, pipeline
+from napari_atomicity import pipeline
 from napari_atomicity.counting import bundle
-from napari_atomicity.session.recovery import Recorder
+from napari_atomicity.project.recovery import Recorder
+from napari_atomicity.report import figures
 from napari_atomicity.ui import feature_map_looks, looking, ratios
 
 #: how long the interface waits for the interpreter when nothing runs
@@ -116,7 +117,7 @@ KINDS = {
     "feature map": Kind((feature_map_looks, "_looked_steps"), relabel("Feature map"), on_the_map),
     "card": Kind((looking, "look_steps"), select, on_the_card),
     "ratios": Kind((ratios, "ratios_steps"), relabel("Class ratios"), in_the_ratios),
-    "figure": Kind((figure, "draw_overlay"), export, written),
+    "figure": Kind((figures, "draw_overlay"), export, written),
     "autosave": Kind((Recorder, "record"), relabel(), lambda _: True),
 }
 

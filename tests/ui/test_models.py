@@ -18,7 +18,8 @@ def save_gold(path: Path, seed: int = 0) -> Path:
     """An untrained model of Au20, Au38 and Au55."""
     import torch
 
-    from napari_atomicity.counting.bundle import Bundle, Card, save_bundle
+    from napari_atomicity.counting.bundle import Bundle, save_bundle
+    from napari_atomicity.counting.card import Card
     from napari_atomicity.counting.network import Network
 
     torch.manual_seed(seed)
@@ -105,7 +106,7 @@ def test_export_and_import_by_their_buttons(
 def test_a_model_of_another_metal_counts_colours_and_explains(
     desk: Any, micrograph: Any, mine: Path, gold_file: Path
 ) -> None:
-    from napari_atomicity.palette import colours
+    from napari_atomicity.style import colours
     from napari_atomicity.ui.theme import UNLABELLED, rgb
 
     save_gold(mine / "gold.safetensors")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import PLUGIN
-from napari_atomicity import looks
+from napari_atomicity import style
 
 DOCKS = (
     "Atomicity", "Load and calibrate", "Find clusters", "Count atoms", "Calibrate images together",
@@ -141,8 +141,8 @@ def in_step(desk: Any) -> None:
             continue
         assert np.array_equal(points.features["id"], table.ids)
         assert points.features["annotation"].tolist() == table.rows["annotation"].tolist()
-        assert [str(symbol) for symbol in points.symbol] == looks.symbols(table).tolist()
-        ring = looks.ring_colours(table, table.class_sizes or (19, 30, 41, 55, 70))
+        assert [str(symbol) for symbol in points.symbol] == style.symbols(table).tolist()
+        ring = style.ring_colours(table, table.class_sizes or (19, 30, 41, 55, 70))
         assert np.allclose(points.border_color, ring, atol=1e-6)
         assert {int(table.ids[row]) for row in points.selected_data} == set(place.document.selection)
 

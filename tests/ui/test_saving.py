@@ -233,7 +233,7 @@ def test_unsaved_work_is_kept_and_offered_at_the_next_start(
     desk: Any, sample: Path, make_napari_viewer_proxy: Any, qtbot: Any, recovery: Path
 ) -> None:
     from conftest import Desk
-    from napari_atomicity.session.recovery import unsaved
+    from napari_atomicity.project.recovery import unsaved
     from napari_atomicity.ui.bench import bench_of
 
     show_file(desk, sample)
@@ -272,7 +272,7 @@ def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: P
     desk.viewer.layers.remove(desk.bench.image)
     kept(desk)
     from napari_atomicity.progress import drain
-    from napari_atomicity.session import open_steps
+    from napari_atomicity.project import open_steps
 
     (work,) = drain(open_steps(folder())).works
     assert work.name == "frame" and work.state.table.rows["annotation"].iloc[0] == "Pt19"

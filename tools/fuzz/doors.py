@@ -121,7 +121,7 @@ def _pixels(micrograph: Any) -> None:
 
 def _session(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.progress import drain
-    from napari_atomicity.session import open_steps, save_session
+    from napari_atomicity.project import open_steps, save_session
 
     ask("info")
     _command("info", path.name)
@@ -212,7 +212,7 @@ def warm_up(door: str) -> None:
     """What is imported at the first use is not part of an answer."""
     if door in ("model", "session", "table"):
         sample()
-        importlib.import_module("napari_atomicity.session")
+        importlib.import_module("napari_atomicity.project")
         importlib.import_module("torch")
 
 

@@ -123,7 +123,7 @@ def _opened(each: Input, together: int, options: argparse.Namespace) -> Microgra
 
 def _write(analysis: Analysis, target: Path, stem: str, options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.cli.explain import explain_analysis, summary
-    from napari_atomicity.figure import draw_clusters
+    from napari_atomicity.report.figures import draw_clusters
 
     report = analysis.report()
     further: list[Path] = []
@@ -160,7 +160,7 @@ def _write_for_print(
     found: Sequence[tuple[str, Analysis]], target: Path, options: argparse.Namespace, console: Console
 ) -> None:
     """The report and the figures that were asked for."""
-    from napari_atomicity.figure import draw_overlay
+    from napari_atomicity.report.figures import draw_overlay
 
     def draw(analysis: Analysis, path: Path) -> None:
         shown = analysis.table.rows["frame"]
@@ -172,7 +172,7 @@ def _write_for_print(
         for kind in dict.fromkeys(options.figure):  # one that fails costs neither the others nor the report
             console.guard(f"{stem}: {kind}", partial(draw, analysis, target / f"{stem}.overlay.{kind}"))
     if options.report:
-        from napari_atomicity.page import report_steps
+        from napari_atomicity.report import report_steps
 
         settings = found[0][1].settings
         expected = options.expected or dict(zip(settings.deposited, settings.fractions, strict=False))
@@ -222,7 +222,7 @@ def _save_profile(options: argparse.Namespace, done: Sequence[_Kept], bundle: Bu
 def detect(options: argparse.Namespace, console: Console) -> None:
     """Positions and measurements of the clusters of each image."""
     from napari_atomicity.pipeline import Settings, detect_steps
-    from napari_atomicity.report import describe_image, versions
+    from napari_atomicity.provenance import describe_image, versions
 
     settings = Settings(sensitivity=options.sensitivity)
     target = folder(options.output)

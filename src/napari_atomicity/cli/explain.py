@@ -68,7 +68,7 @@ def _write_heat_maps(explained: Sequence[Explained], stem: Path) -> list[Path]:
     """A TIFF and a PNG a channel; gives their paths."""
     import numpy as np
 
-    from napari_atomicity.figure import draw_heat_map
+    from napari_atomicity.report.figures import draw_heat_map
 
     written = []
     micrograph = explained[0].micrograph
@@ -85,7 +85,7 @@ def _write_tables(explained: Sequence[Explained], stem: Path, console: Console) 
     """The clusters' shares and agreement, and the radial profiles of each frame, as CSV and PNG."""
     import pandas as pd
 
-    from napari_atomicity.figure import draw_profiles
+    from napari_atomicity.report.figures import draw_profiles
 
     paths = [stem.with_name(f"{stem.name}.{name}") for name in ("explained.csv", "profiles.csv", "profiles.png")]
     save_rows(paths[0], pd.concat([one.clusters() for one in explained]), console)

@@ -24,7 +24,7 @@ def info(options: argparse.Namespace, console: Console) -> None:
 
 
 def _about_session(path: Path) -> str:
-    from napari_atomicity.session import describe
+    from napari_atomicity.project import describe
 
     return describe(path)
 
@@ -47,8 +47,9 @@ def window(options: argparse.Namespace, console: Console) -> None:
 
 def simulate(options: argparse.Namespace, console: Console) -> None:
     """A simulated micrograph with its truth, or the sample micrographs."""
+    from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.files import write_frame
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.frames import simulate_frame
     from napari_atomicity.simulation.samples import sample_frames
     from napari_atomicity.simulation.structures import prepare_steps
 
@@ -89,7 +90,7 @@ def train(options: argparse.Namespace, console: Console) -> None:
 def evaluate(options: argparse.Namespace, console: Console) -> None:
     """A model's scores by condition."""
     from napari_atomicity.counting.bundle import load_bundle
-    from napari_atomicity.simulation.frames import CONDITIONS
+    from napari_atomicity.simulation.conditions import CONDITIONS
     from napari_atomicity.training.evaluate import evaluate_steps, evaluation_set_steps, plan, scores
 
     bundle = load_bundle(options.model)

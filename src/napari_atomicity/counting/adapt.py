@@ -23,10 +23,12 @@ from napari_atomicity.counting.anchors import (
     sizeable_rows,
 )
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Calibration, Known, calibrate
-from napari_atomicity.counting.classify import Evidence, evidence_steps
+from napari_atomicity.counting.calibrate import Calibration, calibrate
+from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
 from napari_atomicity.counting.patches import Patches
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.counting.tuning import STEPS, Tuning
 from napari_atomicity.errors import InputError

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.bundle import Card
-from napari_atomicity.counting.calibrate import Calibration, Known, Predictions, calibrate_session, posterior
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.calibrate import Calibration, Predictions, calibrate_session, posterior
+from napari_atomicity.counting.card import Card
 from napari_atomicity.counting.diameter_only import log_likelihood
+from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import fraction, held_back, identities, mixed
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.errors import InputError
 
 Source = Literal["calibrated", "diameter", "annotations"]

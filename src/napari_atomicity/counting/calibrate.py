@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, class_label, probability_column
-from napari_atomicity.counting.agreement import intensity, posterior_of_scale
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.joint_scale import intensity, posterior_of_scale
 from napari_atomicity.counting.mixture import (
     OUTSIDE_PRIOR,
     Floats,
@@ -31,6 +31,7 @@ from napari_atomicity.counting.mixture import (
     shape_terms,
     worth_of_a_cluster,
 )
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,39 +55,6 @@ _FALL = 50.0
 _ENOUGH = 400
 #: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
 _SHARE_SD = 0.015
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a person knows about a sample or microscope beforehand.
-
-    Attributes
-    ----------
-    scale, scale_sd
-        Integrated intensity of one atom, counts·nm², and its relative standard deviation.
-    deposited
-        Sizes (atoms) that were deposited; each must be a class of the model.
-    fractions
-        Share of each deposited size, in the order of `deposited`, where known.
-    """
-
-    scale: float | None = None
-    scale_sd: float = 0.02
-    deposited: tuple[int, ...] = ()
-    fractions: tuple[float, ...] = ()
-
-    def check(self, class_sizes: Sequence[int]) -> None:
-        """Raise `InputError` where this cannot be used with a model of `class_sizes`."""
-        if self.scale is not None and not 0 < self.scale < np.inf:
-            raise InputError(f"The scale {self.scale} counts·nm² per atom is impossible; give a number above zero.")
-        unknown = sorted(set(self.deposited) - set(class_sizes))
-        if unknown:
-            raise InputError(
-                f"The model does not know clusters of {', '.join(map(str, unknown))} atoms; "
-                f"it knows {', '.join(map(str, class_sizes))}."
-            )
-        if self.fractions and (len(self.fractions) != len(self.deposited) or min(self.fractions) < 0):
-            raise InputError("Give one fraction, not negative, for each deposited size.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import in_order, steps_on_one_thread_each
@@ -16,75 +16,10 @@ from napari_atomicity.threads import in_order, steps_on_one_thread_each
 if TYPE_CHECKING:
     import torch
 
-    from napari_atomicity.counting.bundle import Bundle, Card
+    from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.network import Network
-    from napari_atomicity.counting.scale_network import ScaleNetwork
 
 _BATCH = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """One row a cluster; what follows from one cluster's patch alone.
-
-    Attributes
-    ----------
-    card
-        Of the model that speaks.
-    shape
-        (n, classes) log-likelihood of each class from the scale-free shape, tempered; rows are normalised.
-    outside
-        (n,) log-odds, from shape, that the cluster is none of the classes.
-    log_integral, log_integral_sd
-        (n,) logarithm of the corrected integral in counts·nm² and its standard deviation.
-    log_n, log_n_sd
-        (n,) logarithm of the atom count from shape alone and its standard deviation.
-    features
-        (n, features) last hidden layer.
-    branch
-        (n, channels, classes) each channel's share of the class logits.
-    noise
-        (n,) of the background around the cluster, as in `Patches`.
-    valid
-        (n,) rows that could be classified; the other rows hold nan.
-    scale_network
-        What the model has learnt about the scales of whole frames; None where it has not.
-    shipped
-        Of an adapted model, what the model that it was adapted from says: its features are those that the scale
-        network knows. None where the model is not adapted.
-    """
-
-    card: Card
-    shape: npt.NDArray[np.float64]
-    outside: npt.NDArray[np.float64]
-    log_integral: npt.NDArray[np.float64]
-    log_integral_sd: npt.NDArray[np.float64]
-    log_n: npt.NDArray[np.float64]
-    log_n_sd: npt.NDArray[np.float64]
-    features: npt.NDArray[np.float32]
-    branch: npt.NDArray[np.float32]
-    noise: npt.NDArray[np.float64]
-    valid: npt.NDArray[np.bool_]
-    scale_network: ScaleNetwork | None = None
-    shipped: Evidence | None = None
-
-    def __len__(self) -> int:
-        return len(self.shape)
-
-    def take(self, rows: npt.NDArray[Any]) -> Evidence:
-        """The evidence of some `rows` (indices or mask)."""
-        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ARRAYS}
-        return replace(self, **taken, shipped=None if self.shipped is None else self.shipped.take(rows))
-
-    @classmethod
-    def join(cls, parts: Sequence[Evidence]) -> Evidence:
-        """The evidence of several parts from one model, one after the other."""
-        joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
-        shipped = [part.shipped for part in parts if part.shipped is not None]
-        return replace(parts[0], **joined, shipped=cls.join(shipped) if shipped else None)
-
-
-_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network", "shipped"))
 
 
 @steps_on_one_thread_each

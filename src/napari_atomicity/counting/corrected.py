@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.bundle import Card
 from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms
 from napari_atomicity.counting.ratios import counted
 from napari_atomicity.errors import InputError

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from napari_atomicity.counting.bundle import Card
+from napari_atomicity.counting.card import Card
 
 #: what a card without scores says
 NO_SCORES: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.bundle import Card
+from napari_atomicity.counting.card import Card
 from napari_atomicity.errors import InputError
 
 

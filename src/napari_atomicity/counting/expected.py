@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable, class_label
-from napari_atomicity.counting.bundle import Card
 from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.card import Card
 from napari_atomicity.counting.corrected import Shares
 from napari_atomicity.counting.mixture import Floats
 from napari_atomicity.errors import InputError

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.evidence import Evidence
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.agreement import intensity
-from napari_atomicity.counting.classify import Evidence
+from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.joint_scale import intensity
 from napari_atomicity.errors import InputError
 
 #: atoms that a cluster can have whatever the model knows, and how far beyond, in standard deviations of the scale,

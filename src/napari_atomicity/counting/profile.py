@@ -13,9 +13,11 @@ import numpy as np
 from pydantic import Field, with_config
 
 from napari_atomicity import __version__
-from napari_atomicity.counting.agreement import SESSION_SPREAD
-from napari_atomicity.counting.bundle import Bundle, Card, weights_sha256
-from napari_atomicity.counting.calibrate import Calibration, Known
+from napari_atomicity.counting.bundle import Bundle, weights_sha256
+from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.joint_scale import SESSION_SPREAD
+from napari_atomicity.counting.prior import Known
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import micrograph_hash
 from napari_atomicity.io.atomic import write_text

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.bundle import Card
 from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.card import Card
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 
 #: clusters with these flags are counted; the others cannot be sized

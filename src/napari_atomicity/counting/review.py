@@ -19,9 +19,9 @@ from napari_atomicity.counting.ratios import wilson
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.bundle import Card
     from napari_atomicity.counting.calibrate import Calibration
-    from napari_atomicity.counting.classify import Evidence
+    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.evidence import Evidence
 
 Order = Literal["confidence", "diameter", "intensity", "adaptation", "channels", "random", "listed"]
 Floats = npt.NDArray[np.float64]

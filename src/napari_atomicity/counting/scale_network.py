@@ -20,7 +20,7 @@ from torch import nn
 from napari_atomicity.counting.network import FEATURES
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.classify import Evidence
+    from napari_atomicity.counting.evidence import Evidence
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from napari_atomicity.counting import bundle as bundles
-from napari_atomicity.counting.bundle import Bundle, Card, load_bundle, save_bundle
+from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
+from napari_atomicity.counting.card import Card
 from napari_atomicity.errors import InputError
 
 #: folder beside the user's models where removed ones go; nothing is ever deleted

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.counting.bundle import Bundle, Card
+from napari_atomicity.counting.bundle import Bundle
+from napari_atomicity.counting.card import Card
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import in_order, pool

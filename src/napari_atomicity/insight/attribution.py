@@ -20,7 +20,8 @@ from napari_atomicity.threads import in_order, steps_on_one_thread_each
 if TYPE_CHECKING:
     import torch
 
-    from napari_atomicity.counting.bundle import Bundle, Card
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.counting.card import Card
     from napari_atomicity.counting.network import Branch
 
 Method = Literal["grad-cam", "integrated-gradients"]

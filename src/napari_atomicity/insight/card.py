@@ -13,7 +13,8 @@ from napari_atomicity.clusters import OTHER, ClusterTable, class_label
 from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.bundle import Bundle, Card
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.counting.card import Card
     from napari_atomicity.insight.attribution import Attribution
     from napari_atomicity.insight.library import LibraryClusters
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.samples import sample_dir
 
 LayerData = tuple[Any, dict[str, Any], str]
 #: single-layer readers take a path or a list of paths that napari was asked to open together
@@ -102,23 +102,6 @@ def _listed(path: PathOrPaths) -> list[Path]:
 
 
 # ---------------------------------------------------------------------- sample images
-
-
-def sample_dir() -> Path:
-    """The folder of the sample images: beside the sources, or in the wheel next to the manifest.
-
-    Raises
-    ------
-    InputError
-        Where an installation lacks them.
-    """
-    sources = Path(__file__).parents[3] / "sample_data"
-    spec = find_spec("napari_atomicity_manifest")
-    packaged = [Path(place) / "sample_data" for place in (spec.submodule_search_locations or ())] if spec else []
-    for place in (sources, *packaged):
-        if place.is_dir():
-            return place
-    raise InputError("The sample images are not part of this installation; install napari-atomicity again.")
 
 
 def open_sample_mixed() -> list[LayerData]:

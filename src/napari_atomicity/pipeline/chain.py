@@ -53,7 +53,7 @@ class Analysis:
 
     def report(self) -> dict[str, Any]:
         """Everything about this analysis that is not in the table, JSON-serialisable."""
-        from napari_atomicity.report import describe
+        from napari_atomicity.report.summary import describe
 
         return describe(self)
 

@@ -21,9 +21,10 @@ from napari_atomicity.threads import steps_on_one_thread_each
 if TYPE_CHECKING:
     from napari_atomicity.counting.adapt import Adaptation
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration, Known
-    from napari_atomicity.counting.classify import Evidence
+    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
+    from napari_atomicity.counting.prior import Known
 
     Calibrations = dict[int, Calibration]
 
@@ -308,7 +309,7 @@ def _calibrated(
 
 def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], settings: Sequence[Settings]) -> None:
     """Raise `InputError` for a known scale that is impossible for all images that it is said of."""
-    from napari_atomicity.counting.classify import Evidence
+    from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.plausible import check_scale
 
     # where nothing is calibrated the scale is taken as it is
@@ -349,7 +350,7 @@ def _labelled(
 
 def _pooled(parts: Sequence[Classified]) -> tuple[ClusterTable, Evidence, Patches]:
     """The clusters of several images one after the other, numbered anew; of one image as they are."""
-    from napari_atomicity.counting.classify import Evidence
+    from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
 
     first = parts[0]

@@ -19,7 +19,7 @@ from napari_atomicity.pipeline.settings import read_deposited
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.bundle import Card
+    from napari_atomicity.counting.card import Card
     from napari_atomicity.counting.corrected import Seen, Shares
     from napari_atomicity.counting.expected import Agreement
     from napari_atomicity.pipeline.counting import Classified

@@ -11,7 +11,7 @@ import numpy as np
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Known
+    from napari_atomicity.counting.prior import Known
 
 Adapt = Literal["auto", "off", "diameter"]
 Source = Literal["calibrated", "diameter", "annotations"]
@@ -93,7 +93,7 @@ class Settings:
     @property
     def known(self) -> Known:
         """What is known beforehand of an image counted under these settings."""
-        from napari_atomicity.counting.calibrate import Known
+        from napari_atomicity.counting.prior import Known
 
         return Known(self.scale, self.scale_sd, self.deposited, self.fractions)
 

@@ -14,8 +14,8 @@ from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.bundle import Card
     from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.card import Card
 
 
 def training_set_steps(
@@ -36,7 +36,7 @@ def training_set_steps(
     calibrations
         Of the frames.
     """
-    from napari_atomicity.report import describe_image
+    from napari_atomicity.provenance import describe_image
     from napari_atomicity.training.annotated import AnnotatedSet, save_set
 
     chosen = (table.rows["annotation"] != "").to_numpy()

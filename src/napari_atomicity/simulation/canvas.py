@@ -13,7 +13,7 @@ from napari_atomicity.simulation.placing import Placed
 from napari_atomicity.simulation.support import collar
 
 if TYPE_CHECKING:
-    from napari_atomicity.simulation.frames import FrameSpec
+    from napari_atomicity.simulation.spec import FrameSpec
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from napari_atomicity.simulation.structures import StructureLibrary, library
 
 if TYPE_CHECKING:
-    from napari_atomicity.simulation.frames import FrameSpec
+    from napari_atomicity.simulation.spec import FrameSpec
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.detector import Detector
-from napari_atomicity.simulation.frames import CLASS_SIZES, SimulatedFrame, sample_spec, simulate_frame
+from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
 from napari_atomicity.simulation.imaging import Probe
+from napari_atomicity.simulation.spec import CLASS_SIZES
 from napari_atomicity.simulation.support import Support
 
 #: one microscope and one session for the pure and the mixed samples; gain and black level keep the counts within

@@ -122,7 +122,7 @@ def _different(sizes: list[int]) -> list[int]:
 
 
 def _conditions(names: list[str]) -> list[str]:
-    from napari_atomicity.simulation.frames import CONDITIONS
+    from napari_atomicity.simulation.conditions import CONDITIONS
 
     return _among(names, (*CONDITIONS, "random"), "the simulator's conditions")
 

@@ -16,8 +16,9 @@ import pandas as pd
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import Calibration, Predictions, calibrate, posterior
-from napari_atomicity.counting.classify import Evidence, evidence_steps
+from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.diameter_only import classify_by_diameter
+from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.library import MATCH_NM, Library, label_image
 
@@ -129,7 +130,8 @@ def _made(plans: Sequence[FramePlan], workers: int) -> Iterator[EvaluationSet]:
 
 def evaluation_frame(one: FramePlan) -> EvaluationSet:
     """One simulated frame, detected and labelled."""
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
 
     seed = _FIRST_SEED + one.index
     rng = np.random.default_rng([seed, 98])

@@ -242,7 +242,8 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
     """One simulated frame, detected, cut out and matched to its truth."""
-    from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
 
     seed = _FIRST_SEED[split] + index
     rng = np.random.default_rng([seed, 99])

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.bundle import Bundle, Card
+from napari_atomicity.counting.bundle import Bundle
+from napari_atomicity.counting.card import Card
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps, drain
 from napari_atomicity.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint

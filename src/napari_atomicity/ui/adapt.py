@@ -113,7 +113,7 @@ class AdaptPanel(Panel):
             box.setChecked(settings is not None and name in sources_of(settings))
 
     def _colours(self, document: Document | None) -> tuple[dict[str, str], dict[str, str]]:
-        from napari_atomicity.palette import colours
+        from napari_atomicity.style import colours
         from napari_atomicity.ui.theme import plot_colours
 
         theme = plot_colours(self.bench.viewer)

@@ -14,8 +14,8 @@ from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QTimer
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.session import Session, Work
-from napari_atomicity.session.recovery import Recorder
+from napari_atomicity.project import Session, Work
+from napari_atomicity.project.recovery import Recorder
 from napari_atomicity.ui.translate import session_of, work_of
 from napari_atomicity.ui.workers import attentive
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.insight import card as cards
-from napari_atomicity.palette import colours
+from napari_atomicity.style import colours
 from napari_atomicity.ui.bars import ChanceBars, Strips, percent, swatch
 from napari_atomicity.ui.bench import bench_of
 from napari_atomicity.ui.centring import bring_into_view

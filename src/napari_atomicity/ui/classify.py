@@ -88,7 +88,7 @@ class ClassifyPanel(Panel):
         return f"{labelled} of {len(document.table)} labelled, {source}"
 
     def _show_shares(self, document: Document) -> None:
-        from napari_atomicity.palette import colours
+        from napari_atomicity.style import colours
         from napari_atomicity.ui.theme import plot_colours
 
         card = document.state.bundle.card

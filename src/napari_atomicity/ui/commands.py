@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari_atomicity.session import SUFFIX
+from napari_atomicity.project import SUFFIX
 from napari_atomicity.ui import actions, annotating, saving, together
 from napari_atomicity.ui.bench import Bench, bench_of
 

@@ -138,7 +138,7 @@ class ExportPanel(Panel):
 
         def steps() -> Steps[str]:
             yield Progress(0, 0, "Drawing")
-            from napari_atomicity.figure import draw_overlay
+            from napari_atomicity.report.figures import draw_overlay
 
             card = None if state.bundle is None else state.bundle.card
             draw_overlay(state.micrograph, state.table, card, path, frame)
@@ -157,7 +157,7 @@ class ExportPanel(Panel):
         expected, checked = dict(document.expected), document.checked
 
         def steps() -> Steps[str]:
-            from napari_atomicity.page import report_steps
+            from napari_atomicity.report import report_steps
 
             analyses = [one for one in (analysis_of(*each) for each in states) if one is not None]
             yield from report_steps(analyses, path, expected, frames=frames, checked=checked)
@@ -216,7 +216,7 @@ def analysis_of(state: State, settings: Settings) -> Analysis | None:
 
 def facts(state: State, settings: Settings) -> dict[str, Any]:
     """What the numbers of a table depend on, as the command line writes it: image, parameters, versions, model."""
-    from napari_atomicity.report import describe_image, versions
+    from napari_atomicity.provenance import describe_image, versions
 
     analysis = analysis_of(state, settings)
     if analysis is None:

@@ -200,7 +200,7 @@ class FeatureMapPanel(QWidget):
         return str(self.bench.viewer.theme) if self.bench.viewer is not None else "dark"
 
     def _style(self, document: Document | None) -> Style:
-        from napari_atomicity.palette import colours
+        from napari_atomicity.style import colours
         from napari_atomicity.ui.theme import plot_colours
 
         bundle = None if document is None else document.state.bundle

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def open_file(viewer: object, path: Path) -> None:
     """Open an image, or a session."""
-    from napari_atomicity.session import SUFFIX
+    from napari_atomicity.project import SUFFIX
     from napari_atomicity.ui.bench import bench_of
 
     if path.suffix.lower() == SUFFIX:

@@ -19,7 +19,7 @@ from napari_atomicity.ui.panel import Panel, Strip, button, say
 if TYPE_CHECKING:
     import napari
 
-    from napari_atomicity.counting.bundle import Card
+    from napari_atomicity.counting.card import Card
     from napari_atomicity.ui.document import Document
 
 _SUFFIXES: Final = "Model (*.safetensors *.json)"

@@ -10,9 +10,9 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.palette import colours
 from napari_atomicity.pipeline import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.progress import Steps
+from napari_atomicity.style import colours
 from napari_atomicity.ui.panel import Panel, button, later, narrow, say
 from napari_atomicity.ui.ratio_table import RatioTable
 from napari_atomicity.ui.theme import plot_colours

@@ -9,9 +9,9 @@ from typing import Final
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.kinds import printable
+from napari_atomicity.project.blobs import make_folder
+from napari_atomicity.project.recovery import recovery_folder
 from napari_atomicity.schema import Door, read_bytes
-from napari_atomicity.session.parts import make_folder
-from napari_atomicity.session.recovery import recovery_folder
 
 _MOST: Final = 8
 _FILE: Final = "recent.json"

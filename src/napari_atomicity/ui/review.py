@@ -182,7 +182,7 @@ def progress(document: Document) -> str:
 
 
 def _colours(labels: tuple[str, ...]) -> dict[str, str]:
-    from napari_atomicity.palette import OTHER_COLOUR, size_colours
+    from napari_atomicity.style import OTHER_COLOUR, size_colours
 
     sizes = {label: int("".join(c for c in label if c.isdigit()) or 0) for label in labels if label != OTHER}
     known = size_colours(tuple(sizes.values()))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Points
 
-from napari_atomicity import looks
+from napari_atomicity import style
 from napari_atomicity.ui.theme import ring_colours
 
 if TYPE_CHECKING:
@@ -60,17 +60,17 @@ def diameters_px(table: ClusterTable, pixel_size_nm: float | None) -> npt.NDArra
     """Outer diameter of the rings in pixels: the cluster's own diameter stays visible inside."""
     usual = _UNMEASURED_PX if pixel_size_nm is None else _UNMEASURED_NM / pixel_size_nm
     inner = table.rows["diameter_nm"].to_numpy(dtype=float) / (pixel_size_nm or np.nan)
-    return np.where(np.isfinite(inner), inner, usual) / (1 - 2 * looks.RING) * 1.1
+    return np.where(np.isfinite(inner), inner, usual) / (1 - 2 * style.RING) * 1.1
 
 
 def _looks(table: ClusterTable, pixel_size_nm: float | None) -> dict[str, npt.NDArray[Any]]:
     """Size, symbol, border and face of each point: the colour is that of the label that counts."""
-    ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), looks.symbols(table)
+    ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), style.symbols(table)
     return {
         "border_color": ring,
-        "face_color": looks.faces(ring, symbol),
+        "face_color": style.faces(ring, symbol),
         "size": diameters_px(table, pixel_size_nm),
-        "border_width": looks.ring_widths(table),
+        "border_width": style.ring_widths(table),
         "symbol": symbol,
     }
 

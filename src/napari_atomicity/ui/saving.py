@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QListWidget, QWidget
 
-from napari_atomicity.session import SUFFIX, outside_sentence
+from napari_atomicity.project import SUFFIX, outside_sentence
 from napari_atomicity.ui.offer import Offer
 from napari_atomicity.ui.panel import Panel, button, narrow, say
 from napari_atomicity.ui.recent import recent

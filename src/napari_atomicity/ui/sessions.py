@@ -22,7 +22,7 @@ from qtpy.QtCore import QTimer
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.session import (
+from napari_atomicity.project import (
     Conflict,
     Session,
     Unclear,
@@ -33,9 +33,9 @@ from napari_atomicity.session import (
     resolve,
     save_steps,
 )
-from napari_atomicity.session.files import with_suffix
-from napari_atomicity.session.images import Answer
-from napari_atomicity.session.recovery import Unsaved, set_aside, taken, unsaved
+from napari_atomicity.project.files import with_suffix
+from napari_atomicity.project.images import Answer
+from napari_atomicity.project.recovery import Unsaved, set_aside, taken, unsaved
 from napari_atomicity.ui.autosave import Autosave, mark_of
 from napari_atomicity.ui.recent import remember
 from napari_atomicity.ui.translate import Landing, session_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_atomicity.looks import UNLABELLED, label_colours, rgb, ring_colours
+from napari_atomicity.style import UNLABELLED, label_colours, rgb, ring_colours
 
 __all__ = ["UNLABELLED", "label_colours", "plot_colours", "rgb", "ring_colours"]
 

@@ -14,8 +14,8 @@ from qtpy.QtCore import QTimer
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
-from napari_atomicity.session import Session, Snapshot, Step, Tuned, Work
-from napari_atomicity.session.layout import CAMERA_DOOR, looks_of
+from napari_atomicity.project import Session, Snapshot, Step, Tuned, Work
+from napari_atomicity.project.layout import CAMERA_DOOR, looks_of
 from napari_atomicity.ui.adapted import Adapted
 from napari_atomicity.ui.document import Document
 from napari_atomicity.ui.layers import PAUSE_MS

@@ -76,7 +76,7 @@ class UsesPanel(Panel):
         return "no heat maps" if done is None else f"{len(done.ids)} clusters"
 
     def _draw(self, profiles: RadialProfiles, channels: tuple[str, ...], card: Any) -> None:
-        from napari_atomicity.palette import colours
+        from napari_atomicity.style import colours
         from napari_atomicity.ui.theme import plot_colours
 
         theme = plot_colours(self.bench.viewer)

@@ -79,7 +79,7 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.pipeline import classify_steps
     from napari_atomicity.progress import drain
-    from napari_atomicity.session import Session, Snapshot, Step, Tuned, Work, save_session
+    from napari_atomicity.project import Session, Snapshot, Step, Tuned, Work, save_session
 
     table = analysis.table
     steps = [Step("Open", Snapshot(micrograph, ClusterTable.empty())), Step("Find", Snapshot(micrograph, table))]

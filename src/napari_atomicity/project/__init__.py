@@ -1,0 +1,30 @@
+"""Sessions: everything that a person did to some micrographs, in one file that opens again as it was.
+
+See docs/sessions.md for the form of the file.
+"""
+
+from napari_atomicity.project.encode import FORMAT
+from napari_atomicity.project.files import SUFFIX, describe, open_steps, save_session, save_steps
+from napari_atomicity.project.images import Unclear, outside_sentence
+from napari_atomicity.project.merge import Conflict, Merged, merge, resolve
+from napari_atomicity.project.project import Session, Snapshot, Step, Tuned, Work
+
+__all__ = [
+    "FORMAT",
+    "SUFFIX",
+    "Conflict",
+    "Merged",
+    "Session",
+    "Snapshot",
+    "Step",
+    "Tuned",
+    "Unclear",
+    "Work",
+    "describe",
+    "merge",
+    "open_steps",
+    "outside_sentence",
+    "resolve",
+    "save_session",
+    "save_steps",
+]

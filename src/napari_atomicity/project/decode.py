@@ -1,0 +1,304 @@
+"""From a table of contents and its parts to what a session holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.text import clean
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import Classified, Settings
+from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.project.arrays import array_of, frame_of, number, text_of
+from napari_atomicity.project.blobs import MISFITS, Source
+from napari_atomicity.project.counts import calibration_of, check_evidence, known_of, settings_of
+from napari_atomicity.project.encode import ARRAYS
+from napari_atomicity.project.images import Found, micrograph_of
+from napari_atomicity.project.layout import (
+    AdaptationEntry,
+    Contents,
+    CountEntry,
+    EvidenceEntry,
+    ImageEntry,
+    MicrographEntry,
+    SettingsEntry,
+    StateEntry,
+    StepEntry,
+    TunedEntry,
+)
+from napari_atomicity.project.models import bundle_of, card_of
+from napari_atomicity.project.patches import patches_again
+from napari_atomicity.project.places import Places, reaches_out
+from napari_atomicity.project.project import Session, Snapshot, Step, Tuned, Work
+from napari_atomicity.project.tables import new_bytes, table_of
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.adapt import Adaptation
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.evidence import Evidence
+
+Value = TypeVar("Value")
+
+
+#: memory that the tables of all histories may take; a label among 20,000 clusters takes 160 kB of it
+_MOST_TABLES: Final = 400 * 2**20
+#: steps between two places where the work can be stopped
+_OFTEN: Final = 25
+#: tables between a whole one and the one that goes back to it; we write 50
+_LONGEST_CHAIN: Final = 500
+
+
+class _TooMuch(Exception):
+    """The history takes more memory than it may."""
+
+
+class Decoder:
+    """Brings back the things of one session, each once."""
+
+    def __init__(self, contents: Contents, source: Source, found: Mapping[str, Found]) -> None:
+        self.contents = contents
+        self.source = source
+        self.found = found
+        self.remarks: list[str] = []
+        self._made: dict[str, Any] = {}
+        self._tables: dict[str, ClusterTable] = {}
+        self._room = _MOST_TABLES
+        #: the step that is brought back is the one in force, for which there is always room
+        self._needed = True
+        self._here: Found | None = None
+        self.places = Places(source.path.parent.absolute())
+        #: pixels that may stand for an image; others are only those of earlier steps
+        self.wanted: frozenset[str] = frozenset()
+
+    def session_steps(self) -> Steps[Session]:
+        """The session, without the images that were left out."""
+        works: list[Work] = []
+        in_hand = 0
+        images = self.contents.images
+        for at, entry in enumerate(images):
+            yield Progress(at, len(images), f"Opening {entry.name}")
+            work = yield from self._work_steps(entry)
+            if work is not None:
+                in_hand = len(works) if at == self.contents.in_hand else in_hand
+                works.append(work)
+        return Session(
+            tuple(works),
+            in_hand,
+            self.contents.view or {},
+            self.contents.saved,
+            self.contents.software,
+            remarks=tuple(dict.fromkeys(self.remarks)),
+        )
+
+    def state_in_force(self, entry: ImageEntry) -> StateEntry:
+        """The entry of the state that an image was in."""
+        return self.contents.states[entry.history[entry.now].state]
+
+    def table_in_force(self, entry: ImageEntry) -> ClusterTable:
+        """The clusters of an image as they were when it was saved."""
+        return self._table(self.state_in_force(entry).table)
+
+    def pixels_of(self, entry: ImageEntry) -> str:
+        """Key of the pixels of the step in force."""
+        return self.contents.micrographs[self.state_in_force(entry).micrograph].pixels
+
+    def _work_steps(self, entry: ImageEntry) -> Steps[Work | None]:
+        key = self.pixels_of(entry)
+        here = self.found.get(key) if key in self.wanted else None
+        if here is None:
+            return None
+        # what an undo would go back to on pixels that are gone shows the present ones
+        self._here = here
+        first, steps = yield from self._history_steps(entry)
+        return Work(
+            name=entry.name,
+            steps=steps,
+            now=entry.now - first,
+            settings=self._settings(entry.settings),
+            selection=frozenset(entry.selection),
+            messages=entry.messages,
+            detected=entry.detected,
+            profile=entry.profile,
+            ticked=entry.ticked,
+            expected={int(size): share for size, share in (entry.expected or {}).items()},
+            checked=entry.checked,
+            view=entry.view or {},
+            changed=here.changed,
+            match=here.match,
+        )
+
+    def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[Step, ...]]]:
+        """The step in force and those around it, as far as memory allows; and which of them is the first."""
+        self._needed = True
+        found = {entry.now: self._step(entry.history[entry.now])}
+        self._needed = False
+        for order in (range(entry.now - 1, -1, -1), range(entry.now + 1, len(entry.history))):
+            for at in order:
+                if at % _OFTEN == 0:
+                    yield Progress(len(found), len(entry.history), f"Opening {entry.name}")
+                try:
+                    found[at] = self._step(entry.history[at])
+                except _TooMuch:
+                    break
+        if len(found) < len(entry.history):
+            self.remarks.append(
+                f"{len(entry.history) - len(found)} steps of the history of {entry.name} are left out, for all of them "
+                "do not fit into memory; save to another file to keep them."
+            )
+        return min(found), tuple(found[at] for at in sorted(found))
+
+    def _step(self, entry: StepEntry) -> Step:
+        return Step(entry.name, self._state(entry.state), entry.when)
+
+    # ------------------------------------------------------------------ things
+
+    def _once(self, kind: str, key: str, make: Callable[[Any], Value]) -> Value:
+        name = f"{kind}/{key}"
+        if name not in self._made:
+            self._made[name] = make(getattr(self.contents, kind)[key])
+        value: Value = self._made[name]
+        return value
+
+    def _state(self, key: str) -> Snapshot:
+        return self._once("states", key, self._make_state)
+
+    def _make_state(self, entry: StateEntry) -> Snapshot:
+        plain = Snapshot(self._micrograph(entry.micrograph), self._table(entry.table), session=entry.session)
+        try:
+            micrograph = plain.micrograph
+            bundle = None if entry.model is None else self._bundle(entry.model)
+            classified, offered = (
+                None if key is None else self._classified(key, micrograph) for key in (entry.classified, entry.offered)
+            )
+            tuned = None if entry.adaptation is None else self._tuned(entry.adaptation, micrograph)
+        except (InputError, *MISFITS) as error:
+            # the labels are in the table; what they rest on is lost
+            odd = f"{self.source.path.name} is damaged: what a count rests on does not fit together."
+            why = str(error) if isinstance(error, InputError) else odd
+            self.remarks.append(f"{why} The table and the labels are here; count again to go on from them.")
+            return plain
+        return replace(
+            plain,
+            bundle=bundle,
+            classified=classified,
+            offered=offered,
+            adaptation=tuned,
+            settings=None if entry.settings is None else self._settings(entry.settings),
+            choices={int(frame): label for frame, label in entry.choices.items()},
+        )
+
+    def _settings(self, entry: SettingsEntry) -> Settings:
+        """Settings as they were; a model on another machine would be looked at as soon as it is shown."""
+        settings = settings_of(entry)
+        if not reaches_out(settings.model) or self.places.may_look(Path(settings.model)):
+            return settings
+        self.remarks.append(f"The model {clean(settings.model, 300)} is on another machine; choose it again to use it.")
+        return replace(settings, model=Settings.model)
+
+    def _micrograph(self, key: str) -> Micrograph:
+        def make(entry: MicrographEntry) -> Micrograph:
+            found = self.found.get(entry.pixels) or self._here
+            if found is None:
+                raise KeyError(key)
+            return micrograph_of(entry, found, self.places)
+
+        return self._once("micrographs", key, make)
+
+    def _table(self, key: str) -> ClusterTable:
+        """The table of that key, made from the whole one that it goes back to; the last ones between are kept."""
+        chain: list[str] = []
+        base: ClusterTable | None = None
+        while base is None and (not chain or self.contents.tables[chain[-1]].based_on is not None):
+            at = self.contents.tables[chain[-1]].based_on if chain else key
+            assert at is not None
+            base = self._tables.get(at)
+            chain += [] if base is not None else [at]
+            if len(chain) > _LONGEST_CHAIN:
+                raise ValueError("tables that are based on each other without end")
+        made: list[tuple[str, ClusterTable, int]] = []
+        for at in reversed(chain):
+            entry = self.contents.tables[at]
+            table = table_of(entry, None if entry.rows is None else text_of(self.source, entry.rows), base)
+            made.append((at, table, new_bytes(table, base)))
+            while len(made) > 1 and sum(new for _, _, new in made) > self._room:
+                del made[0]
+            base = table
+        self._tables |= {at: table for at, table, _ in made}
+        self._room -= sum(new for _, _, new in made)
+        if self._room < 0 and not self._needed:
+            raise _TooMuch
+        assert base is not None
+        return base
+
+    def _bundle(self, key: str) -> Bundle:
+        return self._once("models", key, lambda entry: bundle_of(entry, self.source, self.remarks))
+
+    def _classified(self, key: str, micrograph: Micrograph) -> Classified:
+        def make(entry: CountEntry) -> Classified:
+            table = self._table(entry.table)
+            evidence: Any = None if entry.evidence is None else self._evidence(entry.evidence)
+            if evidence is not None and len(evidence) != len(table):
+                raise InputError(
+                    f"{self.source.path.name} is damaged: a count in it has other clusters than its table."
+                )
+            fits = {int(frame): self._calibration(fit) for frame, fit in entry.calibrations.items()}
+            known = {int(frame): known_of(one) for frame, one in entry.known.items()}
+            return Classified(table, evidence, patches_again(micrograph, table), fits, known)
+
+        return self._once("counts", key, make)
+
+    def _evidence(self, key: str) -> Evidence:
+        from napari_atomicity.counting.evidence import Evidence
+
+        def make(entry: EvidenceEntry) -> Evidence:
+            card = card_of(self.source, entry.card)
+            arrays = {name: array_of(self.source, getattr(entry, name)) for name in ARRAYS}
+            check_evidence(arrays, card, self.source)
+            shipped = None if entry.shipped is None else self._evidence(entry.shipped)
+            scales = None
+            if entry.with_scale_network:
+                scales = next((one.scale_network for one in self._bundles() if one.card == card), None)
+            return Evidence(card=card, scale_network=scales, shipped=shipped, **arrays)
+
+        return self._once("evidence", key, make)
+
+    def _bundles(self) -> list[Bundle]:
+        return [self._bundle(key) for key in self.contents.models]
+
+    def _calibration(self, key: str) -> Calibration:
+        return self._once("calibrations", key, lambda entry: calibration_of(entry, self.source))
+
+    def _tuned(self, key: str, micrograph: Micrograph) -> Tuned:
+        def make(entry: TunedEntry) -> Tuned:
+            return Tuned(
+                adaptation=self._adaptation(entry.adaptation),
+                base=self._bundle(entry.base),
+                before=self._classified(entry.before, micrograph),
+                offered=self._classified(entry.offered, micrograph),
+                after=None if entry.after is None else self._classified(entry.after, micrograph),
+                anchors=frame_of(entry.anchors, self.source),
+                images=entry.images,
+            )
+
+        return self._once("tuned", key, make)
+
+    def _adaptation(self, key: str) -> Adaptation:
+        from napari_atomicity.counting.adapt import Adaptation
+
+        def make(entry: AdaptationEntry) -> Adaptation:
+            return Adaptation(
+                bundle=self._bundle(entry.model),
+                accepted=entry.accepted,
+                reason=entry.reason,
+                anchors=frame_of(entry.anchors, self.source),
+                before={name: number(value) for name, value in entry.before.items()},
+                after={name: number(value) for name, value in entry.after.items()},
+                evidence=None if entry.evidence is None else self._evidence(entry.evidence),
+            )
+
+        return self._once("adaptations", key, make)

@@ -1,0 +1,274 @@
+"""Images of a session: how they are remembered, found again and recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.io import image_hash, is_unchanged, read
+from napari_atomicity.io.text import clean
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.project.layout import MicrographEntry, PixelsEntry
+from napari_atomicity.project.pixels import Blank, frame_sha256
+from napari_atomicity.project.places import Places, reaches_out
+
+#: what a person says about an image that is unclear: this file is it, open it without its pixels, or leave it out
+Answer = Path | Literal["without"] | None
+#: pixels that are not there are shown as a blank image up to this size
+_LARGEST_BLANK: Final = 2**28
+#: paths in one sentence
+_NAMED: Final = 6
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """An image that a person has to be asked about.
+
+    Attributes
+    ----------
+    key
+        By which it is answered.
+    name
+        Of the image.
+    why
+        One sentence.
+    path
+        A file of that name whose pixels are others; None where there is none.
+    outside
+        Places outside the session's folder that would have to be read, as the session names them.
+    """
+
+    key: str
+    name: str
+    why: str
+    path: Path | None = None
+    outside: tuple[Path, ...] = ()
+
+
+def outside_sentence(asked: Sequence[Unclear]) -> str:
+    """What a session wants to read outside of its folder, in one sentence; empty where nothing."""
+    paths = list(dict.fromkeys(path for one in asked for path in one.outside))
+    if not paths:
+        return ""
+    named = ", ".join(clean(path, 300) for path in paths[:_NAMED])
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    far = ", in part on another machine, which would learn who you are" if any(map(reaches_out, paths)) else ""
+    return f"This session wants to read images outside of its own folder{far}: {named}{more}."
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """An image that is looked for.
+
+    Attributes
+    ----------
+    pixels
+        What the session says about its pixels.
+    frames
+        Hash of each frame of a stack in which something was counted; none in older sessions.
+    stored
+        Gives the pixels that travel inside the session; None where they do not.
+    """
+
+    pixels: PixelsEntry
+    frames: Mapping[int, str]
+    stored: Callable[[], npt.NDArray[Any]] | None = None
+
+    def differs(self, micrograph: Micrograph) -> str:
+        """Where the pixels of `micrograph` are others than those that were worked on, in words; empty where not."""
+        shape = " × ".join(map(str, micrograph.data.shape))
+        if list(micrograph.data.shape) != self.pixels.shape:
+            return f"it is {shape} pixels now, and was {' × '.join(map(str, self.pixels.shape))}"
+        if frame_sha256(micrograph, 0) != self.pixels.first_frame_sha256:
+            return "its pixels are not those that were worked on"
+        if micrograph.n_frames == 1:
+            return ""
+        if not self.frames:
+            return "it is another file, and whether all its frames are those that were worked on cannot be seen"
+        other = [at for at, digest in self.frames.items() if frame_sha256(micrograph, at) != digest]
+        if not other:
+            return ""
+        many = f"{len(other)} of {len(self.frames)} frames with clusters"
+        return f"the pixels of {f'frame {other[0]}' if len(other) == 1 else many} are not those that were worked on"
+
+    def same_file(self, path: Path) -> bool:
+        """Whether the file at `path` is, byte by byte, the one that was worked on."""
+        return self.pixels.file is not None and image_hash(path) == self.pixels.file.sha256
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Pixels for an image of a session.
+
+    Attributes
+    ----------
+    micrograph
+        As it was read now.
+    changed
+        Its pixels are not those that the session was made on.
+    match
+        Which of the images that are open already it is.
+    """
+
+    micrograph: Micrograph
+    changed: bool = False
+    match: int | None = None
+
+
+def find_steps(
+    wanted: Mapping[str, Wanted],
+    places: Places,
+    have: Sequence[Micrograph] = (),
+    answers: Mapping[str, Answer] | None = None,
+) -> Steps[tuple[dict[str, Found], list[Unclear]]]:
+    """Find the images of a session again.
+
+    Parameters
+    ----------
+    wanted
+        By key.
+    places
+        Where may be looked.
+    have
+        Images that are open already.
+    answers
+        What a person said about those that are unclear.
+
+    Returns
+    -------
+    What was found by key, without those that are left out; and what a person has to be asked about.
+    """
+    yield Progress(0, max(len(wanted), 1), "Looking for the images")
+    found: dict[str, Found] = {}
+    unclear: list[Unclear] = []
+    for done, (key, one) in enumerate(wanted.items()):
+        yield Progress(done, len(wanted), f"Looking for {clean(one.pixels.name)}")
+        answer = (answers or {}).get(key)
+        match = _open_now(one, have)
+        if match is not None:
+            found[key] = Found(have[match], match=match)
+        elif answer == "without":
+            found[key] = Found(_blank(one))
+        elif isinstance(answer, Path):
+            found[key] = _given(answer, one)
+        elif key not in (answers or {}):
+            looked = _found(key, one, places)
+            if isinstance(looked, Unclear):
+                unclear.append(looked)
+            else:
+                found[key] = looked
+    return found, unclear
+
+
+def _open_now(wanted: Wanted, have: Sequence[Micrograph]) -> int | None:
+    """Which of the open images has the pixels that are wanted."""
+    for at, micrograph in enumerate(have):
+        if isinstance(micrograph, Blank) or list(micrograph.data.shape) != wanted.pixels.shape:
+            continue
+        with suppress(InputError):  # a stack whose file changed while it was open
+            if not wanted.differs(micrograph) or _read_from(wanted, micrograph):
+                return at
+    return None
+
+
+def _read_from(wanted: Wanted, micrograph: Micrograph) -> bool:
+    """Whether an open stack comes from the very file that is wanted."""
+    path = micrograph.provenance.path
+    return path is not None and is_unchanged(micrograph) and wanted.same_file(path)
+
+
+def _found(key: str, wanted: Wanted, places: Places) -> Found | Unclear:
+    facts, file, name = wanted.pixels, wanted.pixels.file, clean(wanted.pixels.name)
+    if wanted.stored is not None:
+        pixels = wanted.stored()
+        if list(pixels.shape) != facts.shape:
+            raise InputError(f"The pixels of {name} in the session are {pixels.shape}, not {tuple(facts.shape)}.")
+        return Found(Micrograph(pixels, name=facts.name))
+    if file is None:
+        return Unclear(key, name, f"{name} was in no file and too large to travel in the session; give it as a file.")
+    other: Path | None = None
+    why = ""
+    outside: list[Path] = []
+    for path in dict.fromkeys(places.of(file)):
+        if not places.may_look(path, refused=facts.unread):
+            outside.append(path)
+        elif path.is_file():
+            micrograph, differs = _look(path, wanted)
+            if micrograph is not None and not differs:
+                return Found(micrograph)
+            other, why = other or path, why or differs
+    if (sample := places.sample(file)) is not None and (micrograph := _look(sample, wanted)[0]) is not None:
+        return Found(micrograph)
+    # of a name on this machine it is known whether there is anything to ask for
+    outside = [path for path in outside if reaches_out(path) or path.is_file()]
+    if outside:
+        asked = Unclear(key, name, "", outside=tuple(outside))
+        return replace(asked, why=outside_sentence([asked]))
+    if other is None:
+        where = clean(file.path, 300)
+        return Unclear(key, name, f"{clean(Path(file.path).name)} is no longer at {where}; say where it is now.")
+    return Unclear(key, name, f"{clean(other.name)} changed since the session was saved: {why}.", other)
+
+
+def _look(path: Path, wanted: Wanted) -> tuple[Micrograph | None, str]:
+    """The image in the file, and where it is another than the one that was worked on, be it the same file or not."""
+    assert wanted.pixels.file is not None
+    try:
+        micrograph = read(path, wanted.pixels.file.image)
+        return micrograph, "" if wanted.same_file(path) else wanted.differs(micrograph)
+    except InputError:
+        return None, "it cannot be read as that image"
+
+
+def _given(path: Path, wanted: Wanted) -> Found:
+    """The file that a person named, whatever it holds."""
+    index = None if wanted.pixels.file is None else wanted.pixels.file.image
+    try:
+        micrograph = read(path, index)
+    except InputError:
+        micrograph = read(path)
+    return Found(micrograph, changed=not wanted.same_file(path) and bool(wanted.differs(micrograph)))
+
+
+def _blank(wanted: Wanted) -> Blank:
+    """An image without its pixels, of the same size."""
+    facts, shape = wanted.pixels, wanted.pixels.shape[-2:]
+    if shape[0] * shape[1] > _LARGEST_BLANK:
+        raise InputError(f"{clean(facts.name)} is too large to be shown without its pixels; leave it out.")
+    # one zero for all of them: no memory is taken
+    return Blank(
+        np.broadcast_to(np.zeros((), np.uint8), facts.shape), name=facts.name, stands_for=facts, frames=wanted.frames
+    )
+
+
+def micrograph_of(content: MicrographEntry, found: Found, places: Places) -> Micrograph:
+    """The micrograph that an entry describes, with the pixels that were found."""
+    now = found.micrograph
+    path = now.provenance.path
+    if path is None and content.path is not None and places.may_look(Path(content.path)):
+        path = Path(content.path)
+    about: dict[str, Any] = {
+        "pixel_size_nm": content.pixel_size_nm,
+        "name": content.name,
+        "warnings": content.warnings,
+        "refusal": content.refusal,
+        "metadata": content.metadata,
+    }
+    origin: dict[str, Any] = {
+        "path": path,
+        "reader": content.reader,
+        "image_index": content.image,
+        "title": content.title,
+    }
+    if isinstance(now, Blank):
+        about["refusal"] = f"The pixels of {clean(content.name)} were not read; open the session again to allow it."
+        about["about"] = content
+    return replace(now, provenance=replace(now.provenance, **origin), **about)

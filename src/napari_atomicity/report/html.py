@@ -1,0 +1,248 @@
+"""What a report says: gathered from analyses, filled into the template."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_atomicity import __version__
+from napari_atomicity.errors import InputError
+from napari_atomicity.progress import Progress, Steps
+
+if TYPE_CHECKING:
+    from napari_atomicity.pipeline import Analysis, Ratios
+
+#: how to cite, as CITATION.cff says it
+CITE: Final = (
+    f"napari-atomicity {__version__} (The napari-atomicity developers), a napari plug-in that counts the atoms in "
+    "platinum nanoclusters on HAADF-STEM micrographs.",
+    "The method that it follows: Tsukamoto et al., Interpretable deep learning for atomicity classification of "
+    "platinum nanoclusters in STEM images, npj Computational Materials 12, 143 (2026), "
+    "doi:10.1038/s41524-026-02014-z.",
+)
+_SETTINGS: Final = {
+    "model": "Model",
+    "adapt": "Adaptation",
+    "sensitivity": "Sensitivity of the search",
+    "scale": "Intensity of one atom, given (counts·nm²)",
+    "scale_sd": "Its relative standard deviation",
+    "deposited": "Deposited sizes",
+    "fractions": "Deposited shares",
+    "anchors": "Anchors of the fine-tuning",
+    "seed": "Seed",
+    "session": "Counted together with",
+}
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One image of the report as the template shows it."""
+
+    name: str
+    facts: list[tuple[str, str]]
+    alone: str
+    overlay: str
+    frame: str
+    counts: list[dict[str, Any]]
+    flags: list[tuple[str, int]]
+    found: int
+    analysed: int
+    by_hand: int
+    rejected: list[tuple[str, int]]
+    diameters: str
+    confidence: str
+    remarks: list[str]
+    settings: list[tuple[str, str]]
+
+
+def report_steps(
+    analyses: Sequence[Analysis],
+    path: Path,
+    expected: Mapping[int, float] | None = None,
+    title: str = "",
+    frames: Sequence[int] | None = None,
+    checked: bool = False,
+) -> Steps[Path]:
+    """Write a self-contained HTML report of one image or several.
+
+    Parameters
+    ----------
+    analyses
+        What was counted, an image an entry.
+    path
+        HTML file to write.
+    expected
+        Amount of each deposited size (atoms); without it nothing is expected.
+    title
+        Of the report; made from the names where empty.
+    frames
+        Which frame of each stack is pictured; the first where None.
+    checked
+        As for `pipeline.ratios_steps`.
+
+    Raises
+    ------
+    InputError
+        Where nothing is counted, or the file cannot be written.
+    """
+    from napari_atomicity.io.atomic import write_text
+    from napari_atomicity.pipeline import ratios_steps, seen
+    from napari_atomicity.report import charts
+
+    if not analyses:
+        raise InputError("There is no counted image to report on; count the atoms first (step 3).")
+    lot = [(one.micrograph.name, seen(one.table, one.bundle.card, one.classified)) for one in analyses]
+    found = yield from ratios_steps(lot, expected, checked)
+    pictures = []
+    for number, analysis in enumerate(analyses):
+        yield Progress(number, len(analyses), "Drawing the report")
+        pictures.append(_picture(analysis, 0 if frames is None else frames[number]))
+    yield Progress(1, 1, "Writing the report")
+    names = ", ".join(one.micrograph.name for one in analyses)
+    text = _filled(
+        title=title or (f"Atom counts of {names}" if len(analyses) == 1 else f"Atom counts of {len(analyses)} images"),
+        date=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+        version=__version__,
+        ratios=found,
+        rows=_ratio_rows(found),
+        chart=charts.ratios(found, analyses[0]),
+        simple=bool(found.table["intensity"].notna().any()),
+        images=pictures,
+        models=_models(analyses),
+        versions=list(analyses[0].report()["versions"].items()),
+        cite=CITE,
+    )
+    write_text(path, text)
+    return path
+
+
+def _filled(**content: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # everything is escaped: names of files and labels are whatever people make them
+    loader = PackageLoader("napari_atomicity.report", "templates")
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return made.get_template("report.html").render(**content)
+
+
+def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
+    return [
+        {
+            "label": str(row["label"]),
+            "count": str(row["count"]),
+            "share": _percent(row["share"]),
+            "interval": _interval(row),
+            **{name: _percent(row[name]) for name in ("counted", "expected", "diameter", "intensity")},
+        }
+        for row in found.table.to_dict("records")
+    ]
+
+
+def _picture(analysis: Analysis, frame: int) -> _Picture:
+    from napari_atomicity.report import charts
+
+    said = analysis.report()
+    image, counts = said["image"], said["counts"]
+    flags = analysis.table.rows["flag"].value_counts()
+    outcome = "" if analysis.adaptation is None else analysis.adaptation.reason
+    parameters = {name: value for name, value in said["parameters"].items() if value is not None}
+    if "scale" not in parameters:
+        parameters.pop("scale_sd", None)
+    stack = analysis.micrograph.n_frames > 1
+    return _Picture(
+        name=analysis.micrograph.name,
+        facts=[
+            ("File", image["path"] or "not from a file"),
+            (f"SHA-256 of the {image['sha256_of']}", image["sha256"])
+            if image["sha256"]
+            else ("SHA-256", "not known: the file changed after it was read"),
+            ("Read by", image["reader"] or "not stated"),
+            (
+                "Size",
+                f"{image['shape_px'][1]} × {image['shape_px'][0]} pixels"
+                + (f", {image['frames']} frames" if stack else ""),
+            ),
+            ("Pixel size", f"{image['pixel_size_nm']:.5g} nm"),
+            *_scale(analysis),
+        ],
+        alone=charts.micrograph(analysis, frame),
+        overlay=charts.overlay(analysis, frame),
+        frame=f"Frame {frame} of {analysis.micrograph.n_frames}." if stack else "",
+        counts=[
+            {
+                **row,
+                "fraction": _percent(row["fraction"]),
+                "interval": _interval(row),
+            }
+            for row in said["ratios"]
+        ],
+        flags=[(str(name), int(n)) for name, n in flags.items()],
+        found=counts["found"],
+        analysed=counts["analysed"],
+        by_hand=int((analysis.table.rows["annotation"] != "").sum()),
+        rejected=list(counts["rejected"].items()),
+        diameters=charts.diameters(analysis),
+        confidence=charts.confidence(analysis),
+        remarks=[text for text in said["messages"] if text != outcome],
+        settings=[
+            (words, _said(parameters[name]))
+            for name, words in _SETTINGS.items()
+            if parameters.get(name) not in (None, [])
+        ],
+    )
+
+
+def _scale(analysis: Analysis) -> list[tuple[str, str]]:
+    fits = list(analysis.calibrations.values())
+    if not fits:
+        return [("Intensity of one atom", "not calibrated: labels rest on shape alone")]
+    first = fits[0]
+    more = f", and {len(fits) - 1} more frames" if len(fits) > 1 else ""
+    return [("Intensity of one atom", f"{first.scale:.4g} ± {first.scale_sd:.2g} counts·nm²{more}")]
+
+
+def _models(analyses: Sequence[Analysis]) -> list[dict[str, Any]]:
+    """Each model that counted, once."""
+    from napari_atomicity.counting.bundle import weights_sha256
+    from napari_atomicity.counting.describe import HEADINGS, NO_SCORES, SCORES_NOTE, facts, scores
+
+    models: dict[str, dict[str, Any]] = {}
+    for analysis in analyses:
+        card, key = analysis.bundle.card, weights_sha256(analysis.bundle)
+        adaptation = analysis.adaptation
+        models.setdefault(
+            key,
+            {
+                "name": card.name
+                + (", adapted to these images" if adaptation is not None and adaptation.accepted else ""),
+                "facts": [*facts(card), ("Version", card.version), ("Licence", card.licence or "not stated")],
+                "sha256": key,
+                "limits": list(card.limits) or ["None stated; take it that there are some."],
+                "cite": card.citation or "not stated",
+                "headings": HEADINGS,
+                "scores": scores(card),
+                "note": SCORES_NOTE if scores(card) else NO_SCORES,
+                "adaptation": adaptation.reason if adaptation is not None else "",
+            },
+        )
+    return list(models.values())
+
+
+def _said(value: Any) -> str:
+    if value is None or value == () or value == []:
+        return "–"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_said, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    return "–" if not math.isfinite(row["low"]) else f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
+
+
+def _percent(value: Any) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"

@@ -1,0 +1,139 @@
+"""Everything about an analysis that is not in its table, for the JSON beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.provenance import describe_image, versions
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.pipeline import Analysis
+
+_CHANGED: Final = "The file changed after its pixels were read; the numbers and the hash are those of what was read."
+
+
+def describe(analysis: Analysis) -> dict[str, Any]:
+    """Parameters, versions, hashes, ratios with intervals, what was rejected and why, timings; JSON-serialisable."""
+    from napari_atomicity.counting.ratios import class_ratios
+
+    table, card = analysis.table, analysis.bundle.card
+    calibrations = analysis.calibrations
+    image = describe_image(analysis.micrograph)
+    changed = analysis.micrograph.provenance.file is not None and image["sha256_of"] != "file"
+    report = {
+        "image": image,
+        "parameters": {**dataclasses.asdict(analysis.settings), "session": list(analysis.session)},
+        "versions": versions(),
+        "model": _describe_model(analysis),
+        "counts": _counts(table),
+        "ratios": class_ratios(table, card, calibrations=calibrations).to_dict("records"),
+        "ratios_by_diameter": class_ratios(table, card, by="diameter").to_dict("records"),
+        "ambiguous": any(calibration.ambiguous for calibration in calibrations.values()),
+        "candidates": _candidates(list(calibrations.values())),
+        "calibration": {frame: _describe_calibration(calibration) for frame, calibration in calibrations.items()},
+        "adaptation": _describe_adaptation(analysis),
+        "session": _describe_session(analysis),
+        "profile": None if analysis.profile is None else dataclasses.asdict(analysis.profile),
+        "messages": [*analysis.messages, *[_CHANGED] * changed],
+        "timings": analysis.timings,
+    }
+    return _jsonable(report)  # type: ignore[no-any-return]
+
+
+def _describe_model(analysis: Analysis) -> dict[str, Any]:
+    from napari_atomicity.counting.bundle import weights_sha256
+
+    card = analysis.bundle.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "element": card.element,
+        "classes": list(card.labels),
+        "channels": list(card.channels),
+        "sha256": weights_sha256(analysis.bundle),
+        "file_sha256": card.sha256,
+        "history": list(card.history),
+    }
+
+
+def _counts(table: ClusterTable) -> dict[str, Any]:
+    """How many were found, how many enter the ratios, and why the others do not."""
+    from napari_atomicity.counting.ratios import counted, rejected
+
+    return {"found": len(table), "analysed": int(counted(table).sum()), "rejected": rejected(table)}
+
+
+def _candidates(calibrations: Sequence[Calibration]) -> list[dict[str, Any]]:
+    """Which class may dominate, best first; the mean over the frames of a stack."""
+    chance: dict[str, float] = {}
+    for calibration in calibrations:
+        for candidate in calibration.candidates:
+            name = str(candidate["dominant"])
+            chance[name] = chance.get(name, 0.0) + float(candidate["probability"]) / len(calibrations)
+    ordered = sorted(chance.items(), key=lambda item: -item[1])
+    return [{"dominant": name, "probability": probability} for name, probability in ordered]
+
+
+def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
+    names = ("scale", "scale_sd", "fractions", "intervals", "ambiguous", "candidates", "confidence", "misfit")
+    return {name: getattr(calibration, name) for name in (*names, "clusters")}
+
+
+def _describe_adaptation(analysis: Analysis) -> dict[str, Any] | None:
+    """What the model was tuned on, whether that was accepted, and what it changed in this image."""
+    from napari_atomicity.counting.ratios import class_ratios
+
+    card, done, before = analysis.bundle.card, analysis.adaptation, analysis.before
+    if done is None:
+        return None
+    by_class = done.anchors.assign(label=pd.Categorical(done.anchors["label"], card.labels))
+    anchors = by_class.groupby(["source", "label"], observed=True).agg(
+        anchors=("id", "size"),
+        held_back=("held_back", "sum"),
+        low_nm=("diameter_nm", "min"),
+        high_nm=("diameter_nm", "max"),
+    )
+    changed, ratios = 0, None
+    if before is not None:
+        changed = int((before.table.rows["label"].to_numpy() != analysis.table.rows["label"].to_numpy()).sum())
+        ratios = class_ratios(before.table, card, calibrations=before.calibrations)
+    return {
+        "mode": analysis.settings.adapt,
+        "accepted": done.accepted,
+        "reason": done.reason,
+        "anchors": anchors.reset_index(),
+        "before": done.before,
+        "after": done.after,
+        "labels_changed": changed,
+        "ratios_before": ratios,
+    }
+
+
+def _describe_session(analysis: Analysis) -> dict[str, Any] | None:
+    """The images that calibrated each other, and whether this one fits them; None for an image that stood alone."""
+    if not analysis.session:
+        return None
+    return {"images": analysis.session, "fits": not any(one.misfit for one in analysis.calibrations.values())}
+
+
+def _jsonable(value: Any) -> Any:
+    """The same in JSON's own types; what is not a number becomes null."""
+    if isinstance(value, pd.DataFrame):
+        return _jsonable(value.to_dict("records"))
+    if isinstance(value, np.ndarray | np.generic):
+        return _jsonable(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,204 @@
+"""Conditions under which frames are taken, and specs drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.simulation.detector import Detector
+from napari_atomicity.simulation.imaging import Probe
+from napari_atomicity.simulation.spec import CLASS_SIZES, FrameSpec
+from napari_atomicity.simulation.support import Support
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Ranges from which a frame's conditions are drawn; those over more than a factor of three by their logarithm.
+
+    The names are those of `Support`, `Detector`, `Probe` and `FrameSpec`, whose attributes they fill.
+    """
+
+    pixel_size_nm: Range = (0.03, 0.06)
+    fwhm_nm: Range = (0.13, 0.23)
+    depth_blur: Range = (0.0, 0.03)
+    tail: Range = (0.0, 0.15)
+    # support
+    thickness_nm: Range = (3.0, 10.0)
+    structure: Range = (1.2, 2.4)
+    coarseness_nm: Range = (1.0, 4.0)
+    speckle: Range = (0.02, 0.08)
+    gradient: Range = (0.0, 0.6)
+    flakes: float = 0.4
+    vacuum_chance: float = 0.1
+    # what happens to clusters
+    collar: Range = (0.0, 2.0)
+    satellites: Range = (0.0, 3.0)
+    jumping: Range = (0.0, 0.3)
+    motion_nm: Range = (0.0, 0.08)
+    # scan and detector
+    dose: Range = (120.0, 800.0)
+    readout: Range = (0.0, 4.0)
+    correlation: Range = (0.05, 0.4)
+    afterglow: Range = (0.0, 0.06)
+    line_offset: Range = (0.0, 0.15)
+    hum: Range = (0.0, 0.1)
+    flicker: Range = (0.0, 0.01)
+    jitter_nm: Range = (0.0, 0.012)
+    drift: Range = (0.0, 0.01)
+    flyback_nm: Range = (0.0, 0.1)
+    gain_drift: Range = (0.0, 0.06)
+    saturation_chance: float = 0.01
+    gain: Range = (500.0, 2000.0)
+    black: Range = (0.0, 2000.0)
+
+
+_NOMINAL = Condition()
+
+
+CONDITIONS: Final[Mapping[str, Condition]] = {
+    "clean": replace(
+        _NOMINAL, tail=(0, 0), structure=(0.1, 0.3), speckle=(0.0, 0.02), flakes=0.0, vacuum_chance=0.0,
+        collar=(0, 0.2), satellites=(0, 0.5), jumping=(0, 0), motion_nm=(0, 0), dose=(5e3, 3e4), correlation=(0, 0.05),
+        line_offset=(0, 0.02), hum=(0, 0), flicker=(0, 0), jitter_nm=(0, 0), drift=(0, 0), flyback_nm=(0, 0),
+        afterglow=(0, 0), gain_drift=(0, 0), saturation_chance=0.0,
+    ),
+    "nominal": _NOMINAL,
+    "low_dose": replace(_NOMINAL, dose=(20, 80)),
+    "defocus": replace(_NOMINAL, fwhm_nm=(0.24, 0.36), depth_blur=(0.02, 0.1)),
+    "thick_support": replace(
+        _NOMINAL, fwhm_nm=(0.15, 0.25), tail=(0.05, 0.2), thickness_nm=(25, 45), structure=(1.6, 2.9),
+        coarseness_nm=(3, 8), speckle=(0.01, 0.03), gradient=(0.3, 1.0), flakes=1.5, vacuum_chance=0.3,
+        dose=(400, 2000),
+    ),
+    "other_gain": replace(_NOMINAL, gain=(3e4, 3e5), black=(-5e4, 2e5)),
+    "scan_noise": replace(
+        _NOMINAL, line_offset=(0.3, 0.8), hum=(0.1, 0.3), flicker=(0.03, 0.07), jitter_nm=(0.02, 0.05),
+        correlation=(0.25, 0.4), afterglow=(0.05, 0.15), motion_nm=(0.05, 0.18), jumping=(0.2, 0.6),
+        flyback_nm=(0.05, 0.3), drift=(0.0, 0.02), gain_drift=(0.1, 0.3),
+    ),
+    "coarse_pixels": replace(_NOMINAL, pixel_size_nm=(0.08, 0.12)),
+}  # fmt: skip
+
+
+def _whole_range() -> Condition:
+    """From the lowest to the highest of every condition."""
+    whole: dict[str, Any] = {}
+    for part in fields(Condition):
+        values = [getattr(condition, part.name) for condition in CONDITIONS.values()]
+        if isinstance(values[0], tuple):
+            whole[part.name] = (min(v[0] for v in values), max(v[1] for v in values))
+        else:
+            whole[part.name] = float(np.mean(values))
+    return Condition(**whole)
+
+
+def sample_spec(
+    condition: str = "nominal",
+    fractions: Mapping[int, float] | None = None,
+    n_clusters: int = 100,
+    shape: tuple[int, int] = (1024, 1024),
+    seed: int = 0,
+    split: str = "train",
+    **changes: Any,
+) -> FrameSpec:
+    """A frame of a named condition with its parameters drawn from the ranges.
+
+    Parameters
+    ----------
+    condition
+        A key of `CONDITIONS`, or ``random``: every ingredient on its own anywhere between the lowest and the highest
+        of all conditions, or, as often, as under nominal ones.
+    fractions
+        Share of each size; all classes alike where None.
+    n_clusters, shape, split
+        As in `FrameSpec`.
+    seed
+        Seed of the drawing.
+    **changes
+        Fields of `FrameSpec` that are to have a given value.
+
+    Raises
+    ------
+    InputError
+        For an unknown condition.
+    """
+    if condition not in CONDITIONS and condition != "random":
+        raise InputError(f"There is no condition {condition!r}; choose random or one of {', '.join(CONDITIONS)}.")
+    rng = np.random.default_rng([seed, 7])
+    drawing = _Drawing(condition, rng)
+    spec = FrameSpec(
+        shape=shape,
+        pixel_size_nm=drawing("pixel_size_nm"),
+        fractions=dict(fractions) if fractions else dict.fromkeys(CLASS_SIZES, 1 / len(CLASS_SIZES)),
+        n_clusters=n_clusters,
+        flatness=float(np.clip(rng.normal(0.45, 0.22), 0, 1)),
+        probe=Probe(drawing("fwhm_nm"), drawing("depth_blur"), float(rng.uniform(-1, 1)), drawing("tail")),
+        satellites=drawing("satellites"),
+        jumping=drawing("jumping"),
+        collar=drawing("collar"),
+        motion_nm=drawing("motion_nm"),
+        support=drawing.support(),
+        detector=drawing.detector(),
+        split=split,
+        condition=condition,
+    )
+    return replace(spec, **changes)
+
+
+class _Drawing:
+    """Draws the ingredients of a frame."""
+
+    def __init__(self, condition: str, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self.usual = CONDITIONS.get(condition, _NOMINAL)
+        self.wide = CONDITIONS.get(condition, _whole_range())
+
+    def __call__(self, name: str) -> float:
+        low, high = getattr(self.wide if self.rng.random() < 0.5 else self.usual, name)
+        if low > 0 and high > 3 * low:
+            return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
+        return float(self.rng.uniform(low, high))
+
+    def happens(self, name: str) -> bool:
+        return bool(self.rng.random() < getattr(self.wide, name))
+
+    def support(self) -> Support:
+        return Support(
+            thickness_nm=self("thickness_nm"),
+            structure=self("structure"),
+            coarseness_nm=self("coarseness_nm"),
+            speckle=self("speckle"),
+            gradient=self("gradient"),
+            flakes=int(self.rng.poisson(self.wide.flakes)),
+            vacuum=float(self.rng.uniform(0.05, 0.35)) if self.happens("vacuum_chance") else 0.0,
+        )
+
+    def detector(self) -> Detector:
+        gain, black = self("gain"), self("black")
+        rng = self.rng
+        # a detector that saturates does so where a few dozen atoms are heaped
+        full_scale = black + gain * float(rng.uniform(30, 60)) if self.happens("saturation_chance") else 0.0
+        return Detector(
+            dose=self("dose"),
+            readout=self("readout"),
+            correlation=self("correlation"),
+            afterglow=self("afterglow"),
+            afterglow_px=float(rng.uniform(1, 8)),
+            line_offset=self("line_offset"),
+            hum=self("hum"),
+            flicker=self("flicker"),
+            line_memory=float(rng.uniform(0, 0.6)),
+            jitter_nm=self("jitter_nm"),
+            drift=(self("drift") * float(rng.choice([-1, 1])), self("drift") * float(rng.choice([-1, 1]))),
+            flyback_nm=self("flyback_nm"),
+            gain_drift=self("gain_drift") * float(rng.choice([-1, 1])),
+            gain=gain,
+            black=black,
+            full_scale=full_scale,
+        )

@@ -1,0 +1,227 @@
+"""What is saved is opened again exactly, in a form that people and other programs can read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_atomicity.cli import main
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.bundle import Bundle, load_bundle, weights_sha256
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import Settings, analyse
+from napari_atomicity.progress import drain
+from napari_atomicity.project import Session, Snapshot, Step, Tuned, Work, describe, open_steps, save_session
+from napari_atomicity.project.blobs import FolderSink
+from napari_atomicity.project.layout import TableEntry
+from napari_atomicity.project.records import Shelf
+from napari_atomicity.project.tables import TableBook
+from napari_atomicity.project.tables import table_of as table_again
+
+from .works import edited, table_of, work
+
+
+def same_table(a: ClusterTable, b: ClusterTable) -> None:
+    pd.testing.assert_frame_equal(a.rows, b.rows, check_exact=True)
+    assert (a.class_sizes, a.next_id, a.hand_placed) == (b.class_sizes, b.next_id, b.hand_placed)
+    assert np.array_equal(a.removed, b.removed)
+
+
+def same_work(a: Work, b: Work) -> None:
+    assert (a.name, a.now, a.settings, a.selection, a.messages) == (b.name, b.now, b.settings, b.selection, b.messages)
+    assert (a.detected, a.ticked, a.profile, a.view) == (b.detected, b.ticked, b.profile, b.view)
+    assert [(step.name, step.when) for step in a.steps] == [(step.name, step.when) for step in b.steps]
+    for one, other in zip(a.steps, b.steps, strict=True):
+        same_table(one.state.table, other.state.table)
+        assert one.state.micrograph.pixel_size_nm == other.state.micrograph.pixel_size_nm
+
+
+def opened(path: Path) -> Session:
+    return drain(open_steps(path))
+
+
+def test_two_images_with_their_histories(image: Micrograph, drawn: Micrograph, tmp_path: Path) -> None:
+    first = replace(
+        work(image, steps=12, now=4),
+        settings=Settings(sensitivity=0.3, deposited=(19, 55), fractions=(0.5, 0.5), anchors=("annotations",)),
+        selection=frozenset({3, 1}),
+        messages=("odd", "ä → β"),
+        detected=True,
+        ticked=True,
+        view={"image": {"opacity": 0.1}},
+    )
+    second = work(drawn, steps=2)
+    path = save_session(Session((first, second), in_hand=1, view={"zoom": 0.1}), tmp_path / "two")
+    assert path.name == "two.atomicity"
+    again = opened(path)
+    assert again.in_hand == 1 and again.view == {"zoom": 0.1} and again.remarks == ()
+    for a, b in zip((first, second), again.works, strict=True):
+        same_work(a, b)
+    stack = again.works[1].state.micrograph
+    assert np.array_equal(stack.data, drawn.data) and stack.data.dtype == np.uint16 and stack.warnings == ("odd",)
+    assert again.works[0].state.micrograph.provenance == image.provenance
+
+
+edits = st.lists(st.integers(0, 400), max_size=70)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits, st.integers(0, 6), st.booleans())
+def test_any_history_of_tables_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int], n: int, classified: bool
+) -> None:
+    table = table_of(n, classified=classified)
+    tables = [table]
+    for at in steps:
+        table = edited(table, at) if len(table) else table.add({"frame": [0], "y_px": [-0.0], "x_px": [1e-300]})
+        tables.append(table)
+    sink = FolderSink(tmp_path_factory.mktemp("parts"))
+    book, shelf = TableBook(), Shelf(sink)
+    things = [book.store(shelf, one) for one in tables]
+    made: dict[str, ClusterTable] = {}
+    for one, thing in zip(tables, things, strict=True):
+        content = TableEntry.model_validate_json(json.dumps(thing.content))
+        text = None if content.rows is None else (sink.folder / content.rows).read_text(encoding="utf-8")
+        base = None if content.based_on is None else made[content.based_on]
+        made[thing.key] = table_again(content, text, base)
+        same_table(one, made[thing.key])
+
+
+def test_a_long_history_stays_small_and_equal_things_are_stored_once(image: Micrograph, tmp_path: Path) -> None:
+    one = work(image, n=2000, steps=0)
+    table, steps = one.state.table, list(one.steps)
+    for at in range(200):
+        table = table.annotate([at], "Pt19")
+        steps.append(Step(f"Label {at}", replace(one.state, table=table)))
+    short = save_session(Session((one,)), tmp_path / "short.atomicity").stat().st_size
+    long = save_session(
+        Session((Work("a", tuple(steps), 201), Work("b", tuple(steps), 0))), tmp_path / "long.atomicity"
+    )
+    assert long.stat().st_size < 7 * short
+    same_table(opened(long).works[0].state.table, table)
+
+
+# ---------------------------------------------------------------------- models and counts
+
+
+@pytest.fixture(scope="module")
+def counted(repository: Path) -> Any:
+    """A sample, analysed with an adaptation, as the window holds it."""
+    from napari_atomicity.io import read
+    from napari_atomicity.pipeline import adapted
+
+    micrograph = read(repository / "sample_data" / "sample_mixed.tif")
+    analysis = analyse(micrograph)
+    assert analysis.adaptation.accepted
+    (after,) = adapted([analysis.before], analysis.adaptation)
+    base = load_bundle("dual")
+    anchors = analysis.adaptation.anchors
+    tuned = Tuned(analysis.adaptation, base, analysis.before, analysis.before, after, anchors, ("sample",))
+    state = Snapshot(
+        micrograph, analysis.table, analysis.bundle, after, after, tuned, Settings(), ("a", "b"), {0: "Pt30"}
+    )
+    return Work("sample", (Step("Open", Snapshot(micrograph, ClusterTable.empty())), Step("Analyse", state)), 1)
+
+
+def test_counts_and_the_adapted_model_come_back_to_the_bit(counted: Work, tmp_path: Path) -> None:
+    from napari_atomicity.counting.calibrate import posterior
+    from napari_atomicity.project.encode import ARRAYS
+
+    path = save_session(Session((counted,)), tmp_path / "counted")
+    was, now = counted.state, opened(path).works[0].state
+    same_table(was.table, now.table)
+    assert now.bundle.card == was.bundle.card and weights_sha256(now.bundle) == weights_sha256(was.bundle)
+    assert weights_sha256(replace(now.bundle, network=now.bundle.shipped)) == weights_sha256(was.adaptation.base)
+    assert now.adaptation.base.card == was.adaptation.base.card
+    assert now.bundle is now.adaptation.adaptation.bundle and now.classified is now.adaptation.after
+    assert now.classified.evidence.scale_network is not None
+    for name in ARRAYS:
+        for a, b in ((was.classified.evidence, now.classified.evidence),):
+            assert np.array_equal(getattr(a, name), getattr(b, name), equal_nan=getattr(a, name).dtype.kind == "f")
+            a, b = a.shipped, b.shipped
+            assert np.array_equal(getattr(a, name), getattr(b, name), equal_nan=getattr(a, name).dtype.kind == "f")
+    fit, again = was.classified.calibration, now.classified.calibration
+    for name in fit.__dataclass_fields__:
+        assert np.array_equal(getattr(fit, name), getattr(again, name)), name
+    assert now.classified.known == was.classified.known and now.choices == {0: "Pt30"} and now.session == ("a", "b")
+    pd.testing.assert_frame_equal(now.adaptation.anchors, was.adaptation.anchors)
+    assert now.adaptation.adaptation.before == pytest.approx(was.adaptation.adaptation.before, nan_ok=True)
+    mine, theirs = posterior(was.classified.evidence, fit), posterior(now.classified.evidence, again)
+    assert np.array_equal(mine.probabilities, theirs.probabilities, equal_nan=True)
+    # patches are not stored; cut out again they are the same
+    for name in ("raw", "log_integral", "noise", "valid"):
+        a, b = getattr(was.classified.patches, name), getattr(now.classified.patches, name)
+        assert np.array_equal(a, b, equal_nan=name == "log_integral")
+    assert len(now.classified.patches) == len(was.classified.patches)
+
+
+def test_adapting_often_stores_only_the_weights_that_moved(counted: Work, tmp_path: Path) -> None:
+    import copy
+
+    state = counted.state
+    steps = list(counted.steps)
+    for at in range(5):
+        network = copy.deepcopy(state.bundle.network)
+        next(iter(network.state_dict().values())).add_(0.01 * (at + 1))
+        steps.append(Step(f"Adapt {at}", replace(state, bundle=replace(state.bundle, network=network))))
+    once = save_session(Session((counted,)), tmp_path / "once").stat().st_size
+    often = save_session(Session((Work("sample", tuple(steps), 6),)), tmp_path / "often")
+    assert often.stat().st_size < 1.2 * once
+    again = opened(often).works[0]
+    for a, b in zip(steps, again.steps, strict=True):
+        if a.state.bundle is not None:
+            assert weights_sha256(a.state.bundle) == weights_sha256(b.state.bundle)
+
+
+def test_a_users_own_model_travels_along(image: Micrograph, model_path: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(model_path)
+    state = Snapshot(image, table_of(5), bundle)
+    path = save_session(Session((Work("a", (Step("Open", state),), 0),)), tmp_path / "own")
+    again: Bundle = opened(path).works[0].state.bundle
+    assert again.card == bundle.card and weights_sha256(again) == weights_sha256(bundle)
+
+
+# ---------------------------------------------------------------------- for people and other programs
+
+
+def test_the_file_can_be_read_without_the_program(image: Micrograph, tmp_path: Path) -> None:
+    one = work(image, steps=3)
+    path = save_session(Session((one,)), tmp_path / "plain")
+    with zipfile.ZipFile(path) as file:
+        assert file.testzip() is None
+        names = file.namelist()
+        contents = json.loads(file.read("session.json"))
+        (clusters,) = [name for name in names if name.startswith("clusters/")]
+        rows = list(csv.DictReader(StringIO(file.read(clusters).decode())))
+        assert clusters in file.read("README.txt").decode()
+        for name in names:
+            assert name.endswith((".json", ".csv", ".npy", ".safetensors", ".txt"))
+            assert not file.read(name).startswith(b"\x80")  # how pickles begin
+    assert [float(row["y_px"]) for row in rows] == one.state.table.rows["y_px"].tolist()
+    assert contents["format"] == 1 and contents["images"][0]["history"][0]["name"] == "Open"
+
+
+def test_info_says_in_words_what_a_session_holds(
+    counted: Work, image: Micrograph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save_session(Session((counted, work(image, steps=4, now=3))), tmp_path / "told.atomicity")
+    assert main(["info", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert text.strip() == describe(path)
+    assert "session of 2 images" in text and "(2 undone)" in text and "dual (comes with the program)" in text
+    assert "sample_mixed.tif, sha256" in text and "the last one in force: Analyse" in text
+    path.write_bytes(b"PK")
+    assert main(["info", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "damaged" in error
