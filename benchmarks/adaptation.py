@@ -37,7 +37,7 @@ from napari_atomicity.counting.calibrate import Calibration, calibrate, calibrat
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
@@ -262,7 +262,7 @@ def analysed(found: Sequence[Sample], bundle: Bundle, tune: bool) -> list[Frame]
         frame.classical(alone)
         if frame.job.kind == "pure":
             size = next(iter(frame.job.fractions))
-            frame.facts["deposited"] = calibrate(frame.evidence, Known(deposited=(size,)))
+            frame.facts["deposited"] = calibrate(frame.evidence, PriorKnowledge(deposited=(size,)))
             frame.take("deposited", frame.facts["deposited"])
         if tune and (frame.job.kind == "mixed" or set(frame.job.fractions) < _TUNED_PURE):
             frame.tuned(alone)
@@ -280,16 +280,16 @@ def _session(right: list[Frame], members: list[Frame]) -> None:
     for odd in (one for one in members if one.job.kind == "wrong pixel"):
         lot = [*right, odd]
         odd.facts["session"] = calibrate_session([one.evidence for one in lot])[-1]
-        known = Known(scale=float(np.exp(odd.library.log_scale[0])), scale_sd=0.05)
+        known = PriorKnowledge(scale=float(np.exp(odd.library.log_scale[0])), scale_sd=0.05)
         odd.facts["given"] = calibrate(odd.evidence, known)
         odd.facts["mixed"] = True
     for frame in right:
         frame.facts["given"] = calibrate(
-            frame.evidence, Known(scale=float(np.exp(frame.library.log_scale[0])), scale_sd=0.05)
+            frame.evidence, PriorKnowledge(scale=float(np.exp(frame.library.log_scale[0])), scale_sd=0.05)
         )
         others = [one for one in right if one is not frame and len(one.job.fractions) == 1]
         if len(frame.job.fractions) == 1 and others:
-            known = [Known(), Known(deposited=(next(iter(others[0].job.fractions)),))]
+            known = [PriorKnowledge(), PriorKnowledge(deposited=(next(iter(others[0].job.fractions)),))]
             frame.facts["reference"] = calibrate_session([frame.evidence, others[0].evidence], known)[0]
 
 

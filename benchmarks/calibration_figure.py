@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.counting.calibrate import Calibration, calibrate_session
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.io import read
 from napari_atomicity.pipeline import Settings, analyse, classify_steps
 from napari_atomicity.progress import drain
@@ -53,7 +53,7 @@ def draw(names: tuple[str, str], path: Path) -> None:
         lines = {"this image alone": alone}
         if row:
             size = alone.class_sizes[int(alone.shares[alone.weight.argmax(), :-1].argmax())]
-            lines[f"deposited {size} given"] = calibrate_session([evidence], Known(deposited=(size,)))[0]
+            lines[f"deposited {size} given"] = calibrate_session([evidence], PriorKnowledge(deposited=(size,)))[0]
         for label, found in lines.items():
             axes[row, 1].plot(np.exp(found.log_scale - truth), found.weight / found.weight.max(), label=label)
         axes[row, 1].axvline(1.0, color="0.5", lw=0.8, ls=":")

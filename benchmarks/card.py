@@ -41,7 +41,7 @@ def main() -> None:
     until(lambda: not card.looker.work.busy, 500)
     rows = document.table.rows
     ids = rows["id"][(rows["flag"] == "ok") & (rows["label"] != "")].sample(options.clicks, random_state=0)
-    first, own, then = np.array([_click(workbench.bench, card, int(i)) for i in ids]).T * 1000
+    first, own, then = np.array([_click(workbench.workspace, card, int(i)) for i in ids]).T * 1000
 
     print(_machine.describe("napari", "PyQt6"))
     print(f"{len(document.table)} clusters, {options.clicks} of them clicked one after the other\n")
@@ -61,7 +61,7 @@ def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.frames import simulate_frame
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     tile = 1024
     across = options.size // tile
@@ -72,15 +72,15 @@ def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
     places = np.random.default_rng(0).integers(len(frames), size=(across, across))
     image = np.block([[frames[k].image for k in row] for row in places])
     viewer.add_layer(Layer.create(*as_layer(Micrograph(image, frames[0].pixel_size_nm, name="frame"))))
-    bench = workbench.bench
-    bench.document.choose(model=options.model, adapt="off")
-    for step in (actions.detect, actions.classify):
-        step(bench)
-        until(lambda: not bench.work.busy, 500)
-    return bench.document
+    workspace = workbench.workspace
+    workspace.document.choose(model=options.model, adapt="off")
+    for step in (single.detect, single.classify):
+        step(workspace)
+        until(lambda: not workspace.work.busy, 500)
+    return workspace.document
 
 
-def _click(bench: Any, card: Any, cluster: int) -> tuple[float, float, float]:
+def _click(workspace: Any, card: Any, cluster: int) -> tuple[float, float, float]:
     """Seconds until the card of `cluster` is painted, how long the window worked for it, and until its contours are."""
     from qtpy.QtCore import QEvent, QObject
     from qtpy.QtWidgets import QApplication
@@ -95,9 +95,9 @@ def _click(bench: Any, card: Any, cluster: int) -> tuple[float, float, float]:
 
     watch = Watch()
     card.patch.installEventFilter(watch)
-    row = int(np.flatnonzero(bench.document.table.ids == cluster)[0])
+    row = int(np.flatnonzero(workspace.document.table.ids == cluster)[0])
     start, own = time.perf_counter(), time.thread_time()
-    bench.clusters.points.selected_data = {row}  # what the select tool does
+    workspace.clusters.points.selected_data = {row}  # what the select tool does
     while not watch.at:
         QApplication.processEvents()
     while not any(shown.contours for shown in card.patch.shown) and "No contours" not in card.contours.text():

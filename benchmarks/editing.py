@@ -35,12 +35,12 @@ def main() -> None:
     _, workbench = viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
     for name in ("Review", "History"):
         viewer.window.add_plugin_dock_widget("napari-atomicity", name)
-    _fill(viewer, workbench.bench, options.clusters)
+    _fill(viewer, workbench.workspace, options.clusters)
     print(_machine.describe("napari", "PyQt6"))
     print(f"{options.clusters} clusters, {options.presses} presses of each key (simulated places and labels)\n")
     if options.profile:
-        _profile(workbench.bench)
-    workbench.bench.place.review.go_on = False
+        _profile(workbench.workspace)
+    workbench.workspace.group.review.go_on = False
     print("| key | to the layer (ms, median) | to the screen (ms, median; target 50) | 95 % | stall afterwards (ms) |")
     print("|---|---|---|---|---|")
     for title, key, chosen in (
@@ -52,21 +52,21 @@ def main() -> None:
         ("redo", "Ctrl+Shift+Z", 0),
     ):
         if title.startswith("accept"):
-            workbench.bench.place.review.go_on = True
-            _pressed(workbench.bench, "N", 0, 1)
-        layer, screen, after = _pressed(workbench.bench, key, chosen, options.presses)
+            workbench.workspace.group.review.go_on = True
+            _pressed(workbench.workspace, "N", 0, 1)
+        layer, screen, after = _pressed(workbench.workspace, key, chosen, options.presses)
         print(
             f"| {title} | {np.median(layer):.0f} | {np.median(screen):.0f} | {np.quantile(screen, 0.95):.0f} "
             f"| {np.median(after):.0f} |"
         )
-    redraw = _redrawn(workbench.bench, options.presses)
+    redraw = _redrawn(workbench.workspace, options.presses)
     usual, late = np.median(redraw), np.quantile(redraw, 0.95)
     print(f"| nothing of ours: napari draws these points anew | – | {usual:.0f} | {late:.0f} | – |")
-    _weigh(workbench.bench)
+    _weigh(workbench.workspace)
     viewer.close()
 
 
-def _fill(viewer: Any, bench: Any, n: int) -> None:
+def _fill(viewer: Any, workspace: Any, n: int) -> None:
     """Clusters at random places of an empty image, with labels as a model gives them."""
     from napari.layers import Layer
 
@@ -87,11 +87,11 @@ def _fill(viewer: Any, bench: Any, n: int) -> None:
     values |= {"label": [f"Pt{SIZES[i]}" for i in chances.argmax(axis=1)], "confidence": chances.max(axis=1)}
     table = table.with_predictions(SIZES, values)
     done = Classified(table, None, None, {})
-    bench.document.commit("Count", table, bundle=load_bundle("dual"), classified=done, offered=done)
+    workspace.document.commit("Count", table, bundle=load_bundle("dual"), classified=done, offered=done)
     until(quiet_ms=1500)
 
 
-def _pressed(bench: Any, key: str, chosen: int, presses: int) -> tuple[list[float], list[float], list[float]]:
+def _pressed(workspace: Any, key: str, chosen: int, presses: int) -> tuple[list[float], list[float], list[float]]:
     """Milliseconds to the layer, to the screen, and of the longest stall afterwards."""
     from qtpy.QtGui import QKeySequence
     from qtpy.QtTest import QTest
@@ -104,7 +104,7 @@ def _pressed(bench: Any, key: str, chosen: int, presses: int) -> tuple[list[floa
     times: tuple[list[float], list[float], list[float]] = ([], [], [])
     for _ in range(presses):
         if chosen:
-            bench.document.select(rng.choice(bench.document.table.ids, chosen, replace=False))
+            workspace.document.select(rng.choice(workspace.document.table.ids, chosen, replace=False))
         QTest.qWait(150)
         start = time.perf_counter()
         QTest.keyClick(window, combination.key(), combination.keyboardModifiers())
@@ -121,7 +121,7 @@ def _pressed(bench: Any, key: str, chosen: int, presses: int) -> tuple[list[floa
     return times
 
 
-def _redrawn(bench: Any, times: int) -> list[float]:
+def _redrawn(workspace: Any, times: int) -> list[float]:
     """Milliseconds that napari takes from a refresh of the layer to the screen, without anything of ours."""
     from qtpy.QtTest import QTest
     from qtpy.QtWidgets import QApplication
@@ -131,12 +131,12 @@ def _redrawn(bench: Any, times: int) -> list[float]:
     rng = np.random.default_rng(2)
     for _ in range(times):
         # as before a key: napari marks what is selected, which it draws too
-        bench.document.select(rng.choice(bench.document.table.ids, 1))
+        workspace.document.select(rng.choice(workspace.document.table.ids, 1))
         QTest.qWait(150)
         painted: list[float] = []
         canvas.frameSwapped.connect(lambda painted=painted: painted.append(time.perf_counter()))
         start = time.perf_counter()
-        bench.clusters.points.refresh(extent=False)
+        workspace.clusters.points.refresh(extent=False)
         while not painted:
             QApplication.processEvents()
         canvas.frameSwapped.disconnect()
@@ -144,33 +144,33 @@ def _redrawn(bench: Any, times: int) -> list[float]:
     return found
 
 
-def _weigh(bench: Any) -> None:
+def _weigh(workspace: Any) -> None:
     """Memory of 200 more steps."""
     import psutil
 
     process = psutil.Process()
     gc.collect()
     before = process.memory_info().rss
-    ids = bench.document.table.ids
+    ids = workspace.document.table.ids
     for i in range(200):
-        bench.document.annotate([int(ids[i])], f"Pt{SIZES[i % len(SIZES)]}")
+        workspace.document.annotate([int(ids[i])], f"Pt{SIZES[i % len(SIZES)]}")
     gc.collect()
     grown = (process.memory_info().rss - before) / 2**20
-    print(f"\n200 labels more in the history: {grown:.0f} MiB ({len(bench.document.steps[0])} steps are kept)")
+    print(f"\n200 labels more in the history: {grown:.0f} MiB ({len(workspace.document.steps[0])} steps are kept)")
 
 
-def _profile(bench: Any) -> None:
+def _profile(workspace: Any) -> None:
     import cProfile
     import pstats
 
     profile = cProfile.Profile()
-    bench.document.select([int(bench.document.table.ids[5])])
+    workspace.document.select([int(workspace.document.table.ids[5])])
     until()
-    from napari_atomicity.ui import annotating
+    from napari_atomicity.ui.actions import annotate
 
     profile.enable()
     for i in range(10):
-        annotating.label(bench, f"Pt{SIZES[i % 5]}")
+        annotate.label(workspace, f"Pt{SIZES[i % 5]}")
     profile.disable()
     pstats.Stats(profile).sort_stats("cumulative").print_stats(35)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from typing import Any
 
 import _machine
@@ -60,33 +61,33 @@ def _stalls(
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.frames import simulate_frame
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     spec = sample_spec("nominal", None, options.clusters, shape=(options.size,) * 2, seed=1)
     frame = simulate_frame(spec, 1)
     viewer.add_layer(Layer.create(*as_layer(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))))
-    bench = workbench.bench
-    bench.document.choose(model=options.model)
+    workspace = workbench.workspace
+    workspace.document.choose(model=options.model)
     until()
     heart = Heartbeat()
     rows = []
     for title, do in (
-        ("Find clusters", actions.detect),
-        ("Count atoms", actions.classify),
-        ("Count atoms again", actions.classify),
-        ("Adapt", actions.adapt),
-        ("Heat maps", actions.explain),
-        ("Analyse", actions.analyse),
+        ("Find clusters", single.detect),
+        ("Count atoms", single.classify),
+        ("Count atoms again", single.classify),
+        ("Adapt", single.adapt),
+        ("Heat maps", partial(single.explain, explainer=workbench.context.explainer)),
+        ("Analyse", single.analyse),
     ):
         endings: list[str] = []
-        bench.work.finished.connect(endings.append)
+        workspace.work.finished.connect(endings.append)
         heart.start()
         start = time.perf_counter()
-        do(bench)
-        until(lambda: not bench.work.busy)
+        do(workspace)
+        until(lambda: not workspace.work.busy)
         seconds = time.perf_counter() - start
         rows.append((title, seconds, heart.stop(), "" if endings == ["done"] else f" ({endings})"))
-        bench.work.finished.disconnect(endings.append)
+        workspace.work.finished.disconnect(endings.append)
     return rows
 
 

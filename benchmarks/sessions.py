@@ -25,7 +25,7 @@ from _window import Heartbeat, need_screen, until
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import drain
-from napari_atomicity.project import Session, Snapshot, Step, Work, open_steps, save_session
+from napari_atomicity.project import HistoryStep, Project, SavedImage, Snapshot, open_steps, save_session
 from napari_atomicity.project.recovery import Recorder
 
 
@@ -50,7 +50,7 @@ def main() -> None:
             in_the_window(work)
 
 
-def make(n: int, steps: int) -> Work:
+def make(n: int, steps: int) -> SavedImage:
     """A counted image with a history of single labels."""
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.io import read
@@ -70,16 +70,16 @@ def make(n: int, steps: int) -> Work:
     image = Micrograph(rng.poisson(300, (side, side)).astype(np.uint16), 0.05, name="simulated")
     done = replace(before, table=table, evidence=before.evidence.take(rows))
     state = Snapshot(image, table, load_bundle("dual"), done, done)
-    history = [Step("Open", Snapshot(image, ClusterTable.empty())), Step("Count atoms", state)]
+    history = [HistoryStep("Open", Snapshot(image, ClusterTable.empty())), HistoryStep("Count atoms", state)]
     for at in range(steps - 2):
         table = table.annotate([int(rng.integers(n))], "Pt19")
-        history.append(Step(f"Label {at}", replace(state, table=table)))
-    return Work("simulated", tuple(history), len(history) - 1)
+        history.append(HistoryStep(f"Label {at}", replace(state, table=table)))
+    return SavedImage("simulated", tuple(history), len(history) - 1)
 
 
-def on_the_disk(work: Work, folder: Path) -> list[str]:
+def on_the_disk(work: SavedImage, folder: Path) -> list[str]:
     """Lines about saving, opening and recording."""
-    session = Session((work,))
+    session = Project((work,))
     lines = []
     start = time.perf_counter()
     path = save_session(session, folder / "all.atomicity")
@@ -94,26 +94,29 @@ def on_the_disk(work: Work, folder: Path) -> list[str]:
     recorder.record(session)
     lines.append(f"| first autosave, in the background | {time.perf_counter() - start:.2f} | |")
     table = work.state.table.annotate([1], "Pt70")
-    more = replace(work, steps=(*work.steps, Step("One more", replace(work.state, table=table))), now=work.now + 1)
+    more = replace(
+        work, steps=(*work.steps, HistoryStep("One more", replace(work.state, table=table))), now=work.now + 1
+    )
     start = time.perf_counter()
-    recorder.record(Session((more,)))
+    recorder.record(Project((more,)))
     lines.append(f"| autosave after one more label, in the background | {time.perf_counter() - start:.2f} | |")
     recorder.clear()
     return lines
 
 
-def in_the_window(work: Work) -> None:
+def in_the_window(work: SavedImage) -> None:
     """Interface time of autosaves while a person labels one cluster after the other."""
     import napari
 
-    from napari_atomicity.ui.bench import bench_of
-    from napari_atomicity.ui.translate import Landing
+    from napari_atomicity.ui.context import context_of
+    from napari_atomicity.ui.project.conversion import Restorer
 
     viewer = napari.Viewer(show=True)
-    bench: Any = bench_of(viewer)
-    document = Landing(bench).show(work)
+    context: Any = context_of(viewer)
+    workspace: Any = context.workspace
+    document = Restorer(workspace).show(work)
     assert document is not None
-    autosave = bench.sessions.autosave
+    autosave = context.project.autosave
     until(lambda: autosave.when is not None)
     heart = Heartbeat()
     print("\n| in the window | ms (target 50) |")

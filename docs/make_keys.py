@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from napari_atomicity.ui.keys import GUARDED, SHORTCUTS
+from napari_atomicity.ui.shortcuts.table import GUARDED, SHORTCUTS
 
 _HEAD = """# Keys
 

@@ -55,13 +55,14 @@ class Tour:
     def __init__(self, folder: Path) -> None:
         import napari
 
-        from napari_atomicity.ui.bench import bench_of
+        from napari_atomicity.ui.context import context_of
 
         self.folder = folder
         self.viewer = napari.Viewer(title="Atomicity", show=True)
         self.viewer.window.resize(1400, 900)
         _, self.workbench = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Atomicity")
-        self.bench = bench_of(self.viewer)
+        self.context = context_of(self.viewer)
+        self.workspace = self.context.workspace
         self.panels = {type(step.panel).__name__: step.panel for step in self.workbench.steps}
         self.rest()
 
@@ -78,9 +79,9 @@ class Tour:
         from qtpy.QtTest import QTest
         from qtpy.QtWidgets import QApplication
 
-        bench = self.bench
+        workspace = self.workspace
         QTest.qWait(100)
-        while bench.work.busy or bench.measuring.busy or bench.explainer.work.busy:
+        while workspace.work.busy or workspace.measuring.busy or self.context.explainer.work.busy:
             QTest.qWait(20)
         QTest.qWait(500)
         for widget in QApplication.allWidgets():
@@ -127,7 +128,7 @@ class Tour:
 
     def close_in(self) -> None:
         """Zoom to the middle of the image, so that rings and heat maps can be told apart in the picture."""
-        self.viewer.scene.camera.center = tuple(self.bench.image.extent.world.mean(axis=0))
+        self.viewer.scene.camera.center = tuple(self.workspace.image.extent.world.mean(axis=0))
         self.viewer.scene.camera.zoom *= 1.9
 
 
@@ -156,7 +157,7 @@ def _count(tour: Tour) -> None:
     tour.panel("Load and calibrate")
     tour.click(tour.panels["DetectPanel"].search)
     tour.panel("Find clusters")
-    tour.click(tour.panels["ClassifyPanel"].run)
+    tour.click(tour.panels["CountPanel"].run)
     tour.panel("Count atoms")
     tour.panel("Models")
 
@@ -171,20 +172,20 @@ def _look(tour: Tour) -> None:
     tour.click(adapt.anchors)
     tour.close_in()
     tour.click(explain.all)
-    tour.viewer.layers.selection.active = tour.bench.clusters.points
+    tour.viewer.layers.selection.active = tour.workspace.clusters.points
     tour.window("workbench")
     tour.panel("See why (Grad-CAM)")
     tour.panel("What the model uses")
-    tour.bench.document.select([_sure(tour)])
+    tour.workspace.document.select([_sure(tour)])
     tour.panel("Cluster card", 4000)
-    tour.bench.document.select([])
+    tour.workspace.document.select([])
     tour.panel("Feature map", 6000)
     tour.click(explain.clear)
 
 
 def _review(tour: Tour) -> None:
     """Some clusters drawn at random, labelled by the buttons of the panel."""
-    review, document = tour.panels["ReviewPanel"], tour.bench.document
+    review, document = tour.panels["ReviewPanel"], tour.workspace.document
     random = review.order.findData("random")
     review.order.setCurrentIndex(random)
     review.order.activated.emit(random)
@@ -206,14 +207,14 @@ def _review(tour: Tour) -> None:
 
 def _together(tour: Tour, work: Path) -> None:
     """A mixed sample and pure ones of the same session, and its file."""
-    session = tour.panels["SessionPanel"]
+    session = tour.panels["JointCalibrationPanel"]
     for sample in ("pt30", "pt70"):
         tour.viewer.open_sample(PLUGIN, sample)
         tour.rest()
     tour.click(session.all)
     tour.click(session.run)
     tour.panel("Calibrate images together")
-    tour.bench.sessions.save(work / "monday.atomicity")
+    tour.context.project.save(work / "monday.atomicity")
     tour.panel("Save and restore")
 
 
@@ -225,14 +226,14 @@ def _open(tour: Tour, panel: str) -> None:
 
 def _sure(tour: Tour) -> int:
     """A cluster of the middle class that the model is sure of."""
-    rows = tour.bench.document.table.rows
+    rows = tour.workspace.document.table.rows
     of = rows[rows["label"] == "Pt41"]
     return int(of.sort_values("confidence")["id"].iloc[-1])
 
 
 def _label(tour: Tour) -> str:
     """What the model says of the selected cluster."""
-    document = tour.bench.document
+    document = tour.workspace.document
     rows = document.table.rows
     return str(rows["label"][rows["id"].isin(document.selection)].iloc[0])
 

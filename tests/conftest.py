@@ -80,12 +80,12 @@ def model_path(tmp_path_factory) -> Path:
     import torch
 
     from napari_atomicity.counting.bundle import Bundle, save_bundle
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.network import Network
 
     sizes = (19, 30, 41, 55, 70)
     torch.manual_seed(seeded(0))
     network = Network(len(sizes), 2).eval().requires_grad_(False)
     diameters = {str(n): (0.18 + 0.35 * i / len(sizes), 0.1) for i, n in enumerate(sizes)}
-    card = Card("untrained", sizes, ("raw", "lcn"), lcn_window_nm=1.0, diameter_nm=diameters)
+    card = ModelCard("untrained", sizes, ("raw", "lcn"), lcn_window_nm=1.0, diameter_nm=diameters)
     return save_bundle(Bundle(card, network), tmp_path_factory.mktemp("model") / "untrained.safetensors")

@@ -13,7 +13,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting import adapt
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
@@ -180,7 +180,7 @@ def test_a_session_is_adapted_once_and_looked_at_once(micrograph, model_path, tu
     assert len(call.table) == len(call.patches) == len(call.evidence) == n + m
     np.testing.assert_array_equal(call.table.ids, np.arange(n + m))
     np.testing.assert_array_equal(call.frames, np.repeat([0, 1], [n, m]))
-    assert call.known == [Known(deposited=(19, 55)), Known()]
+    assert call.known == [PriorKnowledge(deposited=(19, 55)), PriorKnowledge()]
     for done in (first, second):
         assert set(done.table.rows["source"]) == {"adapted"} and done.bundle.card.history == ("tuned",)
         assert set(done.before.table.rows["source"]) == {"base"}

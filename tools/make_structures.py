@@ -31,7 +31,7 @@ WHAT = {
 
 def make(folder: Path, number: int, sizes: Sequence[int] = shipped.SIZES, count: int | None = None) -> None:
     """Anneal (or take from the cache) all sets and write them as version `number`; `count` of each size, if given."""
-    made: dict[str, shipped.Clusters] = {}
+    made: dict[str, shipped.StoredStructures] = {}
     about: list[dict[str, Any]] = []
     for one in shipped.SETS:
         library = StructureLibrary(SPLITS[one.split], count or one.count, shipped.ELEMENT, one.families)

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import network_input, normalise
 from seeds import seeded
 
 SIZES = (19, 30, 41, 55, 70)
-CARD = Card(
+CARD = ModelCard(
     name="synthetic",
     class_sizes=SIZES,
     channels=("raw",),
@@ -85,7 +85,7 @@ def trained_bundle():
         optimiser.step()
     network.eval().requires_grad_(False)
     diameters = {str(n): (float(np.log(2.355 * 0.11 * n ** (1 / 3))), 0.03) for n in SIZES}
-    card = Card("blobs", SIZES, ("raw", "lcn"), lcn_window_nm=0.8, diameter_nm=diameters, diameter_frame_sd=0.05)
+    card = ModelCard("blobs", SIZES, ("raw", "lcn"), lcn_window_nm=0.8, diameter_nm=diameters, diameter_frame_sd=0.05)
     rehearsal = {
         "raw": patches.raw[:20].astype(np.float16),
         "noise": patches.noise[:20],

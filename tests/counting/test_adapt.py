@@ -18,7 +18,7 @@ from napari_atomicity.counting.calibrate import calibrate, posterior
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.counting.patches import Patches, normalise
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain
@@ -30,7 +30,7 @@ MIXED = np.random.default_rng(seeded(8)).choice([19, 41, 70], 120)
 #: seen this much too wide, clusters look like the next larger class
 WIDE = 1.1
 #: so that no test hangs on whether a scale can be told from these clusters alone
-DEPOSITED = Known(deposited=(19, 41, 70))
+DEPOSITED = PriorKnowledge(deposited=(19, 41, 70))
 STAYS = "The model stays as it was"
 
 
@@ -328,7 +328,7 @@ def test_frames_of_a_session_are_adapted_to_together(model, session, mode):
 
 def test_each_frame_may_have_knowledge_of_its_own(model, session):
     case, frames = session
-    known = [Known(), Known(deposited=(41,)), Known()]
+    known = [PriorKnowledge(), PriorKnowledge(deposited=(41,)), PriorKnowledge()]
     sample = Sample.read(case[1], case[2], frames, known)
     anchors, problem = choose_anchors(sample, ("diameter",))
     assert problem == "" and set(anchors["label"][anchors["frame"] == 1]) == {"Pt41"}
@@ -401,7 +401,7 @@ def test_off_and_nonsense(model, shifted):
     with pytest.raises(InputError, match="same clusters"):
         drain(adapt_steps(model, *shifted, frames=np.zeros(5, dtype=np.int64)))
     with pytest.raises(InputError, match="does not know clusters of 13"):
-        drain(adapt_steps(model, *shifted, known=Known(deposited=(13,))))
+        drain(adapt_steps(model, *shifted, known=PriorKnowledge(deposited=(13,))))
 
 
 # ---------------------------------------------------------------------- silhouette

@@ -7,7 +7,7 @@ import pytest
 from napari_atomicity.counting.calibrate import Calibration, calibrate, calibrate_session, posterior
 from napari_atomicity.counting.joint_scale import intensity
 from napari_atomicity.counting.plausible import check_scale
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from seeds import seeded
 
@@ -85,7 +85,11 @@ def test_a_small_pure_frame_whose_shapes_lie_between_two_classes_is_ambiguous_an
 def test_what_is_known_settles_a_pure_frame():
     evidence = evidence_of([41] * 40, scale=850.0, bias=0.25, seed=2)
     assert calibrate(evidence).candidates[0]["dominant"] == "Pt55"
-    for known in (Known(deposited=(41,)), Known(scale=860.0), Known(deposited=(41, 19), fractions=(0.9, 0.1))):
+    for known in (
+        PriorKnowledge(deposited=(41,)),
+        PriorKnowledge(scale=860.0),
+        PriorKnowledge(deposited=(41, 19), fractions=(0.9, 0.1)),
+    ):
         found = calibrate(evidence, known)
         assert found.candidates[0]["dominant"] == "Pt41"
         assert found.scale == pytest.approx(850.0, rel=0.03)
@@ -133,10 +137,10 @@ def test_the_flag_outside_replaces_ok_alone_and_is_taken_back():
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        (Known(scale=-3.0), "above zero"),
-        (Known(scale=float("inf")), "above zero"),
-        (Known(deposited=(38,)), "38"),
-        (Known(deposited=(19, 30), fractions=(1.0,)), "fraction"),
+        (PriorKnowledge(scale=-3.0), "above zero"),
+        (PriorKnowledge(scale=float("inf")), "above zero"),
+        (PriorKnowledge(deposited=(38,)), "38"),
+        (PriorKnowledge(deposited=(19, 30), fractions=(1.0,)), "fraction"),
     ],
 )
 def test_impossible_knowledge_is_refused(known, said):

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.corrected import Seen, corrected_steps
-from napari_atomicity.counting.expected import Agreement, classify_by_intensity, compare, expected_shares, r_squared
+from napari_atomicity.counting.expected import (
+    RatioAgreement,
+    classify_by_intensity,
+    compare,
+    expected_shares,
+    r_squared,
+)
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import drain
 from seeds import seeded
@@ -179,4 +185,4 @@ def test_intensity_alone_takes_the_nearest_class_at_the_calibrated_scale():
     ],
 )
 def test_a_probability_is_never_left_to_itself(r2, p, said):
-    assert said in Agreement(r2, p, 0.003).sentence
+    assert said in RatioAgreement(r2, p, 0.003).sentence

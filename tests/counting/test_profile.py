@@ -11,7 +11,7 @@ import pytest
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import calibrate, calibrate_session
 from napari_atomicity.counting.network import Network
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.profile import check_place, load_profile, profile_of, save_profile
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
@@ -47,7 +47,7 @@ def test_a_profile_holds_the_common_scale_and_what_a_next_image_may_be_off_by(pr
     assert profile.scale == pytest.approx(105, rel=0.05)
     assert 0.07 <= profile.scale_sd < 0.15
     assert (profile.frames, profile.clusters, profile.element, profile.pixel_size_nm) == (2, 300, "Pt", 0.05)
-    assert profile.known((19,)) == Known(profile.scale, profile.scale_sd, (19,))
+    assert profile.known((19,)) == PriorKnowledge(profile.scale, profile.scale_sd, (19,))
 
 
 def test_frames_far_apart_leave_the_next_image_more_room(bundle, micrographs):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.review import (
-    Agreement,
+    LabelAgreement,
     Opinions,
     Queue,
     agreement,
@@ -160,14 +160,14 @@ def test_the_fair_figure_counts_only_what_was_drawn_and_not_what_was_taught():
     for i in (first[0], first[2], first[3]):
         table = table.annotate([i], queue.predicted[i])
     table = table.annotate([first[4]], "other").annotate([queue.ids[9]], "other")
-    assert queue.fair(table, 5) == Agreement(2, 3, 1, tuned=1)
-    assert queue.fair(table, 5, now=first[1]) == Agreement(2, 3, 0, tuned=1)
-    assert agreement(table) == Agreement(3, 5)
+    assert queue.fair(table, 5) == LabelAgreement(2, 3, 1, tuned=1)
+    assert queue.fair(table, 5, now=first[1]) == LabelAgreement(2, 3, 0, tuned=1)
+    assert agreement(table) == LabelAgreement(3, 5)
     assert queue_of(table, "confidence").fair(table, 12).total == 0
     # a model that has learnt since then is not judged by what it was taught
     taught = table.with_columns(label=table.final_labels)
-    assert queue.fair(taught, 5) == Agreement(2, 3, 1, tuned=1)
-    share, low, high = Agreement(2, 3).interval
+    assert queue.fair(taught, 5) == LabelAgreement(2, 3, 1, tuned=1)
+    share, low, high = LabelAgreement(2, 3).interval
     assert (round(low, 3), round(share, 3), round(high, 3)) == (0.208, 0.667, 0.939)  # Wilson 1927
 
 

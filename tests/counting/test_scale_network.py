@@ -10,7 +10,7 @@ import torch
 from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
 from napari_atomicity.counting.calibrate import calibrate, calibrate_session, frame_view
 from napari_atomicity.counting.classify import evidence_steps
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.scale_network import ScaleNetwork, offsets
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import drain
@@ -82,14 +82,14 @@ def test_a_frame_that_does_not_fit_its_session_is_named_and_stands_alone():
 
 def test_a_pixel_size_that_contradicts_the_known_scale_is_said():
     evidence = evidence_of(np.random.default_rng(seeded(2)).choice(SIZES, 120), 1000.0 * 1.1**2)
-    assert "pixel size 10%" in calibrate(evidence, Known(scale=1000.0, scale_sd=0.03)).misfit
-    assert calibrate(evidence, Known(scale=1230.0, scale_sd=0.05)).misfit == ""
+    assert "pixel size 10%" in calibrate(evidence, PriorKnowledge(scale=1000.0, scale_sd=0.03)).misfit
+    assert calibrate(evidence, PriorKnowledge(scale=1230.0, scale_sd=0.05)).misfit == ""
 
 
 def test_deposited_sizes_that_contradict_the_picture_are_said():
     evidence = evidence_of([19] * 60 + [55] * 60, 1000.0, shape_sd=0.1)
-    assert "do not look like" in calibrate(evidence, Known(deposited=(30,))).misfit
-    assert calibrate(evidence, Known(deposited=(19, 55))).misfit == ""
+    assert "do not look like" in calibrate(evidence, PriorKnowledge(deposited=(30,))).misfit
+    assert calibrate(evidence, PriorKnowledge(deposited=(19, 55))).misfit == ""
 
 
 def test_an_interval_is_as_wide_as_what_is_open():
@@ -105,7 +105,7 @@ def test_intervals_hold_the_share_and_narrow_with_the_number_of_clusters(pure):
     widths = []
     for n in (40, 400):
         n_atoms = np.full(n, 41) if pure else rng.choice(SIZES, n)
-        found = calibrate(evidence_of(n_atoms, 1000.0, shape_sd=0.15, seed=5), Known(scale=1000.0))
+        found = calibrate(evidence_of(n_atoms, 1000.0, shape_sd=0.15, seed=5), PriorKnowledge(scale=1000.0))
         assert set(found.intervals) == set(found.fractions)
         for label, (low, high) in found.intervals.items():
             assert 0 <= low <= found.fractions[label] + 0.02 and found.fractions[label] - 0.02 <= high <= 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from napari_atomicity.counting import describe, store
 from napari_atomicity.counting.bundle import Bundle, available, load_bundle, save_bundle, weights_sha256
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.network import Network
 from napari_atomicity.errors import InputError
 
@@ -26,7 +26,7 @@ def gold(seed: int = 0, **values: object) -> Bundle:
     torch.manual_seed(seed)
     network = Network(len(SIZES), 1).eval().requires_grad_(False)
     diameters = {str(n): (float(np.log(0.31 * n ** (1 / 3))), 0.1) for n in SIZES}
-    card = Card("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
+    card = ModelCard("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
     return Bundle(replace(card, **values), network)
 
 

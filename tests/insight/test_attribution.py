@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from counting.synthetic import SIZES, blobs, sized_blobs, trained_bundle
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input, normalise
 from napari_atomicity.errors import InputError
@@ -50,7 +50,7 @@ def _brightness_network():
         branch.hidden.weight[0, 0] = 1.0
         branch.logits.weight[0, 0] = 1.0
     network.requires_grad_(False)
-    return Bundle(Card("brightness", SIZES, ("raw",), lcn_window_nm=0.8), network)
+    return Bundle(ModelCard("brightness", SIZES, ("raw",), lcn_window_nm=0.8), network)
 
 
 def _spot(y, x, width=3.0):

@@ -127,7 +127,7 @@ def test_strangers_are_marked_and_nothing_is_said_of_the_unseen(found):
 
 
 def test_each_island_holds_its_part_of_its_class(found):
-    from napari_atomicity.ui.feature_map_view import inside
+    from napari_atomicity.ui.feature_map.view import inside
 
     for index, island in enumerate(islands(found)):
         members = found.xy[found.library.class_index == index].astype(float)

@@ -22,9 +22,18 @@ from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.progress import drain
-from napari_atomicity.project import Session, Snapshot, Step, Work, blobs, describe, open_steps, save_session
+from napari_atomicity.project import (
+    HistoryStep,
+    Project,
+    SavedImage,
+    Snapshot,
+    blobs,
+    describe,
+    open_steps,
+    save_session,
+)
 from napari_atomicity.project.arrays import array_of
-from napari_atomicity.project.blobs import CONTENTS, FolderSink, FolderSource
+from napari_atomicity.project.blobs import CONTENTS, FolderReader, FolderWriter
 from napari_atomicity.project.encode import Encoder
 from napari_atomicity.project.pixels import Blank
 from napari_atomicity.project.places import Places, reaches_out
@@ -36,14 +45,14 @@ from .works import work
 
 @pytest.fixture
 def saved(image: Micrograph, tmp_path: Path) -> Path:
-    return save_session(Session((work(image),)), tmp_path / "saved.atomicity")
+    return save_session(Project((work(image),)), tmp_path / "saved.atomicity")
 
 
 @pytest.fixture
 def mail(image: Micrograph, tmp_path: Path) -> Path:
     """A session in another folder than its image."""
     (tmp_path / "post").mkdir()
-    return save_session(Session((work(image),)), tmp_path / "post" / "mail.atomicity")
+    return save_session(Project((work(image),)), tmp_path / "post" / "mail.atomicity")
 
 
 # ---------------------------------------------------------------------- what it may say
@@ -83,7 +92,7 @@ def test_a_table_of_contents_that_would_not_end(saved: Path, content: bytes) -> 
 
 def test_metadata_that_is_infinite_or_odd_is_kept_as_far_as_json_goes(image: Micrograph, tmp_path: Path) -> None:
     odd = replace(image, metadata={"dose": np.inf, "note": "a\udcffb", "list": [None, np.nan]}, name="n\udcff")
-    (one,) = drain(open_steps(save_session(Session((work(odd),)), tmp_path / "odd"))).works
+    (one,) = drain(open_steps(save_session(Project((work(odd),)), tmp_path / "odd"))).works
     assert one.state.micrograph.metadata == {"dose": None, "note": "a?b", "list": [None, None]}
 
 
@@ -111,7 +120,7 @@ def test_a_part_that_claims_more_than_a_part_can_hold_is_not_unpacked(
 
 
 def test_all_that_is_unpacked_is_bounded(image: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = save_session(Session((work(image, n=2000),)), tmp_path / "large.atomicity")
+    path = save_session(Project((work(image, n=2000),)), tmp_path / "large.atomicity")
     monkeypatch.setattr(blobs, "_MOST_IN_ALL", 100_000)
     monkeypatch.setattr(blobs, "_TIMES", 0)
     refused(path, "claims to hold too much")
@@ -143,11 +152,11 @@ def test_other_compressors_are_not_started(saved: Path, method: int) -> None:
     refused(saved, "packed in a way that no session is")
 
 
-def _array(content: bytes, folder: Path) -> tuple[FolderSource, str]:
+def _array(content: bytes, folder: Path) -> tuple[FolderReader, str]:
     name = f"evidence/{hashlib.sha256(content).hexdigest()[:20]}.npy"
     (folder / "evidence").mkdir(exist_ok=True)
     (folder / name).write_bytes(content)
-    return FolderSource(folder), name
+    return FolderReader(folder), name
 
 
 def _npy(header: str) -> bytes:
@@ -187,7 +196,7 @@ def test_arrays_of_every_order_come_back(tmp_path: Path) -> None:
 
 
 def test_pixels_of_another_size_than_the_session_says(drawn: Micrograph, tmp_path: Path) -> None:
-    path = save_session(Session((work(drawn),)), tmp_path / "drawn.atomicity")
+    path = save_session(Project((work(drawn),)), tmp_path / "drawn.atomicity")
     changed_json(path, lambda contents: contents["pixels"]["pixel1"].update(shape=[3, 20, 31]))
     with pytest.raises(InputError, match="pixels of drawn"):
         drain(open_steps(path))
@@ -197,8 +206,8 @@ def test_pixels_of_another_size_than_the_session_says(drawn: Micrograph, tmp_pat
 def test_tables_that_are_far_too_large_or_none(image: Micrograph, tmp_path: Path, rows: str) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    sink = FolderSink(folder)
-    contents, _ = Encoder(sink).contents(Session((work(image),)))
+    sink = FolderWriter(folder)
+    contents, _ = Encoder(sink).contents(Project((work(image),)))
     contents["tables"]["table2"]["rows"] = sink.put("tables", rows.encode(), ".csv")
     (folder / CONTENTS).write_text(as_json(contents), encoding="utf-8")
     with pytest.raises(InputError, match=r"far larger|does not fit together"):
@@ -211,7 +220,7 @@ def test_a_history_beyond_memory_leaves_its_oldest_steps_behind(
     from napari_atomicity.project import decode
 
     one = work(image, n=200, steps=40)
-    path = save_session(Session((one,)), tmp_path / "long.atomicity")
+    path = save_session(Project((one,)), tmp_path / "long.atomicity")
     monkeypatch.setattr(decode, "_MOST_TABLES", 200_000)
     session = drain(open_steps(path))
     (again,) = session.works
@@ -239,7 +248,7 @@ def counted(path: Path, frames: list[int], home: Path) -> Path:
     n = len(frames)
     table = ClusterTable.from_columns({"frame": frames, "y_px": [5.0] * n, "x_px": [6.0] * n})
     state = Snapshot(micrograph, table)
-    return save_session(Session((Work("stack", (Step("Open", state),), 0),)), home / "stack.atomicity")
+    return save_session(Project((SavedImage("stack", (HistoryStep("Open", state),), 0),)), home / "stack.atomicity")
 
 
 def with_frame(path: Path, at: int) -> None:
@@ -288,7 +297,7 @@ def test_a_stack_whose_file_changed_while_it_was_open_is_saved_with_its_labels(s
     micrograph = read(stack).with_pixel_size(0.05)
     with_frame(stack, 2)
     os.utime(stack, ns=(1, 1))
-    path = save_session(Session((work(micrograph),)), tmp_path / "lost.atomicity")
+    path = save_session(Project((work(micrograph),)), tmp_path / "lost.atomicity")
     (question,) = drain(open_steps(path)).unclear
     assert "changed since" in question.why
     (one,) = drain(open_steps(path, answers={question.key: stack})).works
@@ -413,7 +422,7 @@ def test_what_this_program_left_unsaved_is_trusted_but_for_what_was_refused(
 
     monkeypatch.setenv("NAPARI_ATOMICITY_RECOVERY", str(tmp_path / "recovery"))
     recorder = Recorder()
-    recorder.record(Session((work(image),)))
+    recorder.record(Project((work(image),)))
     assert recorder.folder is not None
     assert drain(open_steps(recorder.folder)).works
     (question,) = drain(open_steps(mail)).unclear
@@ -425,7 +434,7 @@ def test_what_this_program_left_unsaved_is_trusted_but_for_what_was_refused(
 def test_pixels_inside_a_session_do_not_bring_a_path_that_would_be_read_later(
     drawn: Micrograph, tmp_path: Path
 ) -> None:
-    path = save_session(Session((work(drawn),)), tmp_path / "drawn.atomicity")
+    path = save_session(Project((work(drawn),)), tmp_path / "drawn.atomicity")
     changed_json(path, lambda contents: contents["micrographs"]["micrograph1"].update(path="/etc/passwd"))
     (one,) = drain(open_steps(path)).works
     assert one.state.micrograph.provenance.path is None

@@ -16,8 +16,8 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import drain
-from napari_atomicity.project import Session, files, open_steps, pixels, save_session
-from napari_atomicity.project.blobs import CONTENTS, FolderSink
+from napari_atomicity.project import Project, files, open_steps, pixels, save_session
+from napari_atomicity.project.blobs import CONTENTS, FolderWriter
 from napari_atomicity.project.encode import Encoder
 from napari_atomicity.project.models import AbsentNetwork
 from napari_atomicity.project.records import as_json
@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture
 def saved(image: Micrograph, tmp_path: Path) -> Path:
-    return save_session(Session((work(image),)), tmp_path / "saved.atomicity")
+    return save_session(Project((work(image),)), tmp_path / "saved.atomicity")
 
 
 def changed_json(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -105,7 +105,7 @@ def test_pixels_that_are_no_longer_in_the_file_travel_along(image: Micrograph, t
     from tifffile import imwrite
 
     imwrite(image.provenance.path, image.data * 2)  # overwritten while it was open
-    path = save_session(Session((work(image),)), tmp_path / "along")
+    path = save_session(Project((work(image),)), tmp_path / "along")
     (one,) = drain(open_steps(path)).works
     assert np.array_equal(one.state.micrograph.data, image.data)
 
@@ -114,14 +114,14 @@ def test_an_image_that_is_too_large_to_travel_is_asked_for(
     drawn: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pixels, "MOST_STORED_BYTES", 100)
-    path = save_session(Session((work(drawn),)), tmp_path / "large")
+    path = save_session(Project((work(drawn),)), tmp_path / "large")
     (question,) = drain(open_steps(path)).unclear
     assert "too large to travel" in question.why
 
 
 def test_samples_are_found_on_every_machine(repository: Path, tmp_path: Path) -> None:
     sample = read(repository / "sample_data" / "sample_pt19.tif")
-    path = save_session(Session((work(sample),)), tmp_path / "sample")
+    path = save_session(Project((work(sample),)), tmp_path / "sample")
 
     def elsewhere(contents: dict[str, Any]) -> None:
         (facts,) = contents["pixels"].values()
@@ -216,7 +216,7 @@ def test_a_damaged_part_that_the_labels_do_not_need_costs_only_what_rests_on_it(
     one = replace(one, steps=(*one.steps[:-1], last))
     folder = tmp_path / "folder"
     folder.mkdir()
-    contents, _ = Encoder(FolderSink(folder)).contents(Session((one,)))
+    contents, _ = Encoder(FolderWriter(folder)).contents(Project((one,)))
     (folder / CONTENTS).write_text(as_json(contents), encoding="utf-8")
     (weights,) = (folder / "models").iterdir()
     weights.write_bytes(weights.read_bytes()[:-1])
@@ -267,12 +267,12 @@ def test_a_folder_without_rights_and_a_full_disk_keep_the_old_file(
 ) -> None:
     before = saved.read_bytes()
     with pytest.raises(InputError, match="could not be written"):
-        save_session(Session((work(image),)), tmp_path / "nowhere" / "x.atomicity")
+        save_session(Project((work(image),)), tmp_path / "nowhere" / "x.atomicity")
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     with pytest.raises(InputError, match="No space left"):
-        save_session(Session((work(image, steps=9),)), saved)
+        save_session(Project((work(image, steps=9),)), saved)
     assert saved.read_bytes() == before and not list(tmp_path.glob(".*"))

@@ -15,7 +15,7 @@ import pytest
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import drain
-from napari_atomicity.project import Session, Step, open_steps
+from napari_atomicity.project import HistoryStep, Project, open_steps
 from napari_atomicity.project import blobs as parting
 from napari_atomicity.project.recovery import Lock, Recorder, set_aside, taken, unsaved
 
@@ -75,7 +75,7 @@ def look_after(home: Path) -> float:
     return 0.0 if edit_of(last) == made else time.time() - (home / MADE).stat().st_mtime
 
 
-def edit_of(step: Step) -> int:
+def edit_of(step: HistoryStep) -> int:
     """Number of the edit that made the step."""
     return int(step.name.removeprefix("Edit ")) if step.name.startswith("Edit") else 0
 
@@ -103,16 +103,16 @@ def test_only_what_is_new_is_written(image: Micrograph, tmp_path: Path, monkeypa
     monkeypatch.setattr(parting, "write_atomically", counted)
     recorder = Recorder(tmp_path / "recovery")
     one = work(image, n=100, steps=8)
-    recorder.record(Session((one,)))
+    recorder.record(Project((one,)))
     first = len(written)
     table = edited(one.state.table, 8)
-    again = replace(one, steps=(*one.steps, Step("More", replace(one.state, table=table))), now=one.now + 1)
-    recorder.record(Session((again,)))
+    again = replace(one, steps=(*one.steps, HistoryStep("More", replace(one.state, table=table))), now=one.now + 1)
+    recorder.record(Project((again,)))
     assert first >= 8 and len(written) == first + 1
     # what was undone and overwritten is cleared away, and what is needed stays
     other = replace(again, steps=(*again.steps[:3], again.steps[-1]), now=3)
-    recorder.record(Session((other,)))
-    recorder.record(Session((again,)))
+    recorder.record(Project((other,)))
+    recorder.record(Project((again,)))
     folder = recorder.folder
     assert folder is not None
     recorder.close()
@@ -127,7 +127,7 @@ def test_a_full_disk_keeps_what_was_there_and_the_next_time_writes_all(
 ) -> None:
     recorder = Recorder(tmp_path / "recovery")
     one = work(image, steps=2)
-    recorder.record(Session((one,)))
+    recorder.record(Project((one,)))
     more = work(image, n=40, steps=6)
     whole = Path.write_bytes
     left = iter([True, False, False])
@@ -140,11 +140,11 @@ def test_a_full_disk_keeps_what_was_there_and_the_next_time_writes_all(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(InputError, match="No space left"):
-            recorder.record(Session((more,)))
+            recorder.record(Project((more,)))
     folder = recorder.folder
     assert folder is not None and not list(folder.rglob(".*"))
     assert drain(open_steps(folder)).works[0].state.table.rows.equals(one.state.table.rows)
-    recorder.record(Session((more,)))
+    recorder.record(Project((more,)))
     assert drain(open_steps(folder)).works[0].state.table.rows.equals(more.state.table.rows)
 
 
@@ -156,7 +156,7 @@ def test_a_running_window_keeps_its_work_and_a_dead_one_offers_it(image: Microgr
     assert unsaved(root) == []
     alive, dead = Recorder(root), Recorder(root)
     for recorder in (alive, dead):
-        recorder.record(Session((work(image), work(image))))
+        recorder.record(Project((work(image), work(image))))
     assert unsaved(root) == []
     folder = dead.folder
     dead.close()
@@ -183,7 +183,7 @@ def test_what_is_no_recovery_folder_is_passed_over(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_allowed_is_one_sentence(image: Micrograph, tmp_path: Path) -> None:
     (tmp_path / "recovery").write_text("a file")
     with pytest.raises(InputError, match="cannot be made"):
-        Recorder(tmp_path / "recovery").record(Session((work(image),)))
+        Recorder(tmp_path / "recovery").record(Project((work(image),)))
 
 
 def test_a_folder_that_cannot_be_locked_leaves_nothing(
@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_locked_leaves_nothing(
     monkeypatch.setattr(Lock, "take", lambda _: False)
     for _ in range(3):  # as the background does, every quarter of a minute
         with pytest.raises(InputError, match="cannot be locked"):
-            recorder.record(Session((work(image),)))
+            recorder.record(Project((work(image),)))
     assert list(recorder.root.iterdir()) == []
 
 

@@ -22,11 +22,20 @@ from napari_atomicity.counting.bundle import Bundle, load_bundle, weights_sha256
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Settings, analyse
 from napari_atomicity.progress import drain
-from napari_atomicity.project import Session, Snapshot, Step, Tuned, Work, describe, open_steps, save_session
-from napari_atomicity.project.blobs import FolderSink
+from napari_atomicity.project import (
+    HistoryStep,
+    Project,
+    SavedImage,
+    Snapshot,
+    Tuned,
+    describe,
+    open_steps,
+    save_session,
+)
+from napari_atomicity.project.blobs import FolderWriter
 from napari_atomicity.project.layout import TableEntry
-from napari_atomicity.project.records import Shelf
-from napari_atomicity.project.tables import TableBook
+from napari_atomicity.project.records import RecordStore
+from napari_atomicity.project.tables import TableIndex
 from napari_atomicity.project.tables import table_of as table_again
 
 from .works import edited, table_of, work
@@ -38,7 +47,7 @@ def same_table(a: ClusterTable, b: ClusterTable) -> None:
     assert np.array_equal(a.removed, b.removed)
 
 
-def same_work(a: Work, b: Work) -> None:
+def same_work(a: SavedImage, b: SavedImage) -> None:
     assert (a.name, a.now, a.settings, a.selection, a.messages) == (b.name, b.now, b.settings, b.selection, b.messages)
     assert (a.detected, a.ticked, a.profile, a.view) == (b.detected, b.ticked, b.profile, b.view)
     assert [(step.name, step.when) for step in a.steps] == [(step.name, step.when) for step in b.steps]
@@ -47,7 +56,7 @@ def same_work(a: Work, b: Work) -> None:
         assert one.state.micrograph.pixel_size_nm == other.state.micrograph.pixel_size_nm
 
 
-def opened(path: Path) -> Session:
+def opened(path: Path) -> Project:
     return drain(open_steps(path))
 
 
@@ -62,7 +71,7 @@ def test_two_images_with_their_histories(image: Micrograph, drawn: Micrograph, t
         view={"image": {"opacity": 0.1}},
     )
     second = work(drawn, steps=2)
-    path = save_session(Session((first, second), in_hand=1, view={"zoom": 0.1}), tmp_path / "two")
+    path = save_session(Project((first, second), in_hand=1, view={"zoom": 0.1}), tmp_path / "two")
     assert path.name == "two.atomicity"
     again = opened(path)
     assert again.in_hand == 1 and again.view == {"zoom": 0.1} and again.remarks == ()
@@ -86,8 +95,8 @@ def test_any_history_of_tables_comes_back(
     for at in steps:
         table = edited(table, at) if len(table) else table.add({"frame": [0], "y_px": [-0.0], "x_px": [1e-300]})
         tables.append(table)
-    sink = FolderSink(tmp_path_factory.mktemp("parts"))
-    book, shelf = TableBook(), Shelf(sink)
+    sink = FolderWriter(tmp_path_factory.mktemp("parts"))
+    book, shelf = TableIndex(), RecordStore(sink)
     things = [book.store(shelf, one) for one in tables]
     made: dict[str, ClusterTable] = {}
     for one, thing in zip(tables, things, strict=True):
@@ -103,10 +112,10 @@ def test_a_long_history_stays_small_and_equal_things_are_stored_once(image: Micr
     table, steps = one.state.table, list(one.steps)
     for at in range(200):
         table = table.annotate([at], "Pt19")
-        steps.append(Step(f"Label {at}", replace(one.state, table=table)))
-    short = save_session(Session((one,)), tmp_path / "short.atomicity").stat().st_size
+        steps.append(HistoryStep(f"Label {at}", replace(one.state, table=table)))
+    short = save_session(Project((one,)), tmp_path / "short.atomicity").stat().st_size
     long = save_session(
-        Session((Work("a", tuple(steps), 201), Work("b", tuple(steps), 0))), tmp_path / "long.atomicity"
+        Project((SavedImage("a", tuple(steps), 201), SavedImage("b", tuple(steps), 0))), tmp_path / "long.atomicity"
     )
     assert long.stat().st_size < 7 * short
     same_table(opened(long).works[0].state.table, table)
@@ -131,14 +140,16 @@ def counted(repository: Path) -> Any:
     state = Snapshot(
         micrograph, analysis.table, analysis.bundle, after, after, tuned, Settings(), ("a", "b"), {0: "Pt30"}
     )
-    return Work("sample", (Step("Open", Snapshot(micrograph, ClusterTable.empty())), Step("Analyse", state)), 1)
+    return SavedImage(
+        "sample", (HistoryStep("Open", Snapshot(micrograph, ClusterTable.empty())), HistoryStep("Analyse", state)), 1
+    )
 
 
-def test_counts_and_the_adapted_model_come_back_to_the_bit(counted: Work, tmp_path: Path) -> None:
+def test_counts_and_the_adapted_model_come_back_to_the_bit(counted: SavedImage, tmp_path: Path) -> None:
     from napari_atomicity.counting.calibrate import posterior
     from napari_atomicity.project.encode import ARRAYS
 
-    path = save_session(Session((counted,)), tmp_path / "counted")
+    path = save_session(Project((counted,)), tmp_path / "counted")
     was, now = counted.state, opened(path).works[0].state
     same_table(was.table, now.table)
     assert now.bundle.card == was.bundle.card and weights_sha256(now.bundle) == weights_sha256(was.bundle)
@@ -166,7 +177,7 @@ def test_counts_and_the_adapted_model_come_back_to_the_bit(counted: Work, tmp_pa
     assert len(now.classified.patches) == len(was.classified.patches)
 
 
-def test_adapting_often_stores_only_the_weights_that_moved(counted: Work, tmp_path: Path) -> None:
+def test_adapting_often_stores_only_the_weights_that_moved(counted: SavedImage, tmp_path: Path) -> None:
     import copy
 
     state = counted.state
@@ -174,9 +185,9 @@ def test_adapting_often_stores_only_the_weights_that_moved(counted: Work, tmp_pa
     for at in range(5):
         network = copy.deepcopy(state.bundle.network)
         next(iter(network.state_dict().values())).add_(0.01 * (at + 1))
-        steps.append(Step(f"Adapt {at}", replace(state, bundle=replace(state.bundle, network=network))))
-    once = save_session(Session((counted,)), tmp_path / "once").stat().st_size
-    often = save_session(Session((Work("sample", tuple(steps), 6),)), tmp_path / "often")
+        steps.append(HistoryStep(f"Adapt {at}", replace(state, bundle=replace(state.bundle, network=network))))
+    once = save_session(Project((counted,)), tmp_path / "once").stat().st_size
+    often = save_session(Project((SavedImage("sample", tuple(steps), 6),)), tmp_path / "often")
     assert often.stat().st_size < 1.2 * once
     again = opened(often).works[0]
     for a, b in zip(steps, again.steps, strict=True):
@@ -187,7 +198,7 @@ def test_adapting_often_stores_only_the_weights_that_moved(counted: Work, tmp_pa
 def test_a_users_own_model_travels_along(image: Micrograph, model_path: Path, tmp_path: Path) -> None:
     bundle = load_bundle(model_path)
     state = Snapshot(image, table_of(5), bundle)
-    path = save_session(Session((Work("a", (Step("Open", state),), 0),)), tmp_path / "own")
+    path = save_session(Project((SavedImage("a", (HistoryStep("Open", state),), 0),)), tmp_path / "own")
     again: Bundle = opened(path).works[0].state.bundle
     assert again.card == bundle.card and weights_sha256(again) == weights_sha256(bundle)
 
@@ -197,7 +208,7 @@ def test_a_users_own_model_travels_along(image: Micrograph, model_path: Path, tm
 
 def test_the_file_can_be_read_without_the_program(image: Micrograph, tmp_path: Path) -> None:
     one = work(image, steps=3)
-    path = save_session(Session((one,)), tmp_path / "plain")
+    path = save_session(Project((one,)), tmp_path / "plain")
     with zipfile.ZipFile(path) as file:
         assert file.testzip() is None
         names = file.namelist()
@@ -213,9 +224,9 @@ def test_the_file_can_be_read_without_the_program(image: Micrograph, tmp_path: P
 
 
 def test_info_says_in_words_what_a_session_holds(
-    counted: Work, image: Micrograph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    counted: SavedImage, image: Micrograph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = save_session(Session((counted, work(image, steps=4, now=3))), tmp_path / "told.atomicity")
+    path = save_session(Project((counted, work(image, steps=4, now=3))), tmp_path / "told.atomicity")
     assert main(["info", str(path)]) == 0
     text = capsys.readouterr().out
     assert text.strip() == describe(path)

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.project import Snapshot, Step, Work
+from napari_atomicity.project import HistoryStep, SavedImage, Snapshot
 
 SIZES = (19, 30)
 
@@ -35,16 +35,16 @@ def table_of(n: int, seed: int = 0, classified: bool = True) -> ClusterTable:
     )
 
 
-def work(micrograph: Micrograph, n: int = 30, steps: int = 5, now: int | None = None) -> Work:
+def work(micrograph: Micrograph, n: int = 30, steps: int = 5, now: int | None = None) -> SavedImage:
     """A history of labels, deletions, moves and new clusters."""
     state = Snapshot(micrograph, ClusterTable.empty())
-    history = [Step("Open", state)]
+    history = [HistoryStep("Open", state)]
     table = table_of(n)
-    history.append(Step("Find clusters", replace(state, table=table)))
+    history.append(HistoryStep("Find clusters", replace(state, table=table)))
     for at in range(steps):
         table = edited(table, at)
-        history.append(Step(f"Step {at}", replace(state, table=table)))
-    return Work(micrograph.name, tuple(history), len(history) - 1 if now is None else now)
+        history.append(HistoryStep(f"Step {at}", replace(state, table=table)))
+    return SavedImage(micrograph.name, tuple(history), len(history) - 1 if now is None else now)
 
 
 def edited(table: ClusterTable, at: int) -> ClusterTable:

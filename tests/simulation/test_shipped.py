@@ -19,7 +19,7 @@ from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.imaging import Probe, atom_weights
 from napari_atomicity.simulation.metals import ELEMENTS
-from napari_atomicity.simulation.shipped import FOLDER, SETS, SIZES, STEP_NM, Clusters, set_of, shipped, write
+from napari_atomicity.simulation.shipped import FOLDER, SETS, SIZES, STEP_NM, StoredStructures, set_of, shipped, write
 from napari_atomicity.simulation.structures import RECIPE, SPLITS, StructureLibrary, library
 from napari_atomicity.training.library import Recipe
 from seeds import seeded
@@ -84,7 +84,7 @@ def test_steps_are_too_small_to_matter_for_the_intensity(tmp_path):
     rng = np.random.default_rng(seeded(1))
     # cut out of crystals, so that many atoms nearly lie in a column, where the smallest shift counts most
     exact = resting(np.array([make_structure(30, rng, flatness) for flatness in np.linspace(0, 1, 24)]))
-    write(tmp_path, {SETS[0].key(30): Clusters(exact, np.repeat("block", 24))}, {"version": 0})
+    write(tmp_path, {SETS[0].key(30): StoredStructures(exact, np.repeat("block", 24))}, {"version": 0})
     kept = shipped(tmp_path).clusters(SETS[0], ("block",), 30).positions_nm.astype(np.float64)
     # half a step, and what centring moves
     assert 0 < np.abs(kept - exact).max() < 0.75 * STEP_NM
@@ -123,7 +123,7 @@ def test_damaged_structures_are_refused(tmp_path, damage):
 
 def test_a_cluster_too_wide_for_the_steps_is_refused(tmp_path):
     with pytest.raises(InputError, match="wider"):
-        write(tmp_path, {"x": Clusters(np.full((1, 1, 3), 4.0, np.float32), np.array(["emt"]))}, {})
+        write(tmp_path, {"x": StoredStructures(np.full((1, 1, 3), 4.0, np.float32), np.array(["emt"]))}, {})
     assert not list(tmp_path.iterdir())
 
 

@@ -61,8 +61,8 @@ def counted_once(frame: Any, mapped_model: Path) -> Any:
     from napari_atomicity import pipeline
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.pipeline.count import Job, classify_steps
     from napari_atomicity.progress import drain
-    from napari_atomicity.ui.counting import Job, classify_steps
 
     micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
     settings = pipeline.Settings(model=str(mapped_model), adapt="off")
@@ -73,7 +73,7 @@ def counted_once(frame: Any, mapped_model: Path) -> Any:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The background writes, and tries again, sooner than it does for people."""
-    from napari_atomicity.ui import autosave
+    from napari_atomicity.ui.project import autosave
 
     monkeypatch.setattr(autosave, "PAUSE_S", 0.05)
     monkeypatch.setattr(autosave, "_TRY_AGAIN_MS", 60)
@@ -129,11 +129,15 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @dataclass
 class Desk:
-    """A viewer and its bench, worked by clicks."""
+    """A viewer and what belongs to it, worked by clicks."""
 
     viewer: Any
-    bench: Any
+    context: Any
     qtbot: Any
+
+    @property
+    def workspace(self) -> Any:
+        return self.context.workspace
 
     def panel(self, name: str) -> Any:
         """The panel `name`, opened through the manifest."""
@@ -156,7 +160,7 @@ class Desk:
         """Wait until no work runs and all is shown."""
 
         def at_rest() -> bool:
-            return _all_shown() and not any(work.busy for work in self.bench.works)
+            return _all_shown() and not any(work.busy for work in self.workspace.works)
 
         self.qtbot.waitUntil(at_rest, timeout=PATIENCE_MS)
         self.qtbot.wait(60)
@@ -181,7 +185,7 @@ class Desk:
 
     def kept(self) -> None:
         """Wait until the background has written all unsaved work (see `soon`)."""
-        autosave = self.bench.sessions.autosave
+        autosave = self.context.project.autosave
         self.qtbot.waitUntil(lambda: not autosave._waiting and autosave._thread is None, timeout=20_000)
 
     def recovered(self) -> dict[str, Any]:
@@ -189,16 +193,16 @@ class Desk:
         from napari_atomicity.progress import drain
         from napari_atomicity.project import open_steps
 
-        works = drain(open_steps(self.bench.sessions.autosave._recorder.folder)).works
+        works = drain(open_steps(self.context.project.autosave._recorder.folder)).works
         return {work.name: work for work in works}
 
     @property
     def document(self) -> Any:
-        return self.bench.document
+        return self.workspace.document
 
     @property
     def points(self) -> Any:
-        return self.bench.clusters.points
+        return self.workspace.clusters.points
 
     @property
     def notes(self) -> list[str]:
@@ -218,7 +222,7 @@ class Desk:
     def lay_out(self, micrograph: Any, count: Any) -> Any:
         """Open a micrograph that was counted already (see `counted_once`); gives its layer."""
         layer = self.show(micrograph)
-        document = self.bench.document_of(layer)
+        document = self.workspace.document_of(layer)
         document.choose(model=count.settings.model, adapt=count.settings.adapt)
         count.land(document, "Analyse", document.table)
         self.settle()
@@ -237,13 +241,13 @@ def recovery(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     from napari.utils.notifications import notification_manager
 
-    from napari_atomicity.ui.bench import bench_of
+    from napari_atomicity.ui.context import context_of
 
     notification_manager.records.clear()
     viewer = make_napari_viewer_proxy(show=sys.platform != "linux" or _has_screen())
-    made = Desk(viewer, bench_of(viewer), qtbot)
+    made = Desk(viewer, context_of(viewer), qtbot)
     yield made
-    for work in made.bench.works:
+    for work in made.workspace.works:
         work.stop()
     made.idle()
     # what napari would show as a traceback must not have happened

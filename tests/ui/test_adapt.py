@@ -70,7 +70,7 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
 
 def test_the_review_says_how_many_clusters_its_fair_check_leaves_out(adapted: Any) -> None:
     desk, document = adapted, adapted.document
-    panel, review = desk.panel("Review"), desk.bench.place.review
+    panel, review = desk.panel("Review"), desk.workspace.group.review
     panel.order.activated.emit(panel.order.findData("random"))
     desk.click(panel.start)
     document.annotate(list(review.queue.ids), "Pt19")
@@ -117,16 +117,16 @@ def test_a_refused_adaptation_shows_why_and_its_anchors(found: Any, monkeypatch:
     assert not panel.comparison.chart.isVisible() and "Pt19" in panel.comparison.anchors.text()
     assert panel.run.isEnabled() and not panel.back.isEnabled() and not panel.save.isEnabled()
     panel.anchors.click()
-    assert len(found.bench.place.anchors.points.data) == 6
+    assert len(found.workspace.group.anchors.points.data) == 6
 
 
 def test_anchors_are_a_layer_in_register_with_the_image(adapted: Any) -> None:
-    panel, image, document = adapted.adapt, adapted.bench.image, adapted.document
+    panel, image, document = adapted.adapt, adapted.workspace.image, adapted.document
     adapted.qtbot.waitUntil(panel.anchors.isEnabled)
     active = adapted.viewer.layers.selection.active
     panel.anchors.click()
     adapted.settle()
-    points = adapted.bench.place.anchors.points
+    points = adapted.workspace.group.anchors.points
     assert points in adapted.viewer.layers and points.visible
     assert adapted.viewer.layers.selection.active == active
     for name in ("units", "axis_labels"):
@@ -143,13 +143,13 @@ def test_anchors_are_a_layer_in_register_with_the_image(adapted: Any) -> None:
     image.scale = (0.07, 0.07)
     assert np.allclose(points.scale, 0.07)
     # nobody edits anchors by hand, and they are no micrograph
-    assert not points.editable and len(adapted.bench.images) == 1
+    assert not points.editable and len(adapted.workspace.images) == 1
     adapted.viewer.layers.selection.active = points
-    assert adapted.bench.image is image
+    assert adapted.workspace.image is image
 
 
 def test_anchors_go_with_the_adaptation_and_with_a_click(adapted: Any) -> None:
-    panel, keeper = adapted.adapt, adapted.bench.place.anchors
+    panel, keeper = adapted.adapt, adapted.workspace.group.anchors
     adapted.qtbot.waitUntil(panel.anchors.isEnabled)
     panel.anchors.click()
     points = keeper.points
@@ -171,7 +171,7 @@ def test_anchors_go_with_the_adaptation_and_with_a_click(adapted: Any) -> None:
     gone = adapted.document.table.ids[:2].tolist()
     adapted.document.edit("Delete", adapted.document.table.drop(gone), [])
     assert keeper.points.features["id"].tolist() == adapted.document.table.ids[:4].tolist()
-    adapted.viewer.layers.remove(adapted.bench.image)
+    adapted.viewer.layers.remove(adapted.workspace.image)
     adapted.idle()
     assert adapted.document is None
 
@@ -185,7 +185,7 @@ def test_anchors_lie_on_their_frames_of_a_stack(
     desk.show(Micrograph(np.stack([frame.image, frame.image[::-1].copy()]), frame.pixel_size_nm, name="stack"))
     desk.document.choose(model=str(model_path))
     desk.click(desk.panel("Atomicity").analyse)
-    keeper = desk.bench.place.anchors
+    keeper = desk.workspace.group.anchors
     keeper.show(True)
     rows = desk.document.table.rows.set_index("id").loc[keeper.points.features["id"]]
     np.testing.assert_allclose(keeper.points.data, rows[["frame", "y_px", "x_px"]])
@@ -237,20 +237,20 @@ def test_the_adapted_model_becomes_a_model_with_its_history(
 
 
 def test_clicks_in_the_wrong_order_say_what_is_missing(desk: Any, micrograph: Any) -> None:
-    from napari_atomicity.ui import actions, keep, together
+    from napari_atomicity.ui.actions import joint, save_model, single
 
-    for step in (actions.adapt, together.calibrate, together.hand_on, actions.undo_adaptation):
-        step(desk.bench)
-    keep.keep_model(desk.bench, "nothing")
-    actions.choose(desk.bench, 0, "Pt19")
+    for step in (single.adapt, joint.calibrate, joint.hand_on, single.undo_adaptation):
+        step(desk.workspace)
+    save_model.keep_model(desk.workspace, "nothing")
+    single.choose(desk.workspace, 0, "Pt19")
     desk.show(micrograph)
     said = len(desk.notes)
-    assert not actions.adapt(desk.bench) and "find them first" in desk.notes[-1]
-    assert not together.hand_on(desk.bench) and "no adapted model yet" in desk.notes[-1]
-    assert not keep.keep_model(desk.bench, "nothing") and "no adapted model yet" in desk.notes[-1]
-    assert not actions.choose(desk.bench, 0, "Pt19") and "nothing to choose" in desk.notes[-1]
-    assert not together.calibrate(desk.bench) and "at least two" in desk.notes[-1]
-    actions.undo_adaptation(desk.bench)
+    assert not single.adapt(desk.workspace) and "find them first" in desk.notes[-1]
+    assert not joint.hand_on(desk.workspace) and "no adapted model yet" in desk.notes[-1]
+    assert not save_model.keep_model(desk.workspace, "nothing") and "no adapted model yet" in desk.notes[-1]
+    assert not single.choose(desk.workspace, 0, "Pt19") and "nothing to choose" in desk.notes[-1]
+    assert not joint.calibrate(desk.workspace) and "at least two" in desk.notes[-1]
+    single.undo_adaptation(desk.workspace)
     desk.document.choose(adapt="off")
-    assert not actions.adapt(desk.bench) and "switched off" in desk.notes[-1]
+    assert not single.adapt(desk.workspace) and "switched off" in desk.notes[-1]
     assert len(desk.notes) == said + 6 and desk.document.history == []

@@ -28,8 +28,8 @@ def test_the_image_in_hand_is_seen_alone_with_its_clusters(desk: Any, micrograph
     assert first.visible and clusters.visible and not second.visible and not others.visible
     # what a person hid stays hidden
     clusters.visible = False
-    desk.bench.choose(second)
-    desk.bench.choose(first)
+    desk.workspace.choose(second)
+    desk.workspace.choose(first)
     assert first.visible and not clusters.visible
     clusters.visible = True
     desk.viewer.layers.remove(first)
@@ -48,16 +48,16 @@ def test_all_are_seen_where_a_person_wants_it_or_they_lie_side_by_side(desk: Any
     load.alone.click()
     assert seen(desk) == [False, True]
     desk.viewer.canvas.grid.enabled = True
-    desk.bench.choose(first)
+    desk.workspace.choose(first)
     assert first.visible and second.visible
 
 
 def test_a_saved_session_knows_what_was_seen_while_its_image_was_in_hand(desk: Any, micrograph: Any) -> None:
-    from napari_atomicity.ui.translate import session_of
+    from napari_atomicity.ui.project.conversion import session_of
 
     desk.show(micrograph)
     desk.show(Micrograph(blobs(), 0.05, name="second"))
-    works = session_of(desk.bench, desk.bench.places).works
+    works = session_of(desk.workspace, desk.workspace.groups).works
     assert [work.view["image"]["visible"] for work in works] == [True, True]
 
 
@@ -67,9 +67,9 @@ def test_clusters_found_in_images_that_are_not_in_hand_stay_hidden(desk: Any, mi
     first = desk.show(micrograph)
     desk.show(Micrograph(blobs(), 0.05, name="second"))
     table = ClusterTable.from_columns({"y_px": [50.0], "x_px": [60.0]})
-    desk.bench.document_of(first).commit("Find clusters", table)
+    desk.workspace.document_of(first).commit("Find clusters", table)
     desk.qtbot.wait(300)
     (clusters,) = (layer for layer in desk.viewer.layers if layer.name == "frame clusters")
     desk.qtbot.waitUntil(lambda: not clusters.visible)
-    desk.bench.choose(first)
+    desk.workspace.choose(first)
     assert clusters.visible

@@ -27,7 +27,7 @@ def rows(desk: Any) -> Any:
 
 
 def test_the_layer_shows_the_table_in_register(found: Any) -> None:
-    points, image, table = found.points, found.bench.image, found.document.table
+    points, image, table = found.points, found.workspace.image, found.document.table
     assert np.array_equal(points.data, table.centres_px)
     assert np.array_equal(points.features["id"], table.ids)
     assert np.allclose(points.scale, image.scale)
@@ -131,7 +131,7 @@ def test_selection_is_one_for_layer_and_document(found: Any) -> None:
 
 def test_colours_say_label_and_confidence_and_annotations_look_different(found: Any) -> None:
     from napari_atomicity.style import colours
-    from napari_atomicity.ui.theme import rgb
+    from napari_atomicity.ui.widgets.theme import rgb
 
     document = found.document
     n = len(document.table)
@@ -158,7 +158,7 @@ def test_a_stack_keeps_clusters_on_their_frames(desk: Any, frame: Any) -> None:
     assert np.array_equal(desk.points.data[:, 0], table.rows["frame"])
     assert desk.points.axis_labels == layer.axis_labels
     desk.viewer.dims.set_current_step(0, 1)
-    assert desk.bench.frame == 1
+    assert desk.workspace.frame == 1
     desk.points.add([1.0, 100.0, 120.0])
     desk.idle()
     assert desk.document.table.rows["frame"].iloc[-1] == 1
@@ -171,7 +171,7 @@ def test_an_image_without_pixel_size_asks_for_it_and_rescales_everything(desk: A
     assert "pixel size" in desk.notes[-1]
     desk.click(find.search)
     assert "pixel size" in desk.notes[-1]
-    desk.bench.clusters.make().add([50.0, 60.0])
+    desk.workspace.clusters.make().add([50.0, 60.0])
     desk.idle()
     assert np.isnan(desk.document.table.rows["diameter_nm"].iloc[0])
     load.pixel.setValue(0.05)
@@ -198,7 +198,7 @@ def test_a_refused_image_is_shown_and_not_counted(desk: Any) -> None:
 
 def test_what_cannot_be_measured_stays_where_it_was_put_and_is_said(desk: Any) -> None:
     desk.show(Micrograph(blobs(), 1.3, name="wrong pixel size"))
-    desk.bench.clusters.make().add([50.0, 60.0])
+    desk.workspace.clusters.make().add([50.0, 60.0])
     desk.idle()
     table = desk.document.table
     assert table.centres_px.tolist() == [[50.0, 60.0]] and np.isnan(table.rows["diameter_nm"]).all()
@@ -207,7 +207,7 @@ def test_what_cannot_be_measured_stays_where_it_was_put_and_is_said(desk: Any) -
 
 def test_a_point_beyond_the_last_frame_belongs_to_the_last_frame(desk: Any) -> None:
     desk.show(Micrograph(np.stack([blobs(), blobs()]), 0.05, name="stack"))
-    desk.bench.clusters.make().add([4.0, 50.0, 60.0])
+    desk.workspace.clusters.make().add([4.0, 50.0, 60.0])
     desk.idle()
     assert desk.document.table.rows["frame"].tolist() == [1]
     assert desk.points.data.tolist() == [[1.0, 50.0, 60.0]]

@@ -46,12 +46,12 @@ def counted(desk: Any, micrograph: Any, library_model: Path) -> Any:
 
 
 def count(desk: Any, model: Path) -> None:
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     desk.document.choose(model=str(model), adapt="off")
-    actions.detect(desk.bench)
+    single.detect(desk.workspace)
     desk.idle()
-    actions.classify(desk.bench)
+    single.classify(desk.workspace)
     desk.idle()
 
 
@@ -98,7 +98,7 @@ def test_a_click_on_a_point_shows_numbers_at_once_and_contours_later(counted: An
 
 
 def _subject(desk: Any, row: int) -> Any:
-    from napari_atomicity.ui.looking import Subject
+    from napari_atomicity.ui.cluster_card.inspector import Subject
 
     return Subject.of(desk.document, row)
 
@@ -141,8 +141,8 @@ def test_the_arrows_walk_through_the_selection_and_the_view_follows(counted: Any
     assert card.shown == chosen[2] and "2 of 2 selected" in card.walk.where.text()
     card.walk.centre.click()
     row = int(np.flatnonzero(desk.document.table.ids == card.shown)[0])
-    camera = desk.bench.viewer.scene.camera
-    world = desk.bench.image.data_to_world(desk.document.table.centres_px[row])
+    camera = desk.workspace.viewer.scene.camera
+    world = desk.workspace.image.data_to_world(desk.document.table.centres_px[row])
     np.testing.assert_allclose(camera.center[-2:], world)
     desk.document.select([])
     seen(desk)
@@ -192,13 +192,13 @@ def test_clusters_that_were_added_moved_or_deleted_since_the_count(counted: Any)
 
 
 def test_before_any_count_patch_and_measurements_are_there(desk: Any, micrograph: Any) -> None:
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     desk.show(micrograph)
     desk.card = card = desk.panel("Cluster card")
     desk.settle()
     assert "no clusters yet" in card.empty.text()
-    actions.detect(desk.bench)
+    single.detect(desk.workspace)
     desk.idle()
     desk.document.select([int(desk.document.table.ids[3])])
     seen(desk)
@@ -211,7 +211,7 @@ def test_before_any_count_patch_and_measurements_are_there(desk: Any, micrograph
 def test_without_a_pixel_size_or_inside_the_image_one_sentence(desk: Any, micrograph: Any) -> None:
     desk.show(replace(micrograph, pixel_size_nm=None))
     desk.card = card = desk.panel("Cluster card")
-    desk.bench.clusters.make().add(np.array([[100.0, 100.0]]))
+    desk.workspace.clusters.make().add(np.array([[100.0, 100.0]]))
     desk.idle()
     desk.document.select(desk.document.table.ids.tolist())
     seen(desk)
@@ -234,11 +234,11 @@ def test_a_model_without_library_of_another_element_with_one_channel(
 def test_it_opens_from_elsewhere_once_and_follows_the_theme(counted: Any) -> None:
     from qtpy.QtWidgets import QApplication
 
-    from napari_atomicity.ui.card import CardPanel, open_card
+    from napari_atomicity.ui.cluster_card.panel import CardPanel, open_card
 
     desk, card = counted, counted.card
-    open_card(desk.bench)
-    open_card(desk.bench)
+    open_card(desk.workspace)
+    open_card(desk.workspace)
     cards = [w for w in QApplication.allWidgets() if isinstance(w, CardPanel)]
     assert cards == [card] and card.isVisible()
     desk.document.select(usual(desk))

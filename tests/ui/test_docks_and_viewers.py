@@ -12,7 +12,10 @@ from qtpy.QtWidgets import QAbstractButton, QLabel, QListWidget, QProgressBar, Q
 from conftest import PLUGIN, Desk
 from napari_atomicity import pipeline
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.ui import actions, feature_map_looks, looking, ratios
+from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.cluster_card import inspector
+from napari_atomicity.ui.feature_map import placements
+from napari_atomicity.ui.ratios import panel as ratios_panel
 
 DOCKS = (
     "Atomicity", "Cluster card", "Feature map", "What the model uses", "Review", "History", "Class ratios",
@@ -68,10 +71,10 @@ def open_all(desk: Any) -> dict[str, tuple[Any, Any]]:
 def test_docks_hidden_and_opened_again_show_what_those_show_that_stayed(
     counted: Any, make_napari_viewer_proxy: Any, micrograph: Any, counted_once: Any
 ) -> None:
-    from napari_atomicity.ui.bench import bench_of
+    from napari_atomicity.ui.context import context_of
 
     viewer = make_napari_viewer_proxy(show=True)
-    other = Desk(viewer, bench_of(viewer), counted.qtbot)
+    other = Desk(viewer, context_of(viewer), counted.qtbot)
     other.lay_out(micrograph, counted_once)
     shown = [open_all(each) for each in (counted, other)]
     for each in (counted, other):
@@ -148,21 +151,21 @@ def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, 
     again = desk.show(micrograph) if opened_again else None
     desk.click(offer.restore)
     settled(desk)
-    (place,) = desk.bench.places
+    (place,) = desk.workspace.groups
     assert not opened_again or place.image() is again
     steps, _ = place.document.steps
     assert place.document.history == names
     assert [state.table for _, state in steps] == [state.table for _, state in document.steps[0]]
     assert len(desk.points.data) == 40 and "Pt30" in "".join(texts(shown["History"][1]))
     assert not offer.isVisible() and set(desk.recovered()) == {"frame"}
-    actions.undo(desk.bench)
+    single.undo(desk.workspace)
     assert desk.document.table.rows["annotation"].eq("").all()
 
 
 WORK = {
-    "Cluster card": (looking, "look_steps"),
-    "Feature map": (feature_map_looks, "_looked_steps"),
-    "Class ratios": (ratios, "ratios_steps"),
+    "Cluster card": (inspector, "look_steps"),
+    "Feature map": (placements, "_looked_steps"),
+    "Class ratios": (ratios_panel, "ratios_steps"),
 }
 
 
@@ -227,10 +230,10 @@ def no_traceback_kept(make_napari_viewer_proxy: Any) -> Any:
 def test_two_viewers_work_at_once_and_one_closes(
     counted: Any, make_napari_viewer_proxy: Any, frame: Any, counted_once: Any, gate: Any
 ) -> None:
-    from napari_atomicity.ui.bench import bench_of
+    from napari_atomicity.ui.context import context_of
 
     viewer = make_napari_viewer_proxy(show=True)
-    other = Desk(viewer, bench_of(viewer), counted.qtbot)
+    other = Desk(viewer, context_of(viewer), counted.qtbot)
     other.lay_out(Micrograph(frame.image, frame.pixel_size_nm, name="other"), counted_once)
     shown = [open_all(each) for each in (counted, other)]
     for each in (counted, other):

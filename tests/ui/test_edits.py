@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.document import edits
+from napari_atomicity.document.document import Document
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Classified
-from napari_atomicity.ui import edits
-from napari_atomicity.ui.adapted import Adapted
-from napari_atomicity.ui.document import Document
-from napari_atomicity.ui.layers import compare
+from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.ui.layers.clusters import compare
 
 
 def table(n: int = 5) -> ClusterTable:
@@ -116,7 +116,7 @@ def test_undoing_the_adaptation_keeps_later_annotations() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
     base = Classified(table(), None, None, {})
     after = Classified(table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5), None, None, {})
-    adapted = Adapted(None, "base", base, base, after, pd.DataFrame())
+    adapted = AppliedAdaptation(None, "base", base, base, after, pd.DataFrame())
     # in one step with the search, as the main button does it
     document.commit("Analyse", after.table, bundle="adapted", classified=after, offered=after, adaptation=adapted)
     document.annotate([1], "other")
@@ -132,7 +132,7 @@ def test_what_was_refused_is_kept_with_the_count_and_is_no_step() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
     base = Classified(table(), None, None, {})
     document.commit("Classify", base.table, bundle="base", classified=base, offered=base)
-    refused = Adapted(None, "base", base, base, None, pd.DataFrame())
+    refused = AppliedAdaptation(None, "base", base, base, None, pd.DataFrame())
     document.amend(adaptation=refused)
     assert document.history == ["Classify"] and document.state.adaptation is refused
     assert document.state.adapted is None and refused.changed == (0, 5)

@@ -29,7 +29,7 @@ def _why(panel: Any) -> Any:
 
 def follow(desk: Any) -> None:
     """Wait until the heat maps are those of what the table shows."""
-    desk.qtbot.waitUntil(lambda: desk.bench.explainer._stale() is None, timeout=30_000)
+    desk.qtbot.waitUntil(lambda: desk.context.explainer._stale() is None, timeout=30_000)
     desk.idle()
     desk.qtbot.wait(250)
 
@@ -41,9 +41,9 @@ def test_a_planted_map_lies_on_its_pixel_in_the_world(explained: Any) -> None:
     done = desk.document.attribution
     plane = np.zeros_like(done.overlay)
     plane[0, 100, 37] = 1.0
-    desk.bench.maps.show(dataclasses.replace(done, overlay=plane))
+    desk.workspace.maps.show(dataclasses.replace(done, overlay=plane))
     desk.qtbot.wait(300)
-    layer, image = desk.bench.maps.layers[0], desk.bench.image
+    layer, image = desk.workspace.maps.layers[0], desk.workspace.image
     y, x = np.unravel_index(layer.data.argmax(), layer.data.shape)
     assert np.allclose(layer.data_to_world((y, x)), image.data_to_world((100, 37)))
     assert np.allclose(layer.scale, image.scale) and layer.units == image.units
@@ -64,7 +64,7 @@ def test_maps_follow_deletion_annotation_undo_and_only_compute_what_changed(expl
     follow(desk)
     now = document.attribution
     assert ids[4] not in now.ids and now.reused == len(ids) - 1
-    layer = desk.bench.maps.layers[0]
+    layer = desk.workspace.maps.layers[0]
     assert np.array_equal(layer.data, now.overlay[0])
     document.annotate([ids[5]], "Pt70")
     follow(desk)
@@ -99,14 +99,14 @@ def test_a_recount_with_another_model_gives_other_maps_by_itself(explained: Any,
 def test_cleared_maps_stay_away_and_a_deleted_layer_does_no_harm(explained: Any) -> None:
     desk, panel = explained
     document = desk.document
-    desk.viewer.layers.remove(desk.bench.maps.layers[0])
+    desk.viewer.layers.remove(desk.workspace.maps.layers[0])
     document.edit("Delete 1 cluster", document.table.drop([int(document.table.ids[0])]), [])
     follow(desk)
-    assert len(desk.bench.maps.shown) == 2
+    assert len(desk.workspace.maps.shown) == 2
     desk.click(_why(panel).clear)
     document.edit("Delete 1 cluster", document.table.drop([int(document.table.ids[0])]), [])
     desk.qtbot.wait(400)
-    assert document.attribution is None and not desk.bench.maps.shown
+    assert document.attribution is None and not desk.workspace.maps.shown
     assert not _why(panel).clear.isEnabled()
 
 
@@ -125,7 +125,7 @@ def test_maps_go_with_the_frame_of_a_stack(desk: Any, frame: Any, model_path: Pa
     done = desk.document.attribution
     frames = desk.document.table.rows.set_index("id")["frame"]
     assert done.frame == 1 and set(frames[done.ids]) == {1}
-    assert np.array_equal(desk.bench.maps.layers[0].data, done.overlay[0])
+    assert np.array_equal(desk.workspace.maps.layers[0].data, done.overlay[0])
 
 
 def test_what_cannot_be_asked_is_said_and_draws_nothing(desk: Any, micrograph: Any, model_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_what_cannot_be_asked_is_said_and_draws_nothing(desk: Any, micrograph: A
     why.target.value = why.against.value = "Pt55"
     why._run(False)
     assert "two different classes" in desk.notes[-1]
-    assert desk.document.attribution is None and not desk.bench.maps.shown
+    assert desk.document.attribution is None and not desk.workspace.maps.shown
 
 
 def test_the_profiles_are_those_of_the_maps_and_can_be_saved(explained: Any, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_report_on_all_images(counted: Any, tmp_path: Path, monkeypatch: pytes
     desk = counted
     desk.show(dataclasses.replace(micrograph, name="<second>"))
     assert not desk.export.report.isEnabled()
-    desk.document.choose(model=desk.bench.places[0].document.settings.model)
+    desk.document.choose(model=desk.workspace.groups[0].document.settings.model)
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.count.run)
     desk.export.scope.setCurrentIndex(desk.export.scope.findData("all"))

@@ -14,7 +14,7 @@ from conftest import adapt_always
 @pytest.fixture
 def counted(desk: Any, micrograph: Any, mapped_model: Path) -> Any:
     """The desk with a counted frame and the map open: `counted.map`, `counted.wait()`."""
-    from napari_atomicity.ui.feature_map_looks import looks_of
+    from napari_atomicity.ui.feature_map.placements import looks_of
 
     desk.show(micrograph)
     desk.document.choose(model=str(mapped_model))
@@ -23,7 +23,7 @@ def counted(desk: Any, micrograph: Any, mapped_model: Path) -> Any:
     desk.map = desk.panel("Feature map")
     desk.map.parentWidget().setFloating(True)
     desk.map.parentWidget().resize(700, 500)
-    looks = looks_of(desk.bench)
+    looks = looks_of(desk.workspace)
 
     def wait() -> None:
         desk.idle()
@@ -81,7 +81,7 @@ def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
     counted.document.selection_changed.connect(told.append)
     path = around(places, np.arange(5))
     mouse(counted, canvas, path)
-    from napari_atomicity.ui.feature_map_view import inside
+    from napari_atomicity.ui.feature_map.view import inside
 
     within = inside(places, np.array(path))
     assert within[:5].all()
@@ -97,7 +97,7 @@ def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
 
 def test_a_click_selects_one_shift_adds_and_beside_clears(counted: Any) -> None:
     panel, canvas = counted.map, counted.map.after.canvas
-    from napari_atomicity.ui.feature_map_view import nearest
+    from napari_atomicity.ui.feature_map.view import nearest
 
     places = canvas._places
     alone = [i for i in range(len(places)) if nearest(places, places[i], 9) == i]
@@ -114,12 +114,12 @@ def test_a_click_selects_one_shift_adds_and_beside_clears(counted: Any) -> None:
 
 def test_only_what_changed_is_computed_again(counted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_atomicity.insight.feature_map import FeatureMap
-    from napari_atomicity.ui import feature_map
+    from napari_atomicity.ui.feature_map import panel as map_panel
 
     placed, gathered = [], []
-    place, gather = FeatureMap.place, feature_map.gather
+    place, gather = FeatureMap.place, map_panel.gather
     monkeypatch.setattr(FeatureMap, "place", lambda self, one: placed.append(len(one)) or place(self, one))
-    monkeypatch.setattr(feature_map, "gather", lambda *one: gathered.append(1) or gather(*one))
+    monkeypatch.setattr(map_panel, "gather", lambda *one: gathered.append(1) or gather(*one))
     panel, document = counted.map, counted.document
     document.select(document.table.ids[:3])
     counted.wait()
@@ -137,14 +137,14 @@ def test_only_what_changed_is_computed_again(counted: Any, monkeypatch: pytest.M
 
 
 def test_edits_and_undo_are_followed(counted: Any) -> None:
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     panel, document = counted.map, counted.document
     n = len(panel.clusters)
     document.commit("Delete", document.table.drop(labelled(document)[:2]))
     counted.wait()
     assert len(panel.clusters) == n - 2
-    actions.undo(counted.bench)
+    single.undo(counted.workspace)
     counted.wait()
     assert len(panel.clusters) == n
     document.undo()  # the count
@@ -200,7 +200,7 @@ def test_hovering_shows_patches(counted: Any) -> None:
 
 
 def test_before_anything_is_counted_one_sentence_stands_there(desk: Any, micrograph: Any, model_path: Path) -> None:
-    from napari_atomicity.ui.feature_map_looks import looks_of
+    from napari_atomicity.ui.feature_map.placements import looks_of
 
     panel = desk.panel("Feature map")
     desk.settle()
@@ -213,16 +213,15 @@ def test_before_anything_is_counted_one_sentence_stands_there(desk: Any, microgr
     desk.click(desk.panel("Count atoms").run)
     desk.qtbot.waitUntil(lambda: "no library clusters" in panel.after.canvas.message, timeout=20_000)
     assert panel.after.canvas._look is None and panel.again.isVisible()
-    assert not looks_of(desk.bench).work.busy and not [note for note in desk.notes if "library" in note]
+    assert not looks_of(desk.workspace).work.busy and not [note for note in desk.notes if "library" in note]
     panel.grab()
 
 
 def test_stopping_the_fit_leaves_the_window_as_it_was(
     desk: Any, micrograph: Any, mapped_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_atomicity.insight import feature_map
     from napari_atomicity.progress import Progress
-    from napari_atomicity.ui.feature_map_looks import looks_of
+    from napari_atomicity.ui.feature_map.placements import looks_of
 
     closed = []
 
@@ -236,15 +235,15 @@ def test_stopping_the_fit_leaves_the_window_as_it_was(
         finally:
             closed.append(True)
 
-    monkeypatch.setattr(feature_map, "feature_map_steps", endless)
+    monkeypatch.setattr("napari_atomicity.insight.feature_map.feature_map_steps", endless)
     desk.show(micrograph)
     desk.document.choose(model=str(mapped_model))
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Count atoms").run)
-    panel, looks = desk.panel("Feature map"), looks_of(desk.bench)
+    panel, looks = desk.panel("Feature map"), looks_of(desk.workspace)
     desk.qtbot.waitUntil(panel.waiting.isVisible, timeout=10_000)
     desk.qtbot.waitUntil(lambda: panel.waiting.bar.format() == "Making the map", timeout=10_000)
-    assert not desk.bench.work.busy  # other work can go on
+    assert not desk.workspace.work.busy  # other work can go on
     panel.waiting.halt.click()
     desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=10_000)
     desk.settle()
@@ -270,7 +269,7 @@ def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any
 
 
 def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> None:
-    from napari_atomicity.ui.feature_map import open_feature_map
+    from napari_atomicity.ui.feature_map.panel import open_feature_map
 
     panel = counted.map
     dark = panel.after.canvas._style.theme["background"]
@@ -279,6 +278,6 @@ def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> Non
     assert panel.after.canvas._style.theme["background"] != dark
     panel.parentWidget().close()
     counted.settle()
-    open_feature_map(counted.bench)
+    open_feature_map(counted.workspace)
     counted.settle()
     assert panel.isVisible()

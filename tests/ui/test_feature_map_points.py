@@ -21,7 +21,7 @@ def placed(xy: Any) -> Any:
 
 
 def gathered(counted: ClusterTable, now: ClusterTable, xy: Any) -> Any:
-    from napari_atomicity.ui.feature_map_points import gather
+    from napari_atomicity.ui.feature_map.points import gather
 
     state = SimpleNamespace(classified=SimpleNamespace(table=counted), adapted=None)
     looks = SimpleNamespace(look=lambda _: SimpleNamespace(placed=placed(xy)))

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from napari_atomicity.ui.feature_map_view import View, inside, nearest
+from napari_atomicity.ui.feature_map.view import View, inside, nearest
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ EXPORTS = {
     "figure.pdf": lambda panel, path: panel.write_figure(path),
     "report.html": lambda panel, path: panel.write_report(path),
     "set": lambda panel, path: panel.write_set(path),
-    "day.atomicity": lambda panel, path: panel.bench.sessions.save(path),
+    "day.atomicity": lambda panel, path: panel.context.project.save(path),
 }
 
 
@@ -82,7 +82,7 @@ def test_whatever_is_written_leaves_the_old_file_whole(labelled: Any, tmp_path: 
 
 def test_unsaved_work_waits_for_room_and_is_then_kept_whole(labelled: Any, recovery: Path) -> None:
     desk, document = labelled, labelled.document
-    autosave, panel = desk.bench.sessions.autosave, desk.panel("Save and restore")
+    autosave, panel = desk.context.project.autosave, desk.panel("Save and restore")
     ids = document.table.ids.tolist()
     folder = autosave._recorder.folder
     before, said = everything_in(folder), len(desk.notes)
@@ -122,7 +122,7 @@ def test_no_room_from_the_first_moment(desk: Any, micrograph: Any, recovery: Pat
     recovery.write_text("in the way")
     desk.show(micrograph)
     desk.document.calibrate(0.06)
-    autosave = desk.bench.sessions.autosave
+    autosave = desk.context.project.autosave
     desk.qtbot.waitUntil(lambda: bool(autosave.problem), timeout=10_000)
     first = autosave.problem
     desk.qtbot.waitUntil(lambda: autosave.problem != first, timeout=10_000)
@@ -135,7 +135,7 @@ def test_no_room_from_the_first_moment(desk: Any, micrograph: Any, recovery: Pat
 
 def test_flushing_during_a_write_loses_neither_the_warning_nor_those_who_wait(labelled: Any, gate: Any) -> None:
     desk, document = labelled, labelled.document
-    autosave = desk.bench.sessions.autosave
+    autosave = desk.context.project.autosave
     gate.hold(autosave._recorder, "record")
     called: list[str] = []
     gate.close()

@@ -62,7 +62,7 @@ def test_search_count_and_adaptation_are_steps_with_undo(
     assert texts(panel) == ["Open", "Find clusters", "Count atoms", "Adapt"]
     adapted = desk.document.state.adapted
     assert adapted is not None
-    desk.viewer.layers.selection.active = desk.bench.image
+    desk.viewer.layers.selection.active = desk.workspace.image
     press(desk, "Ctrl+Z")
     assert desk.document.state.adapted is None and desk.document.classified
     press(desk, "Ctrl+Z")

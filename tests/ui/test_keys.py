@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.ui.keys import BY_NAME, SHORTCUTS, chosen_keys, read_key
+from napari_atomicity.ui.shortcuts.table import BY_NAME, SHORTCUTS, chosen_keys, read_key
 
 SIZES = (19, 30, 41, 55, 70)
 
@@ -114,9 +114,9 @@ def test_a_held_key_labels_once(desk: Any, micrograph: Any) -> None:
 
 
 def test_without_a_selection_or_clusters_the_status_bar_says_what_to_do(desk: Any, micrograph: Any) -> None:
-    from napari_atomicity.ui import annotating
+    from napari_atomicity.ui.actions import annotate
 
-    annotating.do(desk.bench, "class_1")
+    annotate.do(desk.workspace, desk.context.shortcuts, "class_1")
     assert "Open a micrograph" in desk.viewer.status
     desk.show(micrograph)
     press(desk, "Q")
@@ -132,7 +132,7 @@ def test_without_a_selection_or_clusters_the_status_bar_says_what_to_do(desk: An
 
 def test_keys_work_on_the_image_too_where_napari_has_no_use_of_its_own(desk: Any, micrograph: Any) -> None:
     document = counted(desk, micrograph)
-    image = desk.bench.image
+    image = desk.workspace.image
     desk.viewer.layers.selection.active = image
     before = image.contrast_limits
     document.select([0])
@@ -143,7 +143,7 @@ def test_keys_work_on_the_image_too_where_napari_has_no_use_of_its_own(desk: Any
     press(desk, "Ctrl+Shift+Z")
     assert annotations(desk)[0] == "Pt30"
     # C belongs to napari on images: given to a label it works on the clusters alone
-    keyboard = desk.bench.keyboard
+    keyboard = desk.context.shortcuts
     keyboard.keys = {**keyboard.keys, "clear": "C"}
     for layer in (image, desk.points):
         keyboard._unbind(layer)
@@ -182,7 +182,7 @@ def test_keys_of_the_preferences_are_in_force_at_once(preferences: Any, desk: An
     assert {name: getattr(preferences, name) for name in BY_NAME} == {s.name: s.key for s in SHORTCUTS}
     panel = desk.panel("Review")
     preferences.class_1 = "J"
-    desk.qtbot.waitUntil(lambda: desk.bench.keyboard.keys["class_1"] == "J", timeout=3000)
+    desk.qtbot.waitUntil(lambda: desk.context.shortcuts.keys["class_1"] == "J", timeout=3000)
     document.select([1])
     press(desk, "Q")
     assert annotations(desk)[1] == "", "the old key does nothing any more"
@@ -197,11 +197,11 @@ def test_a_bad_or_doubled_key_gets_one_sentence_and_the_default_stays(
     counted(desk, micrograph)
     preferences.class_2 = "nonsense"
     desk.qtbot.waitUntil(lambda: bool(desk.notes), timeout=3000)
-    assert "'nonsense' is no key" in desk.notes[-1] and desk.bench.keyboard.keys["class_2"] == "W"
+    assert "'nonsense' is no key" in desk.notes[-1] and desk.context.shortcuts.keys["class_2"] == "W"
     preferences.class_2 = "E"
     desk.qtbot.waitUntil(lambda: len(desk.notes) == 2, timeout=3000)
-    assert "E is taken" in desk.notes[-1] and desk.bench.keyboard.keys["class_2"] == "W"
-    desk.bench.keyboard.follow()
+    assert "E is taken" in desk.notes[-1] and desk.context.shortcuts.keys["class_2"] == "W"
+    desk.context.shortcuts.follow()
     assert len(desk.notes) == 2, "said once"
 
 
@@ -244,22 +244,22 @@ def test_the_page_of_keys_is_made_from_the_table(repository: Path, tmp_path: Pat
 def test_the_table_of_keys_can_be_shown_and_hidden(desk: Any, micrograph: Any) -> None:
     counted(desk, micrograph)
     press(desk, "K")
-    dock = desk.bench.keys_dock()
+    dock = desk.context.shortcuts.table_dock()
     assert dock.isVisible()
     text = desk.panel("Keys").table.text().replace("&nbsp;", " ")
     assert "Label as Pt70" in text and "tenth" not in text and "Ctrl+Shift+Z" in text
     press(desk, "K")
     assert not dock.isVisible()
     press(desk, "K")
-    assert desk.bench.keys_dock().isVisible()
+    assert desk.context.shortcuts.table_dock().isVisible()
 
 
 def test_a_table_of_keys_that_was_taken_off_the_window_opens_anew(desk: Any, micrograph: Any) -> None:
-    from napari_atomicity.ui import annotating
+    from napari_atomicity.ui.actions import annotate
 
     counted(desk, micrograph)
-    annotating.show_keys(desk.bench)
-    desk.viewer.window.remove_dock_widget(desk.bench.keys_dock())
+    annotate.show_keys(desk.workspace, desk.context.shortcuts)
+    desk.viewer.window.remove_dock_widget(desk.context.shortcuts.table_dock())
     desk.settle()
     press(desk, BY_NAME["keys"].key)
-    assert desk.bench.keys_dock().isVisible()
+    assert desk.context.shortcuts.table_dock().isVisible()

@@ -10,7 +10,7 @@ import pytest
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import Settings, read_deposited
-from napari_atomicity.ui.known import deposited_text
+from napari_atomicity.ui.steps.prior import deposited_text
 
 CANDIDATES = (
     {"dominant": "Pt41", "probability": 0.62, "scale": 100.0},

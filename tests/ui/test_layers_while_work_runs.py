@@ -18,7 +18,9 @@ from napari_atomicity import pipeline
 from napari_atomicity.counting import bundle
 from napari_atomicity.project.recovery import Recorder
 from napari_atomicity.report import figures
-from napari_atomicity.ui import feature_map_looks, looking, ratios
+from napari_atomicity.ui.cluster_card import inspector
+from napari_atomicity.ui.feature_map import placements
+from napari_atomicity.ui.ratios import panel as ratios_panel
 
 #: how long the interface waits for the interpreter when nothing runs
 USUAL = sys.getswitchinterval()
@@ -64,13 +66,13 @@ def adapt(desk: Any) -> None:
 def together(desk: Any) -> None:
     from napari_atomicity.micrograph import Micrograph
 
-    if len(desk.bench.images) == 1:
-        mine = desk.bench.image
+    if len(desk.workspace.images) == 1:
+        mine = desk.workspace.image
         data = np.asarray(mine.data)[:256]
         desk.show(Micrograph(data, desk.document.micrograph.pixel_size_nm, name="beside"))
-        desk.bench.choose(mine)
-    for place in desk.bench.places:
-        place.document.tick(place is desk.bench.place or place.name == "beside")
+        desk.workspace.choose(mine)
+    for place in desk.workspace.groups:
+        place.document.tick(place is desk.workspace.group or place.name == "beside")
     desk.click_on(desk.panel("Calibrate images together").run)
 
 
@@ -84,7 +86,7 @@ def committed(name: str) -> Callable[[Any], bool]:
 
 def maps_are_true(desk: Any) -> bool:
     found = desk.document.attribution
-    return len(desk.bench.maps.shown) == 2 and set(found.ids) == set(desk.document.table.ids)
+    return len(desk.workspace.maps.shown) == 2 and set(found.ids) == set(desk.document.table.ids)
 
 
 def on_the_map(desk: Any) -> bool:
@@ -114,9 +116,9 @@ KINDS = {
     "adapt": Kind((pipeline, "adapt_steps"), adapt, committed("Adapt")),
     "together": Kind((pipeline, "classify_session_steps"), together, committed("Calibrate together")),
     "explain": Kind((pipeline, "explain_steps"), press("See why (Grad-CAM)", "all"), maps_are_true),
-    "feature map": Kind((feature_map_looks, "_looked_steps"), relabel("Feature map"), on_the_map),
-    "card": Kind((looking, "look_steps"), select, on_the_card),
-    "ratios": Kind((ratios, "ratios_steps"), relabel("Class ratios"), in_the_ratios),
+    "feature map": Kind((placements, "_looked_steps"), relabel("Feature map"), on_the_map),
+    "card": Kind((inspector, "look_steps"), select, on_the_card),
+    "ratios": Kind((ratios_panel, "ratios_steps"), relabel("Class ratios"), in_the_ratios),
     "figure": Kind((figures, "draw_overlay"), export, written),
     "autosave": Kind((Recorder, "record"), relabel(), lambda _: True),
 }
@@ -143,7 +145,7 @@ def well(desk: Any) -> None:
     """Nothing runs or is locked, nothing failed, and the window says so."""
     desk.idle()
     desk.kept()
-    desk.qtbot.waitUntil(lambda: not desk.bench.explainer._due, timeout=5000)  # heat maps follow a moment later
+    desk.qtbot.waitUntil(lambda: not desk.context.explainer._due, timeout=5000)  # heat maps follow a moment later
     desk.idle()
     assert not desk.errors
     desk.qtbot.waitUntil(lambda: sys.getswitchinterval() == pytest.approx(USUAL), timeout=5000)
@@ -165,7 +167,7 @@ def end(desk: Any, gate: Any) -> None:
 
 
 def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micrograph: Any) -> None:
-    desk, document, image = counted, counted.document, counted.bench.image
+    desk, document, image = counted, counted.document, counted.workspace.image
     ids = document.table.ids.tolist()
     document.annotate(ids[1:2], "Pt41")
     # renamed, reordered, duplicated, the clusters' layer deleted; labels, additions and deletions go on
@@ -173,7 +175,7 @@ def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micr
     image.name = "another name"
     for layer in (image, desk.points):
         desk.viewer.layers.append(Layer.create(*layer.as_layer_data_tuple()))
-    desk.bench.choose(image)
+    desk.workspace.choose(image)
     desk.viewer.layers.reverse()
     desk.viewer.layers.remove(desk.points)
     document.annotate(ids[2:3], "Pt19")
@@ -206,7 +208,7 @@ def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micr
     assert [step.name for step in kept.steps][1 : kept.now + 1] == steps
     assert kept.state.table.rows.set_index("id").at[ids[1], "annotation"] == "Pt41"
     # and the next click does what it says
-    desk.bench.choose(again)
+    desk.workspace.choose(again)
     desk.click(desk.panel("Find clusters").search)
-    assert desk.document is desk.bench.document_of(again) and "Find clusters" in desk.document.history
+    assert desk.document is desk.workspace.document_of(again) and "Find clusters" in desk.document.history
     well(desk)

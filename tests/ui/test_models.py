@@ -19,14 +19,14 @@ def save_gold(path: Path, seed: int = 0) -> Path:
     import torch
 
     from napari_atomicity.counting.bundle import Bundle, save_bundle
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.network import Network
 
     torch.manual_seed(seed)
     network = Network(len(SIZES), 1).eval().requires_grad_(False)
     diameters = {str(n): (0.1 * i, 0.1) for i, n in enumerate(SIZES)}
     # nothing is rejected: the labels of an untrained network are to be seen
-    card = Card("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
+    card = ModelCard("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
     card = replace(card, outside_threshold=1.0, outside_threshold_scaled=1.0)
     return save_bundle(Bundle(card, network), path)
 
@@ -107,7 +107,7 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
     desk: Any, micrograph: Any, mine: Path, gold_file: Path
 ) -> None:
     from napari_atomicity.style import colours
-    from napari_atomicity.ui.theme import UNLABELLED, rgb
+    from napari_atomicity.ui.widgets.theme import UNLABELLED, rgb
 
     save_gold(mine / "gold.safetensors")
     desk.show(micrograph)

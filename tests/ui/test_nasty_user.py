@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ class Nasty:
 
     @property
     def points(self) -> Any:
-        bench = self.desk.bench
-        return bench.clusters.points if bench.clusters is not None else None
+        workspace = self.desk.workspace
+        return workspace.clusters.points if workspace.clusters is not None else None
 
     def open(self) -> None:
         self.desk.show(self.chance.choice(self.pictures))
@@ -73,13 +74,14 @@ class Nasty:
             points.visible = not points.visible
 
     def work(self) -> None:
-        from napari_atomicity.ui import actions
+        from napari_atomicity.ui.actions import single
 
-        bench = self.desk.bench
+        workspace = self.desk.workspace
         if self.chance.random() < 0.3:
-            bench.work.stop()
+            workspace.work.stop()
         else:
-            self.chance.choice([actions.detect, actions.classify, actions.explain, actions.undo, actions.redo])(bench)
+            explain = partial(single.explain, explainer=self.desk.context.explainer)
+            self.chance.choice([single.detect, single.classify, explain, single.undo, single.redo])(workspace)
 
     def layer(self) -> None:
         from napari.layers import Layer
@@ -135,7 +137,7 @@ class Nasty:
 
 def in_step(desk: Any) -> None:
     """Every layer of clusters says what the table of its image says."""
-    for place in desk.bench.places:
+    for place in desk.workspace.groups:
         points, table = place.clusters.points, place.document.table
         if points is None:
             continue
@@ -176,6 +178,6 @@ def test_a_nasty_user(
             nasty[0].act()
         desk.idle()
         in_step(desk)
-    desk.bench.work.stop()
+    desk.workspace.work.stop()
     desk.idle()
     assert not any(layer.locked for layer in desk.viewer.layers)

@@ -39,7 +39,7 @@ def begin(desk: Any) -> Any:
     """Start the held search; gives its panel."""
     panel = desk.panel("Find clusters")
     panel.search.click()
-    desk.qtbot.waitUntil(lambda: desk.bench.work.busy)
+    desk.qtbot.waitUntil(lambda: desk.workspace.work.busy)
     desk.settle()
     return panel
 
@@ -58,12 +58,12 @@ def test_stopping_changes_nothing(desk: Any, micrograph: Any, held: Any) -> None
 
 
 def test_a_second_click_is_refused_politely(desk: Any, micrograph: Any, held: Any) -> None:
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     desk.show(micrograph)
     panel = begin(desk)
     assert not panel.search.isEnabled()
-    assert not actions.detect(desk.bench)
+    assert not single.detect(desk.workspace)
     assert "still running" in desk.notes[-1]
     held.set()
     desk.idle()
@@ -132,20 +132,20 @@ def test_a_fault_of_ours_is_one_sentence_and_a_log(
 def test_two_images_have_two_documents_and_the_active_layer_chooses(desk: Any, micrograph: Any) -> None:
     first = desk.show(micrograph)
     second = desk.show(Micrograph(blobs(), 0.05, name="second"))
-    assert desk.bench.image is second
+    assert desk.workspace.image is second
     panel = desk.panel("Load and calibrate")
     panel.images.setCurrentIndex(0)
     panel.images.activated.emit(0)
-    assert desk.bench.image is first
+    assert desk.workspace.image is first
     desk.click(desk.panel("Find clusters").search)
-    assert len(desk.bench.document_of(first).table)
-    assert not len(desk.bench.document_of(second).table)
+    assert len(desk.workspace.document_of(first).table)
+    assert not len(desk.workspace.document_of(second).table)
     desk.viewer.layers.selection.active = second
-    assert desk.bench.image is second
-    desk.viewer.layers.selection.active = desk.bench._places[first].clusters.points
-    assert desk.bench.image is first
+    assert desk.workspace.image is second
+    desk.viewer.layers.selection.active = desk.workspace._places[first].clusters.points
+    assert desk.workspace.image is first
     desk.viewer.layers.remove(first)
-    assert desk.bench.image is second
+    assert desk.workspace.image is second
 
 
 def test_a_duplicated_image_is_a_document_of_its_own(desk: Any, micrograph: Any) -> None:
@@ -155,8 +155,8 @@ def test_a_duplicated_image_is_a_document_of_its_own(desk: Any, micrograph: Any)
     desk.click(desk.panel("Find clusters").search)
     copy = Layer.create(*image.as_layer_data_tuple())
     desk.viewer.add_layer(copy)
-    assert desk.bench.document_of(copy) is not desk.bench.document_of(image)
-    assert desk.bench.document_of(copy).micrograph.pixel_size_nm == micrograph.pixel_size_nm
+    assert desk.workspace.document_of(copy) is not desk.workspace.document_of(image)
+    assert desk.workspace.document_of(copy).micrograph.pixel_size_nm == micrograph.pixel_size_nm
 
 
 def test_other_pixels_in_the_layer_drop_predictions_and_keep_the_rest(desk: Any, micrograph: Any) -> None:
@@ -194,7 +194,7 @@ def test_docks_closed_and_opened_again_find_their_document(desk: Any, micrograph
 def test_a_measurement_of_what_is_no_longer_shown_is_made_again(
     desk: Any, micrograph: Any, gate: Any, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    from napari_atomicity.ui import measuring
+    from napari_atomicity.ui.workspace import measuring
 
     monkeypatch.setattr(measuring, "_AT_ONCE", 0)  # as in a large image
     image = desk.show(micrograph)

@@ -19,7 +19,7 @@ def counted(desk: Any, micrograph: Any, counted_once: Any) -> Any:
 
 def up_to_date(desk: Any) -> None:
     """Wait until the heat maps are those of what is shown now."""
-    explainer = desk.bench.explainer
+    explainer = desk.context.explainer
     desk.qtbot.waitUntil(lambda: explainer._stale() is None and not explainer.work.busy, timeout=30_000)
     desk.idle()
 
@@ -28,7 +28,7 @@ def test_undo_leads_through_everything_to_the_start_and_redo_back(
     counted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from conftest import adapt_always
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     desk = counted
     adapt_always(monkeypatch)
@@ -47,11 +47,11 @@ def test_undo_leads_through_everything_to_the_start_and_redo_back(
     last = document.steps[1]
     assert last >= 6
     for step in range(last - 1, -1, -1):
-        actions.undo(desk.bench)
+        single.undo(desk.workspace)
         pd.testing.assert_frame_equal(document.table.rows, states[step][1].rows)
     assert not len(document.table) and document.undo_name == ""
     for step in range(1, last + 1):
-        actions.redo(desk.bench)
+        single.redo(desk.workspace)
         pd.testing.assert_frame_equal(document.table.rows, states[step][1].rows)
     assert document.state.adapted is not None
 
@@ -59,15 +59,15 @@ def test_undo_leads_through_everything_to_the_start_and_redo_back(
 def test_two_images_switched_while_heat_maps_follow(counted: Any, frame: Any, gate: Any) -> None:
     from napari_atomicity import pipeline
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     desk, first = counted, counted.document
-    actions.explain(desk.bench)
+    single.explain(desk.workspace, desk.context.explainer)
     desk.idle()
     gate.hold(pipeline, "explain_steps")
     gate.close()
     first.edit("Delete 1 cluster", first.table.drop([int(first.table.ids[0])]), [])
-    desk.qtbot.waitUntil(lambda: gate.begun and desk.bench.explainer.work.busy, timeout=10_000)
+    desk.qtbot.waitUntil(lambda: gate.begun and desk.context.explainer.work.busy, timeout=10_000)
     desk.show(Micrograph(frame.image[:256], frame.pixel_size_nm, name="second"))
     second = desk.document
     assert second is not first
@@ -75,8 +75,8 @@ def test_two_images_switched_while_heat_maps_follow(counted: Any, frame: Any, ga
     first.edit("Delete 1 cluster", first.table.drop([int(first.table.ids[0])]), [])
     gate.open()
     desk.idle()
-    assert second.attribution is None and not any(place.maps.shown for place in desk.bench.places[1:])
-    desk.bench.choose(desk.bench.images[0])
+    assert second.attribution is None and not any(place.maps.shown for place in desk.workspace.groups[1:])
+    desk.workspace.choose(desk.workspace.images[0])
     up_to_date(desk)
     assert set(first.attribution.ids) == set(first.table.ids)
 
@@ -140,8 +140,11 @@ def test_a_review_goes_on_without_its_layer_its_clusters_or_its_image(
 ) -> None:
     from napari_atomicity.micrograph import Micrograph
 
-    desk, document, review = reviewed, reviewed.document, reviewed.bench.place.review
-    first, labelled = desk.bench.image, set(document.table.ids[(document.table.rows["annotation"] != "").to_numpy()])
+    desk, document, review = reviewed, reviewed.document, reviewed.workspace.group.review
+    first, labelled = (
+        desk.workspace.image,
+        set(document.table.ids[(document.table.rows["annotation"] != "").to_numpy()]),
+    )
     assert len(labelled) == 2
     # the layer
     at = review.at
@@ -161,9 +164,9 @@ def test_a_review_goes_on_without_its_layer_its_clusters_or_its_image(
     desk.show(Micrograph(frame.image[:256], frame.pixel_size_nm, name="second"))
     desk.settle()
     assert not desk.review.start.isEnabled() and not desk.review.bar.isVisible()
-    desk.bench.choose(first)
+    desk.workspace.choose(first)
     desk.settle()
-    assert desk.bench.place.review.at == at and desk.review.bar.format().startswith("3 of ")
+    assert desk.workspace.group.review.at == at and desk.review.bar.format().startswith("3 of ")
     desk.click(desk.review.marks["accept"])
     assert (document.table.rows["annotation"] != "").sum() == 4
     # all clusters

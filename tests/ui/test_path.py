@@ -44,7 +44,7 @@ def test_opening_the_workbench_imports_no_torch_and_no_matplotlib(repository: Pa
     import sys
 
     code = (
-        "import sys; import napari_atomicity.ui.workbench; "
+        "import sys; import napari_atomicity.ui.steps.workbench; "
         "print([m for m in ('torch', 'matplotlib', 'captum') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -102,20 +102,20 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     desk.click(adapt.back)
     assert desk.document.table.rows.equals(annotated.rows)
     desk.click(explain.all)
-    desk.qtbot.waitUntil(lambda: len(desk.bench.maps.shown) == 2)
-    maps = desk.bench.maps.shown
+    desk.qtbot.waitUntil(lambda: len(desk.workspace.maps.shown) == 2)
+    maps = desk.workspace.maps.shown
     for layer in maps:
-        assert np.allclose(layer.scale, desk.bench.image.scale)
-        assert layer.units == desk.bench.image.units
+        assert np.allclose(layer.scale, desk.workspace.image.scale)
+        assert layer.units == desk.workspace.image.units
         assert str(layer.blending) == "additive"
-        assert layer.data.shape == desk.bench.image.data.shape
+        assert layer.data.shape == desk.workspace.image.data.shape
     desk.document.select([int(base.ids[2])])
     desk.settle()
     desk.click(explain.some)
     assert desk.document.attribution.ids.tolist() == [int(base.ids[2])]
     desk.qtbot.wait(200)
     y, x = base.centres_px[2]
-    lit = np.argwhere(sum(layer.data for layer in desk.bench.maps.shown) > 0)
+    lit = np.argwhere(sum(layer.data for layer in desk.workspace.maps.shown) > 0)
     assert len(lit) == 0 or np.abs(lit - [y, x]).max() * 0.05 < 1.7
     path = tmp_path / "out.csv"
     export.write(path)

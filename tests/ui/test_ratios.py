@@ -148,7 +148,7 @@ def test_a_dock_that_was_closed_catches_up_when_it_is_shown_again(counted: Any) 
 
 
 def test_deleting_the_image_empties_the_dock(counted: Any) -> None:
-    counted.viewer.layers.remove(counted.bench.image)
+    counted.viewer.layers.remove(counted.workspace.image)
     assert settled(counted) is None and not counted.dock.chart.isVisible()
 
 

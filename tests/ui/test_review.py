@@ -14,7 +14,7 @@ from napari_atomicity.micrograph import Micrograph
 
 def centre(desk: Any) -> np.ndarray:
     """Middle of the view in pixels of the image."""
-    return np.array(desk.bench.image.world_to_data(desk.viewer.scene.camera.center[-2:]))
+    return np.array(desk.workspace.image.world_to_data(desk.viewer.scene.camera.center[-2:]))
 
 
 def place(desk: Any, cluster: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_it_goes_from_the_least_confident_on_and_the_view_follows(desk: Any, mic
 
 def test_the_order_stays_through_labels_deletions_undo_and_another_count(desk: Any, micrograph: Any) -> None:
     document = counted(desk, micrograph)
-    panel, review = desk.panel("Review"), desk.bench.place.review
+    panel, review = desk.panel("Review"), desk.workspace.group.review
     desk.click(panel.start)
     order = review.queue.ids
     document.edit("Delete", document.table.drop([6, 5]), [])
@@ -84,7 +84,7 @@ def test_at_random_the_agreement_is_fair_and_says_so(desk: Any, micrograph: Any)
     panel = desk.panel("Review")
     panel.order.activated.emit(panel.order.findData("random"))
     desk.click(panel.start)
-    first = desk.bench.place.review.queue.ids[:3]
+    first = desk.workspace.group.review.queue.ids[:3]
     for key in ("F", "D"):
         press(desk, key)
     desk.idle()
@@ -106,8 +106,8 @@ def test_at_the_end_and_in_the_wrong_order_a_sentence_says_what_is_there(desk: A
     for order, words in (("adaptation", "adapt first"), ("intensity", "count the atoms"), ("channels", "two channels")):
         panel.order.activated.emit(panel.order.findData(order))
         panel._start()
-        assert words in desk.notes[-1] and not desk.bench.place.review.running
-    desk.bench.place.review.choose("confidence")
+        assert words in desk.notes[-1] and not desk.workspace.group.review.running
+    desk.workspace.group.review.choose("confidence")
     for _ in range(3):
         press(desk, "N")
     assert document.selection == {0}
@@ -143,36 +143,36 @@ def test_clusters_of_a_stack_are_shown_on_their_frame(desk: Any, frame: Any) -> 
     document = counted(desk, stack, n=6)
     document.commit("Frames", document.table.with_columns(frame=[0, 1, 2, 0, 1, 2]))
     press(desk, "N")
-    assert document.selection == {5} and desk.bench.frame == 2
+    assert document.selection == {5} and desk.workspace.frame == 2
     press(desk, "Q")
-    assert document.selection == {4} and desk.bench.frame == 1
+    assert document.selection == {4} and desk.workspace.frame == 1
     press(desk, "Ctrl+Z")
-    assert document.selection == {5} and desk.bench.frame == 2
+    assert document.selection == {5} and desk.workspace.frame == 2
 
 
 def test_two_images_have_a_review_each_and_the_workbench_has_the_step(desk: Any, micrograph: Any) -> None:
     panel = desk.panel("Atomicity")
     document = counted(desk, micrograph)
-    first = desk.bench.image
+    first = desk.workspace.image
     press(desk, "N")
     other = counted(desk, micrograph)
-    assert other is not document and not desk.bench.place.review.running
+    assert other is not document and not desk.workspace.group.review.running
     press(desk, "N")
     press(desk, "Q")
     assert (document.table.rows["annotation"] == "").all()
     (step,) = [step for step in panel.steps if step.panel.title == "Review"]
     desk.idle()
     assert step.state.toolTip() == "1 of 8 reviewed"
-    desk.bench.choose(first)
+    desk.workspace.choose(first)
     desk.idle()
-    assert step.state.toolTip() == "0 of 8 reviewed" and desk.bench.place.review.running
+    assert step.state.toolTip() == "0 of 8 reviewed" and desk.workspace.group.review.running
 
 
 def test_a_cluster_of_a_turned_and_shifted_stack_comes_into_view_and_the_selection_stays(desk: Any, frame: Any) -> None:
     layer = desk.show(Micrograph(np.stack([frame.image] * 3), frame.pixel_size_nm, name="stack"))
     layer.translate, layer.rotate = (4.0, -30.0, 12.0), 25
     desk.viewer.add_image(np.zeros((9, 16, 16)), name="other")  # its frames begin before those of the stack
-    desk.bench.choose(layer)
+    desk.workspace.choose(layer)
     places = {"y_px": [100.0, 300.0], "x_px": [60.0, 410.0], "diameter_nm": [1.0, 1.4], "frame": [0, 2]}
     desk.document.commit("Find", ClusterTable.from_columns(places))
     desk.idle()
@@ -185,7 +185,7 @@ def test_a_cluster_of_a_turned_and_shifted_stack_comes_into_view_and_the_selecti
         if click is not None:
             desk.click(click)
         desk.click(card.walk.centre)
-        assert desk.bench.frame == shown and desk.viewer.dims.point[0] == pytest.approx(4.0 + shown)
+        assert desk.workspace.frame == shown and desk.viewer.dims.point[0] == pytest.approx(4.0 + shown)
         world = layer.data_to_world([shown, *place(desk, cluster)])
         assert np.allclose(camera.center[-2:], world[-2:]) and camera.zoom > 40
     assert desk.document.selection == {0, 1}, "looking at one of them does not unselect the others"

@@ -34,7 +34,7 @@ def put(path: Path, data: Any) -> None:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The background does not wait as long as it does for people."""
-    from napari_atomicity.ui import autosave
+    from napari_atomicity.ui.project import autosave
 
     monkeypatch.setattr(autosave, "PAUSE_S", 0.1)
 
@@ -43,10 +43,10 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def another(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     """A second window, as the next start of the program."""
     from conftest import Desk
-    from napari_atomicity.ui.bench import bench_of
+    from napari_atomicity.ui.context import context_of
 
     viewer = make_napari_viewer_proxy(show=False)
-    made = Desk(viewer, bench_of(viewer), qtbot)
+    made = Desk(viewer, context_of(viewer), qtbot)
     yield made
     made.idle()
 
@@ -58,25 +58,25 @@ def show_file(desk: Any, path: Path) -> Any:
 
 
 def write(desk: Any, path: Path) -> Path:
-    desk.bench.sessions.save(path)
+    desk.context.project.save(path)
     desk.idle()
     assert path.is_file()
     return path
 
 
 def open_session(desk: Any, path: Path) -> None:
-    desk.bench.sessions.open(path)
+    desk.context.project.open(path)
     desk.idle()
 
 
 def kept(desk: Any) -> None:
     """Wait until the background has written everything."""
     desk.settle()
-    desk.bench.sessions.autosave._on_changed()
+    desk.context.project.autosave._on_changed()
     # where it cannot be written, another attempt is soon waited for again
-    autosave = desk.bench.sessions.autosave
+    autosave = desk.context.project.autosave
     desk.qtbot.waitUntil(lambda: not autosave._waiting or bool(autosave.problem), timeout=10_000)
-    desk.qtbot.waitUntil(lambda: desk.bench.sessions.autosave._thread is None, timeout=30_000)
+    desk.qtbot.waitUntil(lambda: desk.context.project.autosave._thread is None, timeout=30_000)
 
 
 def worked_on(desk: Any, path: Path) -> Any:
@@ -111,12 +111,12 @@ def test_everything_comes_back_and_goes_on(
 ) -> None:
     adapt_always(monkeypatch)
     document = worked_on(desk, sample)
-    desk.bench.image.opacity = 0.5
+    desk.workspace.image.opacity = 0.5
     path = write(desk, tmp_path / "day.atomicity")
     open_session(another, path)
     again = another.document
     same(document, again)
-    assert another.bench.image.opacity == 0.5 and another.bench.image.name == desk.bench.image.name
+    assert another.workspace.image.opacity == 0.5 and another.workspace.image.name == desk.workspace.image.name
     assert len(another.points.data) == len(document.table)
     pd.testing.assert_frame_equal(document.ratios(), again.ratios())
     # undo and redo through the whole history
@@ -138,7 +138,7 @@ def test_everything_comes_back_and_goes_on(
     for each in (desk, another):
         each.click(each.panel("Count atoms").run)
     pd.testing.assert_frame_equal(document.table.rows, again.table.rows)
-    assert another.bench.sessions.path == path
+    assert another.context.project.path == path
 
 
 def test_steps_of_an_earlier_version_whose_times_are_not_known_are_saved_again(
@@ -180,10 +180,10 @@ def test_choosing_among_candidates_goes_on(desk: Any, another: Any, sample: Path
     offered = replace(document.state.offered, calibrations={0: two})
     document.amend(offered=offered, classified=offered)
     open_session(another, write(desk, tmp_path / "undecided.atomicity"))
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     for each in (desk, another):
-        actions.choose(each.bench, 0, "Pt41")
+        single.choose(each.workspace, 0, "Pt41")
         each.idle()
     assert another.document.state.choices == {0: "Pt41"}
     pd.testing.assert_frame_equal(document.table.rows, another.document.table.rows)
@@ -199,7 +199,7 @@ def test_save_buttons_and_state(desk: Any, sample: Path, tmp_path: Path, monkeyp
     path = tmp_path / "by name"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     desk.click(panel.save)
-    assert desk.bench.sessions.path == path.with_name("by name.atomicity")
+    assert desk.context.project.path == path.with_name("by name.atomicity")
     panel.show_now()
     assert "by name.atomicity, saved" in panel.file.text() and panel.kept.text() == "No unsaved changes."
     desk.document.annotate([0], "Pt19")
@@ -207,7 +207,7 @@ def test_save_buttons_and_state(desk: Any, sample: Path, tmp_path: Path, monkeyp
     assert "changed since" in panel.file.text()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: pytest.fail("asked again"))
     desk.click(panel.save)
-    assert not desk.bench.sessions.autosave.unsaved
+    assert not desk.context.project.autosave.unsaved
     assert panel.recent.count() == 2 and panel.recent.itemText(1) == "by name.atomicity"
 
 
@@ -220,7 +220,7 @@ def test_a_session_dropped_on_the_window_opens(
     from napari_atomicity.ui import commands
 
     # the reader works on the window in front
-    monkeypatch.setattr(commands, "_bench", lambda _: another.bench)
+    monkeypatch.setattr(commands, "_workspace", lambda _: another.workspace)
     another.viewer.open(str(path), plugin="napari-atomicity")
     another.idle()
     same(desk.document, another.document)
@@ -234,20 +234,20 @@ def test_unsaved_work_is_kept_and_offered_at_the_next_start(
 ) -> None:
     from conftest import Desk
     from napari_atomicity.project.recovery import unsaved
-    from napari_atomicity.ui.bench import bench_of
+    from napari_atomicity.ui.context import context_of
 
     show_file(desk, sample)
     desk.click(desk.panel("Find clusters").search)
     desk.document.annotate([0], "Pt19")
     kept(desk)
     assert unsaved() == []  # the window that it belongs to runs
-    autosave = desk.bench.sessions.autosave
+    autosave = desk.context.project.autosave
     assert autosave.longest < 0.5
     autosave._recorder._lock.release()  # as the system does when a process is killed
     viewer = make_napari_viewer_proxy(show=True)
-    second = Desk(viewer, bench_of(viewer), qtbot)
+    second = Desk(viewer, context_of(viewer), qtbot)
     workbench = second.panel("Atomicity")
-    qtbot.waitUntil(lambda: bool(second.bench.sessions.left))
+    qtbot.waitUntil(lambda: bool(second.context.project.left))
     offer = workbench.findChild(object, "offer")
     qtbot.waitUntil(offer.isVisible)
     assert offer.text.text().startswith("There is unsaved work on frame from ")
@@ -256,11 +256,11 @@ def test_unsaved_work_is_kept_and_offered_at_the_next_start(
     assert not offer.isVisible()
     kept(second)
     qtbot.waitUntil(lambda: len(list((recovery / "aside").iterdir())) == 1)
-    assert second.bench.sessions.autosave.unsaved
+    assert second.context.project.autosave.unsaved
 
 
 def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: Path, tmp_path: Path) -> None:
-    folder = lambda: desk.bench.sessions.autosave._recorder.folder  # noqa: E731
+    folder = lambda: desk.context.project.autosave._recorder.folder  # noqa: E731
     show_file(desk, sample)
     desk.click(desk.panel("Find clusters").search)
     kept(desk)
@@ -269,7 +269,7 @@ def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: P
     kept(desk)
     assert folder() is None
     desk.document.annotate([0], "Pt19")
-    desk.viewer.layers.remove(desk.bench.image)
+    desk.viewer.layers.remove(desk.workspace.image)
     kept(desk)
     from napari_atomicity.progress import drain
     from napari_atomicity.project import open_steps
@@ -286,7 +286,7 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_work_goes_on(
     panel = desk.panel("Save and restore")
     desk.document.calibrate(0.06)
     kept(desk)
-    assert "cannot be made" in desk.bench.sessions.autosave.problem
+    assert "cannot be made" in desk.context.project.autosave.problem
     assert len([note for note in desk.notes if "not kept at the moment" in note]) == 1
     panel.show_now()
     assert panel.kept.text().startswith("⚠ Unsaved work is not kept")
@@ -331,15 +331,15 @@ def test_a_missing_image_can_be_left_out_or_shown(
     sample.unlink()
     panel = another.panel("Save and restore")
     open_session(another, path)
-    assert another.bench.places == []
+    assert another.workspace.groups == []
     panel.show_now()
     assert "say where it is now" in panel.why.text() and not panel.anyway.isVisibleTo(panel)
     another.click(panel.leave)
-    (place,) = another.bench.places
+    (place,) = another.workspace.groups
     assert np.array_equal(place.document.micrograph.frame(0), micrograph.frame(0))
     assert place.document.micrograph.pixel_size_nm == 0.07
     # the file still holds both, so that Save must not write over it
-    assert another.bench.sessions.path is None
+    assert another.context.project.path is None
 
 
 def test_a_session_that_wants_to_read_elsewhere_asks_once_for_a_folder(
@@ -410,7 +410,7 @@ def test_a_colleagues_session_is_merged_in_one_step_and_conflicts_are_listed(
     open_session(desk, path)
     rows = mine.table.rows.set_index("id")
     assert (rows.at[0, "annotation"], rows.at[1, "annotation"]) == ("Pt30", "Pt19") and 2 not in rows.index
-    assert mine.undo_name == "Merge with frame" and len(desk.bench.places) == 1
+    assert mine.undo_name == "Merge with frame" and len(desk.workspace.groups) == 1
     panel = desk.panel("Save and restore")
     panel.show_now()
     texts = [panel.conflicts.item(at).text() for at in range(panel.conflicts.count())]
@@ -459,9 +459,9 @@ def test_a_model_that_is_gone_leaves_labels_and_ratios(
     panel.show_now()
     same(desk.document, another.document)
     pd.testing.assert_frame_equal(desk.document.ratios(), another.document.ratios())
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
-    actions.explain(another.bench)
+    single.explain(another.workspace, another.context.explainer)
     another.idle()
     assert "is not here (any more)" in another.notes[-1]
     # and saved again it still refers to the model
@@ -487,7 +487,7 @@ def test_what_cannot_be_opened_is_one_sentence_and_changes_nothing(
     damage(path)
     before = desk.document.state
     open_session(desk, path)
-    assert words in desk.notes[-1] and desk.document.state is before and len(desk.bench.places) == 1
+    assert words in desk.notes[-1] and desk.document.state is before and len(desk.workspace.groups) == 1
 
 
 def test_a_full_disk_keeps_the_old_file(
@@ -503,10 +503,10 @@ def test_a_full_disk_keeps_the_old_file(
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     desk.document.calibrate(0.07)
-    desk.bench.sessions.save()
+    desk.context.project.save()
     desk.idle()
     assert "No space left" in desk.notes[-1] and path.read_bytes() == before
-    assert list(tmp_path.glob(".*")) == [] and desk.bench.sessions.autosave.unsaved
+    assert list(tmp_path.glob(".*")) == [] and desk.context.project.autosave.unsaved
 
 
 def test_panel_opened_twice_and_before_anything_is_there(desk: Any) -> None:

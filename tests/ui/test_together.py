@@ -26,7 +26,7 @@ def session(desk: Any, frame: Any, model_path: Path) -> Any:
         desk.document.choose(model=str(model_path))
     desk.session = desk.panel("Calibrate images together")
     desk.list = desk.session.list
-    desk.documents = [desk.bench.document_of(layer) for layer in desk.layers]
+    desk.documents = [desk.workspace.document_of(layer) for layer in desk.layers]
     return desk
 
 
@@ -57,7 +57,7 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     desk.idle()
     assert column(desk, 1) == ["", "19:0.7, 55:0.3", ""]
     desk.documents[0].choose(adapt="auto", deposited=(19, 30))
-    desk.bench.choose(desk.layers[0])
+    desk.workspace.choose(desk.layers[0])
     desk.click(desk.session.run)
     a, b, c = desk.documents
     assert a.history == b.history == ["Calibrate together"] and c.history == []
@@ -102,7 +102,7 @@ def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
     for document in desk.documents:
         assert document.state.adapted.anchors["id"].tolist() == document.table.ids[:6].tolist()
         assert document.state.adapted.images == ("a", "b", "c")
-    desk.bench.choose(desk.layers[1])
+    desk.workspace.choose(desk.layers[1])
     desk.idle()
     adapt = desk.panel("Adapt to the image")
     desk.click(adapt.back)
@@ -124,7 +124,7 @@ def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch
     monkeypatch.setattr(pipeline, "classify_session_steps", held)
     tick(desk, 0, 1, 2)
     desk.session.run.click()
-    desk.qtbot.waitUntil(lambda: desk.bench.work.busy)
+    desk.qtbot.waitUntil(lambda: desk.workspace.work.busy)
     assert all(layer.locked for layer in desk.layers)
     desk.viewer.layers.remove(desk.layers[1])
     desk.layers[0].name = "b"
@@ -148,9 +148,9 @@ def test_stopping_changes_none_of_them(session: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pipeline, "classify_session_steps", endless)
     tick(session, 0, 1)
     session.session.run.click()
-    session.qtbot.waitUntil(lambda: session.bench.work.busy)
+    session.qtbot.waitUntil(lambda: session.workspace.work.busy)
     session.settle()
-    session.bench.work.stop()
+    session.workspace.work.stop()
     session.idle()
     assert all(document.history == [] for document in session.documents)
 
@@ -186,7 +186,7 @@ def test_a_frame_that_does_not_fit_is_marked_with_its_sentence(session: Any, mon
     assert column(desk, 2)[1] == "⚠ does not fit" and column(desk, 2)[0] != "⚠ does not fit"
     assert desk.list.item(1, 2).toolTip() == sentence
     assert desk.session.flagged.text() == f"b: {sentence}"
-    desk.bench.choose(desk.layers[1])
+    desk.workspace.choose(desk.layers[1])
     count = desk.panel("Count atoms")
     assert sentence in count.remarks.text()
 
@@ -195,7 +195,7 @@ def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatc
     desk = session
     adapt_always(monkeypatch)
     a, b, c = desk.documents
-    desk.bench.choose(desk.layers[0])
+    desk.workspace.choose(desk.layers[0])
     desk.idle()
     panel = desk.panel("Atomicity")
     desk.click(panel.analyse)
@@ -212,7 +212,7 @@ def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatc
     b.undo()
     assert not len(b.table)
     b.redo()
-    desk.bench.choose(desk.layers[1])
+    desk.workspace.choose(desk.layers[1])
     desk.idle()
     desk.click(adapt.back)
     assert set(b.table.rows["source"]) <= {"base", ""} and len(b.table)
@@ -221,7 +221,7 @@ def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatc
 def test_edits_by_hand_survive_calibrating_together(session: Any) -> None:
     desk = session
     tick(desk, 0, 1)
-    desk.bench.choose(desk.layers[0])
+    desk.workspace.choose(desk.layers[0])
     desk.click(desk.panel("Find clusters").search)
     document = desk.documents[0]
     document.annotate([int(document.table.ids[3])], "Pt70")
@@ -235,9 +235,9 @@ def test_edits_by_hand_survive_calibrating_together(session: Any) -> None:
 
 def test_the_list_brings_an_image_into_hand_and_follows_layers(session: Any) -> None:
     desk = session
-    assert desk.bench.image is desk.layers[2]
+    assert desk.workspace.image is desk.layers[2]
     desk.list.cellActivated.emit(0, 0)
-    assert desk.bench.image is desk.layers[0]
+    assert desk.workspace.image is desk.layers[0]
     desk.viewer.layers.move(0, 3)
     desk.viewer.layers.remove(desk.layers[1])
     desk.idle()

@@ -38,7 +38,7 @@ def open_gate() -> threading.Event:
 @pytest.fixture
 def as_before(desk: Any, open_gate: threading.Event) -> Any:
     """To be called in the end: nothing runs, nothing is locked, and the next piece of work is done."""
-    usual, work = sys.getswitchinterval(), desk.bench.work
+    usual, work = sys.getswitchinterval(), desk.workspace.work
     desk.show(Micrograph(blobs(), 0.05, name="one"))
     desk.show(Micrograph(blobs(), 0.05, name="two"))
 
@@ -57,7 +57,7 @@ def as_before(desk: Any, open_gate: threading.Event) -> Any:
 def test_overlapping_work_leaves_the_interpreter_as_it_was(desk: Any) -> None:
     usual = sys.getswitchinterval()
     gates = [threading.Event(), threading.Event()]
-    works = [desk.bench.new_work(), desk.bench.new_work()]
+    works = [desk.workspace.new_work(), desk.workspace.new_work()]
     for work, gate in zip(works, gates, strict=True):
         work.start("Wait", until(gate), lambda _: None)
     assert sys.getswitchinterval() < usual
@@ -68,7 +68,7 @@ def test_overlapping_work_leaves_the_interpreter_as_it_was(desk: Any) -> None:
 
 
 def test_a_listener_that_fails_at_the_start(desk: Any, open_gate: threading.Event, as_before: Any) -> None:
-    work, layers = desk.bench.work, list(desk.viewer.layers)
+    work, layers = desk.workspace.work, list(desk.viewer.layers)
     work.started.connect(fail)
     with pytest.raises(Exception, match="of a listener"):
         work.start("Wait", until(open_gate), lambda _: None, layers=layers)
@@ -77,7 +77,7 @@ def test_a_listener_that_fails_at_the_start(desk: Any, open_gate: threading.Even
 
 
 def test_a_listener_that_fails_at_the_end(desk: Any, open_gate: threading.Event, as_before: Any) -> None:
-    work, layers = desk.bench.work, list(desk.viewer.layers)
+    work, layers = desk.workspace.work, list(desk.viewer.layers)
     work.finished.connect(fail)
     with desk.qtbot.capture_exceptions() as raised:
         work.start("Wait", until(open_gate), lambda _: None, layers=layers)
@@ -90,7 +90,7 @@ def test_a_listener_that_fails_at_the_end(desk: Any, open_gate: threading.Event,
 def test_somebody_who_fails_over_a_locked_layer(
     desk: Any, open_gate: threading.Event, as_before: Any, removed: bool
 ) -> None:
-    work, layers, ended = desk.bench.work, list(desk.viewer.layers), []
+    work, layers, ended = desk.workspace.work, list(desk.viewer.layers), []
     work.finished.connect(ended.append)
     gate = threading.Event()
     layers[0].events.locked.connect(fail)
@@ -107,7 +107,7 @@ def test_somebody_who_fails_over_a_locked_layer(
 
 def test_the_window_closes_while_work_runs(desk: Any, micrograph: Any, gate: Any) -> None:
     from napari_atomicity import pipeline
-    from napari_atomicity.ui import actions
+    from napari_atomicity.ui.actions import single
 
     usual = sys.getswitchinterval()
     gate.hold(pipeline, "detect_steps")
@@ -121,4 +121,4 @@ def test_the_window_closes_while_work_runs(desk: Any, micrograph: Any, gate: Any
     gate.open()
     desk.idle()
     assert not image.locked and sys.getswitchinterval() == pytest.approx(usual)
-    assert not actions.busy(desk.bench)
+    assert not single.busy(desk.workspace)

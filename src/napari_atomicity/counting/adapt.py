@@ -28,7 +28,7 @@ from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
 from napari_atomicity.counting.patches import Patches
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.counting.tuning import STEPS, Tuning
 from napari_atomicity.errors import InputError
@@ -100,7 +100,7 @@ def adapt_steps(
     evidence: Evidence,
     mode: Mode = "auto",
     seed: int = 0,
-    known: Known | Sequence[Known] | None = None,
+    known: PriorKnowledge | Sequence[PriorKnowledge] | None = None,
     sources: Sequence[Source] = (),
     frames: Rows | None = None,
     identity: npt.NDArray[np.uint64] | None = None,

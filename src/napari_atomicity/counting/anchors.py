@@ -12,11 +12,11 @@ import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.calibrate import Calibration, Predictions, calibrate_session, posterior
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.diameter_only import log_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import fraction, held_back, identities, mixed
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 
 Source = Literal["calibrated", "diameter", "annotations"]
@@ -78,7 +78,7 @@ class Sample:
     evidence: Evidence
     frames: Rows
     sizeable: Mask
-    known: Mapping[int, Known]
+    known: Mapping[int, PriorKnowledge]
     calibrations: Mapping[int, Calibration]
     predictions: Predictions
     judges: Mask
@@ -89,7 +89,7 @@ class Sample:
         table: ClusterTable,
         evidence: Evidence,
         frames: Rows,
-        known: Known | Sequence[Known] | None,
+        known: PriorKnowledge | Sequence[PriorKnowledge] | None,
         identity: npt.NDArray[np.uint64] | None = None,
     ) -> Sample:
         """Calibrate the frames together; `identity` as by `holdout.identities`, of frame and id where None.
@@ -116,7 +116,7 @@ class Sample:
         return cls(table, evidence, frames, sizeable, facts, calibrations, predictions, judges)
 
     @property
-    def card(self) -> Card:
+    def card(self) -> ModelCard:
         """Of the model that is to be tuned."""
         return self.evidence.card
 
@@ -197,9 +197,9 @@ def contradictions(sample: Sample) -> tuple[int, int]:
 # ---------------------------------------------------------------------- reading a sample
 
 
-def _by_frame(known: Known | Sequence[Known] | None, present: Rows) -> dict[int, Known]:
-    if known is None or isinstance(known, Known):
-        return {int(frame): known or Known() for frame in present}
+def _by_frame(known: PriorKnowledge | Sequence[PriorKnowledge] | None, present: Rows) -> dict[int, PriorKnowledge]:
+    if known is None or isinstance(known, PriorKnowledge):
+        return {int(frame): known or PriorKnowledge() for frame in present}
     if len(present) and not 0 <= present.min() <= present.max() < len(known):
         raise InputError(
             f"What is known is told for {len(known)} frames, but there is a frame {present.max()}; "
@@ -250,7 +250,7 @@ def _joined(sample: Sample, sources: Sequence[Source]) -> tuple[Rows, npt.NDArra
     return label, certainty, source
 
 
-def _class_index(labels: npt.NDArray[np.object_], card: Card) -> Rows:
+def _class_index(labels: npt.NDArray[np.object_], card: ModelCard) -> Rows:
     """(n,) class of each label; -1 for those that are no class of the model."""
     return pd.Index(card.labels).get_indexer(pd.Index(labels, dtype=object))
 
@@ -304,7 +304,7 @@ def _by_diameter(sample: Sample) -> tuple[Rows, npt.NDArray[np.float64]]:
     return np.where((label >= 0) & ~mere_tail[label], label, -1), chance
 
 
-def _deposited(known: Known, card: Card) -> npt.NDArray[np.float64]:
+def _deposited(known: PriorKnowledge, card: ModelCard) -> npt.NDArray[np.float64]:
     """(classes,) share of each class beforehand: those deposited alike, all alike where that is not known."""
     present = np.isin(card.class_sizes, known.deposited) if known.deposited else np.ones(len(card.class_sizes))
     return np.asarray(present / present.sum())

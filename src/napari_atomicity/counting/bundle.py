@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.card import FORMAT, Card, card_of_json
+from napari_atomicity.counting.card import FORMAT, ModelCard, card_of_json
 from napari_atomicity.counting.weights import LIBRARY, REHEARSAL, SCALE, SHIPPED, weights_of
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.network import Network
     from napari_atomicity.counting.scale_network import ScaleNetwork
 
-__all__ = ["Bundle", "Card", "available", "load_bundle", "load_card", "save_bundle", "user_folder", "weights_sha256"]
+__all__ = [
+    "Bundle",
+    "ModelCard",
+    "available",
+    "load_bundle",
+    "load_card",
+    "save_bundle",
+    "user_folder",
+    "weights_sha256",
+]
 
 #: of the hash in the name of weights that wait for their card
 _WAITING_DIGITS: Final = 16
@@ -45,7 +54,7 @@ class Bundle:
     adapted model, the network that it was adapted from: the one whose features the scale network knows.
     """
 
-    card: Card
+    card: ModelCard
     network: Network
     rehearsal: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     library: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, kw_only=True)
@@ -72,7 +81,7 @@ def user_folder() -> Path:
     return user_data_path("napari-atomicity", appauthor=False) / "models"
 
 
-def load_card(name_or_path: str | Path) -> Card:
+def load_card(name_or_path: str | Path) -> ModelCard:
     """The card alone of the model of that name or in that file: quick, but the weights are not looked at."""
     return _read_card(_locate(name_or_path).with_suffix(".json"))
 
@@ -181,7 +190,7 @@ def _locate(name_or_path: str | Path) -> Path:
     )
 
 
-def _read_card(path: Path) -> Card:
+def _read_card(path: Path) -> ModelCard:
     try:
         content = read_bytes(path, _MOST_CARD)
     except FileNotFoundError:

@@ -31,7 +31,7 @@ from napari_atomicity.counting.mixture import (
     shape_terms,
     worth_of_a_cluster,
 )
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Calibration:
     @classmethod
     def at_scale(cls, scale: float, class_sizes: Sequence[int], element: str = "Pt") -> Calibration:
         """A scale that is known exactly, and nothing assumed about the sample: all classes equally likely."""
-        Known(scale=scale).check(class_sizes)
+        PriorKnowledge(scale=scale).check(class_sizes)
         grid, shares = np.array([np.log(scale)]), even_shares(len(class_sizes))[None]
         return _summary(tuple(class_sizes), grid, np.ones(1), shares, np.nan, 0, element)
 
@@ -185,14 +185,16 @@ class Predictions:
         }
 
 
-def calibrate(evidence: Evidence, known: Known | None = None, use: npt.NDArray[np.bool_] | None = None) -> Calibration:
+def calibrate(
+    evidence: Evidence, known: PriorKnowledge | None = None, use: npt.NDArray[np.bool_] | None = None
+) -> Calibration:
     """Calibrate one frame; see `calibrate_session`."""
     return calibrate_session([evidence], known, None if use is None else [use])[0]
 
 
 def calibrate_session(
     frames: Sequence[Evidence],
-    known: Known | Sequence[Known] | None = None,
+    known: PriorKnowledge | Sequence[PriorKnowledge] | None = None,
     use: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[Calibration]:
     """Calibrate frames taken under the same settings, each helping the others.
@@ -220,7 +222,9 @@ def calibrate_session(
         raise InputError("There is no frame to calibrate on; open at least one image.")
     frames = [frame if frame.shipped is None else frame.shipped for frame in frames]
     sizes = frames[0].card.class_sizes
-    each = [known or Known()] * len(frames) if known is None or isinstance(known, Known) else list(known)
+    each = (
+        [known or PriorKnowledge()] * len(frames) if known is None or isinstance(known, PriorKnowledge) else list(known)
+    )
     for one in each:
         one.check(sizes)
     rows = [frame.valid & np.isfinite(frame.log_integral) for frame in frames]
@@ -325,7 +329,7 @@ class _Said:
         return np.asarray(inside - _FALL * beyond)
 
 
-def _said(evidence: Evidence, known: Known) -> _Said:
+def _said(evidence: Evidence, known: PriorKnowledge) -> _Said:
     n = len(evidence)
     if n == 0:
         return _Said(np.empty(0), np.empty(0))
@@ -368,7 +372,7 @@ def frame_view(evidence: Evidence) -> tuple[FrameView, Floats, Floats]:
     return view, log_scale, mixture.fit.mean(axis=1)
 
 
-def _grid(said: Sequence[_Said], known: Sequence[Known]) -> Floats:
+def _grid(said: Sequence[_Said], known: Sequence[PriorKnowledge]) -> Floats:
     """A fine grid of ln(scale) over all that any frame finds possible, or that is known."""
     reach = [one.log_scale[[0, -1]] for one in said if len(one.log_scale)]
     reach += [np.log(one.scale) + 4 * one.scale_sd * np.array([-1, 1]) for one in known if one.scale is not None]
@@ -376,7 +380,9 @@ def _grid(said: Sequence[_Said], known: Sequence[Known]) -> Floats:
     return np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)), 8) + 1)
 
 
-def _frame_summary(evidence: Evidence, grid: Floats, weight: Floats, n: int, known: Known, element: str) -> Calibration:
+def _frame_summary(
+    evidence: Evidence, grid: Floats, weight: Floats, n: int, known: PriorKnowledge, element: str
+) -> Calibration:
     """The calibration of a frame, from the posterior weights of its scale."""
     sizes = evidence.card.class_sizes
     keep = weight > _NEGLIGIBLE * weight.max()
@@ -415,7 +421,7 @@ def _intervals(
     }
 
 
-def _first_shares(sizes: Sequence[int], known: Known) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Shares to start from, ``other`` last, and which of them the frame may move."""
     k = len(sizes)
     free = np.ones(k + 1, dtype=bool)

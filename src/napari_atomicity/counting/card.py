@@ -55,7 +55,7 @@ _LogDiameter: TypeAlias = Annotated[
 
 @with_config(STRICT)
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What a model is, needs and promises.
 
     Attributes
@@ -130,10 +130,10 @@ class Card:
         return tuple(class_label(n, self.element) for n in self.class_sizes)
 
 
-_DOOR: Final = Door(Card)
+_DOOR: Final = Door(ModelCard)
 
 
-def card_of_json(content: bytes, name: str, with_format: bool = True) -> Card:
+def card_of_json(content: bytes, name: str, with_format: bool = True) -> ModelCard:
     """The card that JSON describes; `name` starts the sentence about its faults."""
     found = json_of(content, name)
     if not isinstance(found, dict) or (found.pop("format", None) != FORMAT and with_format):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms
 from napari_atomicity.counting.ratios import counted
@@ -56,7 +56,7 @@ class Seen:
     """
 
     table: ClusterTable
-    card: Card
+    card: ModelCard
     evidence: Evidence | None = None
     ids: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     calibrations: Mapping[int, Calibration] = field(default_factory=dict)

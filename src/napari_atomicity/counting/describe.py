@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 
 #: what a card without scores says
 NO_SCORES: Final = (
@@ -41,12 +41,12 @@ _RECIPE: Final = {
 }
 
 
-def classes(card: Card) -> str:
+def classes(card: ModelCard) -> str:
     """The classes in a few words: ``Au 20, 38, 55``."""
     return f"{card.element} {', '.join(map(str, card.class_sizes))}"
 
 
-def facts(card: Card) -> list[tuple[str, str]]:
+def facts(card: ModelCard) -> list[tuple[str, str]]:
     """What the card states before its scores: heading and text."""
     side = card.patch_px * card.patch_nm_per_px
     channels = " and ".join(CHANNEL_WORDS.get(name, name) for name in card.channels)
@@ -61,7 +61,7 @@ def facts(card: Card) -> list[tuple[str, str]]:
     ]
 
 
-def fine_print(card: Card) -> list[tuple[str, str]]:
+def fine_print(card: ModelCard) -> list[tuple[str, str]]:
     """What the card states after its scores: heading and text."""
     limits = " ".join(card.limits) if card.limits else "None stated; take it that there are some."
     return [
@@ -73,7 +73,7 @@ def fine_print(card: Card) -> list[tuple[str, str]]:
     ]
 
 
-def scores(card: Card) -> list[tuple[str, ...]]:
+def scores(card: ModelCard) -> list[tuple[str, ...]]:
     """Rows of the table of scores under `HEADINGS`, one a condition; none where the card has no scores."""
     rows = []
     for condition, by_method in card.metrics.items():
@@ -88,7 +88,7 @@ def scores(card: Card) -> list[tuple[str, ...]]:
     return rows
 
 
-def as_text(card: Card, name: str = "") -> str:
+def as_text(card: ModelCard, name: str = "") -> str:
     """The whole card for a terminal."""
     lines = [name or card.name, *_lines(facts(card)), ""]
     table = scores(card)
@@ -115,7 +115,7 @@ def _number(value: object, percent: bool = False) -> str:
     return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
 
 
-def _training(card: Card) -> str:
+def _training(card: ModelCard) -> str:
     recipe = {key: value for key, value in card.recipe.items() if key not in ("class_sizes", "element")}
     known = [key for key in _RECIPE if key in recipe]
     order = [*known, *(key for key in recipe if key not in known)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.errors import InputError
 
 
-def log_likelihood(diameter_nm: npt.NDArray[np.float64], card: Card) -> npt.NDArray[np.float64]:
+def log_likelihood(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt.NDArray[np.float64]:
     """(n, classes) logarithm of the density of ln(diameter) in each class of the library; nan where not measured."""
     if set(card.diameter_nm) != {str(n) for n in card.class_sizes}:
         raise InputError(f"The model {card.name!r} knows no diameters of its classes; use another model.")
@@ -19,7 +19,7 @@ def log_likelihood(diameter_nm: npt.NDArray[np.float64], card: Card) -> npt.NDAr
     return np.where(np.isfinite(z), -0.5 * z**2 - np.log(sd), np.nan)
 
 
-def classify_by_diameter(diameter_nm: npt.NDArray[np.float64], card: Card) -> npt.NDArray[np.object_]:
+def classify_by_diameter(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt.NDArray[np.object_]:
     """Most likely class label of each diameter, classes equally frequent; empty where there is no diameter."""
     score = log_likelihood(diameter_nm, card)
     known = ~np.isnan(score.sum(axis=1))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.scale_network import ScaleNetwork
 
 
@@ -45,7 +45,7 @@ class Evidence:
         network knows. None where the model is not adapted.
     """
 
-    card: Card
+    card: ModelCard
     shape: npt.NDArray[np.float64]
     outside: npt.NDArray[np.float64]
     log_integral: npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable, class_label
 from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.corrected import Shares
 from napari_atomicity.counting.mixture import Floats
 from napari_atomicity.errors import InputError
@@ -23,7 +23,7 @@ _CLOSE: Final = 0.5
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RatioAgreement:
     """How observed shares agree with expected ones.
 
     Attributes
@@ -55,7 +55,7 @@ class Agreement:
         return f"The counts agree with what was deposited ({p}: errors of counting and classification explain it)."
 
 
-def expected_shares(sizes: Mapping[int, float], card: Card) -> dict[str, float]:
+def expected_shares(sizes: Mapping[int, float], card: ModelCard) -> dict[str, float]:
     """Expected share by label, zero for the model's other classes, in all 1.
 
     Parameters
@@ -83,7 +83,7 @@ def expected_shares(sizes: Mapping[int, float], card: Card) -> dict[str, float]:
     return {class_label(n, card.element): float(sizes.get(n, 0.0)) / total for n in card.class_sizes}
 
 
-def compare(shares: Shares, expected: Mapping[str, float]) -> Agreement:
+def compare(shares: Shares, expected: Mapping[str, float]) -> RatioAgreement:
     """Hold the shares of the expected classes, among these alone, against what is expected.
 
     The test is a Mahalanobis distance, with the covariance of the draws, of shares whose variance is made alike
@@ -106,7 +106,7 @@ def compare(shares: Shares, expected: Mapping[str, float]) -> Agreement:
 
     n = len(drawn)
     p = (1 + int((distance(drawn) >= float(distance(at))).sum())) / (n + 1)
-    return Agreement(r_squared(best[None], wanted[None]), p, 2 / (n + 1))
+    return RatioAgreement(r_squared(best[None], wanted[None]), p, 2 / (n + 1))
 
 
 def r_squared(observed: Floats, expected: Floats) -> float:
@@ -116,7 +116,7 @@ def r_squared(observed: Floats, expected: Floats) -> float:
 
 
 def classify_by_intensity(
-    table: ClusterTable, card: Card, calibrations: Mapping[int, Calibration]
+    table: ClusterTable, card: ModelCard, calibrations: Mapping[int, Calibration]
 ) -> npt.NDArray[np.object_]:
     """(n,) label of the class whose integrated intensity lies nearest at the calibrated scale; empty without one."""
     rows = table.rows

@@ -10,7 +10,7 @@ import numpy as np
 from napari_atomicity.counting.mixture import Floats
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.prior import Known
+    from napari_atomicity.counting.prior import PriorKnowledge
 
 #: frames of one session share their scale up to this relative spread
 SESSION_SPREAD: Final = 0.07
@@ -24,7 +24,9 @@ _SHARPEST = 0.005
 _LARGEST = 300.0
 
 
-def posterior_of_scale(grid: Floats, own: Sequence[Floats], known: Sequence[Known]) -> tuple[list[Floats], list[str]]:
+def posterior_of_scale(
+    grid: Floats, own: Sequence[Floats], known: Sequence[PriorKnowledge]
+) -> tuple[list[Floats], list[str]]:
     """Posterior weight of each scale for each frame, and a sentence for each that does not fit.
 
     From the frame itself, from what is known of its scale and, within the spread of a session, from all other frames
@@ -57,7 +59,7 @@ def posterior_of_scale(grid: Floats, own: Sequence[Floats], known: Sequence[Know
     return weights, misfits
 
 
-def _prior(grid: Floats, known: Known) -> Floats:
+def _prior(grid: Floats, known: PriorKnowledge) -> Floats:
     if known.scale is None:
         return np.zeros(len(grid))
     return np.asarray(-0.5 * ((grid - np.log(known.scale)) / max(known.scale_sd, _SHARPEST)) ** 2)
@@ -73,7 +75,7 @@ def _agreement(own: Floats, others: Floats, kernel: Floats) -> float:
     return float(_normalised(own) @ expected / expected.max())
 
 
-def _scale_misfit(grid: Floats, own: Floats, known: Known) -> str:
+def _scale_misfit(grid: Floats, own: Floats, known: PriorKnowledge) -> str:
     if known.scale is None or not own.any():
         return ""
     wide = max(known.scale_sd, 0.03)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Known:
+class PriorKnowledge:
     """What a person knows about a sample or microscope beforehand.
 
     Attributes

@@ -15,9 +15,9 @@ from pydantic import Field, with_config
 from napari_atomicity import __version__
 from napari_atomicity.counting.bundle import Bundle, weights_sha256
 from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.joint_scale import SESSION_SPREAD
-from napari_atomicity.counting.prior import Known
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import micrograph_hash
 from napari_atomicity.io.atomic import write_text
@@ -76,11 +76,11 @@ class InstrumentProfile:
     created: Line
     version: Line
 
-    def known(self, deposited: Sequence[int] = ()) -> Known:
+    def known(self, deposited: Sequence[int] = ()) -> PriorKnowledge:
         """What an image of this microscope can start from."""
-        return Known(scale=self.scale, scale_sd=self.scale_sd, deposited=tuple(deposited))
+        return PriorKnowledge(scale=self.scale, scale_sd=self.scale_sd, deposited=tuple(deposited))
 
-    def check(self, card: Card) -> None:
+    def check(self, card: ModelCard) -> None:
         """Raise `InputError` where a model counts another metal than this profile is of."""
         if card.element != self.element:
             raise InputError(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 
 #: clusters with these flags are counted; the others cannot be sized
@@ -20,7 +20,7 @@ _COUNTED = ("ok", "outside")
 
 def class_ratios(
     table: ClusterTable,
-    card: Card,
+    card: ModelCard,
     by: Literal["final", "label", "diameter"] = "final",
     calibrations: Mapping[int, Calibration] | None = None,
 ) -> pd.DataFrame:

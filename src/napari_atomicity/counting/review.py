@@ -20,7 +20,7 @@ from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibrate import Calibration
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.evidence import Evidence
 
 Order = Literal["confidence", "diameter", "intensity", "adaptation", "channels", "random", "listed"]
@@ -71,7 +71,7 @@ class Opinions:
     def read(
         cls,
         table: ClusterTable,
-        card: Card | None = None,
+        card: ModelCard | None = None,
         evidence: Evidence | None = None,
         calibrations: Mapping[int, Calibration] | None = None,
         evidence_ids: npt.NDArray[np.int64] | None = None,
@@ -220,7 +220,7 @@ class Queue:
         ahead = self.ids[place + 1 :] if by > 0 else self.ids[:place][::-1]
         return next((i for i in ahead if i in there), None)
 
-    def fair(self, table: ClusterTable, reached: int, now: int | None = None) -> Agreement:
+    def fair(self, table: ClusterTable, reached: int, now: int | None = None) -> LabelAgreement:
         """Agreement on the first `reached` clusters of a random queue: a fair sample of all clusters.
 
         Only clusters that nobody picked count: those up to where the person has come, without those that the model was
@@ -228,7 +228,7 @@ class Queue:
         that the model was tuned on are told as well.
         """
         if self.order != "random":
-            return Agreement(0, 0, 0)
+            return LabelAgreement(0, 0, 0)
         there = set(table.ids.tolist())
         seen = [i for i in self.ids[:reached] if i in there and self.predicted[i]]
         sample = [i for i in seen if i not in self.tuned]
@@ -237,11 +237,11 @@ class Queue:
         right = sum(given[i] == self.predicted[i] for i in judged)
         passed = [i for i in sample if not given[i] and i != now]
         tuned = sum(bool(given[i]) for i in seen if i in self.tuned)
-        return Agreement(int(right), len(judged), len(passed), tuned)
+        return LabelAgreement(int(right), len(judged), len(passed), tuned)
 
 
 @dataclass(frozen=True)
-class Agreement:
+class LabelAgreement:
     """How often person and model agree: on `right` of `total`.
 
     `passed` clusters were seen and not labelled; `tuned` ones were labelled, but the model was tuned on them.
@@ -264,12 +264,12 @@ def reviewed(table: ClusterTable) -> set[int]:
     return set(table.ids[(table.rows["annotation"] != "").to_numpy()].tolist())
 
 
-def agreement(table: ClusterTable) -> Agreement:
+def agreement(table: ClusterTable) -> LabelAgreement:
     """Of all clusters that a person and the model in force labelled, however they were chosen."""
     rows = table.rows
     both = ((rows["annotation"] != "") & (rows["label"] != "")).to_numpy()
     right = (rows["annotation"] == rows["label"]).to_numpy() & both
-    return Agreement(int(right.sum()), int(both.sum()))
+    return LabelAgreement(int(right.sum()), int(both.sum()))
 
 
 def confusion(table: ClusterTable, order: Iterable[str] = ()) -> pd.DataFrame:
@@ -335,7 +335,7 @@ def _softmax(score: Floats) -> Floats:
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def _by_diameter(diameter_nm: Floats, card: Card) -> Floats:
+def _by_diameter(diameter_nm: Floats, card: ModelCard) -> Floats:
     from napari_atomicity.counting.diameter_only import log_likelihood
 
     if set(card.diameter_nm) != {str(n) for n in card.class_sizes}:

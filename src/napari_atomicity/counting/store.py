@@ -10,7 +10,7 @@ from typing import Final
 
 from napari_atomicity.counting import bundle as bundles
 from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.errors import InputError
 
 #: folder beside the user's models where removed ones go; nothing is ever deleted
@@ -42,7 +42,7 @@ class Model:
     name: str
     path: Path
     bundled: bool
-    card: Card | None
+    card: ModelCard | None
     problem: str = ""
 
 
@@ -204,14 +204,14 @@ def _weights_of(source: Path) -> Path:
     return path
 
 
-def _lack(card: Card) -> str:
+def _lack(card: ModelCard) -> str:
     # the comparison with diameter alone, and anchors by diameter, rest on these
     if set(card.diameter_nm) != {str(n) for n in card.class_sizes}:
         return f"The model card of {card.name!r} lacks the diameters of its classes; train the model again."
     return ""
 
 
-def _same(a: Card, b: Card) -> bool:
+def _same(a: ModelCard, b: ModelCard) -> bool:
     return replace(a, name="") == replace(b, name="")
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import in_order, pool
@@ -207,7 +207,7 @@ class _Seen:
         return torch.as_tensor(np.searchsorted(self.rows, rows))
 
 
-def _seen_steps(patches: Patches, where: Rows, rows: Rows, network: Network, card: Card) -> Steps[_Seen]:
+def _seen_steps(patches: Patches, where: Rows, rows: Rows, network: Network, card: ModelCard) -> Steps[_Seen]:
     """`rows` of those patches that lie at `where` among all."""
     import torch
 
@@ -228,7 +228,7 @@ def _seen_steps(patches: Patches, where: Rows, rows: Rows, network: Network, car
     return _Seen(rows, torch.cat([x for x, _ in parts]), type(parts[0][1])(*base))
 
 
-def _input(patches: Patches, card: Card) -> torch.Tensor:
+def _input(patches: Patches, card: ModelCard) -> torch.Tensor:
     return network_input(patches, len(card.channels), card.lcn_window_nm)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.patches import PATCH_PX
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.tensors import Wanted, misfit, tensors_of
@@ -38,7 +38,7 @@ class Weights(NamedTuple):
     shipped: Network | None
 
 
-def weights_of(card: Card, content: bytes) -> Weights:
+def weights_of(card: ModelCard, content: bytes) -> Weights:
     """What the file of weights with this `content` holds, all of it as `card` says.
 
     Raises
@@ -61,7 +61,7 @@ def weights_of(card: Card, content: bytes) -> Weights:
     )
 
 
-def _check_patches(card: Card, rehearsal: Arrays, library: Arrays) -> None:
+def _check_patches(card: ModelCard, rehearsal: Arrays, library: Arrays) -> None:
     """Patches to rehearse and library clusters: a value for each of them, and a class that the model knows."""
     m, n = (len(np.atleast_1d(each.get("class_index", ()))) for each in (rehearsal, library))
     needed = {"raw": Wanted((m, PATCH_PX, PATCH_PX)), "noise": Wanted((m,)), "class_index": Wanted((m,), "iu")}
@@ -72,7 +72,7 @@ def _check_patches(card: Card, rehearsal: Arrays, library: Arrays) -> None:
     _check_rows(card, "library clusters", library, needed)
 
 
-def _check_rows(card: Card, what: str, arrays: Arrays, needed: Mapping[str, Wanted]) -> None:
+def _check_rows(card: ModelCard, what: str, arrays: Arrays, needed: Mapping[str, Wanted]) -> None:
     if not arrays:
         return
     wrong = misfit(arrays, needed)
@@ -82,7 +82,7 @@ def _check_rows(card: Card, what: str, arrays: Arrays, needed: Mapping[str, Want
         raise InputError(f"The {what} of {card.name!r} do not belong together ({wrong}); export the model again.")
 
 
-def _network(card: Card, tensors: dict[str, npt.NDArray[Any]]) -> Network:
+def _network(card: ModelCard, tensors: dict[str, npt.NDArray[Any]]) -> Network:
     from napari_atomicity.counting.network import Network
 
     network = Network(len(card.class_sizes), len(card.channels))
@@ -121,7 +121,7 @@ def _taken_out(tensors: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, n
     return {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
 
 
-def _scale_network(card: Card, tensors: dict[str, npt.NDArray[Any]]) -> ScaleNetwork:
+def _scale_network(card: ModelCard, tensors: dict[str, npt.NDArray[Any]]) -> ScaleNetwork:
     from napari_atomicity.counting.scale_network import ScaleNetwork, inputs
 
     classes = len(card.class_sizes)

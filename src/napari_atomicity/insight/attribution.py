@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.network import Branch
 
 Method = Literal["grad-cam", "integrated-gradients"]
@@ -57,16 +57,16 @@ class Question:
         if self.target and self.target == self.against:
             raise InputError(f"{self.target} cannot be told from itself; choose two different classes.")
 
-    def target_index(self, card: Card) -> int | None:
+    def target_index(self, card: ModelCard) -> int | None:
         """Index of the target class; None for each cluster's own."""
         return _index(self.target, card)
 
-    def against_index(self, card: Card) -> int | None:
+    def against_index(self, card: ModelCard) -> int | None:
         """Index of the class that it is held against; None for the mean of the others."""
         return _index(self.against, card)
 
 
-def _index(label: str, card: Card) -> int | None:
+def _index(label: str, card: ModelCard) -> int | None:
     if label and label not in card.labels:
         raise InputError(f"The model {card.name!r} has no class {label}; it has {', '.join(card.labels)}.")
     return card.labels.index(label) if label else None

@@ -14,7 +14,7 @@ from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.insight.attribution import Attribution
     from napari_atomicity.insight.library import LibraryClusters
 
@@ -76,7 +76,7 @@ def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[st
 # ---------------------------------------------------------------------- chances
 
 
-def class_labels(table: ClusterTable, card: Card | None) -> tuple[str, ...]:
+def class_labels(table: ClusterTable, card: ModelCard | None) -> tuple[str, ...]:
     """Label of each class of the table, in the element of `card`, or else of the labels themselves."""
     if card is not None and card.class_sizes == table.class_sizes:
         return card.labels
@@ -95,7 +95,7 @@ def chances(table: ClusterTable, row: int, labels: tuple[str, ...]) -> list[tupl
     return [*zip(labels, inside.tolist(), strict=True), (OTHER, rest)]
 
 
-def target_of(table: ClusterTable, row: int, card: Card) -> int | None:
+def target_of(table: ClusterTable, row: int, card: ModelCard) -> int | None:
     """Index of the most probable class, which its maps explain; None where this model has not counted it."""
     if table.class_sizes != card.class_sizes or not np.isfinite(table.probabilities[row]).all():
         return None
@@ -199,7 +199,7 @@ def _share_below(value: float, values: Floats) -> float:
 # ---------------------------------------------------------------------- what the network sees
 
 
-def channels_of(patches: Patches, card: Card | None) -> npt.NDArray[np.float32]:
+def channels_of(patches: Patches, card: ModelCard | None) -> npt.NDArray[np.float32]:
     """(n, channels, 64, 64) pictures that the network of `card` is fed; the raw one alone without a model."""
     if card is None or len(card.channels) == 1:
         return patches.raw[:, None]

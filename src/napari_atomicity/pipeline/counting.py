@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.calibrate import Calibration
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
-    from napari_atomicity.counting.prior import Known
+    from napari_atomicity.counting.prior import PriorKnowledge
 
     Calibrations = dict[int, Calibration]
 
@@ -44,7 +44,7 @@ class Classified:
     #: calibration of each frame; empty where the labels rest on shape alone
     calibrations: Calibrations
     #: what was known of each frame beforehand
-    known: dict[int, Known] = field(default_factory=dict)
+    known: dict[int, PriorKnowledge] = field(default_factory=dict)
     #: name of the image, which is part of the identity of its clusters
     image: str = ""
 
@@ -129,7 +129,7 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
         raise InputError("There is no image to adapt the model to; classify at least one.")
     table, evidence, patches = _pooled(parts)
     frames = np.zeros(len(table), dtype=np.int64)
-    known: list[Known] = []
+    known: list[PriorKnowledge] = []
     calibrations = {}
     for part, start in zip(parts, _starts(parts), strict=True):
         for frame, rows in _rows_by_frame(part.table):

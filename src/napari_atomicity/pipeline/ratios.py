@@ -19,9 +19,9 @@ from napari_atomicity.pipeline.settings import read_deposited
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.corrected import Seen, Shares
-    from napari_atomicity.counting.expected import Agreement
+    from napari_atomicity.counting.expected import RatioAgreement
     from napari_atomicity.pipeline.counting import Classified
 
 #: headings under which a table of deposits may hold sizes and amounts
@@ -69,7 +69,7 @@ class Ratios:
     other: int
     rejected: Mapping[str, int]
     by_hand: int
-    agreement: Agreement | None
+    agreement: RatioAgreement | None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -92,7 +92,7 @@ class Ratios:
         return f"{said}{self.agreement.sentence}"
 
 
-def seen(table: ClusterTable, card: Card, classified: Classified | None) -> Seen:
+def seen(table: ClusterTable, card: ModelCard, classified: Classified | None) -> Seen:
     """A table as it is now with what its labels rest on."""
     from napari_atomicity.counting.corrected import Seen
 

@@ -11,7 +11,7 @@ import numpy as np
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.prior import Known
+    from napari_atomicity.counting.prior import PriorKnowledge
 
 Adapt = Literal["auto", "off", "diameter"]
 Source = Literal["calibrated", "diameter", "annotations"]
@@ -91,11 +91,11 @@ class Settings:
             raise InputError(f"The deposited shares {shares} do not add up to 1 (or to 100 per cent); check them.")
 
     @property
-    def known(self) -> Known:
+    def known(self) -> PriorKnowledge:
         """What is known beforehand of an image counted under these settings."""
-        from napari_atomicity.counting.prior import Known
+        from napari_atomicity.counting.prior import PriorKnowledge
 
-        return Known(self.scale, self.scale_sd, self.deposited, self.fractions)
+        return PriorKnowledge(self.scale, self.scale_sd, self.deposited, self.fractions)
 
 
 def read_deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:

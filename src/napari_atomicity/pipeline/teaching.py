@@ -15,14 +15,14 @@ from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibrate import Calibration
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
 
 
 def training_set_steps(
     micrograph: Micrograph,
     table: ClusterTable,
     folder: Path,
-    card: Card | None = None,
+    card: ModelCard | None = None,
     calibrations: Mapping[int, Calibration] | None = None,
 ) -> Steps[Path]:
     """Cut out the clusters that a person labelled and save them with their labels; see `training.annotated`.

@@ -5,21 +5,21 @@ See docs/sessions.md for the form of the file.
 
 from napari_atomicity.project.encode import FORMAT
 from napari_atomicity.project.files import SUFFIX, describe, open_steps, save_session, save_steps
-from napari_atomicity.project.images import Unclear, outside_sentence
+from napari_atomicity.project.images import UnclearImage, outside_sentence
 from napari_atomicity.project.merge import Conflict, Merged, merge, resolve
-from napari_atomicity.project.project import Session, Snapshot, Step, Tuned, Work
+from napari_atomicity.project.project import HistoryStep, Project, SavedImage, Snapshot, Tuned
 
 __all__ = [
     "FORMAT",
     "SUFFIX",
     "Conflict",
+    "HistoryStep",
     "Merged",
-    "Session",
+    "Project",
+    "SavedImage",
     "Snapshot",
-    "Step",
     "Tuned",
-    "Unclear",
-    "Work",
+    "UnclearImage",
     "describe",
     "merge",
     "open_steps",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.project.blobs import Source
+from napari_atomicity.project.blobs import BlobReader
 from napari_atomicity.project.layout import FrameEntry, Number
 
 #: cells of a table; a frame has some thousand clusters with some twenty numbers
@@ -20,7 +20,7 @@ _MOST_COLUMNS: Final = 1000
 _HEADER: Final = 2**14
 
 
-def array_of(source: Source, name: str) -> npt.NDArray[Any]:
+def array_of(source: BlobReader, name: str) -> npt.NDArray[Any]:
     """The array in a part: numbers alone, and as many as its header says."""
     content = source.read(name)
     try:
@@ -45,7 +45,7 @@ def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     return shape, in_columns, dtype, file.tell()
 
 
-def text_of(source: Source, name: str) -> str:
+def text_of(source: BlobReader, name: str) -> str:
     """The text of a part that is a table; no larger than a table can be."""
     content = source.read(name)
     columns = content.partition(b"\n")[0].count(b",")
@@ -57,7 +57,7 @@ def text_of(source: Source, name: str) -> str:
         raise InputError(f"{source.path.name} is damaged: {name} in it is not text.") from error
 
 
-def csv_of(source: Source, name: str) -> pd.DataFrame:
+def csv_of(source: BlobReader, name: str) -> pd.DataFrame:
     """The table in a part, all of it as text."""
     try:
         return pd.read_csv(StringIO(text_of(source, name)), dtype=str, keep_default_na=False)
@@ -65,7 +65,7 @@ def csv_of(source: Source, name: str) -> pd.DataFrame:
         raise InputError(f"{source.path.name} is damaged: {name} in it is not a table.") from error
 
 
-def frame_of(entry: FrameEntry, source: Source) -> pd.DataFrame:
+def frame_of(entry: FrameEntry, source: BlobReader) -> pd.DataFrame:
     """A small table with columns of the types that its entry says."""
     rows = csv_of(source, entry.rows)
     read: Mapping[str, Callable[[pd.Series[Any]], npt.NDArray[Any]]] = {

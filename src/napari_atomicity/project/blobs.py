@@ -40,14 +40,14 @@ def part_name(folder: str, content: bytes, suffix: str) -> str:
     return f"{folder}/{hashlib.sha256(content).hexdigest()[:_DIGITS]}{suffix}"
 
 
-class Sink(Protocol):
+class BlobWriter(Protocol):
     """Where parts go."""
 
     def put(self, folder: str, content: bytes, suffix: str) -> str:
         """Keep `content`, once; gives its name."""
 
 
-class Source(Protocol):
+class BlobReader(Protocol):
     """Where parts come from."""
 
     @property
@@ -61,7 +61,7 @@ class Source(Protocol):
         """The table of contents, `CONTENTS`."""
 
 
-class ZipSink:
+class ZipWriter:
     """Parts in a zip file that is being written."""
 
     def __init__(self, file: zipfile.ZipFile) -> None:
@@ -77,7 +77,7 @@ class ZipSink:
         return name
 
 
-class FolderSink:
+class FolderWriter:
     """Parts as files of a folder, each written whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
@@ -102,7 +102,7 @@ class FolderSink:
         self.names -= gone
 
 
-class FolderSource:
+class FolderReader:
     """Parts that lie as files in a folder."""
 
     def __init__(self, path: Path) -> None:
@@ -125,7 +125,7 @@ class FolderSource:
             raise InputError(f"{self.path.name} is no session: {CONTENTS} in it cannot be read.") from error
 
 
-class ZipSource:
+class ZipReader:
     """Parts in a zip file; nothing is ever unpacked to the disk, and nothing further than it may be."""
 
     def __init__(self, path: Path) -> None:
@@ -195,9 +195,9 @@ def _entries(file: IO[bytes]) -> int:
     return min(bytes_of_it, size) // 46
 
 
-def source_of(path: Path) -> Source:
+def source_of(path: Path) -> BlobReader:
     """The parts of the session at `path`, a file or a folder."""
-    return FolderSource(path) if path.is_dir() else ZipSource(path)
+    return FolderReader(path) if path.is_dir() else ZipReader(path)
 
 
 def make_folder(path: Path) -> None:

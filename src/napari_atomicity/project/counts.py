@@ -12,14 +12,14 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.tensors import Wanted, misfit
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.project.arrays import csv_of, floats, number
-from napari_atomicity.project.blobs import Source
+from napari_atomicity.project.blobs import BlobReader
 from napari_atomicity.project.encode import ARRAYS
 from napari_atomicity.project.layout import CalibrationEntry, KnownEntry, SettingsEntry
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibrate import Calibration
-    from napari_atomicity.counting.card import Card
-    from napari_atomicity.counting.prior import Known
+    from napari_atomicity.counting.card import ModelCard
+    from napari_atomicity.counting.prior import PriorKnowledge
 
 
 def settings_of(entry: SettingsEntry) -> Settings:
@@ -27,14 +27,14 @@ def settings_of(entry: SettingsEntry) -> Settings:
     return Settings(**dict(entry))
 
 
-def known_of(entry: KnownEntry) -> Known:
+def known_of(entry: KnownEntry) -> PriorKnowledge:
     """What was known of an image."""
-    from napari_atomicity.counting.prior import Known
+    from napari_atomicity.counting.prior import PriorKnowledge
 
-    return Known(**dict(entry))
+    return PriorKnowledge(**dict(entry))
 
 
-def calibration_of(entry: CalibrationEntry, source: Source) -> Calibration:
+def calibration_of(entry: CalibrationEntry, source: BlobReader) -> Calibration:
     """The calibration of a frame."""
     from napari_atomicity.counting.calibrate import Calibration
 
@@ -58,7 +58,7 @@ def calibration_of(entry: CalibrationEntry, source: Source) -> Calibration:
     )
 
 
-def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: Card, source: Source) -> None:
+def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: ModelCard, source: BlobReader) -> None:
     """Every array has a row for each cluster, and columns for classes and channels of the model."""
     n, classes, channels = len(np.atleast_1d(arrays["valid"])), len(card.class_sizes), len(card.channels)
     width = arrays["features"].shape[-1] if arrays["features"].ndim else 0

@@ -14,10 +14,10 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Classified, Settings
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.project.arrays import array_of, frame_of, number, text_of
-from napari_atomicity.project.blobs import MISFITS, Source
+from napari_atomicity.project.blobs import MISFITS, BlobReader
 from napari_atomicity.project.counts import calibration_of, check_evidence, known_of, settings_of
 from napari_atomicity.project.encode import ARRAYS
-from napari_atomicity.project.images import Found, micrograph_of
+from napari_atomicity.project.images import FoundImage, micrograph_of
 from napari_atomicity.project.layout import (
     AdaptationEntry,
     Contents,
@@ -33,7 +33,7 @@ from napari_atomicity.project.layout import (
 from napari_atomicity.project.models import bundle_of, card_of
 from napari_atomicity.project.patches import patches_again
 from napari_atomicity.project.places import Places, reaches_out
-from napari_atomicity.project.project import Session, Snapshot, Step, Tuned, Work
+from napari_atomicity.project.project import HistoryStep, Project, SavedImage, Snapshot, Tuned
 from napari_atomicity.project.tables import new_bytes, table_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class _TooMuch(Exception):
 class Decoder:
     """Brings back the things of one session, each once."""
 
-    def __init__(self, contents: Contents, source: Source, found: Mapping[str, Found]) -> None:
+    def __init__(self, contents: Contents, source: BlobReader, found: Mapping[str, FoundImage]) -> None:
         self.contents = contents
         self.source = source
         self.found = found
@@ -70,14 +70,14 @@ class Decoder:
         self._room = _MOST_TABLES
         #: the step that is brought back is the one in force, for which there is always room
         self._needed = True
-        self._here: Found | None = None
+        self._here: FoundImage | None = None
         self.places = Places(source.path.parent.absolute())
         #: pixels that may stand for an image; others are only those of earlier steps
         self.wanted: frozenset[str] = frozenset()
 
-    def session_steps(self) -> Steps[Session]:
+    def session_steps(self) -> Steps[Project]:
         """The session, without the images that were left out."""
-        works: list[Work] = []
+        works: list[SavedImage] = []
         in_hand = 0
         images = self.contents.images
         for at, entry in enumerate(images):
@@ -86,7 +86,7 @@ class Decoder:
             if work is not None:
                 in_hand = len(works) if at == self.contents.in_hand else in_hand
                 works.append(work)
-        return Session(
+        return Project(
             tuple(works),
             in_hand,
             self.contents.view or {},
@@ -107,7 +107,7 @@ class Decoder:
         """Key of the pixels of the step in force."""
         return self.contents.micrographs[self.state_in_force(entry).micrograph].pixels
 
-    def _work_steps(self, entry: ImageEntry) -> Steps[Work | None]:
+    def _work_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
         key = self.pixels_of(entry)
         here = self.found.get(key) if key in self.wanted else None
         if here is None:
@@ -115,7 +115,7 @@ class Decoder:
         # what an undo would go back to on pixels that are gone shows the present ones
         self._here = here
         first, steps = yield from self._history_steps(entry)
-        return Work(
+        return SavedImage(
             name=entry.name,
             steps=steps,
             now=entry.now - first,
@@ -132,7 +132,7 @@ class Decoder:
             match=here.match,
         )
 
-    def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[Step, ...]]]:
+    def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[HistoryStep, ...]]]:
         """The step in force and those around it, as far as memory allows; and which of them is the first."""
         self._needed = True
         found = {entry.now: self._step(entry.history[entry.now])}
@@ -152,8 +152,8 @@ class Decoder:
             )
         return min(found), tuple(found[at] for at in sorted(found))
 
-    def _step(self, entry: StepEntry) -> Step:
-        return Step(entry.name, self._state(entry.state), entry.when)
+    def _step(self, entry: StepEntry) -> HistoryStep:
+        return HistoryStep(entry.name, self._state(entry.state), entry.when)
 
     # ------------------------------------------------------------------ things
 

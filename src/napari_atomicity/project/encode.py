@@ -15,12 +15,12 @@ from napari_atomicity.clusters import UNITS
 from napari_atomicity.io.tables import csv_text
 from napari_atomicity.kinds import printable
 from napari_atomicity.pipeline import Classified
-from napari_atomicity.project.blobs import Sink
-from napari_atomicity.project.models import ModelBook
-from napari_atomicity.project.pixels import PixelBook, micrograph_thing
-from napari_atomicity.project.project import Session, Work
-from napari_atomicity.project.records import Shelf, Thing, key_of, plain, reached
-from napari_atomicity.project.tables import TableBook
+from napari_atomicity.project.blobs import BlobWriter
+from napari_atomicity.project.models import ModelIndex
+from napari_atomicity.project.pixels import PixelIndex, micrograph_thing
+from napari_atomicity.project.project import Project, SavedImage
+from napari_atomicity.project.records import Record, RecordStore, key_of, plain, reached
+from napari_atomicity.project.tables import TableIndex
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.adapt import Adaptation
@@ -39,13 +39,13 @@ ARRAYS: Final = (
 class Encoder:
     """Stores sessions in one sink, again and again; what was stored by an earlier one is not looked at again."""
 
-    def __init__(self, sink: Sink, home: Path | None = None) -> None:
-        self.shelf = Shelf(sink, home)
-        self._models = ModelBook()
-        self._pixels = PixelBook()
-        self._table = TableBook()
+    def __init__(self, sink: BlobWriter, home: Path | None = None) -> None:
+        self.shelf = RecordStore(sink, home)
+        self._models = ModelIndex()
+        self._pixels = PixelIndex()
+        self._table = TableIndex()
 
-    def contents(self, session: Session) -> tuple[dict[str, Any], set[str]]:
+    def contents(self, session: Project) -> tuple[dict[str, Any], set[str]]:
         """Store the parts of `session`; gives its table of contents and the names of its parts."""
         images = [self._work(work) for work in session.works]
         things = reached(thing for _, used in images for thing in used)
@@ -71,8 +71,8 @@ class Encoder:
 
     # ------------------------------------------------------------------ images and their steps
 
-    def _work(self, work: Work) -> tuple[dict[str, Any], list[Thing]]:
-        self._table = TableBook()
+    def _work(self, work: SavedImage) -> tuple[dict[str, Any], list[Record]]:
+        self._table = TableIndex()
         states = [self._state(step.state) for step in work.steps]
         content = {
             "name": work.name,
@@ -99,14 +99,14 @@ class Encoder:
         frames = np.unique(state.table.rows["frame"].to_numpy(dtype=np.int64))
         return self._pixels.frames(state.micrograph, frames.tolist())
 
-    def _state(self, state: Any) -> Thing:
+    def _state(self, state: Any) -> Record:
         known = self.shelf.known(state)
         if known is not None:
             self._table.store(self.shelf, state.table)  # what the next table may be based on
             return known
         return self.shelf.store(state, self._make_state)
 
-    def _make_state(self, shelf: Shelf, state: Any) -> Thing:
+    def _make_state(self, shelf: RecordStore, state: Any) -> Record:
         micrograph = self._micrograph(state.micrograph)
         table = self._table.store(self.shelf, state.table)
         bundle = None if state.bundle is None else self._models.store(self.shelf, state.bundle)
@@ -125,16 +125,16 @@ class Encoder:
         }
         return shelf.thing("states", content, (), (micrograph, table, bundle, *counts, tuned))
 
-    def _micrograph(self, micrograph: Micrograph) -> Thing:
+    def _micrograph(self, micrograph: Micrograph) -> Record:
         pixels = self._pixels.store(self.shelf, micrograph)
         return self.shelf.store(micrograph, lambda shelf, value: micrograph_thing(shelf, value, pixels))
 
     # ------------------------------------------------------------------ counts
 
-    def _classified(self, done: Classified) -> Thing:
+    def _classified(self, done: Classified) -> Record:
         return self.shelf.store(done, self._make_classified)
 
-    def _make_classified(self, shelf: Shelf, done: Classified) -> Thing:
+    def _make_classified(self, shelf: RecordStore, done: Classified) -> Record:
         table = self._table.store(shelf, done.table)
         evidence = None if done.evidence is None else shelf.store(done.evidence, self._evidence)
         calibrations = {frame: shelf.store(fit, _calibration) for frame, fit in done.calibrations.items()}
@@ -146,7 +146,7 @@ class Encoder:
         }
         return shelf.thing("counts", content, (), (table, evidence, *calibrations.values()))
 
-    def _evidence(self, shelf: Shelf, evidence: Evidence) -> Thing:
+    def _evidence(self, shelf: RecordStore, evidence: Evidence) -> Record:
         arrays = {name: shelf.array("evidence", getattr(evidence, name)) for name in ARRAYS}
         card = shelf.json("cards", printable(asdict(evidence.card)))
         shipped = None if evidence.shipped is None else shelf.store(evidence.shipped, self._evidence)
@@ -160,7 +160,7 @@ class Encoder:
 
     # ------------------------------------------------------------------ adaptations
 
-    def _tuned(self, shelf: Shelf, tuned: Any) -> Thing:
+    def _tuned(self, shelf: RecordStore, tuned: Any) -> Record:
         base = self._models.store(shelf, tuned.base)
         adaptation = shelf.store(tuned.adaptation, self._adaptation)
         before, offered = self._classified(tuned.before), self._classified(tuned.offered)
@@ -177,7 +177,7 @@ class Encoder:
         }
         return shelf.thing("tuned", content, (anchors["rows"],), (adaptation, base, before, offered, after))
 
-    def _adaptation(self, shelf: Shelf, adaptation: Adaptation) -> Thing:
+    def _adaptation(self, shelf: RecordStore, adaptation: Adaptation) -> Record:
         bundle = self._models.store(shelf, adaptation.bundle)
         evidence = None if adaptation.evidence is None else shelf.store(adaptation.evidence, self._evidence)
         anchors = _frame(shelf, adaptation.anchors)
@@ -193,7 +193,7 @@ class Encoder:
         return shelf.thing("adaptations", content, (anchors["rows"],), (bundle, evidence))
 
 
-def _calibration(shelf: Shelf, fit: Calibration) -> Thing:
+def _calibration(shelf: RecordStore, fit: Calibration) -> Record:
     """One calibration of a frame; its curves are a table of their own."""
     curves: dict[str, Any] = {"log_scale": fit.log_scale, "weight": fit.weight}
     curves |= {f"share_{name}": fit.shares[:, k] for k, name in enumerate((*fit.class_sizes, "other"))}
@@ -205,7 +205,7 @@ def _calibration(shelf: Shelf, fit: Calibration) -> Thing:
     return shelf.thing("calibrations", {**plain({name: getattr(fit, name) for name in names}), "curves": part}, (part,))
 
 
-def _frame(shelf: Shelf, frame: pd.DataFrame) -> dict[str, Any]:
+def _frame(shelf: RecordStore, frame: pd.DataFrame) -> dict[str, Any]:
     """A small table with the types of its columns."""
     kinds = {str(name): _kind(frame[name].to_numpy()) for name in frame.columns}
     return {"types": kinds, "rows": shelf.text("anchors", csv_text(frame), ".csv")}

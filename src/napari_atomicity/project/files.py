@@ -17,13 +17,13 @@ from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps, drain
 from napari_atomicity.project.arrays import array_of
-from napari_atomicity.project.blobs import CONTENTS, MISFITS, Source, ZipSink, source_of
+from napari_atomicity.project.blobs import CONTENTS, MISFITS, BlobReader, ZipWriter, source_of
 from napari_atomicity.project.decode import Decoder
 from napari_atomicity.project.encode import FORMAT, KIND, Encoder
-from napari_atomicity.project.images import Answer, Wanted, find_steps
+from napari_atomicity.project.images import Answer, SoughtImage, find_steps
 from napari_atomicity.project.layout import CONTENTS_DOOR, Contents, ImageEntry, ModelEntry
 from napari_atomicity.project.places import Places, reaches_out
-from napari_atomicity.project.project import Session
+from napari_atomicity.project.project import Project
 from napari_atomicity.project.records import as_json
 from napari_atomicity.project.recovery import is_ours
 from napari_atomicity.schema import json_of
@@ -37,12 +37,12 @@ _READ_ME: Final = "README.txt"
 # ---------------------------------------------------------------------- saving
 
 
-def save_session(session: Session, path: str | Path) -> Path:
+def save_session(session: Project, path: str | Path) -> Path:
     """Write `session` to a file; see `save_steps`."""
     return drain(save_steps(session, path))
 
 
-def save_steps(session: Session, path: str | Path) -> Steps[Path]:
+def save_steps(session: Project, path: str | Path) -> Steps[Path]:
     """Write `session` to a file that ends in ``.atomicity``; gives its path.
 
     An earlier file is replaced only by a complete new one, in one step.
@@ -64,9 +64,9 @@ def with_suffix(path: str | Path) -> Path:
     return path if path.suffix.lower() == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
 
 
-def _write(session: Session, path: Path, home: Path) -> None:
+def _write(session: Project, path: Path, home: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as file:
-        contents, _ = Encoder(ZipSink(file), home).contents(session)
+        contents, _ = Encoder(ZipWriter(file), home).contents(session)
         file.writestr(CONTENTS, as_json(contents))
         names = []
         for number, work in enumerate(session.works, start=1):
@@ -94,7 +94,7 @@ def open_steps(
     have: Sequence[Micrograph] = (),
     answers: Mapping[str, Answer] | None = None,
     allowed: Collection[Path] = (),
-) -> Steps[Session]:
+) -> Steps[Project]:
     """Bring back the session in a file, or in the folder of an autosave.
 
     Parameters
@@ -127,13 +127,13 @@ def open_steps(
         places = Places(path.parent.absolute(), frozenset(allowed), is_ours(path))
         in_force = {decoder.pixels_of(entry): entry for entry in decoder.contents.images}
         wanted = {
-            key: Wanted(entry, _frames(in_force.get(key)), _reader(source, entry.stored))
+            key: SoughtImage(entry, _frames(in_force.get(key)), _reader(source, entry.stored))
             for key, entry in decoder.contents.pixels.items()
         }
         now = {key: one for key, one in wanted.items() if key in in_force}
         found, unclear = yield from find_steps(now, places, have, answers)
         if unclear:
-            return Session((), unclear=tuple(unclear))
+            return Project((), unclear=tuple(unclear))
         # earlier pixels of an image, which only an undo would show
         others = {key: one for key, one in wanted.items() if key not in in_force}
         earlier, _ = yield from find_steps(others, places, have)
@@ -142,7 +142,7 @@ def open_steps(
         return (yield from decoder.session_steps())
 
 
-def contents_of(source: Source) -> Contents:
+def contents_of(source: BlobReader) -> Contents:
     """The table of contents in the present format."""
     name = source.path.name
     contents = json_of(source.contents(), f"{name}: its table of contents")
@@ -159,11 +159,11 @@ def contents_of(source: Source) -> Contents:
     return CONTENTS_DOOR.check(contents, f"{name} is damaged")
 
 
-def _source(path: Path) -> Source:
+def _source(path: Path) -> BlobReader:
     return source_of(path if path.is_dir() else existing_file(path))
 
 
-def _reader(source: Source, name: str | None) -> Callable[[], Any] | None:
+def _reader(source: BlobReader, name: str | None) -> Callable[[], Any] | None:
     return None if name is None else lambda: array_of(source, name)
 
 

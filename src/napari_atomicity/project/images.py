@@ -29,7 +29,7 @@ _NAMED: Final = 6
 
 
 @dataclass(frozen=True)
-class Unclear:
+class UnclearImage:
     """An image that a person has to be asked about.
 
     Attributes
@@ -53,7 +53,7 @@ class Unclear:
     outside: tuple[Path, ...] = ()
 
 
-def outside_sentence(asked: Sequence[Unclear]) -> str:
+def outside_sentence(asked: Sequence[UnclearImage]) -> str:
     """What a session wants to read outside of its folder, in one sentence; empty where nothing."""
     paths = list(dict.fromkeys(path for one in asked for path in one.outside))
     if not paths:
@@ -65,7 +65,7 @@ def outside_sentence(asked: Sequence[Unclear]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
+class SoughtImage:
     """An image that is looked for.
 
     Attributes
@@ -105,7 +105,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FoundImage:
     """Pixels for an image of a session.
 
     Attributes
@@ -124,11 +124,11 @@ class Found:
 
 
 def find_steps(
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, SoughtImage],
     places: Places,
     have: Sequence[Micrograph] = (),
     answers: Mapping[str, Answer] | None = None,
-) -> Steps[tuple[dict[str, Found], list[Unclear]]]:
+) -> Steps[tuple[dict[str, FoundImage], list[UnclearImage]]]:
     """Find the images of a session again.
 
     Parameters
@@ -147,28 +147,28 @@ def find_steps(
     What was found by key, without those that are left out; and what a person has to be asked about.
     """
     yield Progress(0, max(len(wanted), 1), "Looking for the images")
-    found: dict[str, Found] = {}
-    unclear: list[Unclear] = []
+    found: dict[str, FoundImage] = {}
+    unclear: list[UnclearImage] = []
     for done, (key, one) in enumerate(wanted.items()):
         yield Progress(done, len(wanted), f"Looking for {clean(one.pixels.name)}")
         answer = (answers or {}).get(key)
         match = _open_now(one, have)
         if match is not None:
-            found[key] = Found(have[match], match=match)
+            found[key] = FoundImage(have[match], match=match)
         elif answer == "without":
-            found[key] = Found(_blank(one))
+            found[key] = FoundImage(_blank(one))
         elif isinstance(answer, Path):
             found[key] = _given(answer, one)
         elif key not in (answers or {}):
             looked = _found(key, one, places)
-            if isinstance(looked, Unclear):
+            if isinstance(looked, UnclearImage):
                 unclear.append(looked)
             else:
                 found[key] = looked
     return found, unclear
 
 
-def _open_now(wanted: Wanted, have: Sequence[Micrograph]) -> int | None:
+def _open_now(wanted: SoughtImage, have: Sequence[Micrograph]) -> int | None:
     """Which of the open images has the pixels that are wanted."""
     for at, micrograph in enumerate(have):
         if isinstance(micrograph, Blank) or list(micrograph.data.shape) != wanted.pixels.shape:
@@ -179,21 +179,23 @@ def _open_now(wanted: Wanted, have: Sequence[Micrograph]) -> int | None:
     return None
 
 
-def _read_from(wanted: Wanted, micrograph: Micrograph) -> bool:
+def _read_from(wanted: SoughtImage, micrograph: Micrograph) -> bool:
     """Whether an open stack comes from the very file that is wanted."""
     path = micrograph.provenance.path
     return path is not None and is_unchanged(micrograph) and wanted.same_file(path)
 
 
-def _found(key: str, wanted: Wanted, places: Places) -> Found | Unclear:
+def _found(key: str, wanted: SoughtImage, places: Places) -> FoundImage | UnclearImage:
     facts, file, name = wanted.pixels, wanted.pixels.file, clean(wanted.pixels.name)
     if wanted.stored is not None:
         pixels = wanted.stored()
         if list(pixels.shape) != facts.shape:
             raise InputError(f"The pixels of {name} in the session are {pixels.shape}, not {tuple(facts.shape)}.")
-        return Found(Micrograph(pixels, name=facts.name))
+        return FoundImage(Micrograph(pixels, name=facts.name))
     if file is None:
-        return Unclear(key, name, f"{name} was in no file and too large to travel in the session; give it as a file.")
+        return UnclearImage(
+            key, name, f"{name} was in no file and too large to travel in the session; give it as a file."
+        )
     other: Path | None = None
     why = ""
     outside: list[Path] = []
@@ -203,22 +205,22 @@ def _found(key: str, wanted: Wanted, places: Places) -> Found | Unclear:
         elif path.is_file():
             micrograph, differs = _look(path, wanted)
             if micrograph is not None and not differs:
-                return Found(micrograph)
+                return FoundImage(micrograph)
             other, why = other or path, why or differs
     if (sample := places.sample(file)) is not None and (micrograph := _look(sample, wanted)[0]) is not None:
-        return Found(micrograph)
+        return FoundImage(micrograph)
     # of a name on this machine it is known whether there is anything to ask for
     outside = [path for path in outside if reaches_out(path) or path.is_file()]
     if outside:
-        asked = Unclear(key, name, "", outside=tuple(outside))
+        asked = UnclearImage(key, name, "", outside=tuple(outside))
         return replace(asked, why=outside_sentence([asked]))
     if other is None:
         where = clean(file.path, 300)
-        return Unclear(key, name, f"{clean(Path(file.path).name)} is no longer at {where}; say where it is now.")
-    return Unclear(key, name, f"{clean(other.name)} changed since the session was saved: {why}.", other)
+        return UnclearImage(key, name, f"{clean(Path(file.path).name)} is no longer at {where}; say where it is now.")
+    return UnclearImage(key, name, f"{clean(other.name)} changed since the session was saved: {why}.", other)
 
 
-def _look(path: Path, wanted: Wanted) -> tuple[Micrograph | None, str]:
+def _look(path: Path, wanted: SoughtImage) -> tuple[Micrograph | None, str]:
     """The image in the file, and where it is another than the one that was worked on, be it the same file or not."""
     assert wanted.pixels.file is not None
     try:
@@ -228,17 +230,17 @@ def _look(path: Path, wanted: Wanted) -> tuple[Micrograph | None, str]:
         return None, "it cannot be read as that image"
 
 
-def _given(path: Path, wanted: Wanted) -> Found:
+def _given(path: Path, wanted: SoughtImage) -> FoundImage:
     """The file that a person named, whatever it holds."""
     index = None if wanted.pixels.file is None else wanted.pixels.file.image
     try:
         micrograph = read(path, index)
     except InputError:
         micrograph = read(path)
-    return Found(micrograph, changed=not wanted.same_file(path) and bool(wanted.differs(micrograph)))
+    return FoundImage(micrograph, changed=not wanted.same_file(path) and bool(wanted.differs(micrograph)))
 
 
-def _blank(wanted: Wanted) -> Blank:
+def _blank(wanted: SoughtImage) -> Blank:
     """An image without its pixels, of the same size."""
     facts, shape = wanted.pixels, wanted.pixels.shape[-2:]
     if shape[0] * shape[1] > _LARGEST_BLANK:
@@ -249,7 +251,7 @@ def _blank(wanted: Wanted) -> Blank:
     )
 
 
-def micrograph_of(content: MicrographEntry, found: Found, places: Places) -> Micrograph:
+def micrograph_of(content: MicrographEntry, found: FoundImage, places: Places) -> Micrograph:
     """The micrograph that an entry describes, with the pixels that were found."""
     now = found.micrograph
     path = now.provenance.path

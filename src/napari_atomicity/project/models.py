@@ -15,30 +15,30 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.tensors import tensors_of
 from napari_atomicity.kinds import printable
-from napari_atomicity.project.blobs import Source
+from napari_atomicity.project.blobs import BlobReader
 from napari_atomicity.project.layout import ModelEntry
-from napari_atomicity.project.records import Shelf, Thing, as_json
+from napari_atomicity.project.records import Record, RecordStore, as_json
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.network import Network
 
 _FOLDER: Final = "models"
 Tensors = dict[str, npt.NDArray[Any]]
 
 
-class ModelBook:
+class ModelIndex:
     """Weights that were stored already: an adapted model differs from its base in a few of them."""
 
     def __init__(self) -> None:
         self._places: dict[str, tuple[str, str]] = {}
 
-    def store(self, shelf: Shelf, bundle: Bundle) -> Thing:
+    def store(self, shelf: RecordStore, bundle: Bundle) -> Record:
         """The thing of a model."""
         return shelf.store(bundle, self._make)
 
-    def _make(self, shelf: Shelf, bundle: Bundle) -> Thing:
+    def _make(self, shelf: RecordStore, bundle: Bundle) -> Record:
         card = shelf.json("cards", printable(asdict(bundle.card)))
         content: dict[str, Any] = {"name": bundle.card.name, "card": card, "bundled": _bundled(bundle), "tensors": None}
         network: object = bundle.network
@@ -49,7 +49,7 @@ class ModelBook:
         content["tensors"] = tensors = self._weights(shelf, bundle)
         return shelf.thing("models", content, (card, *dict.fromkeys(file for file, _ in tensors.values())))
 
-    def _weights(self, shelf: Shelf, bundle: Bundle) -> dict[str, tuple[str, str]]:
+    def _weights(self, shelf: RecordStore, bundle: Bundle) -> dict[str, tuple[str, str]]:
         """For each tensor the part that it lies in, and its name there; only new ones are written."""
         from safetensors.numpy import save
 
@@ -110,7 +110,7 @@ def _digest(value: npt.NDArray[Any]) -> str:
 # ---------------------------------------------------------------------- back
 
 
-def bundle_of(content: ModelEntry, source: Source, remark: list[str]) -> Bundle:
+def bundle_of(content: ModelEntry, source: BlobReader, remark: list[str]) -> Bundle:
     """The model that the entry describes; without its network, and with a remark, where that is not here."""
     from napari_atomicity.counting.bundle import Bundle, load_bundle, load_card
 
@@ -128,7 +128,7 @@ def bundle_of(content: ModelEntry, source: Source, remark: list[str]) -> Bundle:
     return Bundle(card, cast("Network", AbsentNetwork(name or card.name)))
 
 
-def _rebuilt(places: Mapping[str, tuple[str, str]], source: Source, card: Card) -> Bundle:
+def _rebuilt(places: Mapping[str, tuple[str, str]], source: BlobReader, card: ModelCard) -> Bundle:
     from safetensors.numpy import save
 
     from napari_atomicity.counting.bundle import load_bundle
@@ -154,7 +154,7 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: Source, card: Card) 
     return replace(loaded, card=replace(loaded.card, sha256=card.sha256))
 
 
-def card_of(source: Source, part: str) -> Card:
+def card_of(source: BlobReader, part: str) -> ModelCard:
     """The card in a part."""
     from napari_atomicity.counting.card import card_of_json
 

@@ -17,7 +17,7 @@ from napari_atomicity.io import image_hash, is_unchanged, read
 from napari_atomicity.io.samples import sample_dir
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.project.layout import MicrographEntry, PixelsEntry
-from napari_atomicity.project.records import Shelf, Thing, plain
+from napari_atomicity.project.records import Record, RecordStore, plain
 
 #: pixels that are in no file travel inside the session up to this size
 MOST_STORED_BYTES: Final = 256 * 2**20
@@ -35,7 +35,7 @@ class Blank(Micrograph):
     frames: Mapping[int, str] = field(default_factory=dict)
 
 
-def micrograph_thing(shelf: Shelf, micrograph: Micrograph, pixels: Thing) -> Thing:
+def micrograph_thing(shelf: RecordStore, micrograph: Micrograph, pixels: Record) -> Record:
     """Name, calibration and origin of a micrograph; its pixels are a thing of their own."""
     origin = micrograph.provenance
     content = {
@@ -55,14 +55,14 @@ def micrograph_thing(shelf: Shelf, micrograph: Micrograph, pixels: Thing) -> Thi
     return shelf.thing("micrographs", content, (), (pixels,))
 
 
-class PixelBook:
+class PixelIndex:
     """Pixel data that was remembered already; arrays cannot be looked up like other things."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, Thing]] = {}
+        self._known: dict[int, tuple[Any, Record]] = {}
         self._frames: dict[tuple[int, int], str] = {}
 
-    def store(self, shelf: Shelf, micrograph: Micrograph) -> Thing:
+    def store(self, shelf: RecordStore, micrograph: Micrograph) -> Record:
         """Where the pixels of `micrograph` are found again."""
         known = self._known.get(id(micrograph.data))
         if known is None:
@@ -86,7 +86,7 @@ class PixelBook:
             return found
         return {}
 
-    def forget_all_but(self, things: set[Thing]) -> None:
+    def forget_all_but(self, things: set[Record]) -> None:
         """What the session no longer refers to."""
         self._known = {key: entry for key, entry in self._known.items() if entry[1] in things}
         self._frames = {key: digest for key, digest in self._frames.items() if key[0] in self._known}
@@ -97,7 +97,7 @@ def frame_sha256(micrograph: Micrograph, index: int) -> str:
     return hashlib.sha256(micrograph.frame(index).tobytes()).hexdigest()
 
 
-def _pixels(shelf: Shelf, micrograph: Micrograph) -> Thing:
+def _pixels(shelf: RecordStore, micrograph: Micrograph) -> Record:
     if isinstance(micrograph, Blank) and micrograph.stands_for is not None:
         return shelf.thing("pixels", {**micrograph.stands_for.model_dump(), "unread": True})
     content: dict[str, Any] = {
@@ -121,7 +121,7 @@ def _pixels(shelf: Shelf, micrograph: Micrograph) -> Thing:
     return shelf.thing("pixels", content, () if content["stored"] is None else (content["stored"],))
 
 
-def _file(shelf: Shelf, micrograph: Micrograph) -> dict[str, Any] | None:
+def _file(shelf: RecordStore, micrograph: Micrograph) -> dict[str, Any] | None:
     """The file that holds these very pixels; None where there is none (any more)."""
     path = micrograph.provenance.path
     if path is None:
@@ -137,7 +137,7 @@ def _file(shelf: Shelf, micrograph: Micrograph) -> dict[str, Any] | None:
     return None
 
 
-def _place(shelf: Shelf, micrograph: Micrograph, digest: str) -> dict[str, Any]:
+def _place(shelf: RecordStore, micrograph: Micrograph, digest: str) -> dict[str, Any]:
     """Where a file is, in all ways in which it can be found again."""
     path, index = Path(micrograph.provenance.path or "").absolute(), micrograph.provenance.image_index
     facts: dict[str, Any] = {"path": str(path), "relative": None, "sample": None, "image": index, "sha256": digest}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.adapt import Adaptation
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.profile import InstrumentProfile
-    from napari_atomicity.project.images import Unclear
+    from napari_atomicity.project.images import UnclearImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class HistoryStep:
     """A step of the history: its name, what was in force after it, and when it was made (ISO 8601; empty: unknown).
 
     To be saved, `state` may be anything with the fields of `Snapshot`; what is opened is a `Snapshot`.
@@ -69,7 +69,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class SavedImage:
     """All that belongs to one image.
 
     Attributes
@@ -101,7 +101,7 @@ class Work:
     """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[HistoryStep, ...]
     now: int
     settings: Settings = field(default_factory=Settings)
     selection: frozenset[int] = frozenset()
@@ -122,7 +122,7 @@ class Work:
 
 
 @dataclass(frozen=True, eq=False)
-class Session:
+class Project:
     """The images of a session, and how the window showed them.
 
     Attributes
@@ -141,10 +141,10 @@ class Session:
         Sentences about what could not be brought back.
     """
 
-    works: tuple[Work, ...]
+    works: tuple[SavedImage, ...]
     in_hand: int = 0
     view: Mapping[str, Any] = field(default_factory=dict)
     saved: str = ""
     version: str = ""
-    unclear: tuple[Unclear, ...] = ()
+    unclear: tuple[UnclearImage, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.project.blobs import Sink
+from napari_atomicity.project.blobs import BlobWriter
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
+class Record:
     """One entry of the table of contents.
 
     Attributes
@@ -37,39 +37,39 @@ class Thing:
     key: str
     content: Mapping[str, Any]
     parts: tuple[str, ...] = ()
-    uses: tuple[Thing, ...] = ()
+    uses: tuple[Record, ...] = ()
 
 
-class Shelf:
+class RecordStore:
     """What was stored already: the same object gives the same thing, without looking into it again."""
 
-    def __init__(self, sink: Sink, home: Path | None = None) -> None:
+    def __init__(self, sink: BlobWriter, home: Path | None = None) -> None:
         self.sink = sink
         #: folder of the session file, where it is known: images beside it are found again when both move
         self.home = home
-        self._known: weakref.WeakKeyDictionary[Any, Thing] = weakref.WeakKeyDictionary()
+        self._known: weakref.WeakKeyDictionary[Any, Record] = weakref.WeakKeyDictionary()
         self._numbers: Counter[str] = Counter()
 
-    def store(self, value: Any, make: Callable[[Shelf, Any], Thing]) -> Thing:
+    def store(self, value: Any, make: Callable[[RecordStore, Any], Record]) -> Record:
         """The thing of `value`, made at the first time."""
         thing = self._known.get(value)
         if thing is None:
             thing = self._known[value] = make(self, value)
         return thing
 
-    def known(self, value: Any) -> Thing | None:
+    def known(self, value: Any) -> Record | None:
         """The thing of `value` where it was stored before."""
         return self._known.get(value)
 
     def thing(
-        self, kind: str, content: Mapping[str, Any], parts: Iterable[str] = (), uses: Iterable[Thing | None] = ()
-    ) -> Thing:
+        self, kind: str, content: Mapping[str, Any], parts: Iterable[str] = (), uses: Iterable[Record | None] = ()
+    ) -> Record:
         """A new entry with a name of its own."""
         self._numbers[kind] += 1
         used = tuple(one for one in uses if one is not None)
-        return Thing(kind, f"{kind.rstrip('s')}{self._numbers[kind]}", content, tuple(parts), used)
+        return Record(kind, f"{kind.rstrip('s')}{self._numbers[kind]}", content, tuple(parts), used)
 
-    def forget_all_but(self, things: Iterable[Thing]) -> None:
+    def forget_all_but(self, things: Iterable[Record]) -> None:
         """What the session no longer refers to would have to be stored again."""
         kept = set(things)
         for value, thing in list(self._known.items()):
@@ -93,9 +93,9 @@ class Shelf:
         return self.text(folder, as_json(content), ".json")
 
 
-def reached(roots: Iterable[Thing]) -> list[Thing]:
+def reached(roots: Iterable[Record]) -> list[Record]:
     """The `roots` and all that they refer to, each once."""
-    seen: dict[Thing, None] = {}
+    seen: dict[Record, None] = {}
     waiting = list(roots)
     while waiting:
         thing = waiting.pop()
@@ -105,7 +105,7 @@ def reached(roots: Iterable[Thing]) -> list[Thing]:
     return list(seen)
 
 
-def key_of(thing: Thing | None) -> str | None:
+def key_of(thing: Record | None) -> str | None:
     """How other things refer to it."""
     return None if thing is None else thing.key
 

@@ -22,9 +22,9 @@ from pydantic import Field
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.kinds import Entry
-from napari_atomicity.project.blobs import CONTENTS, FolderSink, make_folder
+from napari_atomicity.project.blobs import CONTENTS, FolderWriter, make_folder
 from napari_atomicity.project.encode import KIND, Encoder
-from napari_atomicity.project.project import Session
+from napari_atomicity.project.project import Project
 from napari_atomicity.project.records import as_json
 from napari_atomicity.schema import Door, read_bytes
 
@@ -97,9 +97,9 @@ class Recorder:
         self.folder: Path | None = None
         self._lock: Lock | None = None
         self._encoder: Encoder | None = None
-        self._sink: FolderSink | None = None
+        self._sink: FolderWriter | None = None
 
-    def record(self, session: Session) -> None:
+    def record(self, session: Project) -> None:
         """Make `session` what would be recovered; the one before it stays until this is complete.
 
         Raises
@@ -140,7 +140,7 @@ class Recorder:
             _remove(folder)  # the next attempt makes another one
             raise InputError(f"{folder} cannot be locked, so unsaved work is not kept there; choose another folder.")
         self.folder, self._lock = folder, lock
-        self._sink = FolderSink(folder)
+        self._sink = FolderWriter(folder)
         self._encoder = Encoder(self._sink)
 
 

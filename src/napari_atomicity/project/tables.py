@@ -12,7 +12,7 @@ import pandas as pd
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.io.tables import csv_text, rows_of_csv
 from napari_atomicity.project.layout import ChangedIds, ChangedPlaces, TableEntry
-from napari_atomicity.project.records import Shelf, Thing
+from napari_atomicity.project.records import Record, RecordStore
 
 _FOLDER: Final = "tables"
 #: so many steps after a whole table follows another whole one
@@ -21,13 +21,13 @@ _WHOLE_EVERY: Final = 50
 _TEXT_BYTES: Final = 60
 
 
-class TableBook:
+class TableIndex:
     """Tables of one history, each stored as what it changes in the one before it."""
 
     def __init__(self) -> None:
-        self._last: tuple[ClusterTable, Thing, int] | None = None
+        self._last: tuple[ClusterTable, Record, int] | None = None
 
-    def store(self, shelf: Shelf, table: ClusterTable) -> Thing:
+    def store(self, shelf: RecordStore, table: ClusterTable) -> Record:
         """The thing of `table`."""
         known = shelf.known(table)
         if known is None:
@@ -35,7 +35,7 @@ class TableBook:
         self._last = (table, known, int(known.content["steps_after_whole"]))
         return known
 
-    def _make(self, shelf: Shelf, table: ClusterTable) -> Thing:
+    def _make(self, shelf: RecordStore, table: ClusterTable) -> Record:
         base, depth = None, 0
         found = None
         if self._last is not None and self._last[2] + 1 < _WHOLE_EVERY:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    from napari_atomicity.counting.card import Card
+    from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.pipeline import Analysis, Explained
 
 _DPI: Final = 150
@@ -58,7 +58,7 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
 def draw_overlay(
     micrograph: Micrograph,
     table: ClusterTable,
-    card: Card | None,
+    card: ModelCard | None,
     path: Path,
     frame: int = 0,
     title: str = "",
@@ -82,7 +82,7 @@ def draw_overlay(
 
 
 def overlay_figure(
-    micrograph: Micrograph, table: ClusterTable | None, card: Card | None, frame: int = 0, title: str = ""
+    micrograph: Micrograph, table: ClusterTable | None, card: ModelCard | None, frame: int = 0, title: str = ""
 ) -> Figure:
     """The figure that `draw_overlay` writes; without a table the micrograph alone."""
     height, width = micrograph.shape_yx
@@ -104,7 +104,9 @@ def _title(micrograph: Micrograph, frame: int) -> str:
     return name + (f", frame {frame} of {micrograph.n_frames}" if micrograph.n_frames > 1 else "")
 
 
-def _overlay(axes: Axes, micrograph: Micrograph, table: ClusterTable | None, card: Card | None, frame: int) -> None:
+def _overlay(
+    axes: Axes, micrograph: Micrograph, table: ClusterTable | None, card: ModelCard | None, frame: int
+) -> None:
     """Micrograph, scale bar, rings and legend."""
     _show(axes, micrograph.frame(frame), micrograph.calibrated_pixel_size_nm)
     if table is not None:
@@ -281,7 +283,7 @@ def _scale_bar(axes: Axes, width_nm: float, height_nm: float) -> None:
     axes.set_ylim(axes.get_images()[0].get_extent()[2:])
 
 
-def _rings(axes: Axes, table: ClusterTable, card: Card | None, frame: int) -> None:
+def _rings(axes: Axes, table: ClusterTable, card: ModelCard | None, frame: int) -> None:
     """Rings as on the screen: colour and opacity by label and confidence, form by who gave the label."""
     from matplotlib.collections import PatchCollection
 

@@ -39,7 +39,7 @@ _SETTINGS: Final = {
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _ImageSection:
     """One image of the report as the template shows it."""
 
     name: str
@@ -142,7 +142,7 @@ def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
     ]
 
 
-def _picture(analysis: Analysis, frame: int) -> _Picture:
+def _picture(analysis: Analysis, frame: int) -> _ImageSection:
     from napari_atomicity.report import charts
 
     said = analysis.report()
@@ -153,7 +153,7 @@ def _picture(analysis: Analysis, frame: int) -> _Picture:
     if "scale" not in parameters:
         parameters.pop("scale_sd", None)
     stack = analysis.micrograph.n_frames > 1
-    return _Picture(
+    return _ImageSection(
         name=analysis.micrograph.name,
         facts=[
             ("File", image["path"] or "not from a file"),

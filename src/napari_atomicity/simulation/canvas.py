@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_atomicity.simulation.detector import Image, ScanPath, moved
 from napari_atomicity.simulation.imaging import atom_weights
-from napari_atomicity.simulation.placing import Placed
+from napari_atomicity.simulation.placing import PlacedCluster
 from napari_atomicity.simulation.support import collar
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Canvas:
     def __init__(self, signal: Image, spec: FrameSpec, path: ScanPath, rng: np.random.Generator) -> None:
         self.signal, self.spec, self.path, self.rng = signal, spec, path, rng
 
-    def add(self, thing: Placed) -> None:
+    def add(self, thing: PlacedCluster) -> None:
         """Add one object with what comes along with it."""
         px = self.spec.pixel_size_nm
         y, x = self.path.specimen(*thing.centre_px)
@@ -90,7 +90,7 @@ class Canvas:
         place -= place[:, over].mean(axis=1, keepdims=True)
         return moved(window, place[0], place[1])
 
-    def _jumping(self, atom: Placed, centre: Floats, size: int) -> Image:
+    def _jumping(self, atom: PlacedCluster, centre: Floats, size: int) -> Image:
         """An atom that changes its site between lines: pieces of spots, and streaks where it came back."""
         stays = max(1.0, self.rng.uniform(0.05, 0.4) / self.spec.pixel_size_nm)
         site = np.cumsum(self.rng.random(size) < 1 / stays) % 3

@@ -12,7 +12,7 @@ import pandas as pd
 from napari_atomicity.simulation.canvas import Canvas
 from napari_atomicity.simulation.detector import ScanPath, acquire, scanned
 from napari_atomicity.simulation.imaging import atom_weights
-from napari_atomicity.simulation.placing import Placed, Placing, structures_of
+from napari_atomicity.simulation.placing import PlacedCluster, Placing, structures_of
 from napari_atomicity.simulation.spec import FrameSpec
 from napari_atomicity.simulation.support import support_signal
 
@@ -77,7 +77,7 @@ _TRUTH: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-def _truth(thing: Placed, spec: FrameSpec) -> tuple[Any, ...]:
+def _truth(thing: PlacedCluster, spec: FrameSpec) -> tuple[Any, ...]:
     """The row of truth of one object; its centre is the centre of mass of its signal, as a microscopist calls it."""
     px = spec.pixel_size_nm
     middle = np.average(thing.atoms[:, :2], axis=0, weights=atom_weights(thing.atoms, spec.element))

@@ -23,7 +23,7 @@ _NEAREST_NM: Final = 0.24
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class PlacedCluster:
     """One object of a frame.
 
     Attributes
@@ -69,9 +69,9 @@ class Placing:
         self.taken = np.empty((0, 3))  # y px, x px, radius nm
         self.group = 0
 
-    def run(self) -> list[Placed]:
+    def run(self) -> list[PlacedCluster]:
         """Place as many clusters as are wanted or as there is room for, and atoms around them."""
-        placed: list[Placed] = []
+        placed: list[PlacedCluster] = []
         clusters = 0
         while clusters < self.spec.n_clusters:
             new = self._place(self._next())
@@ -122,7 +122,7 @@ class Placing:
             ("touching", second, direction * (reach + self.rng.uniform(0.25, 0.5))),
         ]
 
-    def _place(self, parts: list[tuple[str, Floats, Floats]]) -> list[Placed]:
+    def _place(self, parts: list[tuple[str, Floats, Floats]]) -> list[PlacedCluster]:
         """The parts at a free place, or nothing where none was found."""
         height, width = self.spec.shape
         radii = [radius(atoms) for _, atoms, _ in parts]
@@ -135,7 +135,7 @@ class Placing:
             return []
         self.group += 1
         self.taken = np.vstack([self.taken, *([[*c, r] for c, r in zip(centres, radii, strict=True)])])
-        return [Placed(k, a, c, r, self.group) for (k, a, _), c, r in zip(parts, centres, radii, strict=True)]
+        return [PlacedCluster(k, a, c, r, self.group) for (k, a, _), c, r in zip(parts, centres, radii, strict=True)]
 
     def _free(self, centre: Floats, reach_nm: float) -> bool:
         if not self._supported(centre):
@@ -147,7 +147,7 @@ class Placing:
         y, x = np.round(place).astype(int)
         return bool(0 <= y < self.spec.shape[0] and 0 <= x < self.spec.shape[1] and self.covered[y, x])
 
-    def _satellites(self, cluster: Placed) -> list[Placed]:
+    def _satellites(self, cluster: PlacedCluster) -> list[PlacedCluster]:
         """Detached atoms, the more the nearer to the rim."""
         around = []
         for _ in range(self.rng.poisson(self.spec.satellites)):
@@ -155,7 +155,7 @@ class Placing:
             distance = cluster.radius_nm + 0.2 + self.rng.exponential(0.6)
             at = cluster.centre_px + distance / self.spec.pixel_size_nm * np.array([np.sin(angle), np.cos(angle)])
             if self._supported(at):
-                around.append(Placed("satellite", np.zeros((1, 3)), at, 0.1, cluster.group))
+                around.append(PlacedCluster("satellite", np.zeros((1, 3)), at, 0.1, cluster.group))
         return around
 
 

@@ -26,7 +26,18 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically, write_text
 from napari_atomicity.simulation.annealing import resting
 
-__all__ = ["ELEMENT", "FOLDER", "SETS", "SIZES", "STEP_NM", "Clusters", "Shipped", "StructureSet", "set_of", "shipped"]
+__all__ = [
+    "ELEMENT",
+    "FOLDER",
+    "SETS",
+    "SIZES",
+    "STEP_NM",
+    "Shipped",
+    "StoredStructures",
+    "StructureSet",
+    "set_of",
+    "shipped",
+]
 
 ELEMENT: Final = "Pt"
 #: atoms of the clusters: the five classes, and sizes between and beyond them
@@ -39,7 +50,7 @@ _POSITIONS, _ABOUT = "platinum.npz", "platinum.json"
 _MEND: Final = "install napari-atomicity again"
 
 
-class Clusters(NamedTuple):
+class StoredStructures(NamedTuple):
     """Clusters of one size in the order of flatness: (m, n_atoms, 3) in nm, and the family of each."""
 
     positions_nm: npt.NDArray[np.float32]
@@ -82,7 +93,7 @@ class Shipped:
     about: Mapping[str, Any]
     arrays: Mapping[str, npt.NDArray[Any]]
 
-    def clusters(self, of: StructureSet, families: tuple[str, ...], n_atoms: int) -> Clusters | None:
+    def clusters(self, of: StructureSet, families: tuple[str, ...], n_atoms: int) -> StoredStructures | None:
         """Those of some families of a set, resting on the support and centred; None for a size that is not here."""
         steps = self.arrays.get(of.key(n_atoms))
         if steps is None:
@@ -90,7 +101,9 @@ class Shipped:
         family = self.arrays[f"{of.key(n_atoms)}-family"]
         chosen = np.isin(family, families)
         # sums of whole numbers are exact, so that these are the same digits everywhere
-        return Clusters((resting(steps[chosen].astype(np.float64)) * self.step_nm).astype(np.float32), family[chosen])
+        return StoredStructures(
+            (resting(steps[chosen].astype(np.float64)) * self.step_nm).astype(np.float32), family[chosen]
+        )
 
     @property
     def step_nm(self) -> float:
@@ -124,7 +137,7 @@ def shipped(folder: Path = FOLDER) -> Shipped:
     return Shipped(about, arrays)
 
 
-def write(folder: Path, made: Mapping[str, Clusters], about: Mapping[str, Any]) -> None:
+def write(folder: Path, made: Mapping[str, StoredStructures], about: Mapping[str, Any]) -> None:
     """Write clusters by `StructureSet.key`, and beside them `about` with the hash of the positions.
 
     Raises

@@ -25,7 +25,7 @@ from napari_atomicity.progress import Progress, Steps, drain
 from napari_atomicity.simulation.blocks import covered_nm2, make_structure, rotation
 from napari_atomicity.simulation.cache import cache_folder, keep, stored
 from napari_atomicity.simulation.metals import ELEMENTS, EMT
-from napari_atomicity.simulation.shipped import Clusters, StructureSet, set_of, shipped
+from napari_atomicity.simulation.shipped import StoredStructures, StructureSet, set_of, shipped
 from napari_atomicity.threads import WORKERS
 
 __all__ = ["ELEMENTS", "FAMILIES", "SPLITS", "StructureLibrary", "library", "make_structure", "prepare_steps"]
@@ -82,7 +82,7 @@ class StructureLibrary:
     element: str = "Pt"
     families: tuple[str, ...] = ("gupta", "block")
     stock: StructureSet | None = None
-    _made: dict[int, Clusters] = field(default_factory=dict, repr=False)
+    _made: dict[int, StoredStructures] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.element not in ELEMENTS:
@@ -126,7 +126,7 @@ class StructureLibrary:
         """Cluster `index` (below `per_size`) of `n_atoms` atoms; the same for everybody who asks."""
         return np.asarray(self.clusters(n_atoms).positions_nm[index], dtype=np.float64)
 
-    def clusters(self, n_atoms: int) -> Clusters:
+    def clusters(self, n_atoms: int) -> StoredStructures:
         """All clusters of a size."""
         if n_atoms not in self._made:
             drain(self.make_steps([n_atoms]))
@@ -158,9 +158,9 @@ class StructureLibrary:
                 parts.append(made)
             joined = np.concatenate(parts)
             order = np.argsort([covered_nm2(atoms, ELEMENTS[self.element][0]) for atoms in joined], kind="stable")
-            self._made[n] = Clusters(joined[order], np.repeat(self.families, self._shares())[order])
+            self._made[n] = StoredStructures(joined[order], np.repeat(self.families, self._shares())[order])
 
-    def _from_stock(self, n_atoms: int) -> Clusters | None:
+    def _from_stock(self, n_atoms: int) -> StoredStructures | None:
         return None if self.stock is None else shipped().clusters(self.stock, self.families, n_atoms)
 
     def _shares(self) -> list[int]:

@@ -113,7 +113,7 @@ def laboratory_steps(
             done += 1
             try:
                 usable.append(_labelled(path, size, pixel_size_nm, _FIRST_FRAME + done * _FRAMES_OF_A_STACK))
-            except _NoPixelSize as error:
+            except _NoCalibration as error:
                 raise InputError(str(error)) from None
             except InputError as error:
                 reasons.append(_reason(path, error))
@@ -198,7 +198,7 @@ def _class_folders(
     return {size: found.get(size, (str(size), [])) for size in class_sizes}
 
 
-class _NoPixelSize(InputError):
+class _NoCalibration(InputError):
     """A file without pixel size: not skipped but said, for it would be the same for its neighbours."""
 
 
@@ -215,7 +215,7 @@ def _labelled(path: Path, size: int, pixel_size_nm: float | None, first_frame: i
         raise InputError(micrograph.refusal)
     if micrograph.pixel_size_nm is None:
         if pixel_size_nm is None:
-            raise _NoPixelSize(
+            raise _NoCalibration(
                 f"{path.parent.name}/{path.name} holds no pixel size; give it in nm per pixel "
                 "with the key laboratory.pixel_size_nm."
             )

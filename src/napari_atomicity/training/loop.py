@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.card import Card
+from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps, drain
 from napari_atomicity.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -180,7 +180,7 @@ class _Run:
         torch.manual_seed(config.seed)
         self.network = Network(len(config.recipe.class_sizes), len(config.channels))
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.data = _Data(config, library, np.random.default_rng(config.seed))
+        self.data = _TrainingData(config, library, np.random.default_rng(config.seed))
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -287,7 +287,7 @@ def _uncalibrated(config: TrainingConfig, library: Library, network: Network) ->
     index = library.class_index(sizes)
     whole = (index >= 0) & (library.flag == "ok")
     diameters, frame_sd = diameters_by_class(library, sizes)
-    card = Card(
+    card = ModelCard(
         name=config.name,
         class_sizes=sizes,
         element=config.recipe.element,
@@ -394,7 +394,7 @@ class _Target:
         return _Target(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
-class _Data:
+class _TrainingData:
     """Batches of a library: turned, mirrored, a little off centre and with an integral a little wrong."""
 
     def __init__(self, config: TrainingConfig, library: Library, rng: np.random.Generator) -> None:
@@ -480,7 +480,7 @@ def _validation_loss_steps(network: Network, config: TrainingConfig, validation:
 
     network.eval()
     device = next(network.parameters()).device
-    data = _Data(config, validation, np.random.default_rng(0))
+    data = _TrainingData(config, validation, np.random.default_rng(0))
     losses = []
     for x, target in data.epoch(augment=False):
         with torch.inference_mode():

@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class _Data:
+class _RunData:
     training: Library
     validation: Library
 
@@ -143,24 +143,24 @@ def _laboratory_steps(config: RunConfig) -> Steps[LaboratoryData | None]:
     )
 
 
-def _data_steps(config: RunConfig, laboratory: LaboratoryData | None, cache: Path) -> Steps[_Data]:
+def _data_steps(config: RunConfig, laboratory: LaboratoryData | None, cache: Path) -> Steps[_RunData]:
     rng = np.random.default_rng([config.training.seed, 6])
     if config.simulation is None:
         assert laboratory is not None
-        return _Data(*(with_merged_pairs(part, rng) for part in (laboratory.training, laboratory.validation)))
+        return _RunData(*(with_merged_pairs(part, rng) for part in (laboratory.training, laboratory.validation)))
     recipe, n = config.training.recipe, config.simulation.frames
     frames = {"train": n, "validation": max(round(n * _VALIDATION), len(recipe.conditions))}
     parts: list[Library] = []
     for split, wanted in frames.items():
         parts.append((yield from simulate_library_steps(recipe, split, wanted, os.cpu_count() or 1, cache)))
     if laboratory is None or config.laboratory is None:
-        return _Data(*parts)
+        return _RunData(*parts)
     share = config.laboratory.share
     own = (laboratory.training, laboratory.validation)
-    return _Data(*(mixed(mine, made, share, rng) for mine, made in zip(own, parts, strict=True)))
+    return _RunData(*(mixed(mine, made, share, rng) for mine, made in zip(own, parts, strict=True)))
 
 
-def _tested_steps(config: RunConfig, laboratory: LaboratoryData | None, data: _Data) -> Steps[EvaluationSet]:
+def _tested_steps(config: RunConfig, laboratory: LaboratoryData | None, data: _RunData) -> Steps[EvaluationSet]:
     """What the card's scores are measured on: structures never trained on, and the laboratory's validation images."""
     parts: list[EvaluationSet] = []
     if config.simulation is not None:

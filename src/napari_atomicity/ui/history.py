@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
-from napari_atomicity.ui import actions
-from napari_atomicity.ui.panel import Panel
+from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from napari_atomicity.ui.document import Document
+    from napari_atomicity.document.document import Document
 
 
 class HistoryPanel(Panel):
@@ -39,7 +39,7 @@ class HistoryPanel(Panel):
         states, now = document.steps if document is not None else ([], -1)
         steps = [(name, state.when) for name, state in states]
         shown = (document, tuple(steps), now)
-        self.list.setEnabled(document is not None and not self.bench.work.busy)
+        self.list.setEnabled(document is not None and not self.workspace.work.busy)
         if shown == self._shown:
             return
         self._shown = shown
@@ -73,7 +73,7 @@ class HistoryPanel(Panel):
         item.setToolTip(f"{name} ({_clock(when, '%Y-%m-%d %H:%M:%S')}, {state})")
 
     def _go(self, item: QListWidgetItem) -> None:
-        actions.go_to(self.bench, self.list.row(item))
+        single.go_to(self.workspace, self.list.row(item))
 
 
 def _clock(when: float, form: str) -> str:

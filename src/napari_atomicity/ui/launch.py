@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def open_file(viewer: object, path: Path) -> None:
     """Open an image, or a session."""
     from napari_atomicity.project import SUFFIX
-    from napari_atomicity.ui.bench import bench_of
+    from napari_atomicity.ui.context import context_of
 
     if path.suffix.lower() == SUFFIX:
-        bench_of(viewer).sessions.open(path)
+        context_of(viewer).project.open(path)
     else:
         open_image(viewer, path)
 

@@ -14,13 +14,15 @@ from napari_atomicity.counting import describe, store
 from napari_atomicity.counting.store import Model
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.panel import Panel, Strip, button, say
+from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_atomicity.counting.card import Card
-    from napari_atomicity.ui.document import Document
+    from napari_atomicity.counting.card import ModelCard
+    from napari_atomicity.document.document import Document
 
 _SUFFIXES: Final = "Model (*.safetensors *.json)"
 
@@ -34,7 +36,7 @@ class ModelsPanel(Panel):
         self._known: list[Model] = []
         self._said = ""
         super().__init__(viewer)
-        strip = self.findChild(Strip)
+        strip = self.findChild(ProgressStrip)
         if strip is not None:
             # they belong to the clusters, and would seem to take back what is done here
             strip.undo.hide()
@@ -129,7 +131,7 @@ class ModelsPanel(Panel):
         self._enable()
 
     def _enable(self) -> None:
-        model, free = self.selected, not self.bench.work.busy
+        model, free = self.selected, not self.workspace.work.busy
         usable = model is not None and not model.problem
         self.use.setEnabled(free and usable and self.document is not None)
         self.bring.setEnabled(free)
@@ -145,7 +147,7 @@ class ModelsPanel(Panel):
 
     def _use(self) -> None:
         model = self.selected
-        if model is None or model.problem or self.document is None or self.bench.work.busy:
+        if model is None or model.problem or self.document is None or self.workspace.work.busy:
             return
         self.document.choose(model=model.name)
         self._say(f"{model.name} is chosen for this image; count the atoms (step 3) to label with it.")
@@ -167,7 +169,7 @@ class ModelsPanel(Panel):
             self._say(f"Imported {path.stem}{name}.")
             self.select(model.name)
 
-        self.bench.work.start("Import the model", steps, apply)
+        self.workspace.work.start("Import the model", steps, apply)
 
     def _ask_export(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Export the model to a folder", str(Path.home()))
@@ -184,7 +186,9 @@ class ModelsPanel(Panel):
             yield Progress(0, 0, "Writing the model")
             return store.export_model(model.name, folder)
 
-        self.bench.work.start("Export the model", steps, lambda path: self._say(f"Exported to {path} and its card."))
+        self.workspace.work.start(
+            "Export the model", steps, lambda path: self._say(f"Exported to {path} and its card.")
+        )
 
     def _remove(self) -> None:
         model = self.selected
@@ -198,7 +202,7 @@ class ModelsPanel(Panel):
         self._say(
             f"Removed {model.name}; results stay, and its files lie in {aside.parent}: import {aside.name} to undo."
         )
-        self.bench.changed.emit()
+        self.workspace.changed.emit()
 
 
 # ---------------------------------------------------------------------- the card as a page
@@ -220,7 +224,7 @@ def _pairs(pairs: list[tuple[str, str]]) -> str:
     return f"<table cellspacing='3'>{''.join(rows)}</table>"
 
 
-def _scores(card: Card) -> str:
+def _scores(card: ModelCard) -> str:
     table = describe.scores(card)
     if not table:
         return f"<p><b>{describe.NO_SCORES}</b></p>"

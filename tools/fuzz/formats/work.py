@@ -79,16 +79,19 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.pipeline import classify_steps
     from napari_atomicity.progress import drain
-    from napari_atomicity.project import Session, Snapshot, Step, Tuned, Work, save_session
+    from napari_atomicity.project import HistoryStep, Project, SavedImage, Snapshot, Tuned, save_session
 
     table = analysis.table
-    steps = [Step("Open", Snapshot(micrograph, ClusterTable.empty())), Step("Find", Snapshot(micrograph, table))]
+    steps = [
+        HistoryStep("Open", Snapshot(micrograph, ClusterTable.empty())),
+        HistoryStep("Find", Snapshot(micrograph, table)),
+    ]
     for k, one in enumerate(table.ids[:6].tolist()):
         table = table.annotate([one], "Pt19") if k % 2 else table.drop([one])
-        steps.append(Step(f"Step {k}", Snapshot(micrograph, table)))
-    edited = Work("piece", tuple(steps), len(steps) - 2, messages=("odd",), view={"image": {"opacity": 0.5}})
+        steps.append(HistoryStep(f"Step {k}", Snapshot(micrograph, table)))
+    edited = SavedImage("piece", tuple(steps), len(steps) - 2, messages=("odd",), view={"image": {"opacity": 0.5}})
     drawn = Micrograph(np.arange(600, dtype=np.uint16).reshape(2, 15, 20), 0.1, name="drawn")
-    stack = Work("drawn", (Step("Open", Snapshot(drawn, analysis.table)),), 0)
+    stack = SavedImage("drawn", (HistoryStep("Open", Snapshot(drawn, analysis.table)),), 0)
     base, tuned = load_bundle("dual"), None
     counts = drain(classify_steps(micrograph, analysis.table, base, analysis.settings))
     if analysis.adaptation is not None:
@@ -97,12 +100,18 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     state = Snapshot(micrograph, analysis.table, base, counts, None, tuned, analysis.settings, ("piece",), {0: "Pt30"})
     own = replace(base, card=replace(base.card, name="own"), library={}, rehearsal={})
     lean = Snapshot(micrograph, analysis.table, own)
-    counted = Work("counted", (*steps[:2], Step("Count", state)), 2, expected={19: 0.5, 55: 0.5}, checked=True)
-    wanted = {"edited": (edited, stack), "counted": (counted,), "own": (Work("own", (Step("Open", lean),), 0),)}
+    counted = SavedImage(
+        "counted", (*steps[:2], HistoryStep("Count", state)), 2, expected={19: 0.5, 55: 0.5}, checked=True
+    )
+    wanted = {
+        "edited": (edited, stack),
+        "counted": (counted,),
+        "own": (SavedImage("own", (HistoryStep("Open", lean),), 0),),
+    }
     image = (here / "piece.tif").read_bytes()
     found = {}
     for name, works in wanted.items():
-        path = save_session(Session(works, view={"zoom": 2.0}), here / f"{name}.atomicity")
+        path = save_session(Project(works, view={"zoom": 2.0}), here / f"{name}.atomicity")
         found[path.name] = Good({path.name: _same_every_time(path.read_bytes()), "piece.tif": image}, "session")
     return found
 

@@ -1,0 +1,1 @@
+"""What is known of one image, its history, edits and review; knows neither Qt nor napari."""

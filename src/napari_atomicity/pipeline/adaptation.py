@@ -1,0 +1,63 @@
+"""What an adaptation did to one image, and how to say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_atomicity import pipeline
+
+
+@dataclass(frozen=True, eq=False)
+class AppliedAdaptation:
+    """One image before and after an adaptation; `after` is None where it was not accepted.
+
+    Attributes
+    ----------
+    adaptation
+        Result of `pipeline.adapt_steps`, which may have been made on several images.
+    base
+        The model before it.
+    before, after
+        The image as the model before and after it classifies it.
+    offered
+        `before`, as it was before a person chose among the candidates of undecided frames.
+    anchors
+        Those of the adaptation's anchors that lie in this image, with the ids of its table.
+    images
+        Names of the images whose anchors it was made on.
+    """
+
+    adaptation: Any
+    base: Any
+    before: pipeline.Classified
+    offered: pipeline.Classified
+    after: pipeline.Classified | None
+    anchors: pd.DataFrame
+    images: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the adapted model is in force."""
+        return self.after is not None
+
+    @property
+    def changed(self) -> tuple[int, int]:
+        """How many labels it changed, and of how many."""
+        before = self.before.table.rows["label"].to_numpy()
+        after = before if self.after is None else self.after.table.rows["label"].to_numpy()
+        return int(np.count_nonzero(before != after)), len(before)
+
+    @property
+    def headline(self) -> str:
+        """What it did, in one short sentence."""
+        if not self.accepted:
+            return "Not adapted: the labels stay as they were."
+        changed, total = self.changed
+        to = f" to {len(self.images)} images" if len(self.images) > 1 else ""
+        # what another image taught has no anchors here
+        to = to or ("" if len(self.anchors) else f" to {', '.join(self.images)}")
+        return f"Adapted{to}: {changed} of {total} labels changed."

@@ -1,0 +1,1 @@
+"""What buttons, keys and commands do."""

@@ -1,0 +1,56 @@
+"""Saving and opening, as the buttons and commands ask for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_atomicity.project import SUFFIX
+
+if TYPE_CHECKING:
+    from napari_atomicity.ui.project.controller import ProjectController
+
+
+_FILES: Final = f"Session (*{SUFFIX})"
+
+
+_OPENED: Final = f"Session or table (*{SUFFIX} *.csv *.parquet)"
+
+
+def save(project: ProjectController) -> None:
+    """Write to the file that is open, or ask for one."""
+    if project.path is None:
+        save_as(project)
+    else:
+        project.save()
+
+
+def save_as(project: ProjectController) -> None:
+    """Ask for a file and write to it."""
+    path, _ = QFileDialog.getSaveFileName(_window(), "Save the session", str(_proposal(project)), _FILES)
+    if path:
+        project.save(Path(path))
+
+
+def ask_open(project: ProjectController) -> None:
+    """Ask for a file and open it."""
+    path, _ = QFileDialog.getOpenFileName(_window(), "Open a session", str(_proposal(project).parent), _OPENED)
+    if path:
+        project.open(Path(path))
+
+
+def _proposal(project: ProjectController) -> Path:
+    if project.path is not None:
+        return project.path
+    document = project.workspace.document
+    path = document.micrograph.provenance.path if document is not None else None
+    name = document.micrograph.name if document is not None else "session"
+    return (Path(path).parent if path is not None else Path.home()) / f"{name}{SUFFIX}"
+
+
+def _window() -> QWidget | None:
+    from qtpy.QtWidgets import QApplication
+
+    return QApplication.activeWindow()

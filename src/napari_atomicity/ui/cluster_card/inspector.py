@@ -1,0 +1,247 @@
+"""A closer look at one cluster: its patch, its maps and the library clusters like it, off the interface thread."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from psygnal import Signal
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.errors import InputError
+from napari_atomicity.insight import card as cards
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline.counting import patches_steps
+from napari_atomicity.progress import Progress, Steps
+
+if TYPE_CHECKING:
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.ui.workspace.tasks import TaskRunner
+
+_KEPT: Final = 200
+_WHERE: Final = ("frame", "y_px", "x_px")
+_TITLE: Final = "Look closer"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One cluster as it is now: the thread that works reads nothing that a person may change.
+
+    Attributes
+    ----------
+    micrograph, table, bundle
+        The image, a table of this cluster alone, and the model that counted the image (None before any count).
+    patches, features
+        Its patch, and its (f,) features, where the last count saw it at this very place; else None.
+    target
+        Index of the class to explain; None leaves it to the network.
+    """
+
+    micrograph: Micrograph
+    table: ClusterTable
+    bundle: Any = None
+    patches: Any = None
+    features: Any = None
+    target: int | None = None
+
+    @classmethod
+    def of(cls, document: Document, row: int) -> Subject:
+        """The cluster in `row` of the document's table."""
+        state, table = document.state, document.table
+        alone = replace(table, rows=table.rows.iloc[[row]].reset_index(drop=True))
+        if state.classified is None:
+            return cls(state.micrograph, alone)
+        target = cards.target_of(alone, 0, state.bundle.card)
+        seen = _row_seen(state.classified.table, alone)
+        if seen is None:
+            return cls(state.micrograph, alone, state.bundle, target=target)
+        patches = state.classified.patches.take(np.array([seen]))
+        return cls(state.micrograph, alone, state.bundle, patches, state.classified.evidence.features[seen], target)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The same for the same cluster at the same place, measured and labelled the same."""
+        row = self.table.rows.iloc[0]
+        measured = (row[name] for name in ("id", "frame", "y_px", "x_px", "diameter_nm", "intensity"))
+        return (*(str(value) for value in measured), self.target, self.patches is None)
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What is known of a subject. All of it may be missing; `problem` says in a sentence why there is no patch.
+
+    Attributes
+    ----------
+    channels
+        (channels, 64, 64) what the network is fed.
+    names
+        Name of each channel.
+    features
+        (f,) last hidden layer.
+    attribution, contours
+        Heat maps of this one cluster, and their contours a channel.
+    alike, no_library
+        What it can be compared with, or why with nothing.
+    """
+
+    channels: Any = None
+    names: tuple[str, ...] = ()
+    features: Any = None
+    attribution: Any = None
+    contours: tuple[Any, ...] = ()
+    alike: cards.Alike | None = None
+    no_library: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnMeasurement:
+    """A model, and what clusters can be compared with in it, or why with nothing."""
+
+    bundle: Any = None
+    alike: cards.Alike | None = None
+    no_library: str = ""
+
+
+class ClusterInspector:
+    """Looks at one cluster after the other; of several wanted in a row only the last counts.
+
+    Signal: `looked` once there is more to show than before.
+    """
+
+    looked = Signal()
+
+    def __init__(self, work: TaskRunner) -> None:
+        self.work = work
+        self.work.finished.connect(self._on_finished)
+        self._bundle: Any = None
+        # weakly: the image may be taken off the viewer while nothing is selected
+        self._micrograph: weakref.ref[Micrograph] | None = None
+        self._own = OwnMeasurement()
+        self._done: dict[tuple[Any, ...], Inspection] = {}
+        self._wanted: Subject | None = None
+        self._running: Subject | None = None
+
+    def prepare(self, document: Document) -> None:
+        """Make ready for questions about clusters of a document; nothing that was asked before is wanted any more."""
+        self._wanted = None
+        self._turn_to(document.state.bundle, document.micrograph)
+        self._start()
+
+    def look(self, subject: Subject) -> Inspection:
+        """What can be said at once; the rest is set to work, and told by `looked`."""
+        self._turn_to(subject.bundle, subject.micrograph)
+        done = self._done.get(subject.key)
+        self._wanted = subject if done is None else None
+        self._start()
+        return done or _at_once(subject, self._own)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether more is to come."""
+        return self._wanted is not None
+
+    def _turn_to(self, bundle: Any, micrograph: Micrograph) -> None:
+        """Forget what was made with another model or on another image."""
+        if bundle is not self._bundle:
+            self._own = OwnMeasurement()
+        if not self._is_of(bundle, micrograph):
+            self._done = {}
+        self._bundle, self._micrograph = bundle, weakref.ref(micrograph)
+
+    def _is_of(self, bundle: Any, micrograph: Micrograph) -> bool:
+        return bundle is self._bundle and self._micrograph is not None and self._micrograph() is micrograph
+
+    def _start(self) -> None:
+        subject, bundle, own = self._wanted, self._bundle, self._own
+        if self.work.busy:
+            return
+        if bundle is not None and own.bundle is None:
+            # first, for what a cluster looks like can then be said at once
+            self.work.start(_TITLE, lambda: own_steps(bundle), lambda made: self._prepared(bundle, made))
+        elif subject is not None:
+            self._running = subject
+            self.work.start(_TITLE, lambda: look_steps(subject, own), lambda look: self._take(subject, look))
+
+    def _prepared(self, bundle: Any, own: OwnMeasurement) -> None:
+        if bundle is self._bundle:
+            self._own = own
+
+    def _take(self, subject: Subject, look: Inspection) -> None:
+        if self._is_of(subject.bundle, subject.micrograph):
+            if len(self._done) >= _KEPT:
+                self._done.pop(next(iter(self._done)))
+            self._done[subject.key] = look
+
+    def _on_finished(self, ending: str) -> None:
+        subject, self._running = self._running, None
+        if ending != "done":
+            self._give_up(subject)
+        if self._wanted is not None and self._wanted.key in self._done:
+            self._wanted = None
+        self._start()
+        self.looked.emit()
+
+    def _give_up(self, subject: Subject | None) -> None:
+        """Leave it at what is known: the same fault would come again and again."""
+        if subject is None:
+            self._own = OwnMeasurement(self._bundle)
+            return
+        self._take(subject, _at_once(subject, self._own))
+        if self._wanted is subject:
+            self._wanted = None
+
+
+def look_steps(subject: Subject, own: OwnMeasurement) -> Steps[Inspection]:
+    """All that is shown of a cluster beyond its row in the table."""
+    try:
+        patches = subject.patches
+        if patches is None:
+            patches = yield from patches_steps(subject.micrograph, subject.table)
+    except InputError as error:
+        return Inspection(problem=str(error))
+    if subject.bundle is None or not patches.valid[0]:
+        return _seen(patches, subject.bundle, None, own)
+    from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.insight.attribution import attribution_steps
+
+    features = subject.features
+    if features is None:
+        features = (yield from evidence_steps(own.bundle, patches)).features[0]
+    found = yield from attribution_steps(own.bundle, patches, subject.target, method="integrated-gradients")
+    lines = tuple(cards.contours(heat, found.resolution_nm) for heat in found.maps[0])
+    return replace(_seen(patches, own.bundle, features, own), attribution=found, contours=lines)
+
+
+def own_steps(bundle: Any) -> Steps[OwnMeasurement]:
+    """The model with its library."""
+    yield Progress(0, 0, _TITLE)
+    try:
+        return OwnMeasurement(bundle, cards.alike_of(bundle))
+    except InputError as error:
+        return OwnMeasurement(bundle, no_library=str(error))
+
+
+def _at_once(subject: Subject, own: OwnMeasurement) -> Inspection:
+    return Inspection() if subject.patches is None else _seen(subject.patches, subject.bundle, subject.features, own)
+
+
+def _seen(patches: Any, bundle: Any, features: Any, own: OwnMeasurement) -> Inspection:
+    if not patches.valid[0]:
+        return Inspection(problem="Too little of it lies inside the image for the model to see.")
+    card = None if bundle is None else bundle.card
+    names = ("raw",) if card is None else card.channels
+    return Inspection(cards.channels_of(patches, card)[0], names, features, alike=own.alike, no_library=own.no_library)
+
+
+def _row_seen(counted: ClusterTable, alone: ClusterTable) -> int | None:
+    """Row of the same cluster in the table that was counted; None where it is new or was moved since then."""
+    found = np.flatnonzero(counted.ids == alone.ids[0])
+    if not len(found):
+        return None
+    row = int(found[0])
+    # one cell after the other: a row of a frame of mixed types takes pandas far longer
+    here, there = ([rows[name].iat[at] for name in _WHERE] for rows, at in ((counted.rows, row), (alone.rows, 0)))
+    return row if here == there else None

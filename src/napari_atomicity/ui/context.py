@@ -1,0 +1,54 @@
+"""The services of one viewer, made once and joined here; none of them knows this room."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from napari_atomicity.ui.actions import annotate
+from napari_atomicity.ui.project.controller import ProjectController
+from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
+from napari_atomicity.ui.workspace.explainer import Explainer
+from napari_atomicity.ui.workspace.solo import Solo
+from napari_atomicity.ui.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+class Context:
+    """What belongs to one viewer.
+
+    Attributes
+    ----------
+    workspace
+        The images, the layers that show them, and the work that runs.
+    solo
+        Hides the images that are not in hand.
+    explainer
+        Keeps the heat maps up to date.
+    shortcuts
+        The keys on the layers.
+    project
+        Saving, opening and autosaving.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self.workspace = Workspace(viewer)
+        self.solo = Solo(self.workspace)
+        self.explainer = Explainer(self.workspace)
+        self.shortcuts = ShortcutBindings(self.workspace, annotate.do)
+        self.project = ProjectController(self.workspace, self.solo)
+        self.workspace.begin()
+
+
+_CONTEXTS: weakref.WeakKeyDictionary[ViewerModel, Context] = weakref.WeakKeyDictionary()
+
+
+def context_of(viewer: Any) -> Context:
+    """The one context of a viewer; also for the proxy that napari gives to widgets."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # wrapt's name for what a proxy stands for
+    context = _CONTEXTS.get(viewer)
+    if context is None:
+        context = _CONTEXTS[viewer] = Context(viewer)
+    return context

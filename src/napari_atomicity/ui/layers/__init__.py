@@ -1,0 +1,1 @@
+"""The napari layers that show a document: clusters, heat maps, anchors."""

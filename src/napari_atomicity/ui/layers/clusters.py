@@ -1,0 +1,261 @@
+"""Table ⇄ points layer: what the table says is drawn, what a person does to the points goes into the table."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Layer, Points
+from qtpy.QtCore import QTimer
+
+from napari_atomicity.document import edits
+from napari_atomicity.ui.layers import ring_style
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_atomicity.document.document import Document
+
+#: no pixel size is that
+_NOTHING_DRAWN: Final = -1.0
+#: between two things that napari takes long for
+PAUSE_MS: Final = 30
+
+
+class ClusterLayer:
+    """The points layer of one document; made when there is something to show, and again after a person deleted it."""
+
+    def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._image = weakref.ref(image)
+        self.document = document
+        self.points: Points | None = None
+        self._writing = False
+        #: pixel size (nm) that the rings were drawn for; nothing was drawn yet while it is -1
+        self._drawn_for: float | None = _NOTHING_DRAWN
+        document.table_changed.connect(self.draw)
+        document.selection_changed.connect(self._draw_selection)
+        for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
+            getattr(image.events, event).connect(self._follow_image)
+
+    # ------------------------------------------------------------------ table → layer
+
+    def draw(self) -> None:
+        """Show the table; makes the layer where it is missing."""
+        viewer, image = self._viewer(), self._image()
+        if viewer is None or image is None or image not in viewer.layers:
+            return
+        if self.points is None or self.points not in viewer.layers:
+            if not len(self.document.table):
+                return
+            self.make()
+            return
+        self._writing = True
+        try:
+            self._write(self.points)
+        finally:
+            self._writing = False
+        self._draw_selection(self.document.selection)
+
+    def make(self) -> Points:
+        """The points layer, made anew over the image where there is none."""
+        viewer, image = self._viewer(), self._image()
+        assert viewer is not None
+        assert image is not None
+        if self.points is not None and self.points in viewer.layers:
+            return self.points
+        points = Points(
+            positions(self.document, image.ndim),
+            ndim=image.ndim,
+            name=f"{image.name} clusters",
+            opacity=1.0,
+            blending="translucent_no_depth",
+            border_width_is_relative=True,
+            canvas_size_limits=(7, 10000),
+            visible=False,
+            **geometry(image),
+        )
+        self._drawn_for = _NOTHING_DRAWN
+        self._write(points)
+        points.events.data.connect(self._on_data)
+        points.selected_data.events.items_changed.connect(self._on_selection)
+        self.points = points
+        active = viewer.layers.selection.active
+        viewer.layers.insert(viewer.layers.index(image) + 1, points)
+        # napari activates what is new; clusters of an image that is not in hand do not take it
+        viewer.layers.selection.active = points if active in (None, image) else active
+        self._draw_selection(self.document.selection)
+        later_visible(points)
+        return points
+
+    def forget_layer(self) -> None:
+        """The points layer is gone from the viewer; the table stays."""
+        self.points = None
+
+    def _write(self, points: Points) -> None:
+        """Positions, features and looks together, in this one place: nothing can come apart."""
+        table, pixel = self.document.table, self.document.micrograph.pixel_size_nm
+        places = positions(self.document, points.ndim)
+        same = np.array_equal(points.data, places) and self._drawn_for == pixel
+        if not same:
+            # indices of the old rows mean nothing for the new ones
+            points.selected_data.clear()
+            with points.events.data.blocker():
+                points.data = places
+            if not points.visible:  # napari would draw the new looks at the old indices
+                points.set_view_slice()
+        # what the writer of tables needs besides the features
+        points.metadata.update(table=table, micrograph=self.document.micrograph)
+        if same and tuple(points.features.columns) == tuple(table.rows.columns):
+            ring_style.draw_changes(points, table, pixel)
+            return
+        points.features = table.rows.copy()
+        if len(table):
+            ring_style.draw_all(points, table, pixel)
+            self._drawn_for = pixel
+
+    def _draw_selection(self, ids: frozenset[int]) -> None:
+        if self.points is None:
+            return
+        rows = set(np.flatnonzero(np.isin(self.document.table.ids, list(ids))).tolist())
+        if rows != set(self.points.selected_data):
+            self._writing = True
+            try:
+                self.points.selected_data = rows
+            finally:
+                self._writing = False
+
+    def _follow_image(self) -> None:
+        image = self._image()
+        if self.points is not None and image is not None:
+            for name, value in geometry(image).items():
+                setattr(self.points, name, value)
+
+    # ------------------------------------------------------------------ layer → table
+
+    def _on_selection(self) -> None:
+        if self.points is not None and not self._writing:
+            ids = self.document.table.ids
+            self.document.select(ids[i] for i in self.points.selected_data if i < len(ids))
+
+    def _on_data(self, event: Any) -> None:
+        if not self._writing and str(getattr(event, "action", "")).lower().endswith("ed"):
+            self.take_up()
+
+    def take_up(self) -> None:
+        """Bring additions, moves and deletions that were made on the layer into the table."""
+        if self.points is None or self._as_in_table(self.points):
+            return
+        document = self.document
+        places = _places(self.points.data)
+        # other layers may make the slider longer than this image is
+        places[:, 0] = np.clip(places[:, 0], 0, document.micrograph.n_frames - 1)
+        names = self.points.features["id"].to_numpy() if "id" in self.points.features else np.full(len(places), -1)
+        added, moved, deleted = compare(
+            places, names, _places(positions(document, self.points.ndim)), document.table.ids
+        )
+        if not (len(added) or moved or deleted):
+            return
+        size = document.micrograph.pixel_size_nm
+        first = document.table.next_id
+        table = document.table.drop(deleted) if deleted else document.table
+        table = edits.move(table, list(moved), places[list(moved.values())], size)
+        table = edits.place(table, places[added], size)
+        fresh = [*moved, *range(first, first + len(added))]
+        document.edit(_name(len(added), len(moved), len(deleted)), table, fresh)
+
+    def _as_in_table(self, points: Points) -> bool:
+        """Whether nothing was done to the points; it is asked at every key."""
+        ids = self.document.table.ids
+        return (
+            len(points.data) == len(ids)
+            and "id" in points.features
+            and np.array_equal(points.features["id"].to_numpy(), ids)
+            and np.array_equal(points.data, positions(self.document, points.ndim))
+        )
+
+
+def later_visible(layer: Layer) -> None:
+    """Show a new layer a moment after it was added: adding and first painting take napari 60 ms each."""
+    there = weakref.ref(layer)
+
+    def show() -> None:
+        if (found := there()) is not None:
+            found.visible = True
+
+    QTimer.singleShot(PAUSE_MS, show)
+
+
+def compare(
+    places: npt.NDArray[np.float64],
+    names: npt.NDArray[Any],
+    known: npt.NDArray[np.float64],
+    ids: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], dict[int, int], list[int]]:
+    """What happened to points, whatever way it happened.
+
+    A point at the very place of a known cluster is that cluster; of the rest, one that still carries the id of a
+    missing cluster was moved; any other is new (napari gives a new point the features, and so the id, of another).
+
+    Parameters
+    ----------
+    places, names
+        (n, 3) frame, y, x of the points of the layer, and the ids in their features.
+    known, ids
+        (m, 3) places and ids of the clusters in the table.
+
+    Returns
+    -------
+    Rows of new points, {id: row} of moved ones, and ids of those that are gone.
+    """
+    free: dict[tuple[float, ...], list[int]] = {}
+    for place, name in zip(map(tuple, known.tolist()), ids.tolist(), strict=True):
+        free.setdefault(place, []).append(name)
+    missing = set(ids.tolist())
+    unknown = []
+    for row, place in enumerate(map(tuple, places.tolist())):
+        here = free.get(place)
+        if here:
+            missing.discard(here.pop(0))
+        else:
+            unknown.append(row)
+    moved: dict[int, int] = {}
+    added = []
+    for row in unknown:
+        name = int(names[row]) if np.isfinite(names[row]) else -1
+        if name in missing:
+            moved[name] = row
+            missing.discard(name)
+        else:
+            added.append(row)
+    return np.array(added, dtype=np.int64), moved, sorted(missing)
+
+
+def geometry(image: Image) -> dict[str, Any]:
+    """Register of a layer of the same dimensions with the image."""
+    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+    return {name: getattr(image, name) for name in names}
+
+
+def positions(document: Document, ndim: int) -> npt.NDArray[np.float64]:
+    """(n, ndim) centres of the clusters in data coordinates of the image."""
+    table = document.table
+    if ndim == 2:
+        return table.centres_px.copy()
+    return np.column_stack([table.rows["frame"].to_numpy(dtype=float), table.centres_px])
+
+
+def _places(positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(n, 3) frame, y, x of positions on a single image or a stack."""
+    positions = np.asarray(positions, dtype=np.float64)
+    if positions.shape[1] == 2:
+        return np.column_stack([np.zeros(len(positions)), positions])
+    return np.column_stack([np.round(positions[:, -3]), positions[:, -2:]])
+
+
+def _name(added: int, moved: int, deleted: int) -> str:
+    parts = [(added, "Add"), (moved, "Move"), (deleted, "Delete")]
+    words = [f"{verb} {n} cluster{'s' if n > 1 else ''}" for n, verb in parts if n]
+    return ", ".join(words)

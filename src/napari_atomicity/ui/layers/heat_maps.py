@@ -1,0 +1,131 @@
+"""Heat maps as image layers over the micrograph, one a channel, in register."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Layer
+from qtpy.QtCore import QTimer
+
+from napari_atomicity.counting.describe import CHANNEL_WORDS
+from napari_atomicity.ui.layers.clusters import PAUSE_MS, later_visible
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_atomicity.document.document import Document
+
+#: one a channel; they add up on a grey image without hiding it
+_COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
+
+
+class HeatMaps:
+    """The overlays of one document; kept, and given new maps, for every explanation."""
+
+    def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._image = weakref.ref(image)
+        self.document = document
+        self.layers: list[Image] = []
+        self.opacity = 0.8
+        self._active: Layer | None = None
+        self._waiting: list[tuple[int, tuple[str, npt.NDArray[np.float32]]]] = []
+        document.table_changed.connect(self._clear_stale)
+        for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
+            getattr(image.events, event).connect(self._follow_image)
+
+    def show(self, explained: Any) -> None:
+        """Lay the maps of `explained` (see `pipeline.Explained`) over the image, one a turn of the event loop."""
+        viewer = self._viewer()
+        self._waiting = list(enumerate(zip(explained.channel_names, explained.overlay, strict=True)))
+        self._active = viewer.layers.selection.active if viewer is not None else None
+        where = f", frame {explained.frame}" if self.document.micrograph.n_frames > 1 else ""
+        self._lay_next(where)
+
+    def _lay_next(self, where: str) -> None:
+        viewer, image = self._viewer(), self._image()
+        if viewer is None or image is None or image not in viewer.layers or not self._waiting:
+            return
+        channel, (name, plane) = self._waiting.pop(0)
+        name = f"{image.name} heat map, {CHANNEL_WORDS.get(name, name)}{where}"
+        # what is faint beside a cluster's strongest evidence stays dark; the layer's slider brings it up
+        limits = (0.15, 1.0)
+        if channel < len(self.layers):
+            # removing a layer makes napari collect garbage, which stalls the window: the old one gets the new map
+            layer = self.layers[channel]
+            layer.data, layer.contrast_limits, layer.name, layer.visible = plane, limits, name, True
+        else:
+            self._insert(viewer, image, name, plane, limits)
+        # one at a time, with time to paint between
+        QTimer.singleShot(3 * PAUSE_MS, (lambda: self._lay_next(where)) if self._waiting else self._give_back)
+
+    def _give_back(self) -> None:
+        """The layer that was active before is active again; napari activates new ones."""
+        viewer, self._active, active = self._viewer(), None, self._active
+        if viewer is not None and active in viewer.layers and viewer.layers.selection.active in self.layers:
+            viewer.layers.selection.active = active
+
+    def _insert(
+        self, viewer: ViewerModel, image: Image, name: str, plane: npt.NDArray[np.float32], limits: tuple[float, float]
+    ) -> None:
+        layer = Image(
+            plane,
+            name=name,
+            colormap=_COLOURMAPS[len(self.layers) % len(_COLOURMAPS)],
+            blending="additive",
+            contrast_limits=limits,
+            opacity=self.opacity,
+            visible=False,
+            metadata={"napari_atomicity_overlay": True},
+            **_geometry(image),
+        )
+        self.layers.append(layer)
+        viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
+        later_visible(layer)
+
+    def clear(self) -> None:
+        """Empty and hide the maps."""
+        self._waiting = []
+        for layer in self.layers:
+            if layer.visible:
+                layer.visible = False
+                layer.data = np.zeros(layer.data.shape, dtype=np.float32)
+
+    @property
+    def shown(self) -> list[Image]:
+        """The maps that can be seen."""
+        return [layer for layer in self.layers if layer.visible]
+
+    def forget(self, layer: Layer) -> None:
+        """A person took one of the maps off."""
+        self.layers = [kept for kept in self.layers if kept is not layer]
+
+    def set_opacity(self, opacity: float) -> None:
+        """Opacity of all maps, 0 to 1."""
+        self.opacity = opacity
+        for layer in self.layers:
+            layer.opacity = opacity
+
+    def _clear_stale(self) -> None:
+        if self.document.attribution is None:
+            self.clear()
+
+    def _follow_image(self) -> None:
+        image = self._image()
+        if image is not None:
+            for layer in self.layers:
+                for name, value in _geometry(image).items():
+                    setattr(layer, name, value)
+
+
+def _geometry(image: Image) -> dict[str, Any]:
+    """Register of a (y, x) plane with the image, which may be a stack."""
+    if image.ndim == 2:
+        return {
+            name: getattr(image, name)
+            for name in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+        }
+    return {name: getattr(image, name)[-2:] for name in ("scale", "translate", "units", "axis_labels")}

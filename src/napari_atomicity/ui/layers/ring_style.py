@@ -1,0 +1,82 @@
+"""How the points of a layer look: what the table says of each cluster, written to napari with as little as possible."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Points
+
+from napari_atomicity import style
+from napari_atomicity.ui.widgets.theme import ring_colours
+
+if TYPE_CHECKING:
+    from napari_atomicity.clusters import ClusterTable
+
+#: classes whose colours are known before any model is loaded
+_USUAL_SIZES: Final = (19, 30, 41, 55, 70)
+_UNMEASURED_NM, _UNMEASURED_PX = 1.2, 24.0
+
+
+def draw_all(points: Points, table: ClusterTable, pixel_size_nm: float | None) -> None:
+    """Size, symbol and colours of all points."""
+    for name, values in _looks(table, pixel_size_nm).items():
+        setattr(points, name, values)
+
+
+def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | None) -> None:
+    """What differs from the features of the layer, and the looks of these points alone.
+
+    Every one of napari's setters draws all points anew, and that of the symbols looks each of them up. So what
+    changed is written where it is, and one drawing shows all: a key at 5,000 clusters has a few milliseconds.
+    """
+    rows, features = table.rows, points.features
+    differs = np.zeros(len(rows), dtype=bool)
+    for name in rows.columns:
+        here, there = rows[name].to_numpy(), features[name].to_numpy()
+        other = here != there
+        if here.dtype.kind == "f":
+            other &= ~(np.isnan(here) & np.isnan(there))
+        if other.any():
+            differs |= other
+            features[name] = here.copy()
+    changed = np.flatnonzero(differs)
+    if not len(changed):
+        return
+    points.events.features()
+    wanted = _looks(replace(table, rows=rows.iloc[changed]), pixel_size_nm)
+    known = _symbols()
+    wanted["symbol"] = np.array([known[name] for name in wanted["symbol"].tolist()], dtype=object)
+    for name, values in wanted.items():
+        getattr(points, name)[changed] = values
+    # the small picture in the list of layers shows no rings
+    points.refresh(extent=False, thumbnail=False)
+
+
+def diameters_px(table: ClusterTable, pixel_size_nm: float | None) -> npt.NDArray[np.float64]:
+    """Outer diameter of the rings in pixels: the cluster's own diameter stays visible inside."""
+    usual = _UNMEASURED_PX if pixel_size_nm is None else _UNMEASURED_NM / pixel_size_nm
+    inner = table.rows["diameter_nm"].to_numpy(dtype=float) / (pixel_size_nm or np.nan)
+    return np.where(np.isfinite(inner), inner, usual) / (1 - 2 * style.RING) * 1.1
+
+
+def _looks(table: ClusterTable, pixel_size_nm: float | None) -> dict[str, npt.NDArray[Any]]:
+    """Size, symbol, border and face of each point: the colour is that of the label that counts."""
+    ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), style.symbols(table)
+    return {
+        "border_color": ring,
+        "face_color": style.faces(ring, symbol),
+        "size": diameters_px(table, pixel_size_nm),
+        "border_width": style.ring_widths(table),
+        "symbol": symbol,
+    }
+
+
+@cache
+def _symbols() -> dict[str, Any]:
+    """What napari keeps for each symbol that we draw, by its name."""
+    names = ["disc", "square", "diamond"]
+    return dict(zip(names, Points(np.zeros((len(names), 2)), symbol=names).symbol, strict=True))

@@ -1,0 +1,1 @@
+"""Saving, opening and autosaving the images of a viewer; no widgets."""

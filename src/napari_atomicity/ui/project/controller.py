@@ -1,0 +1,338 @@
+"""Sessions of one viewer: which file is open, what a person still has to decide, and what was left unsaved before."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.utils.notifications import (
+    Notification,
+    NotificationSeverity,
+    notification_manager,
+    show_info,
+    show_warning,
+)
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.project import (
+    Conflict,
+    Project,
+    SavedImage,
+    UnclearImage,
+    merge,
+    open_steps,
+    outside_sentence,
+    resolve,
+    save_steps,
+)
+from napari_atomicity.project.files import with_suffix
+from napari_atomicity.project.images import Answer
+from napari_atomicity.project.recovery import Unsaved, set_aside, taken, unsaved
+from napari_atomicity.ui.project.autosave import Autosave, mark_of
+from napari_atomicity.ui.project.conversion import Restorer, project_of
+from napari_atomicity.ui.project.recent import remember
+
+if TYPE_CHECKING:
+    from napari_atomicity.clusters import ClusterTable
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.io.by_hand import Found
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.ui.workspace.solo import Solo
+    from napari_atomicity.ui.workspace.workspace import Workspace
+
+_TABLES: Final = (".csv", ".parquet")
+
+
+@dataclass(frozen=True, eq=False)
+class PendingProject:
+    """A session that waits for a person's word on images that are missing or changed."""
+
+    path: Path
+    unclear: tuple[UnclearImage, ...]
+    answers: dict[str, Answer]
+    recovered: Unsaved | None
+
+
+class ProjectController:
+    """Saving, opening, merging and bringing back; `changed` tells panels that there is something new to show."""
+
+    changed = Signal()
+
+    def __init__(self, workspace: Workspace, solo: Solo) -> None:
+        self._solo = solo
+        self._workspace = weakref.ref(workspace)
+        self.autosave = Autosave(workspace, solo)
+        self.autosave.changed.connect(self.changed.emit)
+        #: file that "Save" writes to, and when it was last written
+        self.path: Path | None = None
+        self.saved_at: datetime | None = None
+        self.asked: PendingProject | None = None
+        #: differences found by the last merge, which a person has to decide
+        self.conflicts: list[tuple[weakref.ref[Document], Conflict]] = []
+        #: work that was left unsaved by windows that are gone
+        self.left: list[Unsaved] = []
+        self._not_now: list[SavedImage] = []
+        #: folders outside a session's own that a person let it read, or read from themselves, in this window
+        self.allowed: set[Path] = set()
+        there = weakref.ref(self)
+        QTimer.singleShot(0, lambda: found.look() if (found := there()) is not None else None)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace that it belongs to."""
+        workspace = self._workspace()
+        assert workspace is not None
+        return workspace
+
+    # ------------------------------------------------------------------ saving
+
+    def save(self, path: Path | None = None) -> bool:
+        """Write all open images to `path`, or to the file that is open."""
+        workspace, target = self.workspace, path or self.path
+        if target is None:
+            return False
+        for group in workspace.groups:
+            group.clusters.take_up()
+        if not workspace.groups:
+            show_warning("There is nothing to save yet: open a micrograph first.")
+            return False
+        target = with_suffix(target)
+        self.allowed |= {
+            Path(path).parent for one in workspace.groups if (path := one.document.micrograph.provenance.path)
+        }
+        session = project_of(workspace, self._solo, workspace.groups)
+        marks = {group.document: mark_of(group.document) for group in workspace.groups}
+
+        def apply(written: Path) -> None:
+            self.path, self.saved_at = written, datetime.now()
+            self.autosave.saved(marks)
+            remember(written)
+            show_info(f"Saved {written.name}: {_images(len(session.works))}.")
+            self.changed.emit()
+
+        return workspace.work.start("Save the session", lambda: save_steps(session, target), apply)
+
+    # ------------------------------------------------------------------ opening
+
+    def open(self, path: Path) -> bool:
+        """Open a session file, or merge the table in a CSV or Parquet file into the image in hand."""
+        if path.suffix.lower() in _TABLES:
+            return self._open_table(path)
+        return self._open(PendingProject(path, (), {}, None))
+
+    def answer(self, key: str, answer: Answer) -> bool:
+        """What a person says about an unclear image: the file to take, open it without its pixels, or leave it out."""
+        return self._answered({key: answer})
+
+    def allow(self) -> bool:
+        """The session may read the folders that it asks for, and so may others until the window closes."""
+        if self.asked is None:
+            return False
+        self.allowed |= {path.parent for one in self.asked.unclear for path in one.outside}
+        return self._open(self.asked)
+
+    def without(self) -> bool:
+        """Bring back the clusters of all images that are asked about together, without the pixels."""
+        asked = () if self.asked is None else self.asked.unclear
+        first = [one for one in asked if one.outside] or list(asked[:1])
+        return self._answered({one.key: "without" for one in first})
+
+    def _answered(self, answers: dict[str, Answer]) -> bool:
+        asked = self.asked
+        if asked is None:
+            return False
+        answers = {**asked.answers, **answers}
+        rest = tuple(one for one in asked.unclear if one.key not in answers)
+        self.asked = replace(asked, unclear=rest, answers=answers)
+        self.changed.emit()
+        return True if rest else self._open(self.asked)
+
+    def dismiss(self) -> None:
+        """Do not open the session that waits for an answer."""
+        self.asked = None
+        self.changed.emit()
+
+    def _open(self, wanted: PendingProject) -> bool:
+        have = [group.document.micrograph for group in self.workspace.groups]
+        allowed = frozenset(self.allowed)
+
+        def steps() -> Steps[Project]:
+            if wanted.recovered is None:
+                return (yield from open_steps(wanted.path, have, wanted.answers, allowed))
+            with taken(wanted.recovered):
+                return (yield from open_steps(wanted.path, have, wanted.answers, allowed))
+
+        return self.workspace.work.start("Open the session", steps, lambda session: self._land(wanted, session, have))
+
+    def _ask(self, wanted: PendingProject, unclear: Sequence[UnclearImage]) -> None:
+        """Have a person decide; what lies outside of the session's folder first, and that with one click."""
+        self.asked = replace(wanted, unclear=tuple(sorted(unclear, key=lambda one: not one.outside)))
+        if outside := outside_sentence(unclear):
+            may_it = (("Read them", lambda _: self.allow()), ("Without pixels", lambda _: self.without()))
+            notification_manager.dispatch(Notification(outside, NotificationSeverity.WARNING, may_it))
+        else:
+            show_warning(f"{unclear[0].why} Decide in Save and restore.")
+        self.changed.emit()
+
+    def _land(self, wanted: PendingProject, session: Project, have: Sequence[Any]) -> None:
+        if session.unclear:
+            self._ask(wanted, session.unclear)
+            return
+        self.asked = None
+        landing, fresh = Restorer(self.workspace), not any(mark_of(p.document)[0][1:] for p in self.workspace.groups)
+        shown = [self._land_work(landing, work, have) for work in session.works]
+        if fresh:
+            landing.look(session)
+        in_hand = shown[session.in_hand] if session.in_hand < len(shown) else None
+        group = next((one for one in self.workspace.groups if one.document is in_hand), None)
+        if group is not None and (image := group.image()) is not None:
+            self.workspace.choose(image)
+            if group.clusters.points is not None and self.workspace.viewer is not None:
+                # where the keys of the clusters work, and the selection shows
+                self.workspace.viewer.layers.selection.active = group.clusters.points
+        self._opened(wanted, session, [one for one in shown if one is not None], fresh)
+
+    def _land_work(self, landing: Restorer, work: SavedImage, have: Sequence[Any]) -> Document | None:
+        """One image: into its layer where that is open already, merged where something was done there."""
+        there = None if work.match is None else have[work.match]
+        document = next((p.document for p in self.workspace.groups if p.document.micrograph is there), None)
+        if document is None:
+            return landing.show(work)
+        if len(document.table) or len(document.table.removed):
+            self._merge(document, work.name, work.state.table, work.state.micrograph.pixel_size_nm)
+        else:
+            landing.fill(document, work)
+        return document
+
+    def _opened(self, wanted: PendingProject, session: Project, shown: list[Document], fresh: bool) -> None:
+        for remark in session.remarks:
+            show_warning(remark)
+        left_out = [key for key, path in wanted.answers.items() if path is None]
+        if wanted.recovered is not None:
+            one = wanted.recovered
+            # it is offered until this window has it on the disk itself
+            self.autosave.then(lambda: self._aside(one))
+            self.left = [each for each in self.left if each != one]
+        else:
+            remember(wanted.path)
+            if fresh and not left_out:
+                self.path = wanted.path
+                self.autosave.saved({document: mark_of(document) for document in shown})
+        show_info(f"Opened {_images(len(shown))}." + (" The image left out stays in the file." if left_out else ""))
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ merging
+
+    def _open_table(self, path: Path) -> bool:
+        from napari_atomicity.io.facts import Facts
+        from napari_atomicity.io.tables import open_table
+
+        document = self.workspace.document
+        if document is None:
+            show_warning("A table belongs to an image: open that micrograph first, then the table.")
+            return False
+
+        def steps() -> Steps[Found]:
+            yield Progress(0, 0, "Reading the table")
+            return open_table(path)
+
+        def apply(found: Found) -> None:
+            for remark in found.remarks:
+                show_warning(remark)
+            self._merge(document, path.name, found.table, Facts.of(found.facts).pixel_size_nm)
+            self.changed.emit()
+
+        return self.workspace.work.start("Merge the table", steps, apply, document)
+
+    def _merge(self, document: Document, name: str, theirs: ClusterTable, size: float | None) -> None:
+        """One step that can be undone; what differs is listed."""
+        done = merge(document.table, theirs, document.micrograph.pixel_size_nm, size)
+        if done.added or done.labelled:
+            document.commit(f"Merge with {name}", done.table)
+        there = weakref.ref(document)
+        self.conflicts = [entry for entry in self.conflicts if entry[0]() not in (None, document)]
+        self.conflicts += [(there, conflict) for conflict in done.conflicts]
+        show_info(done.sentence)
+
+    def decide(self, chosen: Sequence[int], theirs: bool) -> None:
+        """Take the other side's version of some listed conflicts, or keep the present one."""
+        by_document: dict[Document, list[Conflict]] = {}
+        for at in chosen:
+            document = self.conflicts[at][0]()
+            if document is not None:
+                by_document.setdefault(document, []).append(self.conflicts[at][1])
+        for document, conflicts in by_document.items() if theirs else ():
+            table = document.table
+            for conflict in conflicts:
+                table = resolve(table, conflict, document.micrograph.pixel_size_nm)
+            placed = table.ids[table.rows["diameter_nm"].isna().to_numpy() & ~np.isin(table.ids, document.table.ids)]
+            document.edit(f"Take {len(conflicts)} from the merge", table, placed.tolist())
+        self.conflicts = [entry for at, entry in enumerate(self.conflicts) if at not in set(chosen)]
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ unsaved work of windows that are gone
+
+    def look(self) -> None:
+        """Look for work that was left unsaved, and say so."""
+        self.left = unsaved()
+        if self.left:
+            show_info(f"{self.left[0].sentence} Restore it in Save and restore.")
+            self.changed.emit()
+
+    def restore(self, one: Unsaved) -> bool:
+        """Bring unsaved work back."""
+        return self._open(PendingProject(one.folder, (), {}, one))
+
+    @property
+    def taken_off(self) -> list[SavedImage]:
+        """Unsaved work on images that were taken off this viewer, newest first, but for what was put off."""
+        return [work for work in reversed(self.autosave.closed) if work not in self._not_now]
+
+    def bring_back(self, work: SavedImage) -> None:
+        """The image with its work as it was when it was taken off; into its layer where it was opened again."""
+        mine, landing = work.state.micrograph, Restorer(self.workspace)
+        untouched = [group.document for group in self.workspace.groups if not mark_of(group.document)[0][1:]]
+        again = next((document for document in untouched if _same_image(document.micrograph, mine)), None)
+        if again is None:
+            landing.show(work)
+        else:
+            landing.fill(again, work)
+        self.autosave.take_back(work)
+        show_info(f"{work.name} is back as it was.")
+        self.changed.emit()
+
+    def discard(self, one: Unsaved) -> None:
+        """Offer it no more; it is kept aside."""
+        self.left = [each for each in self.left if each != one]
+        self._aside(one)
+        self.changed.emit()
+
+    def later(self) -> None:
+        """Say no more about it until the next start."""
+        self.left, self._not_now = [], list(self.autosave.closed)
+        self.changed.emit()
+
+    def _aside(self, one: Unsaved) -> None:
+        try:
+            set_aside(one)
+        except InputError as error:
+            show_warning(str(error))
+
+
+def _same_image(one: Micrograph, other: Micrograph) -> bool:
+    """Whether two micrographs are one array, or come from the same place of one file."""
+    a, b = one.provenance, other.provenance
+    same_file = a.path is not None and (a.path, a.image_index) == (b.path, b.image_index)
+    return one.data is other.data or (same_file and one.data.shape == other.data.shape)
+
+
+def _images(n: int) -> str:
+    return f"{n} image{'s' * (n != 1)}"

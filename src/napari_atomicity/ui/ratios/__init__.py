@@ -1,0 +1,1 @@
+"""The panel of class ratios against what was deposited."""

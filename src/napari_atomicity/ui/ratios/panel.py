@@ -1,0 +1,221 @@
+"""Class ratios as a result: of one image or several, against what was deposited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari.utils.notifications import show_warning
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
+from napari_atomicity.progress import Steps
+from napari_atomicity.style import colours
+from napari_atomicity.ui.ratios.table import RatioTable
+from napari_atomicity.ui.widgets.controls import button, later, narrow, say
+from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.widgets.theme import plot_colours
+from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in
+
+if TYPE_CHECKING:
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.ui.workspace.layer_group import LayerGroup
+
+_PAUSE_MS: Final = 120
+
+
+def in_scope(groups: list[LayerGroup]) -> list[tuple[str, Any]]:
+    """Name and what was counted of each image, for `pipeline.ratios_steps`."""
+    states = [(group.name, group.document.state) for group in groups]
+    return [(name, seen(state.table, state.bundle.card, state.classified)) for name, state in states]
+
+
+class RatiosPanel(Panel):
+    """Shares with intervals beside what was deposited; follows every label."""
+
+    title = "Class ratios"
+
+    def build(self) -> None:
+        """Which images, what is expected, chart, table, verdict."""
+        self.scope = QComboBox()
+        self.scope.setToolTip("Over which images the clusters are counted together")
+        for name, words in SCOPES.items():
+            self.scope.addItem(words, name)
+        narrow(self.scope)
+        self.scope.activated.connect(lambda _: self._follow())
+        self.expected = QLineEdit()
+        self.expected.setPlaceholderText("optional: 19:0.7, 55:0.3")
+        self.expected.setToolTip(
+            "Ratio that was deposited, as sizes with their shares; it is only compared with, and changes no label"
+        )
+        self.expected.editingFinished.connect(self._set_expected)
+        self.load = button("Load…", "Amounts from a CSV of deposits: a column of sizes and one of amounts", self._ask)
+        self.checked = QCheckBox("My labels are a random sample")
+        self.checked.setToolTip(
+            "Tick it where the clusters that you labelled were drawn at random: how often you differ from the model "
+            "then corrects the others"
+        )
+        self.checked.clicked.connect(lambda on: self._expect(checked=on))
+        form = self.form()
+        form.addRow("Count over", self.scope)
+        row = QHBoxLayout()
+        row.addWidget(self.expected, 1)
+        row.addWidget(self.load)
+        form.addRow("Expected", row)
+        self.page.addWidget(self.checked)
+        self._build_result()
+        self.result: Ratios | None = None
+        self._made_of: tuple[Any, ...] = ()
+        self._work = self.workspace.new_work()
+        self._work.finished.connect(self._on_finished)
+        self._start = later(self, _PAUSE_MS, self._compute)
+
+    def _build_result(self) -> None:
+        from napari_atomicity.ui.ratios.chart import ExpectedChart
+
+        self.verdict = self.note("R² about the identity, and how likely so large a difference is by chance")
+        self.verdict.setStyleSheet("font-weight: bold;")
+        self.chart = ExpectedChart()
+        self.page.addWidget(self.chart)
+        self.table = RatioTable()
+        self.page.addWidget(self.table)
+        self.numbers = self.note("What entered the ratios, and what did not")
+        self.remarks = self.note("What a person must know about these ratios")
+
+    # ------------------------------------------------------------------ showing
+
+    def show_document(self, document: Document | None) -> None:
+        """Show what is known, and count anew where the labels changed."""
+        for widget in (self.expected, self.load, self.checked):
+            widget.setEnabled(document is not None)
+        if document is not None:
+            if not self.expected.hasFocus():
+                self.expected.setText(expected_text(document.expected))
+                self.expected.setCursorPosition(0)
+            by_hand = bool((document.table.rows["annotation"] != "").any())
+            self.checked.setVisible(by_hand or document.checked)
+            self.checked.setChecked(document.checked)
+        self._follow()
+
+    def status(self, document: Document) -> str:
+        """R² where something is expected."""
+        return self.result.verdict if self.result is not None else "not counted yet"
+
+    def _follow(self) -> None:
+        if not isalive(self):
+            return
+        if not groups_in(self.workspace, self._scope):
+            self._made_of, self.result = (), None
+            self._show_nothing()
+        elif not self.isVisible():
+            return  # counted when it is looked at
+        elif not _same(self._wanted, self._made_of):
+            self._start.start()
+        else:
+            self._show_chart()  # the theme may have changed
+
+    @property
+    def _scope(self) -> str:
+        return str(self.scope.currentData())
+
+    @property
+    def _wanted(self) -> tuple[Any, ...]:
+        """What the result depends on: the same objects give the same result."""
+        groups = groups_in(self.workspace, self._scope)
+        document = self.document
+        states = [each for group in groups for each in (group.document.table, group.document.state.classified)]
+        return (*states, None if document is None else (tuple(document.expected.items()), document.checked))
+
+    def _compute(self) -> None:
+        document = self.document
+        if self._work.busy or document is None:
+            return  # what is finished looks again
+        wanted, groups = self._wanted, groups_in(self.workspace, self._scope)
+        if not groups or _same(wanted, self._made_of):
+            return
+        self._made_of = wanted
+        lot, expected, checked = in_scope(groups), dict(document.expected), document.checked
+
+        def steps() -> Steps[Ratios | str]:
+            try:
+                return (yield from ratios_steps(lot, expected, checked))
+            except InputError as error:  # shown in its place: it would come again with every label
+                return str(error)
+
+        self._work.start("Class ratios", steps, self._take)
+
+    def _take(self, done: Ratios | str) -> None:
+        if not isalive(self):
+            return
+        if isinstance(done, str):
+            self.result = None
+            self._show_nothing(done)
+            return
+        self.result = done
+        self._show_chart()
+        self.table.show_ratios(done.table)
+        say(self.verdict, done.verdict)
+        say(self.numbers, done.sentence)
+        say(self.remarks, "\n".join(done.remarks))
+
+    def _on_finished(self, _: str) -> None:
+        if isalive(self):
+            self._follow()
+
+    def _show_chart(self) -> None:
+        group = next(iter(groups_in(self.workspace, self._scope)), None)
+        if self.result is None or group is None:
+            return
+        card = group.document.state.bundle.card
+        theme = plot_colours(self.workspace.viewer)
+        self.chart.setVisible(True)
+        self.chart.show_ratios(self.result.table, colours(card.class_sizes, card.element), theme)
+
+    def _show_nothing(self, why: str = "") -> None:
+        self.chart.setVisible(False)
+        self.table.setVisible(False)
+        none = {
+            "one": "Count the atoms of this image first (step 3).",
+            "ticked": "No ticked image is counted; tick images in step 4 and count them.",
+            "all": "No image is counted yet; count the atoms first (step 3).",
+        }
+        say(self.numbers, why or none[self._scope])
+        for label in (self.verdict, self.remarks):
+            say(label, "")
+
+    # ------------------------------------------------------------------ what a person does
+
+    def _set_expected(self) -> None:
+        try:
+            found = read_expected(self.expected.text())
+        except InputError as error:
+            show_warning(str(error))
+            return
+        if self.document is not None and expected_text(found) != expected_text(self.document.expected):
+            self._expect(expected=found)
+
+    def _expect(self, **values: Any) -> None:
+        document = self.document
+        if document is not None:
+            document.expect(values.get("expected", document.expected), values.get("checked", document.checked))
+
+    def _ask(self) -> None:
+        kinds = "Deposits (*.csv *.tsv *.txt)"
+        path, _ = QFileDialog.getOpenFileName(self, "Load what was deposited", str(Path.home()), kinds)
+        if path:
+            self.load_from(Path(path))
+
+    def load_from(self, path: Path) -> None:
+        """Take the expected amounts from a CSV."""
+        try:
+            self._expect(expected=load_expected(path))
+        except InputError as error:
+            show_warning(str(error))
+
+
+def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    if len(one) != len(other) or not one:
+        return False
+    return one[-1] == other[-1] and all(a is b for a, b in zip(one[:-1], other[:-1], strict=True))

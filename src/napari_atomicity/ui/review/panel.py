@@ -1,0 +1,190 @@
+"""Step 7: go through the clusters by eye, the doubtful ones first, and see how often one agrees with the model."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QProgressBar, QPushButton, QWidget
+
+from napari_atomicity.clusters import OTHER
+from napari_atomicity.counting.review import ORDERS, confusion, reviewed
+from napari_atomicity.errors import InputError
+from napari_atomicity.ui.actions import annotate
+from napari_atomicity.ui.review.wording import agreement_words, confusion_words, here_words
+from napari_atomicity.ui.widgets.controls import button, narrow, say
+from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.workspace.camera import look_at
+
+if TYPE_CHECKING:
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.document.review import Review
+
+_ORDER_TIP: Final = (
+    "Which clusters come first. Against diameter or intensity: where these alone would say another class. At random: "
+    "only then the agreement is a fair measure of the model's accuracy."
+)
+_AGREEMENT_TIP: Final = (
+    "With its 95 % interval (Wilson 1927). The fair check leaves out the clusters that the model was already tuned on "
+    "when the queue was started: it knows them"
+)
+_SIGNS: Final = "○ of the model   □ labelled by you   ◇ labelled by you, against the model"
+_COLUMNS: Final = 4
+
+
+class ReviewPanel(Panel):
+    """A queue of clusters, labels by buttons and keys, progress and agreement."""
+
+    title = "Review"
+
+    def build(self) -> None:
+        """Order, the cluster at hand, labels, progress, agreement, confusion."""
+        self.order = QComboBox()
+        self.order.setToolTip(_ORDER_TIP)
+        narrow(self.order)
+        for order, words in ORDERS.items():
+            self.order.addItem(words, order)
+        self.order.activated.connect(self._choose)
+        self.start = button("Start", "Fix the order of the clusters as they are now, and go to the first", self._start)
+        self.row(self.order, self.start).setStretch(0, 1)
+        self.unreviewed = QCheckBox("Only unreviewed")
+        self.unreviewed.setToolTip("Pass over clusters that carry a label of yours")
+        self.go_on = QCheckBox("Go on after a label")
+        self.go_on.setToolTip("A label or accept leads to the next cluster of the queue")
+        self.unreviewed.clicked.connect(lambda on: self._allow(unreviewed=on))
+        self.go_on.clicked.connect(lambda on: self._allow(go_on=on))
+        self.row(self.unreviewed, self.go_on)
+        self.here = self.note("The cluster at hand and what others say of it")
+        self._moves = {
+            name: QPushButton(text)
+            for name, text in {"previous": "◀ Back", "next": "Next ▶", "uncertain": "Next uncertain"}.items()
+        }
+        self.marks = {name: QPushButton(text) for name, text in {"accept": "Accept", "clear": "Clear"}.items()}
+        for name, made in (self._moves | self.marks).items():
+            made.clicked.connect(partial(self._do, name))
+        self.row(*self._moves.values())
+        self.labels = QWidget()
+        self._grid = QGridLayout(self.labels)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(4)
+        self.page.addWidget(self.labels)
+        self._offered: tuple[object, ...] = ()
+        self._written = False
+        self.label_buttons: dict[str, QPushButton] = {}
+        self.keys = button("Keys…", "", partial(self._do, "keys"))
+        self.row(*self.marks.values(), self.keys)
+        self.bar = QProgressBar()
+        self.bar.setToolTip("How many clusters carry a label of yours")
+        self.page.addWidget(self.bar)
+        self.signs = QLabel(_SIGNS)
+        self.signs.setWordWrap(True)
+        self.signs.setToolTip("What the marks around the clusters mean; the colour is that of the label that counts")
+        self.page.addWidget(self.signs)
+        self.agreement = self.note(_AGREEMENT_TIP)
+        self.table = self.note("Rows: your labels; columns: what the model in force says")
+        self.context.shortcuts.changed.connect(self._on_changed)
+
+    def show_document(self, document: Document | None) -> None:
+        """Show the queue, the cluster at hand, progress and agreement."""
+        if not self.isVisible() and self._written:
+            return  # it comes again when it is shown
+        self._written = True
+        review = self._review
+        there = document is not None and len(document.table) > 0
+        chosen = there and document is not None and bool(document.selection)
+        for widget in (self.order, self.start, self.unreviewed, self.go_on, *self._moves.values()):
+            widget.setEnabled(there)
+        for widget in (self.labels, *self.marks.values()):
+            widget.setEnabled(chosen)
+        for name, made in ({"keys": self.keys} | self._moves | self.marks).items():
+            made.setToolTip(self.context.shortcuts.tip(name))
+        self._offer(document)
+        self.bar.setVisible(there)
+        self.signs.setVisible(there)
+        if document is None or review is None or not there:
+            for note in (self.here, self.agreement, self.table):
+                say(note, "")
+            return
+        self.order.setCurrentIndex(self.order.findData(review.order))
+        self.start.setText("Start again" if review.running else "Start")
+        self.unreviewed.setChecked(review.unreviewed)
+        self.go_on.setChecked(review.go_on)
+        done = len(reviewed(document.table))
+        self.bar.setRange(0, len(document.table))
+        self.bar.setValue(done)
+        self.bar.setFormat(progress(document))
+        say(self.here, here_words(document, review))
+        say(self.agreement, agreement_words(document, review))
+        say(self.table, confusion_words(confusion(document.table, (*annotate.labels_of(document), OTHER))))
+
+    def status(self, document: Document) -> str:
+        """``37 of 212 reviewed``."""
+        return progress(document) if len(document.table) else "nothing to review yet"
+
+    @property
+    def _review(self) -> Review | None:
+        return self.workspace.group.review if self.workspace.group is not None else None
+
+    def _offer(self, document: Document | None) -> None:
+        """A button for each label, in its colour."""
+        labels = (*annotate.labels_of(document), OTHER)
+        keys = self.context.shortcuts.keys
+        if (labels, keys) == self._offered:
+            return
+        self._offered = labels, keys
+        for made in self.label_buttons.values():
+            self._grid.removeWidget(made)
+            made.deleteLater()
+        self.label_buttons = {}
+        colours = _colours(labels)
+        for i, label in enumerate(labels):
+            name = "other" if label == OTHER else f"class_{i + 1}"
+            key = keys.get(name, "")
+            tip = f"Label the selected clusters as {label}" + (f" ({key})" if key else "")
+            made = button(f"{label}  {key}".rstrip(), tip, partial(self._label, label))
+            made.setStyleSheet(f"QPushButton {{ border-left: 6px solid {colours[label]}; padding: 3px 4px; }}")
+            self._grid.addWidget(made, i // _COLUMNS, i % _COLUMNS)
+            self.label_buttons[label] = made
+
+    # ------------------------------------------------------------------ what a person does
+
+    def _do(self, name: str, _: bool = False) -> None:
+        annotate.do(self.workspace, self.context.shortcuts, name)
+
+    def _label(self, label: str) -> None:
+        try:
+            annotate.label(self.workspace, label)
+        except InputError as error:
+            annotate.say(self.workspace, str(error))
+
+    def _choose(self, row: int) -> None:
+        if self._review is not None:
+            self._review.choose(self.order.itemData(row))
+
+    def _allow(self, **ticked: bool) -> None:
+        if self._review is not None:
+            self._review.allow(**ticked)
+
+    def _start(self) -> None:
+        from napari.utils.notifications import show_warning
+
+        review = self._review
+        if review is None:
+            return
+        try:
+            look_at(self.workspace, review.start())
+        except InputError as error:
+            show_warning(str(error))
+
+
+def progress(document: Document) -> str:
+    """How many clusters carry a person's label."""
+    return f"{len(reviewed(document.table))} of {len(document.table)} reviewed"
+
+
+def _colours(labels: tuple[str, ...]) -> dict[str, str]:
+    from napari_atomicity.style import OTHER_COLOUR, size_colours
+
+    sizes = {label: int("".join(c for c in label if c.isdigit()) or 0) for label in labels if label != OTHER}
+    known = size_colours(tuple(sizes.values()))
+    return {label: known[size] for label, size in sizes.items()} | {OTHER: OTHER_COLOUR}

@@ -1,0 +1,88 @@
+"""What the review says in words: the cluster at hand, agreement, confusion."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from napari_atomicity.counting.describe import CHANNEL_WORDS
+from napari_atomicity.counting.review import ORDERS, LabelAgreement, agreement, opinion_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.document.review import Review
+
+_OPINIONS: Final = {"model": "model", "diameter": "diameter", "intensity": "intensity", "base": "before adapting"}
+
+
+def here_words(document: Document, review: Review) -> str:
+    """The cluster at hand, and who says what of it."""
+    chosen = sorted(document.selection)
+    if len(chosen) != 1:
+        return f"{len(chosen)} clusters selected." if chosen else "No cluster selected: Start, or click one."
+    cluster = chosen[0]
+    row = document.table.rows[document.table.ids == cluster].iloc[0]
+    card = document.state.bundle.card if document.state.bundle is not None else None
+    channels = [CHANNEL_WORDS.get(name, name) for name in card.channels] if card is not None else []
+    said = opinion_words(review.opinions, cluster, channels)
+    mine = f", your label {row['annotation']}" if row["annotation"] else ""
+    lines = [f"Cluster {cluster}{_place(cluster, document, review)}{mine}"]
+    if said:
+        lines.append(", ".join(f"{_OPINIONS.get(name, name)} {label} ({sure:.0%})" for name, label, sure in said))
+    return "\n".join(lines)
+
+
+def _place(cluster: int, document: Document, review: Review) -> str:
+    queue = review.queue
+    if queue is None:
+        return ""
+    present = queue.present(document.table)
+    if cluster not in present:
+        return " (not in the queue)"
+    return f", {present.index(cluster) + 1} of {len(present)} in the queue, {ORDERS[queue.order]}"
+
+
+def agreement_words(document: Document, review: Review) -> str:
+    """Agreement on all labelled clusters, the fair one beside it, and what the queue does not hold."""
+    lines = []
+    everything = agreement(document.table)
+    if everything.total:
+        lines.append(f"You and the model agree on {_said(everything)} labelled clusters, however they were chosen.")
+    queue = review.queue
+    if queue is not None:
+        if queue.order == "random":
+            fair = queue.fair(document.table, review.reached, review.at)
+            passed = f"; {fair.passed} passed over without a label" if fair.passed else ""
+            lines.append(
+                f"Fair check, of clusters drawn at random: {_said(fair)}{passed}."
+                if fair.total
+                else "Fair check: label the clusters in this order, and leave none out."
+            )
+            if fair.tuned:
+                lines.append(f"Not in it: {fair.tuned} that you labelled, but the model was tuned on.")
+        if added := queue.added(document.table):
+            lines.append(f"{added} came after the queue was started and are not in it; start again to include them.")
+    return "\n".join(lines)
+
+
+def _said(found: LabelAgreement) -> str:
+    share, low, high = found.interval
+    return f"{found.right} of {found.total} ({share:.0%}, {100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def confusion_words(counts: pd.DataFrame) -> str:
+    """The table in Qt's own HTML; what agrees is bold."""
+    if not len(counts):
+        return ""
+    head = "".join(f"<th align='right'>{escape(str(name))}</th>" for name in counts.columns)
+    body = ""
+    for name, row in zip(counts.index, counts.to_numpy(), strict=True):
+        cells = (
+            f"<td align='right'>{f'<b>{n}</b>' if other == name else n or '·'}</td>"
+            for other, n in zip(counts.columns, row, strict=True)
+        )
+        body += f"<tr><th align='left'>{escape(str(name))}</th>{''.join(cells)}</tr>"
+    corner = "<th align='left'>you \\ model</th>"
+    return f"<table cellspacing='0' cellpadding='3' width='100%'><tr>{corner}{head}</tr>{body}</table>"

@@ -1,0 +1,1 @@
+"""The panel that saves, opens and restores."""

@@ -1,0 +1,226 @@
+"""Save and restore: the session file, unsaved work, and what a person has to decide after opening one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QListWidget
+
+from napari_atomicity.project import outside_sentence
+from napari_atomicity.ui.actions.project import ask_open, save, save_as
+from napari_atomicity.ui.project.recent import recent
+from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
+from napari_atomicity.ui.widgets.controls import button, narrow, say
+from napari_atomicity.ui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.ui.project.controller import ProjectController
+
+_ROWS: Final = 6
+
+
+class SavingPanel(Panel):
+    """The session file of the window, and unsaved work."""
+
+    title = "Save and restore"
+
+    def build(self) -> None:
+        """Unsaved work of before, the file and its buttons, images to decide on, differences of a merge."""
+        self.offer = RecoveryBanner(self.context)
+        self.page.addWidget(self.offer)
+        self.file = self.note("The file that Save writes to")
+        self.kept = self.note("Unsaved work is written in the background and offered again after a crash")
+        self.save = button("Save", "Write everything to the session file", lambda: save(self.context.project))
+        self.save_as = button(
+            "Save as…", "Write everything to a new session file", lambda: save_as(self.context.project)
+        )
+        self.open = button(
+            "Open…",
+            "Open a session; the session or table of a colleague on an image that is open is merged into yours",
+            lambda: ask_open(self.context.project),
+        )
+        self.row(self.save, self.save_as, self.open)
+        self.recent = QComboBox()
+        self.recent.setToolTip("Open one of the last sessions")
+        narrow(self.recent)
+        self.recent.activated.connect(self._open_recent)
+        self.page.addWidget(self.recent)
+        self._build_unclear()
+        self._build_conflicts()
+        self.context.project.changed.connect(self._on_changed)
+        # "saved 3 s ago" grows older without anything happening
+        self._clock = self.startTimer(5000)
+
+    def _build_unclear(self) -> None:
+        """What is asked about an image that is missing or changed."""
+        self.why = self.note("An image of the session that is being opened")
+        sessions = self.context.project
+        self.read = button("Read them", "Let this window read images in these folders", sessions.allow)
+        self.anyway = button("Open it anyway", "Positions and your labels stay; predictions go", self._anyway)
+        self.choose = button("Choose the file…", "Say where the image is now", self._find)
+        self.without = button(
+            "Without pixels",
+            "Clusters and labels come back, on a blank image; saving keeps all of it",
+            sessions.without,
+        )
+        self.leave = button("Leave it out", "Open the rest; the file keeps all of it", self._leave)
+        self.stop = button("Do not open", "Open nothing", sessions.dismiss)
+        self.row(self.read, self.anyway, self.choose)
+        self.row(self.without, self.leave, self.stop)
+
+    def _build_conflicts(self) -> None:
+        """The list of differences that a merge found."""
+        self.about = self.note("Where the two sessions differ")
+        self.conflicts = QListWidget()
+        self.conflicts.setObjectName("conflicts")
+        self.conflicts.setWordWrap(True)
+        self.conflicts.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.conflicts.setResizeMode(QListWidget.ResizeMode.Adjust)
+        self.conflicts.setToolTip("Choosing one shows it in the image; several can be chosen")
+        self.conflicts.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.conflicts.currentRowChanged.connect(self._show_place)
+        self.page.addWidget(self.conflicts)
+        self.theirs = button("Take theirs", "Take the other version of the chosen ones", lambda: self._decide(True))
+        self.mine = button("Keep mine", "Keep your version of the chosen ones", lambda: self._decide(False))
+        self.all = button("Choose all", "Choose all differences", self.conflicts.selectAll)
+        self.row(self.theirs, self.mine, self.all)
+
+    # ------------------------------------------------------------------ showing
+
+    def show_document(self, document: Document | None) -> None:
+        """Show the file, what is kept, and what is to be decided."""
+        free = not self.workspace.work.busy
+        say(self.file, self.status_text())
+        say(self.kept, kept_text(self.context.project))
+        self.save.setEnabled(free and bool(self.workspace.groups))
+        self.save_as.setEnabled(free and bool(self.workspace.groups))
+        self.open.setEnabled(free)
+        self._show_recent(free)
+        self._show_unclear(free)
+        self._show_conflicts(free)
+
+    def status(self, document: Document) -> str:
+        """Whether the work is in a file."""
+        return "unsaved changes" if self.context.project.autosave.unsaved else "saved"
+
+    def status_text(self) -> str:
+        """The file and when it was written."""
+        sessions = self.context.project
+        if sessions.path is None:
+            return "Not in a session file yet."
+        when = "" if sessions.saved_at is None else f", saved {ago(sessions.saved_at)}"
+        changes = "; changed since" if sessions.autosave.unsaved else ""
+        return f"{sessions.path.name}{when}{changes}."
+
+    def _show_recent(self, free: bool) -> None:
+        paths = recent()
+        names = ["Recent sessions…", *(path.name for path in paths)]
+        if names != [self.recent.itemText(at) for at in range(self.recent.count())]:
+            self.recent.clear()
+            self.recent.addItems(names)
+        self._recent = paths
+        self.recent.setVisible(bool(paths))
+        self.recent.setEnabled(free)
+
+    def _show_unclear(self, free: bool) -> None:
+        asked = self.context.project.asked.unclear if self.context.project.asked is not None else ()
+        outside = outside_sentence(asked)
+        say(self.why, outside or (asked[0].why if asked else ""))
+        for widget in (self.read, self.anyway, self.choose, self.without, self.leave, self.stop):
+            widget.setVisible(bool(asked))
+            widget.setEnabled(free)
+        self.read.setVisible(bool(outside))
+        self.anyway.setVisible(bool(asked) and not outside and asked[0].path is not None)
+        for widget in (self.choose, self.leave):
+            widget.setVisible(bool(asked) and not outside)
+
+    def _show_conflicts(self, free: bool) -> None:
+        conflicts = self.context.project.conflicts
+        texts = [conflict.sentence for _, conflict in conflicts]
+        if texts != [item.text() for at in range(self.conflicts.count()) if (item := self.conflicts.item(at))]:
+            self.conflicts.clear()
+            self.conflicts.addItems(texts)
+        many = f"{len(texts)} differences" if len(texts) != 1 else "One difference"
+        say(self.about, f"{many} between the two; your version stays until you choose." if texts else "")
+        self.conflicts.setFixedHeight(36 * min(max(len(texts), 2), _ROWS) + 8)
+        for widget in (self.conflicts, self.theirs, self.mine, self.all):
+            widget.setVisible(bool(texts))
+            widget.setEnabled(free)
+
+    def timerEvent(self, event: object) -> None:
+        """Say anew how long ago it was."""
+        if self.isVisible():
+            say(self.file, self.status_text())
+            say(self.kept, kept_text(self.context.project))
+
+    # ------------------------------------------------------------------ what a person does
+
+    def _open_recent(self, index: int) -> None:
+        self.recent.setCurrentIndex(0)
+        if 1 <= index <= len(self._recent):
+            self.context.project.open(self._recent[index - 1])
+
+    def _anyway(self) -> None:
+        asked = self.context.project.asked
+        if asked is not None and asked.unclear:
+            self.context.project.answer(asked.unclear[0].key, asked.unclear[0].path)
+
+    def _find(self) -> None:
+        asked = self.context.project.asked
+        if asked is None or not asked.unclear:
+            return
+        path, _ = QFileDialog.getOpenFileName(self, f"Where is {asked.unclear[0].name}?", str(asked.path.parent))
+        if path:
+            self.context.project.answer(asked.unclear[0].key, Path(path))
+
+    def _leave(self) -> None:
+        asked = self.context.project.asked
+        if asked is not None and asked.unclear:
+            self.context.project.answer(asked.unclear[0].key, None)
+
+    def _decide(self, theirs: bool) -> None:
+        rows = sorted(index.row() for index in self.conflicts.selectedIndexes())
+        self.context.project.decide(rows, theirs)
+
+    def _show_place(self, row: int) -> None:
+        """Centre the view on a difference, and select its cluster."""
+        viewer, conflicts = self.workspace.viewer, self.context.project.conflicts
+        if viewer is None or not 0 <= row < len(conflicts):
+            return
+        document, conflict = conflicts[row][0](), conflicts[row][1]
+        group = next((one for one in self.workspace.groups if one.document is document), None)
+        image = group.image() if group is not None else None
+        if document is None or image is None:
+            return
+        frame, y, x = conflict.place
+        where = image.data_to_world((frame, y, x)[-image.ndim :])
+        viewer.scene.camera.center = tuple(where[-2:])
+        if image.ndim == 3:
+            viewer.dims.set_point(0, where[0])
+        document.select([] if conflict.id is None else [conflict.id])
+
+
+def kept_text(project: ProjectController) -> str:
+    """State of the background saving, in words."""
+    autosave = project.autosave
+    if autosave.problem:
+        return f"⚠ Unsaved work is not kept: {autosave.problem}"
+    if not autosave.unsaved:
+        return "No unsaved changes." if project.path is not None else ""
+    if autosave.when is None:
+        return "Unsaved changes will be kept in a moment."
+    return f"Unsaved changes are kept in the background, last {ago(autosave.when)}."
+
+
+def ago(when: datetime) -> str:
+    """How long ago, as people say it: ``3 s ago``, ``12 min ago``, ``at 14:32``."""
+    seconds = (datetime.now() - when).total_seconds()
+    if seconds < 2:
+        return "just now"
+    if seconds < 60:
+        return f"{seconds:.0f} s ago"
+    return f"{seconds / 60:.0f} min ago" if seconds < 3600 else f"at {when:%H:%M}"

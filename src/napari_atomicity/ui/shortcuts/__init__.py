@@ -1,0 +1,1 @@
+"""The keys, and the layers on which they work."""

@@ -1,0 +1,163 @@
+"""Keys on the layers of one viewer, as the table of keys and a person's preferences say."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from napari.layers import Layer, Points
+from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.notifications import show_warning
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_atomicity.ui.shortcuts.table import BY_NAME, GUARDED, SHORTCUTS, chosen_keys
+
+if TYPE_CHECKING:
+    from napari_atomicity.ui.workspace.workspace import Workspace
+
+PLUGIN: Final = "napari-atomicity"
+#: the preferences change with every letter that is typed
+_TYPED_MS: Final = 700
+
+
+class ShortcutBindings:
+    """The keys in force and the layers that have them.
+
+    On the layer of clusters our keys come first. On the image, the heat maps and the anchors they work as well, except
+    those that napari uses there itself. Signal: `changed` when other keys are in force.
+    """
+
+    changed = Signal()
+
+    def __init__(self, workspace: Workspace, do: Callable[[Workspace, ShortcutBindings, str], None]) -> None:
+        self._workspace = weakref.ref(workspace)
+        self._do = do
+        #: the dock with the table of keys, once it was shown
+        self.table_dock: weakref.ref[Any] | None = None
+        workspace.layer_active.connect(self.attach)
+        self._settings: Any = None
+        self._typing: QTimer | None = None
+        #: what we bound on each layer: key to function
+        self._bound: weakref.WeakKeyDictionary[Layer, dict[str, Callable[[Layer], Any]]] = weakref.WeakKeyDictionary()
+        self._warned: list[str] = []
+        self.keys, self.problems = self._read()
+
+    def tip(self, name: str) -> str:
+        """What a shortcut does, with its key: for a tool tip."""
+        return f"{BY_NAME[name].does} ({self.keys[name]})"
+
+    def attach(self, layer: Layer | None, clusters: bool) -> None:
+        """Give a layer the keys; harmless where it has them.
+
+        Parameters
+        ----------
+        clusters
+            Whether it is the layer of clusters, where our keys come before napari's.
+        """
+        if layer is None or layer in self._bound:
+            return
+        self._warn()
+        self._bound[layer] = {}
+        self._bind(layer, clusters)
+
+    # ------------------------------------------------------------------ binding
+
+    def _bind(self, layer: Layer, clusters: bool) -> None:
+        bound = self._bound[layer]
+        for name, key in self.keys.items():
+            if clusters or not self._taken(layer, key):
+                bound[key] = self._doing(name)
+                layer.bind_key(key, bound[key], overwrite=True)
+        for key, sentence in GUARDED.items():
+            if clusters and key not in bound:
+                bound[key] = self._saying(sentence.format(**self.keys))
+                layer.bind_key(key, bound[key], overwrite=True)
+
+    def _unbind(self, layer: Layer) -> None:
+        for key, function in self._bound[layer].items():
+            if layer.keymap.get(coerce_keybinding(key)) is function:
+                layer.bind_key(key, None)
+        self._bound[layer] = {}
+
+    def _taken(self, layer: Layer, key: str) -> bool:
+        """Whether napari or another plug-in uses the key while this layer is active."""
+        workspace = self._workspace()
+        owners: list[Any] = [
+            layer,
+            *([workspace.viewer] if workspace is not None and workspace.viewer is not None else []),
+        ]
+        maps = [owner.keymap for owner in owners]
+        maps += [cls.class_keymap for owner in owners for cls in type(owner).__mro__ if hasattr(cls, "class_keymap")]
+        return any(coerce_keybinding(key) in keymap for keymap in maps)
+
+    def _doing(self, name: str) -> Callable[[Layer], None]:
+        there, bindings = self._workspace, weakref.ref(self)
+
+        def press(_: Layer) -> None:
+            workspace, found = there(), bindings()
+            if workspace is not None and found is not None:
+                found._do(workspace, found, name)
+
+        return press
+
+    def _saying(self, sentence: str) -> Callable[[Layer], None]:
+        there = self._workspace
+
+        def press(_: Layer) -> None:
+            workspace = there()
+            if workspace is not None and workspace.viewer is not None:
+                workspace.viewer.status = sentence
+
+        return press
+
+    # ------------------------------------------------------------------ preferences
+
+    def _read(self) -> tuple[dict[str, str], list[str]]:
+        """The keys that a person set in napari's Preferences, and follow what is set there later."""
+        from napari.settings import get_plugin_settings
+
+        try:
+            settings = get_plugin_settings(PLUGIN).keys
+        except (KeyError, AttributeError):  # the plug-in's page is not there: napari runs without its manifest
+            return chosen_keys({})
+        if settings is not self._settings:
+            self._settings = settings
+            settings.events.connect(self._on_typed)
+        wanted = {shortcut.name: getattr(settings, shortcut.name, shortcut.key) for shortcut in SHORTCUTS}
+        return chosen_keys(wanted)
+
+    def _on_typed(self, _: Any = None) -> None:
+        workspace = self._workspace()
+        if workspace is None or workspace.viewer is None:
+            return
+        if self._typing is None:
+            self._typing = QTimer()
+            self._typing.setSingleShot(True)
+            self._typing.setInterval(_TYPED_MS)
+            self._typing.timeout.connect(self.follow)
+        self._typing.start()
+
+    def follow(self) -> None:
+        """Put the keys of the preferences in force."""
+        keys, self.problems = self._read()
+        self._warn()
+        if keys == self.keys:
+            return
+        self.keys = keys
+        for layer in list(self._bound):
+            self._unbind(layer)
+        for layer in list(self._bound):
+            self._bind(layer, isinstance(layer, Points) and self._is_clusters(layer))
+        self.changed.emit()
+
+    def _is_clusters(self, layer: Layer) -> bool:
+        workspace = self._workspace()
+        return workspace is not None and any(group.clusters.points is layer for group in workspace.groups)
+
+    def _warn(self) -> None:
+        for sentence in self.problems:
+            if sentence not in self._warned:
+                show_warning(sentence)
+        self._warned = list(self.problems)

@@ -1,0 +1,111 @@
+"""Before and after an adaptation: labels, shares, anchors and scores."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.ui.steps.adaptation_wording import anchor_groups, judged, score_lines
+from napari_atomicity.ui.widgets.controls import say
+from napari_atomicity.ui.widgets.html import html_table
+from napari_atomicity.ui.widgets.share_chart import ShareChart
+
+_SHARES: Final = ("class", "before (95 %)", "after (95 %)")
+_SCORES: Final = ("", "before", "after")
+_SCORES_TIP: Final = (
+    "On clusters that the model was not tuned on. Silhouette: how far apart the classes lie in the model's features, "
+    "from -1 (mixed) to 1 (apart)."
+)
+_JUDGED_TIP: Final = (
+    "A quarter of your labels is never learnt from, always the same ones, whatever is adapted: they tell whether it "
+    "helped"
+)
+_ANCHORS: Final = ("learnt from", "class", "tuned + held", "diameter in nm")
+
+
+class Comparison(QWidget):
+    """What an adaptation changed and why, or why there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[AppliedAdaptation, dict[str, str]] | None = None
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(6)
+        self.headline = _text()
+        self.headline.setStyleSheet("font-weight: bold;")
+        self.reason = _text()
+        self.judged = _text(_JUDGED_TIP)
+        self.chart = ShareChart("after", "before", hollow_first=True)
+        self.shares = _text("Share of each class with its 95 % interval")
+        self.scores = _text(_SCORES_TIP)
+        self.anchors = _text(
+            "Clusters that the model was tuned on, those held back to judge it, and their range of diameters"
+        )
+        for widget in (self.headline, self.judged, self.reason, self.chart, self.shares, self.scores, self.anchors):
+            page.addWidget(widget)
+
+    def show_adapted(self, adapted: AppliedAdaptation | None, colours: dict[str, str], theme: dict[str, str]) -> None:
+        """Show an adaptation, accepted or not; nothing where there is none."""
+        self.setVisible(adapted is not None)
+        if adapted is None or self._shown == (adapted, theme):
+            return
+        self._shown = adapted, theme
+        say(self.headline, adapted.headline)
+        say(self.reason, adapted.adaptation.reason)
+        say(self.judged, judged(adapted.adaptation))
+        self.chart.setVisible(adapted.after is not None)
+        say(self.shares, "")
+        if adapted.after is not None:
+            before, after = (_ratios(adapted, each) for each in (adapted.before, adapted.after))
+            self.chart.show_ratios(after, before, colours, theme)
+            say(self.shares, html_table(_SHARES, _share_rows(before, after)))
+        say(self.scores, html_table(_SCORES, score_lines(adapted.adaptation)))
+        say(self.anchors, html_table(_ANCHORS, _anchor_rows(adapted)))
+
+
+def _ratios(adapted: AppliedAdaptation, classified: Any) -> pd.DataFrame:
+    from napari_atomicity.counting.ratios import class_ratios
+
+    return class_ratios(classified.table, adapted.base.card, calibrations=classified.calibrations)
+
+
+def _share_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[str, str, str]]:
+    was = before.set_index("label").reindex(after["label"]).reset_index()
+    pairs = zip(was.to_dict("records"), after.to_dict("records"), strict=True)
+    return [(str(new["label"]), _interval(old), _interval(new)) for old, new in pairs if _seen(old) or _seen(new)]
+
+
+def _seen(share: dict[Any, Any]) -> bool:
+    return bool(share["fraction"] > 0)
+
+
+def _interval(share: dict[Any, Any]) -> str:
+    if pd.isna(share["fraction"]):
+        return "–"
+    return f"{share['fraction']:.1%} ({100 * share['low']:.1f} to {100 * share['high']:.1f})"
+
+
+def _anchor_rows(adapted: AppliedAdaptation) -> list[tuple[str, ...]]:
+    """By source and class; of all images where the adaptation rests on several."""
+    return [
+        (
+            group["source"],
+            group["label"],
+            f"{group['tuned']} + {group['held']}",
+            f"{group['low_nm']:.2f} to {group['high_nm']:.2f}",
+        )
+        for group in anchor_groups(adapted.adaptation.anchors)
+    ]
+
+
+def _text(tip: str = "") -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setToolTip(tip)
+    return label

@@ -1,0 +1,202 @@
+"""Step 3: label every cluster with its atom count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+
+from napari_atomicity import pipeline
+from napari_atomicity.counting.describe import classes
+from napari_atomicity.counting.store import models
+from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.steps.candidates import CandidateChoice
+from napari_atomicity.ui.steps.prior import PriorFields
+from napari_atomicity.ui.widgets.controls import button, narrow, say
+from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.widgets.share_chart import ShareChart
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_atomicity.document.document import Document
+
+_USUAL = "dual"
+_MODELS = {"dual": "dual (raw + local contrast)", "single": "single (raw intensity)"}
+
+
+class CountPanel(Panel):
+    """Choose model and prior knowledge, label, see the shares."""
+
+    title = "Count atoms"
+
+    def build(self) -> None:
+        """Model, what is known, the button, the legend, the chart."""
+        self.model = QComboBox()
+        self.model.setToolTip("Which network reads the clusters")
+        narrow(self.model)
+        self._offered: tuple[list[str], str] = ([], "")
+        self.model.activated.connect(lambda i: self._choose(model=self.model.itemData(i)))
+        self.manage = button("Models…", "What each model is and how well it counts; import and export", self._manage)
+        which = QHBoxLayout()
+        which.addWidget(self.model, 1)
+        which.addWidget(self.manage)
+        form = self.form()
+        form.addRow("Model", which)
+        self.known = PriorFields(self, form)
+        self.run = button("Count atoms", "Label every cluster with the class of its atom count", self._run)
+        self.row(self.run)
+        self.remarks = self.note()
+        self.candidates = CandidateChoice(self._decide)
+        self.page.addWidget(self.candidates)
+        self.legend = Legend()
+        self.page.addWidget(self.legend)
+        self.chart = ShareChart()
+        self.page.addWidget(self.chart)
+        self.ratios = button("Class ratios…", "With classification errors, against what was deposited", self._ratios)
+        self.row(self.ratios)
+
+    def show_document(self, document: Document | None) -> None:
+        """Show model, shares and remarks."""
+        usable = document is not None and not document.micrograph.refusal
+        free = usable and not self.workspace.work.busy
+        self.run.setEnabled(free)
+        self.model.setEnabled(free)
+        self.known.show_document(document, free)
+        self.candidates.show_document(document, self.workspace.frame, free)
+        shown = document is not None and document.classified and document.state.bundle is not None
+        self.legend.setVisible(shown)
+        self.chart.setVisible(shown)
+        self.ratios.setVisible(shown)
+        self._offer(document)
+        if document is None:
+            say(self.remarks, "")
+            return
+        self.model.setCurrentIndex(self.model.findData(document.settings.model))
+        say(self.remarks, _remarks(document))
+        if shown:
+            self._show_shares(document)
+
+    def status(self, document: Document) -> str:
+        """How many clusters carry a label."""
+        labelled = int((document.table.rows["label"] != "").sum())
+        if not labelled:
+            return "not counted yet"
+        source = "adapted model" if document.state.adapted is not None else "base model"
+        return f"{labelled} of {len(document.table)} labelled, {source}"
+
+    def _show_shares(self, document: Document) -> None:
+        from napari_atomicity.style import colours
+        from napari_atomicity.ui.widgets.theme import plot_colours
+
+        card = document.state.bundle.card
+        final = document.ratios()
+        known = colours(card.class_sizes, card.element)
+        self.legend.show_shares(final, known)
+        theme = plot_colours(self.workspace.viewer)
+        self.chart.show_ratios(final, document.ratios(by="diameter"), known, theme)
+
+    # ------------------------------------------------------------------ what a person does
+
+    def _run(self) -> None:
+        single.classify(self.workspace)
+
+    def _offer(self, document: Document | None) -> None:
+        """The models on the disk as they are now, and the chosen one even where it is gone."""
+        from napari_atomicity.counting.bundle import available
+
+        names = available()
+        chosen = document.settings.model if document is not None else _USUAL
+        missing = chosen if chosen not in names else ""
+        if (names, missing) == self._offered:
+            return
+        self._offered = names, missing
+        self.model.clear()
+        for model in models():
+            if model.name in names and not model.problem:
+                about = f"{model.name} ({classes(model.card)})" if model.card is not None else model.name
+                self.model.addItem(_MODELS.get(model.name, about) if model.bundled else about, model.name)
+        if missing:
+            path = Path(missing)
+            there = path.with_suffix(".safetensors").is_file()
+            self.model.addItem(path.stem if there else f"{path.stem} (not there any more)", missing)
+
+    def _manage(self) -> None:
+        self._open("Models")
+
+    def _ratios(self) -> None:
+        self._open("Class ratios")
+
+    def _open(self, name: str) -> None:
+        viewer: Any = self.workspace.viewer
+        if viewer is not None:
+            viewer.window.add_plugin_dock_widget("napari-atomicity", name, tabify=True)
+
+    def _choose(self, **values: Any) -> None:
+        if self.document is not None:
+            self.document.choose(**values)
+
+    def _decide(self, frame: int, dominant: str) -> None:
+        single.choose(self.workspace, frame, dominant)
+
+
+class Legend(QWidget):
+    """Colour, count and share of each class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(1)
+        self._grid.setColumnStretch(3, 1)
+        self._cells: dict[tuple[int, int], QLabel] = {}
+
+    def show_shares(self, shares: pd.DataFrame, colours: dict[str, str]) -> None:
+        """Show shares (columns label, count, fraction, low, high)."""
+        for column, text in enumerate(("", "class", "clusters", "share (95 % interval)")):
+            self._cell(0, column).setText(text)
+        for row, share in enumerate(shares.to_dict("records"), start=1):
+            swatch = self._cell(row, 0)
+            swatch.setText("●")
+            swatch.setStyleSheet(f"color: {colours.get(str(share['label']), '#b0b0b0')}; font-size: 15px;")
+            self._cell(row, 1).setText(str(share["label"]))
+            self._cell(row, 2).setText(str(share["count"]))
+            interval = f"{share['fraction']:.1%} ({share['low']:.1%} to {share['high']:.1%})"
+            self._cell(row, 3).setText("–" if np.isnan(share["fraction"]) else interval)
+        for (row, _), label in self._cells.items():
+            label.setVisible(row <= len(shares))
+
+    def _cell(self, row: int, column: int) -> QLabel:
+        if (row, column) not in self._cells:
+            label = QLabel()
+            if column == 2:
+                label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self._cells[row, column] = label
+            self._grid.addWidget(label, row, column)
+        return self._cells[row, column]
+
+
+def _remarks(document: Document) -> str:
+    """What a person must know about the labels."""
+    rows = document.table.rows
+    remarks = []
+    missing = set(rows["id"][rows["label"] == ""]) - _unreadable(document)
+    if document.classified and missing:
+        remarks.append(f"{len(missing)} placed or moved since then; count again to label them.")
+    if document.classified and document.state.classified is not None:
+        remarks += pipeline.remarks(document.state.classified)
+    if document.classified and document.outdated:
+        remarks.append("The settings changed since then; count again to follow them.")
+    not_counted = int(rows["flag"].isin(["border", "touching", "saturated"]).sum())
+    if document.classified and not_counted:
+        remarks.append(f"{not_counted} cut off, touching or saturated: labelled, but left out of the shares.")
+    return "\n".join(remarks)
+
+
+def _unreadable(document: Document) -> set[int]:
+    """Ids of clusters that the last count saw and could not label: too little of them lies in the image."""
+    done = document.state.classified
+    return set() if done is None else set(done.table.rows["id"][done.table.rows["label"] == ""])

@@ -1,0 +1,187 @@
+"""Step 6: heat maps that show what the model looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from magicgui.widgets import ComboBox, Container, FloatSlider
+from napari.utils.notifications import show_warning
+from qtpy.QtWidgets import QPushButton
+
+from napari_atomicity.counting.describe import CHANNEL_WORDS
+from napari_atomicity.errors import InputError
+from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.widgets.controls import button, narrow, say
+from napari_atomicity.ui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.insight.attribution import Attribution
+
+_OWN: Final = ("each cluster's own class", "")
+_OTHERS: Final = ("the other classes", "")
+_METHODS: Final = [
+    ("Grad-CAM (as in the paper)", "grad-cam"),
+    ("Integrated gradients (finer, slower)", "integrated-gradients"),
+]
+_METHODS_TIP: Final = (
+    "Grad-CAM shows the network's last maps: quick, but a place that lights up may draw on all that lies within a "
+    "nanometre. Integrated gradients go down to the pixels. Their agreement is shown below as a number."
+)
+_MORE: Final = (
+    ("Cluster card", "Everything about the selected cluster, and what it looks most like", "Cluster card"),
+    ("Feature map", "Where the clusters lie among the model's classes", "Feature map"),
+    ("What it uses", "From the centre to the contour: where each class is recognised", "What the model uses"),
+)
+
+
+class ExplainPanel(Panel):
+    """Heat maps of all clusters or the selected ones, over the image."""
+
+    title = "See why"
+
+    def build(self) -> None:
+        """Which question, which clusters, opacity, what the maps say."""
+        self.target = ComboBox(
+            label="Why", choices=[_OWN], tooltip="Evidence for which class: each cluster's own label, or one for all"
+        )
+        self.against = ComboBox(
+            label="and not", choices=[_OTHERS], tooltip="Held against which class: why 55 and not 41?"
+        )
+        self.method = ComboBox(label="Method", choices=_METHODS, tooltip=_METHODS_TIP)
+        self.opacity = FloatSlider(
+            label="Opacity", value=0.8, max=1.0, step=0.01, tooltip="How strongly the heat maps cover the image"
+        )
+        self.opacity.changed.connect(self._set_opacity)
+        self._fields = (self.target, self.against, self.method, self.opacity)
+        for box in self._fields[:3]:
+            narrow(box.native)
+        form = Container(widgets=list(self._fields), labels=True)
+        form.margins = (0, 0, 0, 0)
+        self.page.addWidget(form.native)
+        self.all = button(
+            "All clusters", "Heat maps of all clusters in view (of the frame shown)", lambda: self._run(False)
+        )
+        self.some = button("Selected", "Heat maps of the selected clusters alone", lambda: self._run(True))
+        self.clear = button("Clear", "Take the heat maps off", self._clear)
+        self.row(self.all, self.some, self.clear)
+        self.result = self.note("What the heat maps rest on, and how far they can be trusted")
+        self.more = [self._opener(*each) for each in _MORE]
+        self.row(*self.more)
+
+    def show_document(self, document: Document | None) -> None:
+        """Show choices and what the maps say."""
+        free = document is not None and not document.micrograph.refusal and not self.workspace.work.busy
+        self.all.setEnabled(free)
+        self.some.setEnabled(free and document is not None and bool(document.selection))
+        self.clear.setEnabled(document is not None and document.asked is not None)
+        for widget in self._fields:
+            widget.enabled = free
+        if document is not None:
+            bundle = document.state.bundle
+            self._offer(bundle.card.labels if bundle is not None else ())
+        say(self.result, _said(document) if document is not None else "")
+
+    def status(self, document: Document) -> str:
+        """How many clusters are explained."""
+        done = document.attribution
+        return "no heat maps" if done is None else f"{len(done.ids)} clusters explained"
+
+    def _offer(self, labels: tuple[str, ...]) -> None:
+        for box, first in ((self.target, _OWN), (self.against, _OTHERS)):
+            choices = [first, *((label, label) for label in labels)]
+            if [text for text, _ in choices] != _texts(box):
+                kept = box.value if box.value in labels else ""
+                box.choices = choices
+                box.value = kept
+
+    def _run(self, selected: bool) -> None:
+        from napari_atomicity.insight.attribution import Question
+
+        try:
+            question = Question(self.target.value, self.against.value, self.method.value)
+        except InputError as error:
+            show_warning(str(error))
+            return
+        single.explain(self.workspace, self.context.explainer, selected, question)
+
+    def _clear(self) -> None:
+        document = self.document
+        if self.workspace.maps is not None and document is not None:
+            self.context.explainer.forget(document)
+            self.workspace.maps.clear()
+            document.explain(None)
+
+    def _set_opacity(self, value: float) -> None:
+        if self.workspace.maps is not None:
+            self.workspace.maps.set_opacity(value)
+
+    def _opener(self, text: str, tip: str, name: str) -> QPushButton:
+        return button(text, tip, lambda: self._open(name))
+
+    def _open(self, name: str) -> None:
+        viewer: Any = self.workspace.viewer
+        if viewer is not None:
+            viewer.window.add_plugin_dock_widget("napari-atomicity", name, tabify=True)
+
+
+def _texts(box: ComboBox) -> list[str]:
+    return [box.native.itemText(i) for i in range(box.native.count())]
+
+
+def _said(document: Document) -> str:
+    done = document.attribution
+    if done is None or not len(done.ids):
+        return ""
+    attribution = done.attribution
+    lines = [_shares(attribution), _agreement(attribution), *_silent(done)]
+    lines.append(_detail(attribution))
+    return "\n".join(line for line in lines if line)
+
+
+def _by_channel(attribution: Attribution, values: np.ndarray, form: str) -> str:
+    """Medians over the clusters: ``33 % raw intensity, 67 % local contrast``; empty where nothing is known."""
+    parts = []
+    for column, name in zip(values.T, attribution.channel_names, strict=True):
+        known = column[np.isfinite(column)]
+        if len(known):
+            parts.append(f"{format(float(np.median(known)), form)} {CHANNEL_WORDS.get(name, name)}")
+    return ", ".join(parts)
+
+
+def _shares(attribution: Attribution) -> str:
+    words = _by_channel(attribution, attribution.share, ".0%") if len(attribution.channel_names) > 1 else ""
+    return f"Evidence (median): {words}" if words else ""
+
+
+def _agreement(attribution: Attribution) -> str:
+    n = int(np.isfinite(attribution.agreement).any(axis=1).sum())
+    other = "integrated gradients" if attribution.method == "grad-cam" else "Grad-CAM"
+    words = _by_channel(attribution, attribution.agreement, ".2f")
+    return f"Agreement with {other} ({n} clusters; 1 the same, 0 none): {words}" if words else ""
+
+
+def _silent(done: Any) -> list[str]:
+    """What is not drawn, and why."""
+    attribution = done.attribution
+    asked = attribution.target >= 0
+    lines = []
+    if unasked := int((~asked).sum()):
+        against = done.question.against
+        why = f"are {against} themselves or have" if against else "have"
+        lines.append(f"{unasked} {why} too little of them in the image: not explained.")
+    for column, name in zip(attribution.empty[asked].T, attribution.channel_names, strict=True):
+        if silent := int(column.sum()):
+            channel = CHANNEL_WORDS.get(name, name)
+            lines.append(
+                f"{silent} of {int(asked.sum())}: nothing in {channel} speaks for the class, nothing is drawn."
+            )
+    return lines
+
+
+def _detail(attribution: Attribution) -> str:
+    cell, field = attribution.resolution_nm, attribution.field_nm
+    if field <= cell:
+        return f"Detail finer than {cell:.2f} nm means nothing."
+    return f"Cells of {cell:.2f} nm; each draws on what lies within {field / 2:.1f} nm around it."

@@ -1,0 +1,181 @@
+"""What is known beforehand: deposited sizes, the intensity of one atom, an instrument profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import read_deposited
+from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.widgets.controls import button
+from napari_atomicity.ui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.pipeline import Settings
+
+_SUFFIX: Final = "Instrument profile (*.json)"
+#: images whose pixel sizes differ by more than this may have been taken in another way
+_OTHER_PIXELS: Final = 0.05
+
+
+class PriorFields:
+    """Rows of a form in which a person says what is known about the sample and the microscope."""
+
+    def __init__(self, panel: Panel, form: QFormLayout) -> None:
+        self.panel = panel
+        self.deposited = QLineEdit()
+        self.deposited.setPlaceholderText("optional: 19, 55 or with shares 19:0.7, 55:0.3")
+        self.deposited.setToolTip(
+            "Sizes in atoms that were deposited, where known, with their shares or without; only these are then "
+            "expected. An image of one known size is a reference for its session."
+        )
+        self.deposited.editingFinished.connect(self._set_deposited)
+        self.scale = QLineEdit()
+        self.scale.setPlaceholderText("optional, counts·nm² per atom")
+        self.scale.setToolTip(
+            "Integrated intensity of one atom in this image, where you know it from a standard; "
+            "otherwise it is found from the clusters themselves"
+        )
+        self.scale.editingFinished.connect(self._set_scale)
+        self.profile = QLabel()
+        self.profile.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.load = button("Load…", "Start from the scale of a microscope that you saved", self._ask_load)
+        self.save = button("Save…", "Save the scale that was found, for this microscope's next image", self._ask_save)
+        self.forget = button("✕", "Forget the profile and its scale", self._forget)
+        self.forget.setAccessibleName("Forget the profile")
+        self.forget.setFixedWidth(28)
+        row = QHBoxLayout()
+        row.addWidget(self.profile, 1)
+        for widget in (self.forget, self.load, self.save):
+            row.addWidget(widget)
+        form.addRow("Deposited", self.deposited)
+        form.addRow("One atom", self.scale)
+        form.addRow("Profile", row)
+
+    def show_document(self, document: Document | None, free: bool) -> None:
+        """Show what was said about the document in hand; what a person is just typing stays."""
+        for widget in (self.deposited, self.scale, self.load):
+            widget.setEnabled(free)
+        profile = document.profile if document is not None else None
+        self.profile.setText(profile.name if profile is not None else "none")
+        self.profile.setToolTip(_described(profile) if profile is not None else "")
+        self.forget.setVisible(profile is not None)
+        self.forget.setEnabled(free)
+        self.save.setEnabled(free and document is not None and bool(_calibrations(document)))
+        if document is None:
+            return
+        if not self.deposited.hasFocus():
+            self.deposited.setText(deposited_text(document.settings))
+        if not self.scale.hasFocus():
+            self.scale.setText("" if document.settings.scale is None else f"{document.settings.scale:g}")
+
+    # ------------------------------------------------------------------ what a person does
+
+    def _set_deposited(self) -> None:
+        if self.panel.document is None:
+            return
+        try:
+            sizes, shares = read_deposited(self.deposited.text())
+            self.panel.document.choose(deposited=sizes, fractions=shares)
+        except InputError as error:
+            show_warning(str(error))
+
+    def _set_scale(self) -> None:
+        document, text = self.panel.document, self.scale.text().strip().replace(",", ".")
+        if document is None or text == ("" if document.settings.scale is None else f"{document.settings.scale:g}"):
+            return
+        try:
+            document.know_scale(float(text) if text else None)
+        except ValueError:
+            show_warning("The intensity of one atom is a number of counts·nm²; leave it empty if you do not know it.")
+        except InputError as error:
+            show_warning(str(error))
+
+    def _forget(self) -> None:
+        if self.panel.document is not None:
+            self.panel.document.know_scale(None)
+
+    def _ask_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self.panel, "Load an instrument profile", str(Path.home()), _SUFFIX)
+        if path:
+            self.load_from(Path(path))
+
+    def load_from(self, path: Path) -> None:
+        """Take scale and its uncertainty from the profile in that file, for the document in hand."""
+        from napari_atomicity.counting.bundle import load_card
+        from napari_atomicity.counting.profile import load_profile
+
+        document = self.panel.document
+        if document is None:
+            return
+
+        def steps() -> Steps[Any]:
+            yield Progress(0, 0, "Reading the profile")
+            profile = load_profile(path)
+            profile.check(load_card(document.settings.model))
+            return profile
+
+        def apply(profile: Any) -> None:
+            document.know_scale(profile.scale, profile.scale_sd, profile)
+            show_info(f"The scale of {profile.name} is taken; count the atoms (step 3) with it.")
+            size = document.micrograph.pixel_size_nm
+            if size and profile.pixel_size_nm and abs(size / profile.pixel_size_nm - 1) > _OTHER_PIXELS:
+                show_warning(
+                    f"{profile.name} was made at {profile.pixel_size_nm:.3g} nm per pixel, this image has {size:.3g}; "
+                    "its scale holds only if dwell time and beam current are the same."
+                )
+
+        self.panel.workspace.work.start("Load the profile", steps, apply, document)
+
+    def _ask_save(self) -> None:
+        proposal = str(Path.home() / "microscope.json")
+        path, _ = QFileDialog.getSaveFileName(self.panel, "Save the instrument profile", proposal, _SUFFIX)
+        if path:
+            self.save_to(Path(path))
+
+    def save_to(self, path: Path) -> None:
+        """Write the scale that was found in the image in hand, and in those it was calibrated with."""
+        document = single.in_hand(self.panel.workspace)
+        if document is None:
+            return
+        path = path.with_suffix(".json")
+        session = [group.document for group in self.panel.workspace.groups if group.document.state.session]
+        documents = [each for each in session if each.state.session == document.state.session] or [document]
+        calibrations = [fit for each in documents for fit in _calibrations(each)]
+        images = [each.micrograph for each in documents]
+        bundle = document.state.bundle
+
+        def steps() -> Steps[str]:
+            from napari_atomicity.counting.profile import profile_of, save_profile
+
+            yield Progress(0, 0, "Saving the profile")
+            save_profile(profile_of(path.stem, calibrations, bundle, images), path)
+            return f"Saved the profile {path.name}, from {len(images)} image{'s' if len(images) > 1 else ''}."
+
+        self.panel.workspace.work.start("Save the profile", steps, show_info, document)
+
+
+def deposited_text(settings: Settings) -> str:
+    """Deposited sizes as a person types them."""
+    if not settings.fractions:
+        return ", ".join(map(str, settings.deposited))
+    pairs = zip(settings.deposited, settings.fractions, strict=True)
+    return ", ".join(f"{size}:{share:g}" for size, share in pairs)
+
+
+def _calibrations(document: Document) -> list[Any]:
+    done = document.state.classified
+    return [] if done is None else list(done.calibrations.values())
+
+
+def _described(profile: Any) -> str:
+    return (
+        f"{profile.name}: {profile.scale:.4g} counts·nm² per {profile.element} atom (± {profile.scale_sd:.0%}), "
+        f"from {profile.clusters} clusters of {len(profile.images)} images, {profile.created[:10]}"
+    )

@@ -1,0 +1,158 @@
+"""The workbench: all steps in the order of work, each with its state in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel
+
+from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.context import context_of
+from napari_atomicity.ui.review.panel import ReviewPanel
+from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
+from napari_atomicity.ui.steps.adapt import AdaptPanel
+from napari_atomicity.ui.steps.count import CountPanel
+from napari_atomicity.ui.steps.detect import DetectPanel
+from napari_atomicity.ui.steps.explain import ExplainPanel
+from napari_atomicity.ui.steps.export import ExportPanel
+from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
+from napari_atomicity.ui.steps.load import LoadPanel
+from napari_atomicity.ui.widgets.controls import AfterPainting, button, scrolling
+from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_atomicity.document.document import Document
+
+PANELS: tuple[type[Panel], ...] = (
+    LoadPanel,
+    DetectPanel,
+    CountPanel,
+    JointCalibrationPanel,
+    AdaptPanel,
+    ExplainPanel,
+    ReviewPanel,
+    ExportPanel,
+)
+
+
+class StepFrame(QWidget):
+    """A numbered heading with the state of the step; clicking it opens and closes the panel."""
+
+    def __init__(self, number: int, panel: Panel) -> None:
+        super().__init__()
+        self.panel = panel
+        #: whether a person opened or closed it: then it stays as it is
+        self.by_hand = False
+        self.head = QToolButton()
+        self.head.setText(f"{number}  {panel.title}")
+        self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.head.setCheckable(True)
+        self.head.setStyleSheet("QToolButton { font-weight: bold; padding: 3px 4px; border: none; }")
+        self.head.setToolTip(f"Open or close step {number}")
+        self.head.clicked.connect(self._on_click)
+        self.state = QElidingLabel()
+        self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        heading = QHBoxLayout()
+        heading.addWidget(self.head)
+        heading.addWidget(self.state, 1)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(0)
+        page.addLayout(heading)
+        page.addWidget(panel)
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        page.addWidget(line)
+        # a closed step takes the room of its heading and no more
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self.open(False)
+
+    def open(self, opened: bool) -> None:
+        """Show or hide the panel."""
+        self.head.setChecked(opened)
+        self.head.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.panel.setVisible(opened)
+
+    def say(self, text: str) -> None:
+        """The state of the step, in plain words; cut short where it does not fit, whole in the tool tip."""
+        self.state.setToolTip(text)
+        self.state.setText(text)
+
+    def _on_click(self) -> None:
+        self.by_hand = True
+        self.open(self.head.isChecked())
+
+
+class Workbench(QWidget):
+    """All steps of the work in one dock widget."""
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.context = context_of(viewer)
+        self.workspace = self.context.workspace
+        self.analyse = button(
+            "Analyse",
+            "Find the clusters, count their atoms, and adapt the model to the image where that helps, in one go",
+            lambda: single.analyse(self.workspace),
+        )
+        self.analyse.setStyleSheet("font-weight: bold; padding: 6px;")
+        self.steps = [StepFrame(i, panel(viewer, inside=True)) for i, panel in enumerate(PANELS, start=1)]
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 4, 0)
+        column.setSpacing(2)
+        for step in self.steps:
+            column.addWidget(step)
+        column.addStretch(1)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(4, 4, 4, 4)
+        page.addWidget(RecoveryBanner(self.context))
+        page.addWidget(self.analyse)
+        page.addWidget(scrolling(inner), 1)
+        page.addWidget(ProgressStrip(viewer))
+        self.setMinimumWidth(420)
+        self._due = AfterPainting(self, self.show_now)
+        self.workspace.changed.connect(self._on_changed)
+        self.workspace.active_changed.connect(self._on_active)
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Show the states of all steps, and open what comes next."""
+        document = self.workspace.document
+        self.analyse.setEnabled(
+            document is not None and not self.workspace.work.busy and not document.micrograph.refusal
+        )
+        for step, opened in zip(self.steps, _wanted(document, len(self.workspace.groups)), strict=True):
+            step.say(step.panel.status(document) if document is not None else "")
+            if not step.by_hand and step.head.isChecked() != opened:
+                step.open(opened)
+
+    def _on_changed(self) -> None:
+        if isalive(self):
+            self._due.start()
+
+    def _on_active(self) -> None:
+        for step in self.steps:
+            step.by_hand = False
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for the tables, tall enough for a screen."""
+        hint = super().sizeHint()
+        hint.setWidth(max(hint.width(), 420))
+        return hint
+
+
+def _wanted(document: Document | None, images: int) -> tuple[bool, ...]:
+    """Which steps are open at this point of the work: the ones at hand."""
+    calibrated = document is not None and document.micrograph.pixel_size_nm is not None
+    found = calibrated and document is not None and len(document.table) > 0
+    counted = found and document is not None and document.classified
+    session = images > 1
+    return (not found, calibrated and not counted, found, session, counted, counted, False, False)

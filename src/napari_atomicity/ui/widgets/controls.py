@@ -1,0 +1,98 @@
+"""Small parts of panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+def scrolling(inner: QWidget) -> QScrollArea:
+    """A frame in which `inner` scrolls up and down and is never cut off at the side."""
+    scroll = _Scroll()
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setWidget(inner)
+    return scroll
+
+
+class _Scroll(QScrollArea):
+    def minimumSizeHint(self) -> QSize:
+        """As wide as what it holds."""
+        inner, bar = self.widget(), self.verticalScrollBar()
+        width = 0 if inner is None else inner.minimumSizeHint().width()
+        return QSize(width + (0 if bar is None else bar.sizeHint().width()) + 2, 80)
+
+    def sizeHint(self) -> QSize:
+        """As tall as what it holds, texts wrapped."""
+        inner, hint = self.widget(), self.minimumSizeHint()
+        if inner is None:
+            return hint
+        wide = inner.minimumSizeHint().width()
+        tall = inner.heightForWidth(wide) if inner.hasHeightForWidth() else inner.sizeHint().height()
+        return hint.expandedTo(QSize(0, tall))
+
+
+def say(label: QLabel, text: str) -> None:
+    """Set the text of a note; an empty one takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def button(text: str, tip: str, do: Callable[[], Any]) -> QPushButton:
+    """A push button that calls `do`."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.clicked.connect(lambda _=False: do())
+    return made
+
+
+def narrow(box: QComboBox) -> None:
+    """Let a box of choices take the room there is; a long choice must not widen the window."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(12)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def later(owner: QObject, milliseconds: int, do: Callable[[], Any]) -> QTimer:
+    """A timer that calls `do` once, that long after it was last started."""
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(do)
+    return timer
+
+
+class AfterPainting(QObject):
+    """Calls `do` once for all its starts, when what changed on the canvas has been painted.
+
+    The first wait ends when the event loop is idle again, so the second one begins only after the handler of a key;
+    a single wait would be over by then, and the person would see the panels follow before the cluster does.
+    """
+
+    def __init__(self, owner: QWidget, do: Callable[[], Any]) -> None:
+        super().__init__(owner)
+        self._idle = later(self, 0, self._on_idle)
+        self._rest = later(self, 20, do)
+
+    def start(self) -> None:
+        """It is due."""
+        self._idle.start()
+
+    def _on_idle(self) -> None:
+        if not self._rest.isActive():
+            self._rest.start()

@@ -1,0 +1,122 @@
+"""What all panels have in common: they show the document in hand, and how far the work has come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_atomicity.ui.context import context_of
+from napari_atomicity.ui.widgets.controls import AfterPainting, scrolling
+from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_atomicity.document.document import Document
+
+
+class Panel(QWidget):
+    """One step of the work; stands alone as a dock widget or as a step of the workbench."""
+
+    title = ""
+
+    def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
+        super().__init__()
+        self.context = context_of(viewer)
+        self.workspace = self.context.workspace
+        self._scroll: QScrollArea | None = None
+        self.page = QVBoxLayout(self if inside else None)
+        self.page.setContentsMargins(8, 4 if inside else 10, 8, 8)
+        self.page.setSpacing(6)
+        if not inside:
+            self._stand_alone(viewer)
+        self.build()
+        if not inside:
+            self.page.addStretch(1)
+        self._due = AfterPainting(self, self.show_now)
+        self.workspace.changed.connect(self._on_changed)
+        self.show_now()
+
+    @property
+    def document(self) -> Document | None:
+        """The document in hand."""
+        return self.workspace.document
+
+    def build(self) -> None:
+        """Make the widgets, once."""
+        raise NotImplementedError
+
+    def show_document(self, document: Document | None) -> None:
+        """Show the document in hand; None while no micrograph is open."""
+        raise NotImplementedError
+
+    def status(self, document: Document) -> str:
+        """How far this step is, in a few plain words."""
+        raise NotImplementedError
+
+    def _stand_alone(self, viewer: napari.viewer.Viewer) -> None:
+        """The page in a window of its own scrolls above the strip."""
+        inner = QWidget()
+        inner.setLayout(self.page)
+        self._scroll = scrolling(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self._scroll, 1)
+        outer.addWidget(ProgressStrip(viewer))
+
+    def show_now(self) -> None:
+        """Show the document in hand at once."""
+        self.show_document(self.document)
+        if self._scroll is not None:
+            self._scroll.updateGeometry()  # what it holds may have grown
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Show the document anew: only now fonts and styles are those of the window."""
+        super().showEvent(event)
+        self._due.start()
+
+    def _on_changed(self) -> None:
+        # many signals come together; one refresh serves them all
+        if isalive(self):
+            self._due.start()
+
+    # ------------------------------------------------------------------ small parts
+
+    def form(self) -> QFormLayout:
+        """A form at the end of the page."""
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self.page.addLayout(form)
+        return form
+
+    def row(self, *widgets: QWidget) -> QHBoxLayout:
+        """Widgets side by side at the end of the page."""
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        for widget in widgets:
+            row.addWidget(widget)
+        self.page.addLayout(row)
+        return row
+
+    def note(self, tip: str = "") -> QLabel:
+        """A line of text at the end of the page that wraps and can be copied."""
+        label = QLabel()
+        label.setWordWrap(True)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        label.setToolTip(tip)
+        label.hide()
+        self.page.addWidget(label)
+        return label

@@ -1,0 +1,1 @@
+"""The images of one viewer with their layers, and the work that runs on them."""

@@ -1,0 +1,80 @@
+"""One document in its viewer: its image and the layers that show what was found and counted."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Layer
+
+from napari_atomicity.document.document import Document
+from napari_atomicity.document.review import Review
+from napari_atomicity.ui.layers.anchors import AnchorLayer
+from napari_atomicity.ui.layers.clusters import ClusterLayer
+from napari_atomicity.ui.layers.heat_maps import HeatMaps
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+class LayerGroup:
+    """One document with its image and the layers that show it."""
+
+    def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
+        self.document = document
+        self.image = weakref.ref(image)
+        self.clusters = ClusterLayer(viewer, image, document)
+        self.maps = HeatMaps(viewer, image, document)
+        self.anchors = AnchorLayer(viewer, image, document)
+        self.review = Review(document)
+        self._viewer = weakref.ref(viewer)
+        self._pixel_size_nm = document.micrograph.pixel_size_nm
+        if self._pixel_size_nm is not None:
+            viewer.canvas.overlays.scale_bar.visible = True
+        document.table_changed.connect(self._show_scale)
+        document.table_changed.connect(self._show_pixels)
+
+    @property
+    def name(self) -> str:
+        """Name of the image layer."""
+        image = self.image()
+        return self.document.micrograph.name if image is None else image.name
+
+    @property
+    def layers_in_use(self) -> list[Layer]:
+        """Layers that work on the document must find there."""
+        return [layer for layer in (self.image(), self.clusters.points) if layer is not None]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The image and all layers that show the document."""
+        return [*self.layers_in_use, *([self.anchors.points] if self.anchors.points else []), *self.maps.layers]
+
+    def shows(self, layer: Layer) -> bool:
+        """Whether the layer is one of those that show the document."""
+        return layer in (self.clusters.points, self.anchors.points) or layer in self.maps.layers
+
+    def forget(self, layer: Layer) -> None:
+        """A person took a layer off."""
+        if self.clusters.points is layer:
+            self.clusters.forget_layer()
+        self.maps.forget(layer)
+        self.anchors.forget(layer)
+
+    def _show_pixels(self) -> None:
+        """The pixels that the table belongs to: undoing "Other pixels" brings the old ones back into the layer."""
+        image, data = self.image(), self.document.micrograph.data
+        if image is not None and not image.rgb and not image.multiscale and image.data is not data:
+            image.data = data
+
+    def _show_scale(self) -> None:
+        """A new pixel size becomes the layer's scale, and with it the scale bar's."""
+        size, image, viewer = self.document.micrograph.pixel_size_nm, self.image(), self._viewer()
+        if size == self._pixel_size_nm or image is None or viewer is None:
+            return
+        self._pixel_size_nm = size
+        stack = image.ndim - 2
+        image.units = (*image.units[:stack], *("pixel" if size is None else "nm",) * 2)
+        image.scale = (*image.scale[:stack], *(size or 1.0,) * 2)
+        viewer.canvas.overlays.scale_bar.visible = size is not None
+        viewer.fit_to_view()

@@ -1,0 +1,200 @@
+"""Long work off the interface thread: one piece at a time in a viewer, with progress and cancel."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_info, show_warning
+from psygnal import Signal
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.progress import Progress, Steps
+
+Result = TypeVar("Result")
+_log = logging.getLogger(__name__)
+# The interface thread waits at most this long for the interpreter; the default of 5 ms, waited for at every
+# paint and every event, adds up to visible stutter.
+_SWITCH_INTERVAL_S: Final = 0.0005
+
+
+@dataclass(frozen=True)
+class _Failure:
+    message: str
+    ours: bool
+
+
+class _Attentive:
+    """A short switch interval while any work runs; pieces of work overlap, and the last one restores the usual one."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._usual = sys.getswitchinterval()
+        self._lock = threading.Lock()
+
+    def enter(self) -> None:
+        """A piece of work begins."""
+        with self._lock:
+            if not self._running:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(_SWITCH_INTERVAL_S)
+            self._running += 1
+
+    def leave(self) -> None:
+        """A piece of work has ended."""
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                sys.setswitchinterval(self._usual)
+
+
+#: entered by whatever works beside the interface thread
+attentive: Final = _Attentive()
+
+
+class TaskRunner:
+    """At most one piece of long work in a viewer.
+
+    Signals: `started` with the title, `progressed` with each `Progress`,
+    `finished` with ``"done"``, ``"stopped"`` or ``"failed"``. All come on the interface thread.
+    """
+
+    started = Signal(str)
+    progressed = Signal(object)
+    finished = Signal(str)
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.owner: Any = None
+        self._worker: Any = None
+        self._outcome: _Failure | tuple[Any] | None = None
+        self._locked: list[tuple[Any, Any]] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether work runs."""
+        return self._worker is not None
+
+    def start(
+        self,
+        title: str,
+        steps: Callable[[], Steps[Result]],
+        apply: Callable[[Result], None],
+        owner: Any = None,
+        layers: Iterable[Any] = (),
+    ) -> bool:
+        """Run `steps` in a thread; `apply` gets its result on the interface thread once it is finished.
+
+        Parameters
+        ----------
+        title
+            What is done, for people: ``"Find clusters"``.
+        owner
+            The document that the work belongs to.
+        layers
+            Layers that the interface may not delete meanwhile.
+
+        Returns
+        -------
+        Whether it was started; while other work runs it is refused with a sentence.
+        """
+        if self.busy:
+            show_info(f"{self.title} is still running; wait for it or stop it first.")
+            return False
+        self.title, self.owner, self._outcome = title, owner, None
+        self._lock(layers)
+        attentive.enter()
+        worker = create_worker(_guarded, steps, _start_thread=False)
+        worker.yielded.connect(self._on_progress)
+        worker.returned.connect(self._on_returned)
+        worker.finished.connect(lambda: self._on_finished(apply))
+        self._worker = worker
+        worker.start()  # before others hear of it: it must end even where one of them fails
+        self.started.emit(title)
+        return True
+
+    def stop(self) -> None:
+        """Ask the work to stop at its next step; nothing will be changed by it."""
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _on_progress(self, progress: Progress) -> None:
+        if self.busy:
+            self.progressed.emit(progress)
+
+    def _on_returned(self, outcome: _Failure | tuple[Any]) -> None:
+        self._outcome = outcome
+
+    def _on_finished(self, apply: Callable[[Any], None]) -> None:
+        outcome, stopped = self._outcome, self._worker is None or self._worker.abort_requested
+        title = self.title
+        self._worker, self._outcome, self.owner, self.title = None, None, None, ""
+        attentive.leave()
+        self._unlock()
+        ending = "done"
+        if stopped or outcome is None:
+            ending = "stopped"
+        elif isinstance(outcome, _Failure):
+            ending = "failed"
+            (show_error if outcome.ours else show_warning)(outcome.message)
+        else:
+            try:
+                apply(outcome[0])
+            except InputError as error:
+                ending = "failed"
+                show_warning(str(error))
+            except Exception:
+                ending = "failed"
+                _log.exception("%s: the result could not be shown", title)
+                show_error(_fault(title))
+        self.finished.emit(ending)
+
+    def _lock(self, layers: Iterable[Any]) -> None:
+        for layer in layers:
+            if hasattr(layer, "locked"):
+                self._locked.append((layer, layer.locked))
+                _set_locked(layer, True)
+
+    def _unlock(self) -> None:
+        locked, self._locked = self._locked, []
+        for layer, before in locked:
+            _set_locked(layer, before)
+
+
+def _set_locked(layer: Any, locked: Any) -> None:
+    """Lock a layer; whoever listens to that and fails must not keep the others from it."""
+    try:
+        layer.locked = locked
+    except Exception:
+        _log.exception("%s: somebody failed over locking it", layer)
+
+
+def _guarded(steps: Callable[[], Steps[Any]]) -> Generator[Progress, None, _Failure | tuple[Any]]:
+    """The work, with every error turned into a sentence: napari would show a traceback."""
+    try:
+        return ((yield from steps()),)
+    except InputError as error:
+        return _Failure(str(error), ours=False)
+    except Exception as error:
+        _log.exception("Work failed")
+        return _Failure(_explained(error), ours=True)
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, ImportError | OSError) and "torch" in str(error).lower():
+        return (
+            "PyTorch could not be loaded. On Windows start the window with "
+            "`napari-atomicity window`, which loads PyTorch before Qt; see Troubleshooting in the documentation."
+        )
+    if isinstance(error, MemoryError):
+        return "There was not enough memory for this; close other images or work on one frame, then try again."
+    return _fault("This step")
+
+
+def _fault(what: str) -> str:
+    return f"{what} failed by a fault of napari-atomicity; nothing was changed. The details are in the log."
