@@ -18,7 +18,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import (
-    Classified,
+    Count,
     Settings,
     adapt_steps,
     adapted,
@@ -55,7 +55,7 @@ def together(samples, dual):
     return drain(classify_session_steps(images, tables, dual, [Settings(deposited=(30,)), Settings(), Settings()]))
 
 
-def _share(classified: Classified, label: str) -> float:
+def _share(classified: Count, label: str) -> float:
     rows = classified.table.rows
     return float((rows.loc[rows["flag"].isin(["ok", "outside"]), "label"] == label).mean())
 

@@ -20,13 +20,13 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Settings
+from napari_atomicity.pipeline import ImageState, Settings
 from napari_atomicity.progress import drain
 from napari_atomicity.project import (
+    FORMAT,
     HistoryStep,
     Project,
     SavedImage,
-    Snapshot,
     blobs,
     describe,
     open_steps,
@@ -65,8 +65,11 @@ def mail(image: Micrograph, tmp_path: Path) -> Path:
         (lambda c: c["images"][0].update(now="1"), r"images\.0\.now is '1'"),
         (lambda c: c["images"][0].update(history=[]), r"images\.0\.history is \[\]; it must be at least 1 long"),
         (lambda c: c["images"][0].update(selection=[10**30]), r"selection.* must be"),
-        (lambda c: c["images"][0].update(expected={"19": "all"}), "expected.19 is 'all'; it must be a number"),
-        (lambda c: c["images"][0]["settings"].update(sensitivity=7), "sensitivity is 7.*from 0 to 1"),
+        (
+            lambda c: c["images"][0]["options"].update(expected={"19": "all"}),
+            "expected.19 is 'all'; it must be a number",
+        ),
+        (lambda c: c["images"][0]["options"]["settings"].update(sensitivity=7), "sensitivity is 7.*from 0 to 1"),
         (lambda c: c["micrographs"]["micrograph1"].update(metadata=[1]), r"metadata is \[1\]; it must be keys"),
         (lambda c: c["micrographs"]["micrograph1"].update(metadata=None), "metadata is None; it must be keys"),
         (lambda c: c["micrographs"]["micrograph1"].update(metadata={"a": 10**40}), "numbers below"),
@@ -247,7 +250,7 @@ def counted(path: Path, frames: list[int], home: Path) -> Path:
     micrograph = read(path).with_pixel_size(0.05)
     n = len(frames)
     table = ClusterTable.from_columns({"frame": frames, "y_px": [5.0] * n, "x_px": [6.0] * n})
-    state = Snapshot(micrograph, table)
+    state = ImageState(micrograph, table)
     return save_session(Project((SavedImage("stack", (HistoryStep("Open", state),), 0),)), home / "stack.atomicity")
 
 
@@ -350,7 +353,7 @@ def test_nothing_on_another_machine_is_touched_before_it_is_allowed(
 ) -> None:
     def hostile(contents: dict[str, Any]) -> None:
         contents["pixels"]["pixel1"]["file"] |= {"path": far, "relative": None} if key == "path" else {key: far}
-        contents["images"][0]["settings"]["model"] = far
+        contents["images"][0]["options"]["settings"]["model"] = far
 
     changed_json(mail, hostile)
     touched: list[str] = []
@@ -441,9 +444,12 @@ def test_pixels_inside_a_session_do_not_bring_a_path_that_would_be_read_later(
 
 
 def test_a_model_on_another_machine_is_not_chosen(saved: Path) -> None:
-    changed_json(saved, lambda contents: contents["images"][0]["settings"].update(model="//server/share/m.safetensors"))
+    changed_json(
+        saved,
+        lambda contents: contents["images"][0]["options"]["settings"].update(model="//server/share/m.safetensors"),
+    )
     session = drain(open_steps(saved))
-    assert session.works[0].settings == Settings() and "another machine" in session.remarks[0]
+    assert session.works[0].options.settings == Settings() and "another machine" in session.remarks[0]
 
 
 def test_folders_that_are_allowed_are_those_and_what_lies_in_them(tmp_path: Path) -> None:
@@ -457,4 +463,4 @@ def test_folders_that_are_allowed_are_those_and_what_lies_in_them(tmp_path: Path
 
 def test_json_of_a_session_is_read_by_every_program(saved: Path) -> None:
     with zipfile.ZipFile(saved) as file:
-        assert json.loads(file.read(CONTENTS))["format"] == 1
+        assert json.loads(file.read(CONTENTS))["format"] == FORMAT

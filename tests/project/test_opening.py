@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import Settings
 from napari_atomicity.progress import drain
 from napari_atomicity.project import Project, files, open_steps, pixels, save_session
 from napari_atomicity.project.blobs import CONTENTS, FolderWriter
@@ -239,9 +241,28 @@ def test_a_session_of_the_first_version_opens_for_ever() -> None:
     assert one.state.micrograph.pixel_size_nm == 0.1 and one.state.micrograph.data.shape == (3, 20, 30)
 
 
+def test_a_counted_session_of_the_first_version_says_in_its_steps_what_the_image_said() -> None:
+    (one,) = drain(open_steps(HERE / "data" / "version1_counted.atomicity")).works
+    opened, found, counted, labelled = (step.state for step in one.steps)
+    assert (opened.searched, found.searched, counted.searched, labelled.searched) == (False, True, True, True)
+    # what was odd was known of the image alone, so it belongs to the step in force
+    assert labelled.search_messages == ("odd search",) and labelled.micrograph.warnings == ("read by hand",)
+    assert np.isnan(opened.when) and labelled.when - counted.when == 60
+    assert one.options == ImageOptions(Settings(sensitivity=0.4), None, True, {19: 1.0, 55: 3.0}, True)
+    assert (counted.counted_with, counted.choices) == (("piece of a sample", "another"), {0: "Pt55"})
+    assert counted.settings == Settings(deposited=(19, 55)) and counted.model_in_force.card.name == "dual"
+    assert counted.count is counted.offered and counted.count is not None
+    assert counted.count.calibrations[0].scale == pytest.approx(39.0948)
+    assert counted.adaptation is not None and not counted.adaptation.accepted
+    assert counted.adaptation.reason == "The model stays as it was: too few anchors."
+    # which of a person's labels are held back depends on the image's name
+    assert counted.count.image == "piece of a sample#0"
+    assert labelled.table.rows["annotation"].tolist().count("Pt30") == 1
+
+
 def test_older_formats_are_brought_up_to_date(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def to_first(contents: dict[str, Any]) -> dict[str, Any]:
-        return {**contents, "format": 1, "images": contents["documents"]}
+        return {**contents, "format": files.FORMAT, "images": contents["documents"]}
 
     def older(contents: dict[str, Any]) -> None:
         contents["format"] = 0
@@ -255,7 +276,7 @@ def test_older_formats_are_brought_up_to_date(saved: Path, monkeypatch: pytest.M
 def test_what_a_later_version_adds_is_passed_over(saved: Path) -> None:
     def more(contents: dict[str, Any]) -> None:
         contents["something"] = {"new": 1}
-        contents["images"][0]["settings"]["new"] = 3
+        contents["images"][0]["options"]["settings"]["new"] = 3
         contents["images"][0]["history"][0]["who"] = "me"
 
     changed_json(saved, more)

@@ -148,7 +148,7 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path.with_suffix("")), ""))
     found.click(known.save)
     profile = load_profile(path)
-    assert profile.scale == pytest.approx(found.document.state.classified.calibration.scale, rel=0.01)
+    assert profile.scale == pytest.approx(found.document.state.count.calibration.scale, rel=0.01)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(path), ""))
     found.show(dataclasses.replace(micrograph, name="next"))
     found.click(known.load)

@@ -58,7 +58,7 @@ def select(desk: Any) -> None:
 
 def adapt(desk: Any) -> None:
     panel = desk.panel("Adapt to the image")
-    if desk.document.state.adapted is not None:
+    if desk.document.state.applied is not None:
         desk.click(panel.back)
     desk.click_on(panel.run)
 
@@ -72,7 +72,7 @@ def together(desk: Any) -> None:
         desk.show(Micrograph(data, desk.document.micrograph.pixel_size_nm, name="beside"))
         desk.workspace.choose(mine)
     for place in desk.workspace.groups:
-        place.document.tick(place is desk.workspace.group or place.name == "beside")
+        place.document.set_options(in_joint=place is desk.workspace.group or place.name == "beside")
     desk.click_on(desk.panel("Calibrate images together").run)
 
 
@@ -90,7 +90,7 @@ def maps_are_true(desk: Any) -> bool:
 
 
 def on_the_map(desk: Any) -> bool:
-    return desk.panel("Feature map").looks.look(desk.document.state.classified) is not None
+    return desk.panel("Feature map").looks.look(desk.document.state.count) is not None
 
 
 def on_the_card(desk: Any) -> bool:
@@ -195,7 +195,7 @@ def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micr
     end(desk, gate)
     assert document.table.rows["label"].eq("").all()
     assert document.attribution is None or document.attribution.micrograph is document.micrograph
-    assert document.state.classified is None and document.micrograph.data is image.data
+    assert document.state.count is None and document.micrograph.data is image.data
     # the image taken off and opened again
     document.undo()
     assert document.micrograph.data is image.data and document.micrograph.data is micrograph.data

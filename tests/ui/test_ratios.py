@@ -119,7 +119,7 @@ def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, mo
     desk.dock.scope.setCurrentIndex(desk.dock.scope.findData("ticked"))
     desk.dock.scope.activated.emit(desk.dock.scope.currentIndex())
     assert settled(desk) is None and "tick images" in desk.dock.numbers.text()
-    desk.document.tick(True)
+    desk.document.set_options(in_joint=True)
     assert settled(desk).images == ("second",)
 
 

@@ -82,7 +82,7 @@ def kept(desk: Any) -> None:
 def worked_on(desk: Any, path: Path) -> Any:
     """A counted image with an adapted model, labels by hand, and a step undone."""
     show_file(desk, path)
-    desk.document.tick(True)
+    desk.document.set_options(in_joint=True)
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Adapt to the image").run)
     document = desk.document
@@ -130,7 +130,7 @@ def test_everything_comes_back_and_goes_on(
     for _ in names:
         again.redo()
     # the adapted model is in force, and the adaptation can be undone as before
-    assert again.state.adapted is not None and again.state.bundle is again.state.adapted.adaptation.bundle
+    assert again.state.applied is not None and again.state.bundle is again.state.applied.adaptation.bundle
     document.redo()
     for each in (document, again):
         each.undo_adaptation()

@@ -70,7 +70,7 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     )
     for document, one in zip((a, b), expected, strict=True):
         pd.testing.assert_frame_equal(document.table.rows, one.table.rows)
-        assert document.state.session == ("a", "b")
+        assert document.state.counted_with == ("a", "b")
     assert desk.session.back.isEnabled()
     desk.click(desk.session.back)
     assert not len(a.table) and not len(b.table) and a.redo_name == "Calibrate together"
@@ -100,14 +100,14 @@ def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
     bundles = {id(document.state.bundle) for document in desk.documents}
     assert len(bundles) == 1 and desk.documents[0].state.bundle.card.history == ("tuned",)
     for document in desk.documents:
-        assert document.state.adapted.anchors["id"].tolist() == document.table.ids[:6].tolist()
-        assert document.state.adapted.images == ("a", "b", "c")
+        assert document.state.applied.anchors["id"].tolist() == document.table.ids[:6].tolist()
+        assert document.state.applied.images == ("a", "b", "c")
     desk.workspace.choose(desk.layers[1])
     desk.idle()
     adapt = desk.panel("Adapt to the image")
     desk.click(adapt.back)
     # each image goes back by itself
-    assert desk.documents[1].state.adapted is None and desk.documents[0].state.adapted is not None
+    assert desk.documents[1].state.applied is None and desk.documents[0].state.applied is not None
     assert set(desk.documents[1].table.rows["source"]) <= {"base", ""}
 
 
@@ -207,8 +207,8 @@ def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatc
     assert b.history == ["Use the adapted model"] and c.history == []
     assert a.history == ["Analyse", "Use the adapted model"]
     assert b.state.bundle is a.state.bundle and set(b.table.rows["source"]) <= {"adapted", ""}
-    assert not len(b.state.adapted.anchors) and len(a.state.adapted.anchors) == 6
-    assert b.state.adapted.images == ("a",)
+    assert not len(b.state.applied.anchors) and len(a.state.applied.anchors) == 6
+    assert b.state.applied.images == ("a",)
     b.undo()
     assert not len(b.table)
     b.redo()

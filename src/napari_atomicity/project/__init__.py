@@ -7,7 +7,7 @@ from napari_atomicity.project.encode import FORMAT
 from napari_atomicity.project.files import SUFFIX, describe, open_steps, save_session, save_steps
 from napari_atomicity.project.images import UnclearImage, outside_sentence
 from napari_atomicity.project.merge import Conflict, Merged, merge, resolve
-from napari_atomicity.project.project import HistoryStep, Project, SavedImage, Snapshot, Tuned
+from napari_atomicity.project.project import HistoryStep, Project, SavedImage
 
 __all__ = [
     "FORMAT",
@@ -17,8 +17,6 @@ __all__ = [
     "Merged",
     "Project",
     "SavedImage",
-    "Snapshot",
-    "Tuned",
     "UnclearImage",
     "describe",
     "merge",

@@ -26,11 +26,10 @@ from napari_atomicity.project.places import Places, reaches_out
 from napari_atomicity.project.project import Project
 from napari_atomicity.project.records import as_json
 from napari_atomicity.project.recovery import is_ours
+from napari_atomicity.project.upgrade import UPGRADES
 from napari_atomicity.schema import json_of
 
 SUFFIX: Final = ".atomicity"
-#: from each earlier format to the next one
-UPGRADES: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 _READ_ME: Final = "README.txt"
 
 

@@ -79,27 +79,28 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.pipeline import classify_steps
     from napari_atomicity.progress import drain
-    from napari_atomicity.project import HistoryStep, Project, SavedImage, Snapshot, Tuned, save_session
+    from napari_atomicity.pipeline import ImageState
+from napari_atomicity.project import HistoryStep, Project, SavedImage, Tuned, save_session
 
     table = analysis.table
     steps = [
-        HistoryStep("Open", Snapshot(micrograph, ClusterTable.empty())),
-        HistoryStep("Find", Snapshot(micrograph, table)),
+        HistoryStep("Open", ImageState(micrograph, ClusterTable.empty())),
+        HistoryStep("Find", ImageState(micrograph, table)),
     ]
     for k, one in enumerate(table.ids[:6].tolist()):
         table = table.annotate([one], "Pt19") if k % 2 else table.drop([one])
-        steps.append(HistoryStep(f"Step {k}", Snapshot(micrograph, table)))
+        steps.append(HistoryStep(f"Step {k}", ImageState(micrograph, table)))
     edited = SavedImage("piece", tuple(steps), len(steps) - 2, messages=("odd",), view={"image": {"opacity": 0.5}})
     drawn = Micrograph(np.arange(600, dtype=np.uint16).reshape(2, 15, 20), 0.1, name="drawn")
-    stack = SavedImage("drawn", (HistoryStep("Open", Snapshot(drawn, analysis.table)),), 0)
+    stack = SavedImage("drawn", (HistoryStep("Open", ImageState(drawn, analysis.table)),), 0)
     base, tuned = load_bundle("dual"), None
     counts = drain(classify_steps(micrograph, analysis.table, base, analysis.settings))
     if analysis.adaptation is not None:
         anchors = analysis.adaptation.anchors
         tuned = Tuned(analysis.adaptation, base, counts, counts, None, anchors, ("piece",))
-    state = Snapshot(micrograph, analysis.table, base, counts, None, tuned, analysis.settings, ("piece",), {0: "Pt30"})
+    state = ImageState(micrograph, analysis.table, base, counts, None, tuned, analysis.settings, ("piece",), {0: "Pt30"})
     own = replace(base, card=replace(base.card, name="own"), library={}, rehearsal={})
-    lean = Snapshot(micrograph, analysis.table, own)
+    lean = ImageState(micrograph, analysis.table, own)
     counted = SavedImage(
         "counted", (*steps[:2], HistoryStep("Count", state)), 2, expected={19: 0.5, 55: 0.5}, checked=True
     )

@@ -13,10 +13,12 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QTimer
 
+from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import ImageState
 from napari_atomicity.project import Project, SavedImage
 from napari_atomicity.project.recovery import Recorder
-from napari_atomicity.ui.project.conversion import project_of, work_of
+from napari_atomicity.ui.project.conversion import project_of, saved_image_of
 from napari_atomicity.ui.workspace.tasks import attentive
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ _TRY_AGAIN_MS: Final = 15_000
 _log = logging.getLogger(__name__)
 
 #: what of a document is saved: its states, which of them is in force, and what was chosen
-Mark = tuple[tuple[Any, ...], int, Any, bool]
+Mark = tuple[tuple[ImageState, ...], int, ImageOptions]
 
 
 class Autosave:
@@ -115,7 +117,7 @@ class Autosave:
         now = {group.document: group.name for group in workspace.groups}
         for document, name in self._open.items():
             if document not in now and self._is_unsaved(document):
-                self.closed.append(work_of(document, name))
+                self.closed.append(saved_image_of(document, name))
         self._open = now
 
     def _later(self, milliseconds: int, do: Any) -> None:
@@ -207,7 +209,7 @@ class Autosave:
 def mark_of(document: Document) -> Mark:
     """What of a document belongs into a session, to be compared."""
     steps, now = document.steps
-    return tuple(state for _, state in steps), now, document.settings, document.ticked
+    return tuple(state for _, state in steps), now, document.options
 
 
 def _has_work(document: Document) -> bool:

@@ -80,7 +80,7 @@ class AdaptPanel(Panel):
         """Show what the adaptation changed."""
         free = document is not None and not document.micrograph.refusal and not self.workspace.work.busy
         state = document.state if document is not None else None
-        adapted = state.adapted if state is not None else None
+        adapted = state.applied if state is not None else None
         group = self.workspace.group
         there = group is not None and group.anchors.anchors is not None
         self.mode.setEnabled(free)
