@@ -24,8 +24,8 @@ import _machine
 from _window import Heartbeat, need_screen, until
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.progress import drain
 from napari_atomicity.pipeline import ImageState
+from napari_atomicity.progress import drain
 from napari_atomicity.project import HistoryStep, Project, SavedImage, open_steps, save_session
 from napari_atomicity.project.recovery import Recorder
 
@@ -70,7 +70,7 @@ def make(n: int, steps: int) -> SavedImage:
     table = ClusterTable(pd.DataFrame(frame), before.table.class_sizes)
     image = Micrograph(rng.poisson(300, (side, side)).astype(np.uint16), 0.05, name="simulated")
     done = replace(before, table=table, evidence=before.evidence.take(rows))
-    state = ImageState(image, table, load_bundle("dual"), done, done)
+    state = ImageState(image, table, bundle=load_bundle("dual"), count=done, offered=done)
     history = [HistoryStep("Open", ImageState(image, ClusterTable.empty())), HistoryStep("Count atoms", state)]
     for at in range(steps - 2):
         table = table.annotate([int(rng.integers(n))], "Pt19")

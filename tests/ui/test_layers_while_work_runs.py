@@ -16,6 +16,7 @@ from napari.layers import Layer
 from conftest import adapt_always
 from napari_atomicity import pipeline
 from napari_atomicity.counting import bundle
+from napari_atomicity.pipeline import count as count_chain
 from napari_atomicity.project.recovery import Recorder
 from napari_atomicity.report import figures
 from napari_atomicity.ui.cluster_card import inspector
@@ -110,11 +111,11 @@ def written(desk: Any) -> bool:
 
 
 KINDS = {
-    "find": Kind((pipeline, "detect_steps"), press("Find clusters", "search"), committed("Find clusters")),
-    "count": Kind((pipeline, "classify_session_steps"), press("Count atoms", "run"), committed("Count atoms")),
+    "find": Kind((count_chain, "detect_steps"), press("Find clusters", "search"), committed("Find clusters")),
+    "count": Kind((count_chain, "timed_session_steps"), press("Count atoms", "run"), committed("Count atoms")),
     "load the model": Kind((bundle, "load_bundle"), press("Count atoms", "run"), committed("Count atoms")),
-    "adapt": Kind((pipeline, "adapt_steps"), adapt, committed("Adapt")),
-    "together": Kind((pipeline, "classify_session_steps"), together, committed("Calibrate together")),
+    "adapt": Kind((count_chain, "adapt_steps"), adapt, committed("Adapt")),
+    "together": Kind((count_chain, "timed_session_steps"), together, committed("Calibrate together")),
     "explain": Kind((pipeline, "explain_steps"), press("See why (Grad-CAM)", "all"), maps_are_true),
     "feature map": Kind((placements, "_looked_steps"), relabel("Feature map"), on_the_map),
     "card": Kind((inspector, "look_steps"), select, on_the_card),

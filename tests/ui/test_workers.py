@@ -106,11 +106,11 @@ def test_somebody_who_fails_over_a_locked_layer(
 
 
 def test_the_window_closes_while_work_runs(desk: Any, micrograph: Any, gate: Any) -> None:
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
     from napari_atomicity.ui.actions import single
 
     usual = sys.getswitchinterval()
-    gate.hold(pipeline, "detect_steps")
+    gate.hold(count_chain, "detect_steps")
     image = desk.show(micrograph)
     workbench = desk.panel("Atomicity")
     gate.close()
