@@ -26,7 +26,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import ImageState
 from napari_atomicity.progress import drain
-from napari_atomicity.project import HistoryStep, Project, SavedImage, open_steps, save_session
+from napari_atomicity.project import HistoryStep, Project, SavedImage, open_steps, save_project
 from napari_atomicity.project.recovery import Recorder
 
 
@@ -83,7 +83,7 @@ def on_the_disk(work: SavedImage, folder: Path) -> list[str]:
     session = Project((work,))
     lines = []
     start = time.perf_counter()
-    path = save_session(session, folder / "all.atomicity")
+    path = save_project(session, folder / "all.atomicity")
     lines.append(f"| save the session | {time.perf_counter() - start:.2f} | {path.stat().st_size / 1e6:.1f} |")
     pixels = work.state.micrograph.data.nbytes / 1e6
     lines.append(f"| of it the pixels, which are in no file here | | up to {pixels:.1f} |")

@@ -12,16 +12,16 @@ import numpy as np
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import ImageState
-from napari_atomicity.project import HistoryStep, Project, SavedImage, save_session
+from napari_atomicity.project import HistoryStep, Project, SavedImage, save_project
 from napari_atomicity.project.recovery import Recorder
 
-#: files in which the process notes its edits: those made, those in the recovery folder, those in the session file
+#: files in which the process notes its edits: those made, those in the recovery folder, those in the project file
 MADE, KEPT, SAVED = "made", "kept", "saved"
 SESSION = "day.atomicity"
 
 
 def edit_on(folder: str, n: int) -> None:
-    """Label one cluster after the other; record each, and write the session file now and then."""
+    """Label one cluster after the other; record each, and write the project file now and then."""
     home = Path(folder)
     recorder = Recorder(home / "recovery")
     rng = np.random.default_rng(os.getpid())
@@ -35,11 +35,11 @@ def edit_on(folder: str, n: int) -> None:
             table = table.drop([int(table.ids[0])]).add({"frame": [0], "y_px": [float(at)], "x_px": [1 / at]})
         steps = [*steps, HistoryStep(f"Edit {at}", replace(state, table=table, when=time.time()))][-300:]
         tell(home / MADE, at)
-        session = Project((SavedImage("killed", tuple(steps), len(steps) - 1),))
-        recorder.record(session)
+        project = Project((SavedImage("killed", tuple(steps), len(steps) - 1),))
+        recorder.record(project)
         tell(home / KEPT, at)
         if at % 5 == 0:
-            save_session(session, home / SESSION)
+            save_project(project, home / SESSION)
             tell(home / SAVED, at)
 
 

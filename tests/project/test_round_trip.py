@@ -31,7 +31,7 @@ from napari_atomicity.project import (
     SavedImage,
     describe,
     open_steps,
-    save_session,
+    save_project,
 )
 from napari_atomicity.project.blobs import FolderWriter
 from napari_atomicity.project.layout import TableEntry
@@ -74,7 +74,7 @@ def test_two_images_with_their_histories(image: Micrograph, drawn: Micrograph, t
         view={"image": {"opacity": 0.1}},
     )
     second = work(drawn, steps=2)
-    path = save_session(Project((first, second), in_hand=1, view={"zoom": 0.1}), tmp_path / "two")
+    path = save_project(Project((first, second), in_hand=1, view={"zoom": 0.1}), tmp_path / "two")
     assert path.name == "two.atomicity"
     again = opened(path)
     assert again.in_hand == 1 and again.view == {"zoom": 0.1} and again.remarks == ()
@@ -116,8 +116,8 @@ def test_a_long_history_stays_small_and_equal_things_are_stored_once(image: Micr
     for at in range(200):
         table = table.annotate([at], "Pt19")
         steps.append(HistoryStep(f"Label {at}", replace(one.state, table=table)))
-    short = save_session(Project((one,)), tmp_path / "short.atomicity").stat().st_size
-    long = save_session(
+    short = save_project(Project((one,)), tmp_path / "short.atomicity").stat().st_size
+    long = save_project(
         Project((SavedImage("a", tuple(steps), 201), SavedImage("b", tuple(steps), 0))), tmp_path / "long.atomicity"
     )
     assert long.stat().st_size < 7 * short
@@ -156,14 +156,14 @@ def test_every_field_of_every_kept_object_comes_back(counted: SavedImage, tmp_pa
         f.name for f in fields(ImageState) if not differences(getattr(new, f.name), getattr(counted.state, f.name))
     ]
     assert empty == ["micrograph"], "put something into the new fields of the example"
-    (again,) = opened(save_session(Project((counted,)), tmp_path / "all")).works
+    (again,) = opened(save_project(Project((counted,)), tmp_path / "all")).works
     assert differences(counted, again) == []
 
 
 def test_what_steps_share_is_shared_again(counted: SavedImage, tmp_path: Path) -> None:
     from napari_atomicity.counting.calibrate import posterior
 
-    path = save_session(Project((counted,)), tmp_path / "counted")
+    path = save_project(Project((counted,)), tmp_path / "counted")
     was, now = counted.state, opened(path).works[0].state
     assert weights_sha256(replace(now.bundle, network=now.bundle.shipped)) == weights_sha256(was.adaptation.base)
     assert now.bundle is now.adaptation.adaptation.bundle and now.count is now.adaptation.after
@@ -182,8 +182,8 @@ def test_adapting_often_stores_only_the_weights_that_moved(counted: SavedImage, 
         network = copy.deepcopy(state.bundle.network)
         next(iter(network.state_dict().values())).add_(0.01 * (at + 1))
         steps.append(HistoryStep(f"Adapt {at}", replace(state, bundle=replace(state.bundle, network=network))))
-    once = save_session(Project((counted,)), tmp_path / "once").stat().st_size
-    often = save_session(Project((SavedImage("sample", tuple(steps), 6),)), tmp_path / "often")
+    once = save_project(Project((counted,)), tmp_path / "once").stat().st_size
+    often = save_project(Project((SavedImage("sample", tuple(steps), 6),)), tmp_path / "often")
     assert often.stat().st_size < 1.2 * once
     again = opened(often).works[0]
     for a, b in zip(steps, again.steps, strict=True):
@@ -194,7 +194,7 @@ def test_adapting_often_stores_only_the_weights_that_moved(counted: SavedImage, 
 def test_a_users_own_model_travels_along(image: Micrograph, model_path: Path, tmp_path: Path) -> None:
     bundle = load_bundle(model_path)
     state = ImageState(image, table_of(5), bundle=bundle)
-    path = save_session(Project((SavedImage("a", (HistoryStep("Open", state),), 0),)), tmp_path / "own")
+    path = save_project(Project((SavedImage("a", (HistoryStep("Open", state),), 0),)), tmp_path / "own")
     again: Bundle = opened(path).works[0].state.bundle
     assert again.card == bundle.card and weights_sha256(again) == weights_sha256(bundle)
 
@@ -204,7 +204,7 @@ def test_a_users_own_model_travels_along(image: Micrograph, model_path: Path, tm
 
 def test_the_file_can_be_read_without_the_program(image: Micrograph, tmp_path: Path) -> None:
     one = work(image, steps=3)
-    path = save_session(Project((one,)), tmp_path / "plain")
+    path = save_project(Project((one,)), tmp_path / "plain")
     with zipfile.ZipFile(path) as file:
         assert file.testzip() is None
         names = file.namelist()
@@ -219,14 +219,14 @@ def test_the_file_can_be_read_without_the_program(image: Micrograph, tmp_path: P
     assert contents["format"] == FORMAT and contents["images"][0]["history"][0]["name"] == "Open"
 
 
-def test_info_says_in_words_what_a_session_holds(
+def test_info_says_in_words_what_a_project_holds(
     counted: SavedImage, image: Micrograph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = save_session(Project((counted, work(image, steps=4, now=3))), tmp_path / "told.atomicity")
+    path = save_project(Project((counted, work(image, steps=4, now=3))), tmp_path / "told.atomicity")
     assert main(["info", str(path)]) == 0
     text = capsys.readouterr().out
     assert text.strip() == describe(path)
-    assert "session of 2 images" in text and "(2 undone)" in text and "dual (comes with the program)" in text
+    assert "project of 2 images" in text and "(2 undone)" in text and "dual (comes with the program)" in text
     assert "sample_mixed.tif, sha256" in text and "the last one in force: Analyse" in text
     path.write_bytes(b"PK")
     assert main(["info", str(path)]) == 2

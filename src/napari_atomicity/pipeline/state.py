@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ImageState:
     """One image after a step of its analysis. Immutable, and so cheap to keep: states share what did not change.
 
-    What is saved in a project is this, field by field (`project.layout`); docs/sessions.md tells the form.
+    What is saved in a project is this, field by field (`project.layout`); docs/projects.md tells the form.
 
     Attributes
     ----------

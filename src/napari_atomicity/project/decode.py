@@ -1,4 +1,4 @@
-"""From a table of contents and its parts to what a session holds."""
+"""From a table of contents and its parts to what a project holds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _TooMuch(Exception):
 
 
 class Decoder:
-    """Brings back the things of one session, each once."""
+    """Brings back the things of one project, each once."""
 
     def __init__(self, contents: Contents, source: BlobReader, found: Mapping[str, FoundImage]) -> None:
         self.contents = contents
@@ -79,8 +79,8 @@ class Decoder:
         #: pixels that may stand for an image; others are only those of earlier steps
         self.wanted: frozenset[str] = frozenset()
 
-    def session_steps(self) -> Steps[Project]:
-        """The session, without the images that were left out."""
+    def project_steps(self) -> Steps[Project]:
+        """The project, without the images that were left out."""
         works: list[SavedImage] = []
         in_hand = 0
         images = self.contents.images

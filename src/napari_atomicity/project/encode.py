@@ -1,4 +1,4 @@
-"""From what a session holds to parts and a table of contents."""
+"""From what a project holds to parts and a table of contents."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LISTS: Final[dict[type, str]] = {
 
 
 class Encoder:
-    """Stores sessions in one sink, again and again; what was stored by an earlier one is not looked at again."""
+    """Stores projects in one sink, again and again; what was stored by an earlier one is not looked at again."""
 
     def __init__(self, sink: BlobWriter, home: Path | None = None) -> None:
         self.shelf = RecordStore(sink, home)
@@ -50,9 +50,9 @@ class Encoder:
         self._pixels = PixelIndex()
         self._table = TableIndex()
 
-    def contents(self, session: Project) -> tuple[dict[str, Any], set[str]]:
-        """Store the parts of `session`; gives its table of contents and the names of its parts."""
-        images = [self._work(work) for work in session.works]
+    def contents(self, project: Project) -> tuple[dict[str, Any], set[str]]:
+        """Store the parts of `project`; gives its table of contents and the names of its parts."""
+        images = [self._work(work) for work in project.works]
         things = reached(thing for _, used in images for thing in used)
         parts = {part for thing in things for part in thing.parts}
         self.shelf.forget_all_but(things)
@@ -66,8 +66,8 @@ class Encoder:
             "format": FORMAT,
             "software": f"napari-atomicity {__version__}",
             "saved": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "in_hand": session.in_hand,
-            "view": plain(session.view),
+            "in_hand": project.in_hand,
+            "view": plain(project.view),
             "units": dict(UNITS),
             "images": [content for content, _ in images],
             **lists,

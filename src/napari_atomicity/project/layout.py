@@ -1,4 +1,4 @@
-"""What the table of contents of a session may say; docs/sessions.md explains the keys.
+"""What the table of contents of a project may say; docs/projects.md explains the keys.
 
 Keys that a later version adds are passed over. Whatever is let in here has the right type and refers to parts by
 names that can only be parts; whether things fit together is seen when they are brought back.
@@ -39,7 +39,7 @@ _SizeText: TypeAlias = Annotated[str, Field(pattern="^[1-9][0-9]{0,15}$"), wante
 _FRAME: Final = "^(0|[1-9][0-9]{0,6})$"
 Frame: TypeAlias = Annotated[str, Field(pattern=_FRAME), wanted("the number of a frame")]
 _PART: Final = "^[a-z]{{1,20}}/[0-9a-f]{{20}}[.]{}$"
-_DISTRUST: Final = "the name of a part of this session; do not trust the file"
+_DISTRUST: Final = "the name of a part of this project; do not trust the file"
 CsvPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("csv")), wanted(_DISTRUST)]
 JsonPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("json")), wanted(_DISTRUST)]
 ArrayPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("npy")), wanted(_DISTRUST)]
@@ -136,7 +136,7 @@ class PixelsEntry(Entry):
     first_frame_sha256: Sha256 | Literal[""]
     file: FileEntry | None
     stored: ArrayPart | None
-    #: a person did not let the program read the file: it asks again, also where it trusts the session
+    #: a person did not let the program read the file: it asks again, also where it trusts the project
     unread: bool = False
 
 

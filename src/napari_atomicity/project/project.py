@@ -60,7 +60,7 @@ class SavedImage:
 
 @dataclass(frozen=True, eq=False)
 class Project:
-    """The images of a session, and how the window showed them.
+    """The images of a project, and how the window showed them.
 
     Attributes
     ----------

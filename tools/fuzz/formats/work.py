@@ -80,7 +80,7 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     from napari_atomicity.document.options import ImageOptions
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.pipeline import ImageState
-    from napari_atomicity.project import HistoryStep, Project, SavedImage, save_session
+    from napari_atomicity.project import HistoryStep, Project, SavedImage, save_project
 
     table = analysis.table
     steps = [
@@ -111,7 +111,7 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     image = (here / "piece.tif").read_bytes()
     found = {}
     for name, works in wanted.items():
-        path = save_session(Project(works, view={"zoom": 2.0}), here / f"{name}.atomicity")
+        path = save_project(Project(works, view={"zoom": 2.0}), here / f"{name}.atomicity")
         found[path.name] = Good({path.name: _same_every_time(path.read_bytes()), "piece.tif": image}, "session")
     return found
 

@@ -1,4 +1,4 @@
-"""Documents become what a session holds, and back."""
+"""Documents become what a project holds, and back."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def project_of(
 
 
 class Restorer:
-    """Puts the images of an opened session into a viewer."""
+    """Puts the images of an opened project into a viewer."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -76,13 +76,13 @@ class Restorer:
             with contextlib.suppress(InputError):  # how it is shown is no reason to fail
                 _take_looks(group, looks_of(work.view))
 
-    def look(self, session: Project) -> None:
+    def look(self, project: Project) -> None:
         """The camera as it was."""
         viewer = self._workspace.viewer
-        if viewer is None or not session.view:
+        if viewer is None or not project.view:
             return
         try:
-            camera = CAMERA_DOOR.check(session.view, "The view")
+            camera = CAMERA_DOOR.check(project.view, "The view")
             viewer.scene.camera.center = tuple(camera.center)
             viewer.scene.camera.zoom = camera.zoom
             viewer.dims.current_step = tuple(camera.step)
