@@ -200,5 +200,7 @@ def mark_element_maps(images: Sequence[RawImage]) -> list[RawImage]:
 
 
 def _is_element(title: str) -> bool:
-    match = re.fullmatch(r"([A-Z][a-z]?)([-_ ]?[KLM][abαβ]?\d?)?( map)?", title.strip())
+    in_brackets = re.search(r"\(([^()]*)\)$", title.strip())
+    title = in_brackets[1] if in_brackets else title.strip()
+    match = re.fullmatch(r"([A-Z][a-z]?)([-_ ]?[KLM][abαβ]?\d?)?( map)?", title)
     return bool(match and match[1] in _ELEMENTS)

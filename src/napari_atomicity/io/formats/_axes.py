@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.io.formats._detectors import Detectors
 from napari_atomicity.io.raw import (
     RawImage,
     axes_sentence,
@@ -30,6 +32,37 @@ class Axis:
     unit: str = ""
     #: whether the pixels lie at positions that no single scale describes
     uneven: bool = False
+
+
+def images(
+    axes: Sequence[Axis],
+    detectors: Detectors | None,
+    *,
+    title: str,
+    shape: Sequence[int],
+    make: Callable[..., RawImage],
+    warnings: tuple[str, ...] = (),
+    **about: Any,
+) -> list[RawImage]:
+    """The image that the axes make, see `image`, or one for each of the `detectors` along one of them.
+
+    `make` is called with `warnings`, and with `taken`, an axis and the place along it, where there are detectors.
+    """
+    if detectors is None:
+        return [image(axes, title=title, shape=shape, make=partial(make, warnings=warnings), **about)]
+    at = detectors.axis
+    alone = [1 if axis == at else size for axis, size in enumerate(shape)]
+    said = (*warnings, detectors.sentence(clean(title)))
+    return [
+        image(
+            axes,
+            title=f"{title} ({name})" if title else name,
+            shape=alone,
+            make=partial(make, warnings=said, taken=(at, k)),
+            **about,
+        )
+        for k, name in enumerate(detectors.names)
+    ]
 
 
 def image(

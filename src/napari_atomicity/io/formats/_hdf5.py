@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import watched
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, at, full, opened, text
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, at, full, opened
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, too_much, unreadable
 from napari_atomicity.io.text import clean, size_of
@@ -40,9 +40,6 @@ _FILTERS: Final = {
     32026: "Blosc2",
     32028: "SPERR",
 }
-#: bytes that a text or an axis may have, and a block in which it is compressed
-_MOST_BYTES: Final = 2**20
-_MOST_BLOCK: Final = 2**25
 #: chunks of a stack that are looked at to find out how many frames were written
 _MOST_CHUNKS: Final = 200_000
 
@@ -114,43 +111,6 @@ def _has_filter(plan: Any, k: int) -> bool:
     return bool(h5py.h5z.filter_avail(plan.get_filter(k)[0]))
 
 
-# ---------------------------------------------------------------------- small things
-
-
-def numbers(found: Any) -> Array:
-    """The numbers of an attribute or a small data set, in a row; none where they are not small."""
-    if not hasattr(found, "chunks"):
-        return np.ravel(found)
-    return np.ravel(found[()]) if _is_small(found) and found.dtype.kind in "iuf" else np.empty(0)
-
-
-def first_text(dataset: Any) -> str:
-    """The text of a data set, kept as such or as a column of bytes; empty where there is none, or no end of it."""
-    if not hasattr(dataset, "chunks") or not _is_small(dataset):
-        return ""
-    try:
-        found = dataset[()] if dataset.ndim == 0 else dataset[:, 0] if dataset.ndim == 2 else dataset[:]
-    except FAULTS as error:
-        full(error)
-        return ""
-    if isinstance(found, np.ndarray) and found.dtype == np.uint8:
-        return found.tobytes().decode("utf-8", "replace")
-    return text(found)
-
-
-def _is_small(dataset: Any) -> bool:
-    try:
-        check_place(dataset)
-    except InputError:
-        return False
-    shape: Order | None = dataset.shape
-    if not shape:
-        return shape is not None
-    read = prod(shape[:1] if len(shape) == 2 else shape) * int(dataset.dtype.itemsize)
-    block = prod(dataset.chunks or (0,)) * int(dataset.dtype.itemsize)
-    return 0 < read <= _MOST_BYTES and block <= _MOST_BLOCK
-
-
 # ---------------------------------------------------------------------- images
 
 
@@ -158,13 +118,15 @@ def _is_small(dataset: Any) -> bool:
 class _Source:
     """Where the frames of an image lie: the file, the data set in it, and its axes in the order (t,) y, x.
 
-    `samples` is the axis of the colours, or -1 where they are fields of a compound type.
+    `samples` is the axis of the colours, or -1 where they are fields of a compound type; `taken` is an axis with the
+    one place along it that is read.
     """
 
     path: Path
     name: str
     order: Order
     samples: int | None
+    taken: tuple[int, int] = (-1, 0)
 
     def frame(self, t: int) -> Array:
         """Frame `t` as (y, x), grey."""
@@ -188,6 +150,8 @@ class _Source:
         kept = (y, x, self.samples)
         try:
             at_t = [slice(None) if axis in kept else t if axis in self.order else 0 for axis in range(dataset.ndim)]
+            if self.taken[0] >= 0:
+                at_t[self.taken[0]] = self.taken[1]
             found = np.asarray(dataset[tuple(at_t)])
         except FAULTS as error:
             full(error)
@@ -202,7 +166,14 @@ class _Source:
 
 
 def image(
-    path: Path, dataset: Any, order: Sequence[int], *, title: str, samples: int | None = None, **about: Any
+    path: Path,
+    dataset: Any,
+    order: Sequence[int],
+    *,
+    title: str,
+    samples: int | None = None,
+    taken: tuple[int, int] = (-1, 0),
+    **about: Any,
 ) -> RawImage:
     """A `RawImage` of an h5py `dataset`.
 
@@ -216,6 +187,8 @@ def image(
         Its axes in the order (t, y, x) or (y, x); those that are left out have length one.
     samples
         The axis of the colours of a picture; -1 where they are the fields R, G and B of its type.
+    taken
+        An axis of the detectors, and which of them this is the image of.
     about
         The other fields of `RawImage`.
     """
@@ -225,7 +198,7 @@ def image(
         samples = -1
     name = dataset.name  # h5py leaves it as bytes where it is no UTF-8
     name = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
-    source = _Source(path, name, tuple(order), samples)
+    source = _Source(path, name, tuple(order), samples, taken)
     shape = tuple(int(dataset.shape[axis]) for axis in order)
     stored = int(dataset.id.get_storage_size())
     shape, remarks = _written(dataset, order, shape)

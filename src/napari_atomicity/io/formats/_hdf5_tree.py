@@ -228,6 +228,20 @@ def attributes(item: Any, names: Collection[str]) -> dict[str, Any]:
     return found
 
 
+def texts(item: Any) -> Iterator[Any]:
+    """The attributes of `item` that are texts, or lists of a few, as far as they are small."""
+    try:
+        keys = list(item.attrs)[:_MOST_ATTRIBUTES]
+    except FAULTS:
+        return
+    for key in keys:
+        try:
+            if _is_small(item, key) and item.attrs.get_id(key).dtype.kind in "OS":
+                yield item.attrs[key]
+        except FAULTS as error:
+            full(error)
+
+
 def attribute(item: Any, name: str, default: Any = None) -> Any:
     """One attribute, `default` where there is none of that name or it cannot be read."""
     return attributes(item, {name.lower()}).get(name.lower(), default)
