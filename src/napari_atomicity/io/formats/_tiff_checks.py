@@ -19,8 +19,13 @@ def why_not_opened(path: Path, series: Any, axes: str) -> str:
         return complex_sentence()
     if why := _why_too_short(path, series):
         return why
+    sizes = dict(zip(series.axes, series.shape, strict=True))
     if "Y" not in axes or "X" not in axes:
         return axes_sentence(len(axes))
+    if (
+        prod(series.shape) > max(1, prod(sizes[axis] for axis in "YX")) * path.stat().st_size
+    ):  # less than a byte a frame
+        return f"it claims {claims(series.shape, series.dtype)}, the file has {size_of(path.stat().st_size)}."
     if min(series.shape, default=0) < 1:
         return f"it claims {claims(series.shape, series.dtype)}, which is no image; export it again."
     return why_not_unpacked(series.keyframe)

@@ -31,6 +31,7 @@ from napari_atomicity.io.formats._tiff_frames import (
     opened,
 )
 from napari_atomicity.io.formats._tiff_pages import Chain, chain
+from napari_atomicity.io.formats._tiff_shaped import why_not_shaped
 from napari_atomicity.io.formats.tiff_calibration import Facts
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, lazy_stack, unreadable
 from napari_atomicity.io.units import Calibration
@@ -67,7 +68,9 @@ def _facts(path: Path, tif: Any, pages: Chain) -> tuple[Facts, str]:
     if pages.fault:
         return Facts.of(tif, None), pages.fault
     if not tif.is_ome:
-        return Facts.of(tif, None), ""
+        doubt = why_not_shaped(tif, len(pages)) if first.shaped_description else ""
+        said = f"its description does not fit ({doubt})" if doubt else ""
+        return Facts.of(tif, None), said
     ome = read_ome(first.description, path.name)
     if ome is None:
         return Facts.of(tif, None), "its OME description cannot be read"
