@@ -40,6 +40,8 @@ _FILTERS: Final = {
     32026: "Blosc2",
     32028: "SPERR",
 }
+#: bytes of a frame that are read in one go
+_BAND: Final = 2**22
 #: chunks of a stack that are looked at to find out how many frames were written
 _MOST_CHUNKS: Final = 200_000
 
@@ -137,7 +139,10 @@ class _Source:
         """Frame `t` as (y, x), or (y, x, samples)."""
         try:
             with opened(self.path) as file:
-                found = self._slab(at(file, self.name), t)
+                dataset = at(file, self.name)
+                if self.samples is None:
+                    return self._by_bands(dataset, t)
+                found = self._slab(dataset, t)
         except MemoryError as error:
             raise InputError(f"A frame of “{clean(self.name)}” does not fit into the memory that is free.") from error
         if found.dtype.names is not None:
@@ -145,13 +150,28 @@ class _Source:
         dtype = plain_dtype(found.dtype)
         return np.ascontiguousarray(found, dtype=dtype)
 
-    def _slab(self, dataset: Any, t: int) -> Array:
+    def _by_bands(self, dataset: Any, t: int) -> Array:
+        """Frame `t`, some lines as they are stored at a time: turned round or converted, it is never there twice."""
+        y, x = self.order[-2:]
+        first = min(y, x)
+        plane = np.empty((dataset.shape[y], dataset.shape[x]), plain_dtype(dataset.dtype))
+        lines = plane.T if first == x else plane
+        chunk = dataset.chunks[first] if dataset.chunks else 1
+        step = chunk * max(1, _BAND * lines.shape[0] // max(1, plane.nbytes) // chunk)
+        for start in range(0, lines.shape[0], step):
+            band = slice(start, min(start + step, lines.shape[0]))
+            found = self._slab(dataset, t, band)
+            lines[band] = found.T if first == x else found
+        return plane
+
+    def _slab(self, dataset: Any, t: int, band: slice = slice(None)) -> Array:
         y, x = self.order[-2:]
         kept = (y, x, self.samples)
         try:
             at_t = [slice(None) if axis in kept else t if axis in self.order else 0 for axis in range(dataset.ndim)]
             if self.taken[0] >= 0:
                 at_t[self.taken[0]] = self.taken[1]
+            at_t[min(y, x)] = band
             found = np.asarray(dataset[tuple(at_t)])
         except FAULTS as error:
             full(error)
@@ -209,7 +229,9 @@ def image(
         partial(lazy_stack, shape, dtype, watched(path, source.frame)) if len(shape) == 3 else partial(source.frame, 0)
     )
     examine = source.remarks if samples is not None else None
-    return RawImage(title, shape, dtype, load, stored=stored, examine=examine, **about)
+    colours = 1 if samples is None or samples < 0 else int(dataset.shape[samples])
+    together = prod(shape[-2:]) * colours * int(dataset.dtype.itemsize)
+    return RawImage(title, shape, dtype, load, stored=stored, together=together, examine=examine, **about)
 
 
 def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

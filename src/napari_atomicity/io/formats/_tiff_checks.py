@@ -70,3 +70,8 @@ def _why_short(path: Path, end: int, what: Any) -> str:
 def without_singletons(series: Any) -> tuple[str, tuple[int, ...]]:
     pairs = [(axis, size) for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"]
     return "".join(axis for axis, _ in pairs), tuple(int(size) for _, size in pairs)
+
+
+def n_bytes(what: Any) -> int:
+    """Of the pixels of a page or series, with all of its samples, unpacked."""
+    return int(prod(what.shape)) * (1 if what.dtype is None else int(what.dtype.itemsize))

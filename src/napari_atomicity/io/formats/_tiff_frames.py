@@ -227,7 +227,8 @@ def upright(image: Array, top: int | None) -> Array:
     """Bright where the sample scatters."""
     if top is None or image.dtype.kind != "u":
         return image
-    flipped: Array = np.subtract(image.dtype.type(top), image)
+    # in place where possible, as above
+    flipped: Array = np.subtract(image.dtype.type(top), image, out=image if image.flags.writeable else None)
     return flipped
 
 

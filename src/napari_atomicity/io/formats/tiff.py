@@ -17,6 +17,7 @@ from napari_atomicity.io.formats._claims import claims, damaged
 from napari_atomicity.io.formats._detectors import Detectors, are_detectors
 from napari_atomicity.io.formats._ome import read_ome, why_not_borne_out
 from napari_atomicity.io.formats._tiff_checks import (
+    n_bytes,
     why_not_opened,
     why_not_unpacked,
     why_page_too_short,
@@ -171,21 +172,25 @@ def _image(
     every = np.arange(prod(sizes[axis] for axis in leading)).reshape([sizes[axis] for axis in leading])
     order = every.ravel() if taken is None else every.take(taken[1], leading.index(taken[0])).ravel()
     frames: FlatFrames | PageFrames | SeriesFrames
+    together = 0
     if axes == f"{leading}YX" and leading and series.dataoffset is not None:
         frames = FlatFrames.of(path, series, plane, order)
     elif len(series.pages) == every.size:
         offsets = np.array([-1 if page is None else page.offset for page in series.pages], np.int64)
         frames = PageFrames(path, offsets[order], plane, colour)
+        together = n_bytes(series.keyframe)
     else:
         frames = SeriesFrames(path, index, leading, taken, colour)
+        together = n_bytes(series)
     calibration = facts.calibration(series.keyframe, index, len(tif.series))
-    return _raw(path, frames, series.keyframe, (*steps, *plane), title, facts, warnings, calibration)
+    return _raw(path, frames, series.keyframe, together, (*steps, *plane), title, facts, warnings, calibration)
 
 
 def _raw(
     path: Path,
     frames: FlatFrames | PageFrames | SeriesFrames,
     page: Any,
+    together: int,
     shape: tuple[int, ...],
     title: str,
     facts: Facts,
@@ -210,6 +215,7 @@ def _raw(
         stored=path.stat().st_size
         if isinstance(frames, FlatFrames)
         else min(path.stat().st_size, prod(shape[:-2]) * sum(page.databytecounts)),
+        together=together,
     )
     if isinstance(frames, FlatFrames) or not frames.colour:
         return image
@@ -256,4 +262,6 @@ def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[
         return unreadable(title, (*steps, *shape), first.dtype or np.uint8, why, broken="copy it again" in why)
     plane = (shape[axes.index("Y")], shape[axes.index("X")])
     frames = PageFrames(path, offsets, plane, colour)
-    return _raw(path, frames, first, (*steps, *plane), title, facts, warnings, facts.calibration(first, -1, 0))
+    return _raw(
+        path, frames, first, n_bytes(first), (*steps, *plane), title, facts, warnings, facts.calibration(first, -1, 0)
+    )
