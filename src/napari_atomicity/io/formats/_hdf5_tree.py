@@ -197,6 +197,22 @@ def at(group: Any, path: str) -> Any:
     return group
 
 
+def linked(group: Any, name: str) -> Any:
+    """What lies at `name` in a group, or where a link of that name leads within the file; None where nothing does."""
+    import h5py
+
+    found = at(group, name)
+    if found is not None or not isinstance(group, h5py.Group) or "/" in name:
+        return found
+    try:
+        link = group.get(name, getlink=True)
+    except FAULTS:
+        return None
+    if not isinstance(link, h5py.SoftLink):
+        return None
+    return at(group.file if link.path.startswith("/") else group, link.path)
+
+
 def children(group: Any) -> Iterator[tuple[str, Any]]:
     """Names and groups or data sets in a group, in its own order; None for what cannot be opened."""
     if not hasattr(group, "keys"):

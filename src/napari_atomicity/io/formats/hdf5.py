@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats import _guard, _hdf5, emd, home_made, hspy, velox
+from napari_atomicity.io.formats import _guard, _hdf5, emd, home_made, hspy, nexus, velox
 from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, Tree, full, opened, walk
 from napari_atomicity.io.raw import RawImage, unreadable
 from napari_atomicity.io.text import clean
@@ -61,7 +61,11 @@ def _found(path: Path, file: Any) -> tuple[list[RawImage], list[str]]:
         arrays = _first(emd.arrays(tree.nodes), tree)
         makers = [(array[0], partial(emd.images, path, *array)) for array in arrays]
         sets = [] if arrays else _largest([node for node in tree.nodes if node.is_dataset], tree)
-        makers += [(node.name, partial(home_made.images, path, node)) for node in sets]
+        described = nexus.groups(tree.nodes) if sets else {}
+        makers += [
+            (node.name, partial(home_made.images, path, node, described.get(f"/{node.name}", node.group)))
+            for node in sets
+        ]
     left_out = tuple(tree.left_out)
     return [image for name, make in makers for image in _careful(name, partial(make, left_out))], tree.left_out
 

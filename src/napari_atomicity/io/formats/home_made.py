@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from napari_atomicity.io.formats import _axes, _hdf5, _hdf5_beside
+from napari_atomicity.io.formats import _axes, _hdf5, _hdf5_beside, nexus
 from napari_atomicity.io.formats._hdf5_tree import Node, at, attributes, text
 from napari_atomicity.io.raw import RawImage, says_detector
 from napari_atomicity.io.text import clean
@@ -21,8 +21,11 @@ _TITLES: Final = ("detector", "name", "title", "long_name", "label", "channel", 
 _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 
 
-def images(path: Path, node: Node, left_out: tuple[str, ...]) -> list[RawImage]:
-    """The data set as an image, or one a detector, or the reason why it is none; nothing where it means none."""
+def images(path: Path, node: Node, described: Any, left_out: tuple[str, ...]) -> list[RawImage]:
+    """The data set as an image, or one a detector, or the reason why it is none; nothing where it means none.
+
+    `described` is the group that tells of its axes: its own, or one with a link to it.
+    """
     dataset = node.item
     _hdf5.check_place(dataset)
     dtype: np.dtype[Any] = dataset.dtype
@@ -33,8 +36,9 @@ def images(path: Path, node: Node, left_out: tuple[str, ...]) -> list[RawImage]:
     detectors = _hdf5_beside.detectors(dataset, node.group)
     picture = detectors is None and dtype == np.uint8 and len(shape) == 3 and shape[-1] in (3, 4)
     samples, long = (2, [0, 1]) if picture else (None, long)
+    axes = nexus.axes(dataset, described)
     return _axes.images(
-        [],
+        axes,
         detectors,
         title=_title(node),
         dtype=dtype,
