@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats import _rosetta
+from napari_atomicity.io.formats import _guard, _rosetta
 from napari_atomicity.io.raw import RawImage, unreadable
 from napari_atomicity.io.text import clean
 
@@ -24,8 +24,8 @@ def images(path: Path) -> list[RawImage]:
         )
     try:
         return _rosetta.images(path, "tia", beside)
-    except InputError:
-        if len(beside) == 1:
+    except InputError as error:
+        if len(beside) == 1 or isinstance(error, _guard.NotStarted):
             raise
     # one of the files is damaged; the others are read without what the EMI file knows about them
     return [image for one in beside for image in _or_why_not(one)]
