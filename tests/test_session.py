@@ -216,7 +216,7 @@ def test_what_was_not_accepted_leaves_everything_as_it_was(micrograph, model_pat
     assert report["accepted"] is False and report["labels_changed"] == 0 and report["ratios_before"] is None
     before = drain(classify_steps(micrograph, done.table, done.bundle, Settings()))
     with pytest.raises(InputError, match="not accepted"):
-        adapted([before], done.adaptation)
+        adapted([before], done.adaptation.adaptation)
 
 
 # ---------------------------------------------------------------------- what a person must decide
