@@ -87,7 +87,7 @@ def _fill(viewer: Any, workspace: Any, n: int) -> None:
     values |= {"label": [f"Pt{SIZES[i]}" for i in chances.argmax(axis=1)], "confidence": chances.max(axis=1)}
     table = table.with_predictions(SIZES, values)
     done = Count(table, None, None, {})
-    workspace.document.commit("Count", table, bundle=load_bundle("dual"), classified=done, offered=done)
+    workspace.document.commit("Count", table, bundle=load_bundle("dual"), count=done, offered=done)
     until(quiet_ms=1500)
 
 

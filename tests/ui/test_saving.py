@@ -178,7 +178,7 @@ def test_choosing_among_candidates_goes_on(desk: Any, another: Any, sample: Path
         fit, log_scale=grid, weight=weight / weight.sum(), shares=shares, ambiguous=True, candidates=candidates
     )
     offered = replace(document.state.offered, calibrations={0: two})
-    document.amend(offered=offered, classified=offered)
+    document.amend(offered=offered, count=offered)
     open_project(another, write(desk, tmp_path / "undecided.atomicity"))
     from napari_atomicity.ui.actions import single
 

@@ -118,7 +118,7 @@ def test_undoing_the_adaptation_keeps_later_annotations() -> None:
     after = Count(table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5), None, None, {})
     adapted = AppliedAdaptation(None, "base", base, base, after, pd.DataFrame())
     # in one step with the search, as the main button does it
-    document.commit("Analyse", after.table, bundle="adapted", classified=after, offered=after, adaptation=adapted)
+    document.commit("Analyse", after.table, bundle="adapted", count=after, offered=after, adaptation=adapted)
     document.annotate([1], "other")
     document.undo_adaptation()
     assert document.table.rows["label"].tolist() == ["Pt19"] * 5
@@ -131,7 +131,7 @@ def test_undoing_the_adaptation_keeps_later_annotations() -> None:
 def test_what_was_refused_is_kept_with_the_count_and_is_no_step() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
     base = Count(table(), None, None, {})
-    document.commit("Classify", base.table, bundle="base", classified=base, offered=base)
+    document.commit("Classify", base.table, bundle="base", count=base, offered=base)
     refused = AppliedAdaptation(None, "base", base, base, None, pd.DataFrame())
     document.amend(adaptation=refused)
     assert document.history == ["Classify"] and document.state.adaptation is refused
