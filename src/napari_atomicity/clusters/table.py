@@ -107,7 +107,7 @@ class ClusterTable:
     @property
     def centres_px(self) -> npt.NDArray[np.float64]:
         """(n, 2) centres (y, x) in pixels of the original image."""
-        return self.places[:, 1:]
+        return np.column_stack([self.rows[name].to_numpy(dtype=np.float64) for name in ("y_px", "x_px")])
 
     @property
     def places(self) -> npt.NDArray[np.float64]:
