@@ -32,7 +32,7 @@ def ring_colours(table: ClusterTable, class_sizes: Sequence[int]) -> npt.NDArray
     chance = 1 / max(len(table.class_sizes), 2)
     confidence = table.rows["confidence"].to_numpy(dtype=float)
     opacity = 0.35 + 0.65 * np.clip((confidence - chance) / (1 - chance), 0, 1)
-    out[:, 3] = np.where(annotated(table) | ~np.isfinite(opacity), 1.0, opacity)
+    out[:, 3] = np.where(table.labelled | ~np.isfinite(opacity), 1.0, opacity)
     return out
 
 
@@ -45,16 +45,11 @@ def label_colours(labels: Iterable[object], class_sizes: Sequence[int]) -> npt.N
     return np.array(found, dtype=np.float32).reshape(-1, 4)
 
 
-def annotated(table: ClusterTable) -> npt.NDArray[np.bool_]:
-    """(n,) clusters that carry a person's label."""
-    return np.asarray(table.rows["annotation"] != "", dtype=bool)
-
-
 def symbols(table: ClusterTable) -> npt.NDArray[np.str_]:
     """(n,) ``disc``; ``square`` where a person labelled, ``diamond`` where that label is not the model's."""
-    label = table.rows["label"]
-    against = annotated(table) & np.asarray((label != "") & (table.rows["annotation"] != label))
-    return np.select([against, annotated(table)], ["diamond", "square"], "disc")
+    annotation, label = (table.rows[name].to_numpy(dtype=object) for name in ("annotation", "label"))
+    against = table.labelled & (label != "") & (annotation != label)
+    return np.select([against, table.labelled], ["diamond", "square"], "disc")
 
 
 def faces(ring: npt.NDArray[np.float32], symbol: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:

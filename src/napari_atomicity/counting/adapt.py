@@ -155,7 +155,7 @@ def adapt_steps(
     if problem:
         return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
     yield Progress(0, STEPS, "Fine-tuning")
-    rows = _rows_of(sample, anchors)
+    rows = sample.table.rows_of(anchors["id"])
     tuning = Tuning(bundle, patches, rows, anchors, seed)
     yield from tuning.steps()
     tuned = replace(bundle, network=tuning.network, shipped=bundle.shipped or bundle.network)
@@ -216,10 +216,6 @@ def _unfit(bundle: Bundle, table: ClusterTable, sizeable: Mask, mode: str, sourc
 
 
 # ---------------------------------------------------------------------- do no harm
-
-
-def _rows_of(sample: Sample, anchors: pd.DataFrame) -> Rows:
-    return np.asarray(pd.Index(sample.table.ids).get_indexer(pd.Index(anchors["id"])))
 
 
 def _seen_by(evidence: Evidence, sample: Sample, fresh: Mask, sources: Sequence[Source]) -> dict[str, float]:

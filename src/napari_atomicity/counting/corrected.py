@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.clusters import OTHER, ClusterTable, find_rows
 from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
@@ -186,7 +186,7 @@ class _Rows:
         label = np.array([index[str(one)] for one in table.final_labels[chosen]], dtype=np.int64)
         said = table.rows["label"].to_numpy(dtype=object)[chosen]
         predicted = np.array([index.get(str(one), -1) for one in said], dtype=np.int64)
-        by_hand = (table.rows["annotation"] != "").to_numpy()[chosen]
+        by_hand = table.labelled[chosen]
         likelihood = np.zeros((_SCALES, len(chosen), len(labels)))
         likelihood[:, by_hand] = np.eye(len(labels))[label[by_hand]]
         free = np.flatnonzero(~by_hand)
@@ -204,11 +204,11 @@ def _likelihood(seen: Seen, rows: npt.NDArray[np.int64]) -> Floats:
     if seen.evidence is None or not np.isin(ids, seen.ids).all():
         out[:] = _from_table(seen, rows)
         return out
-    place = {int(name): i for i, name in enumerate(seen.ids)}
+    evidence_rows = find_rows(ids, seen.ids)
     at = (np.arange(_SCALES) + 0.5) / _SCALES
     for frame in np.unique(frames):
         here = np.flatnonzero(frames == frame)
-        part = seen.evidence.take(np.array([place[int(name)] for name in ids[here]], dtype=np.int64))
+        part = seen.evidence.take(evidence_rows[here])
         terms = np.repeat(shape_terms(part)[None], _SCALES, axis=0)
         fit = seen.calibrations.get(int(frame))
         if fit is not None:

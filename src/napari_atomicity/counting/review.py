@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import ClusterTable, find_rows
 from napari_atomicity.counting.ratios import wilson
 from napari_atomicity.errors import InputError
 
@@ -100,8 +100,9 @@ class Opinions:
             chances["model"] = _shares(table.probabilities)
             chances["diameter"] = _by_diameter(rows["diameter_nm"].to_numpy(dtype=np.float64), card)
             if base is not None and base.class_sizes == table.class_sizes:
-                chances["base"] = _shares(base.probabilities)[_rows_in(table.ids, base.ids)]
-                chances["base"][~np.isin(table.ids, base.ids)] = np.nan
+                rows_before = base.rows_of(table.ids)
+                chances["base"] = _shares(base.probabilities)[rows_before]
+                chances["base"][rows_before < 0] = np.nan
             if evidence is not None and evidence_ids is not None:
                 seen = _of_evidence(evidence, frame, table.ids, evidence_ids, calibrations or {})
                 chances.update(seen)
@@ -261,15 +262,13 @@ class LabelAgreement:
 
 def reviewed(table: ClusterTable) -> set[int]:
     """Ids of the clusters that carry a person's label."""
-    return set(table.ids[(table.rows["annotation"] != "").to_numpy()].tolist())
+    return set(table.ids[table.labelled].tolist())
 
 
 def agreement(table: ClusterTable) -> LabelAgreement:
     """Of all clusters that a person and the model in force labelled, however they were chosen."""
-    rows = table.rows
-    both = ((rows["annotation"] != "") & (rows["label"] != "")).to_numpy()
-    right = (rows["annotation"] == rows["label"]).to_numpy() & both
-    return LabelAgreement(int(right.sum()), int(both.sum()))
+    given, predicted = _both_labels(table)
+    return LabelAgreement(int((given == predicted).sum()), len(given))
 
 
 def confusion(table: ClusterTable, order: Iterable[str] = ()) -> pd.DataFrame:
@@ -280,17 +279,24 @@ def confusion(table: ClusterTable, order: Iterable[str] = ()) -> pd.DataFrame:
     order
         Labels in the order wanted; those that do not occur are left out, further ones follow.
     """
-    rows = table.rows
-    both = ((rows["annotation"] != "") & (rows["label"] != "")).to_numpy()
-    given, said = (rows[name].to_numpy(dtype=object)[both] for name in ("annotation", "label"))
-    seen = set(given) | set(said)
+    given, predicted = _both_labels(table)
+    seen = set(given) | set(predicted)
     wanted = list(dict.fromkeys(order))
     names = [name for name in wanted if name in seen] + sorted(seen - set(wanted))
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(
-        counts, tuple(pd.Index(names, dtype=object).get_indexer(pd.Index(x, dtype=object)) for x in (given, said)), 1
+        counts,
+        tuple(pd.Index(names, dtype=object).get_indexer(pd.Index(x, dtype=object)) for x in (given, predicted)),
+        1,
     )
     return pd.DataFrame(counts, index=names, columns=names)
+
+
+def _both_labels(table: ClusterTable) -> tuple[Strings, Strings]:
+    """A person's label and the model's of the clusters that carry both."""
+    annotation, label = (table.rows[name].to_numpy(dtype=object) for name in ("annotation", "label"))
+    both = table.labelled & np.asarray(label != "", dtype=bool)
+    return annotation[both], label[both]
 
 
 def uncertain_after(table: ClusterTable, now: int | None) -> int | None:
@@ -298,11 +304,9 @@ def uncertain_after(table: ClusterTable, now: int | None) -> int | None:
 
     Those without any label of the model come last.
     """
-    rows = table.rows
-    confidence = np.nan_to_num(rows["confidence"].to_numpy(dtype=np.float64), nan=2.0)
-    ids = table.ids
+    confidence = np.nan_to_num(table.rows["confidence"].to_numpy(dtype=np.float64), nan=2.0)
+    ids, free = table.ids, ~table.labelled
     order = np.lexsort((ids, confidence))
-    free = (rows["annotation"] == "").to_numpy()
     here = np.flatnonzero(ids[order] == now)
     start = int(here[0]) + 1 if len(here) and free[order[here[0]]] else 0
     turned = np.concatenate([order[start:], order[:start]])
@@ -343,11 +347,6 @@ def _by_diameter(diameter_nm: Floats, card: ModelCard) -> Floats:
     return _softmax(log_likelihood(diameter_nm, card))
 
 
-def _rows_in(ids: npt.NDArray[np.int64], of: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(n,) row of each of `ids` in `of`; the last row (-1) where it is missing."""
-    return np.asarray(pd.Index(of).get_indexer(pd.Index(ids)))
-
-
 def _of_evidence(
     evidence: Evidence,
     frame: npt.NDArray[np.int64],
@@ -358,7 +357,7 @@ def _of_evidence(
     """What integrals and channels say, for clusters that were classified."""
     if not len(evidence_ids):
         return {}
-    rows = _rows_in(ids, evidence_ids)
+    rows = find_rows(ids, evidence_ids)
     gone = rows < 0
     found: dict[str, Floats] = {}
     log_n = np.log(np.array(evidence.card.class_sizes, dtype=np.float64))

@@ -184,7 +184,7 @@ def _picture(analysis: ImageState, frame: int) -> _ImageSection:
         flags=[(str(name), int(n)) for name, n in flags.items()],
         found=counts["found"],
         analysed=counts["analysed"],
-        by_hand=int((analysis.table.rows["annotation"] != "").sum()),
+        by_hand=int(analysis.table.labelled.sum()),
         rejected=list(counts["rejected"].items()),
         diameters=charts.diameters(analysis),
         confidence=charts.confidence(analysis),

@@ -185,17 +185,13 @@ def _chosen(workspace: Workspace) -> tuple[Document, list[int]]:
 def _annotate(workspace: Workspace, document: Document, ids: Sequence[int], labels: Sequence[str], name: str) -> None:
     """One step of the history, where anything changes; then the review goes on."""
     table = document.table
-    order = np.argsort(table.ids)
-    where = order[np.searchsorted(table.ids, ids, sorter=order)]
-    annotation = table.rows["annotation"].to_numpy(dtype=object).copy()
-    if (annotation[where] == np.array(labels, dtype=object)).all():
+    if (table.values_of("annotation", ids) == np.array(labels, dtype=object)).all():
         say(
             workspace,
             f"{_clusters(ids).capitalize()} already labelled so." if labels[0] else "No label of yours to take back.",
         )
     else:
-        annotation[where] = labels
-        document.commit(name, table.with_columns(annotation=annotation))
+        document.commit(name, table.annotate(ids, labels))
         say(workspace, f"{name}.")
     group = workspace.group
     if labels[0] and group is not None and group.review.goes_on_from(ids):

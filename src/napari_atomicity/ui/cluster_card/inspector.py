@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from psygnal import Signal
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import PLACE, ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import card as cards
 from napari_atomicity.micrograph import Micrograph
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.workspace.tasks import TaskRunner
 
 _KEPT: Final = 200
-_WHERE: Final = ("frame", "y_px", "x_px")
 _TITLE: Final = "Look closer"
 
 
@@ -50,7 +49,7 @@ class Subject:
     def of(cls, document: Document, row: int) -> Subject:
         """The cluster in `row` of the document's table."""
         state, table = document.state, document.table
-        alone = replace(table, rows=table.rows.iloc[[row]].reset_index(drop=True))
+        alone = table.take(np.array([row]))
         if state.count is None:
             return cls(state.micrograph, alone)
         target = cards.target_of(alone, 0, state.model_in_force.card)
@@ -64,7 +63,7 @@ class Subject:
     def key(self) -> tuple[Any, ...]:
         """The same for the same cluster at the same place, measured and labelled the same."""
         row = self.table.rows.iloc[0]
-        measured = (row[name] for name in ("id", "frame", "y_px", "x_px", "diameter_nm", "intensity"))
+        measured = (row[name] for name in ("id", *PLACE, "diameter_nm", "intensity"))
         return (*(str(value) for value in measured), self.target, self.patches is None)
 
 
@@ -238,10 +237,5 @@ def _seen(patches: Any, bundle: Any, features: Any, own: OwnMeasurement) -> Insp
 
 def _row_seen(counted: ClusterTable, alone: ClusterTable) -> int | None:
     """Row of the same cluster in the table that was counted; None where it is new or was moved since then."""
-    found = np.flatnonzero(counted.ids == alone.ids[0])
-    if not len(found):
-        return None
-    row = int(found[0])
-    # one cell after the other: a row of a frame of mixed types takes pandas far longer
-    here, there = ([rows[name].iat[at] for name in _WHERE] for rows, at in ((counted.rows, row), (alone.rows, 0)))
-    return row if here == there else None
+    row = counted.row_of(int(alone.ids[0]))
+    return row if row is not None and np.array_equal(counted.places[row], alone.places[0]) else None

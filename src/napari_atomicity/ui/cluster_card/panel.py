@@ -136,7 +136,7 @@ class CardPanel(Panel):
     def _row(self, document: Document | None) -> int | None:
         """Row of the cluster to show; None where none is selected."""
         at = self.walk.follow(document.selection if document is not None else ())
-        return None if document is None or at < 0 else int(np.flatnonzero(document.table.ids == at)[0])
+        return None if document is None or at < 0 else document.table.row_of(at)
 
     def _show_label(self, document: Document, row: int, look: Inspection) -> None:
         one, palette = document.table.rows.iloc[row], _palette(document)

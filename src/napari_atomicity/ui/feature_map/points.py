@@ -127,9 +127,8 @@ def _part(document: Document, looks: Placements, frame: int | None) -> dict[str,
     if after is None or before is None or classified is None:
         return None
     rows = document.table.rows
-    index = pd.Index(classified.table.ids)
-    was = index if adapted is None else pd.Index(adapted.before.table.ids)
-    row_after, row_before = index.get_indexer(pd.Index(rows["id"])), was.get_indexer(pd.Index(rows["id"]))
+    was = classified if adapted is None else adapted.before
+    row_after, row_before = (each.table.rows_of(document.table.ids) for each in (classified, was))
     keep = (row_after >= 0) & (row_before >= 0)
     if frame is not None:
         keep &= (rows["frame"] == frame).to_numpy()

@@ -100,7 +100,7 @@ class AnchorLayer:
     def _write(self, points: Points, anchors: pd.DataFrame) -> None:
         """The clusters' places and sizes as they are now, the features as they were when the model was tuned."""
         table = self.document.table
-        rows = pd.Index(table.ids).get_indexer(pd.Index(anchors["id"]))
+        rows = table.rows_of(anchors["id"])
         points.editable = True
         points.selected_data.clear()
         points.data = positions(self.document, points.ndim)[rows]

@@ -119,7 +119,7 @@ class ClusterLayer:
     def _draw_selection(self, ids: frozenset[int]) -> None:
         if self.points is None:
             return
-        rows = set(np.flatnonzero(np.isin(self.document.table.ids, list(ids))).tolist())
+        rows = set(self.document.table.rows_of(ids).tolist()) - {-1}
         if rows != set(self.points.selected_data):
             self._writing = True
             try:
@@ -241,10 +241,7 @@ def geometry(image: Image) -> dict[str, Any]:
 
 def positions(document: Document, ndim: int) -> npt.NDArray[np.float64]:
     """(n, ndim) centres of the clusters in data coordinates of the image."""
-    table = document.table
-    if ndim == 2:
-        return table.centres_px.copy()
-    return np.column_stack([table.rows["frame"].to_numpy(dtype=float), table.centres_px])
+    return document.table.centres_px if ndim == 2 else document.table.places
 
 
 def _places(positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,7 +46,7 @@ def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | Non
     if not len(changed):
         return
     points.events.features()
-    wanted = _looks(replace(table, rows=rows.iloc[changed]), pixel_size_nm)
+    wanted = _looks(table.take(changed), pixel_size_nm)
     known = _symbols()
     wanted["symbol"] = np.array([known[name] for name in wanted["symbol"].tolist()], dtype=object)
     for name, values in wanted.items():

@@ -94,7 +94,7 @@ class RatiosPanel(Panel):
             if not self.expected.hasFocus():
                 self.expected.setText(expected_text(document.options.expected))
                 self.expected.setCursorPosition(0)
-            by_hand = bool((document.table.rows["annotation"] != "").any())
+            by_hand = bool(document.table.labelled.any())
             self.checked.setVisible(by_hand or document.options.random_sample)
             self.checked.setChecked(document.options.random_sample)
         self._follow()

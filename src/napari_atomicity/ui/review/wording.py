@@ -23,12 +23,12 @@ def here_words(document: Document, review: Review) -> str:
     if len(chosen) != 1:
         return f"{len(chosen)} clusters selected." if chosen else "No cluster selected: Start, or click one."
     cluster = chosen[0]
-    row = document.table.rows[document.table.ids == cluster].iloc[0]
+    mine = document.table.values_of("annotation", [cluster])[0]
     card = document.state.bundle.card if document.state.bundle is not None else None
     channels = [CHANNEL_WORDS.get(name, name) for name in card.channels] if card is not None else []
     said = opinion_words(review.opinions, cluster, channels)
-    mine = f", your label {row['annotation']}" if row["annotation"] else ""
-    lines = [f"Cluster {cluster}{_place(cluster, document, review)}{mine}"]
+    yours = f", your label {mine}" if mine else ""
+    lines = [f"Cluster {cluster}{_place(cluster, document, review)}{yours}"]
     if said:
         lines.append(", ".join(f"{_OPINIONS.get(name, name)} {label} ({sure:.0%})" for name, label, sure in said))
     return "\n".join(lines)

@@ -190,7 +190,7 @@ def _remarks(document: Document) -> str:
         remarks += pipeline.remarks(document.state.count)
     if document.counted and document.outdated:
         remarks.append("The settings changed since then; count again to follow them.")
-    not_counted = int(rows["flag"].isin(["border", "touching", "saturated"]).sum())
+    not_counted = int((~document.table.sizeable).sum())
     if document.counted and not_counted:
         remarks.append(f"{not_counted} cut off, touching or saturated: labelled, but left out of the shares.")
     return "\n".join(remarks)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.notifications import show_warning
 
+from napari_atomicity.clusters import MEASURED
 from napari_atomicity.document import edits
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import measure_steps
@@ -71,9 +72,9 @@ class Measuring(TaskRunner):
 
 def _take(document: Document, before: ClusterTable, measured: ClusterTable, ids: list[int]) -> None:
     """Fill in what was measured, for those of `ids` that are still where they were."""
-    was, now = before.rows.set_index("id"), document.table.rows.set_index("id")
-    where = ["frame", "y_px", "x_px"]
-    still = [i for i in ids if i in now.index and bool((now.loc[[i], where] == was.loc[[i], where]).all(axis=None))]
-    rows = measured.rows.set_index("id").loc[still]
-    values = {name: rows[name].to_numpy() for name in ("diameter_nm", "intensity", "flag")}
-    document.amend(edits.measure(document.table, still, values))
+    now = document.table
+    rows, rows_before = now.rows_of(ids), before.rows_of(ids)
+    common = (rows >= 0) & (rows_before >= 0)
+    stays = (now.places[rows[common]] == before.places[rows_before[common]]).all(axis=1)
+    still = now.ids[rows[common][stays]]
+    document.amend(edits.measure(now, still, {name: measured.values_of(name, still) for name in MEASURED}))
