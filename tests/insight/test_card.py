@@ -8,7 +8,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.errors import InputError
-from napari_atomicity.insight import card as cards
+from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.insight.attribution import Attribution
 from napari_atomicity.progress import drain
 

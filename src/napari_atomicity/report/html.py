@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from napari_atomicity import __version__
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.report.summary import describe
+from napari_atomicity.wording import interval, percent
 
 if TYPE_CHECKING:
     from napari_atomicity.pipeline import ImageState, Ratios
@@ -95,9 +95,9 @@ def report_steps(
     from napari_atomicity.report import charts
 
     if not analyses:
-        raise InputError("There is no counted image to report on; count the atoms first (step 3).")
-    lot = [(one.micrograph.name, seen(one.table, one.model_in_force.card, one.count)) for one in analyses]
-    found = yield from ratios_steps(lot, expected, checked)
+        raise InputError("There is no counted image to report on; count the atoms first.")
+    counted = [(one.micrograph.name, seen(one.table, one.model_in_force.card, one.count)) for one in analyses]
+    found = yield from ratios_steps(counted, expected, checked)
     pictures = []
     for number, analysis in enumerate(analyses):
         yield Progress(number, len(analyses), "Drawing the report")
@@ -135,9 +135,9 @@ def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
         {
             "label": str(row["label"]),
             "count": str(row["count"]),
-            "share": _percent(row["share"]),
-            "interval": _interval(row),
-            **{name: _percent(row[name]) for name in ("counted", "expected", "diameter", "intensity")},
+            "share": percent(row["share"]),
+            "interval": interval(row["low"], row["high"]),
+            **{name: percent(row[name]) for name in ("counted", "expected", "diameter", "intensity")},
         }
         for row in found.table.to_dict("records")
     ]
@@ -176,8 +176,8 @@ def _picture(analysis: ImageState, frame: int) -> _ImageSection:
         counts=[
             {
                 **row,
-                "fraction": _percent(row["fraction"]),
-                "interval": _interval(row),
+                "fraction": percent(row["fraction"]),
+                "interval": interval(row["low"], row["high"]),
             }
             for row in said["ratios"]
         ],
@@ -239,11 +239,3 @@ def _said(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_said, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _interval(row: Mapping[Any, Any]) -> str:
-    return "–" if not math.isfinite(row["low"]) else f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
-
-
-def _percent(value: Any) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtGui import QTextOption
@@ -15,6 +15,7 @@ from napari_atomicity.counting.store import Model
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.html import Bold, html_table
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
@@ -220,18 +221,12 @@ def as_html(model: Model) -> str:
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> str:
-    rows = [f"<tr><td width='84'><b>{heading}</b></td><td>{escape(text)}</td></tr>" for heading, text in pairs]
-    return f"<table cellspacing='3'>{''.join(rows)}</table>"
+    return html_table([(Bold(heading), text) for heading, text in pairs], left=2, first_px=84, wraps=True, wide=False)
 
 
 def _scores(card: ModelCard) -> str:
     table = describe.scores(card)
     if not table:
         return f"<p><b>{describe.NO_SCORES}</b></p>"
-    head = "".join(_cell("th", i, text) for i, text in enumerate(describe.HEADINGS))
-    body = "".join(f"<tr>{''.join(_cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in table)
-    return f"<br><table cellspacing='4'><tr>{head}</tr>{body}</table><p><small>{describe.SCORES_NOTE}</small></p>"
-
-
-def _cell(tag: str, column: int, text: Any) -> str:
-    return f"<{tag} align='{'right' if column else 'left'}'>{escape(str(text))}</{tag}>"
+    shown = html_table(table, describe.HEADINGS, wraps=True, wide=False)
+    return f"<br>{shown}<p><small>{describe.SCORES_NOTE}</small></p>"

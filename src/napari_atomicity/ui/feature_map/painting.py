@@ -9,10 +9,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
+from qtpy.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
+from napari_atomicity.insight.cluster_card import as_grey
+from napari_atomicity.style import OTHER_COLOUR
 from napari_atomicity.ui.feature_map.placements import Placement
 from napari_atomicity.ui.feature_map.view import Places, Size, View
+from napari_atomicity.ui.widgets.thumbnails import grey_picture
 
 _FAINT_RADIUS: Final = 1.9
 _PATCH_PX: Final = 92
@@ -28,7 +31,7 @@ class Style:
 
     def of_label(self, label: str) -> QColor:
         """Colour of a class."""
-        return QColor(self.labels.get(label, "#909090"))
+        return QColor(self.labels.get(label, OTHER_COLOUR))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,20 +176,11 @@ def paint_card(painter: QPainter, card: Tooltip, at: QPointF, style: Style, size
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
     for i, (word, patch) in enumerate(card.patches):
         box = QRectF(room.x() + _PAD + i * (_PATCH_PX + 6), room.y() + _PAD, _PATCH_PX, _PATCH_PX)
-        painter.drawImage(box, grey(patch))
+        painter.drawImage(box, grey_picture(as_grey(patch)))
         painter.drawText(QRectF(box.x(), box.bottom() + 1, _PATCH_PX, 15), Qt.AlignmentFlag.AlignCenter, word)
     for i, line in enumerate(card.lines):
         y = room.y() + _PAD + _PATCH_PX + 18 + 15 * i
         painter.drawText(QRectF(room.x() + _PAD, y, room.width(), 15), Qt.AlignmentFlag.AlignLeft, line)
-
-
-def grey(patch: npt.NDArray[np.float32]) -> QImage:
-    """A patch as a grey picture, its faintest and brightest thousandth clipped."""
-    low, high = np.quantile(patch, [0.001, 0.999])
-    shades = np.clip((patch - low) / max(high - low, 1e-12) * 255, 0, 255).astype(np.uint8)
-    rows, columns = shades.shape
-    # a copy: the picture must not outlive the array that it looks at
-    return QImage(shades.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8).copy()
 
 
 def _faded(colour: QColor, alpha: int) -> QColor:

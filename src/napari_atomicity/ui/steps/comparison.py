@@ -13,6 +13,7 @@ from napari_atomicity.ui.steps.adaptation_wording import anchor_groups, judged, 
 from napari_atomicity.ui.widgets.controls import say
 from napari_atomicity.ui.widgets.html import html_table
 from napari_atomicity.ui.widgets.share_chart import ShareChart
+from napari_atomicity.wording import share_and_interval
 
 _SHARES: Final = ("class", "before (95 %)", "after (95 %)")
 _SCORES: Final = ("", "before", "after")
@@ -63,9 +64,9 @@ class Comparison(QWidget):
         if adapted.after is not None:
             before, after = (_ratios(adapted, each) for each in (adapted.before, adapted.after))
             self.chart.show_ratios(after, before, colours, theme)
-            say(self.shares, html_table(_SHARES, _share_rows(before, after)))
-        say(self.scores, html_table(_SCORES, score_lines(adapted.adaptation)))
-        say(self.anchors, html_table(_ANCHORS, _anchor_rows(adapted)))
+            say(self.shares, html_table(_share_rows(before, after), _SHARES))
+        say(self.scores, html_table(score_lines(adapted.adaptation), _SCORES))
+        say(self.anchors, html_table(_anchor_rows(adapted), _ANCHORS))
 
 
 def _ratios(adapted: AppliedAdaptation, classified: Any) -> pd.DataFrame:
@@ -85,9 +86,7 @@ def _seen(share: dict[Any, Any]) -> bool:
 
 
 def _interval(share: dict[Any, Any]) -> str:
-    if pd.isna(share["fraction"]):
-        return "–"
-    return f"{share['fraction']:.1%} ({100 * share['low']:.1f} to {100 * share['high']:.1f})"
+    return share_and_interval(share["fraction"], share["low"], share["high"])
 
 
 def _anchor_rows(adapted: AppliedAdaptation) -> list[tuple[str, ...]]:

@@ -9,12 +9,12 @@ import pandas as pd
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
-from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button, say
 from napari_atomicity.ui.widgets.curves import Curves
 from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.wording import channel_words, number
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -85,7 +85,7 @@ class RadialProfilesPanel(Panel):
         for curves, text, channel in zip(self.curves, self.tables, channels, strict=False):
             rows = profiles.table
             rows = rows[(rows["channel"] == channel) & (rows["unit"] == unit)]
-            title = f"{CHANNEL_WORDS.get(channel, channel)}: density of the evidence"
+            title = f"{channel_words(channel)}: density of the evidence"
             curves.show_curves(rows, title, _UNITS[unit], colours(card.class_sizes, card.element), theme)
             curves.setVisible(True)
             say(text, _table(profiles.summary[profiles.summary["channel"] == channel]))
@@ -138,14 +138,10 @@ def _table(summary: pd.DataFrame) -> str:
         (
             str(row["label"]),
             f"{row['clusters']}",
-            _said(row["centre"], ".2f"),
-            _said(row["contour"], ".2f"),
-            f"{_said(row['lead'], '+.2f')} ({_said(row['low'], '+.2f')} to {_said(row['high'], '+.2f')})",
+            number(row["centre"], ".2f"),
+            number(row["contour"], ".2f"),
+            f"{number(row['lead'], '+.2f')} ({number(row['low'], '+.2f')} to {number(row['high'], '+.2f')})",
         )
         for row in summary.to_dict("records")
     ]
-    return html_table(_HEADINGS, rows)
-
-
-def _said(value: float, form: str) -> str:
-    return "–" if pd.isna(value) else format(value, form)
+    return html_table(rows, _HEADINGS)

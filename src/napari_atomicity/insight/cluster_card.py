@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, ClusterTable, class_label
 from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input
+from napari_atomicity.wording import flag_sentence, percent
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
@@ -26,23 +27,6 @@ LEVELS: Final = (0.35, 0.7)
 _CLOSE, _FAR = 0.25, 0.9
 #: the middle of a patch, where the cluster lies, in pixels from its centre
 _MIDDLE_PX: Final = 16.0
-_FLAG_WORDS: Final = {
-    "border": "Cut off by the border of the image: size and brightness are too low.",
-    "touching": "Touches another cluster: size and brightness may belong to both.",
-    "saturated": "Saturated pixels: its brightness is too low.",
-    "outside": "Looks like none of the sizes that the model knows.",
-}
-_SOURCE_WORDS: Final = {"base": "as shipped", "adapted": "adapted to this image"}
-
-
-def flag_words(flag: str) -> str:
-    """A flag in a sentence; empty for ``ok``."""
-    return _FLAG_WORDS.get(flag, "" if flag == "ok" else f"Flag: {flag}.")
-
-
-def source_words(source: str) -> str:
-    """The state of the model that gave a label, in words."""
-    return _SOURCE_WORDS.get(source, source)
 
 
 def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[str]:
@@ -58,17 +42,17 @@ def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[st
     one = table.rows.iloc[row]
     said = []
     if not one["label"] and not counted:
-        said.append("Not counted yet: count the atoms (step 3) to see what the model makes of it.")
+        said.append("Not counted yet: count the atoms to see what the model makes of it.")
     elif not one["label"] and not unseen:
-        said.append("Placed or moved since the last count: count again (step 3) to label it.")
+        said.append("Placed or moved since the last count: count again to label it.")
     elif int(one["id"]) in table.hand_placed:
         said.append("You placed or moved this one by hand.")
-    if sentence := flag_words(str(one["flag"])):
+    if sentence := flag_sentence(str(one["flag"])):
         said.append(sentence)
     if one["label"] == OTHER and one["confidence"] < np.nanmax([*table.probabilities[row], 0.0]):
         said.append(
-            f"Called other because a chance of {_percent(one['confidence'])} of being none of the classes is too high "
-            "for a label, though one of them is likelier."
+            f"Called other because a chance of {percent(one['confidence'], 0)} of being none of the classes is "
+            "too high for a label, though one of them is likelier."
         )
     return said
 
@@ -156,7 +140,7 @@ class Standing:
         if not np.isfinite(self.value):
             return "not known"
         if self.quantity.column == "confidence":
-            return _percent(self.value)
+            return percent(self.value, 0)
         digits = {"diameter_nm": 2, "n_atoms": 0}.get(self.quantity.column, 0 if abs(self.value) >= 100 else 2)
         return f"{self.value:,.{digits}f} {self.quantity.unit}".strip()
 
@@ -243,7 +227,7 @@ def channel_words(attribution: Attribution, channel: int, label: str) -> str:
         return ""
     if share < 0:
         return f"speaks against {label} on the whole"
-    return f"{_percent(min(share, 1.0))} of the evidence"
+    return f"{percent(min(share, 1.0), 0)} of the evidence"
 
 
 def contour_words(attribution: Attribution, label: str) -> str:
@@ -256,10 +240,6 @@ def contour_words(attribution: Attribution, label: str) -> str:
         f"Contours: evidence for {label}, relative to each channel's peak. "
         f"Detail finer than {attribution.resolution_nm:.2f} nm means nothing."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 # ---------------------------------------------------------------------- what it looks like
