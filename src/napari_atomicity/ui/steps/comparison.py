@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.ui.steps.adaptation_wording import anchor_groups, judged, score_lines
 from napari_atomicity.ui.widgets.controls import say
 from napari_atomicity.ui.widgets.html import html_table
@@ -41,7 +42,7 @@ class Comparison(QWidget):
         self.headline.setStyleSheet("font-weight: bold;")
         self.reason = _text()
         self.judged = _text(_JUDGED_TIP)
-        self.chart = ShareChart("after", "before", hollow_first=True)
+        self.chart = ShareChart()
         self.shares = _text("Share of each class with its 95 % interval")
         self.scores = _text(_SCORES_TIP)
         self.anchors = _text(
@@ -63,7 +64,12 @@ class Comparison(QWidget):
         say(self.shares, "")
         if adapted.after is not None:
             before, after = (_ratios(adapted, each) for each in (adapted.before, adapted.after))
-            self.chart.show_ratios(after, before, colours, theme)
+            labels = after["label"].tolist()
+            series = [
+                series_of_counts(before, labels, "before", "hollow"),
+                series_of_counts(after, labels, "after", "bar"),
+            ]
+            self.chart.show_shares(labels, series, colours, theme)
             say(self.shares, html_table(_share_rows(before, after), _SHARES))
         say(self.scores, html_table(score_lines(adapted.adaptation), _SCORES))
         say(self.anchors, html_table(_anchor_rows(adapted), _ANCHORS))

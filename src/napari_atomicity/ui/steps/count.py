@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 from napari_atomicity import pipeline
 from napari_atomicity.counting.describe import classes
 from napari_atomicity.counting.store import models
+from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.style import OTHER_COLOUR
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.steps.candidates import CandidateChoice
@@ -98,7 +99,12 @@ class CountPanel(Panel):
         known = colours(card.class_sizes, card.element)
         self.legend.show_shares(final, known)
         theme = plot_colours(self.workspace.viewer)
-        self.chart.show_ratios(final, document.ratios(by="diameter"), known, theme)
+        labels = final["label"].tolist()
+        series = [
+            series_of_counts(final, labels, "by label", "bar"),
+            series_of_counts(document.ratios(by="diameter"), labels, "by diameter alone", "hollow"),
+        ]
+        self.chart.show_shares(labels, series, known, theme)
 
     # ------------------------------------------------------------------ what a person does
 
