@@ -34,6 +34,8 @@ def draw_clusters(analysis: ImageState, path: Path, frame: int = 0) -> None:
 
     Parameters
     ----------
+    analysis
+        The counted image.
     path
         PNG, SVG or PDF to write, by its suffix.
     frame
@@ -60,11 +62,15 @@ def draw_overlay(
 
     Parameters
     ----------
+    micrograph, table
+        The image and its clusters.
     card
         Of the model that counted; None where none did.
     path
         PNG, SVG or PDF to write, by its suffix: in the latter two rings are lines and words are words, which can be
         edited, and the micrograph keeps its pixels.
+    frame
+        Which frame of a stack.
     title
         Over the picture; none where empty.
     dpi
@@ -104,8 +110,14 @@ def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, pa
 
     Parameters
     ----------
+    micrograph
+        The image.
+    explained
+        Its heat maps.
     channel
         Index into the overlay's channels.
+    path
+        PNG, SVG or PDF to write, by its suffix.
     """
     figure = drawing.new_figure(8.5, 7.5)
     picture = figure.add_axes((0.01, 0.02, 0.83, 0.92))
@@ -121,7 +133,15 @@ def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, pa
 
 
 def draw_profiles(explained: Explained, path: Path) -> None:
-    """Write the radial profiles of the heat maps, by class and channel, as a PNG."""
+    """Write the radial profiles of the heat maps, by class and channel, as a PNG.
+
+    Parameters
+    ----------
+    explained
+        Heat maps with their profiles.
+    path
+        PNG, SVG or PDF to write, by its suffix.
+    """
     profiles, card = explained.profiles, explained.bundle.card
     palette = colours(card.class_sizes, card.element)
     figure = drawing.new_figure(4.2 * len(explained.channel_names) + 0.8, 3.6)
@@ -144,7 +164,22 @@ def _asked(explained: Explained) -> str:
 
 
 def save_figure(figure: Figure, path: Path, dpi: int = _DPI) -> None:
-    """Write a figure as PNG, SVG or PDF, by the suffix of `path`, whole or not at all."""
+    """Write a figure as PNG, SVG or PDF, by the suffix of `path`, whole or not at all.
+
+    Parameters
+    ----------
+    figure
+        Of `drawing.new_figure`.
+    path
+        File to write.
+    dpi
+        Dots per inch of a PNG.
+
+    Raises
+    ------
+    InputError
+        For another suffix, or where the file cannot be written.
+    """
     import matplotlib as mpl
 
     from napari_atomicity.io.atomic import write_atomically

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.insight import cluster_card as cards
+from napari_atomicity.insight.standing import standings
 from napari_atomicity.style import OTHER_COLOUR, colours
 from napari_atomicity.ui.cluster_card.inspector import ClusterInspector, Inspection, Subject
 from napari_atomicity.ui.cluster_card.navigator import ClusterNavigator
@@ -178,7 +179,7 @@ class CardPanel(Panel):
         )
         found = cards.chances(table, row, labels)
         self.chances.show_chances(found, str(one["label"]), str(one["annotation"]), palette, text)
-        places = cards.standings(table, row)
+        places = standings(table, row)
         n = int((table.rows["frame"] == one["frame"]).sum())
         self.strips_title.setText(f"Among the {n} clusters of this frame")
         self.strips_title.setVisible(bool(places))

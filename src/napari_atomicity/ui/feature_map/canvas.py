@@ -146,7 +146,7 @@ class MapCanvas(QWidget):
         if self._ground is None or self._ground.size() != size:
             self._top = None
             self._ground, painter = _picture(size, ratio)
-            paint.paint_library(painter, self._look, self._style, self._view, self.extent_px)
+            paint.paint_library(painter, self._look, self._style, self._view, self.extent_px, ratio)
             painter.end()
         if self._top is None:
             radius = _RADII[int(np.searchsorted(_MANY, len(self.xy)))]

@@ -14,7 +14,7 @@ from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button, say
 from napari_atomicity.ui.widgets.curves import Curves
 from napari_atomicity.ui.widgets.panel import Panel
-from napari_atomicity.wording import channel_words, number
+from napari_atomicity.wording import channel_words, nm, number
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -67,8 +67,10 @@ class RadialProfilesPanel(Panel):
             say(self.question, "Make the heat maps of the clusters first; their profiles appear here.")
             return
         say(self.question, _question(done))
-        cell = f"{profiles.resolution_nm:.2f} nm"
-        say(self.reach, f"Detail finer than {cell} means nothing; merged and cut-off clusters are left out.")
+        say(
+            self.reach,
+            f"Detail finer than {nm(profiles.resolution_nm)} means nothing; merged and cut-off clusters are left out.",
+        )
         self._draw(profiles, done.channel_names, done.bundle.card)
 
     def status(self, document: Document) -> str:

@@ -11,7 +11,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_atomicity.insight.cluster_card import Standing
+from napari_atomicity.insight.standing import Standing
 from napari_atomicity.style import OTHER_COLOUR
 from napari_atomicity.wording import chance
 
