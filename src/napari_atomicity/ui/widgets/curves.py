@@ -22,7 +22,7 @@ class Curves(Plot):
 
     def __init__(self) -> None:
         tip = "Mean over the clusters of a class and the 95 % interval of that mean; 1: as dense as on average"
-        super().__init__((340, 200), 180, tip)
+        super().__init__((340, 165), 180, tip)
         self.rows = pd.DataFrame()
 
     def show_curves(

@@ -23,7 +23,6 @@ class Plot(QWidget):
 
     def __init__(self, size: tuple[int, int], at_least: int, tip: str) -> None:
         super().__init__()
-        self._size = size
         self.setMinimumHeight(at_least)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(tip)
@@ -31,7 +30,7 @@ class Plot(QWidget):
         self.words.setTextFormat(Qt.TextFormat.RichText)
         self.words.setWordWrap(True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.axes = _Axes(tip)
+        self.axes = _Axes(size, tip)
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
         page.setSpacing(0)
@@ -39,10 +38,6 @@ class Plot(QWidget):
         page.addWidget(self.axes, 1)
         self._colours: Mapping[str, str] = {}
         self._theme: Mapping[str, str] = {"background": "#262930", "text": "#ffffff", "grid": "#808080"}
-
-    def sizeHint(self) -> QSize:
-        """Wide enough for six classes."""
-        return QSize(*self._size)
 
     def clear(self, colours: Mapping[str, str], theme: Mapping[str, str]) -> None:
         """Take everything off, before it is drawn anew in the colours of labels and of a theme."""
@@ -71,7 +66,8 @@ class Plot(QWidget):
 class _Axes(pg.PlotWidget):
     """Axes that stay within what is shown, and let the wheel scroll the panel that they lie in."""
 
-    def __init__(self, tip: str) -> None:
+    def __init__(self, size: tuple[int, int], tip: str) -> None:
+        self._size = QSize(*size)
         super().__init__(axisItems={"left": _LeftAxis("left")}, background=None)
         self.setMinimumSize(120, 60)
         self.setFrameShape(self.Shape.NoFrame)
@@ -82,6 +78,8 @@ class _Axes(pg.PlotWidget):
         plot.hideButtons()
         plot.layout.setContentsMargins(0, 4, 10, 0)
         plot.setMenuEnabled(False, enableViewBoxMenu=True)
+        for menu in (plot.ctrlMenu, plot.getViewBox().menu):
+            menu.setParent(self, menu.windowFlags())  # else they outlive the plot until Python tidies up
         font = QFont(self.font())
         font.setPixelSize(_FONT_PX)
         for side in ("left", "bottom"):
@@ -91,6 +89,10 @@ class _Axes(pg.PlotWidget):
             axis.enableAutoSIPrefix(False)
             axis.setZValue(-1)  # lines across lie under the bars
             axis.label.setFont(font)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for six classes; pyqtgraph would ask for far more."""
+        return self._size
 
     def clear_in(self, theme: Mapping[str, str]) -> None:
         """Take everything off and set the colours of a theme."""

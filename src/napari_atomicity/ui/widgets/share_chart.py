@@ -31,7 +31,7 @@ class ShareChart(Plot):
     """One room a class: bars and marks side by side in the order of their series, lines across the first bar."""
 
     def __init__(self, tip: str = INTERVALS_TIP, heading: str = "share of clusters", tall: bool = False) -> None:
-        super().__init__((400, 240) if tall else (340, 140), 220 if tall else 140, tip)
+        super().__init__((400, 210) if tall else (340, 122), 220 if tall else 140, tip)
         if tall:
             self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
         self._heading = heading
