@@ -57,8 +57,8 @@ def label_colours(labels: Iterable[object], class_sizes: Sequence[int]) -> npt.N
     by_size = {size: rgb(colour) for size, colour in size_colours(class_sizes).items()}
     names = [str(label) for label in labels]
     known = {label: (*_label_colour(label, by_size), 1.0) for label in set(names)}
-    found = [known[label] for label in names]
-    return np.array(found, dtype=np.float32).reshape(-1, 4)
+    rgba = [known[label] for label in names]
+    return np.array(rgba, dtype=np.float32).reshape(-1, 4)
 
 
 def annotated(table: ClusterTable) -> npt.NDArray[np.bool_]:

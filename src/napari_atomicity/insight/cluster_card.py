@@ -41,22 +41,22 @@ def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[st
     unseen
         Whether too little of it lies in the image for a label; that is said elsewhere.
     """
-    one = table.rows.iloc[row]
-    said = []
-    if not one["label"] and not counted:
-        said.append("Not counted yet: count the atoms to see what the model makes of it.")
-    elif not one["label"] and not unseen:
-        said.append("Placed or moved since the last count: count again to label it.")
-    elif int(one["id"]) in table.hand_placed:
-        said.append("You placed or moved this one by hand.")
-    if sentence := flag_sentence(str(one["flag"])):
-        said.append(sentence)
-    if one["label"] == OTHER and one["confidence"] < np.nanmax([*table.probabilities[row], 0.0]):
-        said.append(
-            f"Called other because a chance of {percent(one['confidence'], 0)} of being none of the classes is "
+    cluster = table.rows.iloc[row]
+    sentences = []
+    if not cluster["label"] and not counted:
+        sentences.append("Not counted yet: count the atoms to see what the model makes of it.")
+    elif not cluster["label"] and not unseen:
+        sentences.append("Placed or moved since the last count: count again to label it.")
+    elif int(cluster["id"]) in table.hand_placed:
+        sentences.append("You placed or moved this one by hand.")
+    if sentence := flag_sentence(str(cluster["flag"])):
+        sentences.append(sentence)
+    if cluster["label"] == OTHER and cluster["confidence"] < np.nanmax([*table.probabilities[row], 0.0]):
+        sentences.append(
+            f"Called other because a chance of {percent(cluster['confidence'], 0)} of being none of the classes is "
             "too high for a label, though one of them is likelier."
         )
-    return said
+    return sentences
 
 
 # ---------------------------------------------------------------------- chances
@@ -75,7 +75,7 @@ def class_labels(table: ClusterTable, card: ModelCard | None) -> tuple[str, ...]
     if card is not None and card.class_sizes == table.class_sizes:
         return card.labels
     named = (re.fullmatch(r"([A-Za-z]+)\d+", str(label)) for label in table.rows["label"].unique())
-    element = next((found[1] for found in named if found), "Pt")
+    element = next((match[1] for match in named if match), "Pt")
     return tuple(class_label(size, element) for size in table.class_sizes)
 
 

@@ -93,15 +93,15 @@ def standings(table: ClusterTable, row: int) -> list[Standing]:
     here = table.rows["frame"].to_numpy() == table.rows["frame"].iloc[row]
     labels = table.final_labels
     same = here & (labels == labels[row]) if labels[row] else np.zeros(len(table), dtype=bool)
-    found = []
+    ranked = []
     for quantity in QUANTITIES:
         column = table.rows[quantity.column].to_numpy(dtype=np.float64)
         known = np.isfinite(column)
         if (here & known).any():
             values = column[here & known]
             below = _share_below(float(column[row]), values)
-            found.append(Standing(quantity, float(column[row]), values, column[same & known], below))
-    return found
+            ranked.append(Standing(quantity, float(column[row]), values, column[same & known], below))
+    return ranked
 
 
 def _share_below(value: float, values: Floats) -> float:

@@ -52,21 +52,21 @@ def micrograph(analysis: ImageState, frame: int) -> str:
     return _png(overlay_figure(analysis.micrograph, None, analysis.model_in_force.card, frame))
 
 
-def ratios(found: Ratios, analysis: ImageState) -> str:
+def ratios(result: Ratios, analysis: ImageState) -> str:
     """Observed shares with intervals beside what is expected and what simple methods say, as SVG.
 
     Parameters
     ----------
-    found
+    result
         The shares.
     analysis
         Of one of the images, for the colours of its model.
     """
-    figure = new_figure(6.9, 0.42 * len(found.table) + 0.95)
+    figure = new_figure(6.9, 0.42 * len(result.table) + 0.95)
     tall = float(figure.get_size_inches()[1])
     axes = figure.add_axes((0.1, 0.5 / tall, 0.87, 1 - 0.82 / tall))
-    labels = found.table["label"].tolist()
-    draw_shares(axes, labels, series_of_ratios(found.table), _palette(analysis), labels)
+    labels = result.table["label"].tolist()
+    draw_shares(axes, labels, series_of_ratios(result.table), _palette(analysis), labels)
     axes.set_xlabel("share of the clusters of these sizes (%)")
     handles, words = axes.get_legend_handles_labels()
     # bars come last

@@ -91,22 +91,22 @@ def draw_shares(
     """
     y = np.arange(len(labels))
     fill = [colours.get(label, OTHER_COLOUR) for label in labels]
-    for one in series:
-        share = 100 * one.share
-        if one.form == "bar":
+    for source in series:
+        share = 100 * source.share
+        if source.form == "bar":
             bars = np.nan_to_num(share)
-            reach = 100 * np.nan_to_num(np.abs(np.stack([one.share - one.low, one.high - one.share])))
-            axes.barh(y, bars, color=fill, height=0.62, edgecolor=_GREY, linewidth=0.5, label=one.words)
+            reach = 100 * np.nan_to_num(np.abs(np.stack([source.share - source.low, source.high - source.share])))
+            axes.barh(y, bars, color=fill, height=0.62, edgecolor=_GREY, linewidth=0.5, label=source.words)
             axes.errorbar(bars, y, xerr=reach, fmt="none", ecolor="black", elinewidth=1.1, capsize=3)
         else:
-            mark, inside = _MARKS[one.form]
+            mark, inside = _MARKS[source.form]
             axes.plot(
-                share, y, mark, mfc=inside, mec="black", ms=6, mew=1.1, label=one.words, clip_on=False,
-                zorder=6 if one.form == "diamond" else 5,
+                share, y, mark, mfc=inside, mec="black", ms=6, mew=1.1, label=source.words, clip_on=False,
+                zorder=6 if source.form == "diamond" else 5,
             )  # fmt: skip
     axes.set_yticks(y, names)
     axes.invert_yaxis()
-    highest = max((one.highest for one in series), default=0.0)
+    highest = max((source.highest for source in series), default=0.0)
     axes.set_xlim(0, min(100, 5 * np.ceil(20 * highest) + 5))
     bare_axes(axes)
 

@@ -96,22 +96,25 @@ def report_steps(
 
     if not analyses:
         raise InputError("There is no counted image to report on; count the atoms first.")
-    counted = [(one.micrograph.name, seen(one.table, one.model_in_force.card, one.count)) for one in analyses]
-    found = yield from ratios_steps(counted, expected, checked)
+    counted = [
+        (analysis.micrograph.name, seen(analysis.table, analysis.model_in_force.card, analysis.count))
+        for analysis in analyses
+    ]
+    result = yield from ratios_steps(counted, expected, checked)
     pictures = []
     for number, analysis in enumerate(analyses):
         yield Progress(number, len(analyses), "Drawing the report")
         pictures.append(_picture(analysis, 0 if frames is None else frames[number]))
     yield Progress(1, 1, "Writing the report")
-    names = ", ".join(one.micrograph.name for one in analyses)
+    names = ", ".join(analysis.micrograph.name for analysis in analyses)
     text = _filled(
         title=title or (f"Atom counts of {names}" if len(analyses) == 1 else f"Atom counts of {len(analyses)} images"),
         date=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         version=__version__,
-        ratios=found,
-        rows=_ratio_rows(found),
-        chart=charts.ratios(found, analyses[0]),
-        simple=bool(found.table["intensity"].notna().any()),
+        ratios=result,
+        rows=_ratio_rows(result),
+        chart=charts.ratios(result, analyses[0]),
+        simple=bool(result.table["intensity"].notna().any()),
         images=pictures,
         models=_models(analyses),
         versions=list(describe(analyses[0])["versions"].items()),
@@ -130,7 +133,7 @@ def _filled(**content: Any) -> str:
     return made.get_template("report.html").render(**content)
 
 
-def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
+def _ratio_rows(result: Ratios) -> list[dict[str, str]]:
     return [
         {
             "label": str(row["label"]),
@@ -139,18 +142,18 @@ def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
             "interval": interval(row["low"], row["high"]),
             **{name: percent(row[name]) for name in ("counted", "expected", "diameter", "intensity")},
         }
-        for row in found.table.to_dict("records")
+        for row in result.table.to_dict("records")
     ]
 
 
 def _picture(analysis: ImageState, frame: int) -> _ImageSection:
     from napari_atomicity.report import charts
 
-    said = describe(analysis)
-    image, counts = said["image"], said["counts"]
+    summary = describe(analysis)
+    image, counts = summary["image"], summary["counts"]
     flags = analysis.table.rows["flag"].value_counts()
     outcome = "" if analysis.adaptation is None else analysis.adaptation.reason
-    parameters = {name: value for name, value in said["parameters"].items() if value is not None}
+    parameters = {name: value for name, value in summary["parameters"].items() if value is not None}
     if "scale" not in parameters:
         parameters.pop("scale_sd", None)
     stack = analysis.micrograph.n_frames > 1
@@ -179,7 +182,7 @@ def _picture(analysis: ImageState, frame: int) -> _ImageSection:
                 "fraction": percent(row["fraction"]),
                 "interval": interval(row["low"], row["high"]),
             }
-            for row in said["ratios"]
+            for row in summary["ratios"]
         ],
         flags=[(str(name), int(n)) for name, n in flags.items()],
         found=counts["found"],
@@ -188,9 +191,9 @@ def _picture(analysis: ImageState, frame: int) -> _ImageSection:
         rejected=list(counts["rejected"].items()),
         diameters=charts.diameters(analysis),
         confidence=charts.confidence(analysis),
-        remarks=[text for text in said["messages"] if text != outcome],
+        remarks=[text for text in summary["messages"] if text != outcome],
         settings=[
-            (words, _said(parameters[name]))
+            (words, _in_words(parameters[name]))
             for name, words in _SETTINGS.items()
             if parameters.get(name) not in (None, [])
         ],
@@ -233,9 +236,9 @@ def _models(analyses: Sequence[ImageState]) -> list[dict[str, Any]]:
     return list(models.values())
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if value is None or value == () or value == []:
         return "–"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_said, value))
+        return ", ".join(map(_in_words, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -75,9 +75,9 @@ class ModelsPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the models on the disk as they are now, and which one counts this image."""
-        found = store.models()
-        if found != self._known:
-            self._fill(found)
+        models = store.models()
+        if models != self._known:
+            self._fill(models)
         chosen = document.settings.model if document is not None else None
         for i, model in enumerate(self._known):
             item = self.list.topLevelItem(i)
@@ -106,13 +106,13 @@ class ModelsPanel(Panel):
 
     # ------------------------------------------------------------------ showing
 
-    def _fill(self, found: list[Model]) -> None:
+    def _fill(self, models: list[Model]) -> None:
         chosen = self.document.settings.model if self.document is not None else ""
         before = self.selected.name if self.selected is not None else chosen
-        self._known = found
+        self._known = models
         self.list.blockSignals(True)
         self.list.clear()
-        for model in found:
+        for model in models:
             kind = "comes along" if model.bundled else "yours"
             about = describe.classes(model.card) if model.card is not None else ""
             item = QTreeWidgetItem([model.name, about, kind if not model.problem else "unusable"])
@@ -123,7 +123,7 @@ class ModelsPanel(Panel):
         self.select(before)
         self.list.blockSignals(False)
         # as tall as it needs to be, up to eight rows
-        self.list.setFixedHeight(26 + 17 * min(max(len(found), 3), 8))
+        self.list.setFixedHeight(26 + 17 * min(max(len(models), 3), 8))
         self._show_selected()
 
     def _show_selected(self) -> None:

@@ -143,29 +143,29 @@ class RatiosPanel(Panel):
         if not groups or _same(wanted, self._made_of):
             return
         self._made_of = wanted
-        lot, expected, checked = in_scope(groups), dict(document.options.expected), document.options.random_sample
+        counted, expected, checked = in_scope(groups), dict(document.options.expected), document.options.random_sample
 
         def steps() -> Steps[Ratios | str]:
             try:
-                return (yield from ratios_steps(lot, expected, checked))
+                return (yield from ratios_steps(counted, expected, checked))
             except InputError as error:  # shown in its place: it would come again with every label
                 return str(error)
 
         self._work.start("Class ratios", steps, self._take)
 
-    def _take(self, done: Ratios | str) -> None:
+    def _take(self, result: Ratios | str) -> None:
         if not isalive(self):
             return
-        if isinstance(done, str):
+        if isinstance(result, str):
             self.result = None
-            self._show_nothing(done)
+            self._show_nothing(result)
             return
-        self.result = done
+        self.result = result
         self._show_chart()
-        self.table.show_ratios(done.table)
-        say(self.verdict, done.verdict)
-        say(self.numbers, done.sentence)
-        say(self.remarks, "\n".join(done.remarks))
+        self.table.show_ratios(result.table)
+        say(self.verdict, result.verdict)
+        say(self.numbers, result.sentence)
+        say(self.remarks, "\n".join(result.remarks))
 
     def _on_finished(self, _: str) -> None:
         if isalive(self):
@@ -198,12 +198,12 @@ class RatiosPanel(Panel):
 
     def _set_expected(self) -> None:
         try:
-            found = read_expected(self.expected.text())
+            amounts = read_expected(self.expected.text())
         except InputError as error:
             show_warning(str(error))
             return
-        if self.document is not None and expected_text(found) != expected_text(self.document.options.expected):
-            self._expect(expected=found)
+        if self.document is not None and expected_text(amounts) != expected_text(self.document.options.expected):
+            self._expect(expected=amounts)
 
     def _expect(self, **values: Any) -> None:
         document = self.document

@@ -26,12 +26,12 @@ def here_words(document: Document, review: Review) -> str:
     row = document.table.rows[document.table.ids == cluster].iloc[0]
     card = document.state.bundle.card if document.state.bundle is not None else None
     channels = [channel_words(name) for name in card.channels] if card is not None else []
-    said = opinion_words(review.opinions, cluster, channels)
+    opinions = opinion_words(review.opinions, cluster, channels)
     mine = f", your label {row['annotation']}" if row["annotation"] else ""
     lines = [f"Cluster {cluster}{_place(cluster, document, review)}{mine}"]
-    if said:
-        opinions = [f"{_OPINIONS.get(name, name)} {label} ({percent(sure, 0)})" for name, label, sure in said]
-        lines.append(", ".join(opinions))
+    if opinions:
+        sure_words = [f"{_OPINIONS.get(name, name)} {label} ({percent(sure, 0)})" for name, label, sure in opinions]
+        lines.append(", ".join(sure_words))
     return "\n".join(lines)
 
 
@@ -50,14 +50,14 @@ def agreement_words(document: Document, review: Review) -> str:
     lines = []
     everything = agreement(document.table)
     if everything.total:
-        lines.append(f"You and the model agree on {_said(everything)} labelled clusters, however they were chosen.")
+        lines.append(f"You and the model agree on {_right(everything)} labelled clusters, however they were chosen.")
     queue = review.queue
     if queue is not None:
         if queue.order == "random":
             fair = queue.fair(document.table, review.reached, review.at)
             passed = f"; {fair.passed} passed over without a label" if fair.passed else ""
             lines.append(
-                f"Fair check, of clusters drawn at random: {_said(fair)}{passed}."
+                f"Fair check, of clusters drawn at random: {_right(fair)}{passed}."
                 if fair.total
                 else "Fair check: label the clusters in this order, and leave none out."
             )
@@ -68,9 +68,9 @@ def agreement_words(document: Document, review: Review) -> str:
     return "\n".join(lines)
 
 
-def _said(found: LabelAgreement) -> str:
-    share, low, high = found.interval
-    return f"{found.right} of {found.total} ({percent(share, 0)}, {interval(low, high, 0)})"
+def _right(agreed: LabelAgreement) -> str:
+    share, low, high = agreed.interval
+    return f"{agreed.right} of {agreed.total} ({percent(share, 0)}, {interval(low, high, 0)})"
 
 
 def confusion_words(counts: pd.DataFrame) -> str:

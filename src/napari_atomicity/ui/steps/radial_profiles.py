@@ -54,8 +54,8 @@ class RadialProfilesPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the profiles of the heat maps in hand."""
-        done = document.attribution if document is not None else None
-        profiles = done.profiles if done is not None and len(done.ids) else None
+        explained = document.attribution if document is not None else None
+        profiles = explained.profiles if explained is not None and len(explained.ids) else None
         if profiles is not None and not len(profiles.table):
             profiles = None
         self.make.setEnabled(document is not None and not self.workspace.work.busy and not document.micrograph.refusal)
@@ -63,20 +63,20 @@ class RadialProfilesPanel(Panel):
         for widget in (*self.curves, *self.tables):
             widget.setVisible(False)
         say(self.reach, "")
-        if profiles is None or done is None:
+        if profiles is None or explained is None:
             say(self.question, "Make the heat maps of the clusters first; their profiles appear here.")
             return
-        say(self.question, _question(done))
+        say(self.question, _question(explained))
         say(
             self.reach,
             f"Detail finer than {nm(profiles.resolution_nm)} means nothing; merged and cut-off clusters are left out.",
         )
-        self._draw(profiles, done.channel_names, done.bundle.card)
+        self._draw(profiles, explained.channel_names, explained.bundle.card)
 
     def status(self, document: Document) -> str:
         """How many clusters the profiles rest on."""
-        done = document.attribution
-        return "no heat maps" if done is None else f"{len(done.ids)} clusters"
+        explained = document.attribution
+        return "no heat maps" if explained is None else f"{len(explained.ids)} clusters"
 
     def _draw(self, profiles: RadialProfiles, channels: tuple[str, ...], card: Any) -> None:
         from napari_atomicity.style import colours
@@ -125,12 +125,12 @@ class RadialProfilesPanel(Panel):
         self.workspace.work.start("Save the profiles", steps, show_info, document)
 
 
-def _question(done: Any) -> str:
-    question = done.question
+def _question(explained: Any) -> str:
+    question = explained.question
     target = question.target or "each cluster's own class"
     against = question.against or "the other classes"
     method = "Grad-CAM" if question.method == "grad-cam" else "integrated gradients"
-    return f"Where the evidence for {target} against {against} lies, by {method}; {len(done.ids)} clusters."
+    return f"Where the evidence for {target} against {against} lies, by {method}; {len(explained.ids)} clusters."
 
 
 def _table(summary: pd.DataFrame) -> str:

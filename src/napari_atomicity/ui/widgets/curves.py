@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Final
 
 import numpy as np
@@ -55,7 +56,7 @@ class Curves(Plot):
         names = []
         for label, part in rows.groupby("label", sort=False):
             self._draw_curve(part[part["mean"].notna()], self.colour(label))
-            names.append(f"{swatch(str(label), colours)}&nbsp;{label}")
+            names.append(f"{swatch(str(label), colours)}&nbsp;{escape(str(label))}")
         self.words.setText(f"{title}<br>{'&nbsp;&nbsp; '.join(names)}")
 
     def _draw_curve(self, part: pd.DataFrame, colour: QColor) -> None:

@@ -18,6 +18,7 @@ _WIDE: Final = 0.36
 #: room of a class that a bar and that a mark takes, a line across a bar takes none
 _BAR: Final = 0.42
 _MARK: Final = 0.17
+_ROOMS: Final = {"bar": _BAR, "hollow": _BAR, "line": 0.0}
 #: symbol of pyqtgraph
 _SYMBOLS: Final = {"diamond": "d", "square": "s", "triangle": "t1"}
 INTERVALS_TIP: Final = (
@@ -61,55 +62,51 @@ class ShareChart(Plot):
         """
         self.labels, self.series = list(labels), list(series)
         self.clear(colours, theme)
-        entries = [f"{_LEGEND[one.form]} {one.words}" for one in series]
+        entries = [f"{_LEGEND[source.form]} {source.words}" for source in series]
         words = [self._heading, *entries] if self._heading else entries
         self.words.setText("&nbsp;&nbsp;&nbsp; ".join(text.replace(" ", "&nbsp;") for text in words))
-        highest = max((one.highest for one in series), default=0.0)
+        highest = max((source.highest for source in series), default=0.0)
         self.axes.show_as_far_as(max(len(labels), 1), end_of(_TICKS, highest))
         self.axes.name_below(self.labels)
-        rooms = [_BAR if one.form in ("bar", "hollow") else 0.0 if one.form == "line" else _MARK for one in series]
+        rooms = [_ROOMS.get(source.form, _MARK) for source in series]
         start = (1 - sum(rooms)) / 2
         middles = start + np.cumsum(rooms) - np.array(rooms) / 2
-        for one, room, middle in zip(series, rooms, middles, strict=True):
+        for source, room, middle in zip(series, rooms, middles, strict=True):
             if not room:
-                self._draw_lines(one, start + _BAR / 2)
+                self._draw_lines(source, start + _BAR / 2)
             elif room == _BAR:
-                self._draw_bars(one, middle - _WIDE / 2)
+                self._draw_bars(source, middle - _WIDE / 2)
             else:
-                self._draw_marks(one, middle)
+                self._draw_marks(source, middle)
 
-    def _draw_bars(self, one: ShareSeries, left: float) -> None:
-        known = np.flatnonzero(np.isfinite(one.share))
+    def _draw_bars(self, source: ShareSeries, left: float) -> None:
+        known = np.flatnonzero(np.isfinite(source.share))
         colours = [self.colour(self.labels[i]) for i in known]
-        place = {"x0": known + left, "width": _WIDE, "y0": 0, "height": one.share[known]}
-        if one.form == "bar":
+        place = {"x0": known + left, "width": _WIDE, "y0": 0, "height": source.share[known]}
+        if source.form == "bar":
             self._add(pg.BarGraphItem(**place, brushes=colours, pen=pg.mkPen(None)))
         else:
             pens = [self.pens(colour, 1.5) for colour in colours]
             if any(under is not None for _, under in pens):
                 self._add(pg.BarGraphItem(**place, brush=None, pens=[under for _, under in pens]))
             self._add(pg.BarGraphItem(**place, brush=None, pens=[pen for pen, _ in pens]))
-        sure = known[np.isfinite(one.low[known]) & np.isfinite(one.high[known])]
-        middle, share = sure + left + _WIDE / 2, one.share[sure]
+        sure = known[np.isfinite(source.low[known]) & np.isfinite(source.high[known])]
+        middle, share = sure + left + _WIDE / 2, source.share[sure]
         pen = pg.mkPen(self.text, width=1.3)
-        reach = {"top": one.high[sure] - share, "bottom": share - one.low[sure]}
+        reach = {"top": source.high[sure] - share, "bottom": share - source.low[sure]}
         self._add(pg.ErrorBarItem(x=middle, y=share, beam=_WIDE / 3, pen=pen, **reach))
 
-    def _draw_lines(self, one: ShareSeries, middle: float) -> None:
-        known = np.flatnonzero(np.isfinite(one.share))
+    def _draw_lines(self, source: ShareSeries, middle: float) -> None:
+        known = np.flatnonzero(np.isfinite(source.share))
         x = np.column_stack([known + middle - _BAR / 2, known + middle + _BAR / 2]).ravel()
         pen = pg.mkPen(self.text, width=1.4, style=Qt.PenStyle.DotLine)
-        self._add(pg.PlotCurveItem(x, np.repeat(one.share[known], 2), connect="pairs", pen=pen))
+        self._add(pg.PlotCurveItem(x, np.repeat(source.share[known], 2), connect="pairs", pen=pen))
 
-    def _draw_marks(self, one: ShareSeries, at: float) -> None:
-        known = np.flatnonzero(np.isfinite(one.share))
-        inside = pg.mkBrush(self.text) if one.form == "diamond" else pg.mkBrush(None)
-        self._add(
-            pg.ScatterPlotItem(
-                known + at, one.share[known], symbol=_SYMBOLS[one.form], size=11, pen=pg.mkPen(self.text, width=1.4),
-                brush=inside,
-            )
-        )  # fmt: skip
+    def _draw_marks(self, source: ShareSeries, at: float) -> None:
+        known = np.flatnonzero(np.isfinite(source.share))
+        inside = pg.mkBrush(self.text) if source.form == "diamond" else pg.mkBrush(None)
+        look = {"symbol": _SYMBOLS[source.form], "pen": pg.mkPen(self.text, width=1.4), "brush": inside}
+        self._add(pg.ScatterPlotItem(known + at, source.share[known], size=11, **look))
 
     def _add(self, item: pg.GraphicsObject) -> None:
         self.axes.addItem(item, ignoreBounds=True)
