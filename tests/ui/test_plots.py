@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import pandas as pd
 import pytest
 from pyqtgraph import BarGraphItem
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication
+from qtpy.QtGui import QImage, QWheelEvent
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_atomicity.report.shares import series_of_counts, series_of_ratios
 from napari_atomicity.style import OTHER_COLOUR
+from napari_atomicity.ui.widgets import plot
 from napari_atomicity.ui.widgets.curves import Curves
 from napari_atomicity.ui.widgets.share_chart import ShareChart
 
@@ -74,6 +76,19 @@ def test_the_wheel_scrolls_the_panel_and_zooms_only_with_ctrl(chart: ShareChart)
 
     assert not turn(Qt.KeyboardModifier.NoModifier)
     assert turn(Qt.KeyboardModifier.ControlModifier)
+
+
+def test_a_plot_is_saved_as_a_picture_or_a_sentence_says_why_not(
+    chart: ShareChart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(plot, "show_warning", told.append)
+    (entry,) = chart.axes.scene().contextMenu
+    for name in ("plot.png", "no folder/plot.png"):
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, name=name: (str(tmp_path / name), ""))
+        entry.trigger()
+    assert QImage(str(tmp_path / "plot.png")).width() == chart.grab().width()
+    assert len(told) == 1 and "no folder" in told[0]
 
 
 def test_what_nobody_knows_of_a_ratio_is_left_out() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pyqtgraph as pg
-from qtpy.QtCore import QRectF, QSize, Qt
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QBuffer, QByteArray, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QMouseEvent, QPen, QWheelEvent
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.style import OTHER_COLOUR
 
 _FONT_PX: Final = 11
@@ -18,7 +22,7 @@ _FONT_PX: Final = 11
 class Plot(QWidget):
     """A plot over two axes from zero; a drag moves it, Ctrl and the wheel zoom, a double click shows all of it.
 
-    The menu of the right mouse button exports it.
+    The menu of the right mouse button saves it as a picture.
     """
 
     def __init__(self, size: tuple[int, int], at_least: int, tip: str) -> None:
@@ -31,6 +35,10 @@ class Plot(QWidget):
         self.words.setWordWrap(True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.axes = _Axes(size, tip)
+        menu = QMenu(self)
+        save = menu.addAction("Save picture…", self._ask)
+        # in place of pyqtgraph's own export, whose SVG fails with the newest Qt
+        self.axes.scene().contextMenu = [save]
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
         page.setSpacing(0)
@@ -44,6 +52,32 @@ class Plot(QWidget):
         self._colours, self._theme = colours, theme
         self.words.setStyleSheet(f"font-size: {_FONT_PX}px; color: {theme['text']}")
         self.axes.clear_in(theme)
+
+    def save(self, path: Path) -> None:
+        """Write the plot as it is on the screen to a PNG.
+
+        Raises
+        ------
+        InputError
+            Where the file cannot be written.
+        """
+        drawn = QByteArray()
+        buffer = QBuffer(drawn)
+        buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+        self.grab().save(buffer, "PNG")
+
+        def write(beside: Path) -> None:
+            beside.write_bytes(drawn.data())
+
+        write_atomically(path, write)
+
+    def _ask(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save the picture", str(Path.home() / "plot.png"), "PNG (*.png)")
+        if name:
+            try:
+                self.save(Path(name))
+            except InputError as error:
+                show_warning(str(error))
 
     @property
     def text(self) -> QColor:
