@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_atomicity.clusters import PLACE, ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.insight import card as cards
+from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Progress, Steps

@@ -9,18 +9,19 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.clusters import OTHER
-from napari_atomicity.counting.describe import CHANNEL_WORDS
-from napari_atomicity.insight import card as cards
-from napari_atomicity.style import colours
+from napari_atomicity.insight import cluster_card as cards
+from napari_atomicity.insight.standing import standings
+from napari_atomicity.style import OTHER_COLOUR, colours
 from napari_atomicity.ui.cluster_card.inspector import ClusterInspector, Inspection, Subject
 from napari_atomicity.ui.cluster_card.navigator import ClusterNavigator
 from napari_atomicity.ui.context import context_of
-from napari_atomicity.ui.widgets.bars import ChanceBars, Strips, percent, swatch
+from napari_atomicity.ui.widgets.bars import ChanceBars, Strips, swatch
 from napari_atomicity.ui.widgets.controls import say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.widgets.thumbnails import Thumbnail, Thumbnails
 from napari_atomicity.ui.workspace.camera import bring_into_view
+from napari_atomicity.wording import chance, channel_words, source_words
 
 if TYPE_CHECKING:
     import napari
@@ -144,13 +145,13 @@ class CardPanel(Panel):
         atoms = f"&nbsp;&nbsp; <b>{one['n_atoms']:.0f} ± {one['n_atoms_sd']:.0f} atoms</b>"
         atoms = atoms if np.isfinite(one["n_atoms"]) else ""
         name = f'{swatch(label, palette)} <span style="font-size:17px"><b>{label}</b></span>'
-        say(self.label, f"{name} &nbsp;{percent(one['confidence'])}{atoms}" if label else "")
+        say(self.label, f"{name} &nbsp;{chance(one['confidence'])}{atoms}" if label else "")
         yours = f"{swatch(mine, palette, '■')} <b>{mine}</b> &nbsp;is your label; it counts instead of the prediction"
         say(self.annotation, yours if mine else "")
         counted = document.counted
         said = cards.notes(document.table, row, counted, unseen=bool(look.problem))
         say(self.remarks, "\n".join([look.problem, *said] if look.problem else said))
-        source = cards.source_words(str(one["source"]))
+        source = source_words(str(one["source"]))
         say(self.model, f"Labelled by the model {bundle.card.name}, {source}." if label and bundle is not None else "")
 
     def _show_patch(self, document: Document, row: int, look: Inspection) -> None:
@@ -161,7 +162,7 @@ class CardPanel(Panel):
             shown.append(
                 Thumbnail(
                     cards.as_grey(look.channels[i]),
-                    (CHANNEL_WORDS.get(name, name).capitalize(), said),
+                    (channel_words(name).capitalize(), said),
                     contours=look.contours[i] if look.contours else (),
                     contour_colour=_CONTOURS[i % len(_CONTOURS)],
                     tip=_CHANNEL_TIPS.get(name, ""),
@@ -178,11 +179,11 @@ class CardPanel(Panel):
         )
         found = cards.chances(table, row, labels)
         self.chances.show_chances(found, str(one["label"]), str(one["annotation"]), palette, text)
-        places = cards.standings(table, row)
+        places = standings(table, row)
         n = int((table.rows["frame"] == one["frame"]).sum())
         self.strips_title.setText(f"Among the {n} clusters of this frame")
         self.strips_title.setVisible(bool(places))
-        self.strips.show_standings(places, palette.get(str(table.final_labels[row]), "#b0b0b0"), text)
+        self.strips.show_standings(places, palette.get(str(table.final_labels[row]), OTHER_COLOUR), text)
 
     def _show_alike(self, document: Document, look: Inspection) -> None:
         alike, palette = look.alike, _palette(document)

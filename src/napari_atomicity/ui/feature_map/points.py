@@ -13,6 +13,7 @@ import pandas as pd
 from napari_atomicity.document.document import Document
 from napari_atomicity.insight.feature_map import Placed
 from napari_atomicity.ui.feature_map.placements import Placements
+from napari_atomicity.wording import percent
 
 if TYPE_CHECKING:
     from napari_atomicity.pipeline import Count
@@ -84,7 +85,7 @@ class MappedClusters:
     def lines(self, row: int, like: str) -> tuple[str, str]:
         """Who says what of a cluster, and whether it is like the library cluster nearest to it, labelled `like`."""
         cluster, label = self.rows.iloc[row], self.final_labels[row]
-        who = "labelled by hand" if cluster["annotation"] else f"{cluster['confidence']:.0%} sure"
+        who = "labelled by hand" if cluster["annotation"] else f"{percent(cluster['confidence'], 0)} sure"
         far = self.after.outlier[row]
         said = "unlike every library cluster (crossed)" if far else f"most like {like} of the library"
         return f"cluster {cluster['id']}: {label or 'no label'}, {who}", said

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
-from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.ui.layers.clusters import PAUSE_MS, later_visible
+from napari_atomicity.wording import channel_words
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -50,7 +50,7 @@ class HeatMaps:
         if viewer is None or image is None or image not in viewer.layers or not self._waiting:
             return
         channel, (name, plane) = self._waiting.pop(0)
-        name = f"{image.name} heat map, {CHANNEL_WORDS.get(name, name)}{where}"
+        name = f"{image.name} heat map, {channel_words(name)}{where}"
         # what is faint beside a cluster's strongest evidence stays dark; the layer's slider brings it up
         limits = (0.15, 1.0)
         if channel < len(self.layers):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari.layers import Points
 
 from napari_atomicity import style
-from napari_atomicity.ui.widgets.theme import ring_colours
+from napari_atomicity.style import ring_colours
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable

@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_atomicity import pipeline
 from napari_atomicity.counting.describe import classes
 from napari_atomicity.counting.store import models
+from napari_atomicity.report.shares import series_of_counts
+from napari_atomicity.style import OTHER_COLOUR
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.steps.candidates import CandidateChoice
 from napari_atomicity.ui.steps.prior import PriorFields
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
+from napari_atomicity.wording import share_and_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +99,12 @@ class CountPanel(Panel):
         known = colours(card.class_sizes, card.element)
         self.legend.show_shares(final, known)
         theme = plot_colours(self.workspace.viewer)
-        self.chart.show_ratios(final, document.ratios(by="diameter"), known, theme)
+        labels = final["label"].tolist()
+        series = [
+            series_of_counts(final, labels, "by label", "bar"),
+            series_of_counts(document.ratios(by="diameter"), labels, "by diameter alone", "hollow"),
+        ]
+        self.chart.show_shares(labels, series, known, theme)
 
     # ------------------------------------------------------------------ what a person does
 
@@ -161,11 +168,10 @@ class Legend(QWidget):
         for row, share in enumerate(shares.to_dict("records"), start=1):
             swatch = self._cell(row, 0)
             swatch.setText("●")
-            swatch.setStyleSheet(f"color: {colours.get(str(share['label']), '#b0b0b0')}; font-size: 15px;")
+            swatch.setStyleSheet(f"color: {colours.get(str(share['label']), OTHER_COLOUR)}; font-size: 15px;")
             self._cell(row, 1).setText(str(share["label"]))
             self._cell(row, 2).setText(str(share["count"]))
-            interval = f"{share['fraction']:.1%} ({share['low']:.1%} to {share['high']:.1%})"
-            self._cell(row, 3).setText("–" if np.isnan(share["fraction"]) else interval)
+            self._cell(row, 3).setText(share_and_interval(share["fraction"], share["low"], share["high"]))
         for (row, _), label in self._cells.items():
             label.setVisible(row <= len(shares))
 

@@ -9,11 +9,11 @@ from magicgui.widgets import ComboBox, Container, FloatSlider
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QPushButton
 
-from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.wording import channel_words
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -146,7 +146,7 @@ def _by_channel(attribution: Attribution, values: np.ndarray, form: str) -> str:
     for column, name in zip(values.T, attribution.channel_names, strict=True):
         known = column[np.isfinite(column)]
         if len(known):
-            parts.append(f"{format(float(np.median(known)), form)} {CHANNEL_WORDS.get(name, name)}")
+            parts.append(f"{format(float(np.median(known)), form)} {channel_words(name)}")
     return ", ".join(parts)
 
 
@@ -173,7 +173,7 @@ def _silent(done: Any) -> list[str]:
         lines.append(f"{unasked} {why} too little of them in the image: not explained.")
     for column, name in zip(attribution.empty[asked].T, attribution.channel_names, strict=True):
         if silent := int(column.sum()):
-            channel = CHANNEL_WORDS.get(name, name)
+            channel = channel_words(name)
             lines.append(
                 f"{silent} of {int(asked.sum())}: nothing in {channel} speaks for the class, nothing is drawn."
             )
