@@ -106,8 +106,7 @@ def test_export_and_import_by_their_buttons(
 def test_a_model_of_another_metal_counts_colours_and_explains(
     desk: Any, micrograph: Any, mine: Path, gold_file: Path
 ) -> None:
-    from napari_atomicity.style import colours
-    from napari_atomicity.ui.widgets.theme import UNLABELLED, rgb
+    from napari_atomicity.style import UNLABELLED, colours, rgb
 
     save_gold(mine / "gold.safetensors")
     desk.show(micrograph)

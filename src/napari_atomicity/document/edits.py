@@ -91,9 +91,7 @@ def rescale(table: ClusterTable, old_nm: float | None, new_nm: float) -> Cluster
     )
 
 
-def carry_over(
-    result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_size_nm: float | None
-) -> ClusterTable:
+def rebase(result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_size_nm: float | None) -> ClusterTable:
     """`result`, computed from `before`, with what a person did since then (`now`).
 
     Nothing entered by hand while work ran is lost: added, moved and deleted clusters and annotations of `now`

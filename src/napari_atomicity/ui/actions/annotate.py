@@ -175,7 +175,7 @@ def _document(workspace: Workspace) -> Document:
 def _chosen(workspace: Workspace) -> tuple[Document, list[int]]:
     """The document in hand and the selected clusters."""
     if workspace.clusters is not None:
-        workspace.clusters.take_up()
+        workspace.clusters.sync_from_layer()
     document = _document(workspace)
     if not document.selection:
         raise _NothingSelected("Select clusters first: click them with the select tool")

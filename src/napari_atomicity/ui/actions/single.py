@@ -29,7 +29,7 @@ _NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File 
 def in_hand(workspace: Workspace) -> Document | None:
     """The document in hand, or a sentence that says how to get one."""
     if workspace.clusters is not None:
-        workspace.clusters.take_up()  # what napari does without telling, pasting for one
+        workspace.clusters.sync_from_layer()  # what napari does without telling, pasting for one
     if workspace.document is None:
         show_warning(workspace.refusal or _NO_IMAGE)
     return workspace.document

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import UNITS
+from napari_atomicity.style import UNLABELLED, label_colours, rgb
 from napari_atomicity.ui.feature_map.points import MappedClusters
-from napari_atomicity.ui.widgets.theme import UNLABELLED, label_colours, rgb
 
 #: of images, told apart by every eye (Wong, Nat. Methods 8, 441, 2011)
 _IMAGES: Final = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from napari.layers import Image, Layer, Points
 
+from napari_atomicity.style import label_colours
 from napari_atomicity.ui.layers.clusters import geometry, later_visible, positions
 from napari_atomicity.ui.layers.ring_style import diameters_px
-from napari_atomicity.ui.widgets.theme import label_colours
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

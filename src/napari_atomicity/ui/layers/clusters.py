@@ -142,9 +142,9 @@ class ClusterLayer:
 
     def _on_data(self, event: Any) -> None:
         if not self._writing and str(getattr(event, "action", "")).lower().endswith("ed"):
-            self.take_up()
+            self.sync_from_layer()
 
-    def take_up(self) -> None:
+    def sync_from_layer(self) -> None:
         """Bring additions, moves and deletions that were made on the layer into the table."""
         if self.points is None or self._as_in_table(self.points):
             return

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from napari.layers import Points
 
 from napari_atomicity import style
-from napari_atomicity.ui.widgets.theme import ring_colours
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
@@ -65,7 +64,7 @@ def diameters_px(table: ClusterTable, pixel_size_nm: float | None) -> npt.NDArra
 
 def _looks(table: ClusterTable, pixel_size_nm: float | None) -> dict[str, npt.NDArray[Any]]:
     """Size, symbol, border and face of each point: the colour is that of the label that counts."""
-    ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), style.symbols(table)
+    ring, symbol = style.ring_colours(table, table.class_sizes or _USUAL_SIZES), style.symbols(table)
     return {
         "border_color": ring,
         "face_color": style.faces(ring, symbol),

@@ -100,7 +100,7 @@ class ProjectController:
         if target is None:
             return False
         for group in workspace.groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
         if not workspace.groups:
             show_warning("There is nothing to save yet: open a micrograph first.")
             return False

@@ -1,12 +1,8 @@
-"""Colours: of classes, from the shared palette, and of the napari theme for plots."""
+"""Colours of the napari theme, for plots."""
 
 from __future__ import annotations
 
 from typing import Any
-
-from napari_atomicity.style import UNLABELLED, label_colours, rgb, ring_colours
-
-__all__ = ["UNLABELLED", "label_colours", "plot_colours", "rgb", "ring_colours"]
 
 
 def plot_colours(viewer: Any) -> dict[str, str]:
