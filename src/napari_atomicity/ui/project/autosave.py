@@ -17,7 +17,6 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.project import Project, SavedImage
 from napari_atomicity.project.recovery import Recorder
 from napari_atomicity.ui.project.conversion import project_of, work_of
-from napari_atomicity.ui.workspace.tasks import attentive
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -149,7 +148,6 @@ class Autosave:
         self._later(_LOOK_AGAIN_MS, Autosave._look)
 
     def _write_now(self, session: Project | None, seen: list[Any]) -> None:
-        attentive.enter()
         try:
             if session is None:
                 self._recorder.clear()
@@ -162,8 +160,6 @@ class Autosave:
         except Exception:
             _log.exception("Unsaved work could not be written")
             self.problem = "Unsaved work could not be kept by a fault of napari-atomicity; save the session yourself."
-        finally:
-            attentive.leave()
 
     def _look(self) -> None:
         """Whether the thread has come to its end."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import sys
-import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
@@ -18,43 +16,12 @@ from napari_atomicity.progress import Progress, Steps
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
-# The interface thread waits at most this long for the interpreter; the default of 5 ms, waited for at every
-# paint and every event, adds up to visible stutter.
-_SWITCH_INTERVAL_S: Final = 0.0005
 
 
 @dataclass(frozen=True)
 class _Failure:
     message: str
     ours: bool
-
-
-class _Attentive:
-    """A short switch interval while any work runs; pieces of work overlap, and the last one restores the usual one."""
-
-    def __init__(self) -> None:
-        self._running = 0
-        self._usual = sys.getswitchinterval()
-        self._lock = threading.Lock()
-
-    def enter(self) -> None:
-        """A piece of work begins."""
-        with self._lock:
-            if not self._running:
-                self._usual = sys.getswitchinterval()
-                sys.setswitchinterval(_SWITCH_INTERVAL_S)
-            self._running += 1
-
-    def leave(self) -> None:
-        """A piece of work has ended."""
-        with self._lock:
-            self._running -= 1
-            if not self._running:
-                sys.setswitchinterval(self._usual)
-
-
-#: entered by whatever works beside the interface thread
-attentive: Final = _Attentive()
 
 
 class TaskRunner:
@@ -108,8 +75,7 @@ class TaskRunner:
             return False
         self.title, self.owner, self._outcome = title, owner, None
         self._lock(layers)
-        attentive.enter()
-        worker = create_worker(_guarded, steps, _start_thread=False)
+        worker = create_worker(_guarded, steps)  # type: ignore[arg-type]  # any function, for all that napari says
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(lambda: self._on_finished(apply))
@@ -134,7 +100,6 @@ class TaskRunner:
         outcome, stopped = self._outcome, self._worker is None or self._worker.abort_requested
         title = self.title
         self._worker, self._outcome, self.owner, self.title = None, None, None, ""
-        attentive.leave()
         self._unlock()
         ending = "done"
         if stopped or outcome is None:
