@@ -35,7 +35,8 @@ def bring_into_view(workspace: Workspace, cluster: int) -> bool:
     row = document.table.rows.iloc[at]
     _show_frame(workspace, int(row["frame"]))
     camera = viewer.scene.camera
-    camera.center = (0.0, *_world(image, row)[-2:])
+    y, x = _world(image, row)[-2:]
+    camera.center = (0.0, y, x)
     across = float(diameters_px(document.table, document.micrograph.pixel_size_nm)[at]) * float(image.scale[-1])
     if across * camera.zoom < _SMALL_PX:
         camera.zoom = _WELL_SEEN_PX / across
