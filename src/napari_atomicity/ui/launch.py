@@ -32,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _load_torch()
     import napari
 
+    from napari_atomicity.ui.workspace.docks import open_dock
+
     _check(trial)
     viewer = napari.Viewer(title="Atomicity")
-    viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
+    open_dock(viewer, "Atomicity")
     for path in sys.argv[1:] if arguments is None else arguments:
         open_file(viewer, Path(path))
     napari.run()

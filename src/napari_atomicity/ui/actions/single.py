@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info, show_warning
 
@@ -23,15 +23,13 @@ from napari_atomicity.ui.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from napari_atomicity.insight.attribution import Question
 
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
-
 
 def in_hand(workspace: Workspace) -> Document | None:
     """The document in hand, or a sentence that says how to get one."""
     if workspace.clusters is not None:
         workspace.clusters.sync_from_layer()  # what napari does without telling, pasting for one
     if workspace.document is None:
-        show_warning(workspace.refusal or _NO_IMAGE)
+        show_warning(workspace.why_no_document)
     return workspace.document
 
 

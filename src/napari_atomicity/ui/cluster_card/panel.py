@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 #: of the contours of each channel; those of the heat maps over the image
 _CONTOURS: Final = ("#ffa53c", "#4fb8ff", "#d58bff")
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 _NO_CLUSTERS: Final = "There are no clusters yet: find them first (step 2), or add them by hand."
 _NONE_SELECTED: Final = "Select a cluster to see its card: click its ring with the select tool of the clusters layer."
 _CHANNEL_TIPS: Final = {
@@ -110,7 +109,7 @@ class CardPanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show the selected cluster; nothing is worked out while nobody can see it."""
         row = self._row(document)
-        say(self.empty, "" if row is not None else _why_empty(document))
+        say(self.empty, "" if row is not None else _why_empty(self.workspace))
         self.body.setVisible(row is not None)
         if not self.isVisible() or document is None:
             return
@@ -210,18 +209,10 @@ class CardPanel(Panel):
         self._on_changed()
 
 
-def open_card(workspace: Workspace) -> None:
-    """Open the card of the viewer of `workspace`, or bring it to the front."""
-    viewer: Any = workspace.viewer
-    if viewer is not None:
-        dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Cluster card", tabify=True)
-        dock.show()
-        dock.raise_()
-
-
-def _why_empty(document: Document | None) -> str:
+def _why_empty(workspace: Workspace) -> str:
+    document = workspace.document
     if document is None:
-        return _NO_IMAGE
+        return workspace.why_no_document
     return _NONE_SELECTED if len(document.table) else document.micrograph.refusal or _NO_CLUSTERS
 
 

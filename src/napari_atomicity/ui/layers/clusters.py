@@ -66,7 +66,7 @@ class ClusterLayer:
         assert image is not None
         if self.points is not None and self.points in viewer.layers:
             return self.points
-        points = Points(
+        points: Points = Points(
             positions(self.document, image.ndim),
             ndim=image.ndim,
             name=f"{image.name} clusters",
@@ -104,7 +104,8 @@ class ClusterLayer:
             points.selected_data.clear()
             with points.events.data.blocker():
                 points.data = places
-            if not points.visible:  # napari would draw the new looks at the old indices
+            if not points.visible:
+                # napari would draw the new looks at the old indices; a layer that is hidden does not `refresh`
                 points.set_view_slice()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)

@@ -93,15 +93,15 @@ class SavingPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the file, what is kept, and what is to be decided."""
-        free = not self.workspace.work.busy
+        idle = not self.workspace.work.busy
         say(self.file, self.status_text())
         say(self.kept, kept_text(self.context.project))
-        self.save.setEnabled(free and bool(self.workspace.groups))
-        self.save_as.setEnabled(free and bool(self.workspace.groups))
-        self.open.setEnabled(free)
-        self._show_recent(free)
-        self._show_unclear(free)
-        self._show_conflicts(free)
+        self.save.setEnabled(idle and bool(self.workspace.groups))
+        self.save_as.setEnabled(idle and bool(self.workspace.groups))
+        self.open.setEnabled(idle)
+        self._show_recent(idle)
+        self._show_unclear(idle)
+        self._show_conflicts(idle)
 
     def status(self, document: Document) -> str:
         """Whether the work is in a file."""
@@ -116,7 +116,7 @@ class SavingPanel(Panel):
         changes = "; changed since" if sessions.autosave.unsaved else ""
         return f"{sessions.path.name}{when}{changes}."
 
-    def _show_recent(self, free: bool) -> None:
+    def _show_recent(self, idle: bool) -> None:
         paths = recent()
         names = ["Recent sessions…", *(path.name for path in paths)]
         if names != [self.recent.itemText(at) for at in range(self.recent.count())]:
@@ -124,21 +124,21 @@ class SavingPanel(Panel):
             self.recent.addItems(names)
         self._recent = paths
         self.recent.setVisible(bool(paths))
-        self.recent.setEnabled(free)
+        self.recent.setEnabled(idle)
 
-    def _show_unclear(self, free: bool) -> None:
+    def _show_unclear(self, idle: bool) -> None:
         asked = self.context.project.asked.unclear if self.context.project.asked is not None else ()
         outside = outside_sentence(asked)
         say(self.why, outside or (asked[0].why if asked else ""))
         for widget in (self.read, self.anyway, self.choose, self.without, self.leave, self.stop):
             widget.setVisible(bool(asked))
-            widget.setEnabled(free)
+            widget.setEnabled(idle)
         self.read.setVisible(bool(outside))
         self.anyway.setVisible(bool(asked) and not outside and asked[0].path is not None)
         for widget in (self.choose, self.leave):
             widget.setVisible(bool(asked) and not outside)
 
-    def _show_conflicts(self, free: bool) -> None:
+    def _show_conflicts(self, idle: bool) -> None:
         conflicts = self.context.project.conflicts
         texts = [conflict.sentence for _, conflict in conflicts]
         if texts != [item.text() for at in range(self.conflicts.count()) if (item := self.conflicts.item(at))]:
@@ -149,7 +149,7 @@ class SavingPanel(Panel):
         self.conflicts.setFixedHeight(36 * min(max(len(texts), 2), _ROWS) + 8)
         for widget in (self.conflicts, self.theirs, self.mine, self.all):
             widget.setVisible(bool(texts))
-            widget.setEnabled(free)
+            widget.setEnabled(idle)
 
     def timerEvent(self, event: object) -> None:
         """Say anew how long ago it was."""

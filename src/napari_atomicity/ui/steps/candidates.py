@@ -28,7 +28,7 @@ class CandidateChoice(QWidget):
         self._shown: Any = None
         self._frame = 0
 
-    def show_document(self, document: Document | None, frame: int, free: bool) -> None:
+    def show_document(self, document: Document | None, frame: int, can_act: bool) -> None:
         """Offer the candidates of `frame`, or of the first frame that is open; hidden where nothing is."""
         open_frames = undecided(document) if document is not None else {}
         self.setVisible(bool(open_frames))
@@ -42,7 +42,7 @@ class CandidateChoice(QWidget):
         self.question.setText(f"What do you know of the sample{where}?")
         choice = document.state.choices.get(self._frame, "")
         for button in self.buttons:
-            button.setEnabled(free)
+            button.setEnabled(can_act)
             button.setChecked(button.property("dominant") == choice)
 
     def _make(self, calibration: Any) -> None:

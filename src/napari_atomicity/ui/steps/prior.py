@@ -58,16 +58,16 @@ class PriorFields:
         form.addRow("One atom", self.scale)
         form.addRow("Profile", row)
 
-    def show_document(self, document: Document | None, free: bool) -> None:
+    def show_document(self, document: Document | None, can_act: bool) -> None:
         """Show what was said about the document in hand; what a person is just typing stays."""
         for widget in (self.deposited, self.scale, self.load):
-            widget.setEnabled(free)
+            widget.setEnabled(can_act)
         profile = document.profile if document is not None else None
         self.profile.setText(profile.name if profile is not None else "none")
         self.profile.setToolTip(_described(profile) if profile is not None else "")
         self.forget.setVisible(profile is not None)
-        self.forget.setEnabled(free)
-        self.save.setEnabled(free and document is not None and bool(_calibrations(document)))
+        self.forget.setEnabled(can_act)
+        self.save.setEnabled(can_act and document is not None and bool(_calibrations(document)))
         if document is None:
             return
         if not self.deposited.hasFocus():

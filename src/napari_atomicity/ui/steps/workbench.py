@@ -126,9 +126,7 @@ class Workbench(QWidget):
     def show_now(self) -> None:
         """Show the states of all steps, and open what comes next."""
         document = self.workspace.document
-        self.analyse.setEnabled(
-            document is not None and not self.workspace.work.busy and not document.micrograph.refusal
-        )
+        self.analyse.setEnabled(self.workspace.can_act)
         for step, opened in zip(self.steps, _wanted(document, len(self.workspace.groups)), strict=True):
             step.say(step.panel.status(document) if document is not None else "")
             if not step.by_hand and step.head.isChecked() != opened:

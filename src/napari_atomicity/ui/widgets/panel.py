@@ -53,6 +53,11 @@ class Panel(QWidget):
         """The document in hand."""
         return self.workspace.document
 
+    @property
+    def can_act(self) -> bool:
+        """Whether a step may be started: there is a document, it can be counted, and no work runs."""
+        return self.workspace.can_act
+
     def build(self) -> None:
         """Make the widgets, once."""
         raise NotImplementedError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_warning
@@ -20,6 +20,8 @@ from napari_atomicity.ui.workspace.tasks import TaskRunner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 
 
 class Workspace:
@@ -71,7 +73,8 @@ class Workspace:
     def images(self) -> list[Image]:
         """Image layers that are micrographs, in the order of the layer list."""
         viewer = self.viewer
-        return [] if viewer is None else [layer for layer in viewer.layers if layer in self._groups]
+        layers = [] if viewer is None else list(viewer.layers)
+        return [layer for layer in layers if isinstance(layer, Image) and layer in self._groups]
 
     @property
     def image(self) -> Image | None:
@@ -103,6 +106,17 @@ class Workspace:
     def maps(self) -> HeatMaps | None:
         """Keeper of the heat maps in hand."""
         return self.group.maps if self.group is not None else None
+
+    @property
+    def can_act(self) -> bool:
+        """Whether a step may be started: there is a document, it can be counted, and no work runs."""
+        document = self.document
+        return document is not None and not document.micrograph.refusal and not self.work.busy
+
+    @property
+    def why_no_document(self) -> str:
+        """What to tell a person while no document is in hand."""
+        return self.refusal or _NO_IMAGE
 
     @property
     def refusal(self) -> str:
@@ -180,8 +194,8 @@ class Workspace:
         document.table_changed.connect(self._on_document)
         document.state_changed.connect(self._on_document)
         document.selection_changed.connect(self._on_document)
-        there = weakref.ref(document)
-        document.measuring_wanted.connect(lambda ids: self.measuring.measure(there(), ids))
+        document_ref = weakref.ref(document)
+        document.measuring_wanted.connect(lambda ids: self.measuring.measure(document_ref(), ids))
         layer.events.data.connect(self._on_pixels)
 
     def _on_pixels(self, event: Any) -> None:
