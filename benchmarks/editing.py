@@ -74,7 +74,7 @@ def _fill(viewer: Any, workspace: Any, n: int) -> None:
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.io.napari_hooks import as_layer
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.pipeline import Classified
+    from napari_atomicity.pipeline import Count
 
     rng = np.random.default_rng(0)
     image = rng.normal(100, 10, (2048, 2048)).astype(np.float32)
@@ -86,8 +86,8 @@ def _fill(viewer: Any, workspace: Any, n: int) -> None:
     values = {f"p_{size}": chances[:, i] for i, size in enumerate(SIZES)}
     values |= {"label": [f"Pt{SIZES[i]}" for i in chances.argmax(axis=1)], "confidence": chances.max(axis=1)}
     table = table.with_predictions(SIZES, values)
-    done = Classified(table, None, None, {})
-    workspace.document.commit("Count", table, bundle=load_bundle("dual"), classified=done, offered=done)
+    done = Count(table, None, None, {})
+    workspace.document.commit("Count", table, bundle=load_bundle("dual"), count=done, offered=done)
     until(quiet_ms=1500)
 
 

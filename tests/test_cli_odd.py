@@ -126,7 +126,7 @@ def test_rows_that_a_person_changed_are_kept(tmp_path):
         path.write_text(noted, encoding="utf-8")
         kept = write_rows(rows, path)
         assert kept is not None and kept.read_text(encoding="utf-8") == noted
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.glob("*.csv"))) == 4
 
 
 @pytest.mark.parametrize(("ours", "spreadsheet"), [("0.30000000000000004", "0.3"), ("\n", "\r\n"), ("", "")])

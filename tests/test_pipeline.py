@@ -26,6 +26,7 @@ from napari_atomicity.pipeline import (
     measure_steps,
 )
 from napari_atomicity.progress import drain
+from napari_atomicity.report.summary import describe
 from seeds import seeded
 
 
@@ -202,7 +203,7 @@ def test_no_clusters_is_an_empty_table_with_the_columns_of_the_model(settings):
     assert len(done.table) == 0
     assert done.table.class_sizes == (19, 30, 41, 55, 70)
     assert any("No cluster" in message for message in done.messages)
-    assert json.dumps(done.report(), allow_nan=False)
+    assert json.dumps(describe(done), allow_nan=False)
 
 
 def test_images_of_a_session_calibrate_each_other(micrograph, settings):
@@ -214,9 +215,9 @@ def test_images_of_a_session_calibrate_each_other(micrograph, settings):
     )
     first, second = drain(steps)
     assert refused == ["flat"]
-    assert first.session == second.session == ("simulated", "turned")
+    assert first.counted_with == second.counted_with == ("simulated", "turned")
     alone = drain(analyse_steps([micrograph], settings))[0]
-    assert alone.session == ()
+    assert alone.counted_with == ()
     assert not np.array_equal(alone.calibrations[0].weight, first.calibrations[0].weight)
 
 
@@ -231,14 +232,14 @@ def test_an_image_that_was_replaced_meanwhile_does_not_lend_its_hash(analysis, t
     path = tmp_path / "image.tif"
     path.write_bytes(b"another image")
     read_before = Provenance(path, file=FileState(size=1, modified_ns=1))
-    report = replace(analysis, micrograph=replace(analysis.micrograph, provenance=read_before)).report()
+    report = describe(replace(analysis, micrograph=replace(analysis.micrograph, provenance=read_before)))
     assert report["image"]["sha256"] == micrograph_hash(analysis.micrograph) != image_hash(path)
     assert report["image"]["sha256_of"] == "pixels"
     assert "The file changed after its pixels were read" in report["messages"][-1]
 
 
 def test_the_report_holds_everything_the_numbers_depend_on(analysis):
-    report = json.loads(json.dumps(analysis.report(), allow_nan=False))
+    report = json.loads(json.dumps(describe(analysis), allow_nan=False))
     assert report["image"]["pixel_size_nm"] == 0.05
     assert len(report["image"]["sha256"]) == len(report["model"]["sha256"]) == 64
     assert report["parameters"]["adapt"] == "auto"
@@ -259,7 +260,7 @@ def test_rejected_clusters_are_counted_by_reason(analysis):
     flags = analysis.table.rows["flag"].map(lambda _: "ok")
     flags.iloc[:3] = ["border", "border", "saturated"]
     table = analysis.table.with_columns(flag=flags)
-    report = replace(analysis, table=table).report()
+    report = describe(replace(analysis, table=table))
     assert report["counts"]["rejected"] == {"border": 2, "saturated": 1}
     assert report["counts"]["analysed"] == sum(row["count"] for row in report["ratios"])
 
@@ -322,7 +323,7 @@ def test_fine_tuning_says_what_came_of_it_and_repeats_to_the_bit(micrograph, set
     assert first.adaptation.reason in first.messages
     source = "adapted" if first.adaptation.accepted else "base"
     assert set(first.table.rows["source"]) == {source}
-    assert first.report()["adaptation"]["accepted"] is first.adaptation.accepted
+    assert describe(first)["adaptation"]["accepted"] is first.adaptation.accepted
 
 
 @pytest.mark.parametrize("adapt", ["auto", "off", "diameter"])

@@ -18,7 +18,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import (
-    Classified,
+    Count,
     Settings,
     adapt_steps,
     adapted,
@@ -31,6 +31,7 @@ from napari_atomicity.pipeline import (
     remarks,
 )
 from napari_atomicity.progress import drain
+from napari_atomicity.report.summary import describe
 from seeds import seeded
 
 SIZES = (19, 30, 41, 55, 70)
@@ -55,7 +56,7 @@ def together(samples, dual):
     return drain(classify_session_steps(images, tables, dual, [Settings(deposited=(30,)), Settings(), Settings()]))
 
 
-def _share(classified: Classified, label: str) -> float:
+def _share(classified: Count, label: str) -> float:
     rows = classified.table.rows
     return float((rows.loc[rows["flag"].isin(["ok", "outside"]), "label"] == label).mean())
 
@@ -135,7 +136,7 @@ def test_hardly_any_clusters_are_a_result_with_a_reason(micrograph, model_path, 
     assert (done.adaptation is None) == (n == 0 or mode == "off")
     if done.adaptation is not None:
         assert not done.adaptation.accepted and done.adaptation.reason in done.messages
-    report = json.loads(json.dumps(done.report(), allow_nan=False))
+    report = json.loads(json.dumps(describe(done), allow_nan=False))
     assert report["counts"]["found"] == n and report["session"] is None and report["profile"] is None
 
 
@@ -185,7 +186,7 @@ def test_a_session_is_adapted_once_and_looked_at_once(micrograph, model_path, tu
         assert set(done.table.rows["source"]) == {"adapted"} and done.bundle.card.history == ("tuned",)
         assert set(done.before.table.rows["source"]) == {"base"}
         assert done.messages[-1] == "Tuned."
-        report = json.loads(json.dumps(done.report(), allow_nan=False))
+        report = json.loads(json.dumps(describe(done), allow_nan=False))
         assert report["session"]["images"] == ["simulated", "turned"]
         assert report["adaptation"]["accepted"] is True and report["adaptation"]["after"]["silhouette"] is None
         changed = done.table.rows["label"] != done.before.table.rows["label"]
@@ -211,11 +212,11 @@ def test_rows_of_a_stack_keep_their_frame_and_their_evidence(micrograph, model_p
 def test_what_was_not_accepted_leaves_everything_as_it_was(micrograph, model_path):
     done = analyse(micrograph, Settings(model=str(model_path)))
     assert not done.adaptation.accepted and done.before is None  # the model carries nothing to rehearse
-    report = done.report()["adaptation"]
+    report = describe(done)["adaptation"]
     assert report["accepted"] is False and report["labels_changed"] == 0 and report["ratios_before"] is None
     before = drain(classify_steps(micrograph, done.table, done.bundle, Settings()))
     with pytest.raises(InputError, match="not accepted"):
-        adapted([before], done.adaptation)
+        adapted([before], done.adaptation.adaptation)
 
 
 # ---------------------------------------------------------------------- what a person must decide
@@ -279,10 +280,11 @@ def test_clusters_of_none_of_the_sizes_are_told(undecided):
 
 
 def test_the_report_tells_a_calibration_in_full(undecided, micrograph):
-    from napari_atomicity.pipeline import Analysis
+    from napari_atomicity.pipeline import ImageState
 
     bundle, done = undecided
-    report = Analysis(micrograph, done.table, Settings(), bundle, done.calibrations).report()
+    state = ImageState(micrograph, done.table, settings=Settings(), bundle=bundle, count=done)
+    report = describe(state)
     assert report["ambiguous"] is True
     assert report["candidates"] == [
         {"dominant": "Pt30", "probability": 0.6},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,14 @@ def counted_once(frame: Any, mapped_model: Path) -> Any:
     from napari_atomicity import pipeline
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.pipeline.count import Job, classify_steps
+    from napari_atomicity.pipeline import ImageState
+    from napari_atomicity.pipeline.count import label_steps, search_steps
     from napari_atomicity.progress import drain
 
     micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
     settings = pipeline.Settings(model=str(mapped_model), adapt="off")
-    found = drain(pipeline.detect_steps(micrograph, settings, None))
-    return drain(classify_steps([Job(micrograph, found.table, settings)], load_bundle(mapped_model)))[0]
+    searched = drain(search_steps(ImageState(micrograph, settings=settings)))
+    return drain(label_steps([searched], load_bundle(mapped_model)))[0]
 
 
 @pytest.fixture
@@ -224,7 +225,7 @@ class Desk:
         layer = self.show(micrograph)
         document = self.workspace.document_of(layer)
         document.choose(model=count.settings.model, adapt=count.settings.adapt)
-        count.land(document, "Analyse", document.table)
+        document.apply("Analyse", replace(count, micrograph=document.micrograph), document.state)
         self.settle()
         return layer
 
@@ -294,7 +295,7 @@ def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None
 
     def steps(classified: Any, bundle: Any, settings: Any) -> Any:
         yield Progress(0, 1, "Fine-tuning")
-        parts = [classified] if isinstance(classified, pipeline.Classified) else list(classified)
+        parts = [classified] if isinstance(classified, pipeline.Count) else list(classified)
         first = np.cumsum([0, *(len(part.table) for part in parts)])
         ids = np.concatenate([at + np.arange(6) for at in first[:-1]])
         n = len(ids)
@@ -324,4 +325,4 @@ def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None
         evidence = yield from evidence_steps(tuned, patches)
         return Adaptation(tuned, True, "Fitted to 6 clusters.", anchors, before, after, evidence)
 
-    monkeypatch.setattr(pipeline, "adapt_steps", steps)
+    monkeypatch.setattr("napari_atomicity.pipeline.count.adapt_steps", steps)

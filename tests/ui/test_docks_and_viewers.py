@@ -10,8 +10,8 @@ import pytest
 from qtpy.QtWidgets import QAbstractButton, QLabel, QListWidget, QProgressBar, QTableWidget, QWidget
 
 from conftest import PLUGIN, Desk
-from napari_atomicity import pipeline
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import count as count_chain
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.cluster_card import inspector
 from napari_atomicity.ui.feature_map import placements
@@ -238,7 +238,7 @@ def test_two_viewers_work_at_once_and_one_closes(
     shown = [open_all(each) for each in (counted, other)]
     for each in (counted, other):
         settled(each)
-    gate.hold(pipeline, "detect_steps")
+    gate.hold(count_chain, "detect_steps")
     gate.close()
     for each, opened in zip((counted, other), shown, strict=True):
         each.click_on(opened["Atomicity"][1].steps[1].panel.search)

@@ -193,7 +193,7 @@ def test_hovering_shows_patches(counted: Any) -> None:
     canvas.grab()
     card = canvas._describe(3, False)
     row = panel.clusters.row_after[3]
-    np.testing.assert_array_equal(card.patches[0][1], counted.document.state.classified.patches.raw[row])
+    np.testing.assert_array_equal(card.patches[0][1], counted.document.state.count.patches.raw[row])
     assert "library: Pt" in card.patches[1][0] and str(panel.clusters.rows["id"][3]) in card.lines[0]
     library = canvas._describe(7, True)
     assert library.patches[0][0] == "Pt41" and "simulated" in library.lines[0]

@@ -29,9 +29,9 @@ def found(desk: Any, micrograph: Any, model_path: Path) -> Any:
 @pytest.fixture
 def undecided(found: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A count that cannot decide; a choice labels everything with the chosen class, as a stand-in."""
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
-    whole = pipeline.classify_session_steps
+    whole = count_chain.timed_session_steps
 
     def unsure(*arguments: Any) -> Any:
         done = yield from whole(*arguments)
@@ -43,8 +43,8 @@ def undecided(found: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         table = classified.table.with_columns(label=[dominant] * len(classified.table))
         return dataclasses.replace(classified, table=table, calibrations={frame: fit})
 
-    monkeypatch.setattr(pipeline, "classify_session_steps", unsure)
-    monkeypatch.setattr(pipeline, "choose", choose)
+    monkeypatch.setattr(count_chain, "timed_session_steps", unsure)
+    monkeypatch.setattr(count_chain, "choose", choose)
     found.count = found.panel("Count atoms")
     found.click(found.count.run)
     return found
@@ -148,7 +148,7 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path.with_suffix("")), ""))
     found.click(known.save)
     profile = load_profile(path)
-    assert profile.scale == pytest.approx(found.document.state.classified.calibration.scale, rel=0.01)
+    assert profile.scale == pytest.approx(found.document.state.count.calibration.scale, rel=0.01)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(path), ""))
     found.show(dataclasses.replace(micrograph, name="next"))
     found.click(known.load)

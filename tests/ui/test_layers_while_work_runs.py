@@ -15,6 +15,7 @@ from napari.layers import Layer
 from conftest import adapt_always
 from napari_atomicity import pipeline
 from napari_atomicity.counting import bundle
+from napari_atomicity.pipeline import count as count_chain
 from napari_atomicity.project.recovery import Recorder
 from napari_atomicity.report import figures
 from napari_atomicity.ui.cluster_card import inspector
@@ -54,7 +55,7 @@ def select(desk: Any) -> None:
 
 def adapt(desk: Any) -> None:
     panel = desk.panel("Adapt to the image")
-    if desk.document.state.adapted is not None:
+    if desk.document.state.applied is not None:
         desk.click(panel.back)
     desk.click_on(panel.run)
 
@@ -68,7 +69,7 @@ def together(desk: Any) -> None:
         desk.show(Micrograph(data, desk.document.micrograph.pixel_size_nm, name="beside"))
         desk.workspace.choose(mine)
     for place in desk.workspace.groups:
-        place.document.tick(place is desk.workspace.group or place.name == "beside")
+        place.document.set_options(in_joint=place is desk.workspace.group or place.name == "beside")
     desk.click_on(desk.panel("Calibrate images together").run)
 
 
@@ -86,7 +87,7 @@ def maps_are_true(desk: Any) -> bool:
 
 
 def on_the_map(desk: Any) -> bool:
-    return desk.panel("Feature map").looks.look(desk.document.state.classified) is not None
+    return desk.panel("Feature map").looks.look(desk.document.state.count) is not None
 
 
 def on_the_card(desk: Any) -> bool:
@@ -106,11 +107,11 @@ def written(desk: Any) -> bool:
 
 
 KINDS = {
-    "find": Kind((pipeline, "detect_steps"), press("Find clusters", "search"), committed("Find clusters")),
-    "count": Kind((pipeline, "classify_session_steps"), press("Count atoms", "run"), committed("Count atoms")),
+    "find": Kind((count_chain, "detect_steps"), press("Find clusters", "search"), committed("Find clusters")),
+    "count": Kind((count_chain, "timed_session_steps"), press("Count atoms", "run"), committed("Count atoms")),
     "load the model": Kind((bundle, "load_bundle"), press("Count atoms", "run"), committed("Count atoms")),
-    "adapt": Kind((pipeline, "adapt_steps"), adapt, committed("Adapt")),
-    "together": Kind((pipeline, "classify_session_steps"), together, committed("Calibrate together")),
+    "adapt": Kind((count_chain, "adapt_steps"), adapt, committed("Adapt")),
+    "together": Kind((count_chain, "timed_session_steps"), together, committed("Calibrate together")),
     "explain": Kind((pipeline, "explain_steps"), press("See why (Grad-CAM)", "all"), maps_are_true),
     "feature map": Kind((placements, "_looked_steps"), relabel("Feature map"), on_the_map),
     "card": Kind((inspector, "look_steps"), select, on_the_card),
@@ -190,7 +191,7 @@ def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micr
     end(desk, gate)
     assert document.table.rows["label"].eq("").all()
     assert document.attribution is None or document.attribution.micrograph is document.micrograph
-    assert document.state.classified is None and document.micrograph.data is image.data
+    assert document.state.count is None and document.micrograph.data is image.data
     # the image taken off and opened again
     document.undo()
     assert document.micrograph.data is image.data and document.micrograph.data is micrograph.data

@@ -79,7 +79,7 @@ def test_what_was_deposited_is_compared_with_and_changes_no_label(counted: Any) 
     assert "do not agree" in desk.dock.verdict.text()
     desk.dock.expected.setText("nonsense")
     desk.dock.expected.editingFinished.emit()
-    assert "nonsense" in desk.notes[-1] and document.expected == {19: 0.95, 55: 0.05}
+    assert "nonsense" in desk.notes[-1] and document.options.expected == {19: 0.95, 55: 0.05}
     desk.dock.expected.setText("13:1")
     desk.dock.expected.editingFinished.emit()
     settled(desk)
@@ -101,7 +101,7 @@ def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypat
     assert row_of(counted.dock.table, "expected")["Pt19"] == "75.0"
     path.write_text("size,amount\nPt19,much\n", encoding="utf-8")
     counted.click(counted.dock.load)
-    assert "row 2" in counted.notes[-1] and counted.document.expected == {19: 30.0, 55: 10.0}
+    assert "row 2" in counted.notes[-1] and counted.document.options.expected == {19: 30.0, 55: 10.0}
 
 
 def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, model_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, mo
     desk.dock.scope.setCurrentIndex(desk.dock.scope.findData("ticked"))
     desk.dock.scope.activated.emit(desk.dock.scope.currentIndex())
     assert settled(desk) is None and "tick images" in desk.dock.numbers.text()
-    desk.document.tick(True)
+    desk.document.set_options(in_joint=True)
     assert settled(desk).images == ("second",)
 
 

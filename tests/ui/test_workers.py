@@ -94,7 +94,7 @@ def test_a_count_leaves_the_process_as_it_was(desk: Any, micrograph: Any, mapped
         before = settings_of_the_process()
         single.classify(desk.workspace)
         desk.idle()
-        assert desk.document.classified
+        assert desk.document.counted
         assert settings_of_the_process() == before
     finally:
         torch.set_num_threads(usual)
@@ -139,10 +139,10 @@ def test_somebody_who_fails_over_a_locked_layer(
 
 
 def test_the_window_closes_while_work_runs(desk: Any, micrograph: Any, gate: Any) -> None:
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
     from napari_atomicity.ui.actions import single
 
-    gate.hold(pipeline, "detect_steps")
+    gate.hold(count_chain, "detect_steps")
     image = desk.show(micrograph)
     workbench = desk.panel("Atomicity")
     gate.close()

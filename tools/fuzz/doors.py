@@ -121,7 +121,7 @@ def _pixels(micrograph: Any) -> None:
 
 def _session(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.progress import drain
-    from napari_atomicity.project import open_steps, save_session
+    from napari_atomicity.project import open_steps, save_project
 
     ask("info")
     _command("info", path.name)
@@ -135,7 +135,7 @@ def _session(case: Case, path: Path, ask: Ask) -> None:
                     _works(drain(open_steps(path, (), answers)))
         _works(session)
         ask("save")
-        again = save_session(session, path.parent / "again.atomicity")
+        again = save_project(session, path.parent / "again.atomicity")
         ask("open the saved one")
         other = drain(open_steps(again))
         _sound(len(other.works) == len(session.works) or other.unclear, "a session that loses images when it is saved")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,20 +22,21 @@ from napari_atomicity.cli.files import (
     save_table,
 )
 from napari_atomicity.errors import InputError
-from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.calibrate import Calibration
     from napari_atomicity.counting.profile import SourceImage
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.pipeline import Analysis
+    from napari_atomicity.pipeline import ImageState
 
 
 def analyse(options: argparse.Namespace, console: Console) -> None:
     """Table, report and figure of each image; on request a profile of the microscope."""
+    from napari_atomicity.pipeline.count import model_steps
+
     facts = Facts.of(options)
-    bundle = console.drain(facts.common.model, _model_steps(facts.common.model))
+    bundle = console.drain(facts.common.model, model_steps(facts.common.model))
     facts.check(bundle, console)
     _check_profile(options, facts)
     target = folder(options.output)
@@ -46,14 +46,6 @@ def analyse(options: argparse.Namespace, console: Console) -> None:
         done += _group(group, facts, bundle, target, options, console)
     if options.save_profile is not None and done:
         _save_profile(options, done, bundle, console)
-
-
-def _model_steps(name: str) -> Steps[Bundle]:
-    """The model of that name; PyTorch, which comes with the first one, takes longer than the model."""
-    from napari_atomicity.counting.bundle import load_bundle
-
-    yield Progress(0, 1, "Loading the model")
-    return load_bundle(name)
 
 
 #: what is kept of an image once its files are written: a batch needs no more memory than its largest image
@@ -75,7 +67,7 @@ def _group(
     found = console.guard(what, lambda: _together(group, facts, bundle, options, console)) or []
     kept: list[_Kept] = []
 
-    def keep(analysis: Analysis) -> None:
+    def keep(analysis: ImageState) -> None:
         kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
 
     for stem, analysis in found:
@@ -89,7 +81,7 @@ def _group(
 
 def _together(
     group: Sequence[Input], facts: Facts, bundle: Bundle, options: argparse.Namespace, console: Console
-) -> list[tuple[str, Analysis]]:
+) -> list[tuple[str, ImageState]]:
     """Analyse images that calibrate each other; one that cannot be counted is said and left out."""
     from napari_atomicity.pipeline import analyse_steps
 
@@ -106,13 +98,15 @@ def _together(
     def refused(micrograph: Micrograph, error: InputError) -> None:
         console.refuse(stems[id(micrograph)], error)
 
-    steps = analyse_steps([micrograph for _, micrograph in opened], settings, True, frames(options), bundle, refused)
+    steps = analyse_steps(
+        [micrograph for _, micrograph in opened], settings, True, frames(options), bundle, refused, facts.profile
+    )
     done = console.drain(group[0].stem, steps)
     counted = {stems[id(analysis.micrograph)] for analysis in done}
     for each in group:
         if done and each.place in facts.references and each.stem not in counted:
             console.remark(f"{each.stem}: this reference could not be used; the other images were counted without it.")
-    return [(stems[id(analysis.micrograph)], replace(analysis, profile=facts.profile)) for analysis in done]
+    return [(stems[id(analysis.micrograph)], analysis) for analysis in done]
 
 
 def _opened(each: Input, together: int, options: argparse.Namespace) -> Micrograph:
@@ -121,11 +115,12 @@ def _opened(each: Input, together: int, options: argparse.Namespace) -> Microgra
     return micrograph if together == 1 else read_when_asked(micrograph, each.path, options)
 
 
-def _write(analysis: Analysis, target: Path, stem: str, options: argparse.Namespace, console: Console) -> None:
+def _write(analysis: ImageState, target: Path, stem: str, options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.cli.explain import explain_analysis, summary
     from napari_atomicity.report.figures import draw_clusters
+    from napari_atomicity.report.summary import describe
 
-    report = analysis.report()
+    report = describe(analysis)
     further: list[Path] = []
     paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json")]
     figure = target / f"{stem}.clusters.png"
@@ -157,14 +152,14 @@ def _write(analysis: Analysis, target: Path, stem: str, options: argparse.Namesp
 
 
 def _write_for_print(
-    found: Sequence[tuple[str, Analysis]], target: Path, options: argparse.Namespace, console: Console
+    found: Sequence[tuple[str, ImageState]], target: Path, options: argparse.Namespace, console: Console
 ) -> None:
     """The report and the figures that were asked for."""
     from napari_atomicity.report.figures import draw_overlay
 
-    def draw(analysis: Analysis, path: Path) -> None:
+    def draw(analysis: ImageState, path: Path) -> None:
         shown = analysis.table.rows["frame"]
-        card, frame = analysis.bundle.card, int(shown.iloc[0]) if len(shown) else 0
+        card, frame = analysis.model_in_force.card, int(shown.iloc[0]) if len(shown) else 0
         draw_overlay(analysis.micrograph, analysis.table, card, path, frame)
         console.say(f"  {path}")
 
@@ -172,9 +167,10 @@ def _write_for_print(
         for kind in dict.fromkeys(options.figure):  # one that fails costs neither the others nor the report
             console.guard(f"{stem}: {kind}", partial(draw, analysis, target / f"{stem}.overlay.{kind}"))
     if options.report:
+        from napari_atomicity.pipeline import Settings
         from napari_atomicity.report import report_steps
 
-        settings = found[0][1].settings
+        settings = found[0][1].settings or Settings()
         expected = options.expected or dict(zip(settings.deposited, settings.fractions, strict=False))
         name = found[0][0] if len(found) == 1 else "session"
         path = target / f"{name}.report.html"
@@ -182,7 +178,7 @@ def _write_for_print(
         console.say(f"  {path}")
 
 
-def _say_messages(analysis: Analysis, stem: str, console: Console) -> list[str]:
+def _say_messages(analysis: ImageState, stem: str, console: Console) -> list[str]:
     """What was odd, as remarks; gives what came of the adaptation, which is a result and nothing odd."""
     outcome = [] if analysis.adaptation is None else [analysis.adaptation.reason]
     for message in analysis.messages:
@@ -247,9 +243,10 @@ def explain(options: argparse.Namespace, console: Console) -> None:
     """Heat maps of each image, a channel a file, with the tables and figures that belong to them."""
     from napari_atomicity.cli.explain import explain_analysis, question
     from napari_atomicity.pipeline import analyse_steps
+    from napari_atomicity.pipeline.count import model_steps
 
     facts = Facts.of(options)
-    bundle = console.drain(facts.common.model, _model_steps(facts.common.model))
+    bundle = console.drain(facts.common.model, model_steps(facts.common.model))
     facts.check(bundle, console)
     asked = question(options, bundle)
     target = folder(options.output)

@@ -13,7 +13,7 @@ from napari_atomicity.cli.files import save_rows, save_tiff
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.insight.attribution import Question
-    from napari_atomicity.pipeline import Analysis, Explained
+    from napari_atomicity.pipeline import Explained, ImageState
 
 
 def question(options: argparse.Namespace, bundle: Bundle) -> Question:
@@ -27,14 +27,16 @@ def question(options: argparse.Namespace, bundle: Bundle) -> Question:
 
 
 def explain_analysis(
-    analysis: Analysis, asked: Question | None, stem: Path, frames: Sequence[int] | None, console: Console
+    analysis: ImageState, asked: Question | None, stem: Path, frames: Sequence[int] | None, console: Console
 ) -> tuple[list[Explained], list[Path]]:
     """Explain the clusters of the frames and write all about it beside `stem`; gives what was found and written."""
     from napari_atomicity.pipeline import explain_steps
 
     micrograph = analysis.micrograph
     explained = [
-        console.drain(stem.name, explain_steps(micrograph, analysis.table, analysis.bundle, frame, question=asked))
+        console.drain(
+            stem.name, explain_steps(micrograph, analysis.table, analysis.model_in_force, frame, question=asked)
+        )
         for frame in frames or range(micrograph.n_frames)
     ]
     written = [*_write_tables(explained, stem, console), *_write_heat_maps(explained, stem)]
@@ -95,15 +97,15 @@ def _write_tables(explained: Sequence[Explained], stem: Path, console: Console) 
     return paths
 
 
-def _write_feature_map(analysis: Analysis, stem: Path, console: Console) -> list[Path]:
+def _write_feature_map(analysis: ImageState, stem: Path, console: Console) -> list[Path]:
     """Where each cluster lies on the map of the model's features; a remark where there is none."""
     from napari_atomicity.errors import InputError
     from napari_atomicity.pipeline import map_table_steps
 
-    if analysis.classified is None:
+    if analysis.count is None:
         return []
     try:
-        table = console.drain(stem.name, map_table_steps(analysis.classified, analysis.bundle))
+        table = console.drain(stem.name, map_table_steps(analysis.count, analysis.model_in_force))
     except InputError as error:
         console.remark(f"{stem.name}: no feature map. {error}")
         return []

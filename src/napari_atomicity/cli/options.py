@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     _image_options(explain)
     _model_options(explain)
     _question_options(explain)
-    info = command("info", workshop.info, "what a file holds: images, shape, type, calibration; or a session, in words")
+    info = command("info", workshop.info, "what a file holds: images, shape, type, calibration; or a project, in words")
     info.add_argument("files", nargs="+", type=values.place, metavar="FILE")
     window = command("window", workshop.window, "open the window, with images where given")
     window.add_argument("images", nargs="*", type=values.place, metavar="IMAGE")

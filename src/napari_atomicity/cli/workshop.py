@@ -17,13 +17,13 @@ def info(options: argparse.Namespace, console: Console) -> None:
     from napari_atomicity.io import describe
 
     for path in options.files:
-        about = _about_session if path.suffix.lower() == ".atomicity" else describe
+        about = _about_project if path.suffix.lower() == ".atomicity" else describe
         text = console.guard(path.name, lambda path=path, about=about: about(path))  # type: ignore[misc]
         if text is not None:
             console.say(text)
 
 
-def _about_session(path: Path) -> str:
+def _about_project(path: Path) -> str:
     from napari_atomicity.project import describe
 
     return describe(path)

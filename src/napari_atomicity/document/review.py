@@ -12,7 +12,7 @@ from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
-    from napari_atomicity.document.state import State
+    from napari_atomicity.pipeline import ImageState
 
 
 class Review:
@@ -43,7 +43,7 @@ class Review:
     def opinions(self) -> Opinions:
         """What model, diameter, intensity, channels and the model before say now."""
         state = self.document.state
-        key = (state.table.rows, state.classified, state.adaptation)
+        key = (state.table.rows, state.count, state.adaptation)
         if self._opinions is None or any(a is not b for a, b in zip(self._opinions[0], key, strict=True)):
             self._opinions = key, opinions_of(state)
         return self._opinions[1]
@@ -69,8 +69,8 @@ class Review:
         """
         state = self.document.state
         tuned: list[int] = []
-        if state.adapted is not None:
-            anchors = state.adapted.anchors
+        if state.applied is not None:
+            anchors = state.applied.anchors
             tuned = anchors["id"][~anchors["held_back"].to_numpy(dtype=bool)].tolist() if len(anchors) else []
         self.queue = Queue.make(self.opinions, self.order, seed, tuned)
         self.at, self.reached = None, 0
@@ -112,12 +112,12 @@ class Review:
         return self.go_on and self.queue is not None and list(ids) == [self.at]
 
 
-def opinions_of(state: State) -> Opinions:
+def opinions_of(state: ImageState) -> Opinions:
     """The opinions on the clusters of a state."""
-    done = state.classified
+    done = state.count
     if state.bundle is None:
         return Opinions.read(state.table)
-    base = state.adapted.before.table if state.adapted is not None else None
+    base = state.applied.before.table if state.applied is not None else None
     evidence = done.evidence if done is not None else None
     return Opinions.read(
         state.table,

@@ -21,6 +21,8 @@ Content = Mapping[str, Any]
 #: every id fits into a float, which is what other programs make of it
 MOST_ID: Final = 2**53
 TITLE: Final = "napari-atomicity clusters"
+#: of other tables, which are not read back
+ROWS: Final = "napari-atomicity rows"
 #: keys of the file beside a CSV that say which table it belongs to
 _TABLE_HASH: Final = "table_sha256"
 _PLACES: Final = "some_places_px"
@@ -57,8 +59,13 @@ def signed(facts: Content, text: str, rows: pd.DataFrame) -> dict[str, Any]:
     some = rows.iloc[:: max(1, -(-len(rows) // _NOTED))]
     places = some[["id", "y_px", "x_px"]].to_numpy(dtype=np.float64)
     noted = [[float(f"{value:.7g}") for value in row] for row in places[np.isfinite(places).all(axis=1)]]
+    return {**signed_text(facts, text, TITLE), _PLACES: noted}
+
+
+def signed_text(facts: Content, text: str, title: str) -> dict[str, Any]:
+    """`facts` of any CSV `text` with its hash, which tells whether a CSV is still this one."""
     digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
-    return {"title": TITLE, **facts, _TABLE_HASH: digest, _PLACES: noted}
+    return {"title": title, **facts, _TABLE_HASH: digest}
 
 
 def with_earlier(facts: Content, earlier: Content) -> dict[str, Any]:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
+from napari_atomicity import __version__
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import fill, write_atomically
-from napari_atomicity.io.facts import beside
-
-#: more digits than the fifteen to which a spreadsheet rounds numbers
-_LONG_NUMBER: Final = re.compile(r"(?<![0-9.])-?(?:0\.0*[1-9][0-9]{15}|(?=[0-9.]{17})[1-9][0-9]*\.[0-9]+)")
+from napari_atomicity.io.atomic import fill, write_atomically, write_together
+from napari_atomicity.io.facts import (
+    ROWS,
+    as_json,
+    beside,
+    is_as_written,
+    signed_text,
+    stored,
+    versions,
+    with_earlier,
+)
 
 
 @dataclass(frozen=True)
@@ -62,22 +67,27 @@ def earlier(path: Path) -> Earlier | None:
 def kept_while(path: Path, table: ClusterTable, write: Callable[[], None]) -> Path | None:
     """Write with `write` the `table` at `path`; gives the new name of what was there, where that had to be kept."""
     there = earlier(path)
-    if there is None or (there.is_ours and _holds(table, there.table)):
+    if there is None or (there.is_ours and _holds(table, there.table) and _is_known(path, table)):
         write()
         return None
     return _aside_while(path, write)
 
 
 def write_rows(rows: pd.DataFrame, path: Path) -> Path | None:
-    """Write `rows` as CSV; an earlier file of other columns, or in the form of a spreadsheet, is kept as above."""
+    """Write `rows` as CSV with their hash beside it; an earlier file that is not as we wrote it is kept as above."""
     from napari_atomicity.io.tables import csv_text
 
     text = csv_text(rows)
 
     def write() -> None:
-        write_atomically(path, lambda draft: fill(draft, text))
+        new, before = signed_text({"software": f"napari-atomicity {__version__}"}, text, ROWS), stored(path)
+        first = new if before is None else with_earlier(new, before)
+        with_hash = (beside(path), lambda draft: fill(draft, as_json(first)))
+        write_together([with_hash, (path, lambda draft: fill(draft, text))])
+        if before is not None:
+            write_atomically(beside(path), lambda draft: fill(draft, as_json(new)))
 
-    if not path.is_file() or _looks_like(path, text):
+    if not path.is_file() or _is_ours(path, text):
         write()
         return None
     return _aside_while(path, write)
@@ -103,15 +113,19 @@ def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
     )
 
 
-def _looks_like(path: Path, text: str) -> bool:
-    """Whether the file is a CSV with the heading of `text`, and with numbers of as many digits as we write."""
-    try:
-        there = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    heading = text.partition("\n")[0] + "\n"
-    rounded = _LONG_NUMBER.search(text) is not None and _LONG_NUMBER.search(there) is None
-    return there.startswith(heading) and "\r" not in there and not rounded
+def _is_known(path: Path, table: ClusterTable) -> bool:
+    """Whether a hash tells that a CSV is ours, or nothing would be lost; its form alone tells nothing."""
+    from napari_atomicity.io.tables import csv_text
+
+    return path.suffix.lower() != ".csv" or _is_ours(path, csv_text(table.rows))
+
+
+def _is_ours(path: Path, text: str) -> bool:
+    """Whether the file is to the last byte what we wrote there, or what we would write now."""
+    content = path.read_bytes()
+    if content == text.encode("utf-8", "backslashreplace"):
+        return True
+    return any(is_as_written(facts, content) for facts in versions(stored(path)))
 
 
 def _aside_while(path: Path, write: Callable[[], None]) -> Path:

@@ -57,6 +57,8 @@ class RawImage:
         Where not empty: the sentence why it can be shown but not counted.
     stored
         Bytes that the file keeps for its pixels, where the format tells; an image that claims far more is not opened.
+    together
+        Bytes that are unpacked at once to read a frame, where they are more than its own: colours, other frames.
     examine
         Gives the remarks that take a look at the pixels; called only for an image that is opened.
     """
@@ -73,13 +75,14 @@ class RawImage:
     cannot_open: str = ""
     broken: bool = False
     stored: int | None = None
+    together: int = 0
     examine: Callable[[], Remarks] | None = None
 
     def __post_init__(self) -> None:
         found = self.calibration
         said = tuple(text.clean(one, _SENTENCE) for one in found.warnings)
         calibration = replace(found, warnings=said, refusal=text.clean(found.refusal, _SENTENCE))
-        claims = "" if self.cannot_open else claim_sentence(self.shape, self.dtype, self.stored)
+        claims = "" if self.cannot_open else claim_sentence(self.shape, self.dtype, self.stored, self.together)
         cleaned = {
             "title": text.clean(self.title),
             "calibration": calibration,
@@ -143,9 +146,10 @@ def spectrum_sentence(channels: int) -> str:
     )
 
 
-def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | None) -> str:
+def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | None, together: int = 0) -> str:
     """Why an image is not opened whose headers claim far more pixels than the file keeps; empty where they do not."""
-    claimed, frame = prod(shape) * dtype.itemsize, prod(shape[-2:]) * dtype.itemsize
+    frame = max(together, prod(shape[-2:]) * dtype.itemsize)
+    claimed = max(frame, prod(shape) * dtype.itemsize)
     if stored is None or not claimed:
         return ""
     if stored == 0:
@@ -154,7 +158,7 @@ def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | Non
         return ""
     return (
         f"it claims {' × '.join(str(n) for n in shape)} pixels ({text.size_of(claimed)}), but the file keeps only "
-        f"{text.size_of(stored)} for them; export the image again."
+        f"{text.size_of(stored)} for them; export the image again, without compression if it is really that empty."
     )
 
 
@@ -200,5 +204,7 @@ def mark_element_maps(images: Sequence[RawImage]) -> list[RawImage]:
 
 
 def _is_element(title: str) -> bool:
-    match = re.fullmatch(r"([A-Z][a-z]?)([-_ ]?[KLM][abαβ]?\d?)?( map)?", title.strip())
+    in_brackets = re.search(r"\(([^()]*)\)$", title.strip())
+    title = in_brackets[1] if in_brackets else title.strip()
+    match = re.fullmatch(r"([A-Z][a-z]?)([-_ ]?[KLM][abαβ]?\d?)?( map)?", title)
     return bool(match and match[1] in _ELEMENTS)

@@ -1,14 +1,17 @@
-"""What an adaptation did to one image, and how to say it."""
+"""What an adaptation did to one image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from napari_atomicity import pipeline
+if TYPE_CHECKING:
+    from napari_atomicity.counting.adapt import Adaptation
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.pipeline.counting import Count
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class AppliedAdaptation:
     base
         The model before it.
     before, after
-        The image as the model before and after it classifies it.
+        The image as the model before and after it counts it.
     offered
         `before`, as it was before a person chose among the candidates of undecided frames.
     anchors
@@ -31,11 +34,11 @@ class AppliedAdaptation:
         Names of the images whose anchors it was made on.
     """
 
-    adaptation: Any
-    base: Any
-    before: pipeline.Classified
-    offered: pipeline.Classified
-    after: pipeline.Classified | None
+    adaptation: Adaptation
+    base: Bundle
+    before: Count
+    offered: Count
+    after: Count | None
     anchors: pd.DataFrame
     images: tuple[str, ...] = ()
 
@@ -43,6 +46,11 @@ class AppliedAdaptation:
     def accepted(self) -> bool:
         """Whether the adapted model is in force."""
         return self.after is not None
+
+    @property
+    def reason(self) -> str:
+        """One sentence: what was done, or why nothing was."""
+        return self.adaptation.reason
 
     @property
     def changed(self) -> tuple[int, int]:

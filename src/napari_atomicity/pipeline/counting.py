@@ -35,7 +35,7 @@ _FEW: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Classified:
+class Count:
     """A classified table with what the labels rest on; `evidence` and `patches` go with the table's rows."""
 
     table: ClusterTable
@@ -77,7 +77,7 @@ def classify_steps(
     table: ClusterTable,
     bundle: Bundle,
     settings: Settings,
-) -> Steps[Classified]:
+) -> Steps[Count]:
     """Class, confidence and atom count of every cluster of a detected table.
 
     Parameters
@@ -93,7 +93,7 @@ def classify_session_steps(
     tables: Sequence[ClusterTable],
     bundle: Bundle,
     settings: Settings | Sequence[Settings],
-) -> Steps[list[Classified]]:
+) -> Steps[list[Count]]:
     """As `classify_steps` for images taken under the same settings of the microscope: they share one scale.
 
     Parameters
@@ -106,7 +106,7 @@ def classify_session_steps(
     return (yield from timed_session_steps(micrographs, tables, bundle, each_setting(settings, len(tables)), clocks))
 
 
-def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
+def adapt_steps(classified: Count | Sequence[Count], bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
     """Fine-tune a copy of `bundle` once to all given images; `adapted` with the result gives their new tables.
 
     Parameters
@@ -124,7 +124,7 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
     from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
     from napari_atomicity.counting.holdout import identities
 
-    parts = [classified] if isinstance(classified, Classified) else list(classified)
+    parts = [classified] if isinstance(classified, Count) else list(classified)
     if not parts:
         raise InputError("There is no image to adapt the model to; classify at least one.")
     table, evidence, patches = _pooled(parts)
@@ -156,7 +156,7 @@ def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, s
     )
 
 
-def adapted(classified: Sequence[Classified], adaptation: Adaptation) -> list[Classified]:
+def adapted(classified: Sequence[Count], adaptation: Adaptation) -> list[Count]:
     """The images that a model was adapted to, as that model sees them: nothing is cut out or looked at again.
 
     The calibrations stay: the judge of scales knows the features of the model as shipped, not those of its copy.
@@ -171,7 +171,7 @@ def adapted(classified: Sequence[Classified], adaptation: Adaptation) -> list[Cl
     return done
 
 
-def remarks(classified: Classified) -> tuple[str, ...]:
+def remarks(classified: Count) -> tuple[str, ...]:
     """Sentences that a person must read before using the labels: what is undecided, and what does not fit."""
     said = []
     for frame, calibration in classified.calibrations.items():
@@ -207,7 +207,7 @@ def _undecided(calibration: Calibration) -> str:
     )
 
 
-def choose(classified: Classified, frame: int, dominant: str, bundle: Bundle) -> Classified:
+def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Count:
     """The labels with a person's choice among the candidates of a frame that cannot decide by itself.
 
     Parameters
@@ -242,7 +242,7 @@ def timed_session_steps(
     bundle: Bundle,
     settings: Sequence[Settings],
     clocks: Sequence[Clock],
-) -> Steps[list[Classified]]:
+) -> Steps[list[Count]]:
     """Classify images that calibrate each other, with the seconds that each takes."""
     from napari_atomicity.counting.classify import evidence_steps
 
@@ -254,10 +254,10 @@ def timed_session_steps(
     if not tables:
         return []
     done = yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings))
-    return [replace(one, image=_key(micrograph)) for one, micrograph in zip(done, micrographs, strict=True)]
+    return [replace(one, image=image_key(micrograph)) for one, micrograph in zip(done, micrographs, strict=True)]
 
 
-def _key(micrograph: Micrograph) -> str:
+def image_key(micrograph: Micrograph) -> str:
     """Name of an image that stays the same from session to session, wherever the file lies."""
     return f"{micrograph.name}#{micrograph.provenance.image_index}"
 
@@ -268,7 +268,7 @@ def _labelled_steps(
     evidence: Sequence[Evidence],
     bundle: Bundle,
     settings: Sequence[Settings],
-) -> Steps[list[Classified]]:
+) -> Steps[list[Count]]:
     """Calibrate the images together where the settings want it, and label their clusters."""
     yield Progress(0, 1, "Calibrating")
     calibrations = _calibrated(tables, evidence, bundle, settings)
@@ -333,7 +333,7 @@ def _rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.in
 
 def _labelled(
     table: ClusterTable, patches: Patches, evidence: Evidence, calibrations: Calibrations, bundle: Bundle
-) -> Classified:
+) -> Count:
     from napari_atomicity.counting.calibrate import posterior
 
     source = "adapted" if bundle.card.history else "base"
@@ -345,10 +345,10 @@ def _labelled(
     ]
     order = np.argsort(np.concatenate([rows for _, rows in lots]))
     values = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
-    return Classified(table.with_predictions(bundle.card.class_sizes, values), evidence, patches, calibrations)
+    return Count(table.with_predictions(bundle.card.class_sizes, values), evidence, patches, calibrations)
 
 
-def _pooled(parts: Sequence[Classified]) -> tuple[ClusterTable, Evidence, Patches]:
+def _pooled(parts: Sequence[Count]) -> tuple[ClusterTable, Evidence, Patches]:
     """The clusters of several images one after the other, numbered anew; of one image as they are."""
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
@@ -361,7 +361,7 @@ def _pooled(parts: Sequence[Classified]) -> tuple[ClusterTable, Evidence, Patche
     return table, Evidence.join([part.evidence for part in parts]), Patches.join([part.patches for part in parts])
 
 
-def _starts(parts: Sequence[Classified]) -> npt.NDArray[np.int64]:
+def _starts(parts: Sequence[Count]) -> npt.NDArray[np.int64]:
     """(images,) row of the pooled table at which each image begins."""
     return np.cumsum([0, *(len(part.table) for part in parts[:-1])])
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.corrected import Seen, Shares
     from napari_atomicity.counting.expected import RatioAgreement
-    from napari_atomicity.pipeline.counting import Classified
+    from napari_atomicity.pipeline.counting import Count
 
 #: headings under which a table of deposits may hold sizes and amounts
 _SIZE_WORDS: Final = (
@@ -92,7 +92,7 @@ class Ratios:
         return f"{said}{self.agreement.sentence}"
 
 
-def seen(table: ClusterTable, card: ModelCard, classified: Classified | None) -> Seen:
+def seen(table: ClusterTable, card: ModelCard, classified: Count | None) -> Seen:
     """A table as it is now with what its labels rest on."""
     from napari_atomicity.counting.corrected import Seen
 

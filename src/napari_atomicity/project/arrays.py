@@ -1,4 +1,4 @@
-"""Arrays and small tables out of the parts of a session."""
+"""Arrays and small tables out of the parts of a project."""
 
 from __future__ import annotations
 

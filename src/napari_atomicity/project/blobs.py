@@ -1,4 +1,4 @@
-"""The parts of a session: named by their content, in a zip file or in a folder of the same layout.
+"""The parts of a project: named by their content, in a zip file or in a folder of the same layout.
 
 A part never changes: its name begins with the hash of what it holds. What was written once is not written again,
 equal things are stored once, and damage shows.
@@ -95,7 +95,7 @@ class FolderWriter:
         return name
 
     def keep_only(self, names: Iterable[str]) -> None:
-        """Take away what no longer belongs to the session."""
+        """Take away what no longer belongs to the project."""
         gone = self.names - set(names)
         for name in gone:
             (self.folder / name).unlink(missing_ok=True)
@@ -122,7 +122,7 @@ class FolderReader:
         try:
             return read_bytes(self.path / CONTENTS, _MOST["json"])
         except (FileNotFoundError, InputError) as error:
-            raise InputError(f"{self.path.name} is no session: {CONTENTS} in it cannot be read.") from error
+            raise InputError(f"{self.path.name} is no project: {CONTENTS} in it cannot be read.") from error
 
 
 class ZipReader:
@@ -135,7 +135,7 @@ class ZipReader:
             with path.open("rb") as file:
                 many = _entries(file) > _MOST_ENTRIES
             if many:
-                raise InputError(f"{path.name} claims to hold far more parts than a session needs; it is not read.")
+                raise InputError(f"{path.name} claims to hold far more parts than a project needs; it is not read.")
             with zipfile.ZipFile(path) as file:
                 self._parts = {info.filename: info for info in file.infolist()}
         except OSError as error:
@@ -147,10 +147,10 @@ class ZipReader:
         outside = sorted(name for name in self._parts if _leads_outside(name))
         if outside:
             raise InputError(
-                f"{path.name} names files outside of itself ({outside[0]!r:.80}), as no session does; do not trust it."
+                f"{path.name} names files outside of itself ({outside[0]!r:.80}), as no project does; do not trust it."
             )
         if CONTENTS not in self._parts:
-            raise InputError(f"{path.name} is no session of napari-atomicity: it holds no {CONTENTS}.")
+            raise InputError(f"{path.name} is no project of napari-atomicity: it holds no {CONTENTS}.")
 
     def read(self, name: str) -> bytearray:
         """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
@@ -168,7 +168,7 @@ class ZipReader:
         if info.file_size > min(most, self._left):
             raise InputError(f"{self.path.name} claims to hold too much in {name}; it is not read.")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-            raise InputError(f"{self.path.name} is packed in a way that no session is ({name}); it is not read.")
+            raise InputError(f"{self.path.name} is packed in a way that no project is ({name}); it is not read.")
         self._left -= info.file_size
         content = bytearray()
         try:
@@ -196,7 +196,7 @@ def _entries(file: IO[bytes]) -> int:
 
 
 def source_of(path: Path) -> BlobReader:
-    """The parts of the session at `path`, a file or a folder."""
+    """The parts of the project at `path`, a file or a folder."""
     return FolderReader(path) if path.is_dir() else ZipReader(path)
 
 
@@ -218,7 +218,7 @@ def _checked(name: str, path: Path) -> tuple[str, int]:
     """The hash in a part's name, and the most bytes that it can have."""
     found = _NAME.fullmatch(name)
     if found is None:
-        raise InputError(f"{path.name} refers to {name!r:.80}, which is no part of a session; do not trust it.")
+        raise InputError(f"{path.name} refers to {name!r:.80}, which is no part of a project; do not trust it.")
     return found[1], _MOST[found[2]]
 
 

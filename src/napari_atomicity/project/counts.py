@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,7 @@ from napari_atomicity.io.tensors import Wanted, misfit
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.project.arrays import csv_of, floats, number
 from napari_atomicity.project.blobs import BlobReader
-from napari_atomicity.project.encode import ARRAYS
-from napari_atomicity.project.layout import CalibrationEntry, KnownEntry, SettingsEntry
+from napari_atomicity.project.layout import KnownEntry, SettingsEntry
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibrate import Calibration
@@ -34,35 +33,27 @@ def known_of(entry: KnownEntry) -> PriorKnowledge:
     return PriorKnowledge(**dict(entry))
 
 
-def calibration_of(entry: CalibrationEntry, source: BlobReader) -> Calibration:
-    """The calibration of a frame."""
+def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any], dict[str, Any]]) -> Calibration:
+    """The calibration of a frame; `fields` reads the fields of an entry."""
     from napari_atomicity.counting.calibrate import Calibration
 
     curves = csv_of(source, entry.curves)
-    shares = [floats(curves[f"share_{name}"]) for name in (*entry.class_sizes, "other")]
-    return Calibration(
-        class_sizes=entry.class_sizes,
-        scale=entry.scale,
-        scale_sd=number(entry.scale_sd),
-        fractions={name: number(share) for name, share in entry.fractions.items()},
-        ambiguous=entry.ambiguous,
-        candidates=tuple(dict(one) for one in entry.candidates),
-        log_scale=floats(curves["log_scale"]),
-        weight=floats(curves["weight"]),
-        shares=np.column_stack(shares),
-        log_evidence=number(entry.log_evidence),
-        clusters=entry.clusters,
-        element=entry.element,
-        intervals={name: (number(low), number(high)) for name, (low, high) in entry.intervals.items()},
-        misfit=entry.misfit,
-    )
+    values = fields(Calibration, entry)
+    values |= {
+        "candidates": tuple(dict(one) for one in entry.candidates),
+        "intervals": {name: (number(low), number(high)) for name, (low, high) in entry.intervals.items()},
+        "log_scale": floats(curves["log_scale"]),
+        "weight": floats(curves["weight"]),
+        "shares": np.column_stack([floats(curves[f"share_{name}"]) for name in (*entry.class_sizes, "other")]),
+    }
+    return Calibration(**values)
 
 
 def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: ModelCard, source: BlobReader) -> None:
     """Every array has a row for each cluster, and columns for classes and channels of the model."""
     n, classes, channels = len(np.atleast_1d(arrays["valid"])), len(card.class_sizes), len(card.channels)
     width = arrays["features"].shape[-1] if arrays["features"].ndim else 0
-    wanted = {name: Wanted((n,)) for name in ARRAYS} | {"valid": Wanted((n,), "b")}
+    wanted = {name: Wanted((n,)) for name in arrays} | {"valid": Wanted((n,), "b")}
     wanted |= {"shape": Wanted((n, classes)), "features": Wanted((n, width))}
     wanted |= {"branch": Wanted((n, channels, classes))}
     if wrong := misfit(arrays, wanted, finite=False):  # nan where nothing could be said

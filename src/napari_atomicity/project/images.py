@@ -1,4 +1,4 @@
-"""Images of a session: how they are remembered, found again and recognised."""
+"""Images of a project: how they are remembered, found again and recognised."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnclearImage:
     path
         A file of that name whose pixels are others; None where there is none.
     outside
-        Places outside the session's folder that would have to be read, as the session names them.
+        Places outside the project's folder that would have to be read, as the project names them.
     """
 
     key: str
@@ -54,14 +54,14 @@ class UnclearImage:
 
 
 def outside_sentence(asked: Sequence[UnclearImage]) -> str:
-    """What a session wants to read outside of its folder, in one sentence; empty where nothing."""
+    """What a project wants to read outside of its folder, in one sentence; empty where nothing."""
     paths = list(dict.fromkeys(path for one in asked for path in one.outside))
     if not paths:
         return ""
     named = ", ".join(clean(path, 300) for path in paths[:_NAMED])
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     far = ", in part on another machine, which would learn who you are" if any(map(reaches_out, paths)) else ""
-    return f"This session wants to read images outside of its own folder{far}: {named}{more}."
+    return f"This project wants to read images outside of its own folder{far}: {named}{more}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +71,11 @@ class SoughtImage:
     Attributes
     ----------
     pixels
-        What the session says about its pixels.
+        What the project says about its pixels.
     frames
-        Hash of each frame of a stack in which something was counted; none in older sessions.
+        Hash of each frame of a stack in which something was counted; none in older projects.
     stored
-        Gives the pixels that travel inside the session; None where they do not.
+        Gives the pixels that travel inside the project; None where they do not.
     """
 
     pixels: PixelsEntry
@@ -106,14 +106,14 @@ class SoughtImage:
 
 @dataclass(frozen=True, eq=False)
 class FoundImage:
-    """Pixels for an image of a session.
+    """Pixels for an image of a project.
 
     Attributes
     ----------
     micrograph
         As it was read now.
     changed
-        Its pixels are not those that the session was made on.
+        Its pixels are not those that the project was made on.
     match
         Which of the images that are open already it is.
     """
@@ -129,7 +129,7 @@ def find_steps(
     have: Sequence[Micrograph] = (),
     answers: Mapping[str, Answer] | None = None,
 ) -> Steps[tuple[dict[str, FoundImage], list[UnclearImage]]]:
-    """Find the images of a session again.
+    """Find the images of a project again.
 
     Parameters
     ----------
@@ -190,11 +190,11 @@ def _found(key: str, wanted: SoughtImage, places: Places) -> FoundImage | Unclea
     if wanted.stored is not None:
         pixels = wanted.stored()
         if list(pixels.shape) != facts.shape:
-            raise InputError(f"The pixels of {name} in the session are {pixels.shape}, not {tuple(facts.shape)}.")
+            raise InputError(f"The pixels of {name} in the project are {pixels.shape}, not {tuple(facts.shape)}.")
         return FoundImage(Micrograph(pixels, name=facts.name))
     if file is None:
         return UnclearImage(
-            key, name, f"{name} was in no file and too large to travel in the session; give it as a file."
+            key, name, f"{name} was in no file and too large to travel in the project; give it as a file."
         )
     other: Path | None = None
     why = ""
@@ -217,7 +217,7 @@ def _found(key: str, wanted: SoughtImage, places: Places) -> FoundImage | Unclea
     if other is None:
         where = clean(file.path, 300)
         return UnclearImage(key, name, f"{clean(Path(file.path).name)} is no longer at {where}; say where it is now.")
-    return UnclearImage(key, name, f"{clean(other.name)} changed since the session was saved: {why}.", other)
+    return UnclearImage(key, name, f"{clean(other.name)} changed since the project was saved: {why}.", other)
 
 
 def _look(path: Path, wanted: SoughtImage) -> tuple[Micrograph | None, str]:
@@ -271,6 +271,6 @@ def micrograph_of(content: MicrographEntry, found: FoundImage, places: Places) -
         "title": content.title,
     }
     if isinstance(now, Blank):
-        about["refusal"] = f"The pixels of {clean(content.name)} were not read; open the session again to allow it."
+        about["refusal"] = f"The pixels of {clean(content.name)} were not read; open the project again to allow it."
         about["about"] = content
     return replace(now, provenance=replace(now.provenance, **origin), **about)

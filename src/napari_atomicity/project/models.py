@@ -1,4 +1,4 @@
-"""Models of a session: those that come with the program by name and hash, all others with their weights."""
+"""Models of a project: those that come with the program by name and hash, all others with their weights."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ModelIndex:
         return {name: self._places[digest] for name, digest in digests.items()}
 
     def forget_all_but(self, parts: set[str]) -> None:
-        """Weights in parts that the session no longer refers to have to be stored again."""
+        """Weights in parts that the project no longer refers to have to be stored again."""
         self._places = {digest: place for digest, place in self._places.items() if place[0] in parts}
 
 
@@ -142,7 +142,7 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: BlobReader, card: Mo
                 files[part] = tensors_of(bytes(source.read(part)), f"The part {part}")
             tensors[name] = files[part][inside]
     except KeyError as error:
-        raise InputError(f"The weights of {card.name!r} in the session are damaged.") from error
+        raise InputError(f"The weights of {card.name!r} in the project are damaged.") from error
     content = save(tensors)
     with tempfile.TemporaryDirectory(prefix="napari-atomicity-") as folder:
         path = Path(folder) / "model.safetensors"

@@ -19,7 +19,7 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.project.layout import MicrographEntry, PixelsEntry
 from napari_atomicity.project.records import Record, RecordStore, plain
 
-#: pixels that are in no file travel inside the session up to this size
+#: pixels that are in no file travel inside the project up to this size
 MOST_STORED_BYTES: Final = 256 * 2**20
 
 
@@ -27,7 +27,7 @@ MOST_STORED_BYTES: Final = 256 * 2**20
 class Blank(Micrograph):
     """In the place of an image whose pixels were not read: its clusters and labels are there, to be saved again.
 
-    `stands_for`, `about` and `frames` are what the session says about pixels, image and frames, for the next time.
+    `stands_for`, `about` and `frames` are what the project says about pixels, image and frames, for the next time.
     """
 
     stands_for: PixelsEntry | None = None
@@ -87,7 +87,7 @@ class PixelIndex:
         return {}
 
     def forget_all_but(self, things: set[Record]) -> None:
-        """What the session no longer refers to."""
+        """What the project no longer refers to."""
         self._known = {key: entry for key, entry in self._known.items() if entry[1] in things}
         self._frames = {key: digest for key, digest in self._frames.items() if key[0] in self._known}
 

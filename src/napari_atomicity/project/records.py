@@ -1,4 +1,4 @@
-"""Things that a session holds, each stored once however many steps share it."""
+"""Things that a project holds, each stored once however many steps share it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RecordStore:
 
     def __init__(self, sink: BlobWriter, home: Path | None = None) -> None:
         self.sink = sink
-        #: folder of the session file, where it is known: images beside it are found again when both move
+        #: folder of the project file, where it is known: images beside it are found again when both move
         self.home = home
         self._known: weakref.WeakKeyDictionary[Any, Record] = weakref.WeakKeyDictionary()
         self._numbers: Counter[str] = Counter()
@@ -70,7 +70,7 @@ class RecordStore:
         return Record(kind, f"{kind.rstrip('s')}{self._numbers[kind]}", content, tuple(parts), used)
 
     def forget_all_but(self, things: Iterable[Record]) -> None:
-        """What the session no longer refers to would have to be stored again."""
+        """What the project no longer refers to would have to be stored again."""
         kept = set(things)
         for value, thing in list(self._known.items()):
             if thing not in kept:

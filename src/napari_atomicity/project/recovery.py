@@ -1,6 +1,6 @@
 """Unsaved work on the disk: written beside the work, found again after a crash.
 
-Every running window has a folder of its own, in the form of a session that is not zipped: parts that were written
+Every running window has a folder of its own, in the form of a project that is not zipped: parts that were written
 once stay, and the table of contents is replaced in one step. A lock that the system lets go when the process ends,
 however it ends, tells a window that runs from one that is gone.
 """
@@ -99,8 +99,8 @@ class Recorder:
         self._encoder: Encoder | None = None
         self._sink: FolderWriter | None = None
 
-    def record(self, session: Project) -> None:
-        """Make `session` what would be recovered; the one before it stays until this is complete.
+    def record(self, project: Project) -> None:
+        """Make `project` what would be recovered; the one before it stays until this is complete.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Recorder:
         if self.folder is None or not self.folder.is_dir():
             self._begin()
         assert self.folder is not None and self._encoder is not None and self._sink is not None
-        contents, parts = self._encoder.contents(session)
+        contents, parts = self._encoder.contents(project)
         write_text(self.folder / CONTENTS, as_json(contents))
         self._sink.keep_only(parts)
 
@@ -151,7 +151,7 @@ class Unsaved:
     Attributes
     ----------
     folder
-        Where it lies; it opens like a session file.
+        Where it lies; it opens like a project file.
     when
         Of the last change that was written.
     names

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from napari_atomicity.pipeline import Analysis, Ratios
+    from napari_atomicity.pipeline import ImageState, Ratios
 
 #: dots per inch of the micrographs, 7 inches wide
 _DPI: Final = 170
@@ -26,17 +26,17 @@ _GREY: Final = "#444444"
 _BINS: Final = 24
 
 
-def overlay(analysis: Analysis, frame: int) -> str:
+def overlay(analysis: ImageState, frame: int) -> str:
     """The micrograph with its rings, as a data URI."""
-    return _png(overlay_figure(analysis.micrograph, analysis.table, analysis.bundle.card, frame))
+    return _png(overlay_figure(analysis.micrograph, analysis.table, analysis.model_in_force.card, frame))
 
 
-def micrograph(analysis: Analysis, frame: int) -> str:
+def micrograph(analysis: ImageState, frame: int) -> str:
     """The micrograph alone, as a data URI."""
-    return _png(overlay_figure(analysis.micrograph, None, analysis.bundle.card, frame))
+    return _png(overlay_figure(analysis.micrograph, None, analysis.model_in_force.card, frame))
 
 
-def ratios(found: Ratios, analysis: Analysis) -> str:
+def ratios(found: Ratios, analysis: ImageState) -> str:
     """Observed shares with intervals beside what is expected and what simple methods say, as SVG."""
     figure = _figure(6.9, 0.42 * len(found.table) + 0.95)
     tall = float(figure.get_size_inches()[1])
@@ -66,7 +66,7 @@ def ratios(found: Ratios, analysis: Analysis) -> str:
     return _svg(figure)
 
 
-def diameters(analysis: Analysis) -> str:
+def diameters(analysis: ImageState) -> str:
     """Histogram of the diameters of each class, stacked, as SVG."""
     table = analysis.table
     values, labels = table.rows["diameter_nm"].to_numpy(dtype=float), table.final_labels
@@ -88,7 +88,7 @@ def diameters(analysis: Analysis) -> str:
     return _svg(figure)
 
 
-def confidence(analysis: Analysis) -> str:
+def confidence(analysis: ImageState) -> str:
     """Histogram of the confidence of the labels, as SVG."""
     values = analysis.table.rows["confidence"].to_numpy(dtype=float)
     figure = _figure(3.35, 2.1)
@@ -108,8 +108,8 @@ def _top(found: Ratios) -> float:
     return float(np.nanmax(found.table[names].to_numpy(dtype=float)))
 
 
-def _palette(analysis: Analysis) -> dict[str, str]:
-    card = analysis.bundle.card
+def _palette(analysis: ImageState) -> dict[str, str]:
+    card = analysis.model_in_force.card
     return colours(card.class_sizes, card.element)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
 
     from napari_atomicity.counting.card import ModelCard
-    from napari_atomicity.pipeline import Analysis, Explained
+    from napari_atomicity.pipeline import Explained, ImageState
 
 _DPI: Final = 150
 #: inches across an overlay: two columns of a journal
@@ -37,7 +37,7 @@ _MOST_PX: Final = 2048
 FORMATS: Final = (".png", ".svg", ".pdf")
 
 
-def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
+def draw_clusters(analysis: ImageState, path: Path, frame: int = 0) -> None:
     """Write the micrograph with a ring in its class colour around each cluster, beside the class shares.
 
     Parameters
@@ -49,7 +49,7 @@ def draw_clusters(analysis: Analysis, path: Path, frame: int = 0) -> None:
     """
     figure = _figure(11.5, 7.5)
     picture = figure.add_axes((0.01, 0.06, 0.64, 0.89))
-    _overlay(picture, analysis.micrograph, analysis.table, analysis.bundle.card, frame)
+    _overlay(picture, analysis.micrograph, analysis.table, analysis.model_in_force.card, frame)
     picture.set_title(_title(analysis.micrograph, frame), fontsize=10, parse_math=False)
     _bars(figure.add_axes((0.74, 0.12, 0.24, 0.8)), analysis)
     save_figure(figure, path)
@@ -113,11 +113,11 @@ def _overlay(
         _rings(axes, table, card, frame)
 
 
-def _bars(bars: Axes, analysis: Analysis) -> None:
+def _bars(bars: Axes, analysis: ImageState) -> None:
     """Class shares with intervals, and by diameter alone."""
     from napari_atomicity.counting.ratios import class_ratios
 
-    card = analysis.bundle.card
+    card = analysis.model_in_force.card
     palette = colours(card.class_sizes, card.element)
     shares = class_ratios(analysis.table, card, calibrations=analysis.calibrations)
     by_diameter = class_ratios(analysis.table, card, by="diameter").set_index("label")["fraction"]

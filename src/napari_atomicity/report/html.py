@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_atomicity import __version__
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.report.summary import describe
 
 if TYPE_CHECKING:
-    from napari_atomicity.pipeline import Analysis, Ratios
+    from napari_atomicity.pipeline import ImageState, Ratios
 
 #: how to cite, as CITATION.cff says it
 CITE: Final = (
@@ -60,7 +61,7 @@ class _ImageSection:
 
 
 def report_steps(
-    analyses: Sequence[Analysis],
+    analyses: Sequence[ImageState],
     path: Path,
     expected: Mapping[int, float] | None = None,
     title: str = "",
@@ -95,7 +96,7 @@ def report_steps(
 
     if not analyses:
         raise InputError("There is no counted image to report on; count the atoms first (step 3).")
-    lot = [(one.micrograph.name, seen(one.table, one.bundle.card, one.classified)) for one in analyses]
+    lot = [(one.micrograph.name, seen(one.table, one.model_in_force.card, one.count)) for one in analyses]
     found = yield from ratios_steps(lot, expected, checked)
     pictures = []
     for number, analysis in enumerate(analyses):
@@ -113,7 +114,7 @@ def report_steps(
         simple=bool(found.table["intensity"].notna().any()),
         images=pictures,
         models=_models(analyses),
-        versions=list(analyses[0].report()["versions"].items()),
+        versions=list(describe(analyses[0])["versions"].items()),
         cite=CITE,
     )
     write_text(path, text)
@@ -142,10 +143,10 @@ def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
     ]
 
 
-def _picture(analysis: Analysis, frame: int) -> _ImageSection:
+def _picture(analysis: ImageState, frame: int) -> _ImageSection:
     from napari_atomicity.report import charts
 
-    said = analysis.report()
+    said = describe(analysis)
     image, counts = said["image"], said["counts"]
     flags = analysis.table.rows["flag"].value_counts()
     outcome = "" if analysis.adaptation is None else analysis.adaptation.reason
@@ -196,7 +197,7 @@ def _picture(analysis: Analysis, frame: int) -> _ImageSection:
     )
 
 
-def _scale(analysis: Analysis) -> list[tuple[str, str]]:
+def _scale(analysis: ImageState) -> list[tuple[str, str]]:
     fits = list(analysis.calibrations.values())
     if not fits:
         return [("Intensity of one atom", "not calibrated: labels rest on shape alone")]
@@ -205,14 +206,14 @@ def _scale(analysis: Analysis) -> list[tuple[str, str]]:
     return [("Intensity of one atom", f"{first.scale:.4g} ± {first.scale_sd:.2g} counts·nm²{more}")]
 
 
-def _models(analyses: Sequence[Analysis]) -> list[dict[str, Any]]:
+def _models(analyses: Sequence[ImageState]) -> list[dict[str, Any]]:
     """Each model that counted, once."""
     from napari_atomicity.counting.bundle import weights_sha256
     from napari_atomicity.counting.describe import HEADINGS, NO_SCORES, SCORES_NOTE, facts, scores
 
     models: dict[str, dict[str, Any]] = {}
     for analysis in analyses:
-        card, key = analysis.bundle.card, weights_sha256(analysis.bundle)
+        card, key = analysis.model_in_force.card, weights_sha256(analysis.model_in_force)
         adaptation = analysis.adaptation
         models.setdefault(
             key,

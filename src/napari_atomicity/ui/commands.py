@@ -55,7 +55,7 @@ show_keys = _key("keys")
 
 
 def get_session_reader(path: Any) -> Any:
-    """For session files that are dropped on the window: they open in the documents, not as layers of napari."""
+    """For project files that are dropped on the window: they open in the documents, not as layers of napari."""
     paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
     if any(one.suffix.lower() != SUFFIX for one in paths):
         return None

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def open_file(viewer: object, path: Path) -> None:
-    """Open an image, or a session."""
+    """Open an image, or a project."""
     from napari_atomicity.project import SUFFIX
     from napari_atomicity.ui.context import context_of
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.io.formats._detectors import Detectors
 from napari_atomicity.io.raw import (
     RawImage,
     axes_sentence,
@@ -30,6 +32,37 @@ class Axis:
     unit: str = ""
     #: whether the pixels lie at positions that no single scale describes
     uneven: bool = False
+
+
+def images(
+    axes: Sequence[Axis],
+    detectors: Detectors | None,
+    *,
+    title: str,
+    shape: Sequence[int],
+    make: Callable[..., RawImage],
+    warnings: tuple[str, ...] = (),
+    **about: Any,
+) -> list[RawImage]:
+    """The image that the axes make, see `image`, or one for each of the `detectors` along one of them.
+
+    `make` is called with `warnings`, and with `taken`, an axis and the place along it, where there are detectors.
+    """
+    if detectors is None:
+        return [image(axes, title=title, shape=shape, make=partial(make, warnings=warnings), **about)]
+    at = detectors.axis
+    alone = [1 if axis == at else size for axis, size in enumerate(shape)]
+    said = (*warnings, detectors.sentence(clean(title)))
+    return [
+        image(
+            axes,
+            title=f"{title} ({name})" if title else name,
+            shape=alone,
+            make=partial(make, warnings=said, taken=(at, k)),
+            **about,
+        )
+        for k, name in enumerate(detectors.names)
+    ]
 
 
 def image(
@@ -56,7 +89,7 @@ def image(
     reader
         Name and version of the reader.
     calibration
-        Where it stands elsewhere than in the axes.
+        What is said elsewhere than in the axes, which counts before them; where both give a size, it has to be one.
     """
     dtype = np.dtype(dtype)
     described = [*axes, *[Axis()] * (len(shape) - len(axes))]
@@ -65,7 +98,9 @@ def image(
     long = [k for k, size in enumerate(shape) if size > 1]
     y, x = _plane(described, long)
     order = [*(k for k in long if k not in (y, x)), y, x]
-    return make(order, title=title, calibration=calibration or _calibration(described[y], described[x]), reader=reader)
+    return make(
+        order, title=title, calibration=_agreed(calibration, _calibration(described[y], described[x])), reader=reader
+    )
 
 
 def _no_image(axes: Sequence[Axis], dtype: np.dtype[Any], shape: Sequence[int], signal_type: str) -> str:
@@ -91,6 +126,20 @@ def is_colour(dtype: np.dtype[Any]) -> bool:
         return False
     kinds = {dtype[name] for name in "RGB"}
     return len(kinds) == 1 and next(iter(kinds)).kind in "uif" and next(iter(kinds)).shape == ()
+
+
+def _agreed(said: Calibration | None, of_axes: Calibration) -> Calibration:
+    """What is said beside the axes, else what they tell; neither where they contradict each other."""
+    if said is None or said == Calibration() or of_axes.refusal:
+        return of_axes
+    one, other = said.pixel_size_nm, of_axes.pixel_size_nm
+    if one is None and other is not None and not said.refusal:
+        return of_axes
+    if one is None or other is None or abs(one - other) <= _SAME * max(one, other):
+        return said
+    return Calibration(
+        warnings=(f"The file gives two pixel sizes, {one:.4g} and {other:.4g} nm; enter the right one.",)
+    )
 
 
 def _calibration(y: Axis, x: Axis) -> Calibration:
@@ -127,3 +176,5 @@ _NAMES = frozenset({"x", "y", "height", "width"})
 #: share of a step by which a position may miss its place, and what is left to the rounding of float32
 _UNEVEN: Final = 0.05
 _ROUNDING: Final = 1e-6
+#: share by which two pixel sizes that a file gives may differ
+_SAME: Final = 0.01

@@ -197,6 +197,22 @@ def at(group: Any, path: str) -> Any:
     return group
 
 
+def linked(group: Any, name: str) -> Any:
+    """What lies at `name` in a group, or where a link of that name leads within the file; None where nothing does."""
+    import h5py
+
+    found = at(group, name)
+    if found is not None or not isinstance(group, h5py.Group) or "/" in name:
+        return found
+    try:
+        link = group.get(name, getlink=True)
+    except FAULTS:
+        return None
+    if not isinstance(link, h5py.SoftLink):
+        return None
+    return at(group.file if link.path.startswith("/") else group, link.path)
+
+
 def children(group: Any) -> Iterator[tuple[str, Any]]:
     """Names and groups or data sets in a group, in its own order; None for what cannot be opened."""
     if not hasattr(group, "keys"):
@@ -226,6 +242,20 @@ def attributes(item: Any, names: Collection[str]) -> dict[str, Any]:
             except FAULTS as error:
                 full(error)
     return found
+
+
+def texts(item: Any) -> Iterator[Any]:
+    """The attributes of `item` that are texts, or lists of a few, as far as they are small."""
+    try:
+        keys = list(item.attrs)[:_MOST_ATTRIBUTES]
+    except FAULTS:
+        return
+    for key in keys:
+        try:
+            if _is_small(item, key) and item.attrs.get_id(key).dtype.kind in "OS":
+                yield item.attrs[key]
+        except FAULTS as error:
+            full(error)
 
 
 def attribute(item: Any, name: str, default: Any = None) -> Any:

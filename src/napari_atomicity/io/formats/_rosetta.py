@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,14 @@ from napari_atomicity.io.formats._claims import claims
 from napari_atomicity.io.formats._extra import missing_formats
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.quiet import without_warnings
-from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, unreadable
+from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, says_detector, unreadable
 from napari_atomicity.io.text import clean, size_of
+
+#: entries that name a window or what it was recorded with
+_NAMING: Final = re.compile(r"name|title|label|detector|camera|channel|signal", re.IGNORECASE)
+_MOST_ENTRIES: Final = 1000
+_DEEPEST: Final = 8
+_LONGEST: Final = 100
 
 
 def images(path: Path, plugin: str, pixels: Sequence[Path] = (), swapped: bool = False) -> list[RawImage]:
@@ -91,13 +98,31 @@ def _image(path: Path, signal: dict[str, Any], reader: str, n_bytes: int) -> Raw
     axes = [_axis(axis) for axis in listed] if len(listed) == data.ndim else []
     return _axes.image(
         axes,
-        title=str(about.get("General", {}).get("title") or ""),
+        title=_title(str(about.get("General", {}).get("title") or ""), signal.get("original_metadata", {})),
         dtype=data.dtype,
         shape=data.shape,
         signal_type=str(about.get("Signal", {}).get("signal_type") or ""),
         make=lambda order, **fields: _ordered(path, data, order, n_bytes, metadata=_acquisition(about), **fields),
         reader=reader,
     )
+
+
+def _title(title: str, said: dict[str, Any]) -> str:
+    """`title`, with the detector that an EMI file names for the object where the title names none."""
+    if says_detector(title):
+        return title
+    found = next((one for one in _names(said.get("ObjectInfo"), 0) if says_detector(one)), "")
+    return f"{title} ({found})" if title and found else title or found
+
+
+def _names(entries: Any, level: int) -> Iterator[str]:
+    """Texts of the entries, within each other, that may name a window or a detector."""
+    if not isinstance(entries, dict) or level > _DEEPEST:
+        return
+    for key, value in list(entries.items())[:_MOST_ENTRIES]:
+        if isinstance(value, str) and len(value) < _LONGEST and _NAMING.search(str(key)):
+            yield clean(value)
+        yield from _names(value, level + 1)
 
 
 def _axis(axis: dict[str, Any]) -> _axes.Axis:

@@ -120,12 +120,15 @@ class PageFrames:
 
 @dataclass(frozen=True)
 class SeriesFrames:
-    """Frames of a series whose pages hold several of them, or parts of one: the series is read as a whole."""
+    """Frames of a series whose pages hold several of them, or parts of one: the series is read as a whole.
+
+    `taken` is an axis among `leading`, with the one place along it that is read.
+    """
 
     path: Path
     series: int
     leading: str
-    channel: int | None
+    taken: tuple[str, int] | None
     colour: bool
 
     def read(self, t: int = 0) -> Array:
@@ -141,7 +144,8 @@ class SeriesFrames:
             return verdict(self._plane(tif.series[self.series], 0))
 
     def _plane(self, series: Any, t: int) -> Array:
-        at = tuple(self.channel if axis == "C" and self.channel is not None else t for axis in self.leading)
+        axis_taken, place = self.taken or ("", 0)
+        at = tuple(place if axis == axis_taken else t for axis in self.leading)
         whole = arranged(series.asarray(), series.axes, self.leading, self.colour)
         return native(np.ascontiguousarray(whole[at]))
 
@@ -223,7 +227,8 @@ def upright(image: Array, top: int | None) -> Array:
     """Bright where the sample scatters."""
     if top is None or image.dtype.kind != "u":
         return image
-    flipped: Array = np.subtract(image.dtype.type(top), image)
+    # in place where possible, as above
+    flipped: Array = np.subtract(image.dtype.type(top), image, out=image if image.flags.writeable else None)
     return flipped
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.formats import _axes, _hdf5
+from napari_atomicity.io.formats import _axes, _hdf5, _hdf5_beside
+from napari_atomicity.io.formats._detectors import along
 from napari_atomicity.io.formats._hdf5_tree import FAULTS, Node, at, attribute, attributes, children, text
 from napari_atomicity.io.raw import RawImage
 
@@ -45,17 +46,21 @@ def _has_rows(dataset: Any) -> bool:
     return len(dataset.shape or ()) >= 2
 
 
-def image(path: Path, title: str, group: Any, dataset: Any, left_out: tuple[str, ...]) -> RawImage:
-    """The array of an NCEM group as an image that says what of the file is left out, or the reason why it is none."""
+def images(path: Path, title: str, group: Any, dataset: Any, left_out: tuple[str, ...]) -> list[RawImage]:
+    """The array of an NCEM group as an image, or one a detector, or the reason why it is none."""
     _hdf5.check_place(dataset)
     first = 0 if "dim0" in group else 1
-    axes = [_axis(at(group, f"dim{k + first}"), size) for k, size in enumerate(dataset.shape)]
-    return _axes.image(
-        axes,
+    dims = [at(group, f"dim{k + first}") for k in range(len(dataset.shape))]
+    # the slices of py4DSTEM are named along an axis
+    named = along(dataset.shape, map(_hdf5_beside.names, dims)) if dataset.ndim > 2 else None
+    return _axes.images(
+        [_axis(dim, size) for dim, size in zip(dims, dataset.shape, strict=True)],
+        named or _hdf5_beside.detectors(dataset, group),
         title=title,
         dtype=dataset.dtype,
         shape=dataset.shape,
-        make=partial(_hdf5.image, path, dataset, warnings=left_out),
+        make=partial(_hdf5.image, path, dataset),
+        warnings=left_out,
         reader=_hdf5.reader_name("NCEM EMD"),
     )
 
@@ -64,6 +69,6 @@ def _axis(dim: Any, size: int) -> _axes.Axis:
     found = attributes(dim, {"name", "units"})
     name, unit = text(found.get("name", "")), text(found.get("units", ""))
     try:
-        return _axes.from_positions(_hdf5.numbers(dim), size, name, unit)
+        return _axes.from_positions(_hdf5_beside.numbers(dim), size, name, unit)
     except FAULTS:
         return _axes.Axis(name, None, unit)

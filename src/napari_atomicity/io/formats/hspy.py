@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari_atomicity.io.formats import _axes, _hdf5
+from napari_atomicity.io.formats import _axes, _hdf5, _hdf5_beside
 from napari_atomicity.io.formats._hdf5_tree import FAULTS, at, attribute, attributes, children, text
 from napari_atomicity.io.raw import RawImage
 
@@ -18,17 +18,19 @@ def signals(file: Any) -> list[tuple[str, Any]]:
     return list(children(at(file, "Experiments")))
 
 
-def image(path: Path, name: str, group: Any, left_out: tuple[str, ...]) -> RawImage:
-    """The signal as an image that says what of the file is left out, or the reason why it is none."""
+def images(path: Path, name: str, group: Any, left_out: tuple[str, ...]) -> list[RawImage]:
+    """The signal as an image, or one a detector, or the reason why it is none."""
     dataset = _hdf5.data_of(group, "data")
     axes = [_axis(at(group, f"axis-{k}"), size) for k, size in enumerate(dataset.shape)]
-    return _axes.image(
+    return _axes.images(
         axes,
+        _hdf5_beside.detectors(dataset, group),
         title=text(attribute(at(group, "metadata/General"), "title", "")) or name.strip("_"),
         dtype=dataset.dtype,
         shape=dataset.shape,
         signal_type=text(attribute(at(group, "metadata/Signal"), "signal_type", "")),
-        make=partial(_hdf5.image, path, dataset, warnings=left_out),
+        make=partial(_hdf5.image, path, dataset),
+        warnings=left_out,
         reader=_hdf5.reader_name("HyperSpy"),
     )
 
@@ -42,7 +44,7 @@ def _axis(group: Any, size: int) -> _axes.Axis:
     positions = found.get("axis", at(group, "axis"))
     if positions is not None:
         try:
-            return _axes.from_positions(_hdf5.numbers(positions), size, name, unit)
+            return _axes.from_positions(_hdf5_beside.numbers(positions), size, name, unit)
         except FAULTS:
             return _axes.Axis(name, None, unit)
     return _axes.Axis(name, None, unit, uneven="_type" in found and size > 1)

@@ -51,14 +51,14 @@ class Subject:
         """The cluster in `row` of the document's table."""
         state, table = document.state, document.table
         alone = replace(table, rows=table.rows.iloc[[row]].reset_index(drop=True))
-        if state.classified is None:
+        if state.count is None:
             return cls(state.micrograph, alone)
-        target = cards.target_of(alone, 0, state.bundle.card)
-        seen = _row_seen(state.classified.table, alone)
+        target = cards.target_of(alone, 0, state.model_in_force.card)
+        seen = _row_seen(state.count.table, alone)
         if seen is None:
             return cls(state.micrograph, alone, state.bundle, target=target)
-        patches = state.classified.patches.take(np.array([seen]))
-        return cls(state.micrograph, alone, state.bundle, patches, state.classified.evidence.features[seen], target)
+        patches = state.count.patches.take(np.array([seen]))
+        return cls(state.micrograph, alone, state.bundle, patches, state.count.evidence.features[seen], target)
 
     @property
     def key(self) -> tuple[Any, ...]:

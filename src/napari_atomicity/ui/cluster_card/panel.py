@@ -146,7 +146,7 @@ class CardPanel(Panel):
         say(self.label, f"{name} &nbsp;{percent(one['confidence'])}{atoms}" if label else "")
         yours = f"{swatch(mine, palette, '■')} <b>{mine}</b> &nbsp;is your label; it counts instead of the prediction"
         say(self.annotation, yours if mine else "")
-        counted = document.classified
+        counted = document.counted
         said = cards.notes(document.table, row, counted, unseen=bool(look.problem))
         say(self.remarks, "\n".join([look.problem, *said] if look.problem else said))
         source = cards.source_words(str(one["source"]))
@@ -172,7 +172,9 @@ class CardPanel(Panel):
     def _show_numbers(self, document: Document, row: int) -> None:
         table, palette = document.table, _palette(document)
         one, text = table.rows.iloc[row], self._theme["text"]
-        labels = cards.class_labels(table, None if document.state.bundle is None else document.state.bundle.card)
+        labels = cards.class_labels(
+            table, None if document.state.bundle is None else document.state.model_in_force.card
+        )
         found = cards.chances(table, row, labels)
         self.chances.show_chances(found, str(one["label"]), str(one["annotation"]), palette, text)
         places = cards.standings(table, row)
@@ -226,7 +228,7 @@ def _palette(document: Document) -> dict[str, str]:
 def _explained(document: Document, look: Inspection) -> str:
     """Label of the class that the maps explain."""
     target = -1 if look.attribution is None else int(look.attribution.target[0])
-    return str(document.state.bundle.card.labels[target]) if target >= 0 else ""
+    return str(document.state.model_in_force.card.labels[target]) if target >= 0 else ""
 
 
 def _about_contours(look: Inspection, label: str, waiting: bool) -> str:

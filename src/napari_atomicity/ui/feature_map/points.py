@@ -15,7 +15,7 @@ from napari_atomicity.insight.feature_map import Placed
 from napari_atomicity.ui.feature_map.placements import Placements
 
 if TYPE_CHECKING:
-    from napari_atomicity.pipeline import Classified
+    from napari_atomicity.pipeline import Count
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class MappedClusters:
     after: Placed
     before: Placed
     row_after: npt.NDArray[np.int64]
-    classified: tuple[Classified, ...]
+    classified: tuple[Count, ...]
 
     def __len__(self) -> int:
         return len(self.document)
@@ -122,10 +122,10 @@ def gather(
 
 
 def _part(document: Document, looks: Placements, frame: int | None) -> dict[str, Any] | None:
-    classified, adapted = document.state.classified, document.state.adapted
+    classified, adapted = document.state.count, document.state.applied
     after = looks.look(classified)
     before = looks.look(adapted.before) if adapted is not None else after
-    if after is None or before is None:
+    if after is None or before is None or classified is None:
         return None
     rows = document.table.rows
     index = pd.Index(classified.table.ids)

@@ -29,7 +29,7 @@ _PAUSE_MS: Final = 120
 def in_scope(groups: list[LayerGroup]) -> list[tuple[str, Any]]:
     """Name and what was counted of each image, for `pipeline.ratios_steps`."""
     states = [(group.name, group.document.state) for group in groups]
-    return [(name, seen(state.table, state.bundle.card, state.classified)) for name, state in states]
+    return [(name, seen(state.table, state.model_in_force.card, state.count)) for name, state in states]
 
 
 class RatiosPanel(Panel):
@@ -57,7 +57,7 @@ class RatiosPanel(Panel):
             "Tick it where the clusters that you labelled were drawn at random: how often you differ from the model "
             "then corrects the others"
         )
-        self.checked.clicked.connect(lambda on: self._expect(checked=on))
+        self.checked.clicked.connect(lambda on: self._expect(random_sample=on))
         form = self.form()
         form.addRow("Count over", self.scope)
         row = QHBoxLayout()
@@ -92,11 +92,11 @@ class RatiosPanel(Panel):
             widget.setEnabled(document is not None)
         if document is not None:
             if not self.expected.hasFocus():
-                self.expected.setText(expected_text(document.expected))
+                self.expected.setText(expected_text(document.options.expected))
                 self.expected.setCursorPosition(0)
             by_hand = bool((document.table.rows["annotation"] != "").any())
-            self.checked.setVisible(by_hand or document.checked)
-            self.checked.setChecked(document.checked)
+            self.checked.setVisible(by_hand or document.options.random_sample)
+            self.checked.setChecked(document.options.random_sample)
         self._follow()
 
     def status(self, document: Document) -> str:
@@ -125,8 +125,11 @@ class RatiosPanel(Panel):
         """What the result depends on: the same objects give the same result."""
         groups = groups_in(self.workspace, self._scope)
         document = self.document
-        states = [each for group in groups for each in (group.document.table, group.document.state.classified)]
-        return (*states, None if document is None else (tuple(document.expected.items()), document.checked))
+        states = [each for group in groups for each in (group.document.table, group.document.state.count)]
+        return (
+            *states,
+            None if document is None else (tuple(document.options.expected.items()), document.options.random_sample),
+        )
 
     def _compute(self) -> None:
         document = self.document
@@ -136,7 +139,7 @@ class RatiosPanel(Panel):
         if not groups or _same(wanted, self._made_of):
             return
         self._made_of = wanted
-        lot, expected, checked = in_scope(groups), dict(document.expected), document.checked
+        lot, expected, checked = in_scope(groups), dict(document.options.expected), document.options.random_sample
 
         def steps() -> Steps[Ratios | str]:
             try:
@@ -168,7 +171,7 @@ class RatiosPanel(Panel):
         group = next(iter(groups_in(self.workspace, self._scope)), None)
         if self.result is None or group is None:
             return
-        card = group.document.state.bundle.card
+        card = group.document.state.model_in_force.card
         theme = plot_colours(self.workspace.viewer)
         self.chart.setVisible(True)
         self.chart.show_ratios(self.result.table, colours(card.class_sizes, card.element), theme)
@@ -193,13 +196,13 @@ class RatiosPanel(Panel):
         except InputError as error:
             show_warning(str(error))
             return
-        if self.document is not None and expected_text(found) != expected_text(self.document.expected):
+        if self.document is not None and expected_text(found) != expected_text(self.document.options.expected):
             self._expect(expected=found)
 
     def _expect(self, **values: Any) -> None:
         document = self.document
         if document is not None:
-            document.expect(values.get("expected", document.expected), values.get("checked", document.checked))
+            document.set_options(**values)
 
     def _ask(self) -> None:
         kinds = "Deposits (*.csv *.tsv *.txt)"

@@ -1,4 +1,4 @@
-"""Save and restore: the session file, unsaved work, and what a person has to decide after opening one."""
+"""Save and restore: the project file, unsaved work, and what a person has to decide after opening one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROWS: Final = 6
 
 
 class SavingPanel(Panel):
-    """The session file of the window, and unsaved work."""
+    """The project file of the window, and unsaved work."""
 
     title = "Save and restore"
 
@@ -34,18 +34,18 @@ class SavingPanel(Panel):
         self.page.addWidget(self.offer)
         self.file = self.note("The file that Save writes to")
         self.kept = self.note("Unsaved work is written in the background and offered again after a crash")
-        self.save = button("Save", "Write everything to the session file", lambda: save(self.context.project))
+        self.save = button("Save", "Write everything to the project file", lambda: save(self.context.project))
         self.save_as = button(
-            "Save as…", "Write everything to a new session file", lambda: save_as(self.context.project)
+            "Save as…", "Write everything to a new project file", lambda: save_as(self.context.project)
         )
         self.open = button(
             "Open…",
-            "Open a session; the session or table of a colleague on an image that is open is merged into yours",
+            "Open a project; the project or table of a colleague on an image that is open is merged into yours",
             lambda: ask_open(self.context.project),
         )
         self.row(self.save, self.save_as, self.open)
         self.recent = QComboBox()
-        self.recent.setToolTip("Open one of the last sessions")
+        self.recent.setToolTip("Open one of the last projects")
         narrow(self.recent)
         self.recent.activated.connect(self._open_recent)
         self.page.addWidget(self.recent)
@@ -57,24 +57,24 @@ class SavingPanel(Panel):
 
     def _build_unclear(self) -> None:
         """What is asked about an image that is missing or changed."""
-        self.why = self.note("An image of the session that is being opened")
-        sessions = self.context.project
-        self.read = button("Read them", "Let this window read images in these folders", sessions.allow)
+        self.why = self.note("An image of the project that is being opened")
+        projects = self.context.project
+        self.read = button("Read them", "Let this window read images in these folders", projects.allow)
         self.anyway = button("Open it anyway", "Positions and your labels stay; predictions go", self._anyway)
         self.choose = button("Choose the file…", "Say where the image is now", self._find)
         self.without = button(
             "Without pixels",
             "Clusters and labels come back, on a blank image; saving keeps all of it",
-            sessions.without,
+            projects.without,
         )
         self.leave = button("Leave it out", "Open the rest; the file keeps all of it", self._leave)
-        self.stop = button("Do not open", "Open nothing", sessions.dismiss)
+        self.stop = button("Do not open", "Open nothing", projects.dismiss)
         self.row(self.read, self.anyway, self.choose)
         self.row(self.without, self.leave, self.stop)
 
     def _build_conflicts(self) -> None:
         """The list of differences that a merge found."""
-        self.about = self.note("Where the two sessions differ")
+        self.about = self.note("Where the two projects differ")
         self.conflicts = QListWidget()
         self.conflicts.setObjectName("conflicts")
         self.conflicts.setWordWrap(True)
@@ -109,16 +109,16 @@ class SavingPanel(Panel):
 
     def status_text(self) -> str:
         """The file and when it was written."""
-        sessions = self.context.project
-        if sessions.path is None:
-            return "Not in a session file yet."
-        when = "" if sessions.saved_at is None else f", saved {ago(sessions.saved_at)}"
-        changes = "; changed since" if sessions.autosave.unsaved else ""
-        return f"{sessions.path.name}{when}{changes}."
+        projects = self.context.project
+        if projects.path is None:
+            return "Not in a project file yet."
+        when = "" if projects.saved_at is None else f", saved {ago(projects.saved_at)}"
+        changes = "; changed since" if projects.autosave.unsaved else ""
+        return f"{projects.path.name}{when}{changes}."
 
     def _show_recent(self, idle: bool) -> None:
         paths = recent()
-        names = ["Recent sessions…", *(path.name for path in paths)]
+        names = ["Recent projects…", *(path.name for path in paths)]
         if names != [self.recent.itemText(at) for at in range(self.recent.count())]:
             self.recent.clear()
             self.recent.addItems(names)

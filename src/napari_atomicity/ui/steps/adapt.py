@@ -80,7 +80,7 @@ class AdaptPanel(Panel):
         """Show what the adaptation changed."""
         can_act = self.can_act
         state = document.state if document is not None else None
-        adapted = state.adapted if state is not None else None
+        adapted = state.applied if state is not None else None
         group = self.workspace.group
         has_anchors = group is not None and group.anchors.anchors is not None
         self.mode.setEnabled(can_act)

@@ -69,6 +69,6 @@ class CandidateChoice(QWidget):
 def undecided(document: Document) -> dict[int, Any]:
     """Calibration, as it was before any choice, of each frame that cannot decide by itself."""
     offered = document.state.offered
-    if offered is None or not document.classified:
+    if offered is None or not document.counted:
         return {}
     return {frame: fit for frame, fit in offered.calibrations.items() if fit.ambiguous}

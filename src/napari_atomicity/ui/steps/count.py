@@ -66,7 +66,7 @@ class CountPanel(Panel):
         self.model.setEnabled(self.can_act)
         self.known.show_document(document, self.can_act)
         self.candidates.show_document(document, self.workspace.frame, self.can_act)
-        shown = document is not None and document.classified and document.state.bundle is not None
+        shown = document is not None and document.counted and document.state.bundle is not None
         self.legend.setVisible(shown)
         self.chart.setVisible(shown)
         self.ratios.setVisible(shown)
@@ -84,14 +84,14 @@ class CountPanel(Panel):
         labelled = int((document.table.rows["label"] != "").sum())
         if not labelled:
             return "not counted yet"
-        source = "adapted model" if document.state.adapted is not None else "base model"
+        source = "adapted model" if document.state.applied is not None else "base model"
         return f"{labelled} of {len(document.table)} labelled, {source}"
 
     def _show_shares(self, document: Document) -> None:
         from napari_atomicity.style import colours
         from napari_atomicity.ui.widgets.theme import plot_colours
 
-        card = document.state.bundle.card
+        card = document.state.model_in_force.card
         final = document.ratios()
         known = colours(card.class_sizes, card.element)
         self.legend.show_shares(final, known)
@@ -178,19 +178,19 @@ def _remarks(document: Document) -> str:
     rows = document.table.rows
     remarks = []
     missing = set(rows["id"][rows["label"] == ""]) - _unreadable(document)
-    if document.classified and missing:
+    if document.counted and missing:
         remarks.append(f"{len(missing)} placed or moved since then; count again to label them.")
-    if document.classified and document.state.classified is not None:
-        remarks += pipeline.remarks(document.state.classified)
-    if document.classified and document.outdated:
+    if document.counted and document.state.count is not None:
+        remarks += pipeline.remarks(document.state.count)
+    if document.counted and document.outdated:
         remarks.append("The settings changed since then; count again to follow them.")
     not_counted = int(rows["flag"].isin(["border", "touching", "saturated"]).sum())
-    if document.classified and not_counted:
+    if document.counted and not_counted:
         remarks.append(f"{not_counted} cut off, touching or saturated: labelled, but left out of the shares.")
     return "\n".join(remarks)
 
 
 def _unreadable(document: Document) -> set[int]:
     """Ids of clusters that the last count saw and could not label: too little of them lies in the image."""
-    done = document.state.classified
+    done = document.state.count
     return set() if done is None else set(done.table.rows["id"][done.table.rows["label"] == ""])

@@ -82,7 +82,7 @@ class DetectPanel(Panel):
     def status(self, document: Document) -> str:
         """``212 clusters, 9 touching, 3 at the border``."""
         if not len(document.table):
-            return "no clusters found" if document.detected else "not searched yet"
+            return "no clusters found" if document.state.searched else "not searched yet"
         return counted(document)
 
     def _show_tool(self) -> None:
@@ -97,7 +97,7 @@ class DetectPanel(Panel):
         if self.document is not None:
             self.document.choose(sensitivity=value / 100)
             # once there is a result, it follows the slider
-            if self.document.detected:
+            if self.document.state.searched:
                 self._again.start()
 
     def _find(self) -> None:

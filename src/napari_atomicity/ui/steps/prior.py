@@ -62,7 +62,7 @@ class PriorFields:
         """Show what was said about the document in hand; what a person is just typing stays."""
         for widget in (self.deposited, self.scale, self.load):
             widget.setEnabled(can_act)
-        profile = document.profile if document is not None else None
+        profile = document.options.profile if document is not None else None
         self.profile.setText(profile.name if profile is not None else "none")
         self.profile.setToolTip(_described(profile) if profile is not None else "")
         self.forget.setVisible(profile is not None)
@@ -145,11 +145,11 @@ class PriorFields:
         if document is None:
             return
         path = path.with_suffix(".json")
-        session = [group.document for group in self.panel.workspace.groups if group.document.state.session]
-        documents = [each for each in session if each.state.session == document.state.session] or [document]
+        session = [group.document for group in self.panel.workspace.groups if group.document.state.counted_with]
+        documents = [each for each in session if each.state.counted_with == document.state.counted_with] or [document]
         calibrations = [fit for each in documents for fit in _calibrations(each)]
         images = [each.micrograph for each in documents]
-        bundle = document.state.bundle
+        bundle = document.state.model_in_force
 
         def steps() -> Steps[str]:
             from napari_atomicity.counting.profile import profile_of, save_profile
@@ -170,7 +170,7 @@ def deposited_text(settings: Settings) -> str:
 
 
 def _calibrations(document: Document) -> list[Any]:
-    done = document.state.classified
+    done = document.state.count
     return [] if done is None else list(done.calibrations.values())
 
 

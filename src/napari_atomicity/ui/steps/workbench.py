@@ -151,6 +151,6 @@ def _wanted(document: Document | None, images: int) -> tuple[bool, ...]:
     """Which steps are open at this point of the work: the ones at hand."""
     calibrated = document is not None and document.micrograph.pixel_size_nm is not None
     found = calibrated and document is not None and len(document.table) > 0
-    counted = found and document is not None and document.classified
+    counted = found and document is not None and document.counted
     session = images > 1
     return (not found, calibrated and not counted, found, session, counted, counted, False, False)

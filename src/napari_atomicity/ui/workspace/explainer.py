@@ -15,7 +15,7 @@ from napari_atomicity.progress import Steps
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.ui.workspace.workspace import Workspace
-from napari_atomicity.document.state import State
+from napari_atomicity.pipeline import ImageState
 
 #: many edits come together; one look serves them all
 _PAUSE_MS: Final = 250
@@ -36,7 +36,7 @@ class Explainer:
         workspace.changed.connect(self._on_changed)
         self.work.finished.connect(self._on_finished)
 
-    def steps(self, document: Document, state: State, asked: MapRequest, frame: int) -> Steps[pipeline.Explained]:
+    def steps(self, document: Document, state: ImageState, asked: MapRequest, frame: int) -> Steps[pipeline.Explained]:
         """The heat maps of a frame; computed only for the clusters about which something has changed."""
         bundle = state.bundle or (yield from model_steps(document.settings.model))
         done = yield from pipeline.explain_steps(
@@ -45,7 +45,7 @@ class Explainer:
         _ = done.profiles  # takes a moment, and is wanted at once where it is shown
         return done
 
-    def show(self, document: Document, asked: MapRequest, done: pipeline.Explained, was: State) -> None:
+    def show(self, document: Document, asked: MapRequest, done: pipeline.Explained, was: ImageState) -> None:
         """Show what `steps` gave for the state `was`; from now on it is kept up to date."""
         workspace = self._workspace()
         if workspace is None:
@@ -111,7 +111,7 @@ class Explainer:
         self._on_changed()
 
 
-def _made_for(state: State, frame: int) -> tuple[Any, ...]:
+def _made_for(state: ImageState, frame: int) -> tuple[Any, ...]:
     return (state.table, state.bundle, state.micrograph, frame)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.workspace.layer_group import LayerGroup
     from napari_atomicity.ui.workspace.workspace import Workspace
 
-#: new layers have shown themselves by then, also those of a session that was opened
+#: new layers have shown themselves by then, also those of a project that was opened
 _AFTER_MS: Final = 4 * PAUSE_MS
 
 

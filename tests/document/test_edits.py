@@ -10,7 +10,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.document import edits
 from napari_atomicity.document.document import Document
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Classified
+from napari_atomicity.pipeline import Count
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation
 from napari_atomicity.ui.layers.clusters import compare
 
@@ -114,27 +114,27 @@ def test_history_goes_back_and_forth_over_200_steps() -> None:
 
 def test_undoing_the_adaptation_keeps_later_annotations() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
-    base = Classified(table(), None, None, {})
-    after = Classified(table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5), None, None, {})
+    base = Count(table(), None, None, {})
+    after = Count(table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5), None, None, {})
     adapted = AppliedAdaptation(None, "base", base, base, after, pd.DataFrame())
     # in one step with the search, as the main button does it
-    document.commit("Analyse", after.table, bundle="adapted", classified=after, offered=after, adaptation=adapted)
+    document.commit("Analyse", after.table, bundle="adapted", count=after, offered=after, adaptation=adapted)
     document.annotate([1], "other")
     document.undo_adaptation()
     assert document.table.rows["label"].tolist() == ["Pt19"] * 5
     assert document.table.rows["annotation"].tolist() == ["", "other", "", "", ""]
     assert (document.state.bundle, document.state.adaptation) == ("base", None)
     document.undo()
-    assert document.state.bundle == "adapted" and document.state.adapted is adapted
+    assert document.state.bundle == "adapted" and document.state.applied is adapted
 
 
 def test_what_was_refused_is_kept_with_the_count_and_is_no_step() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
-    base = Classified(table(), None, None, {})
-    document.commit("Classify", base.table, bundle="base", classified=base, offered=base)
+    base = Count(table(), None, None, {})
+    document.commit("Classify", base.table, bundle="base", count=base, offered=base)
     refused = AppliedAdaptation(None, "base", base, base, None, pd.DataFrame())
     document.amend(adaptation=refused)
     assert document.history == ["Classify"] and document.state.adaptation is refused
-    assert document.state.adapted is None and refused.changed == (0, 5)
+    assert document.state.applied is None and refused.changed == (0, 5)
     document.undo_adaptation()
     assert document.history == ["Classify"]
