@@ -39,13 +39,13 @@ def test_the_image_in_hand_is_seen_alone_with_its_clusters(desk: Any, micrograph
 def test_all_are_seen_where_a_person_wants_it_or_they_lie_side_by_side(desk: Any, micrograph: Any) -> None:
     first = desk.show(micrograph)
     load = desk.panel("Load and calibrate")
-    assert load.alone.isHidden()
+    assert load.hide_others.isHidden()
     second = desk.show(Micrograph(blobs(), 0.05, name="second"))
     desk.idle()
-    assert not load.alone.isHidden() and load.alone.isChecked()
-    load.alone.click()
+    assert not load.hide_others.isHidden() and load.hide_others.isChecked()
+    load.hide_others.click()
     assert seen(desk) == [True, True]
-    load.alone.click()
+    load.hide_others.click()
     assert seen(desk) == [False, True]
     desk.viewer.canvas.grid.enabled = True
     desk.workspace.choose(first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.compat import isalive
@@ -48,8 +48,7 @@ class CardPanel(Panel):
         self._chosen: frozenset[int] = frozenset()
         super().__init__(viewer, inside)
         self.looker.looked.connect(self._on_changed)
-        events: Any = viewer.events
-        events.theme.connect(self._on_theme)
+        viewer.events.theme.connect(self._on_theme)
 
     def build(self) -> None:
         """Walking through the selection, then the parts of the card."""
@@ -155,11 +154,12 @@ class CardPanel(Panel):
     def _show_patch(self, document: Document, row: int, look: Inspection) -> None:
         found, label = look.attribution, _explained(document, look)
         shown = []
-        for i, name in enumerate(look.names if look.channels is not None else ()):
+        channels = () if look.channels is None else look.channels
+        for i, (name, channel) in enumerate(zip(look.names, channels, strict=False)):
             said = cards.channel_words(found, i, label) if found is not None else ""
             shown.append(
                 Thumbnail(
-                    cards.as_grey(look.channels[i]),
+                    cards.as_grey(channel),
                     (CHANNEL_WORDS.get(name, name).capitalize(), said),
                     contours=look.contours[i] if look.contours else (),
                     contour_colour=_CONTOURS[i % len(_CONTOURS)],
@@ -207,7 +207,7 @@ class CardPanel(Panel):
         if self._row(self.document) is not None:
             bring_into_view(self.workspace, self.shown)
 
-    def _on_theme(self, _: Any = None) -> None:
+    def _on_theme(self, _: object = None) -> None:
         self._on_changed()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ class AnchorLayer:
         self.points: Points | None = None
         #: whether a person wants to see them
         self.wanted = False
-        self._shown: tuple[Any, Any] | None = None
+        self._shown: tuple[object, object] | None = None
         document.table_changed.connect(self.draw)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
             getattr(image.events, event).connect(self._follow_image)

@@ -82,7 +82,7 @@ class SavingPanel(Panel):
         self.conflicts.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.conflicts.setToolTip("Choosing one shows it in the image; several can be chosen")
         self.conflicts.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.conflicts.currentRowChanged.connect(self._show_place)
+        self.conflicts.currentRowChanged.connect(self._show_difference)
         self.page.addWidget(self.conflicts)
         self.theirs = button("Take theirs", "Take the other version of the chosen ones", lambda: self._decide(True))
         self.mine = button("Keep mine", "Keep your version of the chosen ones", lambda: self._decide(False))
@@ -119,7 +119,7 @@ class SavingPanel(Panel):
     def _show_recent(self, idle: bool) -> None:
         paths = recent()
         names = ["Recent projects…", *(path.name for path in paths)]
-        if names != [self.recent.itemText(at) for at in range(self.recent.count())]:
+        if names != [self.recent.itemText(i) for i in range(self.recent.count())]:
             self.recent.clear()
             self.recent.addItems(names)
         self._recent = paths
@@ -141,7 +141,7 @@ class SavingPanel(Panel):
     def _show_conflicts(self, idle: bool) -> None:
         conflicts = self.context.project.conflicts
         texts = [conflict.sentence for _, conflict in conflicts]
-        if texts != [item.text() for at in range(self.conflicts.count()) if (item := self.conflicts.item(at))]:
+        if texts != [item.text() for i in range(self.conflicts.count()) if (item := self.conflicts.item(i))]:
             self.conflicts.clear()
             self.conflicts.addItems(texts)
         many = f"{len(texts)} differences" if len(texts) != 1 else "One difference"
@@ -186,19 +186,19 @@ class SavingPanel(Panel):
         rows = sorted(index.row() for index in self.conflicts.selectedIndexes())
         self.context.project.decide(rows, theirs)
 
-    def _show_place(self, row: int) -> None:
+    def _show_difference(self, row: int) -> None:
         """Centre the view on a difference, and select its cluster."""
         viewer, conflicts = self.workspace.viewer, self.context.project.conflicts
         if viewer is None or not 0 <= row < len(conflicts):
             return
         document, conflict = conflicts[row][0](), conflicts[row][1]
-        group = next((one for one in self.workspace.groups if one.document is document), None)
+        group = next((group for group in self.workspace.groups if group.document is document), None)
         image = group.image() if group is not None else None
         if document is None or image is None:
             return
         frame, y, x = conflict.place
         where = image.data_to_world((frame, y, x)[-image.ndim :])
-        viewer.scene.camera.center = tuple(where[-2:])
+        viewer.scene.camera.center = (where[-2], where[-1])
         if image.ndim == 3:
             viewer.dims.set_point(0, where[0])
         document.select([] if conflict.id is None else [conflict.id])

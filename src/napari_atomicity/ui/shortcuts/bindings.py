@@ -16,6 +16,8 @@ from napari_atomicity.ui.shortcuts.table import BY_NAME, GUARDED, SHORTCUTS, cho
 from napari_atomicity.ui.workspace.docks import PLUGIN
 
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QDockWidget
+
     from napari_atomicity.ui.workspace.workspace import Workspace
 
 #: the preferences change with every letter that is typed
@@ -35,12 +37,12 @@ class ShortcutBindings:
         self._workspace = weakref.ref(workspace)
         self._do = do
         #: the dock with the table of keys, once it was shown
-        self.table_dock: weakref.ref[Any] | None = None
+        self.table_dock: weakref.ref[QDockWidget] | None = None
         workspace.layer_active.connect(self.attach)
         self._settings: Any = None
         self._typing: QTimer | None = None
         #: what we bound on each layer: key to function
-        self._bound: weakref.WeakKeyDictionary[Layer, dict[str, Callable[[Layer], Any]]] = weakref.WeakKeyDictionary()
+        self._bound: weakref.WeakKeyDictionary[Layer, dict[str, Callable[[Layer], None]]] = weakref.WeakKeyDictionary()
         self._warned: list[str] = []
         self.keys, self.problems = self._read()
 
@@ -130,7 +132,7 @@ class ShortcutBindings:
         wanted = {shortcut.name: getattr(settings, shortcut.name, shortcut.key) for shortcut in SHORTCUTS}
         return chosen_keys(wanted)
 
-    def _on_typed(self, _: Any = None) -> None:
+    def _on_typed(self, _: object = None) -> None:
         workspace = self._workspace()
         if workspace is None or workspace.viewer is None:
             return

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Panel(QWidget):
-    """One step of the work; stands alone as a dock widget or as a step of the workbench."""
+    """One step of the work: a dock widget of its own, or a step of the workbench."""
 
     title = ""
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from napari.qt.threading import create_worker
+from napari.layers import Layer
+from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 
@@ -37,10 +38,10 @@ class TaskRunner:
 
     def __init__(self) -> None:
         self.title = ""
-        self.owner: Any = None
-        self._worker: Any = None
+        self.owner: object = None
+        self._worker: GeneratorWorker[Any, Any, Any] | None = None
         self._outcome: _Failure | tuple[Any] | None = None
-        self._locked: list[tuple[Any, Any]] = []
+        self._locked: list[tuple[Layer, Any]] = []
 
     @property
     def busy(self) -> bool:
@@ -52,8 +53,8 @@ class TaskRunner:
         title: str,
         steps: Callable[[], Steps[Result]],
         apply: Callable[[Result], None],
-        owner: Any = None,
-        layers: Iterable[Any] = (),
+        owner: object = None,
+        layers: Iterable[Layer] = (),
     ) -> bool:
         """Run `steps` in a thread; `apply` gets its result on the interface thread once it is finished.
 
@@ -119,7 +120,7 @@ class TaskRunner:
                 show_error(_fault(title))
         self.finished.emit(ending)
 
-    def _lock(self, layers: Iterable[Any]) -> None:
+    def _lock(self, layers: Iterable[Layer]) -> None:
         for layer in layers:
             if hasattr(layer, "locked"):
                 self._locked.append((layer, layer.locked))
@@ -131,7 +132,7 @@ class TaskRunner:
             _set_locked(layer, before)
 
 
-def _set_locked(layer: Any, locked: Any) -> None:
+def _set_locked(layer: Layer, locked: Any) -> None:
     """Lock a layer; whoever listens to that and fails must not keep the others from it."""
     try:
         layer.locked = locked

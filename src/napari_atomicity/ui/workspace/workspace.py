@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_warning
@@ -20,6 +20,7 @@ from napari_atomicity.ui.workspace.tasks import TaskRunner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.utils.events import Event
 
 _NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 
@@ -156,14 +157,14 @@ class Workspace:
 
     # ------------------------------------------------------------------ layers come and go
 
-    def _on_inserted(self, event: Any) -> None:
+    def _on_inserted(self, event: Event) -> None:
         self._adopt(event.value)
         if self.document is None:
             self._on_active()
         self.inserted.emit()
         self.changed.emit()
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         layer = event.value
         group = self._groups.pop(layer, None) if isinstance(layer, Image) else None
         if group is not None:
@@ -198,7 +199,7 @@ class Workspace:
         document.measuring_wanted.connect(lambda ids: self.measuring.measure(document_ref(), ids))
         layer.events.data.connect(self._on_pixels)
 
-    def _on_pixels(self, event: Any) -> None:
+    def _on_pixels(self, event: Event) -> None:
         """Other pixels in the same layer: what was measured and predicted on the old ones goes."""
         layer = event.source
         document = self.document_of(layer)
@@ -212,7 +213,7 @@ class Workspace:
         if micrograph.data is not document.micrograph.data:
             document.replace_pixels(micrograph)
 
-    def _on_active(self, _: Any = None) -> None:
+    def _on_active(self, _: object = None) -> None:
         viewer = self.viewer
         if viewer is None:
             return
@@ -228,7 +229,7 @@ class Workspace:
         self.active_changed.emit()
         self.changed.emit()
 
-    def _on_frame(self, _: Any = None) -> None:
+    def _on_frame(self, _: object = None) -> None:
         if self.document is not None and self.document.micrograph.n_frames > 1:
             self.changed.emit()
 
@@ -237,7 +238,7 @@ class Workspace:
             return layer
         return next((image for image, group in self._groups.items() if layer is not None and group.shows(layer)), None)
 
-    def _on_document(self, *_: Any) -> None:
+    def _on_document(self, *_: object) -> None:
         self.changed.emit()
 
 
