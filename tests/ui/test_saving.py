@@ -101,9 +101,9 @@ def same(a: Any, b: Any) -> None:
         pd.testing.assert_frame_equal(was.table.rows, now_.table.rows)
         assert was.table.hand_placed == now_.table.hand_placed and was.table.next_id == now_.table.next_id
         assert was.settings == now_.settings and dict(was.choices) == dict(now_.choices)
-        assert (was.adapted is None) == (now_.adapted is None)
+        assert (was.applied is None) == (now_.applied is None)
         assert was.micrograph.pixel_size_nm == now_.micrograph.pixel_size_nm
-    assert (a.settings, a.selection, a.ticked, a.messages) == (b.settings, b.selection, b.ticked, b.messages)
+    assert (a.options, a.selection, a.messages) == (b.options, b.selection, b.messages)
 
 
 def test_everything_comes_back_and_goes_on(

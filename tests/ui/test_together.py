@@ -43,7 +43,6 @@ def column(desk: Any, number: int) -> list[str]:
 def test_ticked_images_are_searched_counted_and_undone_together(session: Any) -> None:
     from napari_atomicity import pipeline
     from napari_atomicity.counting.bundle import load_bundle
-    from napari_atomicity.pipeline import count as count_chain
 
     desk = session
     assert column(desk, 0) == ["a", "b", "c"] and column(desk, 2) == ["not searched yet"] * 3
@@ -67,7 +66,7 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     bundle = load_bundle(a.settings.model)
     tables = [drain(pipeline.detect_steps(d.micrograph, d.settings)).table for d in (a, b)]
     expected = drain(
-        count_chain.timed_session_steps([a.micrograph, b.micrograph], tables, bundle, [a.settings, b.settings])
+        pipeline.classify_session_steps([a.micrograph, b.micrograph], tables, bundle, [a.settings, b.settings])
     )
     for document, one in zip((a, b), expected, strict=True):
         pd.testing.assert_frame_equal(document.table.rows, one.table.rows)
@@ -164,7 +163,7 @@ def test_an_image_that_cannot_be_counted_is_named_and_nothing_is_changed(session
     assert column(desk, 2)[3:] == ["pixel size needed", "cannot be counted"]
     desk.session.all.click()
     desk.idle()
-    assert [d.ticked for d in (*desk.documents, desk.document)] == [True, True, True, False]
+    assert [d.options.in_joint for d in (*desk.documents, desk.document)] == [True, True, True, False]
     desk.click(desk.session.run)
     assert desk.notes[-1].startswith("uncalibrated: ") and "pixel size" in desk.notes[-1]
     assert all(document.history == [] for document in desk.documents)
