@@ -75,7 +75,7 @@ def test_what_a_person_did_while_work_ran_goes_on_top_of_its_result() -> None:
     now = edits.move(now, [2], np.array([[0.0, 70.0, 71.0]]), 0.1)
     now = edits.place(now, np.array([[0.0, 80.0, 81.0]]), 0.1).annotate([5], "Pt19")
     result = before.with_columns(label=["Pt30"] * 5)
-    done = edits.carry_over(result, before, now, 0.1).rows.set_index("id")
+    done = edits.rebase(result, before, now, 0.1).rows.set_index("id")
     assert sorted(done.index) == [0, 2, 3, 4, 5]
     assert done.at[0, "annotation"] == "Pt30"
     assert done.at[0, "label"] == "Pt30"

@@ -269,7 +269,7 @@ def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any
 
 
 def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> None:
-    from napari_atomicity.ui.feature_map.panel import open_feature_map
+    from napari_atomicity.ui.workspace.docks import open_dock
 
     panel = counted.map
     dark = panel.after.canvas._style.theme["background"]
@@ -278,6 +278,6 @@ def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> Non
     assert panel.after.canvas._style.theme["background"] != dark
     panel.parentWidget().close()
     counted.settle()
-    open_feature_map(counted.workspace)
+    open_dock(counted.workspace.viewer, "Feature map")
     counted.settle()
     assert panel.isVisible()

@@ -105,9 +105,7 @@ def rescale(table: ClusterTable, old_nm: float | None, new_nm: float) -> Cluster
     )
 
 
-def carry_over(
-    result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_size_nm: float | None
-) -> ClusterTable:
+def rebase(result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_size_nm: float | None) -> ClusterTable:
     """A result of work that took its time, with what a person did meanwhile.
 
     Nothing entered by hand while the work ran is lost: clusters that were added, moved and deleted, and annotations,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.compat import isalive
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 #: of the contours of each channel; those of the heat maps over the image
 _CONTOURS: Final = ("#ffa53c", "#4fb8ff", "#d58bff")
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 _NO_CLUSTERS: Final = "There are no clusters yet: find them first (step 2), or add them by hand."
 _NONE_SELECTED: Final = "Select a cluster to see its card: click its ring with the select tool of the clusters layer."
 _CHANNEL_TIPS: Final = {
@@ -50,8 +49,7 @@ class CardPanel(Panel):
         self._chosen: frozenset[int] = frozenset()
         super().__init__(viewer, inside)
         self.looker.looked.connect(self._on_changed)
-        events: Any = viewer.events
-        events.theme.connect(self._on_theme)
+        viewer.events.theme.connect(self._on_theme)
 
     def build(self) -> None:
         """Walking through the selection, then the parts of the card."""
@@ -111,7 +109,7 @@ class CardPanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show the selected cluster; nothing is worked out while nobody can see it."""
         row = self._row(document)
-        say(self.empty, "" if row is not None else _why_empty(document))
+        say(self.empty, "" if row is not None else _why_empty(self.workspace))
         self.body.setVisible(row is not None)
         if not self.isVisible() or document is None:
             return
@@ -157,11 +155,12 @@ class CardPanel(Panel):
     def _show_patch(self, document: Document, row: int, look: Inspection) -> None:
         found, label = look.attribution, _explained(document, look)
         shown = []
-        for i, name in enumerate(look.names if look.channels is not None else ()):
+        channels = () if look.channels is None else look.channels
+        for i, (name, channel) in enumerate(zip(look.names, channels, strict=False)):
             said = cards.channel_words(found, i, label) if found is not None else ""
             shown.append(
                 Thumbnail(
-                    cards.as_grey(look.channels[i]),
+                    cards.as_grey(channel),
                     (channel_words(name).capitalize(), said),
                     contours=look.contours[i] if look.contours else (),
                     contour_colour=_CONTOURS[i % len(_CONTOURS)],
@@ -209,22 +208,14 @@ class CardPanel(Panel):
         if self._row(self.document) is not None:
             bring_into_view(self.workspace, self.shown)
 
-    def _on_theme(self, _: Any = None) -> None:
+    def _on_theme(self, _: object = None) -> None:
         self._on_changed()
 
 
-def open_card(workspace: Workspace) -> None:
-    """Open the card of the viewer of `workspace`, or bring it to the front."""
-    viewer: Any = workspace.viewer
-    if viewer is not None:
-        dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Cluster card", tabify=True)
-        dock.show()
-        dock.raise_()
-
-
-def _why_empty(document: Document | None) -> str:
+def _why_empty(workspace: Workspace) -> str:
+    document = workspace.document
     if document is None:
-        return _NO_IMAGE
+        return workspace.why_no_document
     return _NONE_SELECTED if len(document.table) else document.micrograph.refusal or _NO_CLUSTERS
 
 

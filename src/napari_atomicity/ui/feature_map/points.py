@@ -80,7 +80,8 @@ class MappedClusters:
 
     def patch(self, row: int) -> npt.NDArray[np.float32]:
         """What the network sees of a cluster, (64, 64)."""
-        return self.classified[self.document[row]].patches.raw[self.row_after[row]]
+        seen: npt.NDArray[np.float32] = self.classified[self.document[row]].patches.raw[self.row_after[row]]
+        return seen
 
     def lines(self, row: int, like: str) -> tuple[str, str]:
         """Who says what of a cluster, and whether it is like the library cluster nearest to it, labelled `like`."""

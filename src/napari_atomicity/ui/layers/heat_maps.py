@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_atomicity.document.document import Document
+    from napari_atomicity.pipeline import Explained
 
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
@@ -37,8 +38,8 @@ class HeatMaps:
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
             getattr(image.events, event).connect(self._follow_image)
 
-    def show(self, explained: Any) -> None:
-        """Lay the maps of `explained` (see `pipeline.Explained`) over the image, one a turn of the event loop."""
+    def show(self, explained: Explained) -> None:
+        """Lay the maps of `explained` over the image, one a turn of the event loop."""
         viewer = self._viewer()
         self._waiting = list(enumerate(zip(explained.channel_names, explained.overlay, strict=True)))
         self._active = viewer.layers.selection.active if viewer is not None else None

@@ -19,6 +19,7 @@ from napari_atomicity.ui.steps.prior import PriorFields
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
+from napari_atomicity.ui.workspace.docks import open_dock
 from napari_atomicity.wording import share_and_interval
 
 if TYPE_CHECKING:
@@ -63,12 +64,10 @@ class CountPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show model, shares and remarks."""
-        usable = document is not None and not document.micrograph.refusal
-        free = usable and not self.workspace.work.busy
-        self.run.setEnabled(free)
-        self.model.setEnabled(free)
-        self.known.show_document(document, free)
-        self.candidates.show_document(document, self.workspace.frame, free)
+        self.run.setEnabled(self.can_act)
+        self.model.setEnabled(self.can_act)
+        self.known.show_document(document, self.can_act)
+        self.candidates.show_document(document, self.workspace.frame, self.can_act)
         shown = document is not None and document.counted and document.state.bundle is not None
         self.legend.setVisible(shown)
         self.chart.setVisible(shown)
@@ -128,19 +127,14 @@ class CountPanel(Panel):
                 self.model.addItem(_MODELS.get(model.name, about) if model.bundled else about, model.name)
         if missing:
             path = Path(missing)
-            there = path.with_suffix(".safetensors").is_file()
-            self.model.addItem(path.stem if there else f"{path.stem} (not there any more)", missing)
+            exists = path.with_suffix(".safetensors").is_file()
+            self.model.addItem(path.stem if exists else f"{path.stem} (not there any more)", missing)
 
     def _manage(self) -> None:
-        self._open("Models")
+        open_dock(self.workspace.viewer, "Models", tabify=True)
 
     def _ratios(self) -> None:
-        self._open("Class ratios")
-
-    def _open(self, name: str) -> None:
-        viewer: Any = self.workspace.viewer
-        if viewer is not None:
-            viewer.window.add_plugin_dock_widget("napari-atomicity", name, tabify=True)
+        open_dock(self.workspace.viewer, "Class ratios", tabify=True)
 
     def _choose(self, **values: Any) -> None:
         if self.document is not None:

@@ -57,8 +57,7 @@ class DetectPanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show sensitivity, tools and what was found."""
         usable = document is not None and not document.micrograph.refusal
-        free = usable and not self.workspace.work.busy
-        self.search.setEnabled(free)
+        self.search.setEnabled(self.can_act)
         self.slider.setEnabled(usable)
         for tool in self._tools.buttons():
             tool.setEnabled(usable)

@@ -184,7 +184,7 @@ class ExportPanel(Panel):
     def _up_to_date(self) -> Document | None:
         """The document in hand, with what napari did to its points without telling."""
         for group in self.workspace.groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
         return self.document
 
     def _say(self, text: str) -> None:

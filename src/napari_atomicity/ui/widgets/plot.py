@@ -97,7 +97,7 @@ class Plot(QWidget):
         return pg.mkPen(colour, width=width), pg.mkPen(edge, width=width + 1.0)
 
 
-class _Axes(pg.PlotWidget):
+class _Axes(pg.PlotWidget):  # type: ignore[misc]
     """Axes that stay within what is shown, and let the wheel scroll the panel that they lie in."""
 
     def __init__(self, size: tuple[int, int], tip: str) -> None:
@@ -170,14 +170,15 @@ class _Axes(pg.PlotWidget):
         self._show_all()
 
 
-class _LeftAxis(pg.AxisItem):
+class _LeftAxis(pg.AxisItem):  # type: ignore[misc]
     """Numbers, or shares in %."""
 
     percent = False
 
     def boundingRect(self) -> QRectF:
         """With room for the halves of the numbers at both ends, which a grid would take away."""
-        return super().boundingRect().adjusted(0, -8, 0, 8)
+        bounds: QRectF = super().boundingRect()
+        return bounds.adjusted(0, -8, 0, 8)
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """One a line."""

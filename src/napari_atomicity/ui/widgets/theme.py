@@ -1,11 +1,14 @@
-"""Colours of the napari theme for plots."""
+"""Colours of the napari theme, for plots."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
 
 
-def plot_colours(viewer: Any) -> dict[str, str]:
+def plot_colours(viewer: ViewerModel | None) -> dict[str, str]:
     """Background, text and grid colours of the theme of a viewer, as ``#rrggbb``; of the dark one where it is gone."""
     from napari.utils.theme import get_theme
 
