@@ -21,7 +21,6 @@ import pandas as pd
 import torch
 
 from _machine import describe
-from _multislice_frames import multislice_frame
 from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
@@ -36,6 +35,7 @@ from napari_atomicity.training.evaluate import (
     scores,
 )  # fmt: skip
 from napari_atomicity.training.library import Library, Recipe, simulate_library_steps
+from validation.multislice_frames import multislice_frame
 
 TREES = "boosted trees"
 SHOWN = ("scale known", "no scale", "auto", *METHODS[3:], TREES)
@@ -56,7 +56,7 @@ def frames(mixed: int, pure: int, multislice: Path | None) -> dict[str, Evaluati
 
 def multislice_frames(store: Path, mixed: int) -> EvaluationSet:
     """Frames like the others, but every cluster is one that multislice has imaged."""
-    from napari_atomicity.simulation.multislice_library import load_multislice
+    from validation.multislice_library import load_multislice
 
     imaged = load_multislice(store)
     parts = []

@@ -29,7 +29,6 @@ import pandas as pd
 import torch
 
 from _machine import describe
-from _multislice_frames import multislice_frame
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
@@ -43,6 +42,7 @@ from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
 from napari_atomicity.simulation.spec import FrameSpec
 from napari_atomicity.training.evaluate import EvaluationSet, FramePlan, expected_calibration_error, labelled, ratio_r2
+from validation.multislice_frames import multislice_frame
 
 SIZES = (19, 30, 41, 55, 70)
 WHERE = (*CONDITIONS, "random")
@@ -121,7 +121,7 @@ def shares(rng: np.random.Generator) -> dict[int, float]:
 
 @lru_cache(maxsize=1)
 def _store(path: Path) -> Any:
-    from napari_atomicity.simulation.multislice_library import load_multislice
+    from validation.multislice_library import load_multislice
 
     return load_multislice(path)
 

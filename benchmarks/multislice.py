@@ -23,16 +23,16 @@ import pandas as pd
 
 from _machine import describe
 from napari_atomicity.simulation.imaging import Probe, atom_weights
-from napari_atomicity.simulation.multislice import SAMPLING_NM, Annulus, in_lone_atoms, lone_atom, scatter
-from napari_atomicity.simulation.multislice_library import (
+from napari_atomicity.simulation.optics import Optics
+from napari_atomicity.simulation.structures import ELEMENTS, library
+from validation.multislice import SAMPLING_NM, Annulus, in_lone_atoms, lone_atom, scatter
+from validation.multislice_library import (
     ImagedCluster,
     MultisliceLibrary,
     load_multislice,
     paste,
     save_multislice,
 )
-from napari_atomicity.simulation.optics import Optics
-from napari_atomicity.simulation.structures import ELEMENTS, library
 
 Floats = npt.NDArray[np.float64]
 

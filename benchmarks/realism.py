@@ -31,7 +31,7 @@ from napari_atomicity.io import read
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.spec import CLASS_SIZES, FrameSpec
-from napari_atomicity.simulation.statistics import NoiseStatistics, noise_statistics
+from validation.statistics import NoiseStatistics, noise_statistics
 
 REAL = Path(__file__).parents[1].parent / "shared" / "real"
 #: not pictures of clusters or atoms on a support
