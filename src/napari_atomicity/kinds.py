@@ -84,7 +84,27 @@ _SYMBOLS: Final = (
 
 
 def plain(value: Any, words: bool, depth: int = 0) -> Any:
-    """`value`, infinite numbers as null; refused where it is deep, its numbers endless or its text odd."""
+    """`value` with null for infinite numbers; refused where it is deep, its numbers endless or its text odd.
+
+    Parameters
+    ----------
+    value
+        What was read from JSON or TOML.
+    words
+        Whether texts are to be shown to people, so that control characters are refused.
+    depth
+        Levels that `value` lies below the top.
+
+    Returns
+    -------
+    object
+        The same values.
+
+    Raises
+    ------
+    PydanticCustomError
+        With the words for what was expected; `schema.Door` makes a sentence of them.
+    """
     if depth > _DEEPEST:
         raise unwanted(f"nested in at most {_DEEPEST} levels")
     if isinstance(value, dict):

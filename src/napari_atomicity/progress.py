@@ -35,6 +35,11 @@ def drain(steps: Steps[Result], report: Callable[[Progress], None] | None = None
         A generator of `Progress` that returns its result.
     report
         Called with every `Progress`; raise from it to stop the work.
+
+    Returns
+    -------
+    object
+        What the generator returns.
     """
     while True:
         try:

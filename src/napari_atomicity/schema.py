@@ -31,7 +31,19 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a file; a pipe, a device or a file of more than `most` bytes is refused before it is read.
+    """The content of a file; a pipe, a device or a file that is too large is refused before it is read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        Bytes that such a file may have.
+
+    Returns
+    -------
+    bytes
+        All of it.
 
     Raises
     ------
@@ -67,6 +79,11 @@ def json_of(content: bytes, name: str) -> Any:
     name
         What an error is told of, the start of a sentence.
 
+    Returns
+    -------
+    object
+        Dictionaries, lists, texts, numbers, booleans and None.
+
     Raises
     ------
     InputError
@@ -80,7 +97,25 @@ def json_of(content: bytes, name: str) -> Any:
 
 
 def toml_of(content: bytes, name: str) -> dict[str, Any]:
-    """What TOML says; an `InputError` for anything that is not TOML or beyond the limits."""
+    """What TOML says.
+
+    Parameters
+    ----------
+    content
+        UTF-8.
+    name
+        What an error is told of, the start of a sentence.
+
+    Returns
+    -------
+    dict
+        Keys and values of the file.
+
+    Raises
+    ------
+    InputError
+        For anything that is not TOML or beyond the limits.
+    """
     if len(content) > _MOST_TOML:
         raise InputError(f"{name} has more than {_megabytes(_MOST_TOML)}, which no such file needs; give another one.")
     try:
@@ -116,10 +151,17 @@ class Door(Generic[T]):
 
         Parameters
         ----------
+        content
+            JSON in UTF-8, or values that could be written as JSON.
         name
             Of the file, the start of a sentence.
         near
             Gives, for a key that is unknown and the section that it stands in, what may have been meant.
+
+        Returns
+        -------
+        object
+            A value of the type that the door was made for.
 
         Raises
         ------

@@ -75,6 +75,11 @@ def cgroup_quota(root: Path, membership: Path) -> float | None:
         Where control groups are mounted, of version 1 or 2.
     membership
         The file that names the groups of the process.
+
+    Returns
+    -------
+    float or None
+        The least of all quotas, in cores; it may be a fraction.
     """
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
@@ -247,8 +252,17 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], most: in
 
     Parameters
     ----------
+    function
+        What is computed; runs on one thread each, see `one_thread_each`.
+    items
+        What it is computed of, one after the other.
     most
         How many at once, where each takes much memory.
+
+    Returns
+    -------
+    Iterator
+        The results in the order of the items.
     """
     queue = iter(items)
     with pool(most) as threads:

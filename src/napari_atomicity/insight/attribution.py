@@ -123,7 +123,18 @@ class Attribution:
 
     @classmethod
     def join(cls, first: Attribution, second: Attribution) -> Attribution:
-        """The heat maps of two lots from one model and one method, one after the other."""
+        """The heat maps of two sets of clusters from one model and one method, one after the other.
+
+        Parameters
+        ----------
+        first, second
+            Heat maps of n and of m clusters.
+
+        Returns
+        -------
+        Attribution
+            Of n + m clusters.
+        """
         return replace(first, **_joined([first, second]))
 
 
@@ -140,8 +151,15 @@ def attribution_steps(
 ) -> Steps[Attribution]:
     """Heat maps of every patch.
 
+    Grad-CAM (Selvaraju et al. 2017) or integrated gradients (Sundararajan et al. 2017) of each branch of the network by
+    itself; see `methods`.
+
     Parameters
     ----------
+    bundle
+        The model.
+    patches
+        Patches of n clusters.
     target
         Index of the class to explain, for all or one a cluster; the class of the largest shape logit where None or -1.
     against
@@ -149,6 +167,11 @@ def attribution_steps(
         is has no question, and no map.
     method
         See `Question`. Each comes with its agreement with the other, Grad-CAM for a sample of the clusters.
+
+    Returns
+    -------
+    Attribution
+        One row a patch.
 
     Raises
     ------
@@ -258,7 +281,18 @@ def _maps(
 
 
 def agreement_of(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Pearson correlation of signed maps (n, m, m), cell by cell: 1 the same, 0 unrelated, below 0 contrary; (n,)."""
+    """Pearson correlation of two sets of signed maps, cell by cell.
+
+    Parameters
+    ----------
+    first, second
+        (n, m, m) maps.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) 1 for the same, 0 unrelated, below 0 contrary; nan where a map is the same everywhere.
+    """
     a, b = (np.asarray(part, dtype=np.float64).reshape(len(part), -1) for part in (first, second))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))

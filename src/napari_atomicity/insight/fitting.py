@@ -30,9 +30,21 @@ _MODULE: Final = "napari_atomicity.insight.fitting"
 
 
 def fitted_steps(points: npt.NDArray[np.float64], seed: int = 0) -> Steps[npt.NDArray[np.float64]]:
-    """UMAP (m, 2) of `points` (m, f), euclidean; the same seed gives the same map on the same machine.
+    """UMAP (McInnes, Healy & Melville, arXiv:1802.03426) with Euclidean distances, in a process of its own.
 
     Closing the generator kills the process.
+
+    Parameters
+    ----------
+    points
+        (m, f) features.
+    seed
+        Of the descent; the same seed gives the same map on the same machine.
+
+    Returns
+    -------
+    numpy.ndarray
+        (m, 2) places.
 
     Raises
     ------

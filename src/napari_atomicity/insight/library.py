@@ -73,10 +73,21 @@ class LibraryClusters:
     def nearest(
         self, features: npt.NDArray[np.float32], n: int = 3
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Rows (k, n) of the library clusters nearest to `features` (k, f), nearest first, and their distances.
+        """The library clusters nearest to some clusters.
 
-        Distances are those between standardised features. A cluster without features (nan) gets rows of -1 and
-        distances of nan.
+        Parameters
+        ----------
+        features
+            (k, f) features of the clusters; nan for one that has none.
+        n
+            How many of the library for each; fewer where the library holds fewer.
+
+        Returns
+        -------
+        rows
+            (k, n) rows of the library clusters, nearest first; -1 for a cluster without features.
+        distance
+            (k, n) distances between standardised features; nan for a cluster without features.
         """
         from scipy.spatial.distance import cdist
 

@@ -61,6 +61,11 @@ def radial_profiles(
         (n,) measured diameters; a cluster without one takes no part.
     labels
         (n,) classes to average over; empty for a cluster that takes no part.
+
+    Returns
+    -------
+    RadialProfiles
+        Profiles with their intervals (percentile bootstrap over clusters, Efron & Tibshirani 1993).
     """
     radius = np.asarray(diameter_nm, dtype=np.float64) / 2
     usable = np.isfinite(radius) & (radius > 0) & (attribution.target >= 0) & (labels != "")

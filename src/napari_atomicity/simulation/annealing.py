@@ -83,9 +83,21 @@ def resting(atoms: Positions) -> Positions:
 
 
 def is_one_cluster(atoms: Positions, spacing: float) -> bool:
-    """Whether all atoms (n, 3) hang together, none on top of another, at the bulk distance `spacing` in nm.
+    """Whether all atoms hang together, none on top of another.
 
     Branched and coiled rafts, which a weakly binding potential leaves on a strong support, are no clusters either.
+
+    Parameters
+    ----------
+    atoms
+        (n, 3) positions in nm.
+    spacing
+        Nearest-neighbour distance in the bulk, nm.
+
+    Returns
+    -------
+    bool
+        False also where a position is not finite.
     """
     from scipy.sparse.csgraph import connected_components
 
@@ -99,7 +111,20 @@ def is_one_cluster(atoms: Positions, spacing: float) -> bool:
 
 
 def solidity(atoms: Positions, spacing: float) -> float:
-    """Area that the atoms (n, 3) hide from the beam over the area of its convex outline."""
+    """Area that the atoms hide from the beam over the area of its convex outline.
+
+    Parameters
+    ----------
+    atoms
+        (n, 3) positions in nm.
+    spacing
+        Nearest-neighbour distance in the bulk, nm.
+
+    Returns
+    -------
+    float
+        1 for a cluster that fills its outline.
+    """
     from scipy.spatial import ConvexHull
 
     rim = np.linspace(0, 2 * np.pi, 12, endpoint=False)

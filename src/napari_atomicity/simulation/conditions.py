@@ -123,6 +123,11 @@ def sample_spec(
     **changes
         Fields of `FrameSpec` that are to have a given value.
 
+    Returns
+    -------
+    FrameSpec
+        With `changes`; the same arguments give the same one.
+
     Raises
     ------
     InputError

@@ -118,6 +118,16 @@ class Probe:
             Width of the image of the source, nm.
         focal_spread_nm
             Standard deviation of the focus by the spread of energies, nm.
+
+        Returns
+        -------
+        Probe
+            Three Gaussians, fitted to the transfer function (`Optics.transfer`) at the heights of a cluster.
+
+        Raises
+        ------
+        InputError
+            For settings that no microscope has.
         """
         return _fitted(Optics(voltage_kv, convergence_mrad, defocus_nm, cs_mm, focal_spread_nm, source_fwhm_nm))
 

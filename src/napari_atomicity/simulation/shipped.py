@@ -81,7 +81,22 @@ SETS: Final = (
 
 
 def set_of(split: str, element: str, families: tuple[str, ...]) -> StructureSet | None:
-    """The set that holds these families of a split; None where they are annealed on this machine."""
+    """The set that holds these families of a split.
+
+    Parameters
+    ----------
+    split
+        A key of `structures.SPLITS`.
+    element
+        Chemical symbol.
+    families
+        Some of `structures.FAMILIES`.
+
+    Returns
+    -------
+    StructureSet or None
+        None where they are annealed on this machine.
+    """
     held = (s for s in SETS if element == ELEMENT and s.split == split and set(families) <= set(s.families))
     return next(held, None)
 
@@ -94,7 +109,22 @@ class Shipped:
     arrays: Mapping[str, npt.NDArray[Any]]
 
     def clusters(self, of: StructureSet, families: tuple[str, ...], n_atoms: int) -> StoredStructures | None:
-        """Those of some families of a set, resting on the support and centred; None for a size that is not here."""
+        """The clusters of some families of a set, resting on the support and centred.
+
+        Parameters
+        ----------
+        of
+            One of `SETS`.
+        families
+            Some of its families.
+        n_atoms
+            Atoms of the clusters.
+
+        Returns
+        -------
+        StoredStructures or None
+            None for a size that is not here.
+        """
         steps = self.arrays.get(of.key(n_atoms))
         if steps is None:
             return None
@@ -138,7 +168,16 @@ def shipped(folder: Path = FOLDER) -> Shipped:
 
 
 def write(folder: Path, made: Mapping[str, StoredStructures], about: Mapping[str, Any]) -> None:
-    """Write clusters by `StructureSet.key`, and beside them `about` with the hash of the positions.
+    """Write clusters, and beside them `about` with the hash of the positions.
+
+    Parameters
+    ----------
+    folder
+        Where the two files go.
+    made
+        Clusters by `StructureSet.key`.
+    about
+        How they were made, JSON-serialisable.
 
     Raises
     ------

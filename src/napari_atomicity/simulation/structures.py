@@ -123,7 +123,20 @@ class StructureLibrary:
         return atoms
 
     def get(self, n_atoms: int, index: int) -> Positions:
-        """Cluster `index` (below `per_size`) of `n_atoms` atoms; the same for everybody who asks."""
+        """One cluster; the same for everybody who asks.
+
+        Parameters
+        ----------
+        n_atoms
+            Number of atoms.
+        index
+            Number of the cluster in the order of flatness, from 0 and below `per_size`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n_atoms, 3) positions in nm, centred in x and y, z counted upwards from the lowest atom.
+        """
         return np.asarray(self.clusters(n_atoms).positions_nm[index], dtype=np.float64)
 
     def clusters(self, n_atoms: int) -> StoredStructures:
@@ -139,7 +152,18 @@ class StructureLibrary:
         return stock | ({"annealed_here": annealed, "recipe": RECIPE} if annealed else {})
 
     def make_steps(self, sizes: Iterable[int]) -> Steps[None]:
-        """Make or read all clusters of some sizes, so that drawing them takes no time afterwards."""
+        """Make or read all clusters of some sizes, so that drawing them takes no time afterwards.
+
+        Parameters
+        ----------
+        sizes
+            Numbers of atoms.
+
+        Raises
+        ------
+        InputError
+            For a size below one atom.
+        """
         wanted = [n for n in sizes if n not in self._made]
         if wanted and min(wanted) < 1:
             raise InputError(f"A cluster of {min(wanted)} atoms does not exist; give a number of atoms above zero.")
@@ -176,7 +200,7 @@ def families_of(element: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def library(split: str = "train", element: str = "Pt", families: tuple[str, ...] | None = None) -> StructureLibrary:
-    """The library of structures of a `split`: train, validation, test or sample.
+    """The library of structures of a split.
 
     Parameters
     ----------
@@ -188,6 +212,16 @@ def library(split: str = "train", element: str = "Pt", families: tuple[str, ...]
         Some of `FAMILIES`; by default those of the split: test and sample come from a potential that train and
         validation do not know, where the metal has one. Of those that come with the package, a family alone has its
         share of the clusters.
+
+    Returns
+    -------
+    StructureLibrary
+        The same object for the same arguments.
+
+    Raises
+    ------
+    InputError
+        For an unknown split, metal or family.
     """
     if split not in SPLITS:
         raise InputError(f"There is no library {split!r}; choose one of {', '.join(SPLITS)}.")
@@ -200,7 +234,22 @@ def library(split: str = "train", element: str = "Pt", families: tuple[str, ...]
 
 
 def prepare_steps(split: str, element: str, sizes: Iterable[int]) -> Steps[None]:
-    """Make the structures of a split that are not at hand yet, with progress: the first time takes a while."""
+    """Make the structures of a split that are not at hand yet, with progress: the first time takes a while.
+
+    Parameters
+    ----------
+    split
+        A key of `SPLITS`.
+    element
+        Chemical symbol, one of `ELEMENTS`.
+    sizes
+        Numbers of atoms.
+
+    Raises
+    ------
+    InputError
+        For an unknown split or metal, or a size below one atom.
+    """
     yield from library(split, element).make_steps(sizes)
 
 

@@ -75,12 +75,23 @@ class AnnotatedSet:
     def of(
         cls, table: ClusterTable, patches: Patches, scales: Mapping[int, float], facts: Mapping[str, Any]
     ) -> AnnotatedSet:
-        """The clusters of `table`, which all carry a label, with their `patches`, row by row.
+        """The clusters of a table, which all carry a label, with their patches, row by row.
 
         Parameters
         ----------
+        table
+            Labelled clusters of one image.
+        patches
+            The patch of each row; rows without a valid one are left out.
         scales
             Counts·nm² per atom of the frames that are calibrated.
+        facts
+            Where the clusters came from: element, pixel_size_nm, image, model.
+
+        Returns
+        -------
+        AnnotatedSet
+            With what was predicted, the time and the version among its facts.
         """
         good, rows = np.flatnonzero(patches.valid), table.rows
         scale = np.array([scales.get(int(frame), np.nan) for frame in rows["frame"]], dtype=float)
@@ -128,7 +139,19 @@ class AnnotatedSet:
 
 
 def save_set(made: AnnotatedSet, folder: Path) -> Path:
-    """Write the set as a new folder: whole or not at all; gives the folder.
+    """Write a set as a new folder: whole or not at all.
+
+    Parameters
+    ----------
+    made
+        The set.
+    folder
+        The new folder.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------

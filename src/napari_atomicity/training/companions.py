@@ -23,9 +23,25 @@ _CLUSTERS: Final = 70
 
 
 def with_library_steps(bundle: Bundle, training: Library, seed: int, say: Callable[[str], None]) -> Steps[Bundle]:
-    """The bundle with library clusters from `training`, evenly over classes and conditions, and with their map.
+    """The bundle with library clusters, evenly over classes and conditions, and with their map.
 
     Its network stays as it is. Without umap-learn the map is left to be made when it is first wanted.
+
+    Parameters
+    ----------
+    bundle
+        A trained model.
+    training
+        Clusters to choose from.
+    seed
+        Of the choice and of the map.
+    say
+        Takes a sentence for the person where there is no map.
+
+    Returns
+    -------
+    Bundle
+        The same weights with other library clusters.
     """
     plain = replace(bundle, library={})
     rows = _chosen(plain, training, seed)

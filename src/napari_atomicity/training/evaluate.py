@@ -101,7 +101,30 @@ def plan(
     families: tuple[str, ...] | None = None,
     first: int = 0,
 ) -> list[FramePlan]:
-    """Frames to score on: `mixed` of each condition, and `pure` of each condition and class, numbered from `first`."""
+    """Frames to score on.
+
+    Parameters
+    ----------
+    conditions
+        Names of the simulator's conditions.
+    mixed
+        Frames of each condition that hold all classes.
+    pure
+        Frames of each condition and class that hold this class alone.
+    class_sizes
+        Atoms of each class.
+    element
+        Chemical symbol.
+    families
+        Families of structures; those that no model was trained on where None.
+    first
+        Number of the first frame; a number decides a frame's seed.
+
+    Returns
+    -------
+    list of FramePlan
+        Condition by condition.
+    """
     number = count(first)
     sizes = tuple(class_sizes)
     return [
@@ -112,7 +135,20 @@ def plan(
 
 
 def evaluation_set_steps(plans: Sequence[FramePlan], workers: int = 2) -> Steps[EvaluationSet]:
-    """Simulate the frames of `plans`, detect their clusters and match them to the truth."""
+    """Simulate the frames of `plans`, detect their clusters and match them to the truth.
+
+    Parameters
+    ----------
+    plans
+        Frames with different numbers.
+    workers
+        Processes that simulate.
+
+    Returns
+    -------
+    EvaluationSet
+        The same whatever the number of workers.
+    """
     parts: list[EvaluationSet] = []
     for part in _made(plans, workers):
         parts.append(part)
@@ -143,27 +179,42 @@ def evaluation_frame(one: FramePlan) -> EvaluationSet:
     return labelled(simulate_frame(spec, seed), one)
 
 
-def labelled(frame: SimulatedFrame, one: FramePlan) -> EvaluationSet:
-    """What the detector makes of a frame, matched to the frame's truth."""
+def labelled(frame: SimulatedFrame, planned: FramePlan) -> EvaluationSet:
+    """What the detector makes of a frame, matched to the frame's truth.
+
+    Parameters
+    ----------
+    frame
+        A simulated micrograph with its truth.
+    planned
+        Number, condition and classes of the frame.
+
+    Returns
+    -------
+    EvaluationSet
+        Of this frame alone.
+    """
     from scipy.spatial import cKDTree
 
     from napari_atomicity.detection import detect
 
-    condition = frame.spec.condition if one.condition == "random" else one.condition
+    condition = frame.spec.condition if planned.condition == "random" else planned.condition
     found = detect(frame.image, frame.pixel_size_nm).clusters
     library = label_image(
-        frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, one.index, condition, found
+        frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, planned.index, condition, found
     )
     truth = frame.truth
     wanted = truth[
-        truth["n_atoms"].isin(one.class_sizes) & truth["kind"].isin(["cluster", "touching"]) & ~truth["on_edge"]
+        truth["n_atoms"].isin(planned.class_sizes) & truth["kind"].isin(["cluster", "touching"]) & ~truth["on_edge"]
     ]
     far = np.ones(len(wanted), dtype=bool)
     if len(found.y_px):
         tree = cKDTree(np.column_stack([found.y_px, found.x_px]))
         far = np.asarray(tree.query(wanted[["y_px", "x_px"]].to_numpy())[0]) * frame.pixel_size_nm > MATCH_NM
-    missed = pd.DataFrame({"frame": one.index, "condition": condition, "n_atoms": wanted["n_atoms"].to_numpy()[far]})
-    return EvaluationSet(library, missed, np.array([one.index] if one.pure else [], dtype=np.int64))
+    missed = pd.DataFrame(
+        {"frame": planned.index, "condition": condition, "n_atoms": wanted["n_atoms"].to_numpy()[far]}
+    )
+    return EvaluationSet(library, missed, np.array([planned.index] if planned.pure else [], dtype=np.int64))
 
 
 def _fractions(one: FramePlan, rng: np.random.Generator) -> dict[int, float]:
@@ -184,13 +235,21 @@ def _fractions(one: FramePlan, rng: np.random.Generator) -> dict[int, float]:
 def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.DataFrame]:
     """Predictions of every method for every cluster.
 
+    Parameters
+    ----------
+    bundle
+        The model.
+    tested
+        Labelled clusters of whole frames.
+
     Returns
     -------
-    One row a cluster with flag ``ok`` that is a class member or an outsider, and one a member that was not found:
-    condition, frame, pure (bool), truth (label), n_atoms; and for each method its label, for those of the model also
-    its confidence (``NAME p``), count (``NAME n``) and the count's standard deviation (``NAME sd``). Outsiders carry
-    the truth ``other``; sizes between the classes, which are neither, are left out. Labels of missed clusters are
-    empty.
+    pandas.DataFrame
+        One row a cluster with flag ``ok`` that is a class member or an outsider, and one a member that was not found:
+        condition, frame, pure (bool), truth (label), n_atoms; and for each method its label, for those of the model
+        also its confidence (``NAME p``), count (``NAME n``) and the count's standard deviation (``NAME sd``). Outsiders
+        carry the truth ``other``; sizes between the classes, which are neither, are left out. Labels of missed clusters
+        are empty.
     """
     if isinstance(tested, Library):
         tested = EvaluationSet(tested, pd.DataFrame({"frame": [], "condition": [], "n_atoms": []}), np.empty(0, int))
@@ -268,12 +327,20 @@ def _carried_scales(library: Library, sizes: Sequence[int]) -> npt.NDArray[np.fl
 def scores(predictions: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.DataFrame:
     """Scores of each method, by condition and over all (``pooled``).
 
+    Parameters
+    ----------
+    predictions
+        As from `evaluate_steps`.
+    methods
+        Those to score; one without a column is passed over.
+
     Returns
     -------
-    condition, method, balanced_accuracy (mean recall of the classes; what was not found counts as wrong), ece
-    (expected calibration error of the confidence), mae (mean error of the count, atoms), within_68 and within_95
-    (share of true counts inside the stated interval), rejected (class members called other), caught (outsiders called
-    other), ratio_r2 (see `ratio_r2`), clusters, frames.
+    pandas.DataFrame
+        condition, method, balanced_accuracy (mean recall of the classes; what was not found counts as wrong), ece
+        (expected calibration error of the confidence), mae (mean error of the count, atoms), within_68 and within_95
+        (share of true counts inside the stated interval), rejected (class members called other), caught (outsiders
+        called other), ratio_r2 (see `ratio_r2`), clusters, frames.
     """
     rows = []
     for condition in [*dict.fromkeys(predictions["condition"]), "pooled"]:
@@ -318,6 +385,18 @@ def ratio_r2(predictions: pd.DataFrame, method: str) -> float:
 
     The true ratios are those of all members in the frame, found or not; the observed ones those of the labels, with
     outsiders that were given a class among them, as a person would read them.
+
+    Parameters
+    ----------
+    predictions
+        As from `evaluate_steps`.
+    method
+        One of its columns of labels.
+
+    Returns
+    -------
+    float
+        1 at best; nan where all true ratios are the same.
     """
     members = predictions[predictions["truth"] != OTHER]
     true = pd.crosstab(members["frame"], members["truth"], normalize="index")
@@ -329,7 +408,22 @@ def ratio_r2(predictions: pd.DataFrame, method: str) -> float:
 
 
 def confusion(predictions: pd.DataFrame, method: str, labels: Sequence[str]) -> pd.DataFrame:
-    """Share of each true class (rows, ``other`` last) that was given each label (columns, ``other`` last)."""
+    """Share of each true class that was given each label.
+
+    Parameters
+    ----------
+    predictions
+        As from `evaluate_steps`; clusters that were not found are left out.
+    method
+        One of its columns of labels.
+    labels
+        The classes in their order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Truth by rows and label by columns, ``other`` last in both.
+    """
     order = [*labels, OTHER]
     seen = predictions[predictions[method] != ""]
     table = pd.crosstab(seen["truth"], seen[method], normalize="index")
@@ -339,7 +433,22 @@ def confusion(predictions: pd.DataFrame, method: str, labels: Sequence[str]) -> 
 def expected_calibration_error(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10
 ) -> float:
-    """Mean distance between stated and actual rate of being right, over bins of equal width."""
+    """Mean distance between stated and actual rate of being right, over bins of equal width (Naeini et al., AAAI 2015).
+
+    Parameters
+    ----------
+    confidence
+        (n,) stated chances of being right, 0 to 1.
+    right
+        (n,) bool.
+    bins
+        Number of bins.
+
+    Returns
+    -------
+    float
+        0 for honest statements; nan for none.
+    """
     if not len(confidence):
         return float("nan")
     bin_of = np.clip((confidence * bins).astype(int), 0, bins - 1)
@@ -352,12 +461,38 @@ def expected_calibration_error(
 
 
 def scored_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[Bundle]:
-    """The bundle with its scores on `tested`, by condition, in the card."""
+    """The bundle with its scores, by condition, in the card.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    tested
+        Labelled clusters that it was not trained on.
+
+    Returns
+    -------
+    Bundle
+        The same model with another card.
+    """
     return with_metrics(bundle, scores((yield from evaluate_steps(bundle, tested))))
 
 
 def with_metrics(bundle: Bundle, table: pd.DataFrame) -> Bundle:
-    """The bundle with a table of `scores` in its card."""
+    """The bundle with a table of scores in its card.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    table
+        As from `scores`.
+
+    Returns
+    -------
+    Bundle
+        The same model with another card.
+    """
     metrics: dict[str, dict[str, Mapping[str, float]]] = {}
     for row in table.to_dict("records"):
         values = {str(k): round(float(v), 4) for k, v in row.items() if k not in ("condition", "method") and v == v}

@@ -85,13 +85,18 @@ def laboratory_steps(
     ----------
     folder
         Holds a folder for each class, named by its number of atoms (``19``, or with the element ``Pt19``), training
-        sets that the window saved (`training.annotated`), or both.
+        sets of clusters that a person labelled (`training.annotated`), or both.
     class_sizes, element
         Of the model.
     pixel_size_nm
         For files that hold none.
     seed
         Decides which images validate.
+
+    Returns
+    -------
+    LaboratoryData
+        Clusters to train on and to validate with, what was used, and what the person should know.
 
     Raises
     ------
@@ -125,7 +130,25 @@ def laboratory_steps(
 
 
 def mixed(laboratory: Library, simulated: Library, share: float, rng: np.random.Generator) -> Library:
-    """Simulated and laboratory clusters, the latter repeated or thinned to `share` of all, as far as that goes."""
+    """Simulated and laboratory clusters together.
+
+    Parameters
+    ----------
+    laboratory
+        Clusters of the laboratory, which are repeated or thinned.
+    simulated
+        Simulated clusters, which all stay.
+    share
+        Part of all clusters that shall come from the laboratory, between 0 and 1; reached as far as repeating each at
+        most twenty times goes.
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    Library
+        The simulated clusters first.
+    """
     wanted = round(share / (1 - share) * len(simulated))
     wanted = min(wanted, _MOST_COPIES * len(laboratory))
     whole, rest = divmod(wanted, len(laboratory))
@@ -135,7 +158,20 @@ def mixed(laboratory: Library, simulated: Library, share: float, rng: np.random.
 
 
 def with_merged_pairs(library: Library, rng: np.random.Generator) -> Library:
-    """The library and, as outsiders, sums of two of its clusters set side by side as two that have merged."""
+    """The library and, as outsiders, sums of two of its clusters set side by side as two that have merged.
+
+    Parameters
+    ----------
+    library
+        Single clusters.
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    Library
+        With about an eighth more rows.
+    """
     n = max(round(_MERGED * len(library)), 1)
     first, second = (rng.integers(0, len(library), n) for _ in range(2))
     return Library.join([library, _merged(library.take(first), library.take(second), rng)])

@@ -172,6 +172,11 @@ def simulate_library_steps(
     cache
         Folder for the frames made so far: what is there of this recipe is not made again. They lie in a folder named
         by the hash of the recipe and of the code that makes frames, so that a changed simulator starts a new one.
+
+    Returns
+    -------
+    Library
+        The labelled clusters of all frames, in the order of the frames.
     """
     chunks = [range(start, min(start + _CHUNK, n_frames)) for start in range(0, n_frames, _CHUNK)]
     folder = None if cache is None else cache / f"{split}-{library_key(recipe, split)}"
@@ -200,12 +205,38 @@ def _structures(recipe: Recipe, split: str) -> StructureLibrary:
 
 
 def origin(recipe: Recipe, split: str) -> dict[str, Any]:
-    """Which structures the frames of a recipe show: what came with the package, and what this machine annealed."""
+    """Which structures the frames of a recipe show: what came with the package, and what this machine annealed.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    split
+        As in `simulate_library_steps`.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable, for the model card.
+    """
     return _structures(recipe, split).origin((*recipe.class_sizes, *recipe.other_sizes))
 
 
 def library_key(recipe: Recipe, split: str) -> str:
-    """Hash of the recipe and of the code that turns it into labelled patches, for the name of the cache."""
+    """Hash of the recipe and of the code that turns it into labelled patches, for the name of the cache.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    split
+        As in `simulate_library_steps`.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
     package = Path(__file__).parent.parent
     sources = [*(package / "simulation").rglob("*.py"), *(package / "detection").rglob("*.py")]
     sources += [package / "counting" / "patches.py", Path(__file__)]
@@ -241,7 +272,22 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
-    """One simulated frame, detected, cut out and matched to its truth."""
+    """One simulated frame, detected, cut out and matched to its truth.
+
+    Parameters
+    ----------
+    recipe
+        What to simulate.
+    split
+        As in `simulate_library_steps`.
+    index
+        Number of the frame; decides its seed and its condition.
+
+    Returns
+    -------
+    Library
+        One row a detected cluster.
+    """
     from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.frames import simulate_frame
 
@@ -287,7 +333,30 @@ def label_image(
     condition: str,
     found: Measurement | None = None,
 ) -> Library:
-    """Label the clusters `found` in an image (detected here where None) by its truth: y_px, x_px, n_atoms, kind."""
+    """Label the clusters of an image by its truth.
+
+    Parameters
+    ----------
+    image
+        (y, x) counts.
+    pixel_size_nm
+        Side of a pixel in nm.
+    truth
+        Data frame with y_px, x_px, n_atoms and kind, one row an object; see `SimulatedFrame.truth`.
+    scale
+        Counts·nm² per atom.
+    frame
+        Index of the frame.
+    condition
+        Name of its condition.
+    found
+        Clusters that were found in it; they are looked for here where None.
+
+    Returns
+    -------
+    Library
+        One row a found cluster with a whole patch; what the border cuts or is saturated is left out.
+    """
     from scipy.spatial import cKDTree
 
     from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, normalise

@@ -76,22 +76,44 @@ class TrainingConfig:
 
 
 def train(config: TrainingConfig, library: Library, validation: Library) -> Bundle:
-    """`train_steps` to its end."""
+    """`train_steps` to its end, without a checkpoint.
+
+    Parameters
+    ----------
+    config, library, validation
+        As in `train_steps`.
+
+    Returns
+    -------
+    Bundle
+        The trained model.
+    """
     return drain(train_steps(config, library, validation))
 
 
 def train_steps(
     config: TrainingConfig, library: Library, validation: Library, checkpoint: Path | None = None
 ) -> Steps[Bundle]:
-    """Train a network on `library`, keep the best epoch on `validation`, and calibrate it there.
+    """Train a network on a library, keep its best epoch, and calibrate it.
 
-    The two libraries must share no structure. Yields at every batch.
+    Yields at every batch.
 
     Parameters
     ----------
+    config
+        Network and optimisation.
+    library
+        Clusters to learn from.
+    validation
+        Clusters that choose the epoch and calibrate the model's statements; of no structure that is in `library`.
     checkpoint
         File in which the state is kept after every epoch. Where it holds a state of the same configuration and data,
         training goes on from there and ends with the weights that it would have had without the interruption.
+
+    Returns
+    -------
+    Bundle
+        The trained model, without scores, scale network and library clusters.
 
     Raises
     ------
@@ -117,7 +139,20 @@ def train_steps(
 
 
 def epochs_done(config: TrainingConfig, library: Library, checkpoint: Path) -> int:
-    """How many epochs of this run `checkpoint` holds; 0 where it holds another run or none."""
+    """How many epochs of a run a checkpoint holds.
+
+    Parameters
+    ----------
+    config, library
+        As in `train_steps`.
+    checkpoint
+        The file.
+
+    Returns
+    -------
+    int
+        0 where it holds another run or none.
+    """
     found = load_checkpoint(checkpoint, _fingerprint(config, library))
     return 0 if found is None else len(found.facts["losses"])
 
@@ -320,7 +355,22 @@ def _uncalibrated(config: TrainingConfig, library: Library, network: Network) ->
 
 
 def diameters_by_class(library: Library, sizes: tuple[int, ...]) -> tuple[dict[str, tuple[float, float]], float]:
-    """Mean and standard deviation of ln(diameter in nm) of each class, and the part that a frame's clusters share."""
+    """The logarithm of the diameter of each class.
+
+    Parameters
+    ----------
+    library
+        Labelled clusters.
+    sizes
+        Atoms of each class.
+
+    Returns
+    -------
+    by_class
+        Mean and standard deviation of ln(diameter in nm), by the number of atoms as text.
+    frame_sd
+        Standard deviation of the part that all clusters of a frame share.
+    """
     index = library.class_index(sizes)
     rows = np.flatnonzero((index >= 0) & (library.flag == "ok"))
     log_diameter, index = np.log(library.diameter_nm[rows]), index[rows]
@@ -338,7 +388,21 @@ def diameters_by_class(library: Library, sizes: tuple[int, ...]) -> tuple[dict[s
 
 
 def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
-    """The bundle with temperature, integral error and rejection thresholds chosen on `validation`."""
+    """The bundle with its statements made honest: temperature (Guo et al., ICML 2017), integral error, rejection
+    thresholds.
+
+    Parameters
+    ----------
+    bundle
+        A trained model.
+    validation
+        Clusters that it was not trained on.
+
+    Returns
+    -------
+    Bundle
+        The same network with another card.
+    """
     from scipy.optimize import minimize_scalar
 
     from napari_atomicity.counting.calibrate import Calibration, posterior

@@ -42,19 +42,26 @@ class _RunData:
 
 
 def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = None) -> Steps[Path]:
-    """Train the model of `config`; gives the path of its weights.
+    """Train the model of a configuration.
 
     Everything that takes long is kept in `folder` as it goes: simulated frames under ``library``, the state of the
     network after every epoch under ``NAME.training``. The same call after an interruption goes on from there.
 
     Parameters
     ----------
+    config
+        What to train, and on what.
     folder
         Where the state is kept.
     say
         Takes sentences for the person, as they come.
     models
         Folder for the model's two files; `folder` where None.
+
+    Returns
+    -------
+    Path
+        The model's file of weights.
 
     Raises
     ------
@@ -88,9 +95,30 @@ def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = N
 
 
 def teach_scales_steps(config: RunConfig, folder: Path, say: Say, models: Path) -> Steps[Path]:
-    """Teach the finished model of `config` in `models` anew which scale goes with which frame, and score it.
+    """Teach a finished model anew which scale goes with which frame, and score it.
 
     Its network stays as it is. For models of simulated frames alone.
+
+    Parameters
+    ----------
+    config
+        The configuration that the model was trained by.
+    folder
+        Where simulated frames are kept.
+    say
+        Takes sentences for the person, as they come.
+    models
+        Folder that holds the model's two files, which are written anew.
+
+    Returns
+    -------
+    Path
+        The model's file of weights.
+
+    Raises
+    ------
+    InputError
+        For a configuration with micrographs of a laboratory.
     """
     if config.simulation is None or config.laboratory is not None:
         raise InputError("Scales are learnt from simulated frames; this configuration has others, so train it whole.")
@@ -101,9 +129,30 @@ def teach_scales_steps(config: RunConfig, folder: Path, say: Say, models: Path) 
 
 
 def give_library_steps(config: RunConfig, folder: Path, say: Say, models: Path) -> Steps[Path]:
-    """Give the finished model of `config` in `models` its library clusters and their map; nothing else changes.
+    """Give a finished model its library clusters and their map anew; nothing else changes.
 
     For models of simulated frames alone.
+
+    Parameters
+    ----------
+    config
+        The configuration that the model was trained by.
+    folder
+        Where simulated frames are kept.
+    say
+        Takes sentences for the person, as they come.
+    models
+        Folder that holds the model's two files, which are written anew.
+
+    Returns
+    -------
+    Path
+        The model's file of weights.
+
+    Raises
+    ------
+    InputError
+        For a configuration with micrographs of a laboratory.
     """
     if config.simulation is None or config.laboratory is not None:
         raise InputError("The library is of simulated frames; this configuration has others, so train it whole.")

@@ -50,10 +50,12 @@ class _Frame:
 
 
 def taught_scales_steps(bundle: Bundle, frames: Library, seed: int = 0) -> Steps[Bundle]:
-    """The bundle with a scale network learnt from `frames`.
+    """The bundle with a scale network learnt from frames of known scale.
 
     Parameters
     ----------
+    bundle
+        A trained model; a scale network that it has is replaced.
     frames
         Clusters of frames whose scale is known, none of them of structures that the bundle's network learnt from.
     seed
@@ -61,7 +63,8 @@ def taught_scales_steps(bundle: Bundle, frames: Library, seed: int = 0) -> Steps
 
     Returns
     -------
-    The bundle as it was where there are fewer than `LEAST_FRAMES` frames.
+    Bundle
+        As it was where there are fewer than `LEAST_FRAMES` frames.
     """
     if len(np.unique(frames.frame)) < LEAST_FRAMES:
         return bundle
