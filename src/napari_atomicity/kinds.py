@@ -44,13 +44,13 @@ def wanted(words: str) -> WrapValidator:
 
 
 def _saying(words: str) -> Callable[[Any, ValidatorFunctionWrapHandler], Any]:
-    def said(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    def checked(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
             return handler(value)
         except ValidationError:
             raise unwanted(words) from None
 
-    return said
+    return checked
 
 
 def unwanted(words: str) -> PydanticCustomError:
@@ -108,9 +108,9 @@ def plain(value: Any, words: bool, depth: int = 0) -> Any:
     if depth > _DEEPEST:
         raise unwanted(f"nested in at most {_DEEPEST} levels")
     if isinstance(value, dict):
-        return {plain(key, words): plain(one, words, depth + 1) for key, one in value.items()}
+        return {plain(key, words): plain(item, words, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(one, words, depth + 1) for one in value]
+        return [plain(item, words, depth + 1) for item in value]
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     if isinstance(value, int) and abs(value) >= 2**63:
@@ -121,13 +121,13 @@ def plain(value: Any, words: bool, depth: int = 0) -> Any:
 
 
 def _plain_mapping(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = plain(value, words=False)
-    return found
+    mapping: dict[str, Any] = plain(value, words=False)
+    return mapping
 
 
 def _plain_words(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = plain(value, words=True)
-    return found
+    mapping: dict[str, Any] = plain(value, words=True)
+    return mapping
 
 
 #: JSON has lists alone
@@ -166,5 +166,5 @@ def printable(value: Any) -> Any:
     if isinstance(value, str):
         return _CONTROL.sub(" ", value.encode(errors="replace").decode())
     if isinstance(value, Mapping):
-        return {printable(key): printable(one) for key, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, list | tuple) else value
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, list | tuple) else value

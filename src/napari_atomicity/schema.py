@@ -123,15 +123,15 @@ def toml_of(content: bytes, name: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise InputError(f"{name} is not text in UTF-8; save it as TOML.") from None
     try:
-        found = tomllib.loads(text)
-        plain(found, words=False)
+        parsed = tomllib.loads(text)
+        plain(parsed, words=False)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not valid TOML: {_shortened(str(error))}.") from None
     except PydanticCustomError as error:
         raise InputError(f"{name} is not valid here; it must be {error.message()}.") from None
     except (ValueError, RecursionError):
         raise InputError(f"{name} holds a number or a nesting without end; shorten it.") from None
-    return found
+    return parsed
 
 
 class Door(Generic[T]):

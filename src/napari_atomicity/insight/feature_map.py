@@ -100,11 +100,11 @@ class FeatureMap:
         nearest = np.full(n, -1, dtype=np.int64)
         distance = np.full(n, np.nan)
         for start in range(0, n, _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            rows, far = self.library.nearest(features[part], NEIGHBOURS)
+            block = slice(start, start + _ROWS_AT_ONCE)
+            rows, far = self.library.nearest(features[block], NEIGHBOURS)
             weights = _weights(far)
-            xy[part] = np.einsum("nk,nkd->nd", weights, self.xy[rows].astype(np.float64))
-            nearest[part], distance[part] = rows[:, 0], far[:, 0]
+            xy[block] = np.einsum("nk,nkd->nd", weights, self.xy[rows].astype(np.float64))
+            nearest[block], distance[block] = rows[:, 0], far[:, 0]
         return Placed(xy, nearest, distance, np.nan_to_num(distance) > self.reach)
 
 
@@ -125,10 +125,10 @@ def feature_map_steps(bundle: Bundle) -> Steps[FeatureMap]:
         return FeatureMap(library, np.asarray(bundle.library["map"], dtype=np.float32))
     shipped = bundle if bundle.shipped is None else replace(bundle, network=bundle.shipped, shipped=None)
     path = _cache_path(shipped, library)
-    xy = _kept(path, len(library))
+    xy = _stored_map(path, len(library))
     if xy is None:
         xy = yield from fitted_map_steps(shipped)
-        _keep(path, xy)
+        _store_map(path, xy)
     return FeatureMap(library, xy)
 
 
@@ -233,7 +233,7 @@ def _cache_path(bundle: Bundle, library: LibraryClusters) -> Path:
     return folder / "maps" / f"{digest.hexdigest()[:32]}.npy"
 
 
-def _kept(path: Path, n: int) -> npt.NDArray[np.float32] | None:
+def _stored_map(path: Path, n: int) -> npt.NDArray[np.float32] | None:
     try:
         xy = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -242,7 +242,7 @@ def _kept(path: Path, n: int) -> npt.NDArray[np.float32] | None:
     return xy if usable else None
 
 
-def _keep(path: Path, xy: npt.NDArray[np.float32]) -> None:
+def _store_map(path: Path, xy: npt.NDArray[np.float32]) -> None:
     from napari_atomicity.io.atomic import write_atomically
 
     with contextlib.suppress(OSError, InputError):  # without a cache it is made again next time

@@ -66,12 +66,12 @@ def cell_weights() -> Map:
     Cell i of a layer of total stride 4 is centred on patch pixel 4 i (odd kernels, padding of half a kernel), not on
     the middle of the pixels 4 i to 4 i + 3.
     """
-    place = np.clip(np.arange(PATCH_PX) / (PATCH_PX // CELLS), 0, CELLS - 1)
-    low = np.minimum(place.astype(int), CELLS - 2)
+    cell = np.clip(np.arange(PATCH_PX) / (PATCH_PX // CELLS), 0, CELLS - 1)
+    low = np.minimum(cell.astype(int), CELLS - 2)
     weights = np.zeros((PATCH_PX, CELLS), dtype=np.float32)
     rows = np.arange(PATCH_PX)
-    weights[rows, low] = 1 - (place - low)
-    weights[rows, low + 1] += place - low
+    weights[rows, low] = 1 - (cell - low)
+    weights[rows, low + 1] += cell - low
     return weights
 
 

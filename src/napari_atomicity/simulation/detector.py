@@ -164,12 +164,12 @@ def scanned(canvas: Image, path: ScanPath) -> Image:
     rows = (1 - share) * canvas[low] + share * canvas[low + 1]
     column = np.arange(width)[None] + margin + path.dx[:, None] + path.late[None]
     left = np.floor(column).astype(np.int32)
-    part = (column - left).astype(np.float32)
+    fraction = (column - left).astype(np.float32)
     np.clip(left, 0, canvas.shape[1] - 2, out=left)
     flat = left + (np.arange(height, dtype=np.int32) * canvas.shape[1])[:, None]
     values = rows.ravel()
     before = values[flat]
-    return np.asarray(before + part * (values[flat + 1] - before), dtype=np.float32)
+    return np.asarray(before + fraction * (values[flat + 1] - before), dtype=np.float32)
 
 
 def moved(image: Image, dy: Line, dx: Line) -> Image:

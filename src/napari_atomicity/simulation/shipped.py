@@ -97,8 +97,8 @@ def set_of(split: str, element: str, families: tuple[str, ...]) -> StructureSet 
     StructureSet or None
         None where they are annealed on this machine.
     """
-    held = (s for s in SETS if element == ELEMENT and s.split == split and set(families) <= set(s.families))
-    return next(held, None)
+    holding = (s for s in SETS if element == ELEMENT and s.split == split and set(families) <= set(s.families))
+    return next(holding, None)
 
 
 @dataclass(frozen=True, eq=False)

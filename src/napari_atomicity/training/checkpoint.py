@@ -65,7 +65,7 @@ class Checkpoint:
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
         """The tensors whose names begin with `prefix` and a dot, without it."""
         head = f"{prefix}."
-        return {name.removeprefix(head): value for name, value in self.tensors.items() if name.startswith(head)}
+        return {name.removeprefix(head): tensor for name, tensor in self.tensors.items() if name.startswith(head)}
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

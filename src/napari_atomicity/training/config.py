@@ -104,9 +104,9 @@ def read_config(path: str | Path) -> RunConfig:
     except FileNotFoundError:
         names = ", ".join(sorted(known.stem for known in SHIPPED.glob("*.toml")))
         raise InputError(f"There is no configuration {path}; give a TOML file, or one of {names}.") from None
-    found = {"name": path.stem, **toml_of(content, path.name)}
+    entries = {"name": path.stem, **toml_of(content, path.name)}
     try:
-        return _built(_DOOR.check(found, path.name, _near), path, content.decode("utf-8-sig"))
+        return _built(_DOOR.check(entries, path.name, _near), path, content.decode("utf-8-sig"))
     except InputError as error:
         text = str(error)
         raise InputError(text if text.startswith(path.name) else f"{path.name}: {text}") from None
@@ -213,15 +213,15 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 def _near(key: str, section: str) -> str:
     """What may have been meant by a key that is unknown in that section."""
     everywhere = {k: f"{s}.{k}" if s else k for s, keys in KEYS.items() for k in keys} | {s: s for s in KEYS if s}
-    here = KEYS.get(section, ())
-    near = get_close_matches(key[:60], here, 1, 0.6)
+    keys_of_section = KEYS.get(section, ())
+    near = get_close_matches(key[:60], keys_of_section, 1, 0.6)
     if near:
         return f"did you mean {section + '.' if section else ''}{near[0]}?"
     near = get_close_matches(key[:60], everywhere, 1, 0.6)
     return (
         f"did you mean {everywhere[near[0]]}?"
         if near
-        else f"{f'[{section}]' if section else 'the top'} has {', '.join(here)}."
+        else f"{f'[{section}]' if section else 'the top'} has {', '.join(keys_of_section)}."
     )
 
 
@@ -259,14 +259,16 @@ def _check_element(element: str, families: tuple[str, ...] | None) -> None:
             f"element is {element!r}; the simulator knows {', '.join(ELEMENTS)}, so remove the section [simulation] "
             "and train on the laboratory's micrographs alone."
         )
-    known = families_of(element)
-    if families is not None and not set(families) <= set(known):
-        raise InputError(f"simulation.families is {list(families)}; for {element} choose from {', '.join(known)}.")
+    families_of_metal = families_of(element)
+    if families is not None and not set(families) <= set(families_of_metal):
+        raise InputError(
+            f"simulation.families is {list(families)}; for {element} choose from {', '.join(families_of_metal)}."
+        )
 
 
 def _recipe(classes: tuple[int, ...], element: str, simulation: _Simulation | None) -> Recipe:
-    given = {} if simulation is None else simulation.model_dump(exclude_unset=True, exclude={"frames"})
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    entries = {} if simulation is None else simulation.model_dump(exclude_unset=True, exclude={"frames"})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
     values.setdefault("other_sizes", sizes_beside(classes))
     both = sorted(set(values["other_sizes"]) & set(classes))
     if both:

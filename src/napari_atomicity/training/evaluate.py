@@ -149,14 +149,14 @@ def evaluation_set_steps(plans: Sequence[FramePlan], workers: int = 2) -> Steps[
     EvaluationSet
         The same whatever the number of workers.
     """
-    parts: list[EvaluationSet] = []
-    for part in _made(plans, workers):
-        parts.append(part)
-        yield Progress(len(parts), len(plans), "Simulating frames to score on")
-    return EvaluationSet.join(parts)
+    frames: list[EvaluationSet] = []
+    for frame in _simulated(plans, workers):
+        frames.append(frame)
+        yield Progress(len(frames), len(plans), "Simulating frames to score on")
+    return EvaluationSet.join(frames)
 
 
-def _made(plans: Sequence[FramePlan], workers: int) -> Iterator[EvaluationSet]:
+def _simulated(plans: Sequence[FramePlan], workers: int) -> Iterator[EvaluationSet]:
     if workers < 2 or len(plans) < 4:
         yield from map(evaluation_frame, plans)
         return
@@ -164,19 +164,19 @@ def _made(plans: Sequence[FramePlan], workers: int) -> Iterator[EvaluationSet]:
         yield from pool.map(evaluation_frame, plans, chunksize=2)
 
 
-def evaluation_frame(one: FramePlan) -> EvaluationSet:
+def evaluation_frame(planned: FramePlan) -> EvaluationSet:
     """One simulated frame, detected and labelled."""
     from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.frames import simulate_frame
 
-    seed = _FIRST_SEED + one.index
+    seed = _FIRST_SEED + planned.index
     rng = np.random.default_rng([seed, 98])
     spec = sample_spec(
-        condition=one.condition, fractions=_fractions(one, rng), n_clusters=one.clusters, seed=seed, split="test",
-        element=one.element, families=one.families,
-        dimers=0.0 if one.pure else float(rng.uniform(0, 0.08)), touching=float(rng.uniform(0, 0.06)),
+        condition=planned.condition, fractions=_fractions(planned, rng), n_clusters=planned.clusters, seed=seed,
+        split="test", element=planned.element, families=planned.families,
+        dimers=0.0 if planned.pure else float(rng.uniform(0, 0.08)), touching=float(rng.uniform(0, 0.06)),
     )  # fmt: skip
-    return labelled(simulate_frame(spec, seed), one)
+    return labelled(simulate_frame(spec, seed), planned)
 
 
 def labelled(frame: SimulatedFrame, planned: FramePlan) -> EvaluationSet:
@@ -199,33 +199,31 @@ def labelled(frame: SimulatedFrame, planned: FramePlan) -> EvaluationSet:
     from napari_atomicity.detection import detect
 
     condition = frame.spec.condition if planned.condition == "random" else planned.condition
-    found = detect(frame.image, frame.pixel_size_nm).clusters
-    library = label_image(
-        frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, planned.index, condition, found
-    )
-    truth = frame.truth
-    wanted = truth[
+    measured = detect(frame.image, frame.pixel_size_nm).clusters
+    truth, scale = frame.truth, frame.scale_counts_nm2_per_atom
+    library = label_image(frame.image, frame.pixel_size_nm, truth, scale, planned.index, condition, measured)
+    members = truth[
         truth["n_atoms"].isin(planned.class_sizes) & truth["kind"].isin(["cluster", "touching"]) & ~truth["on_edge"]
     ]
-    far = np.ones(len(wanted), dtype=bool)
-    if len(found.y_px):
-        tree = cKDTree(np.column_stack([found.y_px, found.x_px]))
-        far = np.asarray(tree.query(wanted[["y_px", "x_px"]].to_numpy())[0]) * frame.pixel_size_nm > MATCH_NM
+    far = np.ones(len(members), dtype=bool)
+    if len(measured.y_px):
+        tree = cKDTree(np.column_stack([measured.y_px, measured.x_px]))
+        far = np.asarray(tree.query(members[["y_px", "x_px"]].to_numpy())[0]) * frame.pixel_size_nm > MATCH_NM
     missed = pd.DataFrame(
-        {"frame": planned.index, "condition": condition, "n_atoms": wanted["n_atoms"].to_numpy()[far]}
+        {"frame": planned.index, "condition": condition, "n_atoms": members["n_atoms"].to_numpy()[far]}
     )
     return EvaluationSet(library, missed, np.array([planned.index] if planned.pure else [], dtype=np.int64))
 
 
-def _fractions(one: FramePlan, rng: np.random.Generator) -> dict[int, float]:
+def _fractions(planned: FramePlan, rng: np.random.Generator) -> dict[int, float]:
     """One class, or all in random shares with up to six percent of sizes far from any."""
-    if one.pure:
-        return {one.pure: 1.0}
-    shares = rng.dirichlet(np.full(len(one.class_sizes), 1.5))
+    if planned.pure:
+        return {planned.pure: 1.0}
+    shares = rng.dirichlet(np.full(len(planned.class_sizes), 1.5))
     strange = rng.uniform(0, 0.06)
-    ends = np.array([min(one.class_sizes)] * 2 + [max(one.class_sizes)] * 2) * _STRANGERS
+    ends = np.array([min(planned.class_sizes)] * 2 + [max(planned.class_sizes)] * 2) * _STRANGERS
     chosen = sorted({max(2, round(float(size))) for size in ends})
-    inside = {int(size): float(share * (1 - strange)) for size, share in zip(one.class_sizes, shares, strict=True)}
+    inside = {int(size): float(share * (1 - strange)) for size, share in zip(planned.class_sizes, shares, strict=True)}
     return inside | {size: strange / len(chosen) for size in chosen}
 
 
@@ -258,29 +256,30 @@ def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.
     index, outside = library.class_index(card.class_sizes), library.is_outside(card.class_sizes)
     labels = np.array([*card.labels, OTHER], dtype=object)
     carried = _carried_scales(library, card.class_sizes)
-    parts: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     frames = np.unique(library.frame)
     for done, frame in enumerate(frames):
         yield Progress(done, len(frames), "Scoring frames")
         rows = np.flatnonzero(library.frame == frame)
-        part, seen = library.take(rows), evidence.take(rows)
-        usable = part.flag == "ok"
+        clusters, seen = library.take(rows), evidence.take(rows)
+        usable = clusters.flag == "ok"
         values: dict[str, Any] = {
-            "condition": part.condition,
-            "frame": part.frame,
-            "pure": np.isin(part.frame, tested.pure),
+            "condition": clusters.condition,
+            "frame": clusters.frame,
+            "pure": np.isin(clusters.frame, tested.pure),
             "truth": labels[np.where(index[rows] >= 0, index[rows], -1)],
-            "n_atoms": part.n_atoms,
+            "n_atoms": clusters.n_atoms,
         }
-        for method, found in _of_model(seen, part, usable).items():
-            values |= {method: found.label, f"{method} p": found.confidence}
-            values |= {f"{method} n": found.n_atoms, f"{method} sd": found.n_atoms_sd}
-        values["diameter only"] = classify_by_diameter(part.diameter_nm, card)
-        for method, scale in (("intensity, other frames", carried[rows]), ("intensity, scale known", part.log_scale)):
-            nearest = np.abs((part.log_integral - scale)[:, None] - np.log(card.class_sizes)).argmin(axis=1)
-            values[method] = np.where(np.isfinite(scale), labels[nearest], "")
+        for method, predicted in _of_model(seen, clusters, usable).items():
+            values |= {method: predicted.label, f"{method} p": predicted.confidence}
+            values |= {f"{method} n": predicted.n_atoms, f"{method} sd": predicted.n_atoms_sd}
+        values["diameter only"] = classify_by_diameter(clusters.diameter_nm, card)
+        log_scales = {"intensity, other frames": carried[rows], "intensity, scale known": clusters.log_scale}
+        for method, log_scale in log_scales.items():
+            nearest = np.abs((clusters.log_integral - log_scale)[:, None] - np.log(card.class_sizes)).argmin(axis=1)
+            values[method] = np.where(np.isfinite(log_scale), labels[nearest], "")
         scored = usable & ((index[rows] >= 0) | outside[rows])
-        parts.append(pd.DataFrame(values)[scored])
+        tables.append(pd.DataFrame(values)[scored])
     missed = tested.missed[tested.missed["n_atoms"].isin(card.class_sizes)]
     unseen = pd.DataFrame(
         {
@@ -292,12 +291,12 @@ def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.
             **dict.fromkeys(METHODS, ""),
         }
     )
-    return pd.concat([*parts, unseen] if len(unseen) else parts, ignore_index=True)
+    return pd.concat([*tables, unseen] if len(unseen) else tables, ignore_index=True)
 
 
-def _of_model(evidence: Evidence, part: Library, usable: npt.NDArray[np.bool_]) -> dict[str, Predictions]:
+def _of_model(evidence: Evidence, clusters: Library, usable: npt.NDArray[np.bool_]) -> dict[str, Predictions]:
     card = evidence.card
-    exact = Calibration.at_scale(float(np.exp(part.log_scale[0])), card.class_sizes, card.element)
+    exact = Calibration.at_scale(float(np.exp(clusters.log_scale[0])), card.class_sizes, card.element)
     auto = calibrate(evidence, use=usable) if usable.any() else None
     return {
         "scale known": posterior(evidence, exact),
@@ -309,9 +308,9 @@ def _of_model(evidence: Evidence, part: Library, usable: npt.NDArray[np.bool_]) 
 def _carried_scales(library: Library, sizes: Sequence[int]) -> npt.NDArray[np.float64]:
     """(n,) ln(scale) that the class members of all other frames of the same condition would give."""
     member = (library.class_index(tuple(sizes)) >= 0) & (library.flag == "ok")
-    own = library.log_integral - np.log(np.maximum(library.n_atoms, 1))
-    table = pd.DataFrame({"condition": library.condition, "frame": library.frame, "own": own})[member]
-    by_frame = table.groupby(["condition", "frame"])["own"].median()
+    log_scales = library.log_integral - np.log(np.maximum(library.n_atoms, 1))
+    table = pd.DataFrame({"condition": library.condition, "frame": library.frame, "log_scale": log_scales})[member]
+    by_frame = table.groupby(["condition", "frame"])["log_scale"].median()
     carried = {
         (condition, frame): float(by_frame[condition].drop(frame).median())
         for condition, frame in by_frame.index
@@ -344,28 +343,28 @@ def scores(predictions: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.Da
     """
     rows = []
     for condition in [*dict.fromkeys(predictions["condition"]), "pooled"]:
-        here = predictions if condition == "pooled" else predictions[predictions["condition"] == condition]
+        shown = predictions if condition == "pooled" else predictions[predictions["condition"] == condition]
         rows += [
-            {"condition": condition, "method": method, **_score(here, method)}
+            {"condition": condition, "method": method, **_score(shown, method)}
             for method in methods
-            if method in here.columns
+            if method in shown.columns
         ]
     return pd.DataFrame(rows)
 
 
-def _score(here: pd.DataFrame, method: str) -> dict[str, float]:
-    member = here[here["truth"] != OTHER]
-    stranger = here[here["truth"] == OTHER]
+def _score(shown: pd.DataFrame, method: str) -> dict[str, float]:
+    member = shown[shown["truth"] != OTHER]
+    stranger = shown[shown["truth"] == OTHER]
     if (member[method] == "").all():  # no other frame of the condition to take a scale from
-        return {"clusters": len(member), "frames": here["frame"].nunique()}
+        return {"clusters": len(member), "frames": shown["frame"].nunique()}
     right = (member[method] == member["truth"]).to_numpy()
     row: dict[str, float] = {
         "balanced_accuracy": float(pd.Series(right).groupby(member["truth"].to_numpy()).mean().mean()),
-        "ratio_r2": ratio_r2(here, method),
+        "ratio_r2": ratio_r2(shown, method),
         "clusters": len(member),
-        "frames": here["frame"].nunique(),
+        "frames": shown["frame"].nunique(),
     }
-    if f"{method} p" in here:
+    if f"{method} p" in shown:
         seen = member[member[method] != ""]
         row["ece"] = expected_calibration_error(
             seen[f"{method} p"].to_numpy(dtype=float), (seen[method] == seen["truth"]).to_numpy()
@@ -400,8 +399,8 @@ def ratio_r2(predictions: pd.DataFrame, method: str) -> float:
     """
     members = predictions[predictions["truth"] != OTHER]
     true = pd.crosstab(members["frame"], members["truth"], normalize="index")
-    given = predictions[(predictions[method] != OTHER) & (predictions[method] != "")]
-    seen = pd.crosstab(given["frame"], given[method], normalize="index")
+    labelled_rows = predictions[(predictions[method] != OTHER) & (predictions[method] != "")]
+    seen = pd.crosstab(labelled_rows["frame"], labelled_rows[method], normalize="index")
     seen = seen.reindex(index=true.index, columns=true.columns, fill_value=0.0)
     spread = float(((true - true.to_numpy().mean()) ** 2).to_numpy().sum())
     return 1.0 - float(((seen - true) ** 2).to_numpy().sum()) / spread if spread > 0 else float("nan")

@@ -153,14 +153,14 @@ def epochs_done(config: TrainingConfig, library: Library, checkpoint: Path) -> i
     int
         0 where it holds another run or none.
     """
-    found = load_checkpoint(checkpoint, _fingerprint(config, library))
-    return 0 if found is None else len(found.facts["losses"])
+    state = load_checkpoint(checkpoint, _fingerprint(config, library))
+    return 0 if state is None else len(state.facts["losses"])
 
 
 def _begin(config: TrainingConfig, library: Library, validation: Library) -> _Run:
     sizes = config.recipe.class_sizes
-    for part, what in ((library, "training"), (validation, "validation")):
-        counts = np.bincount(part.class_index(sizes) + 1, minlength=len(sizes) + 1)[1:]
+    for clusters, what in ((library, "training"), (validation, "validation")):
+        counts = np.bincount(clusters.class_index(sizes) + 1, minlength=len(sizes) + 1)[1:]
         if counts.min() < LEAST_CLUSTERS[what]:
             raise InputError(
                 f"The {what} library holds only {counts.min()} clusters of {sizes[counts.argmin()]} atoms; "
@@ -184,10 +184,10 @@ def device_named(name: str) -> torch.device:
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, present in there.items() if present))
-    if not there.get(name, False):
+        return torch.device(next(kind for kind, present in available.items() if present))
+    if not available.get(name, False):
         raise InputError(f'This machine has no device {name!r} for training; write training.device = "auto".')
     return torch.device(name)
 
@@ -288,16 +288,16 @@ class _Run:
         """Go on from the state in `path`, if it is one of this run."""
         import torch
 
-        found = load_checkpoint(path, self.fingerprint)
-        if found is None:
+        state_before = load_checkpoint(path, self.fingerprint)
+        if state_before is None:
             return
-        self.network.load_state_dict(found.part("network"))
-        self.best = found.part("best")
-        self.losses = list(found.facts["losses"])
-        self.data.rng.bit_generator.state = found.facts["generator"]
+        self.network.load_state_dict(state_before.part("network"))
+        self.best = state_before.part("best")
+        self.losses = list(state_before.facts["losses"])
+        self.data.rng.bit_generator.state = state_before.facts["generator"]
         for name, parameter in self.network.named_parameters():
             state = self.optimiser.state[parameter]
-            for key, value in found.part(f"moment.{name}").items():
+            for key, value in state_before.part(f"moment.{name}").items():
                 # moments lie in memory as their parameter does; the count of steps stays on the CPU
                 state[key] = torch.empty_like(parameter).copy_(value) if value.ndim else value
 
@@ -374,17 +374,17 @@ def diameters_by_class(library: Library, sizes: tuple[int, ...]) -> tuple[dict[s
     index = library.class_index(sizes)
     rows = np.flatnonzero((index >= 0) & (library.flag == "ok"))
     log_diameter, index = np.log(library.diameter_nm[rows]), index[rows]
-    found = {
+    by_class = {
         str(size): (float(log_diameter[index == i].mean()), float(log_diameter[index == i].std()))
         for i, size in enumerate(sizes)
     }
-    offset = log_diameter - np.array([found[str(size)][0] for size in sizes])[index]
+    offset = log_diameter - np.array([by_class[str(size)][0] for size in sizes])[index]
     _, frame = np.unique(library.frame[rows], return_inverse=True)
     by_frame = np.bincount(frame, offset) / np.bincount(frame)
     spread = float(offset.std())
     if len(by_frame) <= len(sizes):  # size-selected, one image a class: what an image shares is hidden in its class
-        return found, _SHARED_OF_DIAMETER * spread
-    return found, float(min(by_frame.std(), 0.9 * spread))
+        return by_class, _SHARED_OF_DIAMETER * spread
+    return by_class, float(min(by_frame.std(), 0.9 * spread))
 
 
 def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
@@ -484,8 +484,8 @@ class _TrainingData:
 
         from napari_atomicity.counting.patches import network_input
 
-        part = self.library.take(rows)
-        raw, noise = part.raw.astype(np.float32), part.noise
+        clusters = self.library.take(rows)
+        raw, noise = clusters.raw.astype(np.float32), clusters.noise
         shift = self.shift[rows]
         if augment:
             raw = _turned(raw, self.rng)
@@ -493,7 +493,7 @@ class _TrainingData:
             raw *= factor[:, None, None]
             noise = noise * factor.astype(np.float32)
             shift = shift + np.log(factor)
-        patches = replace(part.patches, raw=raw, noise=noise)
+        patches = replace(clusters.patches, raw=raw, noise=noise)
         x = network_input(patches, len(self.config.channels), self.config.lcn_window_nm)
 
         def tensor(values: npt.NDArray[Any], kind: torch.dtype = torch.float32) -> torch.Tensor:
@@ -511,24 +511,25 @@ class _TrainingData:
 
 def _turned(raw: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Each patch turned by a multiple of 90°, mirrored or not, and moved by at most one pixel."""
-    out = np.empty_like(raw)
+    turned = np.empty_like(raw)
     choice = rng.integers(0, 72, len(raw))
-    for value in np.unique(choice):
-        here = choice == value
-        turn, mirror, dy, dx = value % 4, value // 4 % 2, value // 8 % 3 - 1, value // 24 - 1
-        part = np.rot90(raw[here], turn, axes=(1, 2))
-        part = part[:, :, ::-1] if mirror else part
-        out[here] = np.roll(part, (dy, dx), axis=(1, 2))
-    return out
+    for transformation in np.unique(choice):
+        chosen = choice == transformation
+        turn, mirror = transformation % 4, transformation // 4 % 2
+        dy, dx = transformation // 8 % 3 - 1, transformation // 24 - 1
+        moved = np.rot90(raw[chosen], turn, axes=(1, 2))
+        moved = moved[:, :, ::-1] if mirror else moved
+        turned[chosen] = np.roll(moved, (dy, dx), axis=(1, 2))
+    return turned
 
 
 def _loss(out: Outputs, target: _Target) -> torch.Tensor:
     import torch
     from torch.nn import functional
 
-    one = target.class_index >= 0
+    is_class = target.class_index >= 0
     loss = functional.cross_entropy(out.shape_logits, target.class_index, ignore_index=-1, reduction="sum")
-    loss = loss / torch.clamp(one.sum(), min=1)
+    loss = loss / torch.clamp(is_class.sum(), min=1)
 
     def unlikely(value: torch.Tensor, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
         z = ((value - mean) / sd).clamp(-8, 8)
