@@ -24,6 +24,8 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically, write_text
+from napari_atomicity.kinds import Count, Entry, Positive, Sha256
+from napari_atomicity.schema import Door, json_of, read_bytes
 from napari_atomicity.simulation.annealing import resting
 
 __all__ = [
@@ -48,6 +50,17 @@ STEP_NM: Final = 1e-4
 FOLDER: Final = Path(__file__).parent
 _POSITIONS, _ABOUT = "platinum.npz", "platinum.json"
 _MEND: Final = "install napari-atomicity again"
+
+
+class _About(Entry):
+    """What is relied on; the rest is for people."""
+
+    version: Count
+    sha256: Sha256
+    step_nm: Positive
+
+
+_DOOR: Final = Door(_About)
 
 
 class StoredStructures(NamedTuple):
@@ -156,11 +169,11 @@ def shipped(folder: Path = FOLDER) -> Shipped:
         Where a file is missing, damaged, or not the one that was described.
     """
     try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about = json_of(read_bytes(folder / _ABOUT), _ABOUT)
         with np.load(io.BytesIO((folder / _POSITIONS).read_bytes()), allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name]) for name in stored.files}
-        described, _ = about["sha256"], float(about["step_nm"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        described = _DOOR.check(about, _ABOUT).sha256
+    except (InputError, OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(f"The structures that come along ({folder / _POSITIONS}) cannot be read; {_MEND}.") from error
     if _digest(arrays) != described:
         raise InputError(f"{folder / _POSITIONS} does not hold the structures that {_ABOUT} describes; {_MEND}.")

@@ -183,7 +183,7 @@ def _laboratory_steps(config: RunConfig) -> Steps[LaboratoryData | None]:
     recipe = config.training.recipe
     return (
         yield from laboratory_steps(
-            config.laboratory.folder,
+            Path(config.laboratory.folder),
             recipe.class_sizes,
             recipe.element,
             config.laboratory.pixel_size_nm,
