@@ -29,14 +29,13 @@ from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.training.evaluate import (
     METHODS,
     EvaluationSet,
-    confusion,
     evaluate_steps,
     evaluation_set_steps,
     labelled,
     plan,
-    scores,
 )  # fmt: skip
 from napari_atomicity.training.library import Library, Recipe, simulate_library_steps
+from napari_atomicity.training.scores import confusion, scores
 from validation.multislice_frames import multislice_frame
 from validation.multislice_library import load_multislice
 

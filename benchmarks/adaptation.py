@@ -29,7 +29,7 @@ from _options import parsed, parser_for
 from _tables import markdown, median_and_range
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import load_bundle
-from napari_atomicity.training.evaluate import expected_calibration_error, ratio_r2
+from napari_atomicity.training.scores import expected_calibration_error, ratio_r2
 
 #: the methods, and how they are called in the tables
 NAMES = {

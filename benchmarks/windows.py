@@ -25,8 +25,9 @@ from _tables import markdown, median_and_range
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.progress import drain
 from napari_atomicity.training.library import Recipe, simulate_library_steps
-from napari_atomicity.training.loop import TrainingConfig, train
+from napari_atomicity.training.loop import train
 from napari_atomicity.training.scales import taught_scales_steps
+from napari_atomicity.training.settings import TrainingConfig
 
 MODELS = {
     "raw alone": (("raw",), 0.8),

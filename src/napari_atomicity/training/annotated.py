@@ -143,7 +143,7 @@ def save_set(annotated: AnnotatedSet, folder: Path) -> Path:
 
     Parameters
     ----------
-    made
+    annotated
         The set.
     folder
         The new folder.

@@ -17,7 +17,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.kinds import Line, Section, Symbol, Within, unwanted, wanted
 from napari_atomicity.schema import Door, read_bytes, toml_of
 from napari_atomicity.training.library import Recipe
-from napari_atomicity.training.loop import TrainingConfig
+from napari_atomicity.training.settings import TrainingConfig
 
 #: configurations that come with the package
 SHIPPED: Final = Path(__file__).parent / "configs"

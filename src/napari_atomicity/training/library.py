@@ -349,8 +349,8 @@ def label_image(
         Index of the frame.
     condition
         Name of its condition.
-    found
-        Clusters that were found in it; they are looked for here where None.
+    measured
+        Clusters that the detector measured in it; it is run here where None.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +16,15 @@ from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps, drain
+from napari_atomicity.training.batches import TrainingData, loss_of
 from napari_atomicity.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from napari_atomicity.training.library import LABORATORY, Library, Recipe
+from napari_atomicity.training.library import LABORATORY, Library
+from napari_atomicity.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
     import torch
 
-    from napari_atomicity.counting.network import Network, Outputs
+    from napari_atomicity.counting.network import Network
 
 _REHEARSED_PER_CLASS: Final = 12
 _FALSE_REJECTION: Final = 0.05
@@ -37,42 +39,6 @@ _SHARED_OF_DIAMETER: Final = 0.7
 _FITTED_TAU: Final = 0.04
 #: part of the steps in which the learning rate rises
 _RISE: Final = 0.2
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """What decides a training run.
-
-    Attributes
-    ----------
-    name
-        Of the model.
-    channels
-        ``("raw",)`` or ``("raw", "lcn")``.
-    lcn_window_nm
-        Full width of the window of the local contrast normalisation.
-    recipe
-        How the library was made.
-    epochs, batch, learning_rate, weight_decay, seed
-        Of the optimisation.
-    patience
-        Epochs without a better validation loss after which training stops; 0 never.
-    device
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``. The same configuration gives the same
-        weights on the same machine and device; a GPU does not promise it.
-    """
-
-    name: str = "dual"
-    channels: tuple[str, ...] = ("raw", "lcn")
-    lcn_window_nm: float = 0.8
-    recipe: Recipe = field(default_factory=Recipe)
-    epochs: int = 10
-    batch: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.02
-    seed: int = 0
-    patience: int = 0
-    device: str = "cpu"
 
 
 def train(config: TrainingConfig, library: Library, validation: Library) -> Bundle:
@@ -215,7 +181,7 @@ class _Run:
         torch.manual_seed(config.seed)
         self.network = Network(len(config.recipe.class_sizes), len(config.channels))
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.data = _TrainingData(config, library, np.random.default_rng(config.seed))
+        self.data = TrainingData(config, library, np.random.default_rng(config.seed))
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -244,7 +210,7 @@ class _Run:
             rate, memory = _one_cycle(done, total, config.learning_rate)
             for group in self.optimiser.param_groups:
                 group["lr"], group["betas"] = rate, (memory, group["betas"][1])
-            loss = _loss(self.network(x.to(self.device)), target.to(self.device))
+            loss = loss_of(self.network(x.to(self.device)), target.to(self.device))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -443,112 +409,15 @@ def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
     return replace(bundle, card=card)
 
 
-# ---------------------------------------------------------------------- batches and loss
-
-
-@dataclass(frozen=True)
-class _Target:
-    class_index: torch.Tensor
-    shift: torch.Tensor
-    log_n: torch.Tensor
-    counts: torch.Tensor
-    outside: torch.Tensor
-
-    def to(self, device: torch.device) -> _Target:
-        return _Target(*(getattr(self, part.name).to(device) for part in fields(self)))
-
-
-class _TrainingData:
-    """Batches of a library: turned, mirrored, a little off centre and with an integral a little wrong."""
-
-    def __init__(self, config: TrainingConfig, library: Library, rng: np.random.Generator) -> None:
-        self.config, self.library, self.rng = config, library, rng
-        sizes = config.recipe.class_sizes
-        self.class_index = library.class_index(sizes)
-        self.outside = library.is_outside(sizes)
-        self.counts = library.n_atoms > 0
-        self.log_n = np.log(np.maximum(library.n_atoms, 1))
-        self.shift = np.where(self.counts, self.log_n + library.log_scale - library.log_integral, 0.0)
-        # an integral that is far off belongs to something else that was matched by chance
-        self.counts &= np.abs(self.shift) < 0.7
-        self.batches = len(library) // config.batch
-
-    def epoch(self, augment: bool = True) -> Any:
-        order = self.rng.permutation(len(self.library)) if augment else np.arange(len(self.library))
-        for start in range(self.batches if augment else math.ceil(len(order) / self.config.batch)):
-            rows = order[start * self.config.batch : (start + 1) * self.config.batch]
-            yield self._batch(np.sort(rows), augment)
-
-    def _batch(self, rows: npt.NDArray[np.int64], augment: bool) -> tuple[torch.Tensor, _Target]:
-        import torch
-
-        from napari_atomicity.counting.patches import network_input
-
-        clusters = self.library.take(rows)
-        raw, noise = clusters.raw.astype(np.float32), clusters.noise
-        shift = self.shift[rows]
-        if augment:
-            raw = _turned(raw, self.rng)
-            factor = np.exp(self.rng.normal(0, 0.08, len(rows)))
-            raw *= factor[:, None, None]
-            noise = noise * factor.astype(np.float32)
-            shift = shift + np.log(factor)
-        patches = replace(clusters.patches, raw=raw, noise=noise)
-        x = network_input(patches, len(self.config.channels), self.config.lcn_window_nm)
-
-        def tensor(values: npt.NDArray[Any], kind: torch.dtype = torch.float32) -> torch.Tensor:
-            return torch.as_tensor(np.ascontiguousarray(values)).to(kind)
-
-        target = _Target(
-            class_index=tensor(self.class_index[rows], torch.int64),
-            shift=tensor(shift),
-            log_n=tensor(self.log_n[rows]),
-            counts=tensor(self.counts[rows]),
-            outside=tensor(self.outside[rows]),
-        )
-        return x.contiguous(memory_format=torch.channels_last), target
-
-
-def _turned(raw: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Each patch turned by a multiple of 90°, mirrored or not, and moved by at most one pixel."""
-    turned = np.empty_like(raw)
-    choice = rng.integers(0, 72, len(raw))
-    for transformation in np.unique(choice):
-        chosen = choice == transformation
-        turn, mirror = transformation % 4, transformation // 4 % 2
-        dy, dx = transformation // 8 % 3 - 1, transformation // 24 - 1
-        moved = np.rot90(raw[chosen], turn, axes=(1, 2))
-        moved = moved[:, :, ::-1] if mirror else moved
-        turned[chosen] = np.roll(moved, (dy, dx), axis=(1, 2))
-    return turned
-
-
-def _loss(out: Outputs, target: _Target) -> torch.Tensor:
-    import torch
-    from torch.nn import functional
-
-    is_class = target.class_index >= 0
-    loss = functional.cross_entropy(out.shape_logits, target.class_index, ignore_index=-1, reduction="sum")
-    loss = loss / torch.clamp(is_class.sum(), min=1)
-
-    def unlikely(value: torch.Tensor, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
-        z = ((value - mean) / sd).clamp(-8, 8)
-        return ((0.5 * z**2 + torch.log(sd)) * target.counts).sum() / target.counts.sum().clamp(min=1)
-
-    loss = loss + 0.3 * unlikely(target.shift, out.log_integral_shift, out.log_integral_sd)
-    loss = loss + 0.3 * unlikely(target.log_n, out.log_n, out.log_n_sd)
-    return loss + 0.5 * functional.binary_cross_entropy_with_logits(out.outside_logit, target.outside)
-
-
 def _validation_loss_steps(network: Network, config: TrainingConfig, validation: Library) -> Steps[float]:
     import torch
 
     network.eval()
     device = next(network.parameters()).device
-    data = _TrainingData(config, validation, np.random.default_rng(0))
+    data = TrainingData(config, validation, np.random.default_rng(0))
     losses = []
     for x, target in data.epoch(augment=False):
         with torch.inference_mode():
-            losses.append(float(_loss(network(x.to(device)), target.to(device))))
+            losses.append(float(loss_of(network(x.to(device)), target.to(device))))
         yield Progress(len(losses), math.ceil(len(validation) / config.batch), f"Validating {config.name}")
     return float(np.mean(losses))

@@ -19,11 +19,12 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.companions import FRAMES, with_library_steps
 from napari_atomicity.training.config import RunConfig
-from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan, scored_steps
+from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan
 from napari_atomicity.training.laboratory import LaboratoryData, laboratory_steps, mixed, with_merged_pairs
 from napari_atomicity.training.library import Library, origin, simulate_library_steps
 from napari_atomicity.training.loop import device_named, epochs_done, train_steps
 from napari_atomicity.training.scales import LEAST_FRAMES, taught_scales_steps
+from napari_atomicity.training.scores import scored_steps
 
 #: frames for validation and for the scores, relative to those for training
 _VALIDATION: Final = 0.17
