@@ -4,12 +4,11 @@
 
 Everything shown is simulated (sample_data). Left: the clusters' integrals with the lines where the classes would lie at
 the scale that was found. Right: the posterior of the scale, and what another frame of the session or the deposited size
-makes of it.
+makes of it. Takes less than a minute.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from _options import parsed, parser_for
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.counting.calibrate import Calibration, calibrate_session
 from napari_atomicity.counting.evidence import Evidence
@@ -75,11 +75,11 @@ def histogram(axes, evidence: Evidence, found: Calibration, name: str) -> None: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--into", type=Path, default=Path("docs/images"))
     parser.add_argument("--samples", nargs=2, default=("sample_mixed", "sample_pt55"))
-    chosen = parser.parse_args()
-    draw(tuple(chosen.samples), chosen.into / "calibration.png")
+    options = parsed(parser, into=Path("out/benchmarks"))
+    draw(tuple(options.samples), options.into / "calibration.png")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
     python benchmarks/classification.py [--model dual] [--frames 4]
 
 Simulated frames of structures that no model was trained on. Accuracy by condition: `benchmarks/accuracy.py`.
+Takes about three minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 
 from _machine import describe
+from _options import parsed, parser_for
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
@@ -100,15 +101,15 @@ def speed(bundle: Bundle) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--model", nargs="+", default=["dual", "single"])
     parser.add_argument("--frames", type=int, default=4, help="pure frames a size")
-    chosen = parser.parse_args()
+    options = parsed(parser, model=["dual"], frames=1)
     torch.set_num_threads(2)
     print(describe("captum"))
-    for name in chosen.model:
+    for name in options.model:
         bundle = load_bundle(name)
-        pure_accuracy(bundle, chosen.frames)
+        pure_accuracy(bundle, options.frames)
         speed(bundle)
 
 

@@ -1,15 +1,14 @@
 """What saving costs: interface time of an autosave, size and time of a session file.
 
-python benchmarks/sessions.py [--clusters 5000] [--steps 200] [--plain]
+    python benchmarks/sessions.py [--clusters 5000] [--steps 200] [--plain]
 
 A counted image of simulated pixels with a history of labels is saved, opened, and autosaved in a real window. A timer
 beats every 5 ms in the window's own thread; its longest gap while the background writes is what a person could feel.
-`--plain` leaves the window out.
+`--plain` leaves the window out. Takes about a minute.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 import _machine
+from _options import parsed, parser_for
 from _window import Heartbeat, need_screen, until
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
@@ -31,11 +31,11 @@ from napari_atomicity.project.recovery import Recorder
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--clusters", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--plain", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser, clusters=500, steps=20, plain=True)
     if not options.plain:
         need_screen()
     work = make(options.clusters, options.steps)

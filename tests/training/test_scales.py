@@ -70,7 +70,7 @@ def test_a_drawn_sample_is_some_of_the_frame(seed):
     rng = np.random.default_rng(seeded(seed))
     index = rng.integers(-1, 5, 60)
     rows = np.arange(100, 160)
-    drawn = scales._drawn(rows, index, 5, rng)
+    drawn = scales._other_sample(rows, index, 5, rng)
     assert set(drawn) <= set(rows) and len(set(drawn)) == len(drawn) > 0
 
 

@@ -91,7 +91,8 @@ def evaluate(options: argparse.Namespace, console: Console) -> None:
     """A model's scores by condition."""
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.simulation.conditions import CONDITIONS
-    from napari_atomicity.training.evaluate import evaluate_steps, evaluation_set_steps, plan, scores
+    from napari_atomicity.training.evaluate import evaluate_steps, evaluation_set_steps, plan
+    from napari_atomicity.training.scores import scores
 
     bundle = load_bundle(options.model)
     target = None if options.output is None else folder(options.output)
