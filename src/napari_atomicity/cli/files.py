@@ -130,7 +130,7 @@ def check_table(path: Path, counts: bool) -> None:
     counts
         Whether the new table holds atoms counted.
     """
-    from napari_atomicity.io.keeping import earlier
+    from napari_atomicity.io.tables import earlier
 
     there = earlier(path)
     if there is not None and there.labels:

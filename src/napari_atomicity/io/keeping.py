@@ -13,17 +13,15 @@ import pandas as pd
 
 from napari_atomicity import __version__
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import fill, write_atomically, write_together
+from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.csv_tables import csv_text, write_with_facts
 from napari_atomicity.io.facts import (
     ROWS,
-    as_json,
     beside,
     is_as_written,
     signed_text,
     stored,
     versions,
-    with_earlier,
 )
 
 
@@ -49,24 +47,29 @@ class Earlier:
     is_ours: bool
 
 
-def earlier(path: Path) -> Earlier | None:
-    """What is at `path`; None where there is nothing."""
-    from napari_atomicity.io.tables import open_table
+def kept_while(path: Path, table: ClusterTable, there: Earlier | None, write: Callable[[], None]) -> Path | None:
+    """Write a table of clusters; where that would lose something of an earlier file, keep it under another name.
 
-    if not path.exists() or path.is_dir():
-        return None
-    try:
-        found = open_table(path)
-    except InputError:
-        return Earlier(0, False, None, False)
-    rows = found.table.rows
-    labels = int((rows["annotation"] != "").sum())
-    return Earlier(labels, bool((rows["label"] != "").any()), found.table, found.is_as_written)
+    Parameters
+    ----------
+    path
+        The file to write.
+    table
+        What will be in it.
+    there
+        The file that is in the way; None where there is none.
+    write
+        Writes `table` at `path`.
 
+    Returns
+    -------
+    The new name of the earlier file, where it had to be kept.
 
-def kept_while(path: Path, table: ClusterTable, write: Callable[[], None]) -> Path | None:
-    """Write with `write` the `table` at `path`; gives the new name of what was there, where that had to be kept."""
-    there = earlier(path)
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     if there is None or (there.is_ours and _holds(table, there.table) and _is_known(path, table)):
         write()
         return None
@@ -74,18 +77,28 @@ def kept_while(path: Path, table: ClusterTable, write: Callable[[], None]) -> Pa
 
 
 def write_rows(rows: pd.DataFrame, path: Path) -> Path | None:
-    """Write `rows` as CSV with their hash beside it; an earlier file that is not as we wrote it is kept as above."""
-    from napari_atomicity.io.tables import csv_text
+    """Write any table that is not read back as CSV, with its hash beside it.
 
+    Parameters
+    ----------
+    rows
+        The table.
+    path
+        The CSV; an earlier file that is not as we wrote it is kept.
+
+    Returns
+    -------
+    The new name of an earlier file that was kept; None where there was nothing to keep.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     text = csv_text(rows)
 
     def write() -> None:
-        new, before = signed_text({"software": f"napari-atomicity {__version__}"}, text, ROWS), stored(path)
-        first = new if before is None else with_earlier(new, before)
-        with_hash = (beside(path), lambda draft: fill(draft, as_json(first)))
-        write_together([with_hash, (path, lambda draft: fill(draft, text))])
-        if before is not None:
-            write_atomically(beside(path), lambda draft: fill(draft, as_json(new)))
+        write_with_facts(path, text, signed_text({"software": f"napari-atomicity {__version__}"}, text, ROWS))
 
     if not path.is_file() or _is_ours(path, text):
         write()
@@ -115,8 +128,6 @@ def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
 
 def _is_known(path: Path, table: ClusterTable) -> bool:
     """Whether a hash tells that a CSV is ours, or nothing would be lost; its form alone tells nothing."""
-    from napari_atomicity.io.tables import csv_text
-
     return path.suffix.lower() != ".csv" or _is_ours(path, csv_text(table.rows))
 
 

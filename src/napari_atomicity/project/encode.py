@@ -16,7 +16,7 @@ from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.io.tables import csv_text
+from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.kinds import printable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.io.files import existing_file
-from napari_atomicity.io.tables import csv_text
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps, drain

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.io.tables import csv_text, rows_of_csv
+from napari_atomicity.io.csv_tables import csv_text, rows_of_csv
 from napari_atomicity.project.layout import ChangedIds, ChangedPlaces, TableEntry
 from napari_atomicity.project.records import Record, RecordStore
 
