@@ -57,8 +57,8 @@ def test_a_saved_session_knows_what_was_seen_while_its_image_was_in_hand(desk: A
 
     desk.show(micrograph)
     desk.show(Micrograph(blobs(), 0.05, name="second"))
-    works = session_of(desk.workspace, desk.workspace.groups).works
-    assert [work.view["image"]["visible"] for work in works] == [True, True]
+    images = session_of(desk.workspace, desk.workspace.groups).images
+    assert [image.view["image"]["visible"] for image in images] == [True, True]
 
 
 def test_clusters_found_in_images_that_are_not_in_hand_stay_hidden(desk: Any, micrograph: Any) -> None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import FLAGS, OTHER, ClusterTable, columns, probability_column
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.facts import MOST_ID, Facts, belongs
 from napari_atomicity.io.sheets import Sheet, decimal_mark, number, unquoted
+from napari_atomicity.io.table_metadata import MOST_ID, TableMetadata, belongs
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _MOST_FRAMES: Final = 10**7
 
 
 @dataclass(frozen=True)
-class Found:
+class ReadTable:
     """A table, the facts that belong to it, and what a person should hear of the rest.
 
     Attributes
@@ -70,7 +70,7 @@ def known(cells: Sequence[str]) -> int:
 _NAMES: Final = frozenset(columns(()))
 
 
-def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) -> Found:
+def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) -> ReadTable:
     """The table of clusters in a sheet; `facts` are those that may belong to it, the likeliest first.
 
     Raises
@@ -85,7 +85,7 @@ def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) 
     if len(np.unique(ids)) < len(ids):
         raise InputError(f"{name} holds the same id twice; every cluster needs an id of its own.")
     mine, remarks = _mine(facts, ids, reader, name)
-    said = Facts.of(mine)
+    said = TableMetadata.of(mine)
     y_px, x_px = (reader.place(axis, said.pixel_size_nm) for axis in "yx")
     if "frame" not in cells and said.frames > 1:
         raise InputError(f"{name} is not a cluster table: the column frame of a stack is missing.")
@@ -104,7 +104,7 @@ def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) 
     table = ClusterTable.from_columns(values, sizes)
     # without ids nothing tells which clusters a person placed
     table = said.identify(table) if "id" in cells else table
-    return Found(table, mine, remarks, False, extra)
+    return ReadTable(table, mine, remarks, False, extra)
 
 
 def _columns(sheet: Sheet, name: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
@@ -153,7 +153,7 @@ def _mine(
     """The facts that belong to these clusters, and a remark where some are there that do not."""
     for each in facts:
         try:
-            places = np.column_stack([reader.place(axis, Facts.of(each).pixel_size_nm) for axis in "yx"])
+            places = np.column_stack([reader.place(axis, TableMetadata.of(each).pixel_size_nm) for axis in "yx"])
         except _NoPixelSize:
             continue
         if belongs(each, ids if "id" in reader.cells else np.arange(0), places):
@@ -163,7 +163,7 @@ def _mine(
     return {}, (f"What is written beside {name} belongs to another table, so it is not used.",)
 
 
-def _class_sizes(cells: Mapping[str, Any], said: Facts) -> tuple[int, ...]:
+def _class_sizes(cells: Mapping[str, Any], said: TableMetadata) -> tuple[int, ...]:
     """Of the model that predicted; columns of some classes may have been removed."""
     here = {int(column[2:]) for column in cells if column.startswith("p_")}
     if here and said.class_sizes is not None and here <= set(said.class_sizes):
@@ -220,7 +220,7 @@ class _Reader:
             )
         return values
 
-    def text(self, column: str, said: Facts) -> npt.NDArray[np.object_]:
+    def text(self, column: str, said: TableMetadata) -> npt.NDArray[np.object_]:
         """Texts of a column, labels as the program writes them."""
         made = [" ".join(unquoted(cell).split()) for cell in self.cells[column]]
         for row, cell in enumerate(made):

@@ -1,6 +1,6 @@
 """Which image of several is the one to count: by title, calibration, type and shape together, then by its pixels.
 
-Every piece of evidence has a weight and words. The weights of an image are added; the images are looked at in the
+Every clue has a weight and words. The weights of an image are added; the images are looked at in the
 order of their sums, and only as long as the pixels of a later one could still win.
 """
 
@@ -50,7 +50,7 @@ _PROCESSED = re.compile(
 )
 
 
-class Evidence(NamedTuple):
+class Clue(NamedTuple):
     """One thing that speaks for an image (positive weight) or against it, and how it is said."""
 
     weight: float
@@ -63,7 +63,7 @@ class Candidate:
 
     index: int
     image: RawImage
-    evidence: list[Evidence]
+    clues: list[Clue]
     data: Any = None
     failed: InputError | None = None
     warnings: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Candidate:
     @property
     def score(self) -> float:
         """Sum of the weights: the greater, the more likely this is the image to count."""
-        return sum(one.weight for one in self.evidence)
+        return sum(one.weight for one in self.clues)
 
     def load(self) -> None:
         """Read the pixels; `failed` says why that did not work."""
@@ -92,9 +92,9 @@ class Candidate:
             self.failed, self.data = error, None
             return
         if nothing_to_see(frame):
-            self.evidence.append(Evidence(-100, "of one value everywhere"))
+            self.clues.append(Clue(-100, "of one value everywhere"))
         elif found := signs_of_no_micrograph(frame):
-            self.evidence.append(Evidence(*_SIGNS[found]))
+            self.clues.append(Clue(*_SIGNS[found]))
 
     def _examine(self) -> None:
         if self.image.examine is None:
@@ -103,45 +103,45 @@ class Candidate:
         said = (*self.image.warnings, *warnings)
         self.image = replace(self.image, warnings=said, refusal=self.image.refusal or refusal, examine=None)
         if refusal:
-            self.evidence.append(Evidence(-200, "not to be counted"))
+            self.clues.append(Clue(-200, "not to be counted"))
 
 
 # ---------------------------------------------------------------------- what headers tell
 
 
-def of_headers(image: RawImage) -> Iterator[Evidence]:
+def of_headers(image: RawImage) -> Iterator[Clue]:
     """What title, calibration, type and shape say about an image, pixels not read."""
     if image.cannot_open:
         return
-    yield Evidence(0.5 * log2(max(1, prod(image.shape[-2:]))), "")
+    yield Clue(0.5 * log2(max(1, prod(image.shape[-2:]))), "")
     if image.why_not:
-        yield Evidence(-200, "not to be counted")
+        yield Clue(-200, "not to be counted")
     yield from _of_title(image)
     if image.calibration.pixel_size_nm is not None:
-        yield Evidence(6 if image.calibration.warnings else 10, "with a pixel size")
+        yield Clue(6 if image.calibration.warnings else 10, "with a pixel size")
     if image.dtype == bool:
-        yield Evidence(-60, "yes or no a pixel, a mask")
+        yield Clue(-60, "yes or no a pixel, a mask")
     elif image.dtype.kind in "iu" and image.dtype.itemsize != 2:
         yield from _of_integers(image.dtype.itemsize)
     short, long = sorted(image.shape[-2:])
     if short < 16 or long > 20 * short:
-        yield Evidence(-50, "of the shape of a table")
+        yield Clue(-50, "of the shape of a table")
     elif short < 64:
-        yield Evidence(-6, "small")
+        yield Clue(-6, "small")
 
 
-def _of_title(image: RawImage) -> Iterator[Evidence]:
+def _of_title(image: RawImage) -> Iterator[Clue]:
     title = _RAW.sub("", image.title)
     if image.says_haadf:
-        yield Evidence(45, "HAADF by its title")
+        yield Clue(45, "HAADF by its title")
     elif image.says_dark_field:
-        yield Evidence(30, "dark field by its title")
+        yield Clue(30, "dark field by its title")
     if found := _NO_MICROGRAPH.search(title):
-        yield Evidence(-60, f"“{_word(title, found)}” in its title")
+        yield Clue(-60, f"“{_word(title, found)}” in its title")
     elif found := _PROCESSED.search(title):
-        yield Evidence(-12, f"“{_word(title, found)}” in its title")
+        yield Clue(-12, f"“{_word(title, found)}” in its title")
     elif title != image.title:
-        yield Evidence(2, "raw by its title")
+        yield Clue(2, "raw by its title")
 
 
 def _word(title: str, found: re.Match[str]) -> str:
@@ -154,11 +154,11 @@ def _word(title: str, found: re.Match[str]) -> str:
     return title[start:end]
 
 
-def _of_integers(n_bytes: int) -> Iterator[Evidence]:
+def _of_integers(n_bytes: int) -> Iterator[Clue]:
     if n_bytes == 1:
-        yield Evidence(-12, "8-bit")
+        yield Clue(-12, "8-bit")
     elif n_bytes == 8:
-        yield Evidence(-9, "64-bit whole numbers, as labels have")
+        yield Clue(-9, "64-bit whole numbers, as labels have")
 
 
 # ---------------------------------------------------------------------- choosing
@@ -229,7 +229,7 @@ def _look_at(waiting: Sequence[Candidate]) -> None:
 def _said(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
     others = [one for one in candidates if one is not best and not one.image.why_not and one.failed is None]
     if others:
-        reasons = [one.words for one in best.evidence if one.weight > 0 and one.words]
+        reasons = [one.words for one in best.clues if one.weight > 0 and one.words]
         if max(one.score for one in others) >= best.score:
             reasons = ["the first of those that look alike"]
         named = ", ".join(_named(one) for one in others[:5])
@@ -252,7 +252,7 @@ def broken(candidates: Sequence[Candidate]) -> Iterator[str]:
 
 
 def _named(one: Candidate) -> str:
-    against = [found.words for found in one.evidence if found.weight < 0]
+    against = [found.words for found in one.clues if found.weight < 0]
     return _title(one) + (f" ({', '.join(against)})" if against else "")
 
 

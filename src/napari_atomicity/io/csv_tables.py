@@ -14,10 +14,11 @@ import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable, columns
 from napari_atomicity.io.atomic import fill, write_atomically, write_together
-from napari_atomicity.io.by_hand import TEXT, WHOLE, Found, known, table_of_sheet
-from napari_atomicity.io.facts import (
+from napari_atomicity.io.by_hand import TEXT, WHOLE, ReadTable, known, table_of_sheet
+from napari_atomicity.io.sheets import content_of, quoted, sheet_of, text_of, unquoted
+from napari_atomicity.io.table_metadata import (
     MOST_ID,
-    Facts,
+    TableMetadata,
     as_json,
     beside,
     is_as_written,
@@ -26,7 +27,6 @@ from napari_atomicity.io.facts import (
     versions,
     with_earlier,
 )
-from napari_atomicity.io.sheets import content_of, quoted, sheet_of, text_of, unquoted
 
 _ADVICE: Final = "it is damaged or not a cluster table"
 #: rows of a CSV that are written in one go
@@ -107,18 +107,18 @@ def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in values.items()})
 
 
-def open_csv(path: Path) -> Found:
+def open_csv(path: Path) -> ReadTable:
     """The table of clusters in a CSV, ours to the last bit, or one that other programs or people wrote."""
     content, beside_it = content_of(path, _ADVICE), stored(path)
     for facts in versions(beside_it):
         if is_as_written(facts, content):
-            return Found(_exactly(_parsed(content.decode("utf-8")), facts), facts, is_as_written=True)
+            return ReadTable(_exactly(_parsed(content.decode("utf-8")), facts), facts, is_as_written=True)
     text = text_of(content, path.name, _ADVICE)
     found = table_of_sheet(sheet_of(text, path.name, known), path.name, versions(beside_it))
     if beside_it is None or is_as_written(beside_it, b"") is None:
         # written without a hash of it, by an earlier version or other programs: it is ours if we would write the same
         same = text == csv_text(found.table.rows)
-        return Found(found.table, found.facts, found.remarks, same, found.extra)
+        return ReadTable(found.table, found.facts, found.remarks, same, found.extra)
     return found
 
 
@@ -140,7 +140,7 @@ def _exactly(rows: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> 
     """The table whose columns are those that we wrote."""
     sizes = tuple(int(name[2:]) for name in rows if name.startswith("p_"))
     table = ClusterTable.from_columns({name: _typed(name, rows[name]) for name in columns(sizes)}, sizes)
-    return Facts.of(facts).identify(table)
+    return TableMetadata.of(facts).identify(table)
 
 
 def _typed(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

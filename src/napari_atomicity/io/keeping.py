@@ -15,7 +15,7 @@ from napari_atomicity import __version__
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.csv_tables import csv_text, write_with_facts
-from napari_atomicity.io.facts import (
+from napari_atomicity.io.table_metadata import (
     ROWS,
     beside,
     is_as_written,

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from napari_atomicity.clusters import ClusterTable, columns
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
-from napari_atomicity.io.by_hand import TEXT, WHOLE, Found, table_of_sheet
-from napari_atomicity.io.facts import MOST_ID, Facts, jsonable
+from napari_atomicity.io.by_hand import TEXT, WHOLE, ReadTable, table_of_sheet
 from napari_atomicity.io.sheets import Sheet
+from napari_atomicity.io.table_metadata import MOST_ID, TableMetadata, jsonable
 
 _KEY: Final = b"napari_atomicity"
 #: a file of a few bytes can claim any number of rows; those of a table of others become text first
@@ -52,16 +52,16 @@ def write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> 
     write_atomically(path, lambda draft: parquet.write_table(whole, draft))
 
 
-def open_parquet(path: Path) -> Found:
+def open_parquet(path: Path) -> ReadTable:
     """The table of clusters in a Parquet file, ours or one of other programs."""
     file = _checked(path)
     own = (file.schema_arrow.metadata or {}).get(_KEY)
     facts = json.loads(own) if own is not None else {}
     facts = facts if isinstance(facts, dict) else {}
-    sizes = Facts.of(facts).class_sizes
+    sizes = TableMetadata.of(facts).class_sizes
     if sizes is not None and tuple(file.schema_arrow.names) == columns(sizes):
         table = ClusterTable.from_columns({name: _typed(name, _column(file, name)) for name in columns(sizes)}, sizes)
-        return Found(Facts.of(facts).identify(table), facts, is_as_written=True)
+        return ReadTable(TableMetadata.of(facts).identify(table), facts, is_as_written=True)
     n = file.metadata.num_rows
     if n > _MOST_ROWS_OF_OTHERS:
         raise InputError(f"{path.name} claims {n:,} rows, more than a table of clusters of another program may have.")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_atomicity.io import text
 from napari_atomicity.io.stack import FrameStack
-from napari_atomicity.io.units import Calibration
+from napari_atomicity.io.units import PixelCalibration
 
 _SYMBOLS: Final = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
@@ -67,7 +67,7 @@ class RawImage:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     load: Callable[[], Any]
-    calibration: Calibration = field(default_factory=Calibration)
+    calibration: PixelCalibration = field(default_factory=PixelCalibration)
     reader: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.by_hand import Found
+from napari_atomicity.io.by_hand import ReadTable
 from napari_atomicity.io.csv_tables import open_csv, write_csv
-from napari_atomicity.io.facts import facts_of
 from napari_atomicity.io.files import existing_file
 from napari_atomicity.io.keeping import Earlier, kept_while
 from napari_atomicity.io.parquet import open_parquet, pyarrow, write_parquet
+from napari_atomicity.io.table_metadata import facts_of
 
 SUFFIXES: Final = (".csv", ".parquet")
 
@@ -63,7 +63,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     return open_table(path).facts
 
 
-def open_table(path: str | Path) -> Found:
+def open_table(path: str | Path) -> ReadTable:
     """The cluster table in the file `path` (CSV or Parquet) with its facts.
 
     As it was written, to the last bit, where nobody changed it since. A table that went through a spreadsheet is read

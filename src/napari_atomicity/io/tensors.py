@@ -18,7 +18,7 @@ _MOST_HEADER: Final = 2**20
 _HEAD: Final = 8
 
 
-class Wanted(NamedTuple):
+class TensorSpec(NamedTuple):
     """Shape and kinds (letters of NumPy: ``f`` floating, ``i`` and ``u`` integer) of an array."""
 
     shape: tuple[int, ...]
@@ -57,7 +57,7 @@ def tensors_of(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, Wanted], finite: bool = True) -> str:
+def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, TensorSpec], finite: bool = True) -> str:
     """What is wrong with `arrays`, in a few words; empty where they are exactly those that are wanted.
 
     Parameters

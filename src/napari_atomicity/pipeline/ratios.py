@@ -128,7 +128,7 @@ def ratios_steps(
 
     lot = list(images.items()) if isinstance(images, Mapping) else list(images)
     if not lot:
-        raise InputError("There is no counted image yet; count the atoms first (step 3).")
+        raise InputError("There is no counted image yet; count the atoms first.")
     parts = [each for _, each in lot]
     card = parts[0].card
     wanted = expected_shares(expected, card) if expected else None
@@ -191,7 +191,7 @@ def _numbers(parts: Sequence[Seen]) -> dict[str, Any]:
 def _remarks(parts: Sequence[Seen], shares: Shares) -> tuple[str, ...]:
     said = []
     if any(fit.ambiguous for part in parts for fit in part.calibrations.values()):
-        said.append("An image cannot decide between two solutions; the intervals cover both (see step 3).")
+        said.append("An image cannot decide between two solutions; the intervals cover both.")
     if shares.spread > 1.5:
         said.append("The images differ by more than chance; the intervals are widened accordingly.")
     return tuple(said)

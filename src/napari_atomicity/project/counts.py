@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.tensors import Wanted, misfit
+from napari_atomicity.io.tensors import TensorSpec, misfit
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.project.arrays import csv_of, floats, number
 from napari_atomicity.project.blobs import BlobReader
@@ -53,8 +53,8 @@ def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: ModelCard, sour
     """Every array has a row for each cluster, and columns for classes and channels of the model."""
     n, classes, channels = len(np.atleast_1d(arrays["valid"])), len(card.class_sizes), len(card.channels)
     width = arrays["features"].shape[-1] if arrays["features"].ndim else 0
-    wanted = {name: Wanted((n,)) for name in arrays} | {"valid": Wanted((n,), "b")}
-    wanted |= {"shape": Wanted((n, classes)), "features": Wanted((n, width))}
-    wanted |= {"branch": Wanted((n, channels, classes))}
+    wanted = {name: TensorSpec((n,)) for name in arrays} | {"valid": TensorSpec((n,), "b")}
+    wanted |= {"shape": TensorSpec((n, classes)), "features": TensorSpec((n, width))}
+    wanted |= {"branch": TensorSpec((n, channels, classes))}
     if wrong := misfit(arrays, wanted, finite=False):  # nan where nothing could be said
         raise InputError(f"{source.path.name} is damaged: what a model said does not fit together ({wrong}).")

@@ -60,7 +60,7 @@ class _TooMuch(Exception):
 
 
 class Decoder:
-    """Brings back the things of one project, each once."""
+    """Brings back the objects of one project, each once."""
 
     def __init__(self, contents: Contents, source: BlobReader, found: Mapping[str, FoundImage]) -> None:
         self.contents = contents
@@ -81,17 +81,17 @@ class Decoder:
 
     def project_steps(self) -> Steps[Project]:
         """The project, without the images that were left out."""
-        works: list[SavedImage] = []
+        images: list[SavedImage] = []
         in_hand = 0
-        images = self.contents.images
-        for at, entry in enumerate(images):
-            yield Progress(at, len(images), f"Opening {entry.name}")
-            work = yield from self._work_steps(entry)
-            if work is not None:
-                in_hand = len(works) if at == self.contents.in_hand else in_hand
-                works.append(work)
+        entries = self.contents.images
+        for at, entry in enumerate(entries):
+            yield Progress(at, len(entries), f"Opening {entry.name}")
+            image = yield from self._image_steps(entry)
+            if image is not None:
+                in_hand = len(images) if at == self.contents.in_hand else in_hand
+                images.append(image)
         return Project(
-            tuple(works),
+            tuple(images),
             in_hand,
             self.contents.view or {},
             self.contents.saved,
@@ -111,7 +111,7 @@ class Decoder:
         """Key of the pixels of the step in force."""
         return self.contents.micrographs[self.state_in_force(entry).micrograph].pixels
 
-    def _work_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
+    def _image_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
         key = self.pixels_of(entry)
         here = self.found.get(key) if key in self.wanted else None
         if here is None:
@@ -153,7 +153,7 @@ class Decoder:
     def _step(self, entry: StepEntry) -> HistoryStep:
         return HistoryStep(entry.name, self._state(entry.state))
 
-    # ------------------------------------------------------------------ things
+    # ------------------------------------------------------------------ the objects that the steps share
 
     def _once(self, kind: str, key: str, make: Callable[[Any], Value]) -> Value:
         name = f"{kind}/{key}"

@@ -68,9 +68,9 @@ def _write(project: Project, path: Path, home: Path) -> None:
         contents, _ = Encoder(ZipWriter(file), home).contents(project)
         file.writestr(CONTENTS, as_json(contents))
         names = []
-        for number, work in enumerate(project.works, start=1):
-            names.append(f"clusters/{number}-{re.sub(r'[^A-Za-z0-9.+-]+', '-', work.name)[:60]}.csv")
-            file.writestr(names[-1], csv_text(work.state.table.rows))
+        for number, image in enumerate(project.images, start=1):
+            names.append(f"clusters/{number}-{re.sub(r'[^A-Za-z0-9.+-]+', '-', image.name)[:60]}.csv")
+            file.writestr(names[-1], csv_text(image.state.table.rows))
         file.writestr(_READ_ME, _read_me(contents, names))
 
 
@@ -101,7 +101,7 @@ def open_steps(
     path
         File or folder.
     have
-        Images that are open already: their pixels are used, and the works say which of them they belong to.
+        Images that are open already: their pixels are used, and the saved images say which of them they belong to.
     answers
         What a person said about images that were unclear before: the file to take, ``"without"`` to bring the clusters
         back without the pixels, or None to leave the image out.
@@ -111,7 +111,7 @@ def open_steps(
 
     Returns
     -------
-    The project; without works where images are unclear, with what is to be asked in its `unclear`.
+    The project; without images where images are unclear, with what is to be asked in its `unclear`.
 
     Raises
     ------

@@ -34,22 +34,22 @@ class ModelIndex:
     def __init__(self) -> None:
         self._places: dict[str, tuple[str, str]] = {}
 
-    def store(self, shelf: RecordStore, bundle: Bundle) -> Record:
-        """The thing of a model."""
-        return shelf.store(bundle, self._make)
+    def record_of(self, records: RecordStore, bundle: Bundle) -> Record:
+        """The record of a model, made where there is none yet."""
+        return records.record_of(bundle, self._make)
 
-    def _make(self, shelf: RecordStore, bundle: Bundle) -> Record:
-        card = shelf.json("cards", printable(asdict(bundle.card)))
+    def _make(self, records: RecordStore, bundle: Bundle) -> Record:
+        card = records.json("cards", printable(asdict(bundle.card)))
         content: dict[str, Any] = {"name": bundle.card.name, "card": card, "bundled": _bundled(bundle), "tensors": None}
         network: object = bundle.network
         if isinstance(network, AbsentNetwork):
             content["bundled"] = network.name
         if content["bundled"] is not None:
-            return shelf.thing("models", content, (card,))
-        content["tensors"] = tensors = self._weights(shelf, bundle)
-        return shelf.thing("models", content, (card, *dict.fromkeys(file for file, _ in tensors.values())))
+            return records.add("models", content, (card,))
+        content["tensors"] = tensors = self._weights(records, bundle)
+        return records.add("models", content, (card, *dict.fromkeys(file for file, _ in tensors.values())))
 
-    def _weights(self, shelf: RecordStore, bundle: Bundle) -> dict[str, tuple[str, str]]:
+    def _weights(self, records: RecordStore, bundle: Bundle) -> dict[str, tuple[str, str]]:
         """For each tensor the part that it lies in, and its name there; only new ones are written."""
         from safetensors.numpy import save
 
@@ -57,7 +57,7 @@ class ModelIndex:
         digests = {name: _digest(value) for name, value in tensors.items()}
         fresh = {digests[name]: name for name in tensors if digests[name] not in self._places}
         if fresh:
-            part = shelf.sink.put(_FOLDER, save({name: tensors[name] for name in fresh.values()}), ".safetensors")
+            part = records.writer.put(_FOLDER, save({name: tensors[name] for name in fresh.values()}), ".safetensors")
             self._places |= {digest: (part, name) for digest, name in fresh.items()}
         return {name: self._places[digest] for name, digest in digests.items()}
 

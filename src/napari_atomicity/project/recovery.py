@@ -97,7 +97,7 @@ class Recorder:
         self.folder: Path | None = None
         self._lock: Lock | None = None
         self._encoder: Encoder | None = None
-        self._sink: FolderWriter | None = None
+        self._writer: FolderWriter | None = None
 
     def record(self, project: Project) -> None:
         """Make `project` what would be recovered; the one before it stays until this is complete.
@@ -109,10 +109,10 @@ class Recorder:
         """
         if self.folder is None or not self.folder.is_dir():
             self._begin()
-        assert self.folder is not None and self._encoder is not None and self._sink is not None
+        assert self.folder is not None and self._encoder is not None and self._writer is not None
         contents, parts = self._encoder.contents(project)
         write_text(self.folder / CONTENTS, as_json(contents))
-        self._sink.keep_only(parts)
+        self._writer.keep_only(parts)
 
     def clear(self) -> None:
         """Nothing is unsaved any more."""
@@ -140,8 +140,8 @@ class Recorder:
             _remove(folder)  # the next attempt makes another one
             raise InputError(f"{folder} cannot be locked, so unsaved work is not kept there; choose another folder.")
         self.folder, self._lock = folder, lock
-        self._sink = FolderWriter(folder)
-        self._encoder = Encoder(self._sink)
+        self._writer = FolderWriter(folder)
+        self._encoder = Encoder(self._writer)
 
 
 @dataclass(frozen=True)

@@ -27,15 +27,15 @@ class TableIndex:
     def __init__(self) -> None:
         self._last: tuple[ClusterTable, Record, int] | None = None
 
-    def store(self, shelf: RecordStore, table: ClusterTable) -> Record:
-        """The thing of `table`."""
-        known = shelf.known(table)
+    def record_of(self, records: RecordStore, table: ClusterTable) -> Record:
+        """The record of `table`, made where there is none yet."""
+        known = records.known(table)
         if known is None:
-            return shelf.store(table, self._make)
+            return records.record_of(table, self._make)
         self._last = (table, known, int(known.content["steps_after_whole"]))
         return known
 
-    def _make(self, shelf: RecordStore, table: ClusterTable) -> Record:
+    def _make(self, records: RecordStore, table: ClusterTable) -> Record:
         base, depth = None, 0
         found = None
         if self._last is not None and self._last[2] + 1 < _WHOLE_EVERY:
@@ -46,16 +46,16 @@ class TableIndex:
             rows, content = table.rows, _facts(table)
         else:
             rows, content, depth = *found, depth + 1
-        part = shelf.text(_FOLDER, csv_text(rows), ".csv") if len(rows) or base is None else None
+        part = records.text(_FOLDER, csv_text(rows), ".csv") if len(rows) or base is None else None
         entry = {
             "rows": part,
             "based_on": None if base is None else base.key,
             "steps_after_whole": depth,
             **content,
         }
-        thing = shelf.thing("tables", entry, () if part is None else (part,), (base,))
-        self._last = (table, thing, depth)
-        return thing
+        record = records.add("tables", entry, () if part is None else (part,), (base,))
+        self._last = (table, record, depth)
+        return record
 
 
 def _facts(table: ClusterTable) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from napari_atomicity.io.raw import (
     unreadable,
 )
 from napari_atomicity.io.text import clean
-from napari_atomicity.io.units import Calibration, calibrate, is_energy
+from napari_atomicity.io.units import PixelCalibration, is_energy, pixel_calibration
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def image(
     make: Callable[..., RawImage],
     reader: str,
     signal_type: str = "",
-    calibration: Calibration | None = None,
+    calibration: PixelCalibration | None = None,
 ) -> RawImage:
     """The image that `make(order, **fields)` gives for the right order of the axes, or why there is none.
 
@@ -128,24 +128,24 @@ def is_colour(dtype: np.dtype[Any]) -> bool:
     return len(kinds) == 1 and next(iter(kinds)).kind in "uif" and next(iter(kinds)).shape == ()
 
 
-def _agreed(said: Calibration | None, of_axes: Calibration) -> Calibration:
+def _agreed(said: PixelCalibration | None, of_axes: PixelCalibration) -> PixelCalibration:
     """What is said beside the axes, else what they tell; neither where they contradict each other."""
-    if said is None or said == Calibration() or of_axes.refusal:
+    if said is None or said == PixelCalibration() or of_axes.refusal:
         return of_axes
     one, other = said.pixel_size_nm, of_axes.pixel_size_nm
     if one is None and other is not None and not said.refusal:
         return of_axes
     if one is None or other is None or abs(one - other) <= _SAME * max(one, other):
         return said
-    return Calibration(
+    return PixelCalibration(
         warnings=(f"The file gives two pixel sizes, {one:.4g} and {other:.4g} nm; enter the right one.",)
     )
 
 
-def _calibration(y: Axis, x: Axis) -> Calibration:
+def _calibration(y: Axis, x: Axis) -> PixelCalibration:
     if y.uneven or x.uneven:
-        return Calibration(warnings=("The file gives its pixels uneven positions; enter the pixel size in nm.",))
-    return calibrate((y.scale, y.unit), (x.scale, x.unit))
+        return PixelCalibration(warnings=("The file gives its pixels uneven positions; enter the pixel size in nm.",))
+    return pixel_calibration((y.scale, y.unit), (x.scale, x.unit))
 
 
 def from_positions(positions: npt.NDArray[Any], size: int, name: str, unit: str) -> Axis:

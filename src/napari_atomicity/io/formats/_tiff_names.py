@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity.io.formats._detectors import MOST, are_detectors, filled, listed
 from napari_atomicity.io.formats._ome import OmeImage
-from napari_atomicity.io.formats.tiff_calibration import Facts
+from napari_atomicity.io.formats.tiff_calibration import TiffDescription
 from napari_atomicity.io.raw import says_detector
 from napari_atomicity.io.text import clean
 
@@ -26,11 +26,11 @@ class Named(NamedTuple):
     names: tuple[str, ...]
 
 
-def along(tif: Any, facts: Facts, index: int, leading: str, sizes: Mapping[str, int]) -> Named | None:
+def along(tif: Any, description: TiffDescription, index: int, leading: str, sizes: Mapping[str, int]) -> Named | None:
     """The axis of the series `index` among `leading` whose parts are images of their own; None where none is."""
-    if "C" in leading and (names := facts.channels(index, sizes["C"])):
+    if "C" in leading and (names := description.channels(index, sizes["C"])):
         return Named("C", names)
-    found = [names for names in _lists(tif, facts, index) if are_detectors(names)]
+    found = [names for names in _lists(tif, description, index) if are_detectors(names)]
     for axis in sorted(leading, key=lambda axis: axis != "C"):
         for names in found:
             # labels of all frames: channels follow each other first
@@ -46,19 +46,21 @@ def of_pages(pages: Sequence[Any]) -> tuple[str, ...]:
     return names if are_detectors(names) and all(names) else ()
 
 
-def by_description(n_pages: int, numbers: npt.NDArray[np.int64], facts: Facts) -> dict[str, npt.NDArray[np.int64]]:
+def by_description(
+    n_pages: int, numbers: npt.NDArray[np.int64], description: TiffDescription
+) -> dict[str, npt.NDArray[np.int64]]:
     """Which of the pages with these `numbers`, of `n_pages` in all, are whose; nothing where OME does not tell."""
-    if len(facts.ome) != 1 or not are_detectors(facts.ome[0].channels) or len(numbers) < n_pages:
+    if len(description.ome) != 1 or not are_detectors(description.ome[0].channels) or len(numbers) < n_pages:
         return {}
-    channel = _channel_of(facts.ome[0], numbers)
-    names = filled(facts.ome[0].channels)
+    channel = _channel_of(description.ome[0], numbers)
+    names = filled(description.ome[0].channels)
     found = {name: numbers[channel == k] for k, name in enumerate(names)}
     return {name: pages for name, pages in found.items() if len(pages)}
 
 
-def title(facts: Facts, index: int, of_series: str) -> str:
+def title(description: TiffDescription, index: int, of_series: str) -> str:
     """`of_series`, with the detector where only the one channel of the image names it."""
-    names = facts.ome[index].channels if index < len(facts.ome) else ()
+    names = description.ome[index].channels if index < len(description.ome) else ()
     if len(names) != 1 or not says_detector(names[0]) or says_detector(of_series):
         return of_series
     return f"{of_series} ({names[0]})" if of_series else names[0]
@@ -75,10 +77,10 @@ def _channel_of(image: OmeImage, numbers: npt.NDArray[np.int64]) -> npt.NDArray[
     return numbers // step % c
 
 
-def _lists(tif: Any, facts: Facts, index: int) -> Iterator[tuple[str, ...]]:
-    if index < len(facts.ome):
-        yield facts.ome[index].channels
-    yield listed(facts.imagej.get("Labels"))
+def _lists(tif: Any, description: TiffDescription, index: int) -> Iterator[tuple[str, ...]]:
+    if index < len(description.ome):
+        yield description.ome[index].channels
+    yield listed(description.imagej.get("Labels"))
     series = tif.series[index]
     yield from _in_json(series.keyframe.description)
     pages = list(series.pages)

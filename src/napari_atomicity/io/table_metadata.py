@@ -131,7 +131,7 @@ def belongs(facts: Content, ids: npt.NDArray[np.int64], places_px: npt.NDArray[n
 
 
 @dataclass(frozen=True)
-class Facts:
+class TableMetadata:
     """What the file beside a table says, as far as it is possible.
 
     Attributes
@@ -149,7 +149,7 @@ class Facts:
     removed: npt.NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, content: Content) -> Facts:
+    def of(cls, content: Content) -> TableMetadata:
         """Read what is possible; what is not is left out."""
         sizes, hand = content.get("class_sizes"), content.get("hand_placed")
         next_id = content.get("next_id")
