@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_atomicity.cli.console import Console
+from napari_atomicity.cli.requests import ImagesRequest
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import sweep, write_atomically, write_text
 
@@ -38,23 +38,23 @@ class Input:
     place: int
 
 
-def inputs(options: argparse.Namespace, console: Console) -> list[Input]:
+def inputs(request: ImagesRequest, console: Console) -> list[Input]:
     """The images, each with a stem that every system can write and that no other image of the call has."""
     taken: set[str] = set()
-    found = []
-    for place, path in enumerate(options.images):
+    named = []
+    for place, path in enumerate(request.images):
         if not path.name:
             raise InputError(f"{path} is a folder; give the image files in it.")
-        wanted = safe_name(path.stem)
-        stem, n = wanted, 1
+        own = safe_name(path.stem)
+        stem, n = own, 1
         while stem.casefold() in taken:
             n += 1
-            stem = f"{wanted}-{n}"
+            stem = f"{own}-{n}"
         if n > 1:
-            console.remark(f"{path}: another image here is called {wanted!r} too; this one becomes {stem!r}.")
+            console.remark(f"{path}: another image here is called {own!r} too; this one becomes {stem!r}.")
         taken.add(stem.casefold())
-        found.append(Input(path, stem, place))
-    return found
+        named.append(Input(path, stem, place))
+    return named
 
 
 def safe_name(name: str) -> str:
@@ -78,19 +78,19 @@ def folder(path: Path) -> Path:
     return path
 
 
-def open_image(path: Path, options: argparse.Namespace) -> Micrograph:
+def open_image(path: Path, request: ImagesRequest) -> Micrograph:
     """The image that the options mean in the file, calibrated or refused."""
     from napari_atomicity.io import read
 
-    micrograph = read(path, options.image)
-    if options.pixel_size is not None:
-        return micrograph.with_pixel_size(options.pixel_size)
+    micrograph = read(path, request.image)
+    if request.pixel_size is not None:
+        return micrograph.with_pixel_size(request.pixel_size)
     if micrograph.pixel_size_nm is None and not micrograph.refusal:
         raise InputError("The file holds no pixel size; give it with --pixel-size in nm per pixel.")
     return micrograph
 
 
-def read_when_asked(micrograph: Micrograph, path: Path, options: argparse.Namespace) -> Micrograph:
+def read_when_asked(micrograph: Micrograph, path: Path, request: ImagesRequest) -> Micrograph:
     """The same image of the file, its pixels read whenever they are asked for instead of kept.
 
     Of many images that calibrate each other only one is then in memory. An `InputError` meets who asks for the pixels
@@ -106,15 +106,10 @@ def read_when_asked(micrograph: Micrograph, path: Path, options: argparse.Namesp
         return micrograph
 
     def pixels(_: int) -> npt.NDArray[Any]:
-        return np.asarray(open_image(path, options).data)
+        return np.asarray(open_image(path, request).data)
 
-    read = delayed(watched(path, pixels), pure=False)(0)
-    return replace(micrograph, data=da.from_delayed(read, micrograph.data.shape, micrograph.data.dtype))
-
-
-def frames(options: argparse.Namespace) -> list[int] | None:
-    """The frame that was asked for; None for all."""
-    return None if options.frame is None else [options.frame]
+    whenever_asked = delayed(watched(path, pixels), pure=False)(0)
+    return replace(micrograph, data=da.from_delayed(whenever_asked, micrograph.data.shape, micrograph.data.dtype))
 
 
 def save_json(path: Path, content: dict[str, Any]) -> None:
@@ -132,13 +127,13 @@ def check_table(path: Path, counts: bool) -> None:
     """
     from napari_atomicity.io.tables import earlier
 
-    there = earlier(path)
-    if there is not None and there.labels:
+    existing = earlier(path)
+    if existing is not None and existing.labels:
         raise InputError(
-            f"{path} holds {there.labels} labels that a person gave, which would be lost; "
+            f"{path} holds {existing.labels} labels that a person gave, which would be lost; "
             "choose another folder with -o."
         )
-    if there is not None and there.is_counted and not counts:
+    if existing is not None and existing.is_counted and not counts:
         raise InputError(
             f"{path} holds atoms counted by analyse, which positions alone would replace; "
             "choose another folder with -o."
