@@ -31,7 +31,20 @@ if TYPE_CHECKING:
 
 
 def analyse(request: AnalyseRequest, console: Console) -> None:
-    """Table, report and figure of each image; on request a profile of the microscope."""
+    """Table, report and figure of each image; on request a profile of the microscope.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        For options that contradict each other, and where nothing can be written.
+    """
     from napari_atomicity.pipeline.count import model_steps
 
     settings = CallSettings.of(request, request.reference)
@@ -218,7 +231,20 @@ def _save_profile(path: Path, force: bool, kept: Sequence[_Kept], bundle: Bundle
 
 
 def detect(request: DetectRequest, console: Console) -> None:
-    """Positions and measurements of the clusters of each image."""
+    """Positions and measurements of the clusters of each image.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        Where nothing can be written.
+    """
     from napari_atomicity.pipeline import Settings, detect_steps
     from napari_atomicity.provenance import describe_image, versions
 
@@ -242,7 +268,20 @@ def detect(request: DetectRequest, console: Console) -> None:
 
 
 def explain(request: ExplainRequest, console: Console) -> None:
-    """Heat maps of each image, a channel a file, with the tables and figures that belong to them."""
+    """Heat maps of each image, a channel a file, with the tables and figures that belong to them.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        For options that contradict each other or do not fit the model, and where nothing can be written.
+    """
     from napari_atomicity.cli.explain import explain_analysis, question
     from napari_atomicity.pipeline import analyse_steps
     from napari_atomicity.pipeline.count import model_steps

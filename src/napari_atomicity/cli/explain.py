@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
 
 def question(request: ExplainRequest, bundle: Bundle) -> Question:
-    """What is to be explained; an `InputError` for a class that the model lacks."""
+    """What is to be explained.
+
+    Parameters
+    ----------
+    request
+        The options.
+    bundle
+        The model.
+
+    Raises
+    ------
+    InputError
+        For a class that the model lacks.
+    """
     from napari_atomicity.insight.attribution import Question
 
     asked = Question(request.target, request.against, request.method)
@@ -29,7 +42,25 @@ def question(request: ExplainRequest, bundle: Bundle) -> Question:
 def explain_analysis(
     analysis: ImageState, asked: Question | None, stem: Path, frames: Sequence[int] | None, console: Console
 ) -> tuple[list[Explained], list[Path]]:
-    """Explain the clusters of the frames and write all about it beside `stem`; gives what was found and written."""
+    """Explain the clusters of an image and write all about it.
+
+    Parameters
+    ----------
+    analysis
+        The counted image.
+    asked
+        What to explain; each cluster's own class where None.
+    stem
+        Path of the files to write, without what tells them apart.
+    frames
+        Which frames of a stack; all where None.
+    console
+        Where progress goes.
+
+    Returns
+    -------
+    What was found of each frame, and the paths that were written.
+    """
     from napari_atomicity.pipeline import explain_steps
 
     micrograph = analysis.micrograph

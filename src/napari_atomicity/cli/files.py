@@ -39,7 +39,20 @@ class Input:
 
 
 def inputs(request: ImagesRequest, console: Console) -> list[Input]:
-    """The images, each with a stem that every system can write and that no other image of the call has."""
+    """The images, each with a stem that every system can write and that no other image of the call has.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where it is said that an image goes by another name.
+
+    Raises
+    ------
+    InputError
+        For a folder in the place of an image.
+    """
     taken: set[str] = set()
     named = []
     for place, path in enumerate(request.images):
@@ -69,7 +82,13 @@ def safe_name(name: str) -> str:
 
 
 def folder(path: Path) -> Path:
-    """The folder, made where there is none."""
+    """The folder, made where there is none.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,7 +98,20 @@ def folder(path: Path) -> Path:
 
 
 def open_image(path: Path, request: ImagesRequest) -> Micrograph:
-    """The image that the options mean in the file, calibrated or refused."""
+    """The image that the options mean in a file, calibrated or refused.
+
+    Parameters
+    ----------
+    path
+        The file.
+    request
+        The options.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, or has no pixel size.
+    """
     from napari_atomicity.io import read
 
     micrograph = read(path, request.image)
@@ -95,6 +127,15 @@ def read_when_asked(micrograph: Micrograph, path: Path, request: ImagesRequest) 
 
     Of many images that calibrate each other only one is then in memory. An `InputError` meets who asks for the pixels
     of a file that has changed.
+
+    Parameters
+    ----------
+    micrograph
+        The image as it was opened.
+    path
+        The file.
+    request
+        The options.
     """
     import dask.array as da
     import numpy as np
@@ -113,17 +154,37 @@ def read_when_asked(micrograph: Micrograph, path: Path, request: ImagesRequest) 
 
 
 def save_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` whole or not at all."""
+    """Write JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file; an earlier one is replaced.
+    content
+        What JSON can hold.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def check_table(path: Path, counts: bool) -> None:
-    """Raise `InputError` where a table at `path` would cost labels of a person, or positions alone the atoms counted.
+    """Raise where a new table would cost labels of a person, or positions alone the atoms counted.
 
     Parameters
     ----------
+    path
+        The table to be written.
     counts
         Whether the new table holds atoms counted.
+
+    Raises
+    ------
+    InputError
+        Where it would.
     """
     from napari_atomicity.io.tables import earlier
 
@@ -141,7 +202,24 @@ def check_table(path: Path, counts: bool) -> None:
 
 
 def save_table(path: Path, table: ClusterTable, metadata: dict[str, Any], console: Console) -> None:
-    """Write the table, but never over one in which a person has labelled clusters; see `check_table`."""
+    """Write the table, but never over one in which a person has labelled clusters; see `check_table`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    table
+        The clusters.
+    metadata
+        JSON-serialisable facts that the numbers depend on.
+    console
+        Where it is said that an earlier file was kept.
+
+    Raises
+    ------
+    InputError
+        Where labels would be lost, or the system does not let us write there.
+    """
     from napari_atomicity.io.keeping import kept_sentence
     from napari_atomicity.io.tables import write_table
 
@@ -152,7 +230,22 @@ def save_table(path: Path, table: ClusterTable, metadata: dict[str, Any], consol
 
 
 def save_rows(path: Path, rows: pd.DataFrame, console: Console) -> None:
-    """Write `rows` as CSV, but never over one that was changed."""
+    """Write a table as CSV, but never over one that was changed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    rows
+        What to write.
+    console
+        Where it is said that an earlier file was kept.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     from napari_atomicity.io.keeping import kept_sentence, write_rows
 
     kept = write_rows(rows, path)
@@ -161,7 +254,22 @@ def save_rows(path: Path, rows: pd.DataFrame, console: Console) -> None:
 
 
 def save_tiff(path: Path, data: npt.NDArray[np.float32], pixel_size_nm: float) -> None:
-    """Write (y, x) or (t, y, x) with its calibration in nm, so that it opens in register with the micrograph."""
+    """Write an image with its calibration, so that it opens in register with the micrograph.
+
+    Parameters
+    ----------
+    path
+        The file; an earlier one is replaced.
+    data
+        (y, x) or (t, y, x).
+    pixel_size_nm
+        nm per pixel.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     from tifffile import imwrite
 
     axes = "TYX" if data.ndim == 3 else "YX"

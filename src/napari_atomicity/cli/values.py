@@ -61,7 +61,17 @@ def _matching(path: Path) -> list[Path]:
 
 
 def number(low: float, high: float, allowed: str, above: bool = False) -> Callable[[str], float]:
-    """Reads a finite number from `low` (or above it) to `high`."""
+    """A reader of finite numbers between two bounds.
+
+    Parameters
+    ----------
+    low, high
+        The bounds.
+    allowed
+        What may be given, in words.
+    above
+        Whether `low` itself is too low.
+    """
 
     def read(text: str) -> float:
         try:
@@ -76,7 +86,15 @@ def number(low: float, high: float, allowed: str, above: bool = False) -> Callab
 
 
 def whole(low: int, high: int, allowed: str) -> Callable[[str], int]:
-    """Reads a whole number from `low` to `high`."""
+    """A reader of whole numbers between two bounds.
+
+    Parameters
+    ----------
+    low, high
+        The bounds.
+    allowed
+        What may be given, in words.
+    """
 
     def read(text: str) -> int:
         value = _whole(text)

@@ -24,7 +24,15 @@ from napari_atomicity.errors import InputError
 
 
 def info(request: InfoRequest, console: Console) -> None:
-    """What would be read from each file."""
+    """What would be read from each file.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+    """
     from napari_atomicity.io import describe
 
     for path in request.files:
@@ -41,7 +49,20 @@ def _about_project(path: Path) -> str:
 
 
 def window(request: WindowRequest, console: Console) -> None:
-    """The window, with the images that were named."""
+    """The window, with the images that were named.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Takes the exit code.
+
+    Raises
+    ------
+    InputError
+        Where what the window needs is not installed.
+    """
     for name in ("SIGTERM", "SIGHUP"):  # while Qt waits no Python runs that could meet these
         if hasattr(signal, name) and callable(signal.getsignal(getattr(signal, name))):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
@@ -57,7 +78,20 @@ def window(request: WindowRequest, console: Console) -> None:
 
 
 def simulate(request: SimulateRequest, console: Console) -> None:
-    """A simulated micrograph with its truth, or the sample micrographs."""
+    """A simulated micrograph with its truth, or the sample micrographs.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        For conditions or metals that cannot be simulated, and where nothing can be written.
+    """
     from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.files import write_frame
     from napari_atomicity.simulation.frames import simulate_frame
@@ -88,7 +122,20 @@ def simulate(request: SimulateRequest, console: Console) -> None:
 
 
 def train(request: TrainRequest, console: Console) -> None:
-    """A model from a configuration."""
+    """A model from a configuration.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        For a configuration that does not fit, and where nothing can be written.
+    """
     from napari_atomicity.training.config import read_config
     from napari_atomicity.training.run import Pace, run_steps
 
@@ -99,7 +146,20 @@ def train(request: TrainRequest, console: Console) -> None:
 
 
 def evaluate(request: EvaluateRequest, console: Console) -> None:
-    """A model's scores by condition."""
+    """A model's scores by condition.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        For a model that cannot be read, and where nothing can be written.
+    """
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.simulation.conditions import CONDITIONS
     from napari_atomicity.training.evaluate import evaluate_steps, evaluation_set_steps, plan, scores
@@ -121,8 +181,16 @@ def evaluate(request: EvaluateRequest, console: Console) -> None:
         console.say(f"  {path}")
 
 
-def list_models(_: ListModelsRequest, console: Console) -> None:
-    """All models, those that come along and a person's own."""
+def list_models(request: ListModelsRequest, console: Console) -> None:
+    """All models, those that come along and a person's own.
+
+    Parameters
+    ----------
+    request
+        Without options.
+    console
+        Where they are printed.
+    """
     from napari_atomicity.counting import describe, store
 
     for model in store.models():
@@ -134,7 +202,20 @@ def list_models(_: ListModelsRequest, console: Console) -> None:
 
 
 def show_model(request: ShowModelRequest, console: Console) -> None:
-    """The card of a model."""
+    """The card of a model.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where it is printed.
+
+    Raises
+    ------
+    InputError
+        For a model that is not there or damaged.
+    """
     from napari_atomicity.counting import describe, store
 
     model = store.find(request.name)
@@ -144,7 +225,20 @@ def show_model(request: ShowModelRequest, console: Console) -> None:
 
 
 def import_model(request: ImportModelRequest, console: Console) -> None:
-    """Take a model into a person's own."""
+    """Take a model into a person's own.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        For a model that cannot be read.
+    """
     from napari_atomicity.counting import store
 
     model = store.import_model(request.path)
@@ -152,7 +246,20 @@ def import_model(request: ImportModelRequest, console: Console) -> None:
 
 
 def export_model(request: ExportModelRequest, console: Console) -> None:
-    """Write a model to a folder."""
+    """Write a model to a folder.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where messages go.
+
+    Raises
+    ------
+    InputError
+        For a model that is not there, and where nothing can be written.
+    """
     from napari_atomicity.counting import store
 
     console.say(f"{request.name}\n  {store.export_model(request.name, request.folder)}")

@@ -28,7 +28,17 @@ _MEASURED = ("diameter_nm", "intensity", "flag")
 
 
 def place(table: ClusterTable, places: Points, pixel_size_nm: float | None) -> ClusterTable:
-    """`table` with new clusters at `places` ((n, 3): frame, y and x in pixels), not measured yet."""
+    """A table with new clusters, not measured yet.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    places
+        (n, 3) frame, y and x in pixels.
+    pixel_size_nm
+        Of the image; None where unknown.
+    """
     if not len(places):
         return table
     size = np.nan if pixel_size_nm is None else pixel_size_nm
@@ -44,10 +54,21 @@ def place(table: ClusterTable, places: Points, pixel_size_nm: float | None) -> C
 
 
 def move(table: ClusterTable, ids: Sequence[int], places: Points, pixel_size_nm: float | None) -> ClusterTable:
-    """The clusters `ids` at new `places` ((n, 3): frame, y, x in pixels).
+    """A table with some clusters at new places.
 
     Identity and annotation stay; what was measured and predicted at the old place goes, and a new detection does not
     put another cluster there.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    ids
+        (n,) which of them.
+    places
+        (n, 3) frame, y and x in pixels.
+    pixel_size_nm
+        Of the image; None where unknown.
     """
     if not len(ids):
         return table
@@ -65,7 +86,17 @@ def move(table: ClusterTable, ids: Sequence[int], places: Points, pixel_size_nm:
 
 
 def measure(table: ClusterTable, ids: Sequence[int], values: dict[str, npt.NDArray[Any]]) -> ClusterTable:
-    """New measurements (diameter_nm, intensity, flag) of the clusters `ids` that still exist."""
+    """A table with new measurements of some clusters.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    ids
+        (n,) which of them; those that are gone are passed over.
+    values
+        (n,) diameter_nm, intensity and flag, by name.
+    """
     known = np.isin(np.asarray(ids), table.ids)
     if not known.any():
         return table
@@ -77,7 +108,15 @@ def measure(table: ClusterTable, ids: Sequence[int], values: dict[str, npt.NDArr
 
 
 def rescale(table: ClusterTable, old_nm: float | None, new_nm: float) -> ClusterTable:
-    """`table` under another pixel size: lengths and areas follow; predictions, made at the old scale, go."""
+    """A table under another pixel size: lengths and areas follow; predictions, made at the old scale, go.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    old_nm, new_nm
+        nm per pixel; the old one None where it was unknown.
+    """
     ratio = np.nan if old_nm is None else new_nm / old_nm
     rows = table.without_predictions().rows
     return replace(
@@ -94,10 +133,21 @@ def rescale(table: ClusterTable, old_nm: float | None, new_nm: float) -> Cluster
 def carry_over(
     result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_size_nm: float | None
 ) -> ClusterTable:
-    """`result`, computed from `before`, with what a person did since then (`now`).
+    """The result of work with what a person did since it began.
 
     Nothing entered by hand while work ran is lost: added, moved and deleted clusters and annotations of `now`
     go on top of the result.
+
+    Parameters
+    ----------
+    result
+        The table that was computed.
+    before
+        The one that it was computed from.
+    now
+        The one that a person made of `before` meanwhile.
+    pixel_size_nm
+        Of the image; None where unknown.
     """
     if now is before:
         return result

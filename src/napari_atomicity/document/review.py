@@ -88,7 +88,13 @@ class Review:
         return self.queue.step(self.document.table, self.at, by, self.unreviewed and by > 0)
 
     def step(self, by: int) -> int:
-        """Go to the next cluster of the queue, or the previous one; starts a queue where there is none."""
+        """Go to the next cluster of the queue, or the previous one; starts a queue where there is none.
+
+        Raises
+        ------
+        InputError
+            At the end of the queue, or where its order cannot be had.
+        """
         if self.queue is None:
             if self.order not in self.opinions.offered():
                 self.order = "listed"

@@ -71,7 +71,20 @@ _NAMES: Final = frozenset(columns(()))
 
 
 def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) -> ReadTable:
-    """The table of clusters in a sheet; `facts` are those that may belong to it, the likeliest first.
+    """The table of clusters in a sheet.
+
+    Parameters
+    ----------
+    sheet
+        The cells as text.
+    name
+        Of the file, for messages.
+    facts
+        Contents of files beside tables that may belong to this one, the likeliest first.
+
+    Returns
+    -------
+    The clusters in the order of the rows, and the facts that do belong to them.
 
     Raises
     ------
@@ -252,7 +265,19 @@ class _Reader:
 
 
 def as_label(text: str, element: str) -> str:
-    """A label that a person typed as the program writes it: ``pt 55`` and ``55`` are Pt55; other texts stay."""
+    """A label that a person typed as the program writes it: ``pt 55`` and ``55`` are Pt55; other texts stay.
+
+    Parameters
+    ----------
+    text
+        As it was typed.
+    element
+        Chemical symbol that stands before a number without one.
+
+    Returns
+    -------
+    The label; `text` itself where it names no class.
+    """
     found = _CLASS.fullmatch(text)
     if found is not None:
         return f"{(found[1] or element).capitalize()}{int(found[2])}"

@@ -194,7 +194,20 @@ def choose(images: Sequence[RawImage]) -> Candidate:
 
 
 def loaded(index: int, image: RawImage) -> Candidate:
-    """The image that a person asked for, loaded; an `InputError` where its pixels cannot be read."""
+    """The image that a person asked for, with its pixels.
+
+    Parameters
+    ----------
+    index
+        Its place in the file.
+    image
+        What its headers say.
+
+    Raises
+    ------
+    InputError
+        Where its pixels cannot be read.
+    """
     one = Candidate(index, image, [])
     one.load()
     if one.failed is not None:

@@ -100,7 +100,19 @@ def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
 
 
 def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
-    """Rows of a cluster table that `csv_text` wrote, as they were; a `ValueError` or `KeyError` for anything else."""
+    """Rows of a cluster table that `csv_text` wrote, as they were.
+
+    Parameters
+    ----------
+    text
+        The CSV.
+    class_sizes
+        Atoms of each class of the table.
+
+    Returns
+    -------
+    The rows; a `ValueError` or `KeyError` meets any other text.
+    """
     found = _parsed(text)
     values = {name: _typed(name, found[name]) for name in columns(class_sizes)}
     # the type is named, or pandas turns texts into strings of its own

@@ -17,7 +17,13 @@ Read = TypeVar("Read")
 
 
 def existing_file(path: str | Path) -> Path:
-    """`path` if it is a file with something in it that may be read, else an `InputError`."""
+    """The path of a file with something in it that may be read.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, empty, a folder or a device, or may not be read.
+    """
     path = Path(path)
     name = clean(path.name)
     try:
@@ -47,7 +53,13 @@ def _closed(name: str, error: OSError | ValueError) -> InputError:
 
 @contextmanager
 def enough_memory(path: Path) -> Iterator[None]:
-    """An `InputError` that says so where memory does not suffice for the pixels of a file: it is not damaged."""
+    """While the pixels of a file are read: too little memory is said, and not taken for damage.
+
+    Raises
+    ------
+    InputError
+        Where memory does not suffice.
+    """
     try:
         yield
     except MemoryError as error:
@@ -78,9 +90,20 @@ def is_unchanged(micrograph: Micrograph) -> bool:
 
 
 def watched(path: Path, frame: Callable[[int], Read]) -> Callable[[int], Read]:
-    """`frame`, refusing with an `InputError` once the file `path` is another one than now.
+    """A way to read frames that refuses once the file is another one than now.
 
     Frames of a stack are read when they are asked for; those of another file do not belong among them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    frame
+        Reads the frame of an index from it.
+
+    Returns
+    -------
+    The same as `frame`, with an `InputError` once the file has changed or gone.
     """
     before = file_state(path)
 
@@ -94,7 +117,20 @@ def watched(path: Path, frame: Callable[[int], Read]) -> Callable[[int], Read]:
 
 
 def check_unchanged(path: Path, before: FileState | None) -> None:
-    """An `InputError` where the file `path` is no longer in the state `before`."""
+    """Raise where a file is no longer in the state that it was in.
+
+    Parameters
+    ----------
+    path
+        The file.
+    before
+        Its state then.
+
+    Raises
+    ------
+    InputError
+        Where it has changed or gone.
+    """
     now = file_state(path)
     if now is None:
         raise InputError(
@@ -105,7 +141,13 @@ def check_unchanged(path: Path, before: FileState | None) -> None:
 
 
 def micrograph_hash(micrograph: Micrograph) -> str:
-    """SHA-256 of what a micrograph was read from (see `hash_of`); an `InputError` where that is lost."""
+    """SHA-256 of what a micrograph was read from; see `hash_of`.
+
+    Raises
+    ------
+    InputError
+        Where that is lost.
+    """
     digest, _ = hash_of(micrograph)
     if digest is None:
         raise InputError(f"{micrograph.name}: its file has changed since it was opened; open it again.")

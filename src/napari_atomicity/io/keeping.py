@@ -107,7 +107,15 @@ def write_rows(rows: pd.DataFrame, path: Path) -> Path | None:
 
 
 def kept_sentence(path: Path, kept: Path) -> str:
-    """What a person reads where an earlier file was kept."""
+    """What a person reads where an earlier file was kept.
+
+    Parameters
+    ----------
+    path
+        The file that was written.
+    kept
+        Where the earlier one is now.
+    """
     return f"{path.name} was changed by hand or by another program; that version is now {kept.name}."
 
 

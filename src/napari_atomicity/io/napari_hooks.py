@@ -61,6 +61,10 @@ def write_points_csv(path: str, data: Any, attributes: dict[str, Any]) -> list[s
     attributes
         Layer attributes; ``features`` is the table, ``metadata["table"]`` the `ClusterTable` it was made from.
 
+    Returns
+    -------
+    The paths that were written.
+
     Raises
     ------
     InputError

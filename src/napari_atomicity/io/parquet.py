@@ -27,7 +27,13 @@ _FEW_ROWS: Final = 10_000
 
 
 def pyarrow(path: Path) -> tuple[Any, Any]:
-    """The package and its part for Parquet; an `InputError` that says how to install them."""
+    """The package and its part for Parquet.
+
+    Raises
+    ------
+    InputError
+        Where they are not installed, with how to install them.
+    """
     try:
         import pyarrow
         from pyarrow import parquet
@@ -40,7 +46,22 @@ def pyarrow(path: Path) -> tuple[Any, Any]:
 
 
 def write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the table with its facts inside."""
+    """Write the table with its facts inside.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    path
+        The file; an earlier one is replaced.
+    facts
+        What belongs to the table and is not in it; see `facts_of`.
+
+    Raises
+    ------
+    InputError
+        Where pyarrow is missing, or the system does not let us write there.
+    """
     pa, parquet = pyarrow(path)
     kinds = {
         name: pa.string() if name in TEXT else pa.int64() if name in WHOLE else pa.float64()
@@ -53,7 +74,13 @@ def write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> 
 
 
 def open_parquet(path: Path) -> ReadTable:
-    """The table of clusters in a Parquet file, ours or one of other programs."""
+    """The table of clusters in a Parquet file, ours or one of other programs.
+
+    Raises
+    ------
+    InputError
+        Where pyarrow is missing, or the file claims more rows than a table of clusters has.
+    """
     file = _checked(path)
     own = (file.schema_arrow.metadata or {}).get(_KEY)
     facts = json.loads(own) if own is not None else {}

@@ -117,7 +117,19 @@ def says_detector(title: str) -> bool:
 
 
 def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str, broken: bool = False) -> RawImage:
-    """An entry for data that is not an image, or (`broken`) is one that cannot be read."""
+    """An entry for data that is not an image, or that is one which cannot be read.
+
+    Parameters
+    ----------
+    title
+        Of the data; empty where it has none.
+    shape, dtype
+        Of the data as stored.
+    why
+        The sentence why there is nothing to open.
+    broken
+        Whether it should be an image.
+    """
 
     def load() -> Any:
         raise AssertionError("not an image")
@@ -126,7 +138,17 @@ def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str, broken: b
 
 
 def lazy_stack(shape: tuple[int, ...], dtype: npt.DTypeLike, frame: Callable[[int], npt.NDArray[Any]]) -> FrameStack:
-    """Frames of `shape` (t, y, x) that call ``frame(t)`` for the frames asked for."""
+    """A stack whose frames are read when they are asked for.
+
+    Parameters
+    ----------
+    shape
+        (t, y, x).
+    dtype
+        Of a pixel.
+    frame
+        Called with the index of a frame; gives (y, x).
+    """
     return FrameStack(shape, dtype, frame)
 
 
@@ -147,7 +169,17 @@ def spectrum_sentence(channels: int) -> str:
 
 
 def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | None, together: int = 0) -> str:
-    """Why an image is not opened whose headers claim far more pixels than the file keeps; empty where they do not."""
+    """Why an image is not opened whose headers claim far more pixels than the file keeps; empty where they do not.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the image as its headers claim it.
+    stored
+        Bytes that the file keeps for its pixels; None where the format does not tell.
+    together
+        Bytes that are unpacked at once to read a frame, where they are more than its own.
+    """
     frame = max(together, prod(shape[-2:]) * dtype.itemsize)
     claimed = max(frame, prod(shape) * dtype.itemsize)
     if stored is None or not claimed:
@@ -163,7 +195,15 @@ def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | Non
 
 
 def too_much(n_bytes: int, stored: int) -> bool:
-    """Whether so many bytes of pixels, read at once, cannot come from the `stored` ones of a file."""
+    """Whether so many bytes of pixels, read at once, cannot come from the `stored` ones of a file.
+
+    Parameters
+    ----------
+    n_bytes
+        Of the unpacked pixels.
+    stored
+        Bytes of the file that they come from.
+    """
     return n_bytes > max(_LARGE_FRAME, _MOST_COMPRESSED * stored)
 
 

@@ -26,7 +26,24 @@ class TensorSpec(NamedTuple):
 
 
 def header_of(content: bytes, name: str) -> dict[str, Any]:
-    """The header of a safetensors file; an `InputError` where it is none, or claims more than there is."""
+    """The header of a safetensors file.
+
+    Parameters
+    ----------
+    content
+        The bytes of the file.
+    name
+        Of the file; starts the message.
+
+    Returns
+    -------
+    Type, shape and place of each array by its name, and the metadata.
+
+    Raises
+    ------
+    InputError
+        Where it is no such file, or claims more than there is.
+    """
     size = int.from_bytes(content[:_HEAD], "little")
     if len(content) < _HEAD + 2 or not 2 <= size <= min(_MOST_HEADER, len(content) - _HEAD):
         raise InputError(f"{name} is no safetensors file, or a damaged one; use an unharmed copy.")
@@ -38,6 +55,13 @@ def header_of(content: bytes, name: str) -> dict[str, Any]:
 
 def tensors_of(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
     """All arrays of a safetensors file, by name.
+
+    Parameters
+    ----------
+    content
+        The bytes of the file.
+    name
+        Of the file; starts the message.
 
     Raises
     ------
@@ -62,6 +86,10 @@ def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, TensorSp
 
     Parameters
     ----------
+    arrays
+        By name.
+    wanted
+        What each has to be, by the same names.
     finite
         Whether nan and infinite values are wrong too.
     """

@@ -18,7 +18,15 @@ _MOST_LEVELS: Final = 4
 
 
 def clean(text: object, most: int = MOST_OF_A_TITLE) -> str:
-    """`text` on one line, without control characters, terminal escapes and invisible marks, cut at `most`."""
+    """A text on one line, without control characters, terminal escapes and invisible marks.
+
+    Parameters
+    ----------
+    text
+        Anything; its text is taken.
+    most
+        Characters at which it is cut.
+    """
     said = str(text)[: 4 * most]
     if not said.isprintable():
         said = "".join(" " if character.isspace() else _shown(character) for character in said)

@@ -140,6 +140,10 @@ def apply_adaptation(
         Its count by the adapted model; None where the adaptation was not accepted.
     adaptation, anchors, images
         As in `AppliedAdaptation`.
+
+    Returns
+    -------
+    The image with `adaptation`, and with its new count where the adaptation was accepted.
     """
     after = state if offered is None else _counted(state, offered, adaptation.bundle, {})
     applied = AppliedAdaptation(
@@ -155,7 +159,17 @@ def apply_adaptation(
 
 
 def chosen(offered: Count, choices: Mapping[int, str], bundle: Bundle) -> Count:
-    """`offered` with a person's choices, where its frames are undecided between the chosen candidate and others."""
+    """A count with a person's choices, where its frames are undecided between the chosen candidate and others.
+
+    Parameters
+    ----------
+    offered
+        The count without them.
+    choices
+        The dominant class by frame.
+    bundle
+        The model that counted.
+    """
     result = offered
     for frame, dominant in choices.items():
         fit = offered.calibrations.get(frame)

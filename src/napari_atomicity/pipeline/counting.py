@@ -56,7 +56,20 @@ class Count:
 
 @steps_on_one_thread_each
 def patches_steps(micrograph: Micrograph, table: ClusterTable) -> Steps[Patches]:
-    """The network's view of every cluster, in the order of the table's rows."""
+    """The network's view of every cluster, in the order of the table's rows.
+
+    Parameters
+    ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+
+    Raises
+    ------
+    InputError
+        For an image without a pixel size.
+    """
     from napari_atomicity.counting.patches import Patches, extract_patches
 
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
@@ -82,8 +95,19 @@ def classify_steps(
 
     Parameters
     ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
     bundle
         The model; one that `adapt_steps` made gives rows of `source` ``adapted``.
+    settings
+        Of the count.
+
+    Raises
+    ------
+    InputError
+        For settings that do not fit the model.
     """
     return (yield from classify_session_steps([micrograph], [table], bundle, settings))[0]
 
@@ -98,9 +122,22 @@ def classify_session_steps(
 
     Parameters
     ----------
+    micrographs, tables
+        The images and their clusters, an entry an image.
+    bundle
+        The model.
     settings
         Of all images, or one entry an image: what was deposited may differ, whether to calibrate (`adapt`) may not
         and is that of the first.
+
+    Returns
+    -------
+    One `Count` an image, in their order.
+
+    Raises
+    ------
+    InputError
+        For settings that do not fit the model.
     """
     clocks = [Clock() for _ in tables]
     return (yield from timed_session_steps(micrographs, tables, bundle, each_setting(settings, len(tables)), clocks))
@@ -114,12 +151,19 @@ def adapt_steps(classified: Count | Sequence[Count], bundle: Bundle, settings: S
     classified
         By `bundle`; several images were taken under the same settings of the microscope. What was known of each frame
         goes with it.
+    bundle
+        The model that counted them.
     settings
         Only `adapt`, `anchors` and `seed` count here.
 
     Returns
     -------
     The ids in its `anchors` are those of the table; of several images they number the rows of all, one after the other.
+
+    Raises
+    ------
+    InputError
+        Where there is no image.
     """
     from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
     from napari_atomicity.counting.holdout import identities
@@ -160,6 +204,18 @@ def adapted(classified: Sequence[Count], adaptation: Adaptation) -> list[Count]:
     """The images that a model was adapted to, as that model sees them: nothing is cut out or looked at again.
 
     The calibrations stay: the judge of scales knows the features of the model as shipped, not those of its copy.
+
+    Parameters
+    ----------
+    classified
+        The images as the model before the adaptation counted them.
+    adaptation
+        Made on these images, in this order.
+
+    Raises
+    ------
+    InputError
+        Where the adaptation was not accepted.
     """
     if adaptation.evidence is None:
         raise InputError("The adaptation was not accepted, so there is nothing to label anew.")
@@ -212,12 +268,18 @@ def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Coun
 
     Parameters
     ----------
+    classified
+        The count so far.
     frame
         Which frame of the stack.
     dominant
         One of its candidates, for example ``Pt30``.
     bundle
         The model that classified.
+
+    Returns
+    -------
+    The count with the labels of that choice.
 
     Raises
     ------
@@ -243,7 +305,24 @@ def timed_session_steps(
     settings: Sequence[Settings],
     clocks: Sequence[Clock],
 ) -> Steps[list[Count]]:
-    """Classify images that calibrate each other, with the seconds that each takes."""
+    """Classify images that calibrate each other, with the seconds that each takes.
+
+    Parameters
+    ----------
+    micrographs, tables, settings, clocks
+        The images with their clusters, settings and clocks, an entry an image.
+    bundle
+        The model.
+
+    Returns
+    -------
+    One `Count` an image, in their order.
+
+    Raises
+    ------
+    InputError
+        For settings that do not fit the model.
+    """
     from napari_atomicity.counting.classify import evidence_steps
 
     patches: list[Patches] = []
@@ -367,7 +446,20 @@ def _starts(parts: Sequence[Count]) -> npt.NDArray[np.int64]:
 
 
 def each_setting(settings: Settings | Sequence[Settings], n: int) -> list[Settings]:
-    """Settings for each of `n` images, which may share theirs."""
+    """Settings for each of several images, which may share theirs.
+
+    Parameters
+    ----------
+    settings
+        One for all, or an entry an image.
+    n
+        Number of images.
+
+    Raises
+    ------
+    InputError
+        Where there are more settings than images, or fewer.
+    """
     each = [settings] * n if isinstance(settings, Settings) else list(settings)
     if len(each) != n:
         raise InputError(f"There are settings for {len(each)} images but {n} images; give one entry an image.")

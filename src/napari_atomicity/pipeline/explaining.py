@@ -113,6 +113,12 @@ def explain_steps(
 
     Parameters
     ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+    bundle
+        The model.
     frame
         Which frame of the stack.
     ids
@@ -121,6 +127,10 @@ def explain_steps(
         What to explain, and how; each cluster's most probable class in the table where None.
     before
         An explanation whose maps are taken over for clusters about which nothing has changed.
+
+    Returns
+    -------
+    The heat maps; those of `before` where nothing has changed.
 
     Raises
     ------

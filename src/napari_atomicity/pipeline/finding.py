@@ -44,10 +44,16 @@ def detect_steps(
     ----------
     micrograph
         Must be calibrated.
+    settings
+        Of the search; only `sensitivity` counts here.
     previous
         The table so far: identities, annotations, hand-placed centres and deletions carry over, predictions do not.
     frames
         Which frames of a stack; all where None.
+
+    Returns
+    -------
+    The clusters, and what was odd.
 
     Raises
     ------
@@ -86,9 +92,27 @@ def detect_steps(
 
 
 def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int]) -> Steps[ClusterTable]:
-    """Measure the clusters `ids` anew where they are now, after a person placed or moved them.
+    """Measure some clusters anew where they are now, after a person placed or moved them.
 
     Their predictions are reset: they belonged to the old measurement. Everything a person entered stays.
+
+    Parameters
+    ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+    ids
+        Which clusters.
+
+    Returns
+    -------
+    The table with the new measurements.
+
+    Raises
+    ------
+    InputError
+        For an image without a pixel size.
     """
     from napari_atomicity.detection import measure_at
 

@@ -93,7 +93,17 @@ class Ratios:
 
 
 def seen(table: ClusterTable, card: ModelCard, classified: Count | None) -> Seen:
-    """A table as it is now with what its labels rest on."""
+    """A table as it is now with what its labels rest on.
+
+    Parameters
+    ----------
+    table
+        The clusters as they are now.
+    card
+        Of the model.
+    classified
+        The last count; None where there was none.
+    """
     from napari_atomicity.counting.corrected import Seen
 
     if classified is None or classified.evidence.card.class_sizes != card.class_sizes:
@@ -117,6 +127,12 @@ def ratios_steps(
         Amount of each deposited size (atoms), in any unit; see `read_expected`.
     checked
         The labels given by hand are of clusters drawn at random, and correct the others.
+    seed
+        Of the draws that the intervals come from.
+
+    Returns
+    -------
+    The shares with their intervals.
 
     Raises
     ------

@@ -29,12 +29,25 @@ def training_set_steps(
 
     Parameters
     ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
     folder
         New folder to write.
     card
         Of the model that predicted; None where none did.
     calibrations
         Of the frames.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    InputError
+        Where no cluster carries a person's label, or the folder cannot be written.
     """
     from napari_atomicity.provenance import describe_image
     from napari_atomicity.training.annotated import AnnotatedSet, save_set

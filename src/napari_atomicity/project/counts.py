@@ -34,7 +34,22 @@ def known_of(entry: KnownEntry) -> PriorKnowledge:
 
 
 def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any], dict[str, Any]]) -> Calibration:
-    """The calibration of a frame; `fields` reads the fields of an entry."""
+    """The calibration of a frame.
+
+    Parameters
+    ----------
+    entry
+        Of the calibration.
+    source
+        The parts of the project.
+    fields
+        Reads the fields of a class from an entry.
+
+    Raises
+    ------
+    InputError
+        Where its part is missing or damaged.
+    """
     from napari_atomicity.counting.calibrate import Calibration
 
     curves = csv_of(source, entry.curves)
@@ -50,7 +65,22 @@ def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any],
 
 
 def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: ModelCard, source: BlobReader) -> None:
-    """Every array has a row for each cluster, and columns for classes and channels of the model."""
+    """Raise where an array has another length than the clusters, or other columns than classes and channels.
+
+    Parameters
+    ----------
+    arrays
+        Of the evidence, by name.
+    card
+        Of the model.
+    source
+        The parts of the project, named in the message.
+
+    Raises
+    ------
+    InputError
+        Where one does not fit.
+    """
     n, classes, channels = len(np.atleast_1d(arrays["valid"])), len(card.class_sizes), len(card.channels)
     width = arrays["features"].shape[-1] if arrays["features"].ndim else 0
     wanted = {name: TensorSpec((n,)) for name in arrays} | {"valid": TensorSpec((n,), "b")}

@@ -60,7 +60,17 @@ class _TooMuch(Exception):
 
 
 class Decoder:
-    """Brings back the objects of one project, each once."""
+    """Brings back the objects of one project, each once.
+
+    Parameters
+    ----------
+    contents
+        The table of contents.
+    source
+        The parts.
+    found
+        Images with their pixels, by the key of the pixels.
+    """
 
     def __init__(self, contents: Contents, source: BlobReader, found: Mapping[str, FoundImage]) -> None:
         self.contents = contents

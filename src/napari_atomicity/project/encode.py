@@ -43,7 +43,15 @@ _LISTS: Final[dict[type, str]] = {
 
 
 class Encoder:
-    """Stores projects with one writer, again and again; what was stored with an earlier one is not looked at again."""
+    """Stores projects with one writer, again and again; what was stored with an earlier one is not looked at again.
+
+    Parameters
+    ----------
+    writer
+        Where the parts go.
+    home
+        Folder of the project file, where it is known: images beside it are found again when both move.
+    """
 
     def __init__(self, writer: BlobWriter, home: Path | None = None) -> None:
         self.records = RecordStore(writer, home)

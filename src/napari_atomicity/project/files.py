@@ -37,14 +37,42 @@ _READ_ME: Final = "README.txt"
 
 
 def save_project(project: Project, path: str | Path) -> Path:
-    """Write `project` to a file; see `save_steps`."""
+    """Write `project` to a file; see `save_steps`.
+
+    Parameters
+    ----------
+    project
+        What to write.
+    path
+        The file; its name gets the suffix where it has none.
+
+    Returns
+    -------
+    The path that was written.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     return drain(save_steps(project, path))
 
 
 def save_steps(project: Project, path: str | Path) -> Steps[Path]:
-    """Write `project` to a file that ends in ``.atomicity``; gives its path.
+    """Write a project to a file that ends in ``.atomicity``.
 
     An earlier file is replaced only by a complete new one, in one step.
+
+    Parameters
+    ----------
+    project
+        What to write.
+    path
+        The file; its name gets the suffix where it has none.
+
+    Returns
+    -------
+    The path that was written.
 
     Raises
     ------
@@ -142,7 +170,13 @@ def open_steps(
 
 
 def contents_of(source: BlobReader) -> Contents:
-    """The table of contents in the present format."""
+    """The table of contents in the present format.
+
+    Raises
+    ------
+    InputError
+        Where it is none of a project, or of a newer version of the program.
+    """
     name = source.path.name
     contents = json_of(source.contents(), f"{name}: its table of contents")
     if not isinstance(contents, dict) or contents.get("kind") != KIND or not isinstance(contents.get("format"), int):

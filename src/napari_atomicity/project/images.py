@@ -252,7 +252,17 @@ def _blank(wanted: SoughtImage) -> Blank:
 
 
 def micrograph_of(content: MicrographEntry, found: FoundImage, places: Places) -> Micrograph:
-    """The micrograph that an entry describes, with the pixels that were found."""
+    """The micrograph that an entry describes, with the pixels that were found.
+
+    Parameters
+    ----------
+    content
+        The entry.
+    found
+        The pixels.
+    places
+        Where may be looked.
+    """
     now = found.micrograph
     path = now.provenance.path
     if path is None and content.path is not None and places.may_look(Path(content.path)):

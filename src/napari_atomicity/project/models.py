@@ -35,7 +35,15 @@ class ModelIndex:
         self._places: dict[str, tuple[str, str]] = {}
 
     def record_of(self, records: RecordStore, bundle: Bundle) -> Record:
-        """The record of a model, made where there is none yet."""
+        """The record of a model, made where there is none yet.
+
+        Parameters
+        ----------
+        records
+            What was stored already.
+        bundle
+            The model.
+        """
         return records.record_of(bundle, self._make)
 
     def _make(self, records: RecordStore, bundle: Bundle) -> Record:
@@ -111,7 +119,22 @@ def _digest(value: npt.NDArray[Any]) -> str:
 
 
 def bundle_of(content: ModelEntry, source: BlobReader, remark: list[str]) -> Bundle:
-    """The model that the entry describes; without its network, and with a remark, where that is not here."""
+    """The model of an entry; without its network where that is not here.
+
+    Parameters
+    ----------
+    content
+        The entry.
+    source
+        The parts of the project.
+    remark
+        Takes a sentence where the network is not here.
+
+    Raises
+    ------
+    InputError
+        Where a part of it is missing or damaged.
+    """
     from napari_atomicity.counting.bundle import Bundle, load_bundle, load_card
 
     card = card_of(source, content.card)
@@ -155,7 +178,20 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: BlobReader, card: Mo
 
 
 def card_of(source: BlobReader, part: str) -> ModelCard:
-    """The card in a part."""
+    """The card in a part.
+
+    Parameters
+    ----------
+    source
+        The parts of the project.
+    part
+        Its name.
+
+    Raises
+    ------
+    InputError
+        Where the part is missing or damaged.
+    """
     from napari_atomicity.counting.card import card_of_json
 
     return card_of_json(bytes(source.read(part)), f"A model card in {source.path.name}", with_format=False)

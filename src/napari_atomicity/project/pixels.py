@@ -36,7 +36,17 @@ class Blank(Micrograph):
 
 
 def micrograph_record(records: RecordStore, micrograph: Micrograph, pixels: Record) -> Record:
-    """Name, calibration and origin of a micrograph; its pixels have a record of their own."""
+    """Name, calibration and origin of a micrograph; its pixels have a record of their own.
+
+    Parameters
+    ----------
+    records
+        What was stored already.
+    micrograph
+        The image.
+    pixels
+        The record of its pixels.
+    """
     origin = micrograph.provenance
     content = {
         "name": micrograph.name,
@@ -63,7 +73,15 @@ class PixelIndex:
         self._frames: dict[tuple[int, int], str] = {}
 
     def record_of(self, records: RecordStore, micrograph: Micrograph) -> Record:
-        """Where the pixels of `micrograph` are found again."""
+        """The record that tells where the pixels of an image are found again.
+
+        Parameters
+        ----------
+        records
+            What was stored already.
+        micrograph
+            The image.
+        """
         known = self._known.get(id(micrograph.data))
         if known is None:
             # the array is held, so that no other one gets its id
@@ -71,7 +89,19 @@ class PixelIndex:
         return known[1]
 
     def frames(self, micrograph: Micrograph, frames: Iterable[int]) -> dict[str, str]:
-        """Hashes of some frames of a stack that was stored before; none where its file is another one now."""
+        """Hashes of some frames of a stack that was stored before; none where its file is another one now.
+
+        Parameters
+        ----------
+        micrograph
+            The stack.
+        frames
+            Which of its frames.
+
+        Returns
+        -------
+        Hashes by the number of the frame, as text; empty for an image that is no stack.
+        """
         if isinstance(micrograph, Blank):
             return {str(at): digest for at, digest in micrograph.frames.items()}
         if micrograph.n_frames == 1:
@@ -93,7 +123,15 @@ class PixelIndex:
 
 
 def frame_sha256(micrograph: Micrograph, index: int) -> str:
-    """Hash of a frame: of its pixels as float32, row by row."""
+    """Hash of a frame: of its pixels as float32, row by row.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    index
+        Which frame.
+    """
     return hashlib.sha256(micrograph.frame(index).tobytes()).hexdigest()
 
 

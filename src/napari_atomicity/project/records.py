@@ -41,7 +41,15 @@ class Record:
 
 
 class RecordStore:
-    """What was stored already: the same object gives the same record, without looking into it again."""
+    """What was stored already: the same object gives the same record, without looking into it again.
+
+    Parameters
+    ----------
+    writer
+        Where the parts go.
+    home
+        Folder of the project file, where it is known.
+    """
 
     def __init__(self, writer: BlobWriter, home: Path | None = None) -> None:
         self.writer = writer
@@ -51,7 +59,15 @@ class RecordStore:
         self._numbers: Counter[str] = Counter()
 
     def record_of(self, value: Any, make: Callable[[RecordStore, Any], Record]) -> Record:
-        """The record of `value`, made at the first time."""
+        """The record of an object, made at the first time.
+
+        Parameters
+        ----------
+        value
+            The object.
+        make
+            Makes the record; called with this store and the object.
+        """
         record = self._known.get(value)
         if record is None:
             record = self._known[value] = make(self, value)
@@ -64,7 +80,19 @@ class RecordStore:
     def add(
         self, kind: str, content: Mapping[str, Any], parts: Iterable[str] = (), uses: Iterable[Record | None] = ()
     ) -> Record:
-        """A new record with a key of its own."""
+        """A new record with a key of its own.
+
+        Parameters
+        ----------
+        kind
+            List of the table of contents that it stands in.
+        content
+            JSON.
+        parts
+            Names of the parts that it refers to.
+        uses
+            Records that it refers to; None is passed over.
+        """
         self._numbers[kind] += 1
         used = tuple(record for record in uses if record is not None)
         return Record(kind, f"{kind.rstrip('s')}{self._numbers[kind]}", content, tuple(parts), used)
@@ -79,17 +107,55 @@ class RecordStore:
     # ------------------------------------------------------------------ parts
 
     def array(self, folder: str, values: npt.NDArray[Any]) -> str:
-        """An array as a NumPy file; gives the name of the part."""
+        """Store an array as a NumPy file.
+
+        Parameters
+        ----------
+        folder
+            Of the part.
+        values
+            Numbers of any shape.
+
+        Returns
+        -------
+        The name of the part.
+        """
         buffer = BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(values), allow_pickle=False)
         return self.writer.put(folder, buffer.getvalue(), ".npy")
 
     def text(self, folder: str, text: str, suffix: str) -> str:
-        """A text; gives the name of the part."""
+        """Store a text.
+
+        Parameters
+        ----------
+        folder
+            Of the part.
+        text
+            Its content.
+        suffix
+            Of the part, with its dot.
+
+        Returns
+        -------
+        The name of the part.
+        """
         return self.writer.put(folder, text.encode(), suffix)
 
     def json(self, folder: str, content: Any) -> str:
-        """JSON; gives the name of the part."""
+        """Store JSON.
+
+        Parameters
+        ----------
+        folder
+            Of the part.
+        content
+            What JSON can hold.
+
+        Returns
+        -------
+        The name of the part.
+        """
         return self.text(folder, as_json(content), ".json")
 
 

@@ -189,7 +189,13 @@ def unsaved(root: Path | None = None) -> list[Unsaved]:
 
 @contextlib.contextmanager
 def taken(one: Unsaved) -> Iterator[None]:
-    """Hold unsaved work while it is brought back, so that no second window does the same."""
+    """Hold unsaved work while it is brought back, so that no second window does the same.
+
+    Raises
+    ------
+    InputError
+        Where another window does, or the work was discarded.
+    """
     lock = Lock(one.folder / _LOCK)
     if not lock.take():
         raise InputError("Another window is bringing this work back already, or it was discarded.")
@@ -200,7 +206,17 @@ def taken(one: Unsaved) -> Iterator[None]:
 
 
 def set_aside(one: Unsaved) -> Path | None:
-    """Offer it no more: it goes to the folder ``aside``, where the last ones are kept; gives its place there."""
+    """Offer unsaved work no more: it goes to the folder ``aside``, where the last ones are kept.
+
+    Returns
+    -------
+    Its place there; None where it is gone.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be moved.
+    """
     aside = one.folder.parent / _ASIDE
     make_folder(aside)
     target = aside / one.folder.name

@@ -28,7 +28,15 @@ class TableIndex:
         self._last: tuple[ClusterTable, Record, int] | None = None
 
     def record_of(self, records: RecordStore, table: ClusterTable) -> Record:
-        """The record of `table`, made where there is none yet."""
+        """The record of `table`, made where there is none yet.
+
+        Parameters
+        ----------
+        records
+            What was stored already.
+        table
+            The clusters.
+        """
         known = records.known(table)
         if known is None:
             return records.record_of(table, self._make)
@@ -119,7 +127,21 @@ def _differ(was: npt.NDArray[Any], now: npt.NDArray[Any]) -> npt.NDArray[np.bool
 
 
 def table_of(content: TableEntry, text: str | None, base: ClusterTable | None) -> ClusterTable:
-    """The table that the entry `content` with its rows (CSV) describes; `base` is the one it is based on."""
+    """The table that an entry describes.
+
+    Parameters
+    ----------
+    content
+        The entry.
+    text
+        Its rows as CSV; None where none changed.
+    base
+        The table that it is based on; None for a whole one.
+
+    Returns
+    -------
+    The clusters; a `ValueError` or `KeyError` meets what does not fit together.
+    """
     sizes, placed, places = content.class_sizes, content.hand_placed, content.removed
     rows = None if text is None else rows_of_csv(text, sizes)
     if rows is not None and not np.isfinite(rows[["y_px", "x_px"]].to_numpy()).all():
@@ -141,7 +163,15 @@ def _places(values: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
 
 
 def new_bytes(table: ClusterTable, base: ClusterTable | None) -> int:
-    """Memory that `table` takes besides what it shares with `base`."""
+    """Memory that a table takes besides what it shares with another.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    base
+        The table that it is based on; None for a whole one.
+    """
     new = 0
     for name in table.rows.columns:
         values = table.rows[name].to_numpy()

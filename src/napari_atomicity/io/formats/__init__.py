@@ -24,7 +24,13 @@ SUFFIXES: Final = tuple(sorted(suffix for suffix, family in _BY_SUFFIX.items() i
 
 
 def images(path: Path) -> list[RawImage]:
-    """The images of the file `path`, in file order; an `InputError` where it is of no known format."""
+    """The images of a file, in file order.
+
+    Raises
+    ------
+    InputError
+        Where it is of no known format, or damaged.
+    """
     family = _BY_SUFFIX.get(path.suffix.lower())
     if family is None:
         raise InputError(

@@ -44,9 +44,29 @@ def images(
     warnings: tuple[str, ...] = (),
     **about: Any,
 ) -> list[RawImage]:
-    """The image that the axes make, see `image`, or one for each of the `detectors` along one of them.
+    """The image that the axes make, see `image`, or one for each of the detectors along one of them.
 
-    `make` is called with `warnings`, and with `taken`, an axis and the place along it, where there are detectors.
+    Parameters
+    ----------
+    axes
+        One for each dimension of the data.
+    detectors
+        What lies along one of the axes; None where no detectors do.
+    title
+        Of the data set; empty where it has none.
+    shape
+        Lengths of the axes.
+    make
+        Makes the `RawImage`; called with `warnings` and, for one of several detectors, with `taken`: its axis
+        and its place there.
+    warnings
+        Sentences that belong to all of them.
+    about
+        What else `image` is told.
+
+    Returns
+    -------
+    One entry for each, also where it is the reason why there is no image.
     """
     if detectors is None:
         return [image(axes, title=title, shape=shape, make=partial(make, warnings=warnings), **about)]
@@ -149,7 +169,21 @@ def _calibration(y: Axis, x: Axis) -> PixelCalibration:
 
 
 def from_positions(positions: npt.NDArray[Any], size: int, name: str, unit: str) -> Axis:
-    """The axis of `size` pixels at these positions: one each, the first two of them, or their `size` + 1 edges."""
+    """The axis of `size` pixels at these positions: one each, the first two of them, or their `size` + 1 edges.
+
+    Parameters
+    ----------
+    positions
+        (n,) along the axis, in `unit`.
+    size
+        Pixels along the axis.
+    name, unit
+        Of the axis, as they stand in the file.
+
+    Returns
+    -------
+    The axis; without a scale where the positions are not even.
+    """
     steps = len(positions) - 1
     if positions.dtype.kind not in "iuf" or len(positions) not in (2, size, size + 1) or steps < 1:
         return Axis(name, None, unit)

@@ -32,7 +32,19 @@ class Detectors(NamedTuple):
 
 
 def along(shape: Sequence[int], lists: Iterable[Sequence[str]]) -> Detectors | None:
-    """The first of the `lists` that names detectors, as many as one of the axes is long; None where none does."""
+    """The first list of names that names detectors, as many as one of the axes is long.
+
+    Parameters
+    ----------
+    shape
+        Lengths of the axes.
+    lists
+        Lists of names that lie beside the data, the likeliest first.
+
+    Returns
+    -------
+    The axis with the names; None where no list does.
+    """
     for names in lists:
         if are_detectors(names) and len(names) in shape:
             return Detectors(list(shape).index(len(names)), tuple(names))

@@ -39,7 +39,7 @@ class NotStarted(InputError):
 
 
 def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable[[], object]) -> None:
-    """An `InputError` where a child does not get through with the file `path` in reasonable time and memory.
+    """Raise where a child does not get through with a file in reasonable time and memory.
 
     Also where no child can be started: a file is read without a first look only where a person asks for that.
 
@@ -53,6 +53,11 @@ def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable
         Handed on.
     meanwhile
         Called while the child starts, such as to import what will be needed here.
+
+    Raises
+    ------
+    InputError
+        Where it does not, or where no child can be started.
     """
     if not _has_python() or os.environ.get(UNGUARDED) == "1":
         return
@@ -104,7 +109,15 @@ def _not_started(path: Path, how: str) -> NotStarted:
 
 
 def in_child(path: Path, look: Callable[[], object]) -> None:
-    """What the child does: looks through the file within limits of time and memory, and says that it is through."""
+    """What the child does: looks through the file within limits of time and memory, and says that it is through.
+
+    Parameters
+    ----------
+    path
+        The file, whose size decides the limits.
+    look
+        Looks through it.
+    """
     out = sys.stdout.buffer
     _bound(_limit_s(path), _limit_bytes(path))
     out.write(_READY)

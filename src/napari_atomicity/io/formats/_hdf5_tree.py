@@ -33,7 +33,13 @@ _MOST_SENTENCES: Final = 5
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The h5py file `path`; an `InputError` where it is no whole HDF5 file or h5py is not installed."""
+    """The h5py file at a path, closed in the end.
+
+    Raises
+    ------
+    InputError
+        Where it is no whole HDF5 file, or h5py is not installed.
+    """
     try:
         import h5py
     except ImportError as error:
@@ -181,7 +187,19 @@ def _address(found: Any) -> tuple[int, int]:
 
 
 def at(group: Any, path: str) -> Any:
-    """The group or data set at `path` below an open group or file; None where there is none in this file."""
+    """What lies at a path below an open group or file.
+
+    Parameters
+    ----------
+    group
+        The open h5py group or file.
+    path
+        Names, parted by slashes.
+
+    Returns
+    -------
+    The open group or data set; None where there is none in this file.
+    """
     import h5py
 
     keys = path.strip("/").encode("utf-8", "surrogateescape").split(b"/")
@@ -198,7 +216,15 @@ def at(group: Any, path: str) -> Any:
 
 
 def linked(group: Any, name: str) -> Any:
-    """What lies at `name` in a group, or where a link of that name leads within the file; None where nothing does."""
+    """What lies at `name` in a group, or where a link of that name leads within the file; None where nothing does.
+
+    Parameters
+    ----------
+    group
+        The open h5py group.
+    name
+        In it.
+    """
     import h5py
 
     found = at(group, name)
@@ -227,7 +253,19 @@ def children(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def attributes(item: Any, names: Collection[str]) -> dict[str, Any]:
-    """Those of the attributes `names` (in lower case) that `item` has in any case, as far as they are small."""
+    """Some attributes of an item, whatever the case of their names, as far as they are small.
+
+    Parameters
+    ----------
+    item
+        The open h5py group or data set; None for none.
+    names
+        In lower case.
+
+    Returns
+    -------
+    Values by name in lower case.
+    """
     found: dict[str, Any] = {}
     if item is None:
         return found
@@ -259,7 +297,17 @@ def texts(item: Any) -> Iterator[Any]:
 
 
 def attribute(item: Any, name: str, default: Any = None) -> Any:
-    """One attribute, `default` where there is none of that name or it cannot be read."""
+    """One attribute, `default` where there is none of that name or it cannot be read.
+
+    Parameters
+    ----------
+    item
+        The open h5py group or data set; None for none.
+    name
+        In any case.
+    default
+        What stands for it.
+    """
     return attributes(item, {name.lower()}).get(name.lower(), default)
 
 

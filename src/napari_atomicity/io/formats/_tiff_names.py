@@ -27,7 +27,25 @@ class Named(NamedTuple):
 
 
 def along(tif: Any, description: TiffDescription, index: int, leading: str, sizes: Mapping[str, int]) -> Named | None:
-    """The axis of the series `index` among `leading` whose parts are images of their own; None where none is."""
+    """The axis of a series whose parts are images of their own.
+
+    Parameters
+    ----------
+    tif
+        The open `tifffile.TiffFile`.
+    description
+        Of the file.
+    index
+        Which series.
+    leading
+        Letters of the axes before y and x that are longer than one.
+    sizes
+        Length of each axis.
+
+    Returns
+    -------
+    The axis with a name for each part; None where there is none.
+    """
     if "C" in leading and (names := description.channels(index, sizes["C"])):
         return Named("C", names)
     found = [names for names in _lists(tif, description, index) if are_detectors(names)]
@@ -49,7 +67,21 @@ def of_pages(pages: Sequence[Any]) -> tuple[str, ...]:
 def by_description(
     n_pages: int, numbers: npt.NDArray[np.int64], description: TiffDescription
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Which of the pages with these `numbers`, of `n_pages` in all, are whose; nothing where OME does not tell."""
+    """Which pages belong to which detector, as OME tells it.
+
+    Parameters
+    ----------
+    n_pages
+        Pages of the file.
+    numbers
+        (n,) pages that are looked at.
+    description
+        Of the file.
+
+    Returns
+    -------
+    Pages by the name of the detector; empty where OME does not tell.
+    """
     if len(description.ome) != 1 or not are_detectors(description.ome[0].channels) or len(numbers) < n_pages:
         return {}
     channel = _channel_of(description.ome[0], numbers)
@@ -59,7 +91,17 @@ def by_description(
 
 
 def title(description: TiffDescription, index: int, of_series: str) -> str:
-    """`of_series`, with the detector where only the one channel of the image names it."""
+    """The title of a series, with the detector where only the one channel of the image names it.
+
+    Parameters
+    ----------
+    description
+        Of the file.
+    index
+        Which series.
+    of_series
+        Its title so far.
+    """
     names = description.ome[index].channels if index < len(description.ome) else ()
     if len(names) != 1 or not says_detector(names[0]) or says_detector(of_series):
         return of_series

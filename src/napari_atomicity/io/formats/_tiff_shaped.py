@@ -14,7 +14,15 @@ _LONGEST: Final = 1_000_000
 
 
 def why_not_shaped(tif: Any, n_pages: int) -> str:
-    """Where the descriptions claim something else than the `n_pages` of the file hold: what, in words; else empty."""
+    """Where the descriptions claim something else than the `n_pages` of the file hold: what, in words; else empty.
+
+    Parameters
+    ----------
+    tif
+        The open `tifffile.TiffFile`.
+    n_pages
+        Pages that it has.
+    """
     index = 0
     for _ in range(_MOST_SERIES):
         if index >= n_pages:

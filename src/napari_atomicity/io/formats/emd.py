@@ -47,7 +47,19 @@ def _has_rows(dataset: Any) -> bool:
 
 
 def images(path: Path, title: str, group: Any, dataset: Any, left_out: tuple[str, ...]) -> list[RawImage]:
-    """The array of an NCEM group as an image, or one a detector, or the reason why it is none."""
+    """The array of an NCEM group as an image, or one a detector, or the reason why it is none.
+
+    Parameters
+    ----------
+    path
+        The file.
+    title
+        Of the group.
+    group, dataset
+        The open h5py group and its data set of pixels.
+    left_out
+        Warnings about what is not read.
+    """
     _hdf5.check_place(dataset)
     first = 0 if "dim0" in group else 1
     dims = [at(group, f"dim{k + first}") for k in range(len(dataset.shape))]

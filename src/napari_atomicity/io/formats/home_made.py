@@ -24,7 +24,16 @@ _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 def images(path: Path, node: Node, described: Any, left_out: tuple[str, ...]) -> list[RawImage]:
     """The data set as an image, or one a detector, or the reason why it is none; nothing where it means none.
 
-    `described` is the group that tells of its axes: its own, or one with a link to it.
+    Parameters
+    ----------
+    path
+        The file.
+    node
+        The data set and where it lies.
+    described
+        The group that tells of its axes: its own, or one with a link to it.
+    left_out
+        Warnings about what is not read.
     """
     dataset = node.item
     _hdf5.check_place(dataset)

@@ -19,7 +19,19 @@ def signals(file: Any) -> list[tuple[str, Any]]:
 
 
 def images(path: Path, name: str, group: Any, left_out: tuple[str, ...]) -> list[RawImage]:
-    """The signal as an image, or one a detector, or the reason why it is none."""
+    """The signal as an image, or one a detector, or the reason why it is none.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Of the group.
+    group
+        The open h5py group of the signal.
+    left_out
+        Warnings about what is not read.
+    """
     dataset = _hdf5.data_of(group, "data")
     axes = [_axis(at(group, f"axis-{k}"), size) for k, size in enumerate(dataset.shape)]
     return _axes.images(

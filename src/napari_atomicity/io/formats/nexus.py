@@ -32,6 +32,13 @@ def axes(dataset: Any, group: Any) -> list[_axes.Axis]:
 
     The positions are those that the attribute `axes` of the group or the data set names, as NeXus has it, else the
     scales that are attached to the dimensions.
+
+    Parameters
+    ----------
+    dataset
+        The open h5py data set.
+    group
+        The group that tells of its axes.
     """
     shape: tuple[int, ...] = dataset.shape
     scales = _named(dataset, group)

@@ -20,7 +20,13 @@ _NOT_TOLD: Final = (
 
 
 def images(path: Path) -> list[RawImage]:
-    """The images of a SER file, or of the SER files beside an EMI file."""
+    """The images of a SER file, or of the SER files beside an EMI file.
+
+    Raises
+    ------
+    InputError
+        Where an EMI file has no SER file beside it, or none can be read.
+    """
     if path.suffix.lower() != ".emi":
         return _rosetta.images(path, "tia")
     beside = sorted(path.parent.glob(f"{_escaped(path.stem)}_[0-9]*.ser"))

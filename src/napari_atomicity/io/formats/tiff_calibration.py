@@ -49,7 +49,15 @@ class TiffDescription:
 
     @classmethod
     def of(cls, tif: Any, ome: list[OmeImage] | None) -> TiffDescription:
-        """The description of an open `tifffile.TiffFile`; entries that cannot be read are left out."""
+        """The description of an open file; entries that cannot be read are left out.
+
+        Parameters
+        ----------
+        tif
+            The open `tifffile.TiffFile`.
+        ome
+            Images of its OME description; None where it has none that is believed.
+        """
         import tifffile
 
         imagej = {} if tif.is_ome else _entries(lambda: tif.imagej_metadata)
@@ -59,7 +67,15 @@ class TiffDescription:
         return cls(tuple(ome or ()), imagej, fei, n_leading, _entries(lambda: _acquisition(tif)), reader)
 
     def title(self, tif: Any, index: int) -> str:
-        """Title of a series, empty where it has none."""
+        """Title of a series, empty where it has none.
+
+        Parameters
+        ----------
+        tif
+            The open `tifffile.TiffFile`.
+        index
+            Which series.
+        """
         name = str(tif.series[index].name or "")
         if not self.ome and self.imagej:
             labels = self.imagej.get("Labels")
@@ -67,7 +83,15 @@ class TiffDescription:
         return name if name not in _NO_TITLE else ""
 
     def channels(self, index: int, n_channels: int) -> tuple[str, ...]:
-        """Names of the channels of a series; none where one of them has none."""
+        """Names of the channels of a series; none where one of them has none.
+
+        Parameters
+        ----------
+        index
+            Which series.
+        n_channels
+            How many it has.
+        """
         names: list[Any] = list(self.imagej.get("Labels") or []) if not self.ome else []
         if index < len(self.ome):
             names = list(self.ome[index].channels)
@@ -82,7 +106,17 @@ class TiffDescription:
         return (f"The ImageJ description of the file claims {_short(claimed)} images; {n_frames} are there.",)
 
     def calibration(self, page: Any, index: int, n_series: int) -> PixelCalibration:
-        """Pixel size of the series `index` (-1: of a page by itself) of `n_series`, whose first page is `page`."""
+        """Pixel size of a series.
+
+        Parameters
+        ----------
+        page
+            Its first page.
+        index
+            Which series; -1 for a page by itself.
+        n_series
+            How many series the file has.
+        """
         doubts: PixelCalibration | None = None
         for source in (_digital_micrograph, self._ome(index, n_series), self._imagej, _jeol, self._fei):
             try:
