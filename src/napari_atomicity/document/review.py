@@ -99,11 +99,11 @@ class Review:
             if self.order not in self.opinions.offered():
                 self.order = "listed"
             return self.start()
-        found = self.peek(by)
-        if found is None:
+        cluster = self.peek(by)
+        if cluster is None:
             raise InputError("This is the end of the review." if by > 0 else "This is the first one of the review.")
-        self.arrived(found)
-        return found
+        self.arrived(cluster)
+        return cluster
 
     def arrived(self, cluster: int) -> None:
         """A person looks at a cluster, which need not be in the queue."""
@@ -120,16 +120,16 @@ class Review:
 
 def opinions_of(state: ImageState) -> Opinions:
     """The opinions on the clusters of a state."""
-    done = state.count
+    count = state.count
     if state.bundle is None:
         return Opinions.read(state.table)
     base = state.applied.before.table if state.applied is not None else None
-    evidence = done.evidence if done is not None else None
+    evidence = count.evidence if count is not None else None
     return Opinions.read(
         state.table,
         state.bundle.card,
         evidence,
-        done.calibrations if done is not None else {},
-        done.table.ids if done is not None else None,
+        count.calibrations if count is not None else {},
+        count.table.ids if count is not None else None,
         base,
     )

@@ -136,11 +136,11 @@ def sweep(folder: Path) -> None:
     """Remove the drafts that a process left in `folder` when it was killed; those of living processes stay."""
     with contextlib.suppress(OSError):
         _SWEPT.add(folder)
-        for each in os.scandir(folder):
-            found = _DRAFT.fullmatch(each.name) if each.name.startswith(".") else None
-            if found and _is_dead(found[1], int(found[2]), found[3], each.stat(follow_symlinks=False).st_mtime):
+        for entry in os.scandir(folder):
+            draft = _DRAFT.fullmatch(entry.name) if entry.name.startswith(".") else None
+            if draft and _is_dead(draft[1], int(draft[2]), draft[3], entry.stat(follow_symlinks=False).st_mtime):
                 with contextlib.suppress(OSError):
-                    Path(each.path).unlink()
+                    Path(entry.path).unlink()
 
 
 def _sweep_once(folder: Path) -> None:

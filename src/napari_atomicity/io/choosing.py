@@ -71,7 +71,7 @@ class Candidate:
     @property
     def score(self) -> float:
         """Sum of the weights: the greater, the more likely this is the image to count."""
-        return sum(one.weight for one in self.clues)
+        return sum(clue.weight for clue in self.clues)
 
     def load(self) -> None:
         """Read the pixels; `failed` says why that did not work."""
@@ -93,15 +93,15 @@ class Candidate:
             return
         if nothing_to_see(frame):
             self.clues.append(Clue(-100, "of one value everywhere"))
-        elif found := signs_of_no_micrograph(frame):
-            self.clues.append(Clue(*_SIGNS[found]))
+        elif sign := signs_of_no_micrograph(frame):
+            self.clues.append(Clue(*_SIGNS[sign]))
 
     def _examine(self) -> None:
         if self.image.examine is None:
             return
         warnings, refusal = self.image.examine()
-        said = (*self.image.warnings, *warnings)
-        self.image = replace(self.image, warnings=said, refusal=self.image.refusal or refusal, examine=None)
+        all_warnings = (*self.image.warnings, *warnings)
+        self.image = replace(self.image, warnings=all_warnings, refusal=self.image.refusal or refusal, examine=None)
         if refusal:
             self.clues.append(Clue(-200, "not to be counted"))
 
@@ -136,17 +136,17 @@ def _of_title(image: RawImage) -> Iterator[Clue]:
         yield Clue(45, "HAADF by its title")
     elif image.says_dark_field:
         yield Clue(30, "dark field by its title")
-    if found := _NO_MICROGRAPH.search(title):
-        yield Clue(-60, f"“{_word(title, found)}” in its title")
-    elif found := _PROCESSED.search(title):
-        yield Clue(-12, f"“{_word(title, found)}” in its title")
+    if match := _NO_MICROGRAPH.search(title):
+        yield Clue(-60, f"“{_word(title, match)}” in its title")
+    elif match := _PROCESSED.search(title):
+        yield Clue(-12, f"“{_word(title, match)}” in its title")
     elif title != image.title:
         yield Clue(2, "raw by its title")
 
 
-def _word(title: str, found: re.Match[str]) -> str:
+def _word(title: str, match: re.Match[str]) -> str:
     """The whole word of `title` in which something was found."""
-    start, end = found.span()
+    start, end = match.span()
     while start and title[start - 1].isalpha():
         start -= 1
     while end < len(title) and title[end].isalpha():
@@ -178,13 +178,17 @@ def choose(images: Sequence[RawImage]) -> Candidate:
         Where the pixels of none of them can be read.
     """
     candidates = [Candidate(k, image, list(of_headers(image))) for k, image in enumerate(images)]
-    openable = [one for one in candidates if not one.image.cannot_open]
-    waiting = sorted(openable, key=lambda one: -one.score)
+    openable = [candidate for candidate in candidates if not candidate.image.cannot_open]
+    waiting = sorted(openable, key=lambda candidate: -candidate.score)
     if len(waiting) > 1:
         _look_at(waiting)
-    best = min((one for one in openable if one.failed is None), key=lambda one: -one.score, default=None)
+    best = min(
+        (candidate for candidate in openable if candidate.failed is None),
+        key=lambda candidate: -candidate.score,
+        default=None,
+    )
     if best is None:
-        raise next(one.failed for one in openable if one.failed is not None)
+        raise next(candidate.failed for candidate in openable if candidate.failed is not None)
     if best.data is None:
         best.load()
     if best.failed is not None:
@@ -208,30 +212,30 @@ def loaded(index: int, image: RawImage) -> Candidate:
     InputError
         Where its pixels cannot be read.
     """
-    one = Candidate(index, image, [])
-    one.load()
-    if one.failed is not None:
-        raise one.failed
-    return one
+    candidate = Candidate(index, image, [])
+    candidate.load()
+    if candidate.failed is not None:
+        raise candidate.failed
+    return candidate
 
 
 def _look_at(waiting: Sequence[Candidate]) -> None:
     """Look at the pixels of the first ones, until none of the rest can win against what was seen."""
     best: Candidate | None = None
     bytes_read = 0
-    for looks, one in enumerate(waiting):
-        if best is not None and best.score >= one.score:
+    for looks, candidate in enumerate(waiting):
+        if best is not None and best.score >= candidate.score:
             return
-        bytes_read += prod(one.image.shape[-2:]) * one.image.dtype.itemsize
+        bytes_read += prod(candidate.image.shape[-2:]) * candidate.image.dtype.itemsize
         if looks >= _MOST_LOOKS or (looks and bytes_read > _MOST_BYTES):
             return
-        one.look()
-        if one.failed is not None:
+        candidate.look()
+        if candidate.failed is not None:
             continue
-        if best is None or one.score > best.score:
-            best, worse = one, best
+        if best is None or candidate.score > best.score:
+            best, worse = candidate, best
         else:
-            worse = one
+            worse = candidate
         if worse is not None:
             worse.data = None  # one image in memory at a time
 
@@ -256,18 +260,18 @@ def _said(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
 
 def broken(candidates: Sequence[Candidate]) -> Iterator[str]:
     """A sentence for each image of the file that should be there and cannot be read."""
-    lost = [(one, one.image.cannot_open) for one in candidates if one.image.broken]
-    lost += [(one, str(one.failed)) for one in candidates if one.failed is not None]
-    for one, why in lost[:5]:
-        yield f"Image {_title(one)} is left out: {why}"
+    lost = [(candidate, candidate.image.cannot_open) for candidate in candidates if candidate.image.broken]
+    lost += [(candidate, str(candidate.failed)) for candidate in candidates if candidate.failed is not None]
+    for candidate, why in lost[:5]:
+        yield f"Image {_title(candidate)} is left out: {why}"
     if len(lost) > 5:
         yield f"{len(lost) - 5} more images are left out, for reasons of the same kind."
 
 
-def _named(one: Candidate) -> str:
-    against = [found.words for found in one.clues if found.weight < 0]
-    return _title(one) + (f" ({', '.join(against)})" if against else "")
+def _named(candidate: Candidate) -> str:
+    against = [clue.words for clue in candidate.clues if clue.weight < 0]
+    return _title(candidate) + (f" ({', '.join(against)})" if against else "")
 
 
-def _title(one: Candidate) -> str:
-    return f"{one.index} “{one.image.title}”" if one.image.title else str(one.index)
+def _title(candidate: Candidate) -> str:
+    return f"{candidate.index} “{candidate.image.title}”" if candidate.image.title else str(candidate.index)

@@ -113,8 +113,8 @@ def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
     -------
     The rows; a `ValueError` or `KeyError` meets any other text.
     """
-    found = _parsed(text)
-    values = {name: _typed(name, found[name]) for name in columns(class_sizes)}
+    cells = _parsed(text)
+    values = {name: _typed(name, cells[name]) for name in columns(class_sizes)}
     # the type is named, or pandas turns texts into strings of its own
     return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in values.items()})
 
@@ -126,12 +126,12 @@ def open_csv(path: Path) -> ReadTable:
         if is_as_written(facts, content):
             return ReadTable(_exactly(_parsed(content.decode("utf-8")), facts), facts, is_as_written=True)
     text = text_of(content, path.name, _ADVICE)
-    found = table_of_sheet(sheet_of(text, path.name, known), path.name, versions(beside_it))
+    read = table_of_sheet(sheet_of(text, path.name, known), path.name, versions(beside_it))
     if beside_it is None or is_as_written(beside_it, b"") is None:
         # written without a hash of it, by an earlier version or other programs: it is ours if we would write the same
-        same = text == csv_text(found.table.rows)
-        return ReadTable(found.table, found.facts, found.remarks, same, found.extra)
-    return found
+        is_ours = text == csv_text(read.table.rows)
+        return ReadTable(read.table, read.facts, read.remarks, is_ours, read.extra)
+    return read
 
 
 def _parsed(text: str) -> dict[str, npt.NDArray[Any]]:

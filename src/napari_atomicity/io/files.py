@@ -27,16 +27,16 @@ def existing_file(path: str | Path) -> Path:
     path = Path(path)
     name = clean(path.name)
     try:
-        found = path.stat()
+        state = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{clean(path, 500)} does not exist; check the name and the folder.") from error
     except (OSError, ValueError) as error:
         raise _closed(name, error) from error
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(state.st_mode):
         raise InputError(f"{clean(path, 500)} is a folder; give the image files in it.")
-    if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+    if not stat.S_ISREG(state.st_mode):  # reading a pipe or a device may never end
         raise InputError(f"{name} is a device or a pipe, not a file; give an image file.")
-    if found.st_size == 0:
+    if state.st_size == 0:
         raise InputError(f"{name} is empty (0 bytes); copy it again from the microscope.")
     try:
         with path.open("rb"):
@@ -77,10 +77,10 @@ def image_hash(path: str | Path) -> str:
 def file_state(path: str | Path) -> FileState | None:
     """Size, time of change and inode of the file `path`; None where it cannot be looked at."""
     try:
-        found = Path(path).stat()
+        state = Path(path).stat()
     except OSError:
         return None
-    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileState(state.st_size, state.st_mtime_ns, state.st_ino)
 
 
 def is_unchanged(micrograph: Micrograph) -> bool:
@@ -109,9 +109,9 @@ def watched(path: Path, frame: Callable[[int], Read]) -> Callable[[int], Read]:
 
     def read_frame(index: int) -> Read:
         check_unchanged(path, before)
-        found = frame(index)
+        content = frame(index)
         check_unchanged(path, before)
-        return found
+        return content
 
     return read_frame
 

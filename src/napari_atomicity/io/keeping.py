@@ -47,7 +47,7 @@ class Earlier:
     is_ours: bool
 
 
-def kept_while(path: Path, table: ClusterTable, there: Earlier | None, write: Callable[[], None]) -> Path | None:
+def kept_while(path: Path, table: ClusterTable, existing: Earlier | None, write: Callable[[], None]) -> Path | None:
     """Write a table of clusters; where that would lose something of an earlier file, keep it under another name.
 
     Parameters
@@ -56,7 +56,7 @@ def kept_while(path: Path, table: ClusterTable, there: Earlier | None, write: Ca
         The file to write.
     table
         What will be in it.
-    there
+    existing
         The file that is in the way; None where there is none.
     write
         Writes `table` at `path`.
@@ -70,7 +70,7 @@ def kept_while(path: Path, table: ClusterTable, there: Earlier | None, write: Ca
     InputError
         Where the system does not let us write there.
     """
-    if there is None or (there.is_ours and _holds(table, there.table) and _is_known(path, table)):
+    if existing is None or (existing.is_ours and _holds(table, existing.table) and _is_known(path, table)):
         write()
         return None
     return _aside_while(path, write)
@@ -119,14 +119,14 @@ def kept_sentence(path: Path, kept: Path) -> str:
     return f"{path.name} was changed by hand or by another program; that version is now {kept.name}."
 
 
-def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
-    """Whether `table` has every label that a person gave in the table that is `there`."""
-    if there is None:
+def _holds(table: ClusterTable, existing: ClusterTable | None) -> bool:
+    """Whether `table` has every label that a person gave in the `existing` table."""
+    if existing is None:
         return False
     names = ["frame", "y_px", "x_px", "annotation"]
-    given = there.rows.loc[there.rows["annotation"] != "", names].to_numpy(dtype=object)
-    mine = table.rows.loc[table.rows["annotation"] != "", names].to_numpy(dtype=object)
-    labels = {(int(f), round(y), round(x)): label for f, y, x, label in mine if y == y and x == x}
+    given = existing.rows.loc[existing.rows["annotation"] != "", names].to_numpy(dtype=object)
+    new = table.rows.loc[table.rows["annotation"] != "", names].to_numpy(dtype=object)
+    labels = {(int(f), round(y), round(x)): label for f, y, x, label in new if y == y and x == x}
     near = range(-1, 2)
     return all(
         y == y and x == x and any(labels.get((int(f), round(y) + i, round(x) + j)) == label for i in near for j in near)
@@ -154,15 +154,15 @@ def _aside_while(path: Path, write: Callable[[], None]) -> Path:
         write_atomically(kept, lambda draft: _copy(path, draft))
         if beside(path).is_file():
             write_atomically(beside(kept), lambda draft: _copy(beside(path), draft))
-        made = [kept, beside(kept)]
+        copies = [kept, beside(kept)]
     else:
-        made = []  # this very version was kept before
+        copies = []  # this very version was kept before
     try:
         write()
     except BaseException:
-        for each in made:
+        for copy in copies:
             with contextlib.suppress(OSError):
-                each.unlink(missing_ok=True)
+                copy.unlink(missing_ok=True)
         raise
     return kept
 

@@ -67,10 +67,10 @@ def write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> 
         name: pa.string() if name in TEXT else pa.int64() if name in WHOLE else pa.float64()
         for name in table.rows.columns
     }
-    found = pa.Table.from_pandas(table.rows, schema=pa.schema(list(kinds.items())), preserve_index=False)
+    arrow = pa.Table.from_pandas(table.rows, schema=pa.schema(list(kinds.items())), preserve_index=False)
     extra = {_KEY: json.dumps(dict(facts), default=jsonable).encode()}
-    whole = found.replace_schema_metadata({**(found.schema.metadata or {}), **extra})
-    write_atomically(path, lambda draft: parquet.write_table(whole, draft))
+    with_facts = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra})
+    write_atomically(path, lambda draft: parquet.write_table(with_facts, draft))
 
 
 def open_parquet(path: Path) -> ReadTable:
@@ -104,11 +104,11 @@ def _checked(path: Path) -> Any:
     """The file, if it claims no more than a table of clusters can hold."""
     _, parquet = pyarrow(path)
     with parquet.ParquetFile(path) as first:
-        said = first.metadata
+        claims = first.metadata
         names = first.schema_arrow.names
-        groups = [said.row_group(at) for at in range(min(said.num_row_groups, _FEW_ROWS))]
+        groups = [claims.row_group(at) for at in range(min(claims.num_row_groups, _FEW_ROWS))]
         unpacked = sum(group.column(at).total_uncompressed_size for group in groups for at in range(group.num_columns))
-    n = said.num_rows
+    n = claims.num_rows
     # each row has a place of its own, which takes a byte at the very least
     if n > _MOST_ROWS or unpacked > _MOST_BYTES or n > max(_FEW_ROWS, path.stat().st_size):
         raise InputError(f"{path.name} claims {n:,} rows, more than a table of clusters in a file of its size has.")
@@ -135,8 +135,8 @@ def _column(file: Any, name: str) -> npt.NDArray[Any]:
 
 def _places(chunk: Any) -> npt.NDArray[np.int64]:
     """Which of its texts each row of a chunk has; the last, which is none, where it is missing."""
-    found: npt.NDArray[np.int64] = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
-    return found
+    places: npt.NDArray[np.int64] = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
+    return places
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

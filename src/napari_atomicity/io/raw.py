@@ -79,15 +79,15 @@ class RawImage:
     examine: Callable[[], Remarks] | None = None
 
     def __post_init__(self) -> None:
-        found = self.calibration
-        said = tuple(text.clean(one, _SENTENCE) for one in found.warnings)
-        calibration = replace(found, warnings=said, refusal=text.clean(found.refusal, _SENTENCE))
+        own = self.calibration
+        sentences = tuple(text.clean(sentence, _SENTENCE) for sentence in own.warnings)
+        calibration = replace(own, warnings=sentences, refusal=text.clean(own.refusal, _SENTENCE))
         claims = "" if self.cannot_open else claim_sentence(self.shape, self.dtype, self.stored, self.together)
         cleaned = {
             "title": text.clean(self.title),
             "calibration": calibration,
             "metadata": text.facts(self.metadata),
-            "warnings": tuple(text.clean(one, _SENTENCE) for one in self.warnings),
+            "warnings": tuple(text.clean(sentence, _SENTENCE) for sentence in self.warnings),
             "refusal": text.clean(self.refusal, _SENTENCE),
             "cannot_open": text.clean(self.cannot_open or claims, _SENTENCE),
             "broken": self.broken or bool(claims),

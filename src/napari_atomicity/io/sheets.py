@@ -113,7 +113,7 @@ def text_of(content: bytes, name: str, advice: str) -> str:
         Where it is no text.
     """
     text = decoded(content)
-    if _CONTROL.search(text) or (text and not any(" " < one <= "~" for one in text[:2000])):
+    if _CONTROL.search(text) or (text and not any(" " < character <= "~" for character in text[:2000])):
         raise InputError(f"{name} is not a text file; {advice}.")
     return text
 
@@ -188,19 +188,19 @@ def _records(text: str, separator: str, name: str, most: int | None = None) -> l
     """Cells on one line, without the spaces around them, and how many there are, row by row."""
     blank = separator == " "
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=blank)
-    found: list[tuple[list[str], int]] = []
+    records: list[tuple[list[str], int]] = []
     try:
         for row in reader:
             cells = [" ".join(cell.split()) if "\n" in cell or "\r" in cell else cell.strip() for cell in row]
-            found.append((cells, len(cells)))
-            if most is not None and len(found) >= most:
+            records.append((cells, len(cells)))
+            if most is not None and len(records) >= most:
                 break
     except csv.Error as error:
         raise InputError(
-            f"{name}, row {len(found) + 1}: a cell is too long to be one (over 131,072 characters); "
+            f"{name}, row {len(records) + 1}: a cell is too long to be one (over 131,072 characters); "
             "is a quotation mark not closed?"
         ) from error
-    return found
+    return records
 
 
 def _separator(text: str, name: str, known: Callable[[Sequence[str]], int]) -> str:

@@ -175,8 +175,8 @@ def belongs(facts: Content, ids: npt.NDArray[np.int64], places_px: npt.NDArray[n
     common = noted[[int(i) in row_of for i in noted[:, 0]]]
     if not len(common):
         return len(ids) < len(noted)
-    here = places_px[[row_of[int(i)] for i in common[:, 0]]]
-    near = np.abs(here - common[:, 1:]) <= np.maximum(0.6, _SAME_PLACE * np.abs(here))
+    present = places_px[[row_of[int(i)] for i in common[:, 0]]]
+    near = np.abs(present - common[:, 1:]) <= np.maximum(0.6, _SAME_PLACE * np.abs(present))
     return bool(2 * near.all(axis=1).sum() >= len(common))
 
 
@@ -258,8 +258,8 @@ def _numbers(values: Any, width: int) -> npt.NDArray[np.float64] | None:
     """(n, width) finite numbers, rows without those that are not; None for anything else."""
     if not isinstance(values, list) or not all(_is_row(row, width) for row in values):
         return None
-    found = np.array(values, dtype=np.float64).reshape(-1, width)
-    return found[(np.abs(found) < _FAR).all(axis=1)]
+    rows = np.array(values, dtype=np.float64).reshape(-1, width)
+    return rows[(np.abs(rows) < _FAR).all(axis=1)]
 
 
 def _is_row(row: Any, width: int) -> bool:

@@ -92,12 +92,12 @@ def earlier(path: Path) -> Earlier | None:
     if not path.exists() or path.is_dir():
         return None
     try:
-        found = open_table(path)
+        read = open_table(path)
     except InputError:
         return Earlier(0, False, None, False)
-    rows = found.table.rows
+    rows = read.table.rows
     labels = int((rows["annotation"] != "").sum())
-    return Earlier(labels, bool((rows["label"] != "").any()), found.table, found.is_as_written)
+    return Earlier(labels, bool((rows["label"] != "").any()), read.table, read.is_as_written)
 
 
 def _unknown_suffix(path: Path) -> InputError:

@@ -75,10 +75,10 @@ def tensors_of(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
         raise InputError(f"{name} has more than {MOST_BYTES // 2**20} MB, which none of ours has; give another file.")
     header_of(content, name)
     try:
-        found: dict[str, npt.NDArray[Any]] = load(content)
+        arrays: dict[str, npt.NDArray[Any]] = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{name} is no safetensors file, or a damaged one; use an unharmed copy.") from error
-    return found
+    return arrays
 
 
 def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, TensorSpec], finite: bool = True) -> str:

@@ -67,11 +67,11 @@ def analyse_steps(
         return []
     model = bundle if bundle is not None else load_bundle((states[0].settings or Settings()).model)
     chosen = None if frames is None else list(frames)
-    done: list[ImageState] = []
+    analysed: list[ImageState] = []
     for group in [states] if session else [[state] for state in states]:
         searched = yield from _search_each_steps(group, chosen, refused)
-        done += yield from count_steps(searched, model)
-    return done
+        analysed += yield from count_steps(searched, model)
+    return analysed
 
 
 def analyse(micrograph: Micrograph, settings: Settings | None = None) -> ImageState:

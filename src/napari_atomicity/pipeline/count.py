@@ -119,12 +119,12 @@ def count_steps(states: Sequence[ImageState], base: Bundle) -> Steps[list[ImageS
     after: Sequence[Count | None] = adapted(counts, adaptation) if adaptation.accepted else [None] * len(states)
     anchors = _anchors_of_each(adaptation.anchors, [state.table for state in before])
     names = tuple(state.micrograph.name for state in states)
-    done = [
+    adapted_states = [
         apply_adaptation(state, offered, adaptation, own, names)
         for state, offered, own in zip(before, after, anchors, strict=True)
     ]
-    done[0] = replace(done[0], timings={**done[0].timings, **clock.seconds})
-    return done
+    adapted_states[0] = replace(adapted_states[0], timings={**adapted_states[0].timings, **clock.seconds})
+    return adapted_states
 
 
 def apply_adaptation(

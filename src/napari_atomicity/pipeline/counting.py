@@ -75,14 +75,14 @@ def patches_steps(micrograph: Micrograph, table: ClusterTable) -> Steps[Patches]
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     frames = table.rows["frame"].to_numpy()
     present = np.unique(frames) if len(frames) else np.array([0])
-    parts, order = [], []
+    patches, order = [], []
     for done, index in enumerate(present):
         yield Progress(done, len(present), "Cutting out clusters")
-        here = np.flatnonzero(frames == index)
-        part = replace(table, rows=table.rows.iloc[here].reset_index(drop=True))
-        parts.append(extract_patches(micrograph.frame(int(index)), part, pixel_size_nm))
-        order.append(here)
-    return Patches.join(parts).take(np.argsort(np.concatenate(order)))
+        rows = np.flatnonzero(frames == index)
+        in_frame = replace(table, rows=table.rows.iloc[rows].reset_index(drop=True))
+        patches.append(extract_patches(micrograph.frame(int(index)), in_frame, pixel_size_nm))
+        order.append(rows)
+    return Patches.join(patches).take(np.argsort(np.concatenate(order)))
 
 
 def classify_steps(
@@ -168,19 +168,19 @@ def adapt_steps(classified: Count | Sequence[Count], bundle: Bundle, settings: S
     from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
     from napari_atomicity.counting.holdout import identities
 
-    parts = [classified] if isinstance(classified, Count) else list(classified)
-    if not parts:
+    counts = [classified] if isinstance(classified, Count) else list(classified)
+    if not counts:
         raise InputError("There is no image to adapt the model to; classify at least one.")
-    table, evidence, patches = _pooled(parts)
+    table, evidence, patches = _pooled(counts)
     frames = np.zeros(len(table), dtype=np.int64)
     known: list[PriorKnowledge] = []
     calibrations = {}
-    for part, start in zip(parts, _starts(parts), strict=True):
-        for frame, rows in _rows_by_frame(part.table):
+    for count, start in zip(counts, _starts(counts), strict=True):
+        for frame, rows in _rows_by_frame(count.table):
             frames[start + rows] = len(known)
-            if frame in part.calibrations:
-                calibrations[len(known)] = part.calibrations[frame]
-            known.append(part.known.get(frame, settings.known))
+            if frame in count.calibrations:
+                calibrations[len(known)] = count.calibrations[frame]
+            known.append(count.known.get(frame, settings.known))
     return (
         yield from fine_tune_steps(
             bundle,
@@ -193,7 +193,7 @@ def adapt_steps(classified: Count | Sequence[Count], bundle: Bundle, settings: S
             sources=settings.anchors,
             frames=frames,
             identity=np.concatenate(
-                [identities(part.image, part.table.rows["frame"].to_numpy(), part.table.ids) for part in parts]
+                [identities(count.image, count.table.rows["frame"].to_numpy(), count.table.ids) for count in counts]
             ),
             calibrations=calibrations,
         )
@@ -219,44 +219,44 @@ def adapted(classified: Sequence[Count], adaptation: Adaptation) -> list[Count]:
     """
     if adaptation.evidence is None:
         raise InputError("The adaptation was not accepted, so there is nothing to label anew.")
-    done = []
-    for part, start in zip(classified, _starts(classified), strict=True):
-        seen = adaptation.evidence.take(np.arange(start, start + len(part.table)))
-        now = _labelled(part.table, part.patches, seen, part.calibrations, adaptation.bundle)
-        done.append(replace(now, known=part.known, image=part.image))
-    return done
+    recounted = []
+    for count, start in zip(classified, _starts(classified), strict=True):
+        evidence = adaptation.evidence.take(np.arange(start, start + len(count.table)))
+        relabelled = _labelled(count.table, count.patches, evidence, count.calibrations, adaptation.bundle)
+        recounted.append(replace(relabelled, known=count.known, image=count.image))
+    return recounted
 
 
 def remarks(classified: Count) -> tuple[str, ...]:
     """Sentences that a person must read before using the labels: what is undecided, and what does not fit."""
-    said = []
+    sentences = []
     for frame, calibration in classified.calibrations.items():
         where = f"Frame {frame}: " if len(classified.calibrations) > 1 else ""
         if calibration.ambiguous:
-            said.append(f"{where}{_undecided(calibration)}")
+            sentences.append(f"{where}{_undecided(calibration)}")
         if calibration.misfit:
-            said.append(f"{where}{calibration.misfit}")
+            sentences.append(f"{where}{calibration.misfit}")
     if not any(calibration.misfit for calibration in classified.calibrations.values()):
         scaled = any(known.scale is not None for known in classified.known.values())
-        said += _strange(classified.table, "the scale and the pixel size" if scaled else "the pixel size")
-    return tuple(said)
+        sentences += _strange(classified.table, "the scale and the pixel size" if scaled else "the pixel size")
+    return tuple(sentences)
 
 
 def _strange(table: ClusterTable, doubtful: str) -> list[str]:
     """A sentence where most clusters are none of the classes."""
-    sized = int(table.rows["flag"].isin(["ok", "outside"]).sum())
-    strange = int((table.rows["flag"] == "outside").sum())
-    if strange <= max(_FEW, sized / 2):
+    n_sized = int(table.rows["flag"].isin(["ok", "outside"]).sum())
+    n_strange = int((table.rows["flag"] == "outside").sum())
+    if n_strange <= max(_FEW, n_sized / 2):
         return []
     classes = ", ".join(str(size) for size in table.class_sizes)
     return [
-        f"{strange} of {sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
+        f"{n_strange} of {n_sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
         f"check {doubtful}, or use a model of other sizes."
     ]
 
 
 def _undecided(calibration: Calibration) -> str:
-    chances = [f"{one['dominant']} ({one['probability']:.0%})" for one in calibration.candidates]
+    chances = [f"{candidate['dominant']} ({candidate['probability']:.0%})" for candidate in calibration.candidates]
     return (
         f"The image cannot decide whether most clusters are {', '.join(chances[:-1])} or {chances[-1]}. To settle it, "
         "say which sizes were deposited, or count it in one session with a reference or with images of other sizes."
@@ -292,9 +292,9 @@ def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Coun
     calibrations = {**classified.calibrations, frame: fit}
     before = classified.known.get(frame)
     # a fine-tuning that follows starts from the choice
-    told = {} if before is None else {frame: replace(before, scale=fit.scale, scale_sd=fit.scale_sd / fit.scale)}
-    done = _labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
-    return replace(done, known={**classified.known, **told}, image=classified.image)
+    narrowed = {} if before is None else {frame: replace(before, scale=fit.scale, scale_sd=fit.scale_sd / fit.scale)}
+    relabelled = _labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
+    return replace(relabelled, known={**classified.known, **narrowed}, image=classified.image)
 
 
 @steps_on_one_thread_each
@@ -332,8 +332,8 @@ def timed_session_steps(
         evidence.append((yield from clock.time("classify", evidence_steps(bundle, patches[-1]))))
     if not tables:
         return []
-    done = yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings))
-    return [replace(one, image=image_key(micrograph)) for one, micrograph in zip(done, micrographs, strict=True)]
+    counts = yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings))
+    return [replace(count, image=image_key(micrograph)) for count, micrograph in zip(counts, micrographs, strict=True)]
 
 
 def image_key(micrograph: Micrograph) -> str:
@@ -351,11 +351,13 @@ def _labelled_steps(
     """Calibrate the images together where the settings want it, and label their clusters."""
     yield Progress(0, 1, "Calibrating")
     calibrations = _calibrated(tables, evidence, bundle, settings)
-    done = []
-    for table, cut, seen, found, one in zip(tables, patches, evidence, calibrations, settings, strict=True):
-        known = {frame: one.known for frame, _ in _rows_by_frame(table)}
-        done.append(replace(_labelled(table, cut, seen, found, bundle), known=known))
-    return done
+    counts = []
+    for table, of_table, of_clusters, of_frames, own in zip(
+        tables, patches, evidence, calibrations, settings, strict=True
+    ):
+        known = {frame: own.known for frame, _ in _rows_by_frame(table)}
+        counts.append(replace(_labelled(table, of_table, of_clusters, of_frames, bundle), known=known))
+    return counts
 
 
 def _calibrated(
@@ -365,25 +367,25 @@ def _calibrated(
     from napari_atomicity.counting.calibrate import Calibration, calibrate_session
 
     card = bundle.card
-    for one in settings:
-        one.known.check(card.class_sizes)
+    for own in settings:
+        own.known.check(card.class_sizes)
     _check_scales(tables, evidence, settings)
-    found: list[Calibrations] = [{} for _ in tables]
+    of_images: list[Calibrations] = [{} for _ in tables]
     if not _calibrates(settings):
-        for table, one, mine in zip(tables, settings, found, strict=True):
-            if one.scale is not None:
-                exact = Calibration.at_scale(one.scale, card.class_sizes, card.element)
-                mine.update({frame: exact for frame, _ in _rows_by_frame(table)})
-        return found
-    lots = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in _rows_by_frame(table)]
-    seen = [evidence[i].take(rows) for i, _, rows in lots]
+        for table, own, of_frames in zip(tables, settings, of_images, strict=True):
+            if own.scale is not None:
+                exact = Calibration.at_scale(own.scale, card.class_sizes, card.element)
+                of_frames.update({frame: exact for frame, _ in _rows_by_frame(table)})
+        return of_images
+    groups = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in _rows_by_frame(table)]
+    group_evidence = [evidence[i].take(rows) for i, _, rows in groups]
     # what is cut off, merged or saturated has no integral to calibrate on
-    use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy()[rows] for i, _, rows in lots]
-    if any((fit & part.valid).any() for fit, part in zip(use, seen, strict=True)):
-        fits = calibrate_session(seen, [settings[i].known for i, _, _ in lots], use)
-        for (i, frame, _), fit in zip(lots, fits, strict=True):
-            found[i][frame] = fit
-    return found
+    usable = [tables[i].rows["flag"].isin(_WHOLE).to_numpy()[rows] for i, _, rows in groups]
+    if any((whole & of_group.valid).any() for whole, of_group in zip(usable, group_evidence, strict=True)):
+        fits = calibrate_session(group_evidence, [settings[i].known for i, _, _ in groups], usable)
+        for (i, frame, _), fit in zip(groups, fits, strict=True):
+            of_images[i][frame] = fit
+    return of_images
 
 
 def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], settings: Sequence[Settings]) -> None:
@@ -392,16 +394,16 @@ def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], 
     from napari_atomicity.counting.plausible import check_scale
 
     # where nothing is calibrated the scale is taken as it is
-    doubt = {one.scale: one.scale_sd if _calibrates(settings) else 0.0 for one in settings if one.scale is not None}
+    doubt = {own.scale: own.scale_sd if _calibrates(settings) else 0.0 for own in settings if own.scale is not None}
     for scale, scale_sd in doubt.items():
-        mine = [i for i, one in enumerate(settings) if one.scale == scale]
-        use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy() for i in mine]
-        check_scale(Evidence.join([evidence[i] for i in mine]), scale, scale_sd, np.concatenate(use))
+        images = [i for i, own in enumerate(settings) if own.scale == scale]
+        usable = [tables[i].rows["flag"].isin(_WHOLE).to_numpy() for i in images]
+        check_scale(Evidence.join([evidence[i] for i in images]), scale, scale_sd, np.concatenate(usable))
 
 
 def _calibrates(settings: Sequence[Settings]) -> bool:
     """Whether the clusters have a say in the scale."""
-    return settings[0].adapt == "auto" or any(one.deposited for one in settings)
+    return settings[0].adapt == "auto" or any(own.deposited for own in settings)
 
 
 def _rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
@@ -418,31 +420,31 @@ def _labelled(
     source = "adapted" if bundle.card.history else "base"
     flag = table.rows["flag"].to_numpy(dtype=object)
     # a table without clusters has no frame, but still gets the columns of the model
-    lots = list(_rows_by_frame(table)) or [(0, np.empty(0, dtype=np.int64))]
-    parts = [
-        posterior(evidence.take(rows), calibrations.get(frame)).columns(flag[rows], source) for frame, rows in lots
+    groups = list(_rows_by_frame(table)) or [(0, np.empty(0, dtype=np.int64))]
+    predictions = [
+        posterior(evidence.take(rows), calibrations.get(frame)).columns(flag[rows], source) for frame, rows in groups
     ]
-    order = np.argsort(np.concatenate([rows for _, rows in lots]))
-    values = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+    order = np.argsort(np.concatenate([rows for _, rows in groups]))
+    values = {name: np.concatenate([prediction[name] for prediction in predictions])[order] for name in predictions[0]}
     return Count(table.with_predictions(bundle.card.class_sizes, values), evidence, patches, calibrations)
 
 
-def _pooled(parts: Sequence[Count]) -> tuple[ClusterTable, Evidence, Patches]:
+def _pooled(counts: Sequence[Count]) -> tuple[ClusterTable, Evidence, Patches]:
     """The clusters of several images one after the other, numbered anew; of one image as they are."""
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
 
-    first = parts[0]
-    if len(parts) == 1:
+    first = counts[0]
+    if len(counts) == 1:
         return first.table, first.evidence, first.patches
-    rows = pd.concat([part.table.rows for part in parts], ignore_index=True)
+    rows = pd.concat([count.table.rows for count in counts], ignore_index=True)
     table = ClusterTable(rows.assign(id=np.arange(len(rows))), first.table.class_sizes)
-    return table, Evidence.join([part.evidence for part in parts]), Patches.join([part.patches for part in parts])
+    return table, Evidence.join([count.evidence for count in counts]), Patches.join([count.patches for count in counts])
 
 
-def _starts(parts: Sequence[Count]) -> npt.NDArray[np.int64]:
+def _starts(counts: Sequence[Count]) -> npt.NDArray[np.int64]:
     """(images,) row of the pooled table at which each image begins."""
-    return np.cumsum([0, *(len(part.table) for part in parts[:-1])])
+    return np.cumsum([0, *(len(count.table) for count in counts[:-1])])
 
 
 def each_setting(settings: Settings | Sequence[Settings], n: int) -> list[Settings]:
@@ -460,7 +462,7 @@ def each_setting(settings: Settings | Sequence[Settings], n: int) -> list[Settin
     InputError
         Where there are more settings than images, or fewer.
     """
-    each = [settings] * n if isinstance(settings, Settings) else list(settings)
-    if len(each) != n:
-        raise InputError(f"There are settings for {len(each)} images but {n} images; give one entry an image.")
-    return each
+    of_images = [settings] * n if isinstance(settings, Settings) else list(settings)
+    if len(of_images) != n:
+        raise InputError(f"There are settings for {len(of_images)} images but {n} images; give one entry an image.")
+    return of_images

@@ -73,14 +73,14 @@ def detect_steps(
         yield Progress(done, len(chosen), "Finding clusters")
         image = micrograph.frame(index)
         where = f"Frame {index}: " if micrograph.n_frames > 1 else ""
-        found = detect(image, pixel_size_nm, settings.sensitivity)
-        blocking = [finding.message for finding in found.findings if finding.blocking]
+        detection = detect(image, pixel_size_nm, settings.sensitivity)
+        blocking = [finding.message for finding in detection.findings if finding.blocking]
         if blocking:
             refused.append(f"{where}{blocking[0]}")
             continue
-        messages += [f"{where}{sentence}" for sentence in found.messages]
-        measured = _measured(found.clusters, pixel_size_nm)
-        tables.append(pd.DataFrame({**measured, "frame": np.full(len(found.clusters.y_px), index)}))
+        messages += [f"{where}{sentence}" for sentence in detection.messages]
+        measured = _measured(detection.clusters, pixel_size_nm)
+        tables.append(pd.DataFrame({**measured, "frame": np.full(len(detection.clusters.y_px), index)}))
     if refused and not tables:
         raise InputError(refused[0])
     table = _numbered(tables)
@@ -118,18 +118,18 @@ def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int
 
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     rows = table.rows.copy()
-    mine = rows["id"].isin(list(ids)).to_numpy()
-    frames = np.unique(rows["frame"].to_numpy()[mine])
-    for done, index in enumerate(frames):
-        yield Progress(done, len(frames), "Measuring")
-        here = mine & (rows["frame"] == index).to_numpy()
-        y, x = rows.loc[here, ["y_px", "x_px"]].to_numpy(dtype=np.float64).T
+    chosen = rows["id"].isin(list(ids)).to_numpy()
+    frames = np.unique(rows["frame"].to_numpy()[chosen])
+    for n_done, index in enumerate(frames):
+        yield Progress(n_done, len(frames), "Measuring")
+        in_frame = chosen & (rows["frame"] == index).to_numpy()
+        y, x = rows.loc[in_frame, ["y_px", "x_px"]].to_numpy(dtype=np.float64).T
         values = _measured(measure_at(micrograph.frame(int(index)), pixel_size_nm, y, x), pixel_size_nm)
         for name, column in values.items():
-            rows.loc[here, name] = column
+            rows.loc[in_frame, name] = column
     computed = [name for name in rows.columns if name.startswith("p_") or name in _PREDICTED]
     neutral = ClusterTable.from_columns({"id": rows["id"]}, table.class_sizes).rows
-    rows.loc[mine, computed] = neutral.loc[mine, computed]
+    rows.loc[chosen, computed] = neutral.loc[chosen, computed]
     return replace(table, rows=rows)
 
 
@@ -146,10 +146,10 @@ def _measured(clusters: Measurement, pixel_size_nm: float) -> dict[str, npt.NDAr
     }
 
 
-def _numbered(parts: Sequence[pd.DataFrame]) -> ClusterTable:
+def _numbered(tables: Sequence[pd.DataFrame]) -> ClusterTable:
     """One table of the parts' clusters, with ids from 0."""
-    full = [part for part in parts if len(part)]
-    if not full:
+    filled = [table for table in tables if len(table)]
+    if not filled:
         return ClusterTable.empty()
-    rows = pd.concat(full, ignore_index=True)
+    rows = pd.concat(filled, ignore_index=True)
     return ClusterTable.from_columns({name: rows[name] for name in rows.columns if name != "id"})

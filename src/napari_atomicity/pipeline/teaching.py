@@ -55,8 +55,8 @@ def training_set_steps(
     chosen = (table.rows["annotation"] != "").to_numpy()
     if not chosen.any():
         raise InputError("No cluster carries a label of yours yet; label some before you save a training set.")
-    part = replace(table, rows=table.rows[chosen].reset_index(drop=True))
-    patches = yield from patches_steps(micrograph, part)
+    labelled = replace(table, rows=table.rows[chosen].reset_index(drop=True))
+    patches = yield from patches_steps(micrograph, labelled)
     facts = {
         "element": card.element if card is not None else "Pt",
         "pixel_size_nm": micrograph.calibrated_pixel_size_nm,
@@ -64,4 +64,4 @@ def training_set_steps(
         "model": None if card is None else {"name": card.name, "version": card.version, "sha256": card.sha256},
     }
     scales = {frame: fit.scale for frame, fit in (calibrations or {}).items()}
-    return save_set(AnnotatedSet.of(part, patches, scales, facts), folder)
+    return save_set(AnnotatedSet.of(labelled, patches, scales, facts), folder)

@@ -297,10 +297,10 @@ def _fill(path: Path, content: bytes) -> None:
 
 def _checked(name: str, path: Path) -> tuple[str, int]:
     """The hash in a part's name, and the most bytes that it can have."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         raise InputError(f"{path.name} refers to {name!r:.80}, which is no part of a project; do not trust it.")
-    return found[1], _MOST[found[2]]
+    return match[1], _MOST[match[2]]
 
 
 def _whole(content: bytearray, digest: str, name: str, path: Path) -> bytearray:

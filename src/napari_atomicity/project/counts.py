@@ -55,7 +55,7 @@ def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any],
     curves = csv_of(source, entry.curves)
     values = fields(Calibration, entry)
     values |= {
-        "candidates": tuple(dict(one) for one in entry.candidates),
+        "candidates": tuple(dict(candidate) for candidate in entry.candidates),
         "intervals": {name: (number(low), number(high)) for name, (low, high) in entry.intervals.items()},
         "log_scale": floats(curves["log_scale"]),
         "weight": floats(curves["weight"]),
@@ -83,8 +83,8 @@ def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: ModelCard, sour
     """
     n, classes, channels = len(np.atleast_1d(arrays["valid"])), len(card.class_sizes), len(card.channels)
     width = arrays["features"].shape[-1] if arrays["features"].ndim else 0
-    wanted = {name: TensorSpec((n,)) for name in arrays} | {"valid": TensorSpec((n,), "b")}
-    wanted |= {"shape": TensorSpec((n, classes)), "features": TensorSpec((n, width))}
-    wanted |= {"branch": TensorSpec((n, channels, classes))}
-    if wrong := misfit(arrays, wanted, finite=False):  # nan where nothing could be said
+    needed = {name: TensorSpec((n,)) for name in arrays} | {"valid": TensorSpec((n,), "b")}
+    needed |= {"shape": TensorSpec((n, classes)), "features": TensorSpec((n, width))}
+    needed |= {"branch": TensorSpec((n, channels, classes))}
+    if wrong := misfit(arrays, needed, finite=False):  # nan where nothing could be said
         raise InputError(f"{source.path.name} is damaged: what a model said does not fit together ({wrong}).")

@@ -123,11 +123,11 @@ class Decoder:
 
     def _image_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
         key = self.pixels_of(entry)
-        here = self.found.get(key) if key in self.wanted else None
-        if here is None:
+        found = self.found.get(key) if key in self.wanted else None
+        if found is None:
             return None
         # what an undo would go back to on pixels that are gone shows the present ones
-        self._here = here
+        self._here = found
         first, steps = yield from self._history_steps(entry)
         return SavedImage(
             name=entry.name,
@@ -136,29 +136,29 @@ class Decoder:
             options=ImageOptions(**self._fields(ImageOptions, entry.options)),
             selection=frozenset(entry.selection),
             view=entry.view or {},
-            changed=here.changed,
-            match=here.match,
+            changed=found.changed,
+            match=found.match,
         )
 
     def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[HistoryStep, ...]]]:
         """The step in force and those around it, as far as memory allows; and which of them is the first."""
         self._needed = True
-        found = {entry.now: self._step(entry.history[entry.now])}
+        steps = {entry.now: self._step(entry.history[entry.now])}
         self._needed = False
         for order in (range(entry.now - 1, -1, -1), range(entry.now + 1, len(entry.history))):
             for at in order:
                 if at % _OFTEN == 0:
-                    yield Progress(len(found), len(entry.history), f"Opening {entry.name}")
+                    yield Progress(len(steps), len(entry.history), f"Opening {entry.name}")
                 try:
-                    found[at] = self._step(entry.history[at])
+                    steps[at] = self._step(entry.history[at])
                 except _TooMuch:
                     break
-        if len(found) < len(entry.history):
+        if len(steps) < len(entry.history):
             self.remarks.append(
-                f"{len(entry.history) - len(found)} steps of the history of {entry.name} are left out, for all of them "
+                f"{len(entry.history) - len(steps)} steps of the history of {entry.name} are left out, for all of them "
                 "do not fit into memory; save to another file to keep them."
             )
-        return min(found), tuple(found[at] for at in sorted(found))
+        return min(steps), tuple(steps[at] for at in sorted(steps))
 
     def _step(self, entry: StepEntry) -> HistoryStep:
         return HistoryStep(entry.name, self._state(entry.state))
@@ -193,8 +193,8 @@ class Decoder:
 
     def _fields(self, kind: type, entry: Any, only: Collection[str] | None = None) -> dict[str, Any]:
         """Values of the fields of a class, those that the file does not hold left out."""
-        fields = [one for one in kept_fields(kind) if only is None or one.name in only]
-        return {one.name: self._value(one, entry) for one in fields if one.name in entry.model_fields_set}
+        fields = [field for field in kept_fields(kind) if only is None or field.name in only]
+        return {field.name: self._value(field, entry) for field in fields if field.name in entry.model_fields_set}
 
     def _value(self, field: Field[Any], entry: Any) -> Any:
         text, _ = annotation(field)
@@ -210,13 +210,13 @@ class Decoder:
         if text == "Calibrations":
             return {int(frame): self._calibration(key) for frame, key in value.items()}
         if text == "dict[int, PriorKnowledge]":
-            return {int(frame): known_of(one) for frame, one in value.items()}
+            return {int(frame): known_of(known) for frame, known in value.items()}
         if text == "Judgement":
             return Judgement(**dict(value))
         if text.startswith("Mapping[int"):
-            return {int(name): one for name, one in value.items()}
+            return {int(name): item for name, item in value.items()}
         if text.endswith("[str, float]"):
-            return {name: number(one) for name, one in value.items()}
+            return {name: number(item) for name, item in value.items()}
         return value
 
     def _settings(self, entry: SettingsEntry) -> Settings:
@@ -282,10 +282,12 @@ class Decoder:
     def _evidence(self, key: str) -> Evidence:
         def make(entry: Any) -> Evidence:
             values = self._fields(Evidence, entry)
-            arrays = {one.name: values[one.name] for one in kept_fields(Evidence) if is_array(annotation(one)[0])}
+            arrays = {
+                field.name: values[field.name] for field in kept_fields(Evidence) if is_array(annotation(field)[0])
+            }
             check_evidence(arrays, values["card"], self.source)
-            bundles = [self._bundle(one) for one in self.contents.models] if values["scale_network"] else []
-            scales = next((one.scale_network for one in bundles if one.card == values["card"]), None)
+            bundles = [self._bundle(model) for model in self.contents.models] if values["scale_network"] else []
+            scales = next((bundle.scale_network for bundle in bundles if bundle.card == values["card"]), None)
             return Evidence(**{**values, "scale_network": scales})
 
         return self._once("evidence", key, make)

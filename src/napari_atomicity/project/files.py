@@ -153,16 +153,16 @@ def open_steps(
         decoder = Decoder(contents_of(source), source, {})
         places = Places(path.parent.absolute(), frozenset(allowed), is_ours(path))
         in_force = {decoder.pixels_of(entry): entry for entry in decoder.contents.images}
-        wanted = {
+        sought = {
             key: SoughtImage(entry, _frames(in_force.get(key)), _reader(source, entry.stored))
             for key, entry in decoder.contents.pixels.items()
         }
-        now = {key: one for key, one in wanted.items() if key in in_force}
+        now = {key: image for key, image in sought.items() if key in in_force}
         found, unclear = yield from find_steps(now, places, have, answers)
         if unclear:
             return Project((), unclear=tuple(unclear))
         # earlier pixels of an image, which only an undo would show
-        others = {key: one for key, one in wanted.items() if key not in in_force}
+        others = {key: image for key, image in sought.items() if key not in in_force}
         earlier, _ = yield from find_steps(others, places, have)
         decoder.found, decoder.places = {**earlier, **found}, places
         decoder.wanted = frozenset(found)

@@ -96,7 +96,7 @@ def _bundled(bundle: Bundle) -> str | None:
 
     if not bundle.card.sha256 or bundle.shipped is not None:
         return None
-    return next((one.name for one in store.models() if one.bundled and one.card == bundle.card), None)
+    return next((model.name for model in store.models() if model.bundled and model.card == bundle.card), None)
 
 
 def _tensors(bundle: Bundle) -> Tensors:

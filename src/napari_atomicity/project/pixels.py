@@ -106,14 +106,14 @@ class PixelIndex:
             return {str(at): digest for at, digest in micrograph.frames.items()}
         if micrograph.n_frames == 1:
             return {}
-        found = {}
+        digests = {}
         with contextlib.suppress(InputError):
             for at in (at for at in frames if 0 <= at < micrograph.n_frames):
                 key = id(micrograph.data), at
                 if key not in self._frames:
                     self._frames[key] = frame_sha256(micrograph, at)
-                found[str(at)] = self._frames[key]
-            return found
+                digests[str(at)] = self._frames[key]
+            return digests
         return {}
 
     def forget_all_but(self, records: set[Record]) -> None:
@@ -166,11 +166,11 @@ def _file(records: RecordStore, micrograph: Micrograph) -> dict[str, Any] | None
         return None
     try:
         certain = is_unchanged(micrograph)
-        there = None if certain else read(path, micrograph.provenance.image_index)
+        again = None if certain else read(path, micrograph.provenance.image_index)
         digest = image_hash(path)
     except InputError:
         return None
-    if is_unchanged(micrograph) if certain else there is not None and _same_pixels(there, micrograph):
+    if is_unchanged(micrograph) if certain else again is not None and _same_pixels(again, micrograph):
         return _place(records, micrograph, digest)
     return None
 

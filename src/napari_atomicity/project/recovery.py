@@ -173,22 +173,22 @@ class Unsaved:
 def unsaved(root: Path | None = None) -> list[Unsaved]:
     """What windows that are gone left unsaved, newest first."""
     root = root if root is not None else recovery_folder()
-    found = []
+    offers = []
     with contextlib.suppress(OSError):
         for folder in root.iterdir():
             lock = Lock(folder / _LOCK)
             if folder.name == _ASIDE or not folder.is_dir() or not lock.take():
                 continue
             try:
-                if (one := _unsaved(folder)) is not None:
-                    found.append(one)
+                if (offer := _unsaved(folder)) is not None:
+                    offers.append(offer)
             finally:
                 lock.release()
-    return sorted(found, key=lambda one: one.when, reverse=True)
+    return sorted(offers, key=lambda offer: offer.when, reverse=True)
 
 
 @contextlib.contextmanager
-def taken(one: Unsaved) -> Iterator[None]:
+def taken(unsaved_work: Unsaved) -> Iterator[None]:
     """Hold unsaved work while it is brought back, so that no second window does the same.
 
     Raises
@@ -196,7 +196,7 @@ def taken(one: Unsaved) -> Iterator[None]:
     InputError
         Where another window does, or the work was discarded.
     """
-    lock = Lock(one.folder / _LOCK)
+    lock = Lock(unsaved_work.folder / _LOCK)
     if not lock.take():
         raise InputError("Another window is bringing this work back already, or it was discarded.")
     try:
@@ -205,7 +205,7 @@ def taken(one: Unsaved) -> Iterator[None]:
         lock.release()
 
 
-def set_aside(one: Unsaved) -> Path | None:
+def set_aside(unsaved_work: Unsaved) -> Path | None:
     """Offer unsaved work no more: it goes to the folder ``aside``, where the last ones are kept.
 
     Returns
@@ -217,15 +217,15 @@ def set_aside(one: Unsaved) -> Path | None:
     InputError
         Where it cannot be moved.
     """
-    aside = one.folder.parent / _ASIDE
+    aside = unsaved_work.folder.parent / _ASIDE
     make_folder(aside)
-    target = aside / one.folder.name
+    target = aside / unsaved_work.folder.name
     try:
-        one.folder.rename(target)
+        unsaved_work.folder.rename(target)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(f"{one.folder} could not be set aside ({error.strerror or error}).") from error
+        raise InputError(f"{unsaved_work.folder} could not be set aside ({error.strerror or error}).") from error
     kept = sorted(path for path in aside.iterdir() if path.is_dir())
     for old in kept[:-_KEPT]:
         _remove(old)
@@ -252,7 +252,7 @@ def _unsaved(folder: Path) -> Unsaved | None:
         head = _DOOR.check(read_bytes(path), path.name)
         if head.kind != KIND:
             return None
-        return Unsaved(folder, datetime.fromtimestamp(path.stat().st_mtime), tuple(one.name for one in head.images))
+        return Unsaved(folder, datetime.fromtimestamp(path.stat().st_mtime), tuple(image.name for image in head.images))
     except (OSError, ValueError, InputError):
         return None
 

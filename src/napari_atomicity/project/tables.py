@@ -45,15 +45,15 @@ class TableIndex:
 
     def _make(self, records: RecordStore, table: ClusterTable) -> Record:
         base, depth = None, 0
-        found = None
+        change = None
         if self._last is not None and self._last[2] + 1 < _WHOLE_EVERY:
             before, base, depth = self._last
-            found = _changes(before, table)
-        if found is None:
+            change = _changes(before, table)
+        if change is None:
             base, depth = None, 0
             rows, content = table.rows, _facts(table)
         else:
-            rows, content, depth = *found, depth + 1
+            rows, content, depth = *change, depth + 1
         part = records.text(_FOLDER, csv_text(rows), ".csv") if len(rows) or base is None else None
         entry = {
             "rows": part,
@@ -86,13 +86,13 @@ def _changes(before: ClusterTable, after: ClusterTable) -> tuple[pd.DataFrame, d
     # those that stay keep their order, and new ones follow
     if not np.array_equal(before.ids[stays], after.ids[:kept]):
         return None
-    other = np.ones(len(after), dtype=bool)
-    other[:kept] = False
+    changed = np.ones(len(after), dtype=bool)
+    changed[:kept] = False
     for name in after.rows.columns:
         was, now = before.rows[name].to_numpy(), after.rows[name].to_numpy()
         if not _same_memory(was, now):
-            other[:kept] |= _differ(was[stays], now[:kept])
-    if other.sum() > len(after) / 2:
+            changed[:kept] |= _differ(was[stays], now[:kept])
+    if changed.sum() > len(after) / 2:
         return None
     content = {
         "gone": before.ids[~stays].tolist(),
@@ -104,7 +104,7 @@ def _changes(before: ClusterTable, after: ClusterTable) -> tuple[pd.DataFrame, d
         },
         "removed": {"keep": n, "more": after.removed[n:].tolist()},
     }
-    return after.rows[other], content
+    return after.rows[changed], content
 
 
 def _begins_with(values: npt.NDArray[np.float64], start: npt.NDArray[np.float64]) -> bool:
@@ -187,16 +187,16 @@ def _applied(base: pd.DataFrame, gone: list[int], rows: pd.DataFrame | None) -> 
         return kept.reset_index(drop=True)
     ids, new_ids = kept["id"].to_numpy(), rows["id"].to_numpy()
     order = np.argsort(ids)
-    place = np.minimum(np.searchsorted(ids, new_ids, sorter=order), max(len(ids) - 1, 0))
-    at = order[place] if len(ids) else np.zeros(len(rows), dtype=np.int64)
-    old = ids[at] == new_ids if len(ids) else np.zeros(len(rows), dtype=bool)
+    nearest = np.minimum(np.searchsorted(ids, new_ids, sorter=order), max(len(ids) - 1, 0))
+    rows_of_new = order[nearest] if len(ids) else np.zeros(len(rows), dtype=np.int64)
+    old = ids[rows_of_new] == new_ids if len(ids) else np.zeros(len(rows), dtype=bool)
     data = {}
     for name in kept.columns:
         values, new = kept[name].to_numpy(), rows[name].to_numpy()
-        if old.all() and not _differ(values[at], new).any():
+        if old.all() and not _differ(values[rows_of_new], new).any():
             data[name] = kept[name].reset_index(drop=True)  # shared, as while the history was made
             continue
         values = values.copy()
-        values[at[old]] = new[old]
+        values[rows_of_new[old]] = new[old]
         data[name] = pd.Series(np.concatenate([values, new[~old]]), dtype=values.dtype)
     return pd.DataFrame(data, copy=False)

@@ -37,5 +37,5 @@ def images(path: Path) -> list[RawImage]:
             f"{path.name}: files of the type “{path.suffix or 'without suffix'}” are not read; "
             "save the image as TIFF, or open the microscope's own file (DM3, DM4, EMD, SER, MRC)."
         )
-    found: list[RawImage] = import_module(f"{__name__}.{family}").images(path)
-    return found
+    entries: list[RawImage] = import_module(f"{__name__}.{family}").images(path)
+    return entries

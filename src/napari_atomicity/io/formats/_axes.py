@@ -72,13 +72,13 @@ def images(
         return [image(axes, title=title, shape=shape, make=partial(make, warnings=warnings), **about)]
     at = detectors.axis
     alone = [1 if axis == at else size for axis, size in enumerate(shape)]
-    said = (*warnings, detectors.sentence(clean(title)))
+    all_warnings = (*warnings, detectors.sentence(clean(title)))
     return [
         image(
             axes,
             title=f"{title} ({name})" if title else name,
             shape=alone,
-            make=partial(make, warnings=said, taken=(at, k)),
+            make=partial(make, warnings=all_warnings, taken=(at, k)),
             **about,
         )
         for k, name in enumerate(detectors.names)
@@ -148,17 +148,17 @@ def is_colour(dtype: np.dtype[Any]) -> bool:
     return len(kinds) == 1 and next(iter(kinds)).kind in "uif" and next(iter(kinds)).shape == ()
 
 
-def _agreed(said: PixelCalibration | None, of_axes: PixelCalibration) -> PixelCalibration:
+def _agreed(given: PixelCalibration | None, of_axes: PixelCalibration) -> PixelCalibration:
     """What is said beside the axes, else what they tell; neither where they contradict each other."""
-    if said is None or said == PixelCalibration() or of_axes.refusal:
+    if given is None or given == PixelCalibration() or of_axes.refusal:
         return of_axes
-    one, other = said.pixel_size_nm, of_axes.pixel_size_nm
-    if one is None and other is not None and not said.refusal:
+    given_nm, axes_nm = given.pixel_size_nm, of_axes.pixel_size_nm
+    if given_nm is None and axes_nm is not None and not given.refusal:
         return of_axes
-    if one is None or other is None or abs(one - other) <= _SAME * max(one, other):
-        return said
+    if given_nm is None or axes_nm is None or abs(given_nm - axes_nm) <= _SAME * max(given_nm, axes_nm):
+        return given
     return PixelCalibration(
-        warnings=(f"The file gives two pixel sizes, {one:.4g} and {other:.4g} nm; enter the right one.",)
+        warnings=(f"The file gives two pixel sizes, {given_nm:.4g} and {axes_nm:.4g} nm; enter the right one.",)
     )
 
 

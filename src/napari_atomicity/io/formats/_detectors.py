@@ -83,9 +83,9 @@ def _parts(text: str) -> list[Any]:
         return []
     if text.lstrip().startswith("["):
         try:
-            found = json.loads(text.replace("'", '"'))
+            parts = json.loads(text.replace("'", '"'))
         except (ValueError, RecursionError):
             return []
-        return found if isinstance(found, list) else []
+        return parts if isinstance(parts, list) else []
     mark = next((mark for mark in ";|\t," if mark in text), None)
     return [] if mark is None else [part.strip() for part in text.split(mark)]

@@ -59,13 +59,13 @@ def opened(path: Path) -> Iterator[Any]:
             ) from error
 
 
-def _not_opened(path: Path, said: str) -> InputError:
+def _not_opened(path: Path, message: str) -> InputError:
     name = clean(path.name)
-    if "truncated" in said:
+    if "truncated" in message:
         return InputError(f"{name} is cut short: its end is missing; copy it again.")
-    if "signature not found" in said:
+    if "signature not found" in message:
         return InputError(f"{name} is not the HDF5 file that its name promises; open the original file.")
-    if "lock" in said or "already open" in said:
+    if "lock" in message or "already open" in message:
         return InputError(f"{name} is still being written by another program; close it there and open it again.")
     return InputError(f"{name} is damaged, cut short or of a newer HDF5 version; copy it again.")
 
@@ -173,16 +173,16 @@ def _opened_object(parent: Any, key: bytes) -> Any:
     """The group or data set of that name in the group; None where it is neither, such as a named type."""
     import h5py
 
-    found = h5py.h5o.open(parent, key)
-    if isinstance(found, h5py.h5g.GroupID):
-        return h5py.Group(found)
-    return h5py.Dataset(found) if isinstance(found, h5py.h5d.DatasetID) else None
+    identifier = h5py.h5o.open(parent, key)
+    if isinstance(identifier, h5py.h5g.GroupID):
+        return h5py.Group(identifier)
+    return h5py.Dataset(identifier) if isinstance(identifier, h5py.h5d.DatasetID) else None
 
 
-def _address(found: Any) -> tuple[int, int]:
+def _address(item: Any) -> tuple[int, int]:
     import h5py
 
-    info = h5py.h5o.get_info(found)
+    info = h5py.h5o.get_info(item)
     return int(info.fileno), int(info.addr)
 
 
@@ -227,9 +227,9 @@ def linked(group: Any, name: str) -> Any:
     """
     import h5py
 
-    found = at(group, name)
-    if found is not None or not isinstance(group, h5py.Group) or "/" in name:
-        return found
+    item = at(group, name)
+    if item is not None or not isinstance(group, h5py.Group) or "/" in name:
+        return item
     try:
         link = group.get(name, getlink=True)
     except FAULTS:
@@ -266,20 +266,20 @@ def attributes(item: Any, names: Collection[str]) -> dict[str, Any]:
     -------
     Values by name in lower case.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     if item is None:
-        return found
+        return values
     try:
         keys = list(item.attrs)[:_MOST_ATTRIBUTES]
     except FAULTS:
-        return found
+        return values
     for key in keys:
         if key.lower() in names and _is_small(item, key):
             try:
-                found[key.lower()] = item.attrs[key]
+                values[key.lower()] = item.attrs[key]
             except FAULTS as error:
                 full(error)
-    return found
+    return values
 
 
 def texts(item: Any) -> Iterator[Any]:

@@ -78,7 +78,7 @@ def read_ome(text: str | None, filename: str) -> list[OmeImage] | None:
     root = parse(text)
     if root is None or _name(root) != "OME":
         return None
-    found = []
+    images = []
     for element in root.iter():
         if _name(element) != "Image":
             continue
@@ -87,8 +87,8 @@ def read_ome(text: str | None, filename: str) -> list[OmeImage] | None:
                 image = _image(str(element.get("Name") or ""), pixels, (root.get("UUID"), filename.lower()))
                 if image is None:
                     return None
-                found.append(image)
-    return found or None
+                images.append(image)
+    return images or None
 
 
 def why_not_borne_out(images: list[OmeImage], n_pages: int, shape_yx: tuple[int, int]) -> str:

@@ -80,10 +80,10 @@ def why_page_too_short(path: Path, page: Any) -> str:
 
 
 def _why_short(path: Path, end: int, what: Any) -> str:
-    there = path.stat().st_size
-    if end <= there:
+    file_size = path.stat().st_size
+    if end <= file_size:
         return ""
-    return f"it claims {claims(what.shape, what.dtype)}, the file has {size_of(there)}; copy it again."
+    return f"it claims {claims(what.shape, what.dtype)}, the file has {size_of(file_size)}; copy it again."
 
 
 def without_singletons(series: Any) -> tuple[str, tuple[int, ...]]:

@@ -48,9 +48,9 @@ def along(tif: Any, description: TiffDescription, index: int, leading: str, size
     """
     if "C" in leading and (names := description.channels(index, sizes["C"])):
         return Named("C", names)
-    found = [names for names in _lists(tif, description, index) if are_detectors(names)]
+    lists = [names for names in _lists(tif, description, index) if are_detectors(names)]
     for axis in sorted(leading, key=lambda axis: axis != "C"):
-        for names in found:
+        for names in lists:
             # labels of all frames: channels follow each other first
             whole = axis == "C" and len(names) % sizes[axis] == 0 and are_detectors(names[: sizes[axis]])
             if len(names) == sizes[axis] or whole:
@@ -86,8 +86,8 @@ def by_description(
         return {}
     channel = _channel_of(description.ome[0], numbers)
     names = filled(description.ome[0].channels)
-    found = {name: numbers[channel == k] for k, name in enumerate(names)}
-    return {name: pages for name, pages in found.items() if len(pages)}
+    pages_of = {name: numbers[channel == k] for k, name in enumerate(names)}
+    return {name: pages for name, pages in pages_of.items() if len(pages)}
 
 
 def title(description: TiffDescription, index: int, of_series: str) -> str:

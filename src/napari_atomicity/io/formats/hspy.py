@@ -49,14 +49,14 @@ def images(path: Path, name: str, group: Any, left_out: tuple[str, ...]) -> list
 
 def _axis(group: Any, size: int) -> _axes.Axis:
     """A `UniformDataAxis` has a scale, a `DataAxis` positions, and a `FunctionalDataAxis` an expression."""
-    found = attributes(group, {"_type", "name", "units", "scale", "axis"})
-    name, unit = text(found.get("name", "")), text(found.get("units", ""))
-    if found.get("scale") is not None:
-        return _axes.Axis(name, found["scale"], unit)
-    positions = found.get("axis", at(group, "axis"))
+    values = attributes(group, {"_type", "name", "units", "scale", "axis"})
+    name, unit = text(values.get("name", "")), text(values.get("units", ""))
+    if values.get("scale") is not None:
+        return _axes.Axis(name, values["scale"], unit)
+    positions = values.get("axis", at(group, "axis"))
     if positions is not None:
         try:
             return _axes.from_positions(_hdf5_beside.numbers(positions), size, name, unit)
         except FAULTS:
             return _axes.Axis(name, None, unit)
-    return _axes.Axis(name, None, unit, uneven="_type" in found and size > 1)
+    return _axes.Axis(name, None, unit, uneven="_type" in values and size > 1)

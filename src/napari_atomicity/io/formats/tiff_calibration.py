@@ -125,10 +125,10 @@ class TiffDescription:
                 continue
             if axes is None:
                 continue
-            found = axes if isinstance(axes, PixelCalibration) else pixel_calibration(*axes)
-            if found.pixel_size_nm is not None or found.refusal:
-                return found
-            doubts = doubts or found
+            calibration = axes if isinstance(axes, PixelCalibration) else pixel_calibration(*axes)
+            if calibration.pixel_size_nm is not None or calibration.refusal:
+                return calibration
+            doubts = doubts or calibration
         return doubts or PixelCalibration()
 
     def _ome(self, index: int, n_series: int) -> Callable[[Any], PixelCalibration | tuple[Axis, Axis] | None]:
