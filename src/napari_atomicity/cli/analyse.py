@@ -76,7 +76,7 @@ def _analyse_group(
     from napari_atomicity.counting.profile import SourceImage
 
     what = group[0].stem if len(group) == 1 else ""
-    analyses = console.guard(what, lambda: _together(group, settings, bundle, request, console)) or []
+    analyses = console.guard(what, lambda: _analyse_together(group, settings, bundle, request, console)) or []
     kept: list[_Kept] = []
 
     def keep(analysis: ImageState) -> None:
@@ -91,7 +91,7 @@ def _analyse_group(
     return kept
 
 
-def _together(
+def _analyse_together(
     group: Sequence[Input], settings: CallSettings, bundle: Bundle, request: AnalyseRequest, console: Console
 ) -> list[tuple[str, ImageState]]:
     """Analyse images that calibrate each other; one that cannot be counted is said and left out."""

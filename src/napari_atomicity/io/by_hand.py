@@ -97,7 +97,7 @@ def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) 
     ids = reader.whole("id", MOST_ID) if "id" in cells else np.arange(len(sheet.rows), dtype=np.int64)
     if len(np.unique(ids)) < len(ids):
         raise InputError(f"{name} holds the same id twice; every cluster needs an id of its own.")
-    own_facts, remarks = _mine(facts, ids, reader, name)
+    own_facts, remarks = _own_facts(facts, ids, reader, name)
     metadata = TableMetadata.of(own_facts)
     y_px, x_px = (reader.place(axis, metadata.pixel_size_nm) for axis in "yx")
     if "frame" not in cells and metadata.frames > 1:
@@ -160,7 +160,7 @@ def _column_name(heading: str) -> str | None:
     return heading if heading in _NAMES else None
 
 
-def _mine(
+def _own_facts(
     facts: Sequence[Mapping[str, Any]], ids: npt.NDArray[np.int64], reader: _Reader, name: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The facts that belong to these clusters, and a remark where some are there that do not."""

@@ -193,7 +193,7 @@ def choose(images: Sequence[RawImage]) -> Candidate:
         best.load()
     if best.failed is not None:
         raise best.failed
-    best.warnings = tuple(_said(best, candidates))
+    best.warnings = tuple(_messages(best, candidates))
     return best
 
 
@@ -243,7 +243,7 @@ def _look_at(waiting: Sequence[Candidate]) -> None:
 # ---------------------------------------------------------------------- saying it
 
 
-def _said(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
+def _messages(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
     others = [one for one in candidates if one is not best and not one.image.why_not and one.failed is None]
     if others:
         reasons = [one.words for one in best.clues if one.weight > 0 and one.words]

@@ -1,4 +1,4 @@
-"""Is there a file at all, which one exactly, and is it still the one that was read."""
+"""Whether a file is there, which one it is, and whether it is still the one that was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the way of a new file and would be lost: kept under another name, never overwritten."""
+"""Keeps what people changed: a file that a new one would cost them gets another name, and is never overwritten."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def kept_while(path: Path, table: ClusterTable, existing: Earlier | None, write:
     if existing is None or (existing.is_ours and _holds(table, existing.table) and _is_known(path, table)):
         write()
         return None
-    return _aside_while(path, write)
+    return _keep_copy_while(path, write)
 
 
 def write_rows(rows: pd.DataFrame, path: Path) -> Path | None:
@@ -103,7 +103,7 @@ def write_rows(rows: pd.DataFrame, path: Path) -> Path | None:
     if not path.is_file() or _is_ours(path, text):
         write()
         return None
-    return _aside_while(path, write)
+    return _keep_copy_while(path, write)
 
 
 def kept_sentence(path: Path, kept: Path) -> str:
@@ -147,9 +147,9 @@ def _is_ours(path: Path, text: str) -> bool:
     return any(is_as_written(facts, content) for facts in versions(stored(path)))
 
 
-def _aside_while(path: Path, write: Callable[[], None]) -> Path:
+def _keep_copy_while(path: Path, write: Callable[[], None]) -> Path:
     """Copy what is at `path`, with the facts beside it, under a free name, and then `write`."""
-    kept = _free(path)
+    kept = _free_name(path)
     if not kept.exists():
         write_atomically(kept, lambda draft: _copy(path, draft))
         if beside(path).is_file():
@@ -173,7 +173,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copystat(source, target)
 
 
-def _free(path: Path) -> Path:
+def _free_name(path: Path) -> Path:
     """``NAME.kept.csv``, or with the first number that is free, or that holds the very same."""
     content = path.read_bytes() if path.is_file() else b""
     for n in count(1):

@@ -81,8 +81,8 @@ class Decoder:
         self._tables: dict[str, ClusterTable] = {}
         self._room = _MOST_TABLES
         #: the step that is brought back is the one in force, for which there is always room
-        self._needed = True
-        self._here: FoundImage | None = None
+        self._in_force = True
+        self._image_now: FoundImage | None = None
         #: image of the state that is being made, from which the patches of its counts are cut out again
         self._pixels_now: Micrograph | None = None
         self.places = Places(source.path.parent.absolute())
@@ -127,7 +127,7 @@ class Decoder:
         if found is None:
             return None
         # what an undo would go back to on pixels that are gone shows the present ones
-        self._here = found
+        self._image_now = found
         first, steps = yield from self._history_steps(entry)
         return SavedImage(
             name=entry.name,
@@ -142,9 +142,9 @@ class Decoder:
 
     def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[HistoryStep, ...]]]:
         """The step in force and those around it, as far as memory allows; and which of them is the first."""
-        self._needed = True
+        self._in_force = True
         steps = {entry.now: self._step(entry.history[entry.now])}
-        self._needed = False
+        self._in_force = False
         for order in (range(entry.now - 1, -1, -1), range(entry.now + 1, len(entry.history))):
             for at in order:
                 if at % _OFTEN == 0:
@@ -201,8 +201,8 @@ class Decoder:
         value = getattr(entry, field.name)
         if value is None:
             return number(value) if text == "float" else None
-        if text in _MADE:
-            return getattr(self, _MADE[text])(value)
+        if text in _MAKERS:
+            return getattr(self, _MAKERS[text])(value)
         if is_array(text):
             return array_of(self.source, value)
         if text == "pd.DataFrame":
@@ -229,7 +229,7 @@ class Decoder:
 
     def _micrograph(self, key: str) -> Micrograph:
         def make(entry: MicrographEntry) -> Micrograph:
-            found = self.found.get(entry.pixels) or self._here
+            found = self.found.get(entry.pixels) or self._image_now
             if found is None:
                 raise KeyError(key)
             return micrograph_of(entry, found, self.places)
@@ -257,7 +257,7 @@ class Decoder:
             base = table
         self._tables |= {at: table for at, table, _ in made}
         self._room -= sum(new for _, _, new in made)
-        if self._room < 0 and not self._needed:
+        if self._room < 0 and not self._in_force:
             raise _TooMuch
         assert base is not None
         return base
@@ -306,7 +306,7 @@ class Decoder:
 
 
 #: the method that makes the object, by the annotation of the field that refers to it
-_MADE: Final = {
+_MAKERS: Final = {
     "Micrograph": "_micrograph",
     "ClusterTable": "_table",
     "Bundle": "_bundle",

@@ -149,7 +149,7 @@ def open_steps(
     yield Progress(0, 0, "Reading the project")
     path = Path(path)
     source = _source(path)
-    with _damage_said(path):
+    with _damage_in_one_sentence(path):
         decoder = Decoder(contents_of(source), source, {})
         places = Places(path.parent.absolute(), frozenset(allowed), is_ours(path))
         in_force = {decoder.pixels_of(entry): entry for entry in decoder.contents.images}
@@ -205,7 +205,7 @@ def _frames(entry: ImageEntry | None) -> dict[int, str]:
 
 
 @contextmanager
-def _damage_said(path: Path) -> Iterator[None]:
+def _damage_in_one_sentence(path: Path) -> Iterator[None]:
     """Whatever things that do not fit together lead to becomes one sentence."""
     try:
         yield
@@ -220,7 +220,7 @@ def describe(path: str | Path) -> str:
     """What a project file holds, for people; no file that it names is looked at, but in its own folder."""
     path = Path(path)
     source = _source(path)
-    with _damage_said(path):
+    with _damage_in_one_sentence(path):
         decoder = Decoder(contents_of(source), source, {})
         contents, n = decoder.contents, len(decoder.contents.images)
         lines = [
@@ -239,7 +239,7 @@ def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[st
     pixels, size = decoder.contents.pixels[micrograph.pixels], micrograph.pixel_size_nm
     where = "its pixels are in the project" if pixels.stored else "its pixels are in no file"
     if pixels.file is not None:
-        where = f"{clean(pixels.file.path, 500)}{_there(Path(pixels.file.path), places)}"
+        where = f"{clean(pixels.file.path, 500)}{_presence(Path(pixels.file.path), places)}"
         where += f", sha256 {pixels.file.sha256[:16] or 'unknown'}…"
     steps, now = entry.history, entry.now
     counts = rows.loc[rows["label"] != "", "label"].value_counts()
@@ -257,7 +257,7 @@ def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[st
     return [clean(entry.name), *(f"  {name + ':':<12}{value}" for name, value in facts.items() if value)]
 
 
-def _there(path: Path, places: Places) -> str:
+def _presence(path: Path, places: Places) -> str:
     """Whether a file is there, as far as that may be looked at."""
     if reaches_out(path) and not places.may_look(path):
         return " (on another machine; not looked at)"

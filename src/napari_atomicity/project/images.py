@@ -158,9 +158,9 @@ def find_steps(
         elif answer == "without":
             found[key] = FoundImage(_blank(image))
         elif isinstance(answer, Path):
-            found[key] = _given(answer, image)
+            found[key] = _as_answered(answer, image)
         elif key not in (answers or {}):
-            result = _found(key, image, places)
+            result = _search(key, image, places)
             if isinstance(result, UnclearImage):
                 unclear.append(result)
             else:
@@ -185,7 +185,7 @@ def _read_from(image: SoughtImage, micrograph: Micrograph) -> bool:
     return path is not None and is_unchanged(micrograph) and image.same_file(path)
 
 
-def _found(key: str, image: SoughtImage, places: Places) -> FoundImage | UnclearImage:
+def _search(key: str, image: SoughtImage, places: Places) -> FoundImage | UnclearImage:
     facts, file, name = image.pixels, image.pixels.file, clean(image.pixels.name)
     if image.stored is not None:
         pixels = image.stored()
@@ -230,7 +230,7 @@ def _look(path: Path, image: SoughtImage) -> tuple[Micrograph | None, str]:
         return None, "it cannot be read as that image"
 
 
-def _given(path: Path, image: SoughtImage) -> FoundImage:
+def _as_answered(path: Path, image: SoughtImage) -> FoundImage:
     """The file that a person named, whatever it holds."""
     index = None if image.pixels.file is None else image.pixels.file.image
     try:
