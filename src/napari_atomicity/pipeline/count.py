@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
 from napari_atomicity.pipeline.clock import Clock
-from napari_atomicity.pipeline.counting import Count, adapt_steps, adapted, choose, timed_session_steps
+from napari_atomicity.pipeline.counting import Count, choose, timed_session_steps
 from napari_atomicity.pipeline.finding import detect_steps
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.pipeline.state import ImageState

@@ -1,4 +1,4 @@
-"""From measured clusters to classes and atom counts: classify, calibrate together, adapt, choose."""
+"""From measured clusters to classes and atom counts: classify, calibrate together, choose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
@@ -19,7 +18,6 @@ from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import steps_on_one_thread_each
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.adapt import Adaptation
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.calibrate import Calibration
     from napari_atomicity.counting.evidence import Evidence
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
 #: flags of clusters that are whole and alone, so that their integral is theirs
 _WHOLE: Final = ("ok", "outside")
-#: so few clusters outside the classes say nothing about the image
-_FEW: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,126 +139,6 @@ def classify_session_steps(
     return (yield from timed_session_steps(micrographs, tables, bundle, each_setting(settings, len(tables)), clocks))
 
 
-def adapt_steps(classified: Count | Sequence[Count], bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
-    """Fine-tune a copy of `bundle` once to all given images; `adapted` with the result gives their new tables.
-
-    Parameters
-    ----------
-    classified
-        By `bundle`; several images were taken under the same settings of the microscope. What was known of each frame
-        goes with it.
-    bundle
-        The model that counted them.
-    settings
-        Only `adapt`, `anchors` and `seed` count here.
-
-    Returns
-    -------
-    The ids in its `anchors` are those of the table; of several images they number the rows of all, one after the other.
-
-    Raises
-    ------
-    InputError
-        Where there is no image.
-    """
-    from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
-    from napari_atomicity.counting.holdout import identities
-
-    counts = [classified] if isinstance(classified, Count) else list(classified)
-    if not counts:
-        raise InputError("There is no image to adapt the model to; classify at least one.")
-    table, evidence, patches = _pooled(counts)
-    frames = np.zeros(len(table), dtype=np.int64)
-    known: list[PriorKnowledge] = []
-    calibrations = {}
-    for count, start in zip(counts, _starts(counts), strict=True):
-        for frame, rows in _rows_by_frame(count.table):
-            frames[start + rows] = len(known)
-            if frame in count.calibrations:
-                calibrations[len(known)] = count.calibrations[frame]
-            known.append(count.known.get(frame, settings.known))
-    return (
-        yield from fine_tune_steps(
-            bundle,
-            patches,
-            table,
-            evidence,
-            mode=settings.adapt,
-            seed=settings.seed,
-            known=known,
-            sources=settings.anchors,
-            frames=frames,
-            identity=np.concatenate(
-                [identities(count.image, count.table.rows["frame"].to_numpy(), count.table.ids) for count in counts]
-            ),
-            calibrations=calibrations,
-        )
-    )
-
-
-def adapted(classified: Sequence[Count], adaptation: Adaptation) -> list[Count]:
-    """The images that a model was adapted to, as that model sees them: nothing is cut out or looked at again.
-
-    The calibrations stay: the judge of scales knows the features of the model as shipped, not those of its copy.
-
-    Parameters
-    ----------
-    classified
-        The images as the model before the adaptation counted them.
-    adaptation
-        Made on these images, in this order.
-
-    Raises
-    ------
-    InputError
-        Where the adaptation was not accepted.
-    """
-    if adaptation.evidence is None:
-        raise InputError("The adaptation was not accepted, so there is nothing to label anew.")
-    recounted = []
-    for count, start in zip(classified, _starts(classified), strict=True):
-        evidence = adaptation.evidence.take(np.arange(start, start + len(count.table)))
-        relabelled = _labelled(count.table, count.patches, evidence, count.calibrations, adaptation.bundle)
-        recounted.append(replace(relabelled, known=count.known, image=count.image))
-    return recounted
-
-
-def remarks(classified: Count) -> tuple[str, ...]:
-    """Sentences that a person must read before using the labels: what is undecided, and what does not fit."""
-    sentences = []
-    for frame, calibration in classified.calibrations.items():
-        where = f"Frame {frame}: " if len(classified.calibrations) > 1 else ""
-        if calibration.ambiguous:
-            sentences.append(f"{where}{_undecided(calibration)}")
-        if calibration.misfit:
-            sentences.append(f"{where}{calibration.misfit}")
-    if not any(calibration.misfit for calibration in classified.calibrations.values()):
-        scaled = any(known.scale is not None for known in classified.known.values())
-        sentences += _strange(classified.table, "the scale and the pixel size" if scaled else "the pixel size")
-    return tuple(sentences)
-
-
-def _strange(table: ClusterTable, doubtful: str) -> list[str]:
-    """A sentence where most clusters are none of the classes."""
-    n_sized = int(table.rows["flag"].isin(["ok", "outside"]).sum())
-    n_strange = int((table.rows["flag"] == "outside").sum())
-    if n_strange <= max(_FEW, n_sized / 2):
-        return []
-    classes = ", ".join(str(size) for size in table.class_sizes)
-    return [
-        f"{n_strange} of {n_sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
-        f"check {doubtful}, or use a model of other sizes."
-    ]
-
-
-def _undecided(calibration: Calibration) -> str:
-    chances = [f"{candidate['dominant']} ({candidate['probability']:.0%})" for candidate in calibration.candidates]
-    return (
-        f"The image cannot decide whether most clusters are {', '.join(chances[:-1])} or {chances[-1]}. To settle it, "
-        "say which sizes were deposited, or count it in one session with a reference or with images of other sizes."
-    )
-
-
 def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Count:
     """The labels with a person's choice among the candidates of a frame that cannot decide by itself.
 
@@ -293,7 +169,7 @@ def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Coun
     before = classified.known.get(frame)
     # a fine-tuning that follows starts from the choice
     narrowed = {} if before is None else {frame: replace(before, scale=fit.scale, scale_sd=fit.scale_sd / fit.scale)}
-    relabelled = _labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
+    relabelled = labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
     return replace(relabelled, known={**classified.known, **narrowed}, image=classified.image)
 
 
@@ -355,8 +231,8 @@ def _labelled_steps(
     for table, of_table, of_clusters, of_frames, own in zip(
         tables, patches, evidence, calibrations, settings, strict=True
     ):
-        known = {frame: own.known for frame, _ in _rows_by_frame(table)}
-        counts.append(replace(_labelled(table, of_table, of_clusters, of_frames, bundle), known=known))
+        known = {frame: own.known for frame, _ in rows_by_frame(table)}
+        counts.append(replace(labelled(table, of_table, of_clusters, of_frames, bundle), known=known))
     return counts
 
 
@@ -375,9 +251,9 @@ def _calibrated(
         for table, own, of_frames in zip(tables, settings, of_images, strict=True):
             if own.scale is not None:
                 exact = Calibration.at_scale(own.scale, card.class_sizes, card.element)
-                of_frames.update({frame: exact for frame, _ in _rows_by_frame(table)})
+                of_frames.update({frame: exact for frame, _ in rows_by_frame(table)})
         return of_images
-    groups = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in _rows_by_frame(table)]
+    groups = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in rows_by_frame(table)]
     group_evidence = [evidence[i].take(rows) for i, _, rows in groups]
     # what is cut off, merged or saturated has no integral to calibrate on
     usable = [tables[i].rows["flag"].isin(_WHOLE).to_numpy()[rows] for i, _, rows in groups]
@@ -406,45 +282,41 @@ def _calibrates(settings: Sequence[Settings]) -> bool:
     return settings[0].adapt == "auto" or any(own.deposited for own in settings)
 
 
-def _rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+def rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Each frame that has clusters, with their rows in the table."""
     frames = table.rows["frame"].to_numpy()
     for index in np.unique(frames):
         yield int(index), np.flatnonzero(frames == index)
 
 
-def _labelled(
+def labelled(
     table: ClusterTable, patches: Patches, evidence: Evidence, calibrations: Calibrations, bundle: Bundle
 ) -> Count:
+    """The count of one image, from what the network makes of its clusters.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    patches, evidence
+        Of each row of the table.
+    calibrations
+        Of the frames; where a frame has none its labels rest on shape alone.
+    bundle
+        The model.
+    """
     from napari_atomicity.counting.calibrate import posterior
 
     source = "adapted" if bundle.card.history else "base"
     flag = table.rows["flag"].to_numpy(dtype=object)
     # a table without clusters has no frame, but still gets the columns of the model
-    groups = list(_rows_by_frame(table)) or [(0, np.empty(0, dtype=np.int64))]
+    groups = list(rows_by_frame(table)) or [(0, np.empty(0, dtype=np.int64))]
     predictions = [
         posterior(evidence.take(rows), calibrations.get(frame)).columns(flag[rows], source) for frame, rows in groups
     ]
     order = np.argsort(np.concatenate([rows for _, rows in groups]))
     values = {name: np.concatenate([prediction[name] for prediction in predictions])[order] for name in predictions[0]}
     return Count(table.with_predictions(bundle.card.class_sizes, values), evidence, patches, calibrations)
-
-
-def _pooled(counts: Sequence[Count]) -> tuple[ClusterTable, Evidence, Patches]:
-    """The clusters of several images one after the other, numbered anew; of one image as they are."""
-    from napari_atomicity.counting.evidence import Evidence
-    from napari_atomicity.counting.patches import Patches
-
-    first = counts[0]
-    if len(counts) == 1:
-        return first.table, first.evidence, first.patches
-    rows = pd.concat([count.table.rows for count in counts], ignore_index=True)
-    table = ClusterTable(rows.assign(id=np.arange(len(rows))), first.table.class_sizes)
-    return table, Evidence.join([count.evidence for count in counts]), Patches.join([count.patches for count in counts])
-
-
-def _starts(counts: Sequence[Count]) -> npt.NDArray[np.int64]:
-    """(images,) row of the pooled table at which each image begins."""
-    return np.cumsum([0, *(len(count.table) for count in counts[:-1])])
 
 
 def each_setting(settings: Settings | Sequence[Settings], n: int) -> list[Settings]:
