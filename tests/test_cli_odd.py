@@ -240,7 +240,7 @@ def test_a_name_as_long_as_a_name_can_be(run, image, tmp_path):
 @pytest.mark.parametrize(("name", "then"), [("nonsense", "agg"), ("svg", "svg")])
 def test_an_unusual_backend_for_drawings_is_none_of_ours(tmp_path, name, then):
     script = (
-        "import sys; from pathlib import Path; from napari_atomicity import figure\n"
+        "import sys; from pathlib import Path; from napari_atomicity.report import figures as figure\n"
         "drawn = figure._figure(2, 2); drawn.subplots(); figure.save_figure(drawn, Path(sys.argv[1]))\n"
         "import os, matplotlib; print(os.environ['MPLBACKEND'], matplotlib.get_backend())\n"
     )

@@ -39,20 +39,20 @@ from napari_atomicity.project.pixels import Blank
 from napari_atomicity.project.places import Places, reaches_out
 from napari_atomicity.project.records import as_json
 
+from .saved_images import saved_image
 from .test_opening import changed_json, refused
-from .works import work
 
 
 @pytest.fixture
 def saved(image: Micrograph, tmp_path: Path) -> Path:
-    return save_project(Project((work(image),)), tmp_path / "saved.atomicity")
+    return save_project(Project((saved_image(image),)), tmp_path / "saved.atomicity")
 
 
 @pytest.fixture
 def mail(image: Micrograph, tmp_path: Path) -> Path:
     """A project in another folder than its image."""
     (tmp_path / "post").mkdir()
-    return save_project(Project((work(image),)), tmp_path / "post" / "mail.atomicity")
+    return save_project(Project((saved_image(image),)), tmp_path / "post" / "mail.atomicity")
 
 
 # ---------------------------------------------------------------------- what it may say
@@ -95,7 +95,7 @@ def test_a_table_of_contents_that_would_not_end(saved: Path, content: bytes) -> 
 
 def test_metadata_that_is_infinite_or_odd_is_kept_as_far_as_json_goes(image: Micrograph, tmp_path: Path) -> None:
     odd = replace(image, metadata={"dose": np.inf, "note": "a\udcffb", "list": [None, np.nan]}, name="n\udcff")
-    (one,) = drain(open_steps(save_project(Project((work(odd),)), tmp_path / "odd"))).works
+    (one,) = drain(open_steps(save_project(Project((saved_image(odd),)), tmp_path / "odd"))).images
     assert one.state.micrograph.metadata == {"dose": None, "note": "a?b", "list": [None, None]}
 
 
@@ -109,7 +109,7 @@ def test_metadata_that_is_infinite_or_odd_is_kept_as_far_as_json_goes(image: Mic
 )
 def test_how_it_was_shown_is_no_reason_to_fail(saved: Path, view: dict[str, Any]) -> None:
     changed_json(saved, lambda contents: contents["images"][0].update(view=view) or contents.update(view=view))
-    assert len(drain(open_steps(saved)).works) == 1
+    assert len(drain(open_steps(saved)).images) == 1
 
 
 # ---------------------------------------------------------------------- what it may hold
@@ -123,7 +123,7 @@ def test_a_part_that_claims_more_than_a_part_can_hold_is_not_unpacked(
 
 
 def test_all_that_is_unpacked_is_bounded(image: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = save_project(Project((work(image, n=2000),)), tmp_path / "large.atomicity")
+    path = save_project(Project((saved_image(image, n=2000),)), tmp_path / "large.atomicity")
     monkeypatch.setattr(blobs, "_MOST_IN_ALL", 100_000)
     monkeypatch.setattr(blobs, "_TIMES", 0)
     refused(path, "claims to hold too much")
@@ -199,7 +199,7 @@ def test_arrays_of_every_order_come_back(tmp_path: Path) -> None:
 
 
 def test_pixels_of_another_size_than_the_project_says(drawn: Micrograph, tmp_path: Path) -> None:
-    path = save_project(Project((work(drawn),)), tmp_path / "drawn.atomicity")
+    path = save_project(Project((saved_image(drawn),)), tmp_path / "drawn.atomicity")
     changed_json(path, lambda contents: contents["pixels"]["pixel1"].update(shape=[3, 20, 31]))
     with pytest.raises(InputError, match="pixels of drawn"):
         drain(open_steps(path))
@@ -210,7 +210,7 @@ def test_tables_that_are_far_too_large_or_none(image: Micrograph, tmp_path: Path
     folder = tmp_path / "folder"
     folder.mkdir()
     sink = FolderWriter(folder)
-    contents, _ = Encoder(sink).contents(Project((work(image),)))
+    contents, _ = Encoder(sink).contents(Project((saved_image(image),)))
     contents["tables"]["table2"]["rows"] = sink.put("tables", rows.encode(), ".csv")
     (folder / CONTENTS).write_text(as_json(contents), encoding="utf-8")
     with pytest.raises(InputError, match=r"far larger|does not fit together"):
@@ -222,17 +222,17 @@ def test_a_history_beyond_memory_leaves_its_oldest_steps_behind(
 ) -> None:
     from napari_atomicity.project import decode
 
-    one = work(image, n=200, steps=40)
+    one = saved_image(image, n=200, steps=40)
     path = save_project(Project((one,)), tmp_path / "long.atomicity")
     monkeypatch.setattr(decode, "_MOST_TABLES", 200_000)
     project = drain(open_steps(path))
-    (again,) = project.works
+    (again,) = project.images
     assert again.state.table.rows.equals(one.state.table.rows) and again.steps[-1].name == one.steps[-1].name
     assert 1 < len(again.steps) < len(one.steps) and "are left out" in project.remarks[0]
     for mine, theirs in zip(reversed(again.steps), reversed(one.steps), strict=False):
         assert mine.state.table.rows.equals(theirs.state.table.rows)
     monkeypatch.setattr(decode, "_MOST_TABLES", 1000)
-    assert len(drain(open_steps(path)).works[0].steps) == 1
+    assert len(drain(open_steps(path)).images[0].steps) == 1
 
 
 # ---------------------------------------------------------------------- frames of a stack
@@ -266,14 +266,14 @@ def test_a_stack_with_another_counted_frame_has_changed(stack: Path, tmp_path: P
     with_frame(stack, at)
     (question,) = drain(open_steps(path)).unclear
     assert f"the pixels of frame {at} are not those" in question.why and question.path == stack
-    (one,) = drain(open_steps(path, answers={question.key: stack})).works
+    (one,) = drain(open_steps(path, answers={question.key: stack})).images
     assert one.changed
 
 
 def test_a_stack_with_another_frame_that_nobody_counted_is_the_same(stack: Path, tmp_path: Path) -> None:
     path = counted(stack, [0, 1, 3], tmp_path)
     with_frame(stack, 4)
-    (one,) = drain(open_steps(path)).works
+    (one,) = drain(open_steps(path)).images
     assert not one.changed
 
 
@@ -282,15 +282,15 @@ def test_an_open_stack_that_begins_alike_is_another_one(stack: Path, tmp_path: P
     other = np.asarray(read(stack).data).copy()
     other[3] += 1
     project = drain(open_steps(path, have=[Micrograph(other, 0.05)]))
-    assert project.works[0].match is None and project.works[0].state.micrograph.provenance.path == stack
+    assert project.images[0].match is None and project.images[0].state.micrograph.provenance.path == stack
     project = drain(open_steps(path, have=[Micrograph(other - 0, 0.05), read(stack)]))
-    assert project.works[0].match == 1
+    assert project.images[0].match == 1
 
 
 def test_what_an_older_project_cannot_know_of_a_stack_is_asked(stack: Path, tmp_path: Path) -> None:
     path = counted(stack, [0, 1], tmp_path)
     changed_json(path, lambda contents: contents["images"][0].pop("frames_sha256"))
-    assert not drain(open_steps(path)).works[0].changed
+    assert not drain(open_steps(path)).images[0].changed
     with_frame(stack, 4)
     (question,) = drain(open_steps(path)).unclear
     assert "cannot be seen" in question.why
@@ -300,10 +300,10 @@ def test_a_stack_whose_file_changed_while_it_was_open_is_saved_with_its_labels(s
     micrograph = read(stack).with_pixel_size(0.05)
     with_frame(stack, 2)
     os.utime(stack, ns=(1, 1))
-    path = save_project(Project((work(micrograph),)), tmp_path / "lost.atomicity")
+    path = save_project(Project((saved_image(micrograph),)), tmp_path / "lost.atomicity")
     (question,) = drain(open_steps(path)).unclear
     assert "changed since" in question.why
-    (one,) = drain(open_steps(path, answers={question.key: stack})).works
+    (one,) = drain(open_steps(path, answers={question.key: stack})).images
     assert one.state.table.rows["annotation"].ne("").any()
 
 
@@ -339,7 +339,7 @@ def test_an_image_elsewhere_is_read_when_its_folder_is_allowed(mail: Path, image
     assert path is not None
     (question,) = drain(open_steps(mail)).unclear
     assert question.outside == (path,) and str(path) in question.why and "outside of its own folder" in question.why
-    (one,) = drain(open_steps(mail, allowed=[path.parent])).works
+    (one,) = drain(open_steps(mail, allowed=[path.parent])).images
     assert one.state.micrograph.provenance.path == path and not one.changed
     assert "not there" not in describe(mail)
 
@@ -406,13 +406,13 @@ def test_clusters_and_labels_come_back_without_pixels_and_can_be_saved_again(
     assert path is not None
     (question,) = drain(open_steps(mail)).unclear
     project = drain(open_steps(mail, answers={question.key: "without"}))
-    (one,) = project.works
+    (one,) = project.images
     micrograph = one.state.micrograph
     assert isinstance(micrograph, Blank) and micrograph.data.shape == image.data.shape and not one.changed
     assert "were not read" in micrograph.refusal and micrograph.provenance.path is None
     assert one.state.table.rows["annotation"].ne("").any()
     again = save_project(project, mail.with_name("again.atomicity"))
-    (whole,) = drain(open_steps(again, allowed=[path.parent])).works
+    (whole,) = drain(open_steps(again, allowed=[path.parent])).images
     assert np.array_equal(whole.state.micrograph.data, image.data) and whole.state.micrograph.refusal == ""
     assert whole.state.micrograph.provenance.path == path
     assert whole.state.table.rows.equals(one.state.table.rows)
@@ -425,9 +425,9 @@ def test_what_this_program_left_unsaved_is_trusted_but_for_what_was_refused(
 
     monkeypatch.setenv("NAPARI_ATOMICITY_RECOVERY", str(tmp_path / "recovery"))
     recorder = Recorder()
-    recorder.record(Project((work(image),)))
+    recorder.record(Project((saved_image(image),)))
     assert recorder.folder is not None
-    assert drain(open_steps(recorder.folder)).works
+    assert drain(open_steps(recorder.folder)).images
     (question,) = drain(open_steps(mail)).unclear
     recorder.record(drain(open_steps(mail, answers={question.key: "without"})))
     assert drain(open_steps(recorder.folder)).unclear[0].outside
@@ -437,9 +437,9 @@ def test_what_this_program_left_unsaved_is_trusted_but_for_what_was_refused(
 def test_pixels_inside_a_project_do_not_bring_a_path_that_would_be_read_later(
     drawn: Micrograph, tmp_path: Path
 ) -> None:
-    path = save_project(Project((work(drawn),)), tmp_path / "drawn.atomicity")
+    path = save_project(Project((saved_image(drawn),)), tmp_path / "drawn.atomicity")
     changed_json(path, lambda contents: contents["micrographs"]["micrograph1"].update(path="/etc/passwd"))
-    (one,) = drain(open_steps(path)).works
+    (one,) = drain(open_steps(path)).images
     assert one.state.micrograph.provenance.path is None
 
 
@@ -449,7 +449,7 @@ def test_a_model_on_another_machine_is_not_chosen(saved: Path) -> None:
         lambda contents: contents["images"][0]["options"]["settings"].update(model="//server/share/m.safetensors"),
     )
     project = drain(open_steps(saved))
-    assert project.works[0].options.settings == Settings() and "another machine" in project.remarks[0]
+    assert project.images[0].options.settings == Settings() and "another machine" in project.remarks[0]
 
 
 def test_folders_that_are_allowed_are_those_and_what_lies_in_them(tmp_path: Path) -> None:

@@ -24,14 +24,14 @@ from napari_atomicity.project.encode import Encoder
 from napari_atomicity.project.models import AbsentNetwork
 from napari_atomicity.project.records import as_json
 
-from .works import work
+from .saved_images import saved_image
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture
 def saved(image: Micrograph, tmp_path: Path) -> Path:
-    return save_project(Project((work(image),)), tmp_path / "saved.atomicity")
+    return save_project(Project((saved_image(image),)), tmp_path / "saved.atomicity")
 
 
 def changed_json(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -64,14 +64,14 @@ def test_an_image_is_found_where_it_was_beside_the_project_or_in_its_folder(
     for place in ("moved/saved.atomicity", "moved/sub/saved.atomicity"):
         project = drain(open_steps(tmp_path / place))
         assert not project.unclear
-        assert project.works[0].state.micrograph.provenance.path.parent == (tmp_path / place).parent.absolute()
+        assert project.images[0].state.micrograph.provenance.path.parent == (tmp_path / place).parent.absolute()
 
 
 def test_the_same_pixels_in_another_file_are_the_same_image(saved: Path, image: Micrograph) -> None:
     from tifffile import imwrite
 
     imwrite(image.provenance.path, image.data, description="written anew")
-    (one,) = drain(open_steps(saved)).works
+    (one,) = drain(open_steps(saved)).images
     assert not one.changed
 
 
@@ -83,10 +83,10 @@ def test_a_changed_image_is_a_question(saved: Path, image: Micrograph) -> None:
     imwrite(path, image.data[::-1])
     project = drain(open_steps(saved))
     (question,) = project.unclear
-    assert project.works == () and question.path == path and "changed since" in question.why
-    (one,) = drain(open_steps(saved, answers={question.key: path})).works
+    assert project.images == () and question.path == path and "changed since" in question.why
+    (one,) = drain(open_steps(saved, answers={question.key: path})).images
     assert one.changed and np.array_equal(one.state.micrograph.frame(0), image.data[::-1])
-    assert drain(open_steps(saved, answers={question.key: None})).works == ()
+    assert drain(open_steps(saved, answers={question.key: None})).images == ()
 
 
 def test_a_missing_image_is_a_question_and_open_ones_are_recognised(saved: Path, image: Micrograph) -> None:
@@ -96,9 +96,9 @@ def test_a_missing_image_is_a_question_and_open_ones_are_recognised(saved: Path,
     path.rename(path.with_name("other.tif"))
     (question,) = drain(open_steps(saved)).unclear
     assert question.path is None and "say where it is now" in question.why
-    (one,) = drain(open_steps(saved, answers={question.key: path.with_name("other.tif")})).works
+    (one,) = drain(open_steps(saved, answers={question.key: path.with_name("other.tif")})).images
     assert not one.changed
-    (one,) = drain(open_steps(saved, have=[Micrograph(np.zeros((4, 4))), there])).works
+    (one,) = drain(open_steps(saved, have=[Micrograph(np.zeros((4, 4))), there])).images
     assert one.match == 1 and one.state.micrograph.data is there.data
     assert one.state.micrograph.pixel_size_nm == 0.05
 
@@ -107,8 +107,8 @@ def test_pixels_that_are_no_longer_in_the_file_travel_along(image: Micrograph, t
     from tifffile import imwrite
 
     imwrite(image.provenance.path, image.data * 2)  # overwritten while it was open
-    path = save_project(Project((work(image),)), tmp_path / "along")
-    (one,) = drain(open_steps(path)).works
+    path = save_project(Project((saved_image(image),)), tmp_path / "along")
+    (one,) = drain(open_steps(path)).images
     assert np.array_equal(one.state.micrograph.data, image.data)
 
 
@@ -116,21 +116,21 @@ def test_an_image_that_is_too_large_to_travel_is_asked_for(
     drawn: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pixels, "MOST_STORED_BYTES", 100)
-    path = save_project(Project((work(drawn),)), tmp_path / "large")
+    path = save_project(Project((saved_image(drawn),)), tmp_path / "large")
     (question,) = drain(open_steps(path)).unclear
     assert "too large to travel" in question.why
 
 
 def test_samples_are_found_on_every_machine(repository: Path, tmp_path: Path) -> None:
     sample = read(repository / "sample_data" / "sample_pt19.tif")
-    path = save_project(Project((work(sample),)), tmp_path / "sample")
+    path = save_project(Project((saved_image(sample),)), tmp_path / "sample")
 
     def elsewhere(contents: dict[str, Any]) -> None:
         (facts,) = contents["pixels"].values()
         facts["file"] |= {"path": "C:\\Users\\somebody\\sample_pt19.tif", "relative": "../nowhere/sample_pt19.tif"}
 
     changed_json(path, elsewhere)
-    (one,) = drain(open_steps(path)).works
+    (one,) = drain(open_steps(path)).images
     assert np.array_equal(one.state.micrograph.frame(0), sample.frame(0))
 
 
@@ -154,7 +154,7 @@ def test_a_file_that_is_cut_short(saved: Path, part: float) -> None:
 
 def test_a_bit_that_flipped_anywhere_is_noticed_or_harmless(saved: Path) -> None:
     content = saved.read_bytes()
-    whole = drain(open_steps(saved)).works[0].state.table.rows
+    whole = drain(open_steps(saved)).images[0].state.table.rows
     rng = np.random.default_rng(0)
     for at in rng.integers(0, len(content), 60):
         broken = bytearray(content)
@@ -165,7 +165,7 @@ def test_a_bit_that_flipped_anywhere_is_noticed_or_harmless(saved: Path) -> None
         except InputError as error:
             assert "\n" not in str(error)
         else:
-            assert project.works[0].state.table.rows.equals(whole)
+            assert project.images[0].state.table.rows.equals(whole)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_damaged_part_that_the_labels_do_not_need_costs_only_what_rests_on_it(
 
     from napari_atomicity.counting.bundle import load_bundle
 
-    one = work(image)
+    one = saved_image(image)
     last = replace(one.steps[-1], state=replace(one.state, bundle=load_bundle(model_path)))
     one = replace(one, steps=(*one.steps[:-1], last))
     folder = tmp_path / "folder"
@@ -223,8 +223,8 @@ def test_a_damaged_part_that_the_labels_do_not_need_costs_only_what_rests_on_it(
     (weights,) = (folder / "models").iterdir()
     weights.write_bytes(weights.read_bytes()[:-1])
     project = drain(open_steps(folder))
-    assert project.works[0].state.table.rows.equals(one.state.table.rows) and isinstance(
-        project.works[0].state.bundle.network, AbsentNetwork
+    assert project.images[0].state.table.rows.equals(one.state.table.rows) and isinstance(
+        project.images[0].state.bundle.network, AbsentNetwork
     )
     assert "is damaged" in project.remarks[0] and "labels and ratios are as they were" in project.remarks[0]
 
@@ -233,7 +233,7 @@ def test_a_damaged_part_that_the_labels_do_not_need_costs_only_what_rests_on_it(
 
 
 def test_a_project_of_the_first_version_opens_for_ever() -> None:
-    (one,) = drain(open_steps(HERE / "data" / "version1.atomicity")).works
+    (one,) = drain(open_steps(HERE / "data" / "version1.atomicity")).images
     rows = one.state.table.rows
     assert [step.name for step in one.steps] == ["Open", "Find clusters", *(f"Step {at}" for at in range(9))]
     assert (one.now, len(rows), one.state.table.class_sizes) == (9, 12, (19, 30))
@@ -242,7 +242,7 @@ def test_a_project_of_the_first_version_opens_for_ever() -> None:
 
 
 def test_a_counted_project_of_the_first_version_says_in_its_steps_what_the_image_said() -> None:
-    (one,) = drain(open_steps(HERE / "data" / "version1_counted.atomicity")).works
+    (one,) = drain(open_steps(HERE / "data" / "version1_counted.atomicity")).images
     opened, found, counted, labelled = (step.state for step in one.steps)
     assert (opened.searched, found.searched, counted.searched, labelled.searched) == (False, True, True, True)
     # what was odd was known of the image alone, so it belongs to the step in force
@@ -270,7 +270,7 @@ def test_older_formats_are_brought_up_to_date(saved: Path, monkeypatch: pytest.M
 
     changed_json(saved, older)
     monkeypatch.setitem(files.UPGRADES, 0, to_first)
-    assert len(drain(open_steps(saved)).works) == 1
+    assert len(drain(open_steps(saved)).images) == 1
 
 
 def test_what_a_later_version_adds_is_passed_over(saved: Path) -> None:
@@ -280,7 +280,7 @@ def test_what_a_later_version_adds_is_passed_over(saved: Path) -> None:
         contents["images"][0]["history"][0]["who"] = "me"
 
     changed_json(saved, more)
-    assert len(drain(open_steps(saved)).works) == 1
+    assert len(drain(open_steps(saved)).images) == 1
 
 
 def test_a_folder_without_rights_and_a_full_disk_keep_the_old_file(
@@ -288,12 +288,12 @@ def test_a_folder_without_rights_and_a_full_disk_keep_the_old_file(
 ) -> None:
     before = saved.read_bytes()
     with pytest.raises(InputError, match="could not be written"):
-        save_project(Project((work(image),)), tmp_path / "nowhere" / "x.atomicity")
+        save_project(Project((saved_image(image),)), tmp_path / "nowhere" / "x.atomicity")
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     with pytest.raises(InputError, match="No space left"):
-        save_project(Project((work(image, steps=9),)), saved)
+        save_project(Project((saved_image(image, steps=9),)), saved)
     assert saved.read_bytes() == before and not list(tmp_path.glob(".*"))

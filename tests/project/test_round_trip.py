@@ -39,7 +39,7 @@ from napari_atomicity.project.records import RecordStore
 from napari_atomicity.project.tables import TableIndex
 from napari_atomicity.project.tables import table_of as table_again
 
-from .works import differences, edited, table_of, work
+from .saved_images import differences, edited, saved_image, table_of
 
 PROFILE = InstrumentProfile("titan", "Pt", 4.0, 0.05, 0.03, "dual", "0" * 64, (), 3, 80, "2026-01-01", "0.1.0")
 OPTIONS = ImageOptions(
@@ -68,21 +68,21 @@ def opened(path: Path) -> Project:
 
 def test_two_images_with_their_histories(image: Micrograph, drawn: Micrograph, tmp_path: Path) -> None:
     first = replace(
-        work(image, steps=12, now=4),
+        saved_image(image, steps=12, now=4),
         options=OPTIONS,
         selection=frozenset({3, 1}),
         view={"image": {"opacity": 0.1}},
     )
-    second = work(drawn, steps=2)
+    second = saved_image(drawn, steps=2)
     path = save_project(Project((first, second), in_hand=1, view={"zoom": 0.1}), tmp_path / "two")
     assert path.name == "two.atomicity"
     again = opened(path)
     assert again.in_hand == 1 and again.view == {"zoom": 0.1} and again.remarks == ()
-    for a, b in zip((first, second), again.works, strict=True):
+    for a, b in zip((first, second), again.images, strict=True):
         same_work(a, b)
-    stack = again.works[1].state.micrograph
+    stack = again.images[1].state.micrograph
     assert np.array_equal(stack.data, drawn.data) and stack.data.dtype == np.uint16 and stack.warnings == ("odd",)
-    assert again.works[0].state.micrograph.provenance == image.provenance
+    assert again.images[0].state.micrograph.provenance == image.provenance
 
 
 edits = st.lists(st.integers(0, 400), max_size=70)
@@ -99,19 +99,19 @@ def test_any_history_of_tables_comes_back(
         table = edited(table, at) if len(table) else table.add({"frame": [0], "y_px": [-0.0], "x_px": [1e-300]})
         tables.append(table)
     sink = FolderWriter(tmp_path_factory.mktemp("parts"))
-    book, shelf = TableIndex(), RecordStore(sink)
-    things = [book.store(shelf, one) for one in tables]
+    index, store = TableIndex(), RecordStore(sink)
+    records = [index.record_of(store, one) for one in tables]
     made: dict[str, ClusterTable] = {}
-    for one, thing in zip(tables, things, strict=True):
-        content = TableEntry.model_validate_json(json.dumps(thing.content))
+    for one, record in zip(tables, records, strict=True):
+        content = TableEntry.model_validate_json(json.dumps(record.content))
         text = None if content.rows is None else (sink.folder / content.rows).read_text(encoding="utf-8")
         base = None if content.based_on is None else made[content.based_on]
-        made[thing.key] = table_again(content, text, base)
-        same_table(one, made[thing.key])
+        made[record.key] = table_again(content, text, base)
+        same_table(one, made[record.key])
 
 
 def test_a_long_history_stays_small_and_equal_things_are_stored_once(image: Micrograph, tmp_path: Path) -> None:
-    one = work(image, n=2000, steps=0)
+    one = saved_image(image, n=2000, steps=0)
     table, steps = one.state.table, list(one.steps)
     for at in range(200):
         table = table.annotate([at], "Pt19")
@@ -121,7 +121,7 @@ def test_a_long_history_stays_small_and_equal_things_are_stored_once(image: Micr
         Project((SavedImage("a", tuple(steps), 201), SavedImage("b", tuple(steps), 0))), tmp_path / "long.atomicity"
     )
     assert long.stat().st_size < 7 * short
-    same_table(opened(long).works[0].state.table, table)
+    same_table(opened(long).images[0].state.table, table)
 
 
 # ---------------------------------------------------------------------- models and counts
@@ -156,7 +156,7 @@ def test_every_field_of_every_kept_object_comes_back(counted: SavedImage, tmp_pa
         f.name for f in fields(ImageState) if not differences(getattr(new, f.name), getattr(counted.state, f.name))
     ]
     assert empty == ["micrograph"], "put something into the new fields of the example"
-    (again,) = opened(save_project(Project((counted,)), tmp_path / "all")).works
+    (again,) = opened(save_project(Project((counted,)), tmp_path / "all")).images
     assert differences(counted, again) == []
 
 
@@ -164,7 +164,7 @@ def test_what_steps_share_is_shared_again(counted: SavedImage, tmp_path: Path) -
     from napari_atomicity.counting.calibrate import posterior
 
     path = save_project(Project((counted,)), tmp_path / "counted")
-    was, now = counted.state, opened(path).works[0].state
+    was, now = counted.state, opened(path).images[0].state
     assert weights_sha256(replace(now.bundle, network=now.bundle.shipped)) == weights_sha256(was.adaptation.base)
     assert now.bundle is now.adaptation.adaptation.bundle and now.count is now.adaptation.after
     assert now.count.evidence.scale_network is not None
@@ -185,7 +185,7 @@ def test_adapting_often_stores_only_the_weights_that_moved(counted: SavedImage, 
     once = save_project(Project((counted,)), tmp_path / "once").stat().st_size
     often = save_project(Project((SavedImage("sample", tuple(steps), 6),)), tmp_path / "often")
     assert often.stat().st_size < 1.2 * once
-    again = opened(often).works[0]
+    again = opened(often).images[0]
     for a, b in zip(steps, again.steps, strict=True):
         if a.state.bundle is not None:
             assert weights_sha256(a.state.bundle) == weights_sha256(b.state.bundle)
@@ -195,7 +195,7 @@ def test_a_users_own_model_travels_along(image: Micrograph, model_path: Path, tm
     bundle = load_bundle(model_path)
     state = ImageState(image, table_of(5), bundle=bundle)
     path = save_project(Project((SavedImage("a", (HistoryStep("Open", state),), 0),)), tmp_path / "own")
-    again: Bundle = opened(path).works[0].state.bundle
+    again: Bundle = opened(path).images[0].state.bundle
     assert again.card == bundle.card and weights_sha256(again) == weights_sha256(bundle)
 
 
@@ -203,7 +203,7 @@ def test_a_users_own_model_travels_along(image: Micrograph, model_path: Path, tm
 
 
 def test_the_file_can_be_read_without_the_program(image: Micrograph, tmp_path: Path) -> None:
-    one = work(image, steps=3)
+    one = saved_image(image, steps=3)
     path = save_project(Project((one,)), tmp_path / "plain")
     with zipfile.ZipFile(path) as file:
         assert file.testzip() is None
@@ -222,7 +222,7 @@ def test_the_file_can_be_read_without_the_program(image: Micrograph, tmp_path: P
 def test_info_says_in_words_what_a_project_holds(
     counted: SavedImage, image: Micrograph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = save_project(Project((counted, work(image, steps=4, now=3))), tmp_path / "told.atomicity")
+    path = save_project(Project((counted, saved_image(image, steps=4, now=3))), tmp_path / "told.atomicity")
     assert main(["info", str(path)]) == 0
     text = capsys.readouterr().out
     assert text.strip() == describe(path)

@@ -194,8 +194,8 @@ class Desk:
         from napari_atomicity.progress import drain
         from napari_atomicity.project import open_steps
 
-        works = drain(open_steps(self.context.project.autosave._recorder.folder)).works
-        return {work.name: work for work in works}
+        images = drain(open_steps(self.context.project.autosave._recorder.folder)).images
+        return {image.name: image for image in images}
 
     @property
     def document(self) -> Any:

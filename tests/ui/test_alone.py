@@ -58,7 +58,7 @@ def test_a_saved_project_knows_what_was_seen_while_its_image_was_in_hand(desk: A
     desk.show(micrograph)
     desk.show(Micrograph(blobs(), 0.05, name="second"))
     workspace = desk.workspace
-    images = project_of(workspace, desk.context.solo, workspace.groups).works
+    images = project_of(workspace, desk.context.solo, workspace.groups).images
     assert [image.view["image"]["visible"] for image in images] == [True, True]
 
 

@@ -274,7 +274,7 @@ def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: P
     from napari_atomicity.progress import drain
     from napari_atomicity.project import open_steps
 
-    (work,) = drain(open_steps(folder())).works
+    (work,) = drain(open_steps(folder())).images
     assert work.name == "frame" and work.state.table.rows["annotation"].iloc[0] == "Pt19"
 
 

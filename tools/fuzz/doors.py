@@ -132,14 +132,14 @@ def _session(case: Case, path: Path, ask: Ask) -> None:
             if answers:
                 ask("open again")
                 with _may_refuse(case):
-                    _works(drain(open_steps(path, (), answers)))
-        _works(session)
+                    _check_images(drain(open_steps(path, (), answers)))
+        _check_images(session)
         ask("save")
         again = save_project(session, path.parent / "again.atomicity")
         ask("open the saved one")
         other = drain(open_steps(again))
-        _sound(len(other.works) == len(session.works) or other.unclear, "a session that loses images when it is saved")
-        for mine, theirs in zip(session.works, other.works, strict=False):
+        _sound(len(other.images) == len(session.images) or other.unclear, "a project that loses images when saved")
+        for mine, theirs in zip(session.images, other.images, strict=False):
             _sound(len(mine.state.table) == len(theirs.state.table), "a table that changes when it is saved")
 
 
@@ -147,10 +147,10 @@ def _keys(session: Any) -> list[str]:
     return [one.key for one in session.unclear]
 
 
-def _works(session: Any) -> None:
-    for work in session.works:
-        _sound(0 <= work.now < len(work.steps), "a step in force that is none")
-        for state in (work.steps[0].state, work.state):
+def _check_images(session: Any) -> None:
+    for image in session.images:
+        _sound(0 <= image.now < len(image.steps), "a step in force that is none")
+        for state in (image.steps[0].state, image.state):
             _pixel_size(state.micrograph.pixel_size_nm)
             _sound(len(state.table.final_labels) == len(state.table.ids), "labels that do not go with the table")
             state.micrograph.frame(0)

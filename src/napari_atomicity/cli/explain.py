@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.files import save_rows, save_tiff
+from napari_atomicity.cli.requests import ExplainRequest
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
@@ -16,11 +16,24 @@ if TYPE_CHECKING:
     from napari_atomicity.pipeline import Explained, ImageState
 
 
-def question(options: argparse.Namespace, bundle: Bundle) -> Question:
-    """What is to be explained; an `InputError` for a class that the model lacks."""
+def question(request: ExplainRequest, bundle: Bundle) -> Question:
+    """What is to be explained.
+
+    Parameters
+    ----------
+    request
+        The options.
+    bundle
+        The model.
+
+    Raises
+    ------
+    InputError
+        For a class that the model lacks.
+    """
     from napari_atomicity.insight.attribution import Question
 
-    asked = Question(options.target, options.against, options.method)
+    asked = Question(request.target, request.against, request.method)
     asked.target_index(bundle.card)
     asked.against_index(bundle.card)
     return asked
@@ -29,7 +42,25 @@ def question(options: argparse.Namespace, bundle: Bundle) -> Question:
 def explain_analysis(
     analysis: ImageState, asked: Question | None, stem: Path, frames: Sequence[int] | None, console: Console
 ) -> tuple[list[Explained], list[Path]]:
-    """Explain the clusters of the frames and write all about it beside `stem`; gives what was found and written."""
+    """Explain the clusters of an image and write all about it.
+
+    Parameters
+    ----------
+    analysis
+        The counted image.
+    asked
+        What to explain; each cluster's own class where None.
+    stem
+        Path of the files to write, without what tells them apart.
+    frames
+        Which frames of a stack; all where None.
+    console
+        Where progress goes.
+
+    Returns
+    -------
+    What was found of each frame, and the paths that were written.
+    """
     from napari_atomicity.pipeline import explain_steps
 
     micrograph = analysis.micrograph
@@ -47,7 +78,7 @@ def summary(explained: Sequence[Explained]) -> dict[str, Any]:
     """The explanation in a report: what was asked, medians over the clusters, and the profiles; JSON-serialisable."""
     import pandas as pd
 
-    clusters = pd.concat([one.clusters() for one in explained], ignore_index=True)
+    clusters = pd.concat([of_frame.clusters() for of_frame in explained], ignore_index=True)
     first = explained[0]
     medians = clusters.filter(regex="^(share|agreement)_").median(numeric_only=True)
     silent = clusters.filter(regex="^silent_").mean()
@@ -76,7 +107,7 @@ def _write_heat_maps(explained: Sequence[Explained], stem: Path) -> list[Path]:
     micrograph = explained[0].micrograph
     for channel, name in enumerate(explained[0].channel_names):
         path = stem.with_name(f"{stem.name}.{name}.heatmap.tif")
-        heat = np.stack([one.overlay[channel] for one in explained])
+        heat = np.stack([of_frame.overlay[channel] for of_frame in explained])
         save_tiff(path, heat if len(heat) > 1 else heat[0], micrograph.calibrated_pixel_size_nm)
         draw_heat_map(micrograph, explained[0], channel, path.with_suffix(".png"))
         written += [path, path.with_suffix(".png")]
@@ -90,8 +121,8 @@ def _write_tables(explained: Sequence[Explained], stem: Path, console: Console) 
     from napari_atomicity.report.figures import draw_profiles
 
     paths = [stem.with_name(f"{stem.name}.{name}") for name in ("explained.csv", "profiles.csv", "profiles.png")]
-    save_rows(paths[0], pd.concat([one.clusters() for one in explained]), console)
-    profiles = pd.concat([one.profiles.table.assign(frame=one.frame) for one in explained])
+    save_rows(paths[0], pd.concat([of_frame.clusters() for of_frame in explained]), console)
+    profiles = pd.concat([of_frame.profiles.table.assign(frame=of_frame.frame) for of_frame in explained])
     save_rows(paths[1], profiles, console)
     draw_profiles(explained[0], paths[2])
     return paths

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.patches import PATCH_PX
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.tensors import Wanted, misfit, tensors_of
+from napari_atomicity.io.tensors import TensorSpec, misfit, tensors_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -64,15 +64,19 @@ def weights_of(card: ModelCard, content: bytes) -> Weights:
 def _check_patches(card: ModelCard, rehearsal: Arrays, library: Arrays) -> None:
     """Patches to rehearse and library clusters: a value for each of them, and a class that the model knows."""
     m, n = (len(np.atleast_1d(each.get("class_index", ()))) for each in (rehearsal, library))
-    needed = {"raw": Wanted((m, PATCH_PX, PATCH_PX)), "noise": Wanted((m,)), "class_index": Wanted((m,), "iu")}
+    needed = {
+        "raw": TensorSpec((m, PATCH_PX, PATCH_PX)),
+        "noise": TensorSpec((m,)),
+        "class_index": TensorSpec((m,), "iu"),
+    }
     _check_rows(card, "patches to rehearse", rehearsal, needed)
-    needed = {"pixels": Wanted((n, PATCH_PX, PATCH_PX), "u"), "class_index": Wanted((n,), "iu")}
-    needed |= dict.fromkeys(("scale", "offset", "noise"), Wanted((n,)))
-    needed |= {"map": Wanted((m + n, 2))} if "map" in library else {}
+    needed = {"pixels": TensorSpec((n, PATCH_PX, PATCH_PX), "u"), "class_index": TensorSpec((n,), "iu")}
+    needed |= dict.fromkeys(("scale", "offset", "noise"), TensorSpec((n,)))
+    needed |= {"map": TensorSpec((m + n, 2))} if "map" in library else {}
     _check_rows(card, "library clusters", library, needed)
 
 
-def _check_rows(card: ModelCard, what: str, arrays: Arrays, needed: Mapping[str, Wanted]) -> None:
+def _check_rows(card: ModelCard, what: str, arrays: Arrays, needed: Mapping[str, TensorSpec]) -> None:
     if not arrays:
         return
     wrong = misfit(arrays, needed)
@@ -101,7 +105,7 @@ def _fill(module: Module, tensors: Mapping[str, npt.NDArray[Any]]) -> str:
 
     state = module.state_dict()
     wrong = misfit(
-        tensors, {k: Wanted(tuple(v.shape), "f" if v.is_floating_point() else "iu") for k, v in state.items()}
+        tensors, {k: TensorSpec(tuple(v.shape), "f" if v.is_floating_point() else "iu") for k, v in state.items()}
     )
     if wrong:
         return wrong

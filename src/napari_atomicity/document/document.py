@@ -106,12 +106,32 @@ class Document:
     # ------------------------------------------------------------------ changing it
 
     def commit(self, name: str, table: ClusterTable | None = None, **changes: Any) -> None:
-        """One step of the history called `name`: a new table, and new values for other fields of `ImageState`."""
+        """One step of the history: a new table, and new values for other fields of `ImageState`.
+
+        Parameters
+        ----------
+        name
+            Of the step, as a person reads it.
+        table
+            The clusters; as they are where None.
+        changes
+            Fields by name. They take the heat maps away.
+        """
         state = replace(self.state, table=self.table if table is None else table, when=time.time(), **changes)
         self._push(name, state, bool(changes))
 
     def apply(self, name: str, result: ImageState, started: ImageState) -> None:
-        """Make the `result` of work the newest step; what a person did since it `started` goes on top of it."""
+        """Make the result of work the newest step; what a person did since the work began goes on top of it.
+
+        Parameters
+        ----------
+        name
+            Of the step, as a person reads it.
+        result
+            The image after the work.
+        started
+            The image as it was when the work began.
+        """
         table = self._kept(result.table, started.table)
         self._push(name, replace(result, table=table, when=time.time()), True)
 
@@ -123,7 +143,15 @@ class Document:
         self._arrive()
 
     def amend(self, table: ClusterTable | None = None, **changes: Any) -> None:
-        """What completes the last step (a measurement that came later) without a step of its own."""
+        """What completes the last step (a measurement that came later) without a step of its own.
+
+        Parameters
+        ----------
+        table
+            The clusters; as they are where None.
+        changes
+            Fields of `ImageState` by name.
+        """
         name, state = self._states[self._now]
         state = replace(state, table=self.table if table is None else table, **changes)
         self._states[self._now] = (name, state)
@@ -143,7 +171,17 @@ class Document:
             self.measuring_wanted.emit(unmeasured.tolist())
 
     def edit(self, name: str, table: ClusterTable, fresh: list[int]) -> None:
-        """A person's edit of positions; the clusters `fresh` are to be measured."""
+        """A person's edit of positions.
+
+        Parameters
+        ----------
+        name
+            Of the step, as a person reads it.
+        table
+            The clusters after it.
+        fresh
+            Ids of those that are to be measured.
+        """
         self.commit(name, table)
         if fresh:
             self.measuring_wanted.emit(fresh)
@@ -156,7 +194,15 @@ class Document:
         self.state_changed.emit()
 
     def resume(self, steps: Iterable[tuple[str, ImageState]], now: int) -> None:
-        """A history that was saved takes the place of the one so far."""
+        """A history that was saved takes the place of the one so far.
+
+        Parameters
+        ----------
+        steps
+            Names and states, oldest first.
+        now
+            Which of them is in force.
+        """
         self._states, self._now = list(steps), now
         self.attribution = None
         self._arrive()
@@ -173,7 +219,15 @@ class Document:
         self.state_changed.emit()
 
     def annotate(self, ids: Iterable[int], label: str) -> None:
-        """A person's label for clusters; empty takes it back."""
+        """Give clusters a person's label, or take it back.
+
+        Parameters
+        ----------
+        ids
+            Which clusters.
+        label
+            For example ``Pt55``; empty takes the label back.
+        """
         chosen = sorted(set(ids))
         if chosen:
             name = f"Label {len(chosen)} as {label}" if label else "Take labels back"
@@ -200,7 +254,17 @@ class Document:
     def know_scale(
         self, scale: float | None, scale_sd: float = Settings.scale_sd, profile: InstrumentProfile | None = None
     ) -> None:
-        """Integrated intensity of one atom that is known beforehand, and the instrument profile it comes from."""
+        """Set what is known beforehand of the intensity of one atom.
+
+        Parameters
+        ----------
+        scale
+            Integrated intensity in counts·nm²; None where it is not known.
+        scale_sd
+            Its relative standard deviation.
+        profile
+            The instrument profile that it comes from; None where it comes from none.
+        """
         settings = replace(self.settings, scale=scale, scale_sd=scale_sd)
         self.set_options(settings=settings, profile=profile)
 

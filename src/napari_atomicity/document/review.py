@@ -88,16 +88,22 @@ class Review:
         return self.queue.step(self.document.table, self.at, by, self.unreviewed and by > 0)
 
     def step(self, by: int) -> int:
-        """Go to the next cluster of the queue, or the previous one; starts a queue where there is none."""
+        """Go to the next cluster of the queue, or the previous one; starts a queue where there is none.
+
+        Raises
+        ------
+        InputError
+            At the end of the queue, or where its order cannot be had.
+        """
         if self.queue is None:
             if self.order not in self.opinions.offered():
                 self.order = "listed"
             return self.start()
-        found = self.peek(by)
-        if found is None:
+        cluster = self.peek(by)
+        if cluster is None:
             raise InputError("This is the end of the review." if by > 0 else "This is the first one of the review.")
-        self.arrived(found)
-        return found
+        self.arrived(cluster)
+        return cluster
 
     def arrived(self, cluster: int) -> None:
         """A person looks at a cluster, which need not be in the queue."""
@@ -114,16 +120,16 @@ class Review:
 
 def opinions_of(state: ImageState) -> Opinions:
     """The opinions on the clusters of a state."""
-    done = state.count
+    count = state.count
     if state.bundle is None:
         return Opinions.read(state.table)
     base = state.applied.before.table if state.applied is not None else None
-    evidence = done.evidence if done is not None else None
+    evidence = count.evidence if count is not None else None
     return Opinions.read(
         state.table,
         state.bundle.card,
         evidence,
-        done.calibrations if done is not None else {},
-        done.table.ids if done is not None else None,
+        count.calibrations if count is not None else {},
+        count.table.ids if count is not None else None,
         base,
     )

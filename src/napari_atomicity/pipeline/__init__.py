@@ -3,18 +3,10 @@
 The window and the command line both call these functions, so that the same input and settings give the same table.
 """
 
-from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
 from napari_atomicity.pipeline.chain import analyse, analyse_steps, detect
-from napari_atomicity.pipeline.counting import (
-    Count,
-    adapt_steps,
-    adapted,
-    choose,
-    classify_session_steps,
-    classify_steps,
-    patches_steps,
-    remarks,
-)
+from napari_atomicity.pipeline.counting import Count, choose, classify_session_steps, classify_steps, patches_steps
+from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
 from napari_atomicity.pipeline.mapping import map_table_steps

@@ -48,6 +48,10 @@ def analyse_steps(
     profile
         Instrument profile that the known intensity of one atom in the settings came from.
 
+    Returns
+    -------
+    The images in their order, without those that were refused.
+
     Raises
     ------
     InputError
@@ -63,20 +67,46 @@ def analyse_steps(
         return []
     model = bundle if bundle is not None else load_bundle((states[0].settings or Settings()).model)
     chosen = None if frames is None else list(frames)
-    done: list[ImageState] = []
+    analysed: list[ImageState] = []
     for group in [states] if session else [[state] for state in states]:
         searched = yield from _search_each_steps(group, chosen, refused)
-        done += yield from count_steps(searched, model)
-    return done
+        analysed += yield from count_steps(searched, model)
+    return analysed
 
 
 def analyse(micrograph: Micrograph, settings: Settings | None = None) -> ImageState:
-    """The whole chain on one micrograph, to its end; see `Settings` and `ImageState`."""
+    """The whole chain on one micrograph, to its end; see `Settings` and `ImageState`.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    settings
+        As they are by default where None.
+
+    Raises
+    ------
+    InputError
+        For an image that cannot be counted.
+    """
     return drain(analyse_steps([micrograph], settings or Settings()))[0]
 
 
 def detect(micrograph: Micrograph, settings: Settings | None = None) -> Detected:
-    """Positions and measurements of the clusters of one micrograph."""
+    """Positions and measurements of the clusters of one micrograph.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    settings
+        As they are by default where None.
+
+    Raises
+    ------
+    InputError
+        For an image that cannot be counted.
+    """
     return drain(detect_steps(micrograph, settings or Settings()))
 
 

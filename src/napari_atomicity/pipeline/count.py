@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
 from napari_atomicity.pipeline.clock import Clock
-from napari_atomicity.pipeline.counting import Count, adapt_steps, adapted, choose, timed_session_steps
+from napari_atomicity.pipeline.counting import Count, choose, timed_session_steps
 from napari_atomicity.pipeline.finding import detect_steps
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.pipeline.state import ImageState
@@ -119,12 +119,12 @@ def count_steps(states: Sequence[ImageState], base: Bundle) -> Steps[list[ImageS
     after: Sequence[Count | None] = adapted(counts, adaptation) if adaptation.accepted else [None] * len(states)
     anchors = _anchors_of_each(adaptation.anchors, [state.table for state in before])
     names = tuple(state.micrograph.name for state in states)
-    done = [
+    adapted_states = [
         apply_adaptation(state, offered, adaptation, own, names)
         for state, offered, own in zip(before, after, anchors, strict=True)
     ]
-    done[0] = replace(done[0], timings={**done[0].timings, **clock.seconds})
-    return done
+    adapted_states[0] = replace(adapted_states[0], timings={**adapted_states[0].timings, **clock.seconds})
+    return adapted_states
 
 
 def apply_adaptation(
@@ -140,6 +140,10 @@ def apply_adaptation(
         Its count by the adapted model; None where the adaptation was not accepted.
     adaptation, anchors, images
         As in `AppliedAdaptation`.
+
+    Returns
+    -------
+    The image with `adaptation`, and with its new count where the adaptation was accepted.
     """
     after = state if offered is None else _counted(state, offered, adaptation.bundle, {})
     applied = AppliedAdaptation(
@@ -155,7 +159,17 @@ def apply_adaptation(
 
 
 def chosen(offered: Count, choices: Mapping[int, str], bundle: Bundle) -> Count:
-    """`offered` with a person's choices, where its frames are undecided between the chosen candidate and others."""
+    """A count with a person's choices, where its frames are undecided between the chosen candidate and others.
+
+    Parameters
+    ----------
+    offered
+        The count without them.
+    choices
+        The dominant class by frame.
+    bundle
+        The model that counted.
+    """
     result = offered
     for frame, dominant in choices.items():
         fit = offered.calibrations.get(frame)

@@ -43,10 +43,16 @@ def detect_steps(
     ----------
     micrograph
         Must be calibrated.
+    settings
+        Of the search; only `sensitivity` counts here.
     previous
         The table so far: identities, annotations, hand-placed centres and deletions carry over, predictions do not.
     frames
         Which frames of a stack; all where None.
+
+    Returns
+    -------
+    The clusters, and what was odd.
 
     Raises
     ------
@@ -66,14 +72,14 @@ def detect_steps(
         yield Progress(done, len(chosen), "Finding clusters")
         image = micrograph.frame(index)
         where = f"Frame {index}: " if micrograph.n_frames > 1 else ""
-        found = detect(image, pixel_size_nm, settings.sensitivity)
-        blocking = [finding.message for finding in found.findings if finding.blocking]
+        detection = detect(image, pixel_size_nm, settings.sensitivity)
+        blocking = [finding.message for finding in detection.findings if finding.blocking]
         if blocking:
             refused.append(f"{where}{blocking[0]}")
             continue
-        messages += [f"{where}{sentence}" for sentence in found.messages]
-        measured = _measured(found.clusters, pixel_size_nm)
-        tables.append(pd.DataFrame({**measured, "frame": np.full(len(found.clusters.y_px), index)}))
+        messages += [f"{where}{sentence}" for sentence in detection.messages]
+        measured = _measured(detection.clusters, pixel_size_nm)
+        tables.append(pd.DataFrame({**measured, "frame": np.full(len(detection.clusters.y_px), index)}))
     if refused and not tables:
         raise InputError(refused[0])
     table = _numbered(tables)
@@ -84,9 +90,27 @@ def detect_steps(
 
 
 def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int]) -> Steps[ClusterTable]:
-    """Measure the clusters `ids` anew where they are now, after a person placed or moved them.
+    """Measure some clusters anew where they are now, after a person placed or moved them.
 
     Their predictions are reset: they belonged to the old measurement. Everything a person entered stays.
+
+    Parameters
+    ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+    ids
+        Which clusters.
+
+    Returns
+    -------
+    The table with the new measurements.
+
+    Raises
+    ------
+    InputError
+        For an image without a pixel size.
     """
     from napari_atomicity.detection import measure_at
 
@@ -118,10 +142,10 @@ def _measured(clusters: Measurement, pixel_size_nm: float) -> dict[str, npt.NDAr
     }
 
 
-def _numbered(parts: Sequence[pd.DataFrame]) -> ClusterTable:
+def _numbered(tables: Sequence[pd.DataFrame]) -> ClusterTable:
     """One table of the parts' clusters, with ids from 0."""
-    full = [part for part in parts if len(part)]
-    if not full:
+    filled = [table for table in tables if len(table)]
+    if not filled:
         return ClusterTable.empty()
-    rows = pd.concat(full, ignore_index=True)
+    rows = pd.concat(filled, ignore_index=True)
     return ClusterTable.from_columns({name: rows[name] for name in rows.columns if name != "id"})

@@ -112,10 +112,10 @@ def read_deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
         text = ":".join(part.strip() for part in text.split(":"))
         # between semicolons a comma may be that of a decimal
         for separators in (r"[\s,;]", r"[\s;]")[: 1 + (";" in text)]:
-            found = [_DEPOSITED.fullmatch(part.strip(",")) for part in re.split(separators, text) if part.strip(",")]
-            sizes = tuple(int(one[1]) for one in found if one)
-            shares = tuple(float(one[2].replace(",", ".")) for one in found if one and one[2])
-            if found and len(sizes) == len(found) and len(shares) in (0, len(found)):
+            matches = [_DEPOSITED.fullmatch(part.strip(",")) for part in re.split(separators, text) if part.strip(",")]
+            sizes = tuple(int(match[1]) for match in matches if match)
+            shares = tuple(float(match[2].replace(",", ".")) for match in matches if match and match[2])
+            if matches and len(sizes) == len(matches) and len(shares) in (0, len(matches)):
                 return sizes, shares
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     raise InputError(

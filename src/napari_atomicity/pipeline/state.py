@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,8 +121,6 @@ class ImageState:
     @property
     def messages(self) -> tuple[str, ...]:
         """Everything that a person must read before using the table, each sentence once."""
-        from napari_atomicity.pipeline.counting import remarks
-
         counted = () if self.count is None else remarks(self.count)
         outcome = () if self.adaptation is None else (self.adaptation.reason,)
         return tuple(dict.fromkeys((*self.micrograph.warnings, *self.search_messages, *counted, *outcome)))

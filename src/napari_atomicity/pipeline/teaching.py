@@ -28,20 +28,33 @@ def training_set_steps(
 
     Parameters
     ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
     folder
         New folder to write.
     card
         Of the model that predicted; None where none did.
     calibrations
         Of the frames.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    InputError
+        Where no cluster carries a person's label, or the folder cannot be written.
     """
     from napari_atomicity.provenance import describe_image
     from napari_atomicity.training.annotated import AnnotatedSet, save_set
 
     if not table.labelled.any():
         raise InputError("No cluster carries a label of yours yet; label some before you save a training set.")
-    part = table.take(table.labelled)
-    patches = yield from patches_steps(micrograph, part)
+    labelled = table.take(table.labelled)
+    patches = yield from patches_steps(micrograph, labelled)
     facts = {
         "element": card.element if card is not None else "Pt",
         "pixel_size_nm": micrograph.calibrated_pixel_size_nm,
@@ -49,4 +62,4 @@ def training_set_steps(
         "model": None if card is None else {"name": card.name, "version": card.version, "sha256": card.sha256},
     }
     scales = {frame: fit.scale for frame, fit in (calibrations or {}).items()}
-    return save_set(AnnotatedSet.of(part, patches, scales, facts), folder)
+    return save_set(AnnotatedSet.of(labelled, patches, scales, facts), folder)

@@ -36,7 +36,17 @@ _DAMAGED: Final = "is damaged; open an older copy of it"
 
 
 def part_name(folder: str, content: bytes, suffix: str) -> str:
-    """Where `content` lies, for example ``tables/0123456789abcdef0123.csv``."""
+    """Where a part lies, for example ``tables/0123456789abcdef0123.csv``.
+
+    Parameters
+    ----------
+    folder
+        The first part of the name.
+    content
+        What the part holds; its hash is the second.
+    suffix
+        The last, with its dot.
+    """
     return f"{folder}/{hashlib.sha256(content).hexdigest()[:_DIGITS]}{suffix}"
 
 
@@ -44,7 +54,17 @@ class BlobWriter(Protocol):
     """Where parts go."""
 
     def put(self, folder: str, content: bytes, suffix: str) -> str:
-        """Keep `content`, once; gives its name."""
+        """Keep a part, once.
+
+        Parameters
+        ----------
+        folder, content, suffix
+            As in `part_name`.
+
+        Returns
+        -------
+        Its name.
+        """
 
 
 class BlobReader(Protocol):
@@ -55,7 +75,13 @@ class BlobReader(Protocol):
         """The file or folder."""
 
     def read(self, name: str) -> bytearray:
-        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        """The part of that name.
+
+        Raises
+        ------
+        InputError
+            Where it is missing, damaged or larger than a part can be.
+        """
 
     def contents(self) -> bytes:
         """The table of contents, `CONTENTS`."""
@@ -69,7 +95,17 @@ class ZipWriter:
         self._names: set[str] = set()
 
     def put(self, folder: str, content: bytes, suffix: str) -> str:
-        """Keep `content`, once; gives its name."""
+        """Keep a part, once.
+
+        Parameters
+        ----------
+        folder, content, suffix
+            As in `part_name`.
+
+        Returns
+        -------
+        Its name.
+        """
         name = part_name(folder, content, suffix)
         if name not in self._names:
             self._file.writestr(name, content)
@@ -85,7 +121,22 @@ class FolderWriter:
         self.names: set[str] = set()
 
     def put(self, folder: str, content: bytes, suffix: str) -> str:
-        """Keep `content`, once; gives its name."""
+        """Keep a part, once.
+
+        Parameters
+        ----------
+        folder, content, suffix
+            As in `part_name`.
+
+        Returns
+        -------
+        Its name.
+
+        Raises
+        ------
+        InputError
+            Where the system does not let us write there.
+        """
         name = part_name(folder, content, suffix)
         if name not in self.names:
             path = self.folder / name
@@ -109,7 +160,13 @@ class FolderReader:
         self.path = path
 
     def read(self, name: str) -> bytearray:
-        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        """The part of that name.
+
+        Raises
+        ------
+        InputError
+            Where it is missing, damaged or larger than a part can be.
+        """
         digest, most = _checked(name, self.path)
         try:
             content = bytearray(read_bytes(self.path / name, most))
@@ -118,7 +175,13 @@ class FolderReader:
         return _whole(content, digest, name, self.path)
 
     def contents(self) -> bytes:
-        """The table of contents, `CONTENTS`."""
+        """The table of contents, `CONTENTS`.
+
+        Raises
+        ------
+        InputError
+            Where it is missing.
+        """
         try:
             return read_bytes(self.path / CONTENTS, _MOST["json"])
         except (FileNotFoundError, InputError) as error:
@@ -126,7 +189,13 @@ class FolderReader:
 
 
 class ZipReader:
-    """Parts in a zip file; nothing is ever unpacked to the disk, and nothing further than it may be."""
+    """Parts in a zip file; nothing is ever unpacked to the disk, and nothing further than it may be.
+
+    Raises
+    ------
+    InputError
+        Where the file is no project, or is damaged or hostile.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -153,7 +222,13 @@ class ZipReader:
             raise InputError(f"{path.name} is no project of napari-atomicity: it holds no {CONTENTS}.")
 
     def read(self, name: str) -> bytearray:
-        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        """The part of that name.
+
+        Raises
+        ------
+        InputError
+            Where it is missing, damaged or larger than a part can be.
+        """
         digest, most = _checked(name, self.path)
         return _whole(self._bytes(name, most), digest, name, self.path)
 
@@ -201,7 +276,13 @@ def source_of(path: Path) -> BlobReader:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder `path` where there is none; an `InputError` where that is not allowed."""
+    """Make a folder where there is none.
+
+    Raises
+    ------
+    InputError
+        Where that is not allowed.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -216,10 +297,10 @@ def _fill(path: Path, content: bytes) -> None:
 
 def _checked(name: str, path: Path) -> tuple[str, int]:
     """The hash in a part's name, and the most bytes that it can have."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    match = _NAME.fullmatch(name)
+    if match is None:
         raise InputError(f"{path.name} refers to {name!r:.80}, which is no part of a project; do not trust it.")
-    return found[1], _MOST[found[2]]
+    return match[1], _MOST[match[2]]
 
 
 def _whole(content: bytearray, digest: str, name: str, path: Path) -> bytearray:

@@ -60,7 +60,17 @@ class _TooMuch(Exception):
 
 
 class Decoder:
-    """Brings back the things of one project, each once."""
+    """Brings back the objects of one project, each once.
+
+    Parameters
+    ----------
+    contents
+        The table of contents.
+    source
+        The parts.
+    found
+        Images with their pixels, by the key of the pixels.
+    """
 
     def __init__(self, contents: Contents, source: BlobReader, found: Mapping[str, FoundImage]) -> None:
         self.contents = contents
@@ -71,8 +81,8 @@ class Decoder:
         self._tables: dict[str, ClusterTable] = {}
         self._room = _MOST_TABLES
         #: the step that is brought back is the one in force, for which there is always room
-        self._needed = True
-        self._here: FoundImage | None = None
+        self._in_force = True
+        self._image_now: FoundImage | None = None
         #: image of the state that is being made, from which the patches of its counts are cut out again
         self._pixels_now: Micrograph | None = None
         self.places = Places(source.path.parent.absolute())
@@ -81,17 +91,17 @@ class Decoder:
 
     def project_steps(self) -> Steps[Project]:
         """The project, without the images that were left out."""
-        works: list[SavedImage] = []
+        images: list[SavedImage] = []
         in_hand = 0
-        images = self.contents.images
-        for at, entry in enumerate(images):
-            yield Progress(at, len(images), f"Opening {entry.name}")
-            work = yield from self._work_steps(entry)
-            if work is not None:
-                in_hand = len(works) if at == self.contents.in_hand else in_hand
-                works.append(work)
+        entries = self.contents.images
+        for at, entry in enumerate(entries):
+            yield Progress(at, len(entries), f"Opening {entry.name}")
+            image = yield from self._image_steps(entry)
+            if image is not None:
+                in_hand = len(images) if at == self.contents.in_hand else in_hand
+                images.append(image)
         return Project(
-            tuple(works),
+            tuple(images),
             in_hand,
             self.contents.view or {},
             self.contents.saved,
@@ -111,13 +121,13 @@ class Decoder:
         """Key of the pixels of the step in force."""
         return self.contents.micrographs[self.state_in_force(entry).micrograph].pixels
 
-    def _work_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
+    def _image_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
         key = self.pixels_of(entry)
-        here = self.found.get(key) if key in self.wanted else None
-        if here is None:
+        found = self.found.get(key) if key in self.wanted else None
+        if found is None:
             return None
         # what an undo would go back to on pixels that are gone shows the present ones
-        self._here = here
+        self._image_now = found
         first, steps = yield from self._history_steps(entry)
         return SavedImage(
             name=entry.name,
@@ -126,34 +136,34 @@ class Decoder:
             options=ImageOptions(**self._fields(ImageOptions, entry.options)),
             selection=frozenset(entry.selection),
             view=entry.view or {},
-            changed=here.changed,
-            match=here.match,
+            changed=found.changed,
+            match=found.match,
         )
 
     def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[HistoryStep, ...]]]:
         """The step in force and those around it, as far as memory allows; and which of them is the first."""
-        self._needed = True
-        found = {entry.now: self._step(entry.history[entry.now])}
-        self._needed = False
+        self._in_force = True
+        steps = {entry.now: self._step(entry.history[entry.now])}
+        self._in_force = False
         for order in (range(entry.now - 1, -1, -1), range(entry.now + 1, len(entry.history))):
             for at in order:
                 if at % _OFTEN == 0:
-                    yield Progress(len(found), len(entry.history), f"Opening {entry.name}")
+                    yield Progress(len(steps), len(entry.history), f"Opening {entry.name}")
                 try:
-                    found[at] = self._step(entry.history[at])
+                    steps[at] = self._step(entry.history[at])
                 except _TooMuch:
                     break
-        if len(found) < len(entry.history):
+        if len(steps) < len(entry.history):
             self.remarks.append(
-                f"{len(entry.history) - len(found)} steps of the history of {entry.name} are left out, for all of them "
+                f"{len(entry.history) - len(steps)} steps of the history of {entry.name} are left out, for all of them "
                 "do not fit into memory; save to another file to keep them."
             )
-        return min(found), tuple(found[at] for at in sorted(found))
+        return min(steps), tuple(steps[at] for at in sorted(steps))
 
     def _step(self, entry: StepEntry) -> HistoryStep:
         return HistoryStep(entry.name, self._state(entry.state))
 
-    # ------------------------------------------------------------------ things
+    # ------------------------------------------------------------------ the objects that the steps share
 
     def _once(self, kind: str, key: str, make: Callable[[Any], Value]) -> Value:
         name = f"{kind}/{key}"
@@ -183,16 +193,16 @@ class Decoder:
 
     def _fields(self, kind: type, entry: Any, only: Collection[str] | None = None) -> dict[str, Any]:
         """Values of the fields of a class, those that the file does not hold left out."""
-        fields = [one for one in kept_fields(kind) if only is None or one.name in only]
-        return {one.name: self._value(one, entry) for one in fields if one.name in entry.model_fields_set}
+        fields = [field for field in kept_fields(kind) if only is None or field.name in only]
+        return {field.name: self._value(field, entry) for field in fields if field.name in entry.model_fields_set}
 
     def _value(self, field: Field[Any], entry: Any) -> Any:
         text, _ = annotation(field)
         value = getattr(entry, field.name)
         if value is None:
             return number(value) if text == "float" else None
-        if text in _MADE:
-            return getattr(self, _MADE[text])(value)
+        if text in _MAKERS:
+            return getattr(self, _MAKERS[text])(value)
         if is_array(text):
             return array_of(self.source, value)
         if text == "pd.DataFrame":
@@ -200,13 +210,13 @@ class Decoder:
         if text == "Calibrations":
             return {int(frame): self._calibration(key) for frame, key in value.items()}
         if text == "dict[int, PriorKnowledge]":
-            return {int(frame): known_of(one) for frame, one in value.items()}
+            return {int(frame): known_of(known) for frame, known in value.items()}
         if text == "Judgement":
             return Judgement(**dict(value))
         if text.startswith("Mapping[int"):
-            return {int(name): one for name, one in value.items()}
+            return {int(name): item for name, item in value.items()}
         if text.endswith("[str, float]"):
-            return {name: number(one) for name, one in value.items()}
+            return {name: number(item) for name, item in value.items()}
         return value
 
     def _settings(self, entry: SettingsEntry) -> Settings:
@@ -219,7 +229,7 @@ class Decoder:
 
     def _micrograph(self, key: str) -> Micrograph:
         def make(entry: MicrographEntry) -> Micrograph:
-            found = self.found.get(entry.pixels) or self._here
+            found = self.found.get(entry.pixels) or self._image_now
             if found is None:
                 raise KeyError(key)
             return micrograph_of(entry, found, self.places)
@@ -247,7 +257,7 @@ class Decoder:
             base = table
         self._tables |= {at: table for at, table, _ in made}
         self._room -= sum(new for _, _, new in made)
-        if self._room < 0 and not self._needed:
+        if self._room < 0 and not self._in_force:
             raise _TooMuch
         assert base is not None
         return base
@@ -272,10 +282,12 @@ class Decoder:
     def _evidence(self, key: str) -> Evidence:
         def make(entry: Any) -> Evidence:
             values = self._fields(Evidence, entry)
-            arrays = {one.name: values[one.name] for one in kept_fields(Evidence) if is_array(annotation(one)[0])}
+            arrays = {
+                field.name: values[field.name] for field in kept_fields(Evidence) if is_array(annotation(field)[0])
+            }
             check_evidence(arrays, values["card"], self.source)
-            bundles = [self._bundle(one) for one in self.contents.models] if values["scale_network"] else []
-            scales = next((one.scale_network for one in bundles if one.card == values["card"]), None)
+            bundles = [self._bundle(model) for model in self.contents.models] if values["scale_network"] else []
+            scales = next((bundle.scale_network for bundle in bundles if bundle.card == values["card"]), None)
             return Evidence(**{**values, "scale_network": scales})
 
         return self._once("evidence", key, make)
@@ -294,7 +306,7 @@ class Decoder:
 
 
 #: the method that makes the object, by the annotation of the field that refers to it
-_MADE: Final = {
+_MAKERS: Final = {
     "Micrograph": "_micrograph",
     "ClusterTable": "_table",
     "Bundle": "_bundle",

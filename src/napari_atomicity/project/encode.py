@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import Field, asdict, is_dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +17,14 @@ from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import Calibration
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.io.tables import csv_text
+from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.kinds import printable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState
 from napari_atomicity.project.blobs import BlobWriter
 from napari_atomicity.project.layout import STORED, annotation, is_array, kept_fields
 from napari_atomicity.project.models import ModelIndex
-from napari_atomicity.project.pixels import PixelIndex, micrograph_thing
+from napari_atomicity.project.pixels import PixelIndex, micrograph_record
 from napari_atomicity.project.project import Project, SavedImage
 from napari_atomicity.project.records import Record, RecordStore, plain, reached
 from napari_atomicity.project.tables import TableIndex
@@ -42,25 +43,33 @@ _LISTS: Final[dict[type, str]] = {
 
 
 class Encoder:
-    """Stores projects in one sink, again and again; what was stored by an earlier one is not looked at again."""
+    """Stores projects with one writer, again and again; what was stored with an earlier one is not looked at again.
 
-    def __init__(self, sink: BlobWriter, home: Path | None = None) -> None:
-        self.shelf = RecordStore(sink, home)
+    Parameters
+    ----------
+    writer
+        Where the parts go.
+    home
+        Folder of the project file, where it is known: images beside it are found again when both move.
+    """
+
+    def __init__(self, writer: BlobWriter, home: Path | None = None) -> None:
+        self.records = RecordStore(writer, home)
         self._models = ModelIndex()
         self._pixels = PixelIndex()
         self._table = TableIndex()
 
     def contents(self, project: Project) -> tuple[dict[str, Any], set[str]]:
         """Store the parts of `project`; gives its table of contents and the names of its parts."""
-        images = [self._work(work) for work in project.works]
-        things = reached(thing for _, used in images for thing in used)
-        parts = {part for thing in things for part in thing.parts}
-        self.shelf.forget_all_but(things)
+        images = [self._image(image) for image in project.images]
+        records = reached(record for _, used in images for record in used)
+        parts = {part for record in records for part in record.parts}
+        self.records.forget_all_but(records)
         self._models.forget_all_but(parts)
-        self._pixels.forget_all_but(set(things))
+        self._pixels.forget_all_but(set(records))
         lists: dict[str, dict[str, Any]] = {}
-        for thing in sorted(things, key=lambda thing: (thing.kind, len(thing.key), thing.key)):
-            lists.setdefault(thing.kind, {})[thing.key] = thing.content
+        for record in sorted(records, key=lambda record: (record.kind, len(record.key), record.key)):
+            lists.setdefault(record.kind, {})[record.key] = record.content
         content = {
             "kind": KIND,
             "format": FORMAT,
@@ -76,19 +85,19 @@ class Encoder:
 
     # ------------------------------------------------------------------ images and their steps
 
-    def _work(self, work: SavedImage) -> tuple[dict[str, Any], list[Record]]:
+    def _image(self, image: SavedImage) -> tuple[dict[str, Any], list[Record]]:
         self._table = TableIndex()
-        states = [self._state(step.state) for step in work.steps]
+        states = [self._state(step.state) for step in image.steps]
         content = {
-            "name": work.name,
-            "now": work.now,
+            "name": image.name,
+            "now": image.now,
             "history": [
-                {"name": step.name, "state": state.key} for step, state in zip(work.steps, states, strict=True)
+                {"name": step.name, "state": state.key} for step, state in zip(image.steps, states, strict=True)
             ],
-            "options": _Fields(self, work.options).content,
-            "selection": sorted(work.selection),
-            "view": work.view,
-            "frames_sha256": self._frames(work.state),
+            "options": _Fields(self, image.options).content,
+            "selection": sorted(image.selection),
+            "view": image.view,
+            "frames_sha256": self._frames(image.state),
         }
         return plain(content), states
 
@@ -98,29 +107,29 @@ class Encoder:
         return self._pixels.frames(state.micrograph, frames.tolist())
 
     def _state(self, state: ImageState) -> Record:
-        known = self.shelf.known(state)
+        known = self.records.known(state)
         if known is not None:
-            self._table.store(self.shelf, state.table)  # what the next table may be based on
+            self._table.record_of(self.records, state.table)  # what the next table may be based on
             return known
-        return self.store(state)
+        return self.record_of(state)
 
-    def store(self, value: Any) -> Record:
+    def record_of(self, value: Any) -> Record:
         """The record of a micrograph, table, model, count, adaptation or calibration."""
         if isinstance(value, Micrograph):
-            pixels = self._pixels.store(self.shelf, value)
-            return self.shelf.store(value, lambda shelf, one: micrograph_thing(shelf, one, pixels))
+            pixels = self._pixels.record_of(self.records, value)
+            return self.records.record_of(value, partial(micrograph_record, pixels=pixels))
         if isinstance(value, ClusterTable):
-            return self._table.store(self.shelf, value)
+            return self._table.record_of(self.records, value)
         if isinstance(value, Bundle):
-            return self._models.store(self.shelf, value)
-        return self.shelf.store(value, self._make)
+            return self._models.record_of(self.records, value)
+        return self.records.record_of(value, self._make)
 
-    def _make(self, shelf: RecordStore, value: Any) -> Record:
+    def _make(self, records: RecordStore, value: Any) -> Record:
         """Record of an object whose fields are stored one by one."""
         fields = _Fields(self, value)
         if isinstance(value, Calibration):
-            fields.put_part("curves", shelf.text("calibrations", csv_text(curves_of(value)), ".csv"))
-        return shelf.thing(_LISTS[type(value)], fields.content, fields.parts, fields.uses)
+            fields.put_part("curves", records.text("calibrations", csv_text(curves_of(value)), ".csv"))
+        return records.add(_LISTS[type(value)], fields.content, fields.parts, fields.uses)
 
 
 class _Fields:
@@ -130,7 +139,7 @@ class _Fields:
         self._encoder = encoder
         self.parts: list[str] = []
         self.uses: list[Record] = []
-        self.content = {one.name: self._field(value, one) for one in kept_fields(type(value))}
+        self.content = {field.name: self._field(value, field) for field in kept_fields(type(value))}
 
     def put_part(self, name: str, part: str) -> None:
         """A part that `name` in the content refers to."""
@@ -139,7 +148,7 @@ class _Fields:
 
     def _field(self, owner: Any, field: Field[Any]) -> Any:
         text, _ = annotation(field)
-        value, shelf = getattr(owner, field.name), self._encoder.shelf
+        value, records = getattr(owner, field.name), self._encoder.records
         if text == "ScaleNetwork":
             return value is not None
         if value is None:
@@ -147,19 +156,19 @@ class _Fields:
         if text in STORED:
             return self._key(value)
         if text == "Calibrations":
-            return plain({frame: self._key(one) for frame, one in value.items()})
+            return plain({frame: self._key(fit) for frame, fit in value.items()})
         if text == "ModelCard":
-            return self._part(shelf.json("cards", printable(asdict(value))))
+            return self._part(records.json("cards", printable(asdict(value))))
         if is_array(text):
-            return self._part(shelf.array("evidence", value))
+            return self._part(records.array("evidence", value))
         if text == "pd.DataFrame":
-            return {"types": _types(value), "rows": self._part(shelf.text("anchors", csv_text(value), ".csv"))}
+            return {"types": _types(value), "rows": self._part(records.text("anchors", csv_text(value), ".csv"))}
         if text == "dict[int, PriorKnowledge]":
-            return plain({frame: asdict(one) for frame, one in value.items()})
+            return plain({frame: asdict(known) for frame, known in value.items()})
         return plain(printable(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else value)
 
     def _key(self, value: Any) -> str:
-        record = self._encoder.store(value)
+        record = self._encoder.record_of(value)
         self.uses.append(record)
         return record.key
 

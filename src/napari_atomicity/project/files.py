@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.io.files import existing_file
-from napari_atomicity.io.tables import csv_text
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps, drain
@@ -37,14 +37,42 @@ _READ_ME: Final = "README.txt"
 
 
 def save_project(project: Project, path: str | Path) -> Path:
-    """Write `project` to a file; see `save_steps`."""
+    """Write `project` to a file; see `save_steps`.
+
+    Parameters
+    ----------
+    project
+        What to write.
+    path
+        The file; its name gets the suffix where it has none.
+
+    Returns
+    -------
+    The path that was written.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     return drain(save_steps(project, path))
 
 
 def save_steps(project: Project, path: str | Path) -> Steps[Path]:
-    """Write `project` to a file that ends in ``.atomicity``; gives its path.
+    """Write a project to a file that ends in ``.atomicity``.
 
     An earlier file is replaced only by a complete new one, in one step.
+
+    Parameters
+    ----------
+    project
+        What to write.
+    path
+        The file; its name gets the suffix where it has none.
+
+    Returns
+    -------
+    The path that was written.
 
     Raises
     ------
@@ -68,9 +96,9 @@ def _write(project: Project, path: Path, home: Path) -> None:
         contents, _ = Encoder(ZipWriter(file), home).contents(project)
         file.writestr(CONTENTS, as_json(contents))
         names = []
-        for number, work in enumerate(project.works, start=1):
-            names.append(f"clusters/{number}-{re.sub(r'[^A-Za-z0-9.+-]+', '-', work.name)[:60]}.csv")
-            file.writestr(names[-1], csv_text(work.state.table.rows))
+        for number, image in enumerate(project.images, start=1):
+            names.append(f"clusters/{number}-{re.sub(r'[^A-Za-z0-9.+-]+', '-', image.name)[:60]}.csv")
+            file.writestr(names[-1], csv_text(image.state.table.rows))
         file.writestr(_READ_ME, _read_me(contents, names))
 
 
@@ -101,7 +129,7 @@ def open_steps(
     path
         File or folder.
     have
-        Images that are open already: their pixels are used, and the works say which of them they belong to.
+        Images that are open already: their pixels are used, and the saved images say which of them they belong to.
     answers
         What a person said about images that were unclear before: the file to take, ``"without"`` to bring the clusters
         back without the pixels, or None to leave the image out.
@@ -111,7 +139,7 @@ def open_steps(
 
     Returns
     -------
-    The project; without works where images are unclear, with what is to be asked in its `unclear`.
+    The project; without images where images are unclear, with what is to be asked in its `unclear`.
 
     Raises
     ------
@@ -121,20 +149,20 @@ def open_steps(
     yield Progress(0, 0, "Reading the project")
     path = Path(path)
     source = _source(path)
-    with _damage_said(path):
+    with _damage_in_one_sentence(path):
         decoder = Decoder(contents_of(source), source, {})
         places = Places(path.parent.absolute(), frozenset(allowed), is_ours(path))
         in_force = {decoder.pixels_of(entry): entry for entry in decoder.contents.images}
-        wanted = {
+        sought = {
             key: SoughtImage(entry, _frames(in_force.get(key)), _reader(source, entry.stored))
             for key, entry in decoder.contents.pixels.items()
         }
-        now = {key: one for key, one in wanted.items() if key in in_force}
+        now = {key: image for key, image in sought.items() if key in in_force}
         found, unclear = yield from find_steps(now, places, have, answers)
         if unclear:
             return Project((), unclear=tuple(unclear))
         # earlier pixels of an image, which only an undo would show
-        others = {key: one for key, one in wanted.items() if key not in in_force}
+        others = {key: image for key, image in sought.items() if key not in in_force}
         earlier, _ = yield from find_steps(others, places, have)
         decoder.found, decoder.places = {**earlier, **found}, places
         decoder.wanted = frozenset(found)
@@ -142,7 +170,13 @@ def open_steps(
 
 
 def contents_of(source: BlobReader) -> Contents:
-    """The table of contents in the present format."""
+    """The table of contents in the present format.
+
+    Raises
+    ------
+    InputError
+        Where it is none of a project, or of a newer version of the program.
+    """
     name = source.path.name
     contents = json_of(source.contents(), f"{name}: its table of contents")
     if not isinstance(contents, dict) or contents.get("kind") != KIND or not isinstance(contents.get("format"), int):
@@ -171,7 +205,7 @@ def _frames(entry: ImageEntry | None) -> dict[int, str]:
 
 
 @contextmanager
-def _damage_said(path: Path) -> Iterator[None]:
+def _damage_in_one_sentence(path: Path) -> Iterator[None]:
     """Whatever things that do not fit together lead to becomes one sentence."""
     try:
         yield
@@ -186,7 +220,7 @@ def describe(path: str | Path) -> str:
     """What a project file holds, for people; no file that it names is looked at, but in its own folder."""
     path = Path(path)
     source = _source(path)
-    with _damage_said(path):
+    with _damage_in_one_sentence(path):
         decoder = Decoder(contents_of(source), source, {})
         contents, n = decoder.contents, len(decoder.contents.images)
         lines = [
@@ -205,7 +239,7 @@ def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[st
     pixels, size = decoder.contents.pixels[micrograph.pixels], micrograph.pixel_size_nm
     where = "its pixels are in the project" if pixels.stored else "its pixels are in no file"
     if pixels.file is not None:
-        where = f"{clean(pixels.file.path, 500)}{_there(Path(pixels.file.path), places)}"
+        where = f"{clean(pixels.file.path, 500)}{_presence(Path(pixels.file.path), places)}"
         where += f", sha256 {pixels.file.sha256[:16] or 'unknown'}…"
     steps, now = entry.history, entry.now
     counts = table.rows.loc[table.rows["label"] != "", "label"].value_counts()
@@ -222,7 +256,7 @@ def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[st
     return [clean(entry.name), *(f"  {name + ':':<12}{value}" for name, value in facts.items() if value)]
 
 
-def _there(path: Path, places: Places) -> str:
+def _presence(path: Path, places: Places) -> str:
     """Whether a file is there, as far as that may be looked at."""
     if reaches_out(path) and not places.may_look(path):
         return " (on another machine; not looked at)"

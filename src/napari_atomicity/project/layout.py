@@ -196,12 +196,12 @@ CURVES: Final = ("Floats",)
 
 def kept_fields(kind: type) -> list[DataclassField[Any]]:
     """The fields of a class that its record holds."""
-    return [one for one in fields(kind) if str(one.type) not in (*_DERIVED, *CURVES)]
+    return [field for field in fields(kind) if str(field.type) not in (*_DERIVED, *CURVES)]
 
 
-def annotation(one: DataclassField[Any]) -> tuple[str, bool]:
+def annotation(field: DataclassField[Any]) -> tuple[str, bool]:
     """What a field holds, and whether it may hold nothing."""
-    text = str(one.type)
+    text = str(field.type)
     return text.removesuffix(" | None"), text.endswith(" | None")
 
 
@@ -213,14 +213,16 @@ def is_array(text: str) -> bool:
 def _entry_of(name: str, kind: type, **narrower: Any) -> Any:
     """The entry of a class, field by field; `narrower` are checks that are stricter than the annotation."""
     doors: dict[str, Any] = {}
-    for one in kept_fields(kind):
-        text, optional = annotation(one)
-        door = narrower.pop(one.name, None) or (ArrayPart if is_array(text) else _DOORS.get(text))
+    for field in kept_fields(kind):
+        text, optional = annotation(field)
+        door = narrower.pop(field.name, None) or (ArrayPart if is_array(text) else _DOORS.get(text))
         if door is None:
-            raise TypeError(f"How {kind.__name__}.{one.name} ({text}) is kept in a project is not said in {__name__}.")
+            raise TypeError(
+                f"How {kind.__name__}.{field.name} ({text}) is kept in a project is not said in {__name__}."
+            )
         # what a file does not hold is as in a new object
-        must = one.default is MISSING and one.default_factory is MISSING
-        doors[one.name] = (door | None if optional and text != "ScaleNetwork" else door, ... if must else None)
+        must = field.default is MISSING and field.default_factory is MISSING
+        doors[field.name] = (door | None if optional and text != "ScaleNetwork" else door, ... if must else None)
     return create_model(name, __base__=Entry, **narrower, **doors)
 
 

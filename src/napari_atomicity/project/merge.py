@@ -114,7 +114,17 @@ def merge(
 
 
 def resolve(table: ClusterTable, conflict: Conflict, pixel_size_nm: float | None) -> ClusterTable:
-    """`table` with the other side's version of a conflict; what is no longer there stays so."""
+    """A table with the other side's version of a conflict; what is no longer there stays so.
+
+    Parameters
+    ----------
+    table
+        The present state.
+    conflict
+        What the two sides differ about.
+    pixel_size_nm
+        Of the image; None where unknown.
+    """
     if conflict.kind == "label" and conflict.id is not None:
         return table.annotate([conflict.id], conflict.theirs)
     if conflict.kind == "deleted there" and conflict.id is not None:

@@ -52,7 +52,15 @@ class Places:
     ours: bool = False
 
     def may_look(self, path: Path, refused: bool = False) -> bool:
-        """Whether `path` may be read without asking; `refused` where a person did not let it be read before."""
+        """Whether a path may be read without asking.
+
+        Parameters
+        ----------
+        path
+            The path.
+        refused
+            Whether a person did not let it be read before.
+        """
         if (self.ours and not refused) or any(path.parent == folder for folder in self.allowed):
             return True
         if reaches_out(path) and not _below(path, self.home, follow=False):

@@ -64,7 +64,7 @@ class Project:
 
     Attributes
     ----------
-    works
+    images
         One entry an image.
     in_hand
         Which of them a person worked on last.
@@ -78,7 +78,7 @@ class Project:
         Sentences about what could not be brought back.
     """
 
-    works: tuple[SavedImage, ...]
+    images: tuple[SavedImage, ...]
     in_hand: int = 0
     view: Mapping[str, Any] = field(default_factory=dict)
     saved: str = ""

@@ -30,11 +30,12 @@ def from_1(contents: dict[str, Any]) -> dict[str, Any]:
     images = [_image_1(image, states, micrographs) for image in contents.get("images", [])]
     counts = {key: {**count, "image": ""} for key, count in contents.get("counts", {}).items()}
     adaptations = {
-        key: {**_renamed(one, {"model": "bundle"}), "judgement": None}
-        for key, one in contents.get("adaptations", {}).items()
+        key: {**_renamed(record, {"model": "bundle"}), "judgement": None}
+        for key, record in contents.get("adaptations", {}).items()
     }
     evidence = {
-        key: _renamed(one, {"with_scale_network": "scale_network"}) for key, one in contents.get("evidence", {}).items()
+        key: _renamed(record, {"with_scale_network": "scale_network"})
+        for key, record in contents.get("evidence", {}).items()
     }
     return {
         **contents,
@@ -54,7 +55,7 @@ def _image_1(image: dict[str, Any], states: dict[str, Any], micrographs: dict[st
     now = states[image["history"][image["now"]]["state"]]
     own = micrographs[now["micrograph"]]["warnings"]
     now["searched"] = image.get("detected", False)
-    now["search_messages"] = [one for one in image.get("messages", []) if one not in own]
+    now["search_messages"] = [message for message in image.get("messages", []) if message not in own]
     rest = {name: value for name, value in image.items() if name not in (*_OPTIONS_1, "detected", "messages")}
     options = {new: image[old] for old, new in _OPTIONS_1.items() if image.get(old) is not None}
     return {**rest, "history": history, "options": options}

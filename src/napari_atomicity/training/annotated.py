@@ -20,7 +20,7 @@ from napari_atomicity.clusters import OTHER, ClusterTable, atoms_of
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, Patches
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically, write_text
-from napari_atomicity.io.tensors import MOST_BYTES, Wanted, misfit, tensors_of
+from napari_atomicity.io.tensors import MOST_BYTES, TensorSpec, misfit, tensors_of
 from napari_atomicity.kinds import Entry, Many, Plain, Positive, Sha256, Symbol, wanted
 from napari_atomicity.schema import Door, json_of, read_bytes
 from napari_atomicity.training.library import LABORATORY, Library
@@ -231,8 +231,8 @@ _DOOR: Final = Door(_Card)
 
 def _misfit(arrays: Mapping[str, npt.NDArray[Any]], n: int) -> str:
     """What is wrong with the arrays of `n` clusters, in a few words."""
-    needed = {name: Wanted((n,)) for name in _NAMES} | {"raw": Wanted((n, PATCH_PX, PATCH_PX))}
-    needed |= dict.fromkeys(("id", "frame", "n_atoms"), Wanted((n,), "iu"))
+    needed = {name: TensorSpec((n,)) for name in _NAMES} | {"raw": TensorSpec((n, PATCH_PX, PATCH_PX))}
+    needed |= dict.fromkeys(("id", "frame", "n_atoms"), TensorSpec((n,), "iu"))
     # not every frame has a known scale, nor every cluster that was placed by hand a diameter
     filled = {name: np.nan_to_num(v) if name in ("log_scale", "diameter_nm") else v for name, v in arrays.items()}
     return misfit(filled, needed)

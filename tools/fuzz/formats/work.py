@@ -110,8 +110,8 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     }
     image = (here / "piece.tif").read_bytes()
     found = {}
-    for name, works in wanted.items():
-        path = save_project(Project(works, view={"zoom": 2.0}), here / f"{name}.atomicity")
+    for name, images in wanted.items():
+        path = save_project(Project(images, view={"zoom": 2.0}), here / f"{name}.atomicity")
         found[path.name] = Good({path.name: _same_every_time(path.read_bytes()), "piece.tif": image}, "session")
     return found
 

@@ -20,7 +20,7 @@ from napari_atomicity.io.raw import (
     unreadable,
 )
 from napari_atomicity.io.text import clean
-from napari_atomicity.io.units import Calibration, calibrate, is_energy
+from napari_atomicity.io.units import PixelCalibration, is_energy, pixel_calibration
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,41 @@ def images(
     warnings: tuple[str, ...] = (),
     **about: Any,
 ) -> list[RawImage]:
-    """The image that the axes make, see `image`, or one for each of the `detectors` along one of them.
+    """The image that the axes make, see `image`, or one for each of the detectors along one of them.
 
-    `make` is called with `warnings`, and with `taken`, an axis and the place along it, where there are detectors.
+    Parameters
+    ----------
+    axes
+        One for each dimension of the data.
+    detectors
+        What lies along one of the axes; None where no detectors do.
+    title
+        Of the data set; empty where it has none.
+    shape
+        Lengths of the axes.
+    make
+        Makes the `RawImage`; called with `warnings` and, for one of several detectors, with `taken`: its axis
+        and its place there.
+    warnings
+        Sentences that belong to all of them.
+    about
+        What else `image` is told.
+
+    Returns
+    -------
+    One entry for each, also where it is the reason why there is no image.
     """
     if detectors is None:
         return [image(axes, title=title, shape=shape, make=partial(make, warnings=warnings), **about)]
     at = detectors.axis
     alone = [1 if axis == at else size for axis, size in enumerate(shape)]
-    said = (*warnings, detectors.sentence(clean(title)))
+    all_warnings = (*warnings, detectors.sentence(clean(title)))
     return [
         image(
             axes,
             title=f"{title} ({name})" if title else name,
             shape=alone,
-            make=partial(make, warnings=said, taken=(at, k)),
+            make=partial(make, warnings=all_warnings, taken=(at, k)),
             **about,
         )
         for k, name in enumerate(detectors.names)
@@ -74,7 +94,7 @@ def image(
     make: Callable[..., RawImage],
     reader: str,
     signal_type: str = "",
-    calibration: Calibration | None = None,
+    calibration: PixelCalibration | None = None,
 ) -> RawImage:
     """The image that `make(order, **fields)` gives for the right order of the axes, or why there is none.
 
@@ -128,28 +148,42 @@ def is_colour(dtype: np.dtype[Any]) -> bool:
     return len(kinds) == 1 and next(iter(kinds)).kind in "uif" and next(iter(kinds)).shape == ()
 
 
-def _agreed(said: Calibration | None, of_axes: Calibration) -> Calibration:
+def _agreed(given: PixelCalibration | None, of_axes: PixelCalibration) -> PixelCalibration:
     """What is said beside the axes, else what they tell; neither where they contradict each other."""
-    if said is None or said == Calibration() or of_axes.refusal:
+    if given is None or given == PixelCalibration() or of_axes.refusal:
         return of_axes
-    one, other = said.pixel_size_nm, of_axes.pixel_size_nm
-    if one is None and other is not None and not said.refusal:
+    given_nm, axes_nm = given.pixel_size_nm, of_axes.pixel_size_nm
+    if given_nm is None and axes_nm is not None and not given.refusal:
         return of_axes
-    if one is None or other is None or abs(one - other) <= _SAME * max(one, other):
-        return said
-    return Calibration(
-        warnings=(f"The file gives two pixel sizes, {one:.4g} and {other:.4g} nm; enter the right one.",)
+    if given_nm is None or axes_nm is None or abs(given_nm - axes_nm) <= _SAME * max(given_nm, axes_nm):
+        return given
+    return PixelCalibration(
+        warnings=(f"The file gives two pixel sizes, {given_nm:.4g} and {axes_nm:.4g} nm; enter the right one.",)
     )
 
 
-def _calibration(y: Axis, x: Axis) -> Calibration:
+def _calibration(y: Axis, x: Axis) -> PixelCalibration:
     if y.uneven or x.uneven:
-        return Calibration(warnings=("The file gives its pixels uneven positions; enter the pixel size in nm.",))
-    return calibrate((y.scale, y.unit), (x.scale, x.unit))
+        return PixelCalibration(warnings=("The file gives its pixels uneven positions; enter the pixel size in nm.",))
+    return pixel_calibration((y.scale, y.unit), (x.scale, x.unit))
 
 
 def from_positions(positions: npt.NDArray[Any], size: int, name: str, unit: str) -> Axis:
-    """The axis of `size` pixels at these positions: one each, the first two of them, or their `size` + 1 edges."""
+    """The axis of `size` pixels at these positions: one each, the first two of them, or their `size` + 1 edges.
+
+    Parameters
+    ----------
+    positions
+        (n,) along the axis, in `unit`.
+    size
+        Pixels along the axis.
+    name, unit
+        Of the axis, as they stand in the file.
+
+    Returns
+    -------
+    The axis; without a scale where the positions are not even.
+    """
     steps = len(positions) - 1
     if positions.dtype.kind not in "iuf" or len(positions) not in (2, size, size + 1) or steps < 1:
         return Axis(name, None, unit)

@@ -32,7 +32,19 @@ class Detectors(NamedTuple):
 
 
 def along(shape: Sequence[int], lists: Iterable[Sequence[str]]) -> Detectors | None:
-    """The first of the `lists` that names detectors, as many as one of the axes is long; None where none does."""
+    """The first list of names that names detectors, as many as one of the axes is long.
+
+    Parameters
+    ----------
+    shape
+        Lengths of the axes.
+    lists
+        Lists of names that lie beside the data, the likeliest first.
+
+    Returns
+    -------
+    The axis with the names; None where no list does.
+    """
     for names in lists:
         if are_detectors(names) and len(names) in shape:
             return Detectors(list(shape).index(len(names)), tuple(names))
@@ -71,9 +83,9 @@ def _parts(text: str) -> list[Any]:
         return []
     if text.lstrip().startswith("["):
         try:
-            found = json.loads(text.replace("'", '"'))
+            parts = json.loads(text.replace("'", '"'))
         except (ValueError, RecursionError):
             return []
-        return found if isinstance(found, list) else []
+        return parts if isinstance(parts, list) else []
     mark = next((mark for mark in ";|\t," if mark in text), None)
     return [] if mark is None else [part.strip() for part in text.split(mark)]

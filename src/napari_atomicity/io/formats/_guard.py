@@ -39,7 +39,7 @@ class NotStarted(InputError):
 
 
 def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable[[], object]) -> None:
-    """An `InputError` where a child does not get through with the file `path` in reasonable time and memory.
+    """Raise where a child does not get through with a file in reasonable time and memory.
 
     Also where no child can be started: a file is read without a first look only where a person asks for that.
 
@@ -53,6 +53,11 @@ def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable
         Handed on.
     meanwhile
         Called while the child starts, such as to import what will be needed here.
+
+    Raises
+    ------
+    InputError
+        Where it does not, or where no child can be started.
     """
     if not _has_python() or os.environ.get(UNGUARDED) == "1":
         return
@@ -79,13 +84,13 @@ def _why_not(path: Path, command: list[str], meanwhile: Callable[[], object]) ->
     except (OSError, ValueError) as error:  # no more processes, or none here
         raise _not_started(path, getattr(error, "strerror", None) or type(error).__name__) from error
     try:
-        said = _lines(child)
+        answers = _lines(child)
         meanwhile()
-        if (first := _next(said, _TO_START_S)) != _READY:
+        if (first := _next(answers, _TO_START_S)) != _READY:
             how = "it ended at once" if first is not None else f"not within {_TO_START_S:.0f} seconds"
             raise _not_started(path, how)
         # where the processor is busy with other things a whole file takes longer by the clock
-        answer = _next(said, 3 * limit)
+        answer = _next(answers, 3 * limit)
     finally:
         _end(child)
     if answer == _FAILED:
@@ -104,7 +109,15 @@ def _not_started(path: Path, how: str) -> NotStarted:
 
 
 def in_child(path: Path, look: Callable[[], object]) -> None:
-    """What the child does: looks through the file within limits of time and memory, and says that it is through."""
+    """What the child does: looks through the file within limits of time and memory, and says that it is through.
+
+    Parameters
+    ----------
+    path
+        The file, whose size decides the limits.
+    look
+        Looks through it.
+    """
     out = sys.stdout.buffer
     _bound(_limit_s(path), _limit_bytes(path))
     out.write(_READY)
@@ -151,23 +164,23 @@ def _started(command: list[str]) -> subprocess.Popen[bytes]:
 
 def _lines(child: subprocess.Popen[bytes]) -> queue.SimpleQueue[bytes]:
     """What the child says, line by line, and an empty one where it has ended."""
-    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def listen(stream: IO[bytes]) -> None:
         with stream:
             for line in stream:
-                said.put(line)
-        said.put(b"")
+                answers.put(line)
+        answers.put(b"")
 
     assert child.stdout is not None
     Thread(target=listen, args=(child.stdout,), daemon=True).start()
-    return said
+    return answers
 
 
-def _next(said: queue.SimpleQueue[bytes], timeout_s: float) -> bytes | None:
+def _next(answers: queue.SimpleQueue[bytes], timeout_s: float) -> bytes | None:
     """The next line, empty where the child has ended; None where nothing came in that time."""
     try:
-        return said.get(timeout=timeout_s)
+        return answers.get(timeout=timeout_s)
     except queue.Empty:
         return None
 

@@ -63,7 +63,13 @@ def load_filters() -> None:
 
 
 def check_place(dataset: Any) -> None:
-    """An `InputError` where the pixels of a data set lie elsewhere; even its shape may have to be read there."""
+    """Raise where the pixels of a data set lie elsewhere; even its shape may have to be read there.
+
+    Raises
+    ------
+    InputError
+        Where they do.
+    """
     import h5py
 
     plan = dataset.id.get_create_plist()
@@ -74,7 +80,24 @@ def check_place(dataset: Any) -> None:
 
 
 def data_of(group: Any, key: str) -> Any:
-    """The data set `key` of a group; an `InputError` where there is none with pixels."""
+    """A data set with pixels.
+
+    Parameters
+    ----------
+    group
+        The open h5py group that it lies in.
+    key
+        Its name there.
+
+    Returns
+    -------
+    The open h5py data set.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or it has no pixels.
+    """
     dataset = at(group, key)
     if not hasattr(dataset, "chunks"):
         raise InputError("it has no data, or they are damaged; record or export the image again.")
@@ -85,7 +108,15 @@ def data_of(group: Any, key: str) -> Any:
 
 
 def why_not(path: Path, dataset: Any) -> str:
-    """Why the pixels of a data set cannot be read; empty where they can."""
+    """Why the pixels of a data set cannot be read; empty where they can.
+
+    Parameters
+    ----------
+    path
+        The file.
+    dataset
+        The open h5py data set.
+    """
     plan, stored = dataset.id.get_create_plist(), dataset.id.get_storage_size()
     if missing := [_filter(plan, k) for k in range(plan.get_nfilters()) if not _has_filter(plan, k)]:
         return (
@@ -205,6 +236,8 @@ def image(
         The h5py data set; only its name, type and shape are kept.
     order
         Its axes in the order (t, y, x) or (y, x); those that are left out have length one.
+    title
+        Of the image; empty where it has none.
     samples
         The axis of the colours of a picture; -1 where they are the fields R, G and B of its type.
     taken

@@ -49,6 +49,13 @@ def detectors(dataset: Any, group: Any) -> Detectors | None:
     """The axis of a data set along which detectors lie that a list of texts names; None where there is none.
 
     The list may be an attribute of the data set, of its group or of the file, or lie beside the data set.
+
+    Parameters
+    ----------
+    dataset
+        The open h5py data set.
+    group
+        The group that it lies in.
     """
     shape: tuple[int, ...] = dataset.shape or ()
     if not 3 <= len(shape) <= 4:

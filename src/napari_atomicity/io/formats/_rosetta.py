@@ -49,11 +49,11 @@ def images(path: Path, plugin: str, pixels: Sequence[Path] = (), swapped: bool =
         raise missing_formats(path) from error
     reader = f"rosettasciio {rsciio.__version__}"
     _guard.check(path, __name__, [plugin], meanwhile=partial(_prepare, plugin))
-    found = _signals(path, plugin)
+    signals = _signals(path, plugin)
     if swapped:
-        found = [{**signal, "data": _swapped(signal["data"])} for signal in found]
-    n_bytes = sum(one.stat().st_size for one in pixels or [path])
-    return [_image(path, signal, f"{reader} ({plugin})", n_bytes) for signal in found]
+        signals = [{**signal, "data": _swapped(signal["data"])} for signal in signals]
+    n_bytes = sum(file.stat().st_size for file in pixels or [path])
+    return [_image(path, signal, f"{reader} ({plugin})", n_bytes) for signal in signals]
 
 
 def _swapped(data: Any) -> Any:
@@ -72,7 +72,7 @@ def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
     for lazy in (True, False) if plugin != "tia" else (False,):
         try:
             with without_warnings():
-                found = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
+                signals = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
         except MemoryError as error:
             raise InputError(
                 f"{clean(path.name)} is damaged: its headers claim more than fits into memory; "
@@ -83,8 +83,8 @@ def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
             if "lazy" not in str(error).lower():
                 break
             continue
-        if found:
-            return list(found)
+        if signals:
+            return list(signals)
     raise InputError(
         f"{clean(path.name)} is damaged, cut short or of an unknown variant of {path.suffix.lower()}; "
         "copy it again from the microscope or export it as TIFF."
@@ -107,12 +107,12 @@ def _image(path: Path, signal: dict[str, Any], reader: str, n_bytes: int) -> Raw
     )
 
 
-def _title(title: str, said: dict[str, Any]) -> str:
+def _title(title: str, metadata: dict[str, Any]) -> str:
     """`title`, with the detector that an EMI file names for the object where the title names none."""
     if says_detector(title):
         return title
-    found = next((one for one in _names(said.get("ObjectInfo"), 0) if says_detector(one)), "")
-    return f"{title} ({found})" if title and found else title or found
+    detector = next((name for name in _names(metadata.get("ObjectInfo"), 0) if says_detector(name)), "")
+    return f"{title} ({detector})" if title and detector else title or detector
 
 
 def _names(entries: Any, level: int) -> Iterator[str]:

@@ -14,7 +14,17 @@ from napari_atomicity.io.text import size_of
 
 
 def why_not_opened(path: Path, series: Any, axes: str) -> str:
-    """Why the pixels of a series are not opened; empty where they can be."""
+    """Why the pixels of a series are not opened; empty where they can be.
+
+    Parameters
+    ----------
+    path
+        The file.
+    series
+        Of an open `tifffile.TiffFile`.
+    axes
+        Its axes without those of length one, a letter each.
+    """
     if series.dtype is None or np.issubdtype(series.dtype, np.complexfloating):
         return complex_sentence()
     if why := _why_too_short(path, series):
@@ -49,6 +59,15 @@ def _why_too_short(path: Path, series: Any) -> str:
 
 
 def why_page_too_short(path: Path, page: Any) -> str:
+    """Why the pixels of a page cannot be whole; empty where they can.
+
+    Parameters
+    ----------
+    path
+        The file.
+    page
+        Of an open `tifffile.TiffFile`.
+    """
     stored, layout = sum(page.databytecounts), page.keyframe
     # the colours of YCbCr may be stored at half the resolution
     bits = min(np.ravel(layout.bitspersample).tolist(), default=0)  # several where the samples differ
@@ -61,10 +80,10 @@ def why_page_too_short(path: Path, page: Any) -> str:
 
 
 def _why_short(path: Path, end: int, what: Any) -> str:
-    there = path.stat().st_size
-    if end <= there:
+    file_size = path.stat().st_size
+    if end <= file_size:
         return ""
-    return f"it claims {claims(what.shape, what.dtype)}, the file has {size_of(there)}; copy it again."
+    return f"it claims {claims(what.shape, what.dtype)}, the file has {size_of(file_size)}; copy it again."
 
 
 def without_singletons(series: Any) -> tuple[str, tuple[int, ...]]:

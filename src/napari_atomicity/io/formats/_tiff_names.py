@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity.io.formats._detectors import MOST, are_detectors, filled, listed
 from napari_atomicity.io.formats._ome import OmeImage
-from napari_atomicity.io.formats.tiff_calibration import Facts
+from napari_atomicity.io.formats.tiff_calibration import TiffDescription
 from napari_atomicity.io.raw import says_detector
 from napari_atomicity.io.text import clean
 
@@ -26,13 +26,31 @@ class Named(NamedTuple):
     names: tuple[str, ...]
 
 
-def along(tif: Any, facts: Facts, index: int, leading: str, sizes: Mapping[str, int]) -> Named | None:
-    """The axis of the series `index` among `leading` whose parts are images of their own; None where none is."""
-    if "C" in leading and (names := facts.channels(index, sizes["C"])):
+def along(tif: Any, description: TiffDescription, index: int, leading: str, sizes: Mapping[str, int]) -> Named | None:
+    """The axis of a series whose parts are images of their own.
+
+    Parameters
+    ----------
+    tif
+        The open `tifffile.TiffFile`.
+    description
+        Of the file.
+    index
+        Which series.
+    leading
+        Letters of the axes before y and x that are longer than one.
+    sizes
+        Length of each axis.
+
+    Returns
+    -------
+    The axis with a name for each part; None where there is none.
+    """
+    if "C" in leading and (names := description.channels(index, sizes["C"])):
         return Named("C", names)
-    found = [names for names in _lists(tif, facts, index) if are_detectors(names)]
+    lists = [names for names in _lists(tif, description, index) if are_detectors(names)]
     for axis in sorted(leading, key=lambda axis: axis != "C"):
-        for names in found:
+        for names in lists:
             # labels of all frames: channels follow each other first
             whole = axis == "C" and len(names) % sizes[axis] == 0 and are_detectors(names[: sizes[axis]])
             if len(names) == sizes[axis] or whole:
@@ -46,19 +64,45 @@ def of_pages(pages: Sequence[Any]) -> tuple[str, ...]:
     return names if are_detectors(names) and all(names) else ()
 
 
-def by_description(n_pages: int, numbers: npt.NDArray[np.int64], facts: Facts) -> dict[str, npt.NDArray[np.int64]]:
-    """Which of the pages with these `numbers`, of `n_pages` in all, are whose; nothing where OME does not tell."""
-    if len(facts.ome) != 1 or not are_detectors(facts.ome[0].channels) or len(numbers) < n_pages:
+def by_description(
+    n_pages: int, numbers: npt.NDArray[np.int64], description: TiffDescription
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Which pages belong to which detector, as OME tells it.
+
+    Parameters
+    ----------
+    n_pages
+        Pages of the file.
+    numbers
+        (n,) pages that are looked at.
+    description
+        Of the file.
+
+    Returns
+    -------
+    Pages by the name of the detector; empty where OME does not tell.
+    """
+    if len(description.ome) != 1 or not are_detectors(description.ome[0].channels) or len(numbers) < n_pages:
         return {}
-    channel = _channel_of(facts.ome[0], numbers)
-    names = filled(facts.ome[0].channels)
-    found = {name: numbers[channel == k] for k, name in enumerate(names)}
-    return {name: pages for name, pages in found.items() if len(pages)}
+    channel = _channel_of(description.ome[0], numbers)
+    names = filled(description.ome[0].channels)
+    pages_of = {name: numbers[channel == k] for k, name in enumerate(names)}
+    return {name: pages for name, pages in pages_of.items() if len(pages)}
 
 
-def title(facts: Facts, index: int, of_series: str) -> str:
-    """`of_series`, with the detector where only the one channel of the image names it."""
-    names = facts.ome[index].channels if index < len(facts.ome) else ()
+def title(description: TiffDescription, index: int, of_series: str) -> str:
+    """The title of a series, with the detector where only the one channel of the image names it.
+
+    Parameters
+    ----------
+    description
+        Of the file.
+    index
+        Which series.
+    of_series
+        Its title so far.
+    """
+    names = description.ome[index].channels if index < len(description.ome) else ()
     if len(names) != 1 or not says_detector(names[0]) or says_detector(of_series):
         return of_series
     return f"{of_series} ({names[0]})" if of_series else names[0]
@@ -75,10 +119,10 @@ def _channel_of(image: OmeImage, numbers: npt.NDArray[np.int64]) -> npt.NDArray[
     return numbers // step % c
 
 
-def _lists(tif: Any, facts: Facts, index: int) -> Iterator[tuple[str, ...]]:
-    if index < len(facts.ome):
-        yield facts.ome[index].channels
-    yield listed(facts.imagej.get("Labels"))
+def _lists(tif: Any, description: TiffDescription, index: int) -> Iterator[tuple[str, ...]]:
+    if index < len(description.ome):
+        yield description.ome[index].channels
+    yield listed(description.imagej.get("Labels"))
     series = tif.series[index]
     yield from _in_json(series.keyframe.description)
     pages = list(series.pages)

@@ -14,7 +14,15 @@ _LONGEST: Final = 1_000_000
 
 
 def why_not_shaped(tif: Any, n_pages: int) -> str:
-    """Where the descriptions claim something else than the `n_pages` of the file hold: what, in words; else empty."""
+    """Where the descriptions claim something else than the `n_pages` of the file hold: what, in words; else empty.
+
+    Parameters
+    ----------
+    tif
+        The open `tifffile.TiffFile`.
+    n_pages
+        Pages that it has.
+    """
     index = 0
     for _ in range(_MOST_SERIES):
         if index >= n_pages:
@@ -25,14 +33,14 @@ def why_not_shaped(tif: Any, n_pages: int) -> str:
             # a series without a description makes tifffile leave out those of the others
             return "" if index and not page.shaped_description else "it gives no shape that an image can have"
         shape = about["shape"]
-        wanted, of_page = prod(shape), prod(page.shape)
+        claimed, of_page = prod(shape), prod(page.shape)
         if not of_page:
             return ""
-        if wanted % of_page:
+        if claimed % of_page:
             return f"it claims {_times(shape)} pixels, a page has {_times(page.shape)}"
-        n = wanted // of_page
+        n = claimed // of_page
         # frames that are not packed may follow the one page without pages of their own: then it says so, or they fit
-        is_one_page = bool(page.is_contiguous) and (about.get("truncated") is True or _follow(tif, page, wanted))
+        is_one_page = bool(page.is_contiguous) and (about.get("truncated") is True or _follow(tif, page, claimed))
         if index + n > n_pages and not is_one_page:
             return f"it claims {n} pages, there {'is' if n_pages - index == 1 else 'are'} {n_pages - index}"
         index += 1 if is_one_page and index + n > n_pages else n

@@ -22,20 +22,20 @@ def arrays(nodes: list[Node]) -> list[tuple[str, Any, Any]]:
     The data set is called ``data``; Prismatic calls it otherwise, and puts it beside the dim1, dim2 of its axes. These
     come last, so that an image keeps its number.
     """
-    found = [
+    listed = [
         (node.name.rsplit("/", 1)[-1], node.item, dataset)
         for node in nodes
         if not node.is_dataset and attribute(node.item, "emd_group_type") is not None
         for dataset in _arrays_of(node.item)
     ]
-    return sorted(found, key=lambda one: not str(one[2].name).endswith("/data"))
+    return sorted(listed, key=lambda entry: not str(entry[2].name).endswith("/data"))
 
 
 def _arrays_of(group: Any) -> list[Any]:
-    found = {name: item for name, item in children(group) if hasattr(item, "chunks")}
-    if "data" in found:
-        return [found["data"]]
-    return [item for name, item in found.items() if not _DIM.fullmatch(name) and _has_rows(item)]
+    datasets = {name: item for name, item in children(group) if hasattr(item, "chunks")}
+    if "data" in datasets:
+        return [datasets["data"]]
+    return [item for name, item in datasets.items() if not _DIM.fullmatch(name) and _has_rows(item)]
 
 
 def _has_rows(dataset: Any) -> bool:
@@ -47,7 +47,19 @@ def _has_rows(dataset: Any) -> bool:
 
 
 def images(path: Path, title: str, group: Any, dataset: Any, left_out: tuple[str, ...]) -> list[RawImage]:
-    """The array of an NCEM group as an image, or one a detector, or the reason why it is none."""
+    """The array of an NCEM group as an image, or one a detector, or the reason why it is none.
+
+    Parameters
+    ----------
+    path
+        The file.
+    title
+        Of the group.
+    group, dataset
+        The open h5py group and its data set of pixels.
+    left_out
+        Warnings about what is not read.
+    """
     _hdf5.check_place(dataset)
     first = 0 if "dim0" in group else 1
     dims = [at(group, f"dim{k + first}") for k in range(len(dataset.shape))]
@@ -66,8 +78,8 @@ def images(path: Path, title: str, group: Any, dataset: Any, left_out: tuple[str
 
 
 def _axis(dim: Any, size: int) -> _axes.Axis:
-    found = attributes(dim, {"name", "units"})
-    name, unit = text(found.get("name", "")), text(found.get("units", ""))
+    values = attributes(dim, {"name", "units"})
+    name, unit = text(values.get("name", "")), text(values.get("units", ""))
     try:
         return _axes.from_positions(_hdf5_beside.numbers(dim), size, name, unit)
     except FAULTS:

@@ -12,7 +12,7 @@ from napari_atomicity.io.formats import _axes, _hdf5, _hdf5_beside, nexus
 from napari_atomicity.io.formats._hdf5_tree import Node, at, attributes, text
 from napari_atomicity.io.raw import RawImage, says_detector
 from napari_atomicity.io.text import clean
-from napari_atomicity.io.units import Calibration, calibrate
+from napari_atomicity.io.units import PixelCalibration, pixel_calibration
 
 _SCALES: Final = ("pixel_size", "pixelsize", "scale", "pixel size", "resolution")
 _UNITS: Final = ("unit", "units", "scale_unit", "scale_units", "pixel_unit", "pixel_size_unit", "pixelunit")
@@ -24,7 +24,16 @@ _CALIBRATION: Final = frozenset({"pixel_size_nm", *_SCALES, *_UNITS})
 def images(path: Path, node: Node, described: Any, left_out: tuple[str, ...]) -> list[RawImage]:
     """The data set as an image, or one a detector, or the reason why it is none; nothing where it means none.
 
-    `described` is the group that tells of its axes: its own, or one with a link to it.
+    Parameters
+    ----------
+    path
+        The file.
+    node
+        The data set and where it lies.
+    described
+        The group that tells of its axes: its own, or one with a link to it.
+    left_out
+        Warnings about what is not read.
     """
     dataset = node.item
     _hdf5.check_place(dataset)
@@ -64,7 +73,7 @@ def _title(node: Node) -> str:
     return f"{node.name} ({detector})" if detector else node.name
 
 
-def _calibration(node: Node) -> Calibration:
+def _calibration(node: Node) -> PixelCalibration:
     """From attributes such as ``scale`` = "0.33" and ``scale_unit`` = "nm", of the data set or its group."""
     dataset = node.item
     found = {**attributes(node.group, _CALIBRATION), **attributes(dataset, _CALIBRATION)}
@@ -75,5 +84,5 @@ def _calibration(node: Node) -> Calibration:
         unit = next((text(found[name]) for name in _UNITS if name in found), "")
     scales: list[Any] = list(np.ravel(scale))
     if scale is None or len(scales) not in (1, 2, dataset.ndim):  # of one axis, of two, or of all
-        return Calibration()
-    return calibrate((scales[-2:][0], unit), (scales[-1], unit))
+        return PixelCalibration()
+    return pixel_calibration((scales[-2:][0], unit), (scales[-1], unit))

@@ -19,7 +19,19 @@ def signals(file: Any) -> list[tuple[str, Any]]:
 
 
 def images(path: Path, name: str, group: Any, left_out: tuple[str, ...]) -> list[RawImage]:
-    """The signal as an image, or one a detector, or the reason why it is none."""
+    """The signal as an image, or one a detector, or the reason why it is none.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Of the group.
+    group
+        The open h5py group of the signal.
+    left_out
+        Warnings about what is not read.
+    """
     dataset = _hdf5.data_of(group, "data")
     axes = [_axis(at(group, f"axis-{k}"), size) for k, size in enumerate(dataset.shape)]
     return _axes.images(
@@ -37,14 +49,14 @@ def images(path: Path, name: str, group: Any, left_out: tuple[str, ...]) -> list
 
 def _axis(group: Any, size: int) -> _axes.Axis:
     """A `UniformDataAxis` has a scale, a `DataAxis` positions, and a `FunctionalDataAxis` an expression."""
-    found = attributes(group, {"_type", "name", "units", "scale", "axis"})
-    name, unit = text(found.get("name", "")), text(found.get("units", ""))
-    if found.get("scale") is not None:
-        return _axes.Axis(name, found["scale"], unit)
-    positions = found.get("axis", at(group, "axis"))
+    values = attributes(group, {"_type", "name", "units", "scale", "axis"})
+    name, unit = text(values.get("name", "")), text(values.get("units", ""))
+    if values.get("scale") is not None:
+        return _axes.Axis(name, values["scale"], unit)
+    positions = values.get("axis", at(group, "axis"))
     if positions is not None:
         try:
             return _axes.from_positions(_hdf5_beside.numbers(positions), size, name, unit)
         except FAULTS:
             return _axes.Axis(name, None, unit)
-    return _axes.Axis(name, None, unit, uneven="_type" in found and size > 1)
+    return _axes.Axis(name, None, unit, uneven="_type" in values and size > 1)

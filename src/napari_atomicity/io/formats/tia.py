@@ -20,7 +20,13 @@ _NOT_TOLD: Final = (
 
 
 def images(path: Path) -> list[RawImage]:
-    """The images of a SER file, or of the SER files beside an EMI file."""
+    """The images of a SER file, or of the SER files beside an EMI file.
+
+    Raises
+    ------
+    InputError
+        Where an EMI file has no SER file beside it, or none can be read.
+    """
     if path.suffix.lower() != ".emi":
         return _rosetta.images(path, "tia")
     beside = sorted(path.parent.glob(f"{_escaped(path.stem)}_[0-9]*.ser"))
@@ -35,15 +41,15 @@ def images(path: Path) -> list[RawImage]:
         if len(beside) == 1 or isinstance(error, _guard.NotStarted):
             raise
     # one of the files is damaged; the others are read without what the EMI file knows about them
-    return _unsure([image for one in beside for image in _or_why_not(one)])
+    return _unsure([image for ser in beside for image in _or_why_not(ser)])
 
 
-def _unsure(found: list[RawImage]) -> list[RawImage]:
+def _unsure(images: list[RawImage]) -> list[RawImage]:
     """The images, with a warning where there are several and no name of a detector tells which is which."""
-    open_ones = [image for image in found if not image.cannot_open]
+    open_ones = [image for image in images if not image.cannot_open]
     if len(open_ones) < 2 or any(says_detector(image.title) for image in open_ones):
-        return found
-    return [replace(image, warnings=(*image.warnings, _NOT_TOLD)) for image in found]
+        return images
+    return [replace(image, warnings=(*image.warnings, _NOT_TOLD)) for image in images]
 
 
 def _or_why_not(path: Path) -> list[RawImage]:

@@ -33,9 +33,9 @@ from napari_atomicity.io.formats._tiff_frames import (
 )
 from napari_atomicity.io.formats._tiff_pages import Chain, chain
 from napari_atomicity.io.formats._tiff_shaped import why_not_shaped
-from napari_atomicity.io.formats.tiff_calibration import Facts
+from napari_atomicity.io.formats.tiff_calibration import TiffDescription
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, lazy_stack, unreadable
-from napari_atomicity.io.units import Calibration
+from napari_atomicity.io.units import PixelCalibration
 
 #: beyond this, pages are put together by how they are stored, which is quicker than asking tifffile
 _MANY: Final = 2000
@@ -49,10 +49,10 @@ def images(path: Path) -> list[RawImage]:
     """The images of the file: one a series, and one a named channel where a series has several."""
     pages = chain(path)
     with opened(path) as tif:
-        facts, doubt = _facts(path, tif, pages)
-        if not doubt and not (len(pages) > _MANY and facts.n_leading < 2):
+        description, doubt = _description(path, tif, pages)
+        if not doubt and not (len(pages) > _MANY and description.n_leading < 2):
             try:
-                return _all_or_some(path, _by_series(path, tif, facts))
+                return _all_or_some(path, _by_series(path, tif, description))
             except (InputError, MemoryError):
                 raise
             except Exception as error:  # of many kinds, where what a file says about its pages is odd
@@ -60,24 +60,24 @@ def images(path: Path) -> list[RawImage]:
                     raise
                 doubt = f"it cannot be read ({type(error).__name__})"
     with opened(path, **_AS_PAGES) as tif:
-        return _all_or_some(path, _by_layout(path, tif, pages, facts, doubt))
+        return _all_or_some(path, _by_layout(path, tif, pages, description, doubt))
 
 
-def _facts(path: Path, tif: Any, pages: Chain) -> tuple[Facts, str]:
+def _description(path: Path, tif: Any, pages: Chain) -> tuple[TiffDescription, str]:
     """What the file says about its pages, and why that is not believed, in words; empty where it is."""
     first = tif.pages[0]
     if pages.fault:
-        return Facts.of(tif, None), pages.fault
+        return TiffDescription.of(tif, None), pages.fault
     if not tif.is_ome:
         doubt = why_not_shaped(tif, len(pages)) if first.shaped_description else ""
         said = f"its description does not fit ({doubt})" if doubt else ""
-        return Facts.of(tif, None), said
+        return TiffDescription.of(tif, None), said
     ome = read_ome(first.description, path.name)
     if ome is None:
-        return Facts.of(tif, None), "its OME description cannot be read"
+        return TiffDescription.of(tif, None), "its OME description cannot be read"
     shape = (int(first.imagelength), int(first.imagewidth))
     doubt = why_not_borne_out(ome, len(pages), shape)
-    return Facts.of(tif, ome), f"its OME description does not fit ({doubt})" if doubt else ""
+    return TiffDescription.of(tif, ome), f"its OME description does not fit ({doubt})" if doubt else ""
 
 
 def _all_or_some(path: Path, found: list[RawImage]) -> list[RawImage]:
@@ -91,7 +91,7 @@ def _all_or_some(path: Path, found: list[RawImage]) -> list[RawImage]:
 
 def _with_size_of_copy(image: RawImage, found: list[RawImage]) -> RawImage:
     """`image` with the pixel size of its display copy (or the copy with that of the image) where it has none itself."""
-    if image.cannot_open or image.calibration != Calibration():
+    if image.cannot_open or image.calibration != PixelCalibration():
         return image
     copies = [
         one
@@ -110,9 +110,9 @@ def _with_size_of_copy(image: RawImage, found: list[RawImage]) -> RawImage:
 # ---------------------------------------------------------------------- as the file describes them
 
 
-def _by_series(path: Path, tif: Any, facts: Facts) -> list[RawImage]:
+def _by_series(path: Path, tif: Any, description: TiffDescription) -> list[RawImage]:
     listed = tif.series[:_MOST_IMAGES]
-    found = [image for index in range(len(listed)) for image in _of_series(path, tif, index, facts)]
+    found = [image for index in range(len(listed)) for image in _of_series(path, tif, index, description)]
     return _with_rest(found, len(tif.series) - len(listed))
 
 
@@ -123,23 +123,27 @@ def _with_rest(found: list[RawImage], n_more: int) -> list[RawImage]:
     return found
 
 
-def _of_series(path: Path, tif: Any, index: int, facts: Facts) -> list[RawImage]:
+def _of_series(path: Path, tif: Any, index: int, description: TiffDescription) -> list[RawImage]:
     series = tif.series[index]
-    title = "thumbnail" if series.keyframe.is_reduced else _tiff_names.title(facts, index, facts.title(tif, index))
+    title = (
+        "thumbnail"
+        if series.keyframe.is_reduced
+        else _tiff_names.title(description, index, description.title(tif, index))
+    )
     axes, shape = without_singletons(series)
     if why := why_not_opened(path, series, axes):
         return [unreadable(title, shape, series.dtype or np.uint8, why, broken="copy it again" in why)]
     sizes = dict(zip(axes, shape, strict=True))
     colour = _is_colour(series.keyframe, sizes.get("S", 1))
     leading = "".join(axis for axis in axes if axis not in ("YXS" if colour else "YX"))
-    named = _tiff_names.along(tif, facts, index, leading, sizes)
+    named = _tiff_names.along(tif, description, index, leading, sizes)
     if len(leading) - bool(named) > 1:
         return [unreadable(title, shape, series.dtype, axes_sentence(len(axes)))]
     if named is None:
-        return [_image(path, tif, index, leading, colour, title, None, facts)]
+        return [_image(path, tif, index, leading, colour, title, None, description)]
     said = Detectors(0, named.names).sentence(title) if are_detectors(named.names) else ""
     return [
-        _image(path, tif, index, leading, colour, name, (named.axis, k), facts, said)
+        _image(path, tif, index, leading, colour, name, (named.axis, k), description, said)
         for k, name in enumerate(named.names)
     ]
 
@@ -156,7 +160,7 @@ def _image(
     colour: bool,
     title: str,
     taken: tuple[str, int] | None,
-    facts: Facts,
+    description: TiffDescription,
     said: str = "",
 ) -> RawImage:
     """A series, or what is `taken` of it at one place along an axis, as an image."""
@@ -168,7 +172,7 @@ def _image(
     warnings: tuple[str, ...] = (said,) if said else ()
     if "C" in leading and taken is None:
         warnings += ("The channels of the file have no names; they are opened as frames of a stack.",)
-    warnings += facts.claims_more(prod(sizes[axis] for axis in leading))
+    warnings += description.claims_more(prod(sizes[axis] for axis in leading))
     every = np.arange(prod(sizes[axis] for axis in leading)).reshape([sizes[axis] for axis in leading])
     order = every.ravel() if taken is None else every.take(taken[1], leading.index(taken[0])).ravel()
     frames: FlatFrames | PageFrames | SeriesFrames
@@ -182,8 +186,8 @@ def _image(
     else:
         frames = SeriesFrames(path, index, leading, taken, colour)
         together = n_bytes(series)
-    calibration = facts.calibration(series.keyframe, index, len(tif.series))
-    return _raw(path, frames, series.keyframe, together, (*steps, *plane), title, facts, warnings, calibration)
+    calibration = description.calibration(series.keyframe, index, len(tif.series))
+    return _raw(path, frames, series.keyframe, together, (*steps, *plane), title, description, warnings, calibration)
 
 
 def _raw(
@@ -193,9 +197,9 @@ def _raw(
     together: int,
     shape: tuple[int, ...],
     title: str,
-    facts: Facts,
+    description: TiffDescription,
     warnings: tuple[str, ...],
-    calibration: Calibration,
+    calibration: PixelCalibration,
 ) -> RawImage:
     dtype = np.dtype(page.dtype).newbyteorder("=")
     if page.photometric == 3 and not is_grey_table(page.colormap):
@@ -208,8 +212,8 @@ def _raw(
         if len(shape) == 3
         else partial(frames.read, 0),
         calibration=calibration,
-        reader=facts.reader,
-        metadata=facts.acquisition,
+        reader=description.reader,
+        metadata=description.acquisition,
         warnings=warnings,
         # pieces of a page may be one and the same, so that together they are longer than the file
         stored=path.stat().st_size
@@ -225,7 +229,7 @@ def _raw(
 # ---------------------------------------------------------------------- as the pages are
 
 
-def _by_layout(path: Path, tif: Any, pages: Chain, facts: Facts, doubt: str) -> list[RawImage]:
+def _by_layout(path: Path, tif: Any, pages: Chain, description: TiffDescription, doubt: str) -> list[RawImage]:
     """Pages that are stored alike are the frames of a stack, whatever the file says."""
     warnings = (f"The pages of the file are opened as they are: {doubt}.",) if doubt else ()
     groups = pages.groups()
@@ -234,14 +238,16 @@ def _by_layout(path: Path, tif: Any, pages: Chain, facts: Facts, doubt: str) -> 
         if int(pages.layout[group[0]]) in pages.odd:
             found.append(unreadable("", (), np.uint8, f"its page gives {_ELSE}; copy it again.", broken=True))
             continue
-        parts = _tiff_names.by_description(len(pages), group, facts)
+        parts = _tiff_names.by_description(len(pages), group, description)
         said = (Detectors(0, tuple(parts)).sentence(""),) if parts else ()
         for name, part in (parts or {"": group}).items():
-            found.append(_of_pages(path, tif, pages.offsets[part], facts, (*warnings, *said), name))
+            found.append(_of_pages(path, tif, pages.offsets[part], description, (*warnings, *said), name))
     return _with_rest(found, len(groups) - _MOST_IMAGES)
 
 
-def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[str, ...], name: str) -> RawImage:
+def _of_pages(
+    path: Path, tif: Any, offsets: Any, description: TiffDescription, warnings: tuple[str, ...], name: str
+) -> RawImage:
     frames = PageFrames(path, offsets, (0, 0))
     try:
         first, last = frames.page(tif, 0), frames.page(tif, len(offsets) - 1)
@@ -263,5 +269,13 @@ def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[
     plane = (shape[axes.index("Y")], shape[axes.index("X")])
     frames = PageFrames(path, offsets, plane, colour)
     return _raw(
-        path, frames, first, n_bytes(first), (*steps, *plane), title, facts, warnings, facts.calibration(first, -1, 0)
+        path,
+        frames,
+        first,
+        n_bytes(first),
+        (*steps, *plane),
+        title,
+        description,
+        warnings,
+        description.calibration(first, -1, 0),
     )

@@ -123,29 +123,29 @@ def _acquisition(facts: Mapping[str, Any]) -> dict[str, Any]:
 # ---------------------------------------------------------------------- JSON that may hold anything
 
 
-def _json(said: str) -> dict[str, Any]:
+def _json(content: str) -> dict[str, Any]:
     try:
-        found = json.loads(said.split("\0", 1)[0])
+        found = json.loads(content.split("\0", 1)[0])
     except (ValueError, RecursionError):  # not JSON, a number without end, nested without end
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _at(found: Any, *keys: str) -> Any:
+def _at(tree: Any, *keys: str) -> Any:
     """What lies at `keys` within each other, None where anything else does."""
     for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
 
 
-def _text(found: Any, *keys: str) -> str:
-    value = _at(found, *keys)
+def _text(tree: Any, *keys: str) -> str:
+    value = _at(tree, *keys)
     return clean(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
-def _number(said: str) -> float | None:
+def _number(content: str) -> float | None:
     try:
-        number = float(said)
+        number = float(content)
     except ValueError:
         return None
     return number if math.isfinite(number) else None

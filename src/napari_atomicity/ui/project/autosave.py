@@ -90,9 +90,9 @@ class Autosave:
         self._saved.update(marks)
         self._on_changed()
 
-    def take_back(self, work: SavedImage) -> None:
+    def take_back(self, saved: SavedImage) -> None:
         """An image that was taken off is in the viewer again, with its work."""
-        self.closed = [kept for kept in self.closed if kept is not work]
+        self.closed = [kept for kept in self.closed if kept is not saved]
         self._on_changed()
 
     def then(self, do: Any) -> None:

@@ -43,7 +43,7 @@ from napari_atomicity.ui.project.recent import remember
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.document.document import Document
-    from napari_atomicity.io.by_hand import Found
+    from napari_atomicity.io.by_hand import ReadTable
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.ui.workspace.solo import Solo
     from napari_atomicity.ui.workspace.workspace import Workspace
@@ -115,7 +115,7 @@ class ProjectController:
             self.path, self.saved_at = written, datetime.now()
             self.autosave.saved(marks)
             remember(written)
-            show_info(f"Saved {written.name}: {_images(len(project.works))}.")
+            show_info(f"Saved {written.name}: {_images(len(project.images))}.")
             self.changed.emit()
 
         return workspace.work.start("Save the project", lambda: save_steps(project, target), apply)
@@ -189,7 +189,7 @@ class ProjectController:
             return
         self.asked = None
         landing, fresh = Restorer(self.workspace), not any(mark_of(p.document)[0][1:] for p in self.workspace.groups)
-        shown = [self._land_work(landing, work, have) for work in project.works]
+        shown = [self._land_image(landing, image, have) for image in project.images]
         if fresh:
             landing.look(project)
         in_hand = shown[project.in_hand] if project.in_hand < len(shown) else None
@@ -201,16 +201,16 @@ class ProjectController:
                 self.workspace.viewer.layers.selection.active = group.clusters.points
         self._opened(wanted, project, [one for one in shown if one is not None], fresh)
 
-    def _land_work(self, landing: Restorer, work: SavedImage, have: Sequence[Any]) -> Document | None:
+    def _land_image(self, landing: Restorer, saved: SavedImage, have: Sequence[Any]) -> Document | None:
         """One image: into its layer where that is open already, merged where something was done there."""
-        there = None if work.match is None else have[work.match]
+        there = None if saved.match is None else have[saved.match]
         document = next((p.document for p in self.workspace.groups if p.document.micrograph is there), None)
         if document is None:
-            return landing.show(work)
+            return landing.show(saved)
         if len(document.table) or len(document.table.removed):
-            self._merge(document, work.name, work.state.table, work.state.micrograph.pixel_size_nm)
+            self._merge(document, saved.name, saved.state.table, saved.state.micrograph.pixel_size_nm)
         else:
-            landing.fill(document, work)
+            landing.fill(document, saved)
         return document
 
     def _opened(self, wanted: PendingProject, project: Project, shown: list[Document], fresh: bool) -> None:
@@ -233,7 +233,7 @@ class ProjectController:
     # ------------------------------------------------------------------ merging
 
     def _open_table(self, path: Path) -> bool:
-        from napari_atomicity.io.facts import Facts
+        from napari_atomicity.io.table_metadata import TableMetadata
         from napari_atomicity.io.tables import open_table
 
         document = self.workspace.document
@@ -241,14 +241,14 @@ class ProjectController:
             show_warning("A table belongs to an image: open that micrograph first, then the table.")
             return False
 
-        def steps() -> Steps[Found]:
+        def steps() -> Steps[ReadTable]:
             yield Progress(0, 0, "Reading the table")
             return open_table(path)
 
-        def apply(found: Found) -> None:
+        def apply(found: ReadTable) -> None:
             for remark in found.remarks:
                 show_warning(remark)
-            self._merge(document, path.name, found.table, Facts.of(found.facts).pixel_size_nm)
+            self._merge(document, path.name, found.table, TableMetadata.of(found.facts).pixel_size_nm)
             self.changed.emit()
 
         return self.workspace.work.start("Merge the table", steps, apply, document)
@@ -295,19 +295,19 @@ class ProjectController:
     @property
     def taken_off(self) -> list[SavedImage]:
         """Unsaved work on images that were taken off this viewer, newest first, but for what was put off."""
-        return [work for work in reversed(self.autosave.closed) if work not in self._not_now]
+        return [image for image in reversed(self.autosave.closed) if image not in self._not_now]
 
-    def bring_back(self, work: SavedImage) -> None:
+    def bring_back(self, saved: SavedImage) -> None:
         """The image with its work as it was when it was taken off; into its layer where it was opened again."""
-        mine, landing = work.state.micrograph, Restorer(self.workspace)
+        mine, landing = saved.state.micrograph, Restorer(self.workspace)
         untouched = [group.document for group in self.workspace.groups if not mark_of(group.document)[0][1:]]
         again = next((document for document in untouched if _same_image(document.micrograph, mine)), None)
         if again is None:
-            landing.show(work)
+            landing.show(saved)
         else:
-            landing.fill(again, work)
-        self.autosave.take_back(work)
-        show_info(f"{work.name} is back as it was.")
+            landing.fill(again, saved)
+        self.autosave.take_back(saved)
+        show_info(f"{saved.name} is back as it was.")
         self.changed.emit()
 
     def discard(self, one: Unsaved) -> None:

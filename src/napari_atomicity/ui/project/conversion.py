@@ -38,11 +38,11 @@ def saved_image_of(document: Document, name: str, view: dict[str, Any] | None = 
 def project_of(
     workspace: Workspace, solo: Solo, groups: Iterable[LayerGroup], more: Iterable[SavedImage] = ()
 ) -> Project:
-    """Documents of a viewer, how it shows them, and `more` works that it no longer shows."""
+    """Documents of a viewer, how it shows them, and `more` images that it no longer shows."""
     shown = list(groups)
-    works = [saved_image_of(group.document, group.name, _looks_of(group, solo)) for group in shown]
+    images = [saved_image_of(group.document, group.name, _looks_of(group, solo)) for group in shown]
     in_hand = next((at for at, group in enumerate(shown) if group is workspace.group), 0)
-    return Project((*works, *more), in_hand, _view_of(workspace.viewer))
+    return Project((*images, *more), in_hand, _view_of(workspace.viewer))
 
 
 class Restorer:
@@ -51,30 +51,30 @@ class Restorer:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def show(self, work: SavedImage) -> Document | None:
-        """A new layer for the image of `work`, with its document as it was."""
+    def show(self, saved: SavedImage) -> Document | None:
+        """A new layer for the image `saved`, with its document as it was."""
         viewer = self._workspace.viewer
         if viewer is None:
             return None
-        layer = Layer.create(*as_layer(work.state.micrograph))
-        layer.name = work.name
+        layer = Layer.create(*as_layer(saved.state.micrograph))
+        layer.name = saved.name
         viewer.add_layer(layer)
         document = self._workspace.document_of(layer) if isinstance(layer, Image) else None
         if document is not None:
-            self.fill(document, work)
+            self.fill(document, saved)
         return document
 
-    def fill(self, document: Document, work: SavedImage) -> None:
+    def fill(self, document: Document, saved: SavedImage) -> None:
         """The document as it was when it was saved."""
-        document.set_options(**{one.name: getattr(work.options, one.name) for one in fields(work.options)})
-        document.resume([(step.name, step.state) for step in work.steps], work.now)
-        document.select(work.selection)
-        if work.changed:
+        document.set_options(**{one.name: getattr(saved.options, one.name) for one in fields(saved.options)})
+        document.resume([(step.name, step.state) for step in saved.steps], saved.now)
+        document.select(saved.selection)
+        if saved.changed:
             document.replace_pixels(document.micrograph)
         group = next((one for one in self._workspace.groups if one.document is document), None)
-        if group is not None and work.view:
+        if group is not None and saved.view:
             with contextlib.suppress(InputError):  # how it is shown is no reason to fail
-                _take_looks(group, looks_of(work.view))
+                _take_looks(group, looks_of(saved.view))
 
     def look(self, project: Project) -> None:
         """The camera as it was."""

@@ -1,4 +1,4 @@
-"""Small works to save, without a window."""
+"""Small images with histories to save, without a window."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def table_of(n: int, seed: int = 0, classified: bool = True) -> ClusterTable:
     )
 
 
-def work(micrograph: Micrograph, n: int = 30, steps: int = 5, now: int | None = None) -> SavedImage:
+def saved_image(micrograph: Micrograph, n: int = 30, steps: int = 5, now: int | None = None) -> SavedImage:
     """A history of labels, deletions, moves and new clusters."""
     state = ImageState(micrograph, ClusterTable.empty())
     history = [HistoryStep("Open", state)]
