@@ -34,6 +34,9 @@ _STUCK: Final = 8.0
 _FEW_LEVELS: Final = 256
 #: a line is dead or hot where it lies off the lines around it by this many times the noise of single pixels
 _LINE_OFF: Final = 3.0
+#: all but this share of its pixels do so by this much of that
+_ALL_ALONG: Final = 0.2
+_AS_FAR_OFF: Final = 0.25
 _BURNED_IN: Final = "A burned-in scale bar or label is left out."
 #: lines next to each other that can be told from the image
 _LINES_TOGETHER: Final = 3
@@ -159,12 +162,33 @@ def _bad_rows(image: Image, noise: float) -> npt.NDArray[np.int64]:
     scatter = np.median(off[off > 0]) if (off > 0).any() else 0.0
     bad = np.zeros(height, dtype=bool)
     bad[enough] = off > max(_LINE_OFF * noise, 12 * scatter)
+    bad[bad] = _off_all_along(some, bad, level)
     # or holds one value, and the lines beside it do not
     differences = np.diff(some, axis=1)
     rough = np.count_nonzero(np.abs(differences) > 0, axis=1) > 0.5 * np.isfinite(differences).sum(axis=1)
     constant = enough & (np.fmin.reduce(some, axis=1) == np.fmax.reduce(some, axis=1))
     bad |= constant & ndimage.maximum_filter1d(rough, 2 * _LINES_TOGETHER + 1)
     return np.flatnonzero(bad)
+
+
+def _off_all_along(image: Image, suspected: Mask, level: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Which of the suspected lines lie off the others beside them in nearly all their pixels.
+
+    Where clusters lie in rows and there is hardly any noise, the middle of a line through them jumps; the support
+    between them does not.
+    """
+    lines, others = np.flatnonzero(suspected), np.flatnonzero(~suspected & np.isfinite(level))
+    if not len(lines) or not len(others):
+        return np.ones(len(lines), dtype=bool)
+    after = np.searchsorted(others, lines)
+    off = np.ones(len(lines), dtype=bool)
+    for near in (others[np.maximum(after - 1, 0)], others[np.minimum(after, len(others) - 1)]):
+        jump = level[lines] - level[near]
+        away = (image[lines] - image[near]) * np.sign(jump)[:, None]
+        # a pixel without a number says nothing against it
+        away[np.isnan(away)] = np.inf
+        off &= np.quantile(away, _ALL_ALONG, axis=1, method="lower") > _AS_FAR_OFF * np.abs(jump)
+    return off
 
 
 def _without_outliers(image: Image, pixel_size_nm: float) -> tuple[Image, int, int]:
