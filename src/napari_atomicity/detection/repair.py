@@ -6,6 +6,7 @@ that `repaired` gives, never in the one of the file, which stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from scipy import ndimage
 from napari_atomicity.detection.gaps import with_narrow_gaps_filled
 from napari_atomicity.detection.marks import burned_in, sharp_marks
 from napari_atomicity.detection.sides import SAMPLE_PX, blank_frame, data_bars, typical_difference
+from napari_atomicity.detection.strips import edge_strips
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -44,6 +46,25 @@ _LINES_TOGETHER: Final = 3
 _MOST_OUTLIERS: Final = 0.02
 #: where pixels are no larger, even four by four are no wider than an atom
 _FINE_NM: Final = 0.05
+
+
+def _said(find: Callable[[Image], Mask | None], sentence: str) -> Callable[[Image], tuple[Mask, str] | None]:
+    """What finds pixels that are left out, together with the sentence about them."""
+
+    def look(image: Image) -> tuple[Mask, str] | None:
+        covered = find(image)
+        return None if covered is None else (covered, sentence)
+
+    return look
+
+
+#: in this order: letters on a bar are the bar's, and what is saturated of a bright strip is the strip's
+_LEFT_OUT: Final = (
+    _said(data_bars, "A data bar at the side of the image is left out."),
+    edge_strips,
+    _said(blank_frame, "An empty frame of one value around the image is left out."),
+    _said(burned_in, _BURNED_IN),
+)
 
 
 @dataclass(frozen=True)
@@ -85,15 +106,11 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
         return Repaired(given, missing=n_gaps / max(given.size, 1))
     said = []
     image = np.where(gaps, np.nan, given) if n_gaps else given
-    for find, words in (
-        (data_bars, "A data bar at the side of the image is left out."),
-        (blank_frame, "An empty frame of one value around the image is left out."),
-        (burned_in, _BURNED_IN),
-    ):
-        covered = find(image)
-        if covered is not None:
-            image = np.where(covered, np.nan, image)
-            said.append(words)
+    for look in _LEFT_OUT:
+        found = look(image)
+        if found is not None:
+            image = np.where(found[0], np.nan, image)
+            said.append(found[1])
     lines = _bad_lines(image)
     if any(len(each) for each in lines):
         image = image.copy() if image is given else image
