@@ -23,7 +23,8 @@ from napari_atomicity.counting.anchors import (
     sizeable_rows,
 )
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Calibration, calibrate
+from napari_atomicity.counting.calibrate import calibrate
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement

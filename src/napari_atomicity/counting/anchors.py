@@ -11,11 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.calibrate import Calibration, Predictions, calibrate_session, posterior
+from napari_atomicity.counting.calibrate import calibrate_session
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.diameter_only import log_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import fraction, held_back, identities, mixed
+from napari_atomicity.counting.predictions import Predictions, posterior
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 

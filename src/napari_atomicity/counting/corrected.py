@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms

@@ -14,7 +14,7 @@ from pydantic import Field, with_config
 
 from napari_atomicity import __version__
 from napari_atomicity.counting.bundle import Bundle, weights_sha256
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.joint_scale import SESSION_SPREAD
 from napari_atomicity.counting.prior import PriorKnowledge

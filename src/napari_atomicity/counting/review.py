@@ -19,7 +19,7 @@ from napari_atomicity.counting.ratios import wilson
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.card import ModelCard
     from napari_atomicity.counting.evidence import Evidence
 
