@@ -35,7 +35,7 @@ def evidence_of(name: str) -> tuple[Evidence, float]:
     micrograph, bundle, settings = read(path), load_bundle("dual"), Settings(adapt="off")
     table = analyse(micrograph, settings).table
     found = drain(classify_steps(micrograph, table, bundle, settings))
-    usable = found.table.rows["flag"].isin(["ok", "outside"]).to_numpy() & found.evidence.valid
+    usable = found.table.sizeable & found.evidence.valid
     truth = json.loads(path.with_suffix(".truth.json").read_text(encoding="utf-8"))
     return found.evidence.take(usable), float(np.log(truth["scale_counts_nm2_per_atom"]))
 

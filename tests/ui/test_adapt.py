@@ -50,11 +50,10 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
     calibrations = done.after.calibrations
     ratios = class_ratios(done.after.table, document.state.bundle.card, calibrations=calibrations).set_index("label")
     label = ratios["fraction"].idxmax()
-    expected = "{fraction:.1%} ({low:.1f} to {high:.1f})".format(
-        fraction=ratios.at[label, "fraction"], low=100 * ratios.at[label, "low"], high=100 * ratios.at[label, "high"]
-    )
+    share, low, high = 100 * ratios.loc[label, ["fraction", "low", "high"]].astype(float)
+    expected = f"{share:.1f} ({low:.1f} to {high:.1f}) %"
     assert expected.replace(" ", "&nbsp;") in panel.comparison.shares.text()
-    assert panel.comparison.chart._final["fraction"].tolist() == ratios["fraction"].tolist()
+    assert panel.comparison.chart.series[1].share.tolist() == ratios["fraction"].tolist()
     scores = panel.comparison.scores.text()
     assert all(text in scores for text in ("50%", "100%", "Silhouette", "0.10", "–"))
     anchors = panel.comparison.anchors.text().replace("&nbsp;", " ")

@@ -234,11 +234,12 @@ def test_a_model_without_library_of_another_element_with_one_channel(
 def test_it_opens_from_elsewhere_once_and_follows_the_theme(counted: Any) -> None:
     from qtpy.QtWidgets import QApplication
 
-    from napari_atomicity.ui.cluster_card.panel import CardPanel, open_card
+    from napari_atomicity.ui.cluster_card.panel import CardPanel
+    from napari_atomicity.ui.workspace.docks import open_dock
 
     desk, card = counted, counted.card
-    open_card(desk.workspace)
-    open_card(desk.workspace)
+    open_dock(desk.workspace.viewer, "Cluster card", tabify=True)
+    open_dock(desk.workspace.viewer, "Cluster card", tabify=True)
     cards = [w for w in QApplication.allWidgets() if isinstance(w, CardPanel)]
     assert cards == [card] and card.isVisible()
     desk.document.select(usual(desk))

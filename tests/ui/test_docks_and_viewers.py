@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from qtpy.QtWidgets import QAbstractButton, QLabel, QListWidget, QProgressBar, QTableWidget, QWidget
 
-from conftest import PLUGIN, Desk
+from conftest import PLUGIN, Desk, blobs
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import count as count_chain
 from napari_atomicity.ui.actions import single
@@ -271,3 +272,16 @@ def test_two_viewers_work_at_once_and_one_closes(
     work = other.recovered()["other"]
     assert work.state.table.rows["annotation"].ne("").sum() == 1 and work.steps[work.now].name == "Find clusters"
     assert not counted.errors
+
+
+def test_an_image_that_napari_opened_itself_keeps_its_file(desk: Any, tmp_path: Path) -> None:
+    import tifffile
+
+    path = tmp_path / "other.tif"
+    tifffile.imwrite(path, blobs())
+    desk.viewer.open(str(path), plugin="napari")
+    desk.settle()
+    assert desk.document.micrograph.provenance.path == path
+    panel = desk.panel("Load and calibrate")
+    desk.click(panel.look)
+    assert desk.notes[-1] == "other.tif holds this one image."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,6 @@ from napari_atomicity.report import figures
 from napari_atomicity.ui.cluster_card import inspector
 from napari_atomicity.ui.feature_map import placements
 from napari_atomicity.ui.ratios import panel as ratios_panel
-
-#: how long the interface waits for the interpreter when nothing runs
-USUAL = sys.getswitchinterval()
 
 
 @dataclass(frozen=True)
@@ -149,7 +145,6 @@ def well(desk: Any) -> None:
     desk.qtbot.waitUntil(lambda: not desk.context.explainer._due, timeout=5000)  # heat maps follow a moment later
     desk.idle()
     assert not desk.errors
-    desk.qtbot.waitUntil(lambda: sys.getswitchinterval() == pytest.approx(USUAL), timeout=5000)
     assert not any(layer.locked for layer in desk.viewer.layers)
     strip = desk.workbench.findChild(object, "strip")
     assert not strip.stop.isVisible() and not strip.bar.isVisible()

@@ -220,7 +220,7 @@ def test_a_project_dropped_on_the_window_opens(
     from napari_atomicity.ui import commands
 
     # the reader works on the window in front
-    monkeypatch.setattr(commands, "_workspace", lambda _: another.workspace)
+    monkeypatch.setattr(commands, "_context", lambda _: another.context)
     another.viewer.open(str(path), plugin="napari-atomicity")
     another.idle()
     same(desk.document, another.document)

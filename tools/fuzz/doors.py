@@ -221,12 +221,12 @@ def _counts(bundle: Any) -> None:
     from napari_atomicity.progress import drain
 
     micrograph, table = sample()
-    rows = drain(classify_steps(micrograph, table, bundle, Settings())).table.rows
-    labelled = rows[rows["label"] != ""]
-    chances = labelled[[name for name in rows.columns if name.startswith("p_")]].to_numpy(dtype=float)
+    table = drain(classify_steps(micrograph, table, bundle, Settings())).table
+    table = table.take((table.rows["label"] != "").to_numpy())
+    chances = table.probabilities
     _sound(np.isfinite(chances).all() and chances.min(initial=0) >= 0, "a probability that is none")
     _sound(chances.sum(axis=1).max(initial=0) < 1.001, "probabilities that add up to more than 1")
-    _sound(np.isfinite(labelled["n_atoms"].to_numpy(dtype=float)).all(), "a number of atoms that is none")
+    _sound(np.isfinite(table.rows["n_atoms"].to_numpy(dtype=float)).all(), "a number of atoms that is none")
 
 
 # ---------------------------------------------------------------------- tables, lists, settings

@@ -147,7 +147,7 @@ def adapt_steps(
     if problem:
         return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
     yield Progress(0, STEPS, "Fine-tuning")
-    rows = _rows_of(sample, anchors)
+    rows = sample.table.rows_of(anchors["id"])
     tuning = Tuning(bundle, patches, rows, anchors, seed)
     yield from tuning.steps()
     tuned = replace(bundle, network=tuning.network, shipped=bundle.shipped or bundle.network)
@@ -208,10 +208,6 @@ def _refusal(bundle: Bundle, table: ClusterTable, sizeable: Mask, mode: str, sou
 
 
 # ---------------------------------------------------------------------- whether it is better
-
-
-def _rows_of(sample: Sample, anchors: pd.DataFrame) -> Rows:
-    return np.asarray(pd.Index(sample.table.ids).get_indexer(pd.Index(anchors["id"])))
 
 
 def _scores(evidence: Evidence, sample: Sample, untuned: Mask, sources: Sequence[Source]) -> dict[str, float]:

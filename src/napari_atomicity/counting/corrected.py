@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.clusters import OTHER, ClusterTable, find_rows
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
@@ -206,7 +206,7 @@ class _CountedClusters:
         label = np.array([index[str(name)] for name in table.final_labels[chosen]], dtype=np.int64)
         by_model = table.rows["label"].to_numpy(dtype=object)[chosen]
         predicted = np.array([index.get(str(name), -1) for name in by_model], dtype=np.int64)
-        by_hand = (table.rows["annotation"] != "").to_numpy()[chosen]
+        by_hand = table.labelled[chosen]
         likelihood = np.zeros((_SCALES, len(chosen), len(labels)))
         likelihood[:, by_hand] = np.eye(len(labels))[label[by_hand]]
         free = np.flatnonzero(~by_hand)
@@ -224,12 +224,11 @@ def _likelihood(image: Seen, rows: npt.NDArray[np.int64]) -> Floats:
     if image.evidence is None or not np.isin(ids, image.ids).all():
         likelihood[:] = _from_table(image, rows)
         return likelihood
-    row_of = {int(identifier): row for row, identifier in enumerate(image.ids)}
+    evidence_rows = find_rows(ids, image.ids)
     quantiles = (np.arange(_SCALES) + 0.5) / _SCALES
     for frame in np.unique(frames):
         in_frame = np.flatnonzero(frames == frame)
-        own = np.array([row_of[int(identifier)] for identifier in ids[in_frame]], dtype=np.int64)
-        evidence = image.evidence.take(own)
+        evidence = image.evidence.take(evidence_rows[in_frame])
         terms = np.repeat(shape_terms(evidence)[None], _SCALES, axis=0)
         fit = image.calibrations.get(int(frame))
         if fit is not None:

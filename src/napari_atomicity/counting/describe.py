@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from napari_atomicity.counting.card import ModelCard
+from napari_atomicity.wording import channel_words
 
 #: what a card without scores says
 NO_SCORES: Final = (
@@ -21,7 +22,6 @@ SCORES_NOTE: Final = (
     "confidence of the self-calibrated labels is off on average."
 )
 _METHODS: Final = ("scale known", "auto", "no scale")
-CHANNEL_WORDS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 _DASH: Final = "–"
 #: entries of a recipe in words, in their order
 _RECIPE: Final = {
@@ -49,7 +49,7 @@ def classes(card: ModelCard) -> str:
 def facts(card: ModelCard) -> list[tuple[str, str]]:
     """Heading and text of what the card states before its scores."""
     side = card.patch_px * card.patch_nm_per_px
-    channels = " and ".join(CHANNEL_WORDS.get(name, name) for name in card.channels)
+    channels = " and ".join(channel_words(name) for name in card.channels)
     window = f" (window {card.lcn_window_nm:g} nm)" if "lcn" in card.channels else ""
     adapted = [("Adapted", "; ".join(card.history))] if card.history else []
     return [

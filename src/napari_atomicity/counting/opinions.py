@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import ClusterTable, find_rows
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibration import Calibration
@@ -94,8 +93,9 @@ class Opinions:
             chances["model"] = _shares(table.probabilities)
             chances["diameter"] = _by_diameter(rows["diameter_nm"].to_numpy(dtype=np.float64), card)
             if base is not None and base.class_sizes == table.class_sizes:
-                chances["base"] = _shares(base.probabilities)[_rows_in(table.ids, base.ids)]
-                chances["base"][~np.isin(table.ids, base.ids)] = np.nan
+                rows_before = base.rows_of(table.ids)
+                chances["base"] = _shares(base.probabilities)[rows_before]
+                chances["base"][rows_before < 0] = np.nan
             if evidence is not None and evidence_ids is not None:
                 chances.update(_of_evidence(evidence, frame, table.ids, evidence_ids, calibrations or {}))
         kept = {name: values for name, values in chances.items() if np.isfinite(values).any()}
@@ -197,11 +197,6 @@ def _by_diameter(diameter_nm: Floats, card: ModelCard) -> Floats:
     return _softmax(log_likelihood(diameter_nm, card))
 
 
-def _rows_in(ids: npt.NDArray[np.int64], of: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(n,) row of each of `ids` in `of`; the last row (-1) where it is missing."""
-    return np.asarray(pd.Index(of).get_indexer(pd.Index(ids)))
-
-
 def _of_evidence(
     evidence: Evidence,
     frame: npt.NDArray[np.int64],
@@ -212,7 +207,7 @@ def _of_evidence(
     """Chances of the classes by integral and by each channel, for clusters that were classified."""
     if not len(evidence_ids):
         return {}
-    rows = _rows_in(ids, evidence_ids)
+    rows = find_rows(ids, evidence_ids)
     missing = rows < 0
     chances: dict[str, Floats] = {}
     log_n = np.log(np.array(evidence.card.class_sizes, dtype=np.float64))

@@ -14,9 +14,6 @@ from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 
-#: clusters with these flags are counted; the others cannot be sized
-_COUNTED = ("ok", "outside")
-
 
 def class_ratios(
     table: ClusterTable,
@@ -52,9 +49,8 @@ def class_ratios(
         labels = classify_by_diameter(rows["diameter_nm"].to_numpy(), card)
     else:
         labels = table.final_labels if by == "final" else rows["label"].to_numpy(dtype=object)
-    sized = rows["flag"].isin(_COUNTED).to_numpy()
-    by_hand = (rows["annotation"] != "").to_numpy() if by == "final" else np.zeros(len(rows), dtype=bool)
-    chosen = (sized | by_hand) & (labels != "")
+    by_hand = table.labelled if by == "final" else np.zeros(len(table), dtype=bool)
+    chosen = (table.sizeable | by_hand) & (labels != "")
     order = [*card.labels, OTHER]
     order += sorted(set(labels[chosen]) - set(order))
     calibrated = {} if by == "diameter" else {k: fit for k, fit in (calibrations or {}).items() if fit.intervals}
@@ -68,15 +64,14 @@ def class_ratios(
 
 def counted(table: ClusterTable) -> npt.NDArray[np.bool_]:
     """(n,) which clusters enter the ratios: those that could be sized, or that a person labelled."""
-    sized = table.rows["flag"].isin(_COUNTED).to_numpy() | (table.rows["annotation"] != "").to_numpy()
-    return np.asarray(sized & (table.final_labels != ""), dtype=bool)
+    return np.asarray((table.sizeable | table.labelled) & (table.final_labels != ""), dtype=bool)
 
 
 def rejected(table: ClusterTable) -> dict[str, int]:
     """How many clusters do not enter the ratios, by reason."""
     left_out = ~counted(table)
-    sized = table.rows["flag"].isin(_COUNTED).to_numpy() | (table.rows["annotation"] != "").to_numpy()
-    reasons = np.where(sized, "not classifiable", table.rows["flag"].to_numpy(dtype=object))[left_out]
+    flags = table.rows["flag"].to_numpy(dtype=object)
+    reasons = np.where(table.sizeable | table.labelled, "not classifiable", flags)[left_out]
     names, numbers = np.unique(reasons.astype(str), return_counts=True)
     return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
@@ -185,15 +186,13 @@ class LabelAgreement:
 
 def reviewed(table: ClusterTable) -> set[int]:
     """Ids of the clusters that carry a person's label."""
-    return set(table.ids[(table.rows["annotation"] != "").to_numpy()].tolist())
+    return set(table.ids[table.labelled].tolist())
 
 
 def agreement(table: ClusterTable) -> LabelAgreement:
     """Of all clusters that a person and the model in force labelled, however they were chosen."""
-    rows = table.rows
-    both = ((rows["annotation"] != "") & (rows["label"] != "")).to_numpy()
-    right = (rows["annotation"] == rows["label"]).to_numpy() & both
-    return LabelAgreement(int(right.sum()), int(both.sum()))
+    given, predicted = _both_labels(table)
+    return LabelAgreement(int((given == predicted).sum()), len(given))
 
 
 def confusion(table: ClusterTable, order: Iterable[str] = ()) -> pd.DataFrame:
@@ -210,9 +209,7 @@ def confusion(table: ClusterTable, order: Iterable[str] = ()) -> pd.DataFrame:
     -------
     Numbers of clusters, a row a label by a person, a column a label by the model.
     """
-    rows = table.rows
-    both = ((rows["annotation"] != "") & (rows["label"] != "")).to_numpy()
-    by_person, by_model = (rows[name].to_numpy(dtype=object)[both] for name in ("annotation", "label"))
+    by_person, by_model = _both_labels(table)
     occurring = set(by_person) | set(by_model)
     usual = list(dict.fromkeys(order))
     names = [name for name in usual if name in occurring] + sorted(occurring - set(usual))
@@ -221,6 +218,13 @@ def confusion(table: ClusterTable, order: Iterable[str] = ()) -> pd.DataFrame:
     cells = tuple(index.get_indexer(pd.Index(labels, dtype=object)) for labels in (by_person, by_model))
     np.add.at(counts, cells, 1)
     return pd.DataFrame(counts, index=names, columns=names)
+
+
+def _both_labels(table: ClusterTable) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    """A person's label and the model's of the clusters that carry both."""
+    annotation, label = (table.rows[name].to_numpy(dtype=object) for name in ("annotation", "label"))
+    both = table.labelled & np.asarray(label != "", dtype=bool)
+    return annotation[both], label[both]
 
 
 def uncertain_after(table: ClusterTable, now: int | None) -> int | None:
@@ -239,11 +243,9 @@ def uncertain_after(table: ClusterTable, now: int | None) -> int | None:
     -------
     Its id; None where none is left.
     """
-    rows = table.rows
-    confidence = np.nan_to_num(rows["confidence"].to_numpy(dtype=np.float64), nan=2.0)
-    ids = table.ids
+    confidence = np.nan_to_num(table.rows["confidence"].to_numpy(dtype=np.float64), nan=2.0)
+    ids, free = table.ids, ~table.labelled
     order = np.lexsort((ids, confidence))
-    free = (rows["annotation"] == "").to_numpy()
     position = np.flatnonzero(ids[order] == now)
     start = int(position[0]) + 1 if len(position) and free[order[position[0]]] else 0
     turned = np.concatenate([order[start:], order[:start]])

@@ -122,7 +122,7 @@ class Sample:
     def certain_labels(self) -> npt.NDArray[np.object_]:
         """(n,) a person's label, else that of the calibrated image where it is nearly certain, else empty."""
         sure = self.sizeable & (np.nan_to_num(self.predictions.confidence) >= CERTAIN["calibrated"])
-        return np.where(self.annotation != "", self.annotation, np.where(sure, self.predictions.label, ""))
+        return np.where(self.table.labelled, self.annotation, np.where(sure, self.predictions.label, ""))
 
 
 def sizeable_rows(table: ClusterTable, evidence: Evidence) -> Mask:
@@ -137,8 +137,7 @@ def sizeable_rows(table: ClusterTable, evidence: Evidence) -> Mask:
     -------
     (n,) whether a cluster is whole, alone and measured.
     """
-    whole = table.rows["flag"].isin(["ok", "outside"]).to_numpy()
-    return np.asarray(evidence.valid & np.isfinite(evidence.log_integral) & whole)
+    return np.asarray(evidence.valid & np.isfinite(evidence.log_integral) & table.sizeable)
 
 
 def predictions_of(

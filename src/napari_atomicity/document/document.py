@@ -249,7 +249,7 @@ class Document:
         self.commit("Undo the adaptation", table, adaptation=None, **base)
 
     def _kept(self, result: ClusterTable, before: ClusterTable) -> ClusterTable:
-        return edits.carry_over(result, before, self.table, self.micrograph.pixel_size_nm)
+        return edits.rebase(result, before, self.table, self.micrograph.pixel_size_nm)
 
     def _go(self, step: int) -> None:
         if 0 <= step < len(self._states):

@@ -10,18 +10,25 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import FLAGS, OTHER, ClusterTable, columns, probability_column
+from napari_atomicity.clusters import (
+    FLAGS,
+    OTHER,
+    TEXTS,
+    WHOLE_NUMBERS,
+    ClusterTable,
+    class_size,
+    class_sizes_of,
+    columns,
+    probability_column,
+)
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.facts import MOST_ID, Facts, belongs
 from napari_atomicity.io.sheets import Sheet, decimal_mark, number, unquoted
 
 Floats = npt.NDArray[np.float64]
 
-TEXT: Final = frozenset({"label", "annotation", "flag", "source"})
-WHOLE: Final = frozenset({"id", "frame"})
 #: what a program may leave out at the end of a row where it is empty
 _MAY_END: Final = frozenset({"annotation", "source"})
-_PROBABILITY: Final = re.compile(r"p_([0-9]{1,6})")
 #: a class as a person types it: Pt55, pt 55, 55, 55.0
 _CLASS: Final = re.compile(r"([A-Za-z]{0,2}) ?([0-9]{1,6})(?:[.,]0+)?")
 _LONGEST_TEXT: Final = 200
@@ -63,7 +70,7 @@ def word(heading: str) -> str:
 def known(cells: Sequence[str]) -> int:
     """How many of the cells are headings of a table of clusters; 0 where they are too few for one."""
     words = {word(cell) for cell in cells if len(cell) < _LONGEST_TEXT}
-    n = sum(each in _NAMES or _PROBABILITY.fullmatch(each) is not None for each in words)
+    n = sum(each in _NAMES or class_size(each) is not None for each in words)
     return n if n > 1 else 0
 
 
@@ -79,7 +86,7 @@ def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) 
         Where it is none, or a cell of it cannot be what its column says, naming row and column.
     """
     cells, extra = _columns(sheet, name)
-    marks = [cell for heading, column in cells.items() if heading not in TEXT for cell in column]
+    marks = [cell for heading, column in cells.items() if heading not in TEXTS for cell in column]
     reader = _Reader(name, cells, sheet.lines, decimal_mark(marks, sheet.separator))
     ids = reader.whole("id", MOST_ID) if "id" in cells else np.arange(len(sheet.rows), dtype=np.int64)
     if len(np.unique(ids)) < len(ids):
@@ -94,10 +101,10 @@ def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) 
     for column in columns(sizes):
         if column in values or column not in cells:
             continue
-        if column in WHOLE:
+        if column in WHOLE_NUMBERS:
             values[column] = reader.whole(column, _MOST_FRAMES, 0)
         else:
-            values[column] = reader.text(column, said) if column in TEXT else reader.numbers(column)
+            values[column] = reader.text(column, said) if column in TEXTS else reader.numbers(column)
     if said.pixel_size_nm is not None:
         values.setdefault("y_nm", y_px * said.pixel_size_nm)
         values.setdefault("x_nm", x_px * said.pixel_size_nm)
@@ -141,9 +148,9 @@ def _check_lengths(sheet: Sheet, name: str, places: Mapping[str, int]) -> None:
 
 
 def _column_name(heading: str) -> str | None:
-    probability = _PROBABILITY.fullmatch(heading)
-    if probability is not None:
-        return probability_column(int(probability[1]))
+    size = class_size(heading)
+    if size is not None:
+        return probability_column(size)
     return heading if heading in _NAMES else None
 
 
@@ -165,7 +172,7 @@ def _mine(
 
 def _class_sizes(cells: Mapping[str, Any], said: Facts) -> tuple[int, ...]:
     """Of the model that predicted; columns of some classes may have been removed."""
-    here = {int(column[2:]) for column in cells if column.startswith("p_")}
+    here = set(class_sizes_of(cells))
     if here and said.class_sizes is not None and here <= set(said.class_sizes):
         return said.class_sizes
     return tuple(sorted(here - {0}))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from napari_atomicity import __version__
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import PLACE, ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import fill, write_atomically, write_together
 from napari_atomicity.io.facts import (
@@ -59,9 +59,8 @@ def earlier(path: Path) -> Earlier | None:
         found = open_table(path)
     except InputError:
         return Earlier(0, False, None, False)
-    rows = found.table.rows
-    labels = int((rows["annotation"] != "").sum())
-    return Earlier(labels, bool((rows["label"] != "").any()), found.table, found.is_as_written)
+    is_counted = bool((found.table.rows["label"] != "").any())
+    return Earlier(int(found.table.labelled.sum()), is_counted, found.table, found.is_as_written)
 
 
 def kept_while(path: Path, table: ClusterTable, write: Callable[[], None]) -> Path | None:
@@ -102,9 +101,8 @@ def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
     """Whether `table` has every label that a person gave in the table that is `there`."""
     if there is None:
         return False
-    names = ["frame", "y_px", "x_px", "annotation"]
-    given = there.rows.loc[there.rows["annotation"] != "", names].to_numpy(dtype=object)
-    mine = table.rows.loc[table.rows["annotation"] != "", names].to_numpy(dtype=object)
+    names = [*PLACE, "annotation"]
+    given, mine = (each.rows.loc[each.labelled, names].to_numpy(dtype=object) for each in (there, table))
     labels = {(int(f), round(y), round(x)): label for f, y, x, label in mine if y == y and x == x}
     near = range(-1, 2)
     return all(

@@ -80,10 +80,10 @@ def write_points_csv(path: str, data: Any, attributes: dict[str, Any]) -> list[s
 def _table_of(attributes: dict[str, Any]) -> Any:
     import pandas as pd
 
-    from napari_atomicity.clusters import ClusterTable, columns
+    from napari_atomicity.clusters import ClusterTable, class_sizes_of, columns
 
     features = pd.DataFrame(attributes.get("features", {}))
-    sizes = tuple(int(str(name)[2:]) for name in features.columns if str(name).startswith("p_"))
+    sizes = class_sizes_of(features.columns)
     if not set(columns(())) <= set(features.columns):
         raise InputError(
             f"The layer {attributes.get('name', '')!r} holds no table of clusters; "

@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import ClusterTable, columns
+from napari_atomicity.clusters import TEXTS, WHOLE_NUMBERS, ClusterTable, columns
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
-from napari_atomicity.io.by_hand import TEXT, WHOLE, Found, table_of_sheet
+from napari_atomicity.io.by_hand import Found, table_of_sheet
 from napari_atomicity.io.facts import MOST_ID, Facts, jsonable
 from napari_atomicity.io.sheets import Sheet
 
@@ -43,7 +43,7 @@ def write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> 
     """Write the table with its facts inside."""
     pa, parquet = pyarrow(path)
     kinds = {
-        name: pa.string() if name in TEXT else pa.int64() if name in WHOLE else pa.float64()
+        name: pa.string() if name in TEXTS else pa.int64() if name in WHOLE_NUMBERS else pa.float64()
         for name in table.rows.columns
     }
     found = pa.Table.from_pandas(table.rows, schema=pa.schema(list(kinds.items())), preserve_index=False)
@@ -117,11 +117,11 @@ def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 
 
 def _typed(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if name in TEXT:
+    if name in TEXTS:
         if any(not isinstance(value, str) for value in values):
             raise ValueError(f"{name} is no text everywhere")
         return values
-    if name in WHOLE:
+    if name in WHOLE_NUMBERS:
         if values.dtype.kind not in "iu" or (len(values) and not 0 <= values.min() <= values.max() <= MOST_ID):
             raise ValueError(f"{name} beyond all bounds")
         return values.astype(np.int64)

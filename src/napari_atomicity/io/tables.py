@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable, columns
+from napari_atomicity.clusters import TEXTS, WHOLE_NUMBERS, ClusterTable, class_sizes_of, columns
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import fill, write_atomically, write_together
-from napari_atomicity.io.by_hand import TEXT, WHOLE, Found, known, table_of_sheet
+from napari_atomicity.io.by_hand import Found, known, table_of_sheet
 from napari_atomicity.io.facts import (
     MOST_ID,
     Facts,
@@ -76,21 +76,52 @@ def write_table(table: ClusterTable, path: str | Path, metadata: Mapping[str, An
 
 
 def read_table(path: str | Path) -> ClusterTable:
-    """The cluster table in the file `path` (CSV or Parquet); see `open_table`."""
+    """The cluster table in a file.
+
+    Parameters
+    ----------
+    path
+        CSV or Parquet.
+
+    Raises
+    ------
+    InputError
+        As by `open_table`.
+    """
     return open_table(path).table
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The facts that were written with the table in the file `path`."""
+    """The facts that were written with a table: pixel size, hashes, versions, units.
+
+    Parameters
+    ----------
+    path
+        Of the table: CSV or Parquet.
+
+    Raises
+    ------
+    InputError
+        As by `open_table`.
+    """
     return open_table(path).facts
 
 
 def open_table(path: str | Path) -> Found:
-    """The cluster table in the file `path` (CSV or Parquet) with its facts.
+    """The cluster table in a file with its facts.
 
     As it was written, to the last bit, where nobody changed it since. A table that went through a spreadsheet is read
     by its headings, in any order, parted by commas, semicolons or tabs, with decimal points or commas, in any usual
     encoding; columns that are missing get their neutral value.
+
+    Parameters
+    ----------
+    path
+        CSV or Parquet.
+
+    Returns
+    -------
+    The table, the facts that belong to it, and remarks for a person who changed it.
 
     Raises
     ------
@@ -115,15 +146,15 @@ def _unknown_suffix(path: Path) -> InputError:
 
 def _exactly(rows: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> ClusterTable:
     """The table whose columns are those that we wrote."""
-    sizes = tuple(int(name[2:]) for name in rows if name.startswith("p_"))
+    sizes = class_sizes_of(rows)
     table = ClusterTable.from_columns({name: _typed(name, rows[name]) for name in columns(sizes)}, sizes)
     return Facts.of(facts).identify(table)
 
 
 def _typed(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if name in TEXT:
+    if name in TEXTS:
         return np.array([unquoted(value) for value in values], dtype=object)
-    if name in WHOLE:
+    if name in WHOLE_NUMBERS:
         whole = [int(value) for value in values]
         if whole and not -MOST_ID <= min(whole) <= max(whole) <= MOST_ID:
             raise ValueError(f"{name} beyond all bounds")
@@ -146,7 +177,17 @@ def _write_csv(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> Non
 
 
 def csv_text(rows: pd.DataFrame) -> str:
-    """`rows` as plain CSV; numbers with all their digits, those that are missing empty, and no text a formula."""
+    """Rows as plain CSV: numbers with all their digits, those that are missing empty, and no text a formula.
+
+    Parameters
+    ----------
+    rows
+        Of a table of clusters, or any others.
+
+    Returns
+    -------
+    The headings and a line a row, parted by commas, each ended by a line feed alone.
+    """
     file = io.StringIO(newline="")
     # the csv module writes floats with all their digits
     writer = csv.writer(file, lineterminator="\n")
@@ -167,7 +208,20 @@ def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
 
 
 def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
-    """Rows of a cluster table that `csv_text` wrote, as they were; a `ValueError` or `KeyError` for anything else."""
+    """Rows of a cluster table from a CSV, as they were.
+
+    Parameters
+    ----------
+    text
+        What `csv_text` made of them.
+    class_sizes
+        Atoms of each class of the model behind the probabilities.
+
+    Raises
+    ------
+    ValueError, KeyError
+        For a text that `csv_text` did not make of such rows.
+    """
     found = _parsed(text)
     values = {name: _typed(name, found[name]) for name in columns(class_sizes)}
     # the type is named, or pandas turns texts into strings of its own

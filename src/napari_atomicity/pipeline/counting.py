@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Calibrations = dict[int, Calibration]
 
-#: flags of clusters that are whole and alone, so that their integral is theirs
-_WHOLE: Final = ("ok", "outside")
 #: so few clusters outside the classes say nothing about the image
 _FEW: Final = 5
 
@@ -66,8 +64,7 @@ def patches_steps(micrograph: Micrograph, table: ClusterTable) -> Steps[Patches]
     for done, index in enumerate(present):
         yield Progress(done, len(present), "Cutting out clusters")
         here = np.flatnonzero(frames == index)
-        part = replace(table, rows=table.rows.iloc[here].reset_index(drop=True))
-        parts.append(extract_patches(micrograph.frame(int(index)), part, pixel_size_nm))
+        parts.append(extract_patches(micrograph.frame(int(index)), table.take(here), pixel_size_nm))
         order.append(here)
     return Patches.join(parts).take(np.argsort(np.concatenate(order)))
 
@@ -188,7 +185,7 @@ def remarks(classified: Count) -> tuple[str, ...]:
 
 def _strange(table: ClusterTable, doubtful: str) -> list[str]:
     """A sentence where most clusters are none of the classes."""
-    sized = int(table.rows["flag"].isin(["ok", "outside"]).sum())
+    sized = int(table.sizeable.sum())
     strange = int((table.rows["flag"] == "outside").sum())
     if strange <= max(_FEW, sized / 2):
         return []
@@ -299,7 +296,7 @@ def _calibrated(
     lots = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in _rows_by_frame(table)]
     seen = [evidence[i].take(rows) for i, _, rows in lots]
     # what is cut off, merged or saturated has no integral to calibrate on
-    use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy()[rows] for i, _, rows in lots]
+    use = [tables[i].sizeable[rows] for i, _, rows in lots]
     if any((fit & part.valid).any() for fit, part in zip(use, seen, strict=True)):
         fits = calibrate_session(seen, [settings[i].known for i, _, _ in lots], use)
         for (i, frame, _), fit in zip(lots, fits, strict=True):
@@ -316,7 +313,7 @@ def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], 
     doubt = {one.scale: one.scale_sd if _calibrates(settings) else 0.0 for one in settings if one.scale is not None}
     for scale, scale_sd in doubt.items():
         mine = [i for i, one in enumerate(settings) if one.scale == scale]
-        use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy() for i in mine]
+        use = [tables[i].sizeable for i in mine]
         check_scale(Evidence.join([evidence[i] for i in mine]), scale, scale_sd, np.concatenate(use))
 
 

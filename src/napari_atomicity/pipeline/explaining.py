@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import ClusterTable, find_rows
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Steps
@@ -72,7 +72,7 @@ class Explained:
         from napari_atomicity.insight.radial import radial_profiles
 
         rows, labels = self.table.rows, self.table.final_labels
-        sized = rows["flag"].isin(["ok", "outside"]).to_numpy() & np.isin(labels, self.bundle.card.labels)
+        sized = self.table.sizeable & np.isin(labels, self.bundle.card.labels)
         labels = np.where(sized, labels, "")
         return radial_profiles(self.attribution, rows["diameter_nm"].to_numpy(), labels)
 
@@ -133,8 +133,8 @@ def explain_steps(
     question = question or Question()
     chosen = (table.rows["frame"] == frame).to_numpy()
     if ids is not None:
-        chosen = chosen & table.rows["id"].isin(list(ids)).to_numpy()
-    part = replace(table, rows=table.rows[chosen].reset_index(drop=True))
+        chosen = chosen & np.isin(table.ids, list(ids))
+    part = table.take(chosen)
     target, against = question.target_index(bundle.card), question.against_index(bundle.card)
     asked = _likeliest(part, bundle) if target is None else np.full(len(part), target)
     wanted = Explained(frame, part.ids, _NOTHING, _NOTHING, question, part, asked, bundle, micrograph)
@@ -142,7 +142,7 @@ def explain_steps(
     anew = np.flatnonzero(known < 0)
     if before is not None and len(part) and not len(anew) and np.array_equal(before.ids, part.ids):
         return replace(wanted, attribution=before.attribution, overlay=before.overlay, reused=len(part))
-    patches = yield from patches_steps(micrograph, replace(part, rows=part.rows.iloc[anew].reset_index(drop=True)))
+    patches = yield from patches_steps(micrograph, part.take(anew))
     attribution = yield from attribution_steps(bundle, patches, asked[anew], against, question.method)
     if before is not None and len(anew) < len(part):
         order = np.argsort(np.concatenate([np.flatnonzero(known >= 0), anew]))
@@ -165,14 +165,13 @@ def _known(before: Explained | None, wanted: Explained) -> npt.NDArray[np.int64]
     old, new = before.micrograph, wanted.micrograph
     if old.data is not new.data or old.pixel_size_nm != new.pixel_size_nm:
         return rows
-    place = {int(name): row for row, name in enumerate(before.ids)}
-    there = np.array([place.get(int(name), -1) for name in wanted.ids], dtype=np.int64)
-    found = np.flatnonzero(there >= 0)
-    was = before.table.rows.loc[there[found], _OF_THE_PATCH].to_numpy(dtype=np.float64)
+    rows_before = find_rows(wanted.ids, before.ids)
+    found = np.flatnonzero(rows_before >= 0)
+    was = before.table.rows.loc[rows_before[found], _OF_THE_PATCH].to_numpy(dtype=np.float64)
     now = wanted.table.rows.loc[found, _OF_THE_PATCH].to_numpy(dtype=np.float64)
     same = np.isclose(was, now, rtol=0, atol=0, equal_nan=True).all(axis=1)
-    same &= before.asked[there[found]] == wanted.asked[found]
-    rows[found[same]] = there[found[same]]
+    same &= before.asked[rows_before[found]] == wanted.asked[found]
+    rows[found[same]] = rows_before[found[same]]
     return rows
 
 

@@ -182,9 +182,7 @@ def _numbers(parts: Sequence[Seen]) -> dict[str, Any]:
         "analysed": sum(int(one.sum()) for one in chosen),
         "other": sum(int((p.table.final_labels[one] == OTHER).sum()) for p, one in zip(parts, chosen, strict=True)),
         "rejected": dict(sum((Counter(rejected(part.table)) for part in parts), Counter())),
-        "by_hand": sum(
-            int((p.table.rows["annotation"].to_numpy()[one] != "").sum()) for p, one in zip(parts, chosen, strict=True)
-        ),
+        "by_hand": sum(int(p.table.labelled[one].sum()) for p, one in zip(parts, chosen, strict=True)),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,10 +38,9 @@ def training_set_steps(
     from napari_atomicity.provenance import describe_image
     from napari_atomicity.training.annotated import AnnotatedSet, save_set
 
-    chosen = (table.rows["annotation"] != "").to_numpy()
-    if not chosen.any():
+    if not table.labelled.any():
         raise InputError("No cluster carries a label of yours yet; label some before you save a training set.")
-    part = replace(table, rows=table.rows[chosen].reset_index(drop=True))
+    part = table.take(table.labelled)
     patches = yield from patches_steps(micrograph, part)
     facts = {
         "element": card.element if card is not None else "Pt",

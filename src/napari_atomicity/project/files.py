@@ -200,7 +200,7 @@ def describe(path: str | Path) -> str:
 
 
 def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[str]:
-    rows = decoder.table_in_force(entry).rows
+    table = decoder.table_in_force(entry)
     micrograph = decoder.contents.micrographs[decoder.state_in_force(entry).micrograph]
     pixels, size = decoder.contents.pixels[micrograph.pixels], micrograph.pixel_size_nm
     where = "its pixels are in the project" if pixels.stored else "its pixels are in no file"
@@ -208,14 +208,13 @@ def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[st
         where = f"{clean(pixels.file.path, 500)}{_there(Path(pixels.file.path), places)}"
         where += f", sha256 {pixels.file.sha256[:16] or 'unknown'}…"
     steps, now = entry.history, entry.now
-    counts = rows.loc[rows["label"] != "", "label"].value_counts()
+    counts = table.rows.loc[table.rows["label"] != "", "label"].value_counts()
     labels = ", ".join(f"{clean(label, 40)} {count}" for label, count in counts.sort_index().items())
-    annotated = int((rows["annotation"] != "").sum())
     facts = {
         "Image": where,
         "Size": f"{' × '.join(map(str, pixels.shape))}, "
         + ("no pixel size" if size is None else f"{size:.6g} nm per pixel"),
-        "Clusters": f"{len(rows)}, of which {annotated} labelled by hand",
+        "Clusters": f"{len(table)}, of which {table.labelled.sum()} labelled by hand",
         "Labels": labels,
         "History": f"{len(steps) - 1} steps, the last one in force: {clean(steps[now].name)}"
         + (f" ({len(steps) - 1 - now} undone)" if now < len(steps) - 1 else ""),

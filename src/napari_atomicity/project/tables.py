@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import ClusterTable, find_rows
 from napari_atomicity.io.tables import csv_text, rows_of_csv
 from napari_atomicity.project.layout import ChangedIds, ChangedPlaces, TableEntry
 from napari_atomicity.project.records import Record, RecordStore
@@ -155,11 +155,8 @@ def _applied(base: pd.DataFrame, gone: list[int], rows: pd.DataFrame | None) -> 
     kept = base[~base["id"].isin(gone)] if gone else base
     if rows is None or not len(rows):
         return kept.reset_index(drop=True)
-    ids, new_ids = kept["id"].to_numpy(), rows["id"].to_numpy()
-    order = np.argsort(ids)
-    place = np.minimum(np.searchsorted(ids, new_ids, sorter=order), max(len(ids) - 1, 0))
-    at = order[place] if len(ids) else np.zeros(len(rows), dtype=np.int64)
-    old = ids[at] == new_ids if len(ids) else np.zeros(len(rows), dtype=bool)
+    at = find_rows(rows["id"].to_numpy(), kept["id"].to_numpy())
+    old = at >= 0
     data = {}
     for name in kept.columns:
         values, new = kept[name].to_numpy(), rows[name].to_numpy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib import import_module
@@ -21,6 +20,7 @@ from napari_atomicity.io.formats import _axes, _guard
 from napari_atomicity.io.formats._claims import claims
 from napari_atomicity.io.formats._extra import missing_formats
 from napari_atomicity.io.grey import to_grey, verdict
+from napari_atomicity.io.quiet import without_warnings
 from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, says_detector, unreadable
 from napari_atomicity.io.text import clean, size_of
 
@@ -71,8 +71,7 @@ def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
     # TIA files are read at once in any case; of DigitalMicrograph's only some have to be
     for lazy in (True, False) if plugin != "tia" else (False,):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with without_warnings():
                 found = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
         except MemoryError as error:
             raise InputError(

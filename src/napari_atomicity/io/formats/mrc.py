@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from napari_atomicity.io.files import watched
 from napari_atomicity.io.formats._claims import claims, damaged, odd
+from napari_atomicity.io.quiet import without_warnings
 from napari_atomicity.io.raw import RawImage, complex_sentence, lazy_stack, unreadable
 from napari_atomicity.io.text import size_of
 from napari_atomicity.io.units import Calibration, calibrate, not_believed
@@ -46,10 +46,8 @@ class _Pixels:
         import mrcfile
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                with mrcfile.mmap(self.path, mode="r", permissive=True) as file:
-                    plane = np.array(file.data.reshape(self.shape)[t])
+            with without_warnings(), mrcfile.mmap(self.path, mode="r", permissive=True) as file:
+                plane = np.array(file.data.reshape(self.shape)[t])
         except MemoryError:
             raise
         except Exception as error:  # the file has gone, or is another one now
@@ -106,8 +104,7 @@ def _header(path: Path, content: bytes) -> Any:
     alone = bytearray(content)
     alone[_LENGTH_OF_EXTENDED] = bytes(4)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             form = MrcInterpreter(io.BytesIO(alone), permissive=True, header_only=True).header.dtype
         return np.frombuffer(content, form)[0]
     except ValueError as error:

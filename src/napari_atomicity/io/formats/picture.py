@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats._claims import odd, why_too_many_passes
 from napari_atomicity.io.grey import to_grey, verdict
+from napari_atomicity.io.quiet import without_warnings
 from napari_atomicity.io.raw import RawImage, Remarks
 from napari_atomicity.io.text import clean
 
@@ -57,11 +57,10 @@ class _Picture:
         from PIL import Image
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of large pictures; whether it is too large is seen by its bytes
-                with Image.open(self.path) as picture:
-                    mode, kind, colours = picture.mode, picture.format, len(picture.getbands())
-                    (width, height) = picture.size
+            # it would warn of large pictures; whether one is too large is seen by its bytes
+            with without_warnings(), Image.open(self.path) as picture:
+                mode, kind, colours = picture.mode, picture.format, len(picture.getbands())
+                (width, height) = picture.size
         except Image.DecompressionBombError as error:
             claimed = re.search(r"\d+", str(error))
             raise InputError(
@@ -83,8 +82,7 @@ class _Picture:
         from imageio import v3
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with without_warnings():
                 picture = np.asarray(v3.imread(self.path, index=0, plugin="pillow", mode=self.mode))
         except MemoryError:
             raise

@@ -105,7 +105,7 @@ def _start(
         return False
     try:
         for group in groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
             _check(group)
     except InputError as error:
         show_warning(str(error))

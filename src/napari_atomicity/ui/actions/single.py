@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from napari.utils.notifications import show_info, show_warning
 
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
-
 
 def in_hand(workspace: Workspace) -> Document | None:
     """The document in hand, or a sentence that says how to get one."""
     if workspace.clusters is not None:
-        workspace.clusters.take_up()  # what napari does without telling, pasting for one
+        workspace.clusters.sync_from_layer()  # what napari does without telling, pasting for one
     if workspace.document is None:
-        show_warning(workspace.refusal or _NO_IMAGE)
+        show_warning(workspace.why_no_document)
     return workspace.document
 
 

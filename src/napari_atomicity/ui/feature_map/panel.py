@@ -22,21 +22,10 @@ if TYPE_CHECKING:
     import napari
 
     from napari_atomicity.document.document import Document
-    from napari_atomicity.ui.workspace.workspace import Workspace
 
 _SCOPES: Final = {"frame": "frame in view", "image": "this image", "images": "all open images"}
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 _NO_COUNT: Final = "Count the atoms first (step 3): the map shows how the model sees each cluster."
 _NONE: Final = "None of the clusters here has been counted; count the atoms again (step 3)."
-
-
-def open_feature_map(workspace: Workspace) -> None:
-    """Show the map of features, in a window of its own beside the others."""
-    viewer: Any = workspace.viewer
-    if viewer is not None:
-        dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Feature map")
-        dock.show()  # it may be there, hidden
-        dock.raise_()
 
 
 class FeatureMapPanel(QWidget):
@@ -161,7 +150,7 @@ class FeatureMapPanel(QWidget):
         document = self.workspace.document
         self.again.setVisible(False)
         if document is None:
-            return self.workspace.refusal or _NO_IMAGE
+            return self.workspace.why_no_document
         classified = document.state.count
         if document.micrograph.refusal or classified is None:
             return document.micrograph.refusal or _NO_COUNT

@@ -152,12 +152,9 @@ def _jobs(document: Document) -> list[_Job]:
 
 def labels_of(classified: Count, table: ClusterTable, said: ClusterTable) -> npt.NDArray[np.object_]:
     """Labels in the rows of `classified`: a person's in `table` first, else those of `said`; empty where deleted."""
-    ids = classified.table.rows["id"]
-    now, model = table.rows.set_index("id"), said.rows.set_index("id")
-    annotation = ids.map(now["annotation"]).fillna("").to_numpy(dtype=object)
-    label = ids.map(model["label"]).fillna("").to_numpy(dtype=object)
-    here = ids.isin(now.index).to_numpy()
-    return np.where(here, np.where(annotation != "", annotation, label), "")
+    ids = classified.table.ids
+    annotation, label = table.values_of("annotation", ids), said.values_of("label", ids)
+    return np.where(table.rows_of(ids) >= 0, np.where(annotation != "", annotation, label), "")
 
 
 def _looked_steps(

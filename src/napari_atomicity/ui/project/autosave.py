@@ -19,7 +19,6 @@ from napari_atomicity.pipeline import ImageState
 from napari_atomicity.project import Project, SavedImage
 from napari_atomicity.project.recovery import Recorder
 from napari_atomicity.ui.project.conversion import project_of, saved_image_of
-from napari_atomicity.ui.workspace.tasks import attentive
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -151,7 +150,6 @@ class Autosave:
         self._later(_LOOK_AGAIN_MS, Autosave._look)
 
     def _write_now(self, project: Project | None, seen: list[Any]) -> None:
-        attentive.enter()
         try:
             if project is None:
                 self._recorder.clear()
@@ -164,8 +162,6 @@ class Autosave:
         except Exception:
             _log.exception("Unsaved work could not be written")
             self.problem = "Unsaved work could not be kept by a fault of napari-atomicity; save the project yourself."
-        finally:
-            attentive.leave()
 
     def _look(self) -> None:
         """Whether the thread has come to its end."""

@@ -100,7 +100,7 @@ class ProjectController:
         if target is None:
             return False
         for group in workspace.groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
         if not workspace.groups:
             show_warning("There is nothing to save yet: open a micrograph first.")
             return False
@@ -177,7 +177,8 @@ class ProjectController:
         self.asked = replace(wanted, unclear=tuple(sorted(unclear, key=lambda one: not one.outside)))
         if outside := outside_sentence(unclear):
             may_it = (("Read them", lambda _: self.allow()), ("Without pixels", lambda _: self.without()))
-            notification_manager.dispatch(Notification(outside, NotificationSeverity.WARNING, may_it))
+            warning = Notification(outside, NotificationSeverity.WARNING, may_it)  # type: ignore[arg-type]  # called with itself
+            notification_manager.dispatch(warning)
         else:
             show_warning(f"{unclear[0].why} Decide in Save and restore.")
         self.changed.emit()

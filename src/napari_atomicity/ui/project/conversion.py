@@ -59,7 +59,7 @@ class Restorer:
         layer = Layer.create(*as_layer(work.state.micrograph))
         layer.name = work.name
         viewer.add_layer(layer)
-        document = self._workspace.document_of(layer)
+        document = self._workspace.document_of(layer) if isinstance(layer, Image) else None
         if document is not None:
             self.fill(document, work)
         return document
@@ -83,7 +83,7 @@ class Restorer:
             return
         try:
             camera = CAMERA_DOOR.check(project.view, "The view")
-            viewer.scene.camera.center = tuple(camera.center)
+            viewer.scene.camera.center = tuple(camera.center)  # type: ignore[assignment]  # two or three numbers
             viewer.scene.camera.zoom = camera.zoom
             viewer.dims.current_step = tuple(camera.step)
         except (InputError, TypeError, ValueError, IndexError):

@@ -82,7 +82,7 @@ class SavingPanel(Panel):
         self.conflicts.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.conflicts.setToolTip("Choosing one shows it in the image; several can be chosen")
         self.conflicts.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.conflicts.currentRowChanged.connect(self._show_place)
+        self.conflicts.currentRowChanged.connect(self._show_difference)
         self.page.addWidget(self.conflicts)
         self.theirs = button("Take theirs", "Take the other version of the chosen ones", lambda: self._decide(True))
         self.mine = button("Keep mine", "Keep your version of the chosen ones", lambda: self._decide(False))
@@ -93,15 +93,15 @@ class SavingPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the file, what is kept, and what is to be decided."""
-        free = not self.workspace.work.busy
+        idle = not self.workspace.work.busy
         say(self.file, self.status_text())
         say(self.kept, kept_text(self.context.project))
-        self.save.setEnabled(free and bool(self.workspace.groups))
-        self.save_as.setEnabled(free and bool(self.workspace.groups))
-        self.open.setEnabled(free)
-        self._show_recent(free)
-        self._show_unclear(free)
-        self._show_conflicts(free)
+        self.save.setEnabled(idle and bool(self.workspace.groups))
+        self.save_as.setEnabled(idle and bool(self.workspace.groups))
+        self.open.setEnabled(idle)
+        self._show_recent(idle)
+        self._show_unclear(idle)
+        self._show_conflicts(idle)
 
     def status(self, document: Document) -> str:
         """Whether the work is in a file."""
@@ -116,32 +116,32 @@ class SavingPanel(Panel):
         changes = "; changed since" if projects.autosave.unsaved else ""
         return f"{projects.path.name}{when}{changes}."
 
-    def _show_recent(self, free: bool) -> None:
+    def _show_recent(self, idle: bool) -> None:
         paths = recent()
         names = ["Recent projects…", *(path.name for path in paths)]
-        if names != [self.recent.itemText(at) for at in range(self.recent.count())]:
+        if names != [self.recent.itemText(i) for i in range(self.recent.count())]:
             self.recent.clear()
             self.recent.addItems(names)
         self._recent = paths
         self.recent.setVisible(bool(paths))
-        self.recent.setEnabled(free)
+        self.recent.setEnabled(idle)
 
-    def _show_unclear(self, free: bool) -> None:
+    def _show_unclear(self, idle: bool) -> None:
         asked = self.context.project.asked.unclear if self.context.project.asked is not None else ()
         outside = outside_sentence(asked)
         say(self.why, outside or (asked[0].why if asked else ""))
         for widget in (self.read, self.anyway, self.choose, self.without, self.leave, self.stop):
             widget.setVisible(bool(asked))
-            widget.setEnabled(free)
+            widget.setEnabled(idle)
         self.read.setVisible(bool(outside))
         self.anyway.setVisible(bool(asked) and not outside and asked[0].path is not None)
         for widget in (self.choose, self.leave):
             widget.setVisible(bool(asked) and not outside)
 
-    def _show_conflicts(self, free: bool) -> None:
+    def _show_conflicts(self, idle: bool) -> None:
         conflicts = self.context.project.conflicts
         texts = [conflict.sentence for _, conflict in conflicts]
-        if texts != [item.text() for at in range(self.conflicts.count()) if (item := self.conflicts.item(at))]:
+        if texts != [item.text() for i in range(self.conflicts.count()) if (item := self.conflicts.item(i))]:
             self.conflicts.clear()
             self.conflicts.addItems(texts)
         many = f"{len(texts)} differences" if len(texts) != 1 else "One difference"
@@ -149,7 +149,7 @@ class SavingPanel(Panel):
         self.conflicts.setFixedHeight(36 * min(max(len(texts), 2), _ROWS) + 8)
         for widget in (self.conflicts, self.theirs, self.mine, self.all):
             widget.setVisible(bool(texts))
-            widget.setEnabled(free)
+            widget.setEnabled(idle)
 
     def timerEvent(self, event: object) -> None:
         """Say anew how long ago it was."""
@@ -186,19 +186,19 @@ class SavingPanel(Panel):
         rows = sorted(index.row() for index in self.conflicts.selectedIndexes())
         self.context.project.decide(rows, theirs)
 
-    def _show_place(self, row: int) -> None:
+    def _show_difference(self, row: int) -> None:
         """Centre the view on a difference, and select its cluster."""
         viewer, conflicts = self.workspace.viewer, self.context.project.conflicts
         if viewer is None or not 0 <= row < len(conflicts):
             return
         document, conflict = conflicts[row][0](), conflicts[row][1]
-        group = next((one for one in self.workspace.groups if one.document is document), None)
+        group = next((group for group in self.workspace.groups if group.document is document), None)
         image = group.image() if group is not None else None
         if document is None or image is None:
             return
         frame, y, x = conflict.place
         where = image.data_to_world((frame, y, x)[-image.ndim :])
-        viewer.scene.camera.center = tuple(where[-2:])
+        viewer.scene.camera.center = (where[-2], where[-1])
         if image.ndim == 3:
             viewer.dims.set_point(0, where[0])
         document.select([] if conflict.id is None else [conflict.id])

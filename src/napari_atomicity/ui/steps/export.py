@@ -62,7 +62,7 @@ class ExportPanel(Panel):
         some = document is not None and len(document.table) > 0
         self.save.setEnabled(some)
         self.figure.setEnabled(some)
-        self.teach.setEnabled(document is not None and bool((document.table.rows["annotation"] != "").any()))
+        self.teach.setEnabled(document is not None and bool(document.table.labelled.any()))
         self.report.setEnabled(bool(groups_in(self.workspace, self._scope)))
         say(self.result, self._saved)
 
@@ -170,7 +170,7 @@ class ExportPanel(Panel):
         if document is None:
             return
         state = document.state
-        n = int((state.table.rows["annotation"] != "").sum())
+        n = int(state.table.labelled.sum())
 
         def steps() -> Steps[str]:
             from napari_atomicity.pipeline import training_set_steps
@@ -184,7 +184,7 @@ class ExportPanel(Panel):
     def _up_to_date(self) -> Document | None:
         """The document in hand, with what napari did to its points without telling."""
         for group in self.workspace.groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
         return self.document
 
     def _say(self, text: str) -> None:

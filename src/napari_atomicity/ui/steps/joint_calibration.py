@@ -73,14 +73,14 @@ class JointCalibrationPanel(Panel):
         self.list.blockSignals(True)
         self.list.setRowCount(len(groups))
         self.list.setFixedHeight((1 + min(max(len(groups), 2), _MOST_ROWS)) * _ROW_PX + 10)
-        free = not self.workspace.work.busy
+        idle = not self.workspace.work.busy
         for row, group in enumerate(groups):
-            self._show_row(row, group.name, group.document, free)
+            self._show_row(row, group.name, group.document, idle)
         self.list.blockSignals(False)
         ticked = joint.in_joint(self.workspace)
-        self.all.setEnabled(free and bool(groups))
-        self.run.setEnabled(free and len(ticked) >= 2)
-        self.back.setEnabled(free and bool(joint.to_undo(self.workspace)))
+        self.all.setEnabled(idle and bool(groups))
+        self.run.setEnabled(idle and len(ticked) >= 2)
+        self.back.setEnabled(idle and bool(joint.to_undo(self.workspace)))
         misfits = [f"{group.name}: {text}" for group in self.workspace.groups for text in misfit(group.document)]
         say(self.flagged, "\n".join(misfits))
 
@@ -89,10 +89,10 @@ class JointCalibrationPanel(Panel):
         n, ticked = len(self.workspace.images), len(joint.in_joint(self.workspace))
         return f"{ticked} of {n} images ticked" if n > 1 else "one image open"
 
-    def _show_row(self, row: int, name: str, document: Document, free: bool) -> None:
+    def _show_row(self, row: int, name: str, document: Document, idle: bool) -> None:
         can = not document.micrograph.refusal
         usual = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        active = usual if can and free else Qt.ItemFlag.ItemIsSelectable
+        active = usual if can and idle else Qt.ItemFlag.ItemIsSelectable
         tick = self._cell(row, _IMAGE, name, active | Qt.ItemFlag.ItemIsUserCheckable, name)
         tick.setCheckState(Qt.CheckState.Checked if document.options.in_joint else Qt.CheckState.Unchecked)
         font = tick.font()

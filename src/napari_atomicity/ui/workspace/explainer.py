@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QTimer
 
@@ -30,7 +31,7 @@ class Explainer:
         #: last explanation of each document, whose maps are taken over where nothing has changed
         self._last: weakref.WeakKeyDictionary[Document, pipeline.Explained] = weakref.WeakKeyDictionary()
         #: what the maps that are shown were made for
-        self._made_for: weakref.WeakKeyDictionary[Document, tuple[Any, ...]] = weakref.WeakKeyDictionary()
+        self._made_for: weakref.WeakKeyDictionary[Document, tuple[object, ...]] = weakref.WeakKeyDictionary()
         self._due = False
         self._following: Document | None = None
         workspace.changed.connect(self._on_changed)
@@ -111,15 +112,16 @@ class Explainer:
         self._on_changed()
 
 
-def _made_for(state: ImageState, frame: int) -> tuple[Any, ...]:
+def _made_for(state: ImageState, frame: int) -> tuple[object, ...]:
     return (state.table, state.bundle, state.micrograph, frame)
 
 
-def _weak(explainer: Explainer) -> Any:
-    there = weakref.ref(explainer)
+def _weak(explainer: Explainer) -> Callable[[], None]:
+    """`follow`, by a function that does not keep the explainer alive."""
+    explainer_ref = weakref.ref(explainer)
 
     def follow() -> None:
-        if (found := there()) is not None:
-            found.follow()
+        if (explainer := explainer_ref()) is not None:
+            explainer.follow()
 
     return follow
