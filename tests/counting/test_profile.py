@@ -160,3 +160,37 @@ def test_a_profile_of_another_metal_is_refused(profile):
     profile.check(CARD)
     with pytest.raises(InputError, match="counts Au"):
         profile.check(replace(CARD, element="Au"))
+
+
+def test_the_keys_of_a_profile_stay_what_they_were_in_the_first_version(tmp_path):
+    first = {
+        "kind": "napari-atomicity instrument profile",
+        "format": 1,
+        "name": "Titan",
+        "element": "Pt",
+        "scale": 105.25,
+        "scale_sd": 0.08,
+        "pixel_size_nm": 0.05,
+        "model": "dual",
+        "model_sha256": "0" * 64,
+        "images": [{"name": "a.tif", "sha256": "1" * 64}],
+        "frames": 2,
+        "clusters": 80,
+        "created": "2026-01-31T12:00:00+00:00",
+        "version": "0.1.0",
+    }
+    path, again = tmp_path / "first.json", tmp_path / "again.json"
+    path.write_text(json.dumps(first), encoding="utf-8")
+    save_profile(load_profile(path), again)
+    assert json.loads(again.read_text(encoding="utf-8")) == first
+
+
+def test_the_keys_of_what_a_project_knows_of_an_atom_stay_what_they_were():
+    from napari_atomicity.project import layout
+    from napari_atomicity.project.counts import known_of, settings_of
+
+    for entry in (layout.SettingsEntry, layout.KnownEntry, layout.CalibrationEntry):
+        assert {"scale", "scale_sd"} <= set(entry.model_fields)
+    known = known_of(layout.KnownEntry(scale=71.5, scale_sd=0.25, deposited=(19,), fractions=()))
+    assert known == PriorKnowledge(71.5, 0.25, (19,))
+    assert settings_of(layout.SettingsEntry(scale=71.5, scale_sd=0.25, deposited=(19,))).known == known

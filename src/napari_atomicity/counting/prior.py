@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_atomicity.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,19 @@ class PriorKnowledge:
     fractions: tuple[float, ...] = ()
 
     def check(self, class_sizes: Sequence[int]) -> None:
-        """Raise `InputError` where this cannot be used with a model of `class_sizes`."""
+        """Refuse what cannot be used with a model.
+
+        Parameters
+        ----------
+        class_sizes
+            Atoms of each class of the model.
+
+        Raises
+        ------
+        InputError
+            For a scale that is not above 0, a deposited size that is no class of the model, or fractions that do not
+            go with the deposited sizes.
+        """
         if self.scale is not None and not 0 < self.scale < np.inf:
             raise InputError(f"The scale {self.scale} counts·nm² per atom is impossible; give a number above zero.")
         unknown = sorted(set(self.deposited) - set(class_sizes))
