@@ -189,7 +189,8 @@ def frame_view(evidence: Evidence) -> tuple[FrameView, Floats, Floats]:
     -------
     The input of the network, (g,) ln(scale) of its grid, and (g,) mean log-likelihood of a cluster at each.
     """
-    from napari_atomicity.counting.scale_network import FrameView, cluster_view, offsets
+    from napari_atomicity.counting.evidence import cluster_view
+    from napari_atomicity.counting.scale_network import FrameView, offsets
 
     middle = float(np.median(evidence.log_integral))
     log_scale = middle + offsets(evidence.card.class_sizes)

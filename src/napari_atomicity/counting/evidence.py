@@ -76,3 +76,20 @@ class Evidence:
 
 
 _ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network", "shipped"))
+
+
+def cluster_view(evidence: Evidence) -> npt.NDArray[np.float32]:
+    """(n, inputs) what is known of each cluster, independent of the scale."""
+    shape = np.clip(evidence.shape, -12, 0)
+    shape = shape - shape.mean(axis=1, keepdims=True)
+    columns = [
+        shape[:, :-1],
+        evidence.log_n[:, None],
+        np.log(evidence.log_n_sd)[:, None],
+        np.log(evidence.log_integral_sd)[:, None],
+        np.log(np.maximum(evidence.noise, 1e-4))[:, None],
+        np.clip(evidence.outside, -8, 8)[:, None],
+        np.clip(evidence.branch.reshape(len(evidence), -1), -15, 15),
+        evidence.features,
+    ]
+    return np.concatenate(columns, axis=1).astype(np.float32)
