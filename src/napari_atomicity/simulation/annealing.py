@@ -66,7 +66,7 @@ def anneal(
     missing = np.arange(len(attraction))
     metal, spacing = potential(family, element), ELEMENTS[element][0]
     while len(missing):  # what fell apart is made anew
-        batch = _Batch(metal, element, attraction[missing], rng)
+        batch = _ClusterBatch(metal, element, attraction[missing], rng)
         atoms = resting(batch.run(n_atoms))
         whole = np.array([is_one_cluster(a, spacing) for a in atoms])
         clusters[missing[whole]] = atoms[whole]
@@ -180,7 +180,7 @@ class _Support:
         return (depth * well).sum(-1), torch.cat([sideways, upwards[..., None]], dim=-1)
 
 
-class _Batch:
+class _ClusterBatch:
     """Clusters of one size that share their steps, each with its own support and history."""
 
     def __init__(
