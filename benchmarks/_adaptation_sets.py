@@ -17,10 +17,12 @@ import pandas as pd
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Calibration, calibrate, calibrate_session, posterior
+from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
@@ -201,7 +203,10 @@ class Frame:
         """What simple measurements say."""
         library, labels = self.library, np.array(self.bundle.card.labels, dtype=object)
         self.labels["diameter"] = classify_by_diameter(library.diameter_nm, self.bundle.card)
-        for method, log_scale in (("intensity", np.log(calibration.scale)), ("bound", library.log_scale[0])):
+        for method, log_scale in (
+            ("intensity", np.log(calibration.intensity_per_atom)),
+            ("bound", library.log_scale[0]),
+        ):
             log_n = library.log_integral - log_scale
             self.labels[method] = labels[np.abs(log_n[:, None] - np.log(SIZES)).argmin(axis=1)]
 
@@ -254,7 +259,7 @@ def analysed(found: Sequence[Sample], bundle: Bundle, tune: bool) -> list[Frame]
     frames = [frame for frame in frames if len(frame.library) >= 3]
     for frame in frames:
         exact = Calibration.at_scale(float(np.exp(frame.library.log_scale[0])), SIZES)
-        alone = calibrate(frame.evidence)
+        alone = calibrate_frame(frame.evidence)
         frame.facts["alone"] = alone
         frame.take("known", exact)
         frame.take("off", None)
@@ -262,7 +267,7 @@ def analysed(found: Sequence[Sample], bundle: Bundle, tune: bool) -> list[Frame]
         frame.classical(alone)
         if frame.job.kind == "pure":
             size = next(iter(frame.job.fractions))
-            frame.facts["deposited"] = calibrate(frame.evidence, PriorKnowledge(deposited=(size,)))
+            frame.facts["deposited"] = calibrate_frame(frame.evidence, PriorKnowledge(deposited=(size,)))
             frame.take("deposited", frame.facts["deposited"])
         if tune and (frame.job.kind == "mixed" or set(frame.job.fractions) < _TUNED_PURE):
             frame.tuned(alone)
@@ -274,22 +279,23 @@ def analysed(found: Sequence[Sample], bundle: Bundle, tune: bool) -> list[Frame]
 
 def _calibrate_session(right: list[Frame], members: list[Frame]) -> None:
     """Calibrate a session; once more with a frame whose pixel size is wrong; and each pure frame beside a reference."""
-    for frame, calibration in zip(right, calibrate_session([one.evidence for one in right]), strict=True):
+    for frame, calibration in zip(right, calibrate_frames([one.evidence for one in right]), strict=True):
         frame.facts["session"] = calibration
         frame.take("session", calibration)
     for wrong in (frame for frame in members if frame.job.kind == "wrong pixel"):
-        wrong.facts["session"] = calibrate_session([frame.evidence for frame in (*right, wrong)])[-1]
-        known = PriorKnowledge(scale=float(np.exp(wrong.library.log_scale[0])), scale_sd=0.05)
-        wrong.facts["given"] = calibrate(wrong.evidence, known)
+        wrong.facts["session"] = calibrate_frames([frame.evidence for frame in (*right, wrong)])[-1]
+        known = PriorKnowledge(intensity_per_atom=float(np.exp(wrong.library.log_scale[0])), intensity_per_atom_sd=0.05)
+        wrong.facts["given"] = calibrate_frame(wrong.evidence, known)
         wrong.facts["mixed"] = True
     for frame in right:
-        frame.facts["given"] = calibrate(
-            frame.evidence, PriorKnowledge(scale=float(np.exp(frame.library.log_scale[0])), scale_sd=0.05)
+        frame.facts["given"] = calibrate_frame(
+            frame.evidence,
+            PriorKnowledge(intensity_per_atom=float(np.exp(frame.library.log_scale[0])), intensity_per_atom_sd=0.05),
         )
         others = [other for other in right if other is not frame and len(other.job.fractions) == 1]
         if len(frame.job.fractions) == 1 and others:
             known = [PriorKnowledge(), PriorKnowledge(deposited=(next(iter(others[0].job.fractions)),))]
-            frame.facts["reference"] = calibrate_session([frame.evidence, others[0].evidence], known)[0]
+            frame.facts["reference"] = calibrate_frames([frame.evidence, others[0].evidence], known)[0]
 
 
 # ---------------------------------------------------------------------- choosing and scoring

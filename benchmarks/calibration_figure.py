@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 
 from _options import parsed, parser_for
 from napari_atomicity.counting.bundle import load_bundle
-from napari_atomicity.counting.calibrate import Calibration, calibrate_session
+from napari_atomicity.counting.calibrate import calibrate_frames
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.io import read
@@ -48,12 +49,12 @@ def draw(names: tuple[str, str], path: Path) -> None:
     seen = {name: evidence_of(name) for name in names}
     for row, name in enumerate(names):
         evidence, truth = seen[name]
-        alone = calibrate_session([evidence])[0]
+        alone = calibrate_frames([evidence])[0]
         histogram(axes[row, 0], evidence, alone, name)
         lines = {"this image alone": alone}
         if row:
             size = alone.class_sizes[int(alone.shares[alone.weight.argmax(), :-1].argmax())]
-            lines[f"deposited {size} given"] = calibrate_session([evidence], PriorKnowledge(deposited=(size,)))[0]
+            lines[f"deposited {size} given"] = calibrate_frames([evidence], PriorKnowledge(deposited=(size,)))[0]
         for label, found in lines.items():
             axes[row, 1].plot(np.exp(found.log_scale - truth), found.weight / found.weight.max(), label=label)
         axes[row, 1].axvline(1.0, color="0.5", lw=0.8, ls=":")
@@ -65,7 +66,7 @@ def draw(names: tuple[str, str], path: Path) -> None:
 
 def histogram(axes, evidence: Evidence, found: Calibration, name: str) -> None:  # type: ignore[no-untyped-def]
     """Integrals in atoms at the scale that was found, and the classes."""
-    atoms = np.exp(evidence.log_integral - np.log(found.scale))
+    atoms = np.exp(evidence.log_integral - np.log(found.intensity_per_atom))
     axes.hist(atoms, bins=np.arange(0, 110, 2.0), color="0.7")
     known = colours(found.class_sizes, found.element)
     for size in found.class_sizes:

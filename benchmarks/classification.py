@@ -20,9 +20,10 @@ from _options import parsed, parser_for
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.calibrate import calibrate, posterior
+from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.patches import extract_patches
+from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.detection import detect
 from napari_atomicity.insight.attribution import attribution_steps
 from napari_atomicity.insight.overlay import compose
@@ -54,7 +55,7 @@ def pure_accuracy(bundle: Bundle, per_size: int) -> None:
     for frame in np.unique(library.frame):
         here = library.frame == frame
         part = library.take(here)
-        found = calibrate(evidence.take(here), use=part.flag == "ok")
+        found = calibrate_frame(evidence.take(here), use=part.flag == "ok")
         size = int(np.median(part.n_atoms[part.whole]))
         names = [candidate["dominant"] for candidate in found.candidates]
         right = names[0] == f"{bundle.card.element}{size}"
@@ -81,8 +82,8 @@ def speed(bundle: Bundle) -> None:
     jobs = {
         "cut out patches": lambda: extract_patches(frame.image, table, frame.pixel_size_nm),
         "network": lambda: drain(evidence_steps(bundle, patches)),
-        "calibrate": lambda: calibrate(evidence),
-        "label": lambda: posterior(evidence, calibrate(evidence)),
+        "calibrate": lambda: calibrate_frame(evidence),
+        "label": lambda: posterior(evidence, calibrate_frame(evidence)),
         "heat maps": lambda: drain(attribution_steps(bundle, patches)),
         "lay heat maps over the image": lambda: compose(
             attribution, table.centres_px, (2048, 2048), spec.pixel_size_nm

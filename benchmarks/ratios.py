@@ -20,7 +20,7 @@ from _machine import describe
 from _options import parsed, parser_for
 from _tables import markdown_of
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.corrected import CLASS_SD, Seen, corrected_steps
+from napari_atomicity.counting.corrected import CLASS_SD, CountedImage, corrected_steps
 from napari_atomicity.counting.expected import compare
 from napari_atomicity.counting.ratios import class_ratios, wilson
 from napari_atomicity.micrograph import Micrograph
@@ -51,10 +51,10 @@ def counted_frames(bundle: Bundle, split: str, per_condition: int, conditions: S
         image = Micrograph(frame.image, frame.pixel_size_nm, name=f"{condition} {number}")
         found = drain(detect_steps(image, Settings()))
         (done,) = drain(classify_session_steps([image], [found.table], bundle, Settings()))
-        yield condition, true, Seen(done.table, bundle.card, done.evidence, done.table.ids, done.calibrations)
+        yield condition, true, CountedImage(done.table, bundle.card, done.evidence, done.table.ids, done.calibrations)
 
 
-def judged(condition: str, true: np.ndarray, seen: Seen, class_sd: float) -> list[dict]:
+def judged(condition: str, true: np.ndarray, seen: CountedImage, class_sd: float) -> list[dict]:
     """One row a class: whether each interval holds the true share, and how far off the share is."""
     labels = list(seen.card.labels)
     start = time.perf_counter()

@@ -72,10 +72,10 @@ def test_an_uncalibrated_or_refused_micrograph_is_not_counted(micrograph):
     [
         {"sensitivity": 1.5},
         {"adapt": "always"},
-        {"scale": -1.0},
-        {"scale": float("nan")},
-        {"scale_sd": 0.0},
-        {"scale_sd": float("nan")},
+        {"intensity_per_atom": -1.0},
+        {"intensity_per_atom": float("nan")},
+        {"intensity_per_atom_sd": 0.0},
+        {"intensity_per_atom_sd": float("nan")},
         {"deposited": (0,)},
         {"deposited": (19, 19)},
         {"fractions": (1.0,)},
@@ -223,8 +223,8 @@ def test_images_of_a_session_calibrate_each_other(micrograph, settings):
 
 def test_a_known_scale_is_used_even_without_adaptation(micrograph, settings, simulated):
     scale = simulated.scale_counts_nm2_per_atom
-    done = analyse(micrograph, Settings(model=settings.model, adapt="off", scale=scale))
-    assert done.calibrations[0].scale == pytest.approx(scale)
+    done = analyse(micrograph, Settings(model=settings.model, adapt="off", intensity_per_atom=scale))
+    assert done.calibrations[0].intensity_per_atom == pytest.approx(scale)
     assert analyse(micrograph, Settings(model=settings.model, adapt="off")).calibrations == {}
 
 
@@ -332,21 +332,21 @@ def test_a_scale_that_makes_no_cluster_plausible_is_refused_with_the_range_that_
     micrograph, simulated, settings, adapt, scale
 ):
     with pytest.raises(InputError, match="no cluster of this image") as refused:
-        analyse(micrograph, replace(settings, adapt=adapt, scale=scale))
+        analyse(micrograph, replace(settings, adapt=adapt, intensity_per_atom=scale))
     low, high = (float(found) for found in re.findall(r"between (\S+) and (\S+);", str(refused.value))[0])
     assert low < simulated.scale_counts_nm2_per_atom < high
 
 
 def test_the_scale_of_an_image_is_taken_and_one_far_off_is_said_beside_other_labels(micrograph, simulated):
     scale = simulated.scale_counts_nm2_per_atom
-    near, far = (analyse(micrograph, Settings(adapt="off", scale=scale / by)) for by in (1, 6))
+    near, far = (analyse(micrograph, Settings(adapt="off", intensity_per_atom=scale / by)) for by in (1, 6))
     assert set(near.table.rows["label"]) == {"Pt19", "Pt55"} and not near.messages
     assert any("check the scale and the pixel size" in message for message in far.messages)
 
 
 def test_of_a_session_with_one_scale_an_image_may_hold_nothing_that_fits(micrograph, simulated, settings):
     brighter = replace(micrograph, data=micrograph.data * 50.0, name="brighter")
-    known = replace(settings, adapt="off", scale=simulated.scale_counts_nm2_per_atom)
+    known = replace(settings, adapt="off", intensity_per_atom=simulated.scale_counts_nm2_per_atom)
     assert len(drain(analyse_steps([micrograph, brighter], known, True))) == 2
     with pytest.raises(InputError, match="no cluster of this image"):
         drain(analyse_steps([brighter], known, True))

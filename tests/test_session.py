@@ -12,7 +12,7 @@ import pytest
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting import adapt
 from napari_atomicity.counting.bundle import load_bundle
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
@@ -65,7 +65,7 @@ def _share(classified: Count, label: str) -> float:
 
 
 def test_a_session_shares_its_scale_and_a_reference_settles_the_rest(together):
-    scales = [one.calibration.scale for one in together]
+    scales = [one.calibration.intensity_per_atom for one in together]
     assert np.ptp(np.log(scales)) < 0.1
     assert _share(together[0], "Pt30") > 0.95 and _share(together[2], "Pt55") > 0.8
     assert not any(remarks(one) for one in together)
@@ -81,7 +81,7 @@ def test_an_image_that_does_not_fit_its_session_is_flagged_and_spoils_nothing(sa
     assert sentence == done[3].calibration.misfit != ""
     assert not any(one.calibration.misfit for one in done[:3])
     for one, before in zip(done[:3], together, strict=True):
-        assert one.calibration.scale == pytest.approx(before.calibration.scale, rel=0.05)
+        assert one.calibration.intensity_per_atom == pytest.approx(before.calibration.intensity_per_atom, rel=0.05)
 
 
 def test_an_image_without_clusters_changes_nothing_for_its_session(samples, together, dual):
@@ -121,7 +121,7 @@ def test_shape_alone_labels_unless_something_is_known(micrograph, model_path, mo
         return drain(classify_steps(micrograph, table, bundle, replace(settings, **known))).calibrations
 
     assert calibrations() == {}
-    assert calibrations(scale=50.0)[0].scale == pytest.approx(50.0)
+    assert calibrations(intensity_per_atom=50.0)[0].intensity_per_atom == pytest.approx(50.0)
     assert calibrations(deposited=(19, 55))[0].clusters > 0
 
 
@@ -259,10 +259,10 @@ def test_a_person_can_choose_among_the_candidates(undecided):
     before = done.table.rows.copy()
     chosen = choose(done, 0, "Pt41", bundle)
     fit = chosen.calibrations[0]
-    assert not fit.ambiguous and fit.scale == pytest.approx(73.0)
+    assert not fit.ambiguous and fit.intensity_per_atom == pytest.approx(73.0)
     ratio = chosen.table.rows["n_atoms"].median() / choose(done, 0, "Pt30", bundle).table.rows["n_atoms"].median()
     assert ratio == pytest.approx(100 / 73, rel=0.02)
-    assert chosen.known[0].scale == pytest.approx(73.0)
+    assert chosen.known[0].intensity_per_atom == pytest.approx(73.0)
     assert done.calibrations[0].ambiguous and done.table.rows.equals(before)
     with pytest.raises(InputError, match="Pt70 is not among"):
         choose(done, 0, "Pt70", bundle)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import calibrate, calibrate_session
+from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.profile import check_place, load_profile, profile_of, save_profile
@@ -34,7 +34,7 @@ def micrographs() -> list[Micrograph]:
 
 @pytest.fixture(scope="module")
 def calibrations():
-    return calibrate_session([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 110.0, seed=2)])
+    return calibrate_frames([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 110.0, seed=2)])
 
 
 @pytest.fixture
@@ -43,16 +43,20 @@ def profile(bundle, calibrations, micrographs):
 
 
 def test_a_profile_holds_the_common_scale_and_what_a_next_image_may_be_off_by(profile, calibrations):
-    assert min(one.scale for one in calibrations) < profile.scale < max(one.scale for one in calibrations)
-    assert profile.scale == pytest.approx(105, rel=0.05)
-    assert 0.07 <= profile.scale_sd < 0.15
+    assert (
+        min(one.intensity_per_atom for one in calibrations)
+        < profile.intensity_per_atom
+        < max(one.intensity_per_atom for one in calibrations)
+    )
+    assert profile.intensity_per_atom == pytest.approx(105, rel=0.05)
+    assert 0.07 <= profile.intensity_per_atom_sd < 0.15
     assert (profile.frames, profile.clusters, profile.element, profile.pixel_size_nm) == (2, 300, "Pt", 0.05)
-    assert profile.known((19,)) == PriorKnowledge(profile.scale, profile.scale_sd, (19,))
+    assert profile.known((19,)) == PriorKnowledge(profile.intensity_per_atom, profile.intensity_per_atom_sd, (19,))
 
 
 def test_frames_far_apart_leave_the_next_image_more_room(bundle, micrographs):
-    apart = [calibrate(evidence_of(MIXED, scale, seed=3)) for scale in (60.0, 100.0, 160.0)]
-    assert profile_of("wide", apart, bundle, micrographs).scale_sd > 0.3
+    apart = [calibrate_frame(evidence_of(MIXED, scale, seed=3)) for scale in (60.0, 100.0, 160.0)]
+    assert profile_of("wide", apart, bundle, micrographs).intensity_per_atom_sd > 0.3
 
 
 def test_images_are_told_by_the_hash_of_their_pixels(profile, bundle, calibrations, micrographs):
@@ -63,9 +67,12 @@ def test_images_are_told_by_the_hash_of_their_pixels(profile, bundle, calibratio
 
 
 def test_undecided_and_unfit_frames_do_not_enter(bundle, calibrations, micrographs):
-    odd = [replace(calibrations[0], ambiguous=True, scale=1.0), replace(calibrations[0], misfit="No.", scale=1.0)]
+    odd = [
+        replace(calibrations[0], ambiguous=True, intensity_per_atom=1.0),
+        replace(calibrations[0], misfit="No.", intensity_per_atom=1.0),
+    ]
     with_odd = profile_of("x", [*odd, *calibrations], bundle, micrographs)
-    assert with_odd.scale == profile_of("x", calibrations, bundle, micrographs).scale
+    assert with_odd.intensity_per_atom == profile_of("x", calibrations, bundle, micrographs).intensity_per_atom
     with pytest.raises(InputError, match="no scale to save"):
         profile_of("x", odd, bundle, micrographs)
     with pytest.raises(InputError, match="no scale to save"):
@@ -87,10 +94,10 @@ def test_a_profile_comes_back_as_it_was_saved(profile, tmp_path):
 def test_the_profile_of_another_microscope_is_not_overwritten_unasked(profile, tmp_path):
     path = tmp_path / "titan.json"
     save_profile(profile, path)
-    again = replace(profile, name="next day", scale=profile.scale * 1.1)
+    again = replace(profile, name="next day", intensity_per_atom=profile.intensity_per_atom * 1.1)
     save_profile(again, path)
     before = path.read_bytes()
-    for other in (replace(profile, scale=profile.scale * 3), replace(profile, element="Au")):
+    for other in (replace(profile, intensity_per_atom=profile.intensity_per_atom * 3), replace(profile, element="Au")):
         with pytest.raises(InputError, match="other settings"):
             save_profile(other, path)
         assert path.read_bytes() == before

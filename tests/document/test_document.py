@@ -182,7 +182,7 @@ def test_labels_are_out_of_date_only_by_what_decides_them(document: Document, co
     assert document.outdated
     document.choose(deposited=())
     assert not document.outdated
-    document.choose(scale=3.0)
+    document.choose(intensity_per_atom=3.0)
     assert document.outdated
 
 
@@ -195,7 +195,7 @@ def test_options_are_news_only_where_they_change(document: Document) -> None:
     document.set_options(expected={19: 1.0}, random_sample=True)
     document.know_scale(4.0, 0.1)
     assert said == ["state"] * 3
-    assert (document.settings.scale, document.settings.scale_sd) == (4.0, 0.1)
+    assert (document.settings.intensity_per_atom, document.settings.intensity_per_atom_sd) == (4.0, 0.1)
     request = document.request()
     assert request.settings is document.settings and request.profile is None and request.table is document.table
 

@@ -252,7 +252,7 @@ def test_a_counted_project_of_the_first_version_says_in_its_steps_what_the_image
     assert (counted.counted_with, counted.choices) == (("piece of a sample", "another"), {0: "Pt55"})
     assert counted.settings == Settings(deposited=(19, 55)) and counted.model_in_force.card.name == "dual"
     assert counted.count is counted.offered and counted.count is not None
-    assert counted.count.calibrations[0].scale == pytest.approx(39.0948)
+    assert counted.count.calibrations[0].intensity_per_atom == pytest.approx(39.0948)
     assert counted.adaptation is not None and not counted.adaptation.accepted
     assert counted.adaptation.reason == "The model stays as it was: too few anchors."
     # which of a person's labels are held back depends on the image's name

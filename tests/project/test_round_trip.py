@@ -161,7 +161,7 @@ def test_every_field_of_every_kept_object_comes_back(counted: SavedImage, tmp_pa
 
 
 def test_what_steps_share_is_shared_again(counted: SavedImage, tmp_path: Path) -> None:
-    from napari_atomicity.counting.calibrate import posterior
+    from napari_atomicity.counting.predictions import posterior
 
     path = save_project(Project((counted,)), tmp_path / "counted")
     was, now = counted.state, opened(path).images[0].state

@@ -160,7 +160,7 @@ def _check_images(session: Any) -> None:
 
 
 def _model(case: Case, path: Path, ask: Ask) -> None:
-    from napari_atomicity.counting import describe, store
+    from napari_atomicity.counting import card_text, store
     from napari_atomicity.counting.bundle import load_bundle, user_folder
 
     ask("load")
@@ -170,7 +170,7 @@ def _model(case: Case, path: Path, ask: Ask) -> None:
     if bundle is not None:
         _label_words(bundle.card)
         ask("describe")
-        describe.as_text(bundle.card, bundle.card.name)
+        card_text.as_text(bundle.card, bundle.card.name)
         ask("count")
         with _may_refuse(case):
             _counts(bundle)
@@ -285,10 +285,12 @@ def _profile(case: Case, path: Path, ask: Ask) -> None:
     ask("load")
     with _may_refuse(case):
         profile = load_profile(path)
-        _sound(0 < profile.scale < math.inf and 0 < profile.scale_sd <= 1, "a scale that is none")
+        _sound(
+            0 < profile.intensity_per_atom < math.inf and 0 < profile.intensity_per_atom_sd <= 1, "a scale that is none"
+        )
         profile.check(load_card("dual"))
         profile.known((19, 55)).check((19, 30, 55))
-        Settings(scale=profile.scale, scale_sd=profile.scale_sd)
+        Settings(intensity_per_atom=profile.intensity_per_atom, intensity_per_atom_sd=profile.intensity_per_atom_sd)
 
 
 def _config(case: Case, path: Path, ask: Ask) -> None:

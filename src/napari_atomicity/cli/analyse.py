@@ -24,7 +24,7 @@ from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.profile import SourceImage
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.pipeline import ImageState
@@ -223,8 +223,8 @@ def _save_profile(path: Path, force: bool, kept: Sequence[_Kept], bundle: Bundle
         profile = profile_of(path.stem, calibrations, bundle, [image for _, image in kept])
         save_profile(profile, path, force)
         console.say(
-            f"{profile.name}: {profile.scale:.4g} counts nm² per {profile.element} atom (± {profile.scale_sd:.0%}), "
-            f"from {profile.clusters} clusters\n  {path}"
+            f"{profile.name}: {profile.intensity_per_atom:.4g} counts nm² per {profile.element} atom "
+            f"(± {profile.intensity_per_atom_sd:.0%}), from {profile.clusters} clusters\n  {path}"
         )
 
     console.guard("", save)

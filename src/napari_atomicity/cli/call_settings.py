@@ -54,8 +54,8 @@ class CallSettings:
             sensitivity=request.sensitivity,
             model=request.model,
             adapt=request.adapt,
-            scale=request.scale if profile is None else profile.scale,
-            scale_sd=_scale_sd(request.scale_sd) if profile is None else profile.scale_sd,
+            intensity_per_atom=request.scale if profile is None else profile.intensity_per_atom,
+            intensity_per_atom_sd=_scale_sd(request.scale_sd) if profile is None else profile.intensity_per_atom_sd,
             deposited=sizes,
             fractions=shares,
         )
@@ -100,7 +100,7 @@ class CallSettings:
 def _scale_sd(given: float | None) -> float:
     from napari_atomicity.pipeline import Settings
 
-    return Settings.scale_sd if given is None else given
+    return Settings.intensity_per_atom_sd if given is None else given
 
 
 def _place(name: str, images: Sequence[Path]) -> int:

@@ -192,10 +192,10 @@ def list_models(request: ListModelsRequest, console: Console) -> None:
     console
         Where they are printed.
     """
-    from napari_atomicity.counting import describe, store
+    from napari_atomicity.counting import card_text, store
 
     for model in store.models():
-        about = describe.classes(model.card) if model.card is not None else ""
+        about = card_text.classes(model.card) if model.card is not None else ""
         kind = "comes along" if model.bundled else str(model.path)
         console.say(f"{model.name:<16} {about:<24} {kind}")
         if model.problem:
@@ -217,12 +217,12 @@ def show_model(request: ShowModelRequest, console: Console) -> None:
     InputError
         For a model that is not there or damaged.
     """
-    from napari_atomicity.counting import describe, store
+    from napari_atomicity.counting import card_text, store
 
     model = store.find(request.name)
     if model.card is None:
         raise InputError(model.problem)
-    console.say(describe.as_text(model.card, model.name))
+    console.say(card_text.as_text(model.card, model.name))
 
 
 def import_model(request: ImportModelRequest, console: Console) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.anchors import Source, choose_anchors, contradictions, no_anchors
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import calibrate
+from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.evidence import Evidence
@@ -234,8 +234,12 @@ def _log_likelihood(evidence: Evidence, sample: Sample, untuned: Mask, same_scal
             continue
         before, known = sample.calibrations[frame], sample.known[frame]
         if same_scale and not before.ambiguous:
-            known = replace(known, scale=before.scale, scale_sd=before.scale_sd / before.scale)
-        fit = calibrate(plain.take(rows), known, untuned[rows])
+            known = replace(
+                known,
+                intensity_per_atom=before.intensity_per_atom,
+                intensity_per_atom_sd=before.intensity_per_atom_sd / before.intensity_per_atom,
+            )
+        fit = calibrate_frame(plain.take(rows), known, untuned[rows])
         total += fit.log_evidence * fit.clusters
         count += fit.clusters
     return total / count

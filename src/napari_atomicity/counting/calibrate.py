@@ -28,14 +28,11 @@ from napari_atomicity.counting.mixture import (
     fit_mixture,
     worth_of_a_cluster,
 )
-from napari_atomicity.counting.predictions import Predictions, posterior
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.scale_network import FrameView
-
-__all__ = ["Calibration", "Predictions", "calibrate", "calibrate_session", "frame_view", "posterior"]
 
 #: of the grid of ln(scale)
 _STEP = 0.01
@@ -51,7 +48,7 @@ _ENOUGH = 400
 _SHARE_SD = 0.015
 
 
-def calibrate(
+def calibrate_frame(
     evidence: Evidence, known: PriorKnowledge | None = None, use: npt.NDArray[np.bool_] | None = None
 ) -> Calibration:
     """Calibrate one frame by itself.
@@ -70,10 +67,10 @@ def calibrate(
     InputError
         Where no cluster can be used, or `known` does not fit the model.
     """
-    return calibrate_session([evidence], known, None if use is None else [use])[0]
+    return calibrate_frames([evidence], known, None if use is None else [use])[0]
 
 
-def calibrate_session(
+def calibrate_frames(
     frames: Sequence[Evidence],
     known: PriorKnowledge | Sequence[PriorKnowledge] | None = None,
     use: Sequence[npt.NDArray[np.bool_]] | None = None,
@@ -206,7 +203,11 @@ def frame_view(evidence: Evidence) -> tuple[FrameView, Floats, Floats]:
 def _grid(likelihoods: Sequence[_ScaleLikelihood], known: Sequence[PriorKnowledge]) -> Floats:
     """A fine grid of ln(scale) over all that any frame finds possible, or that is known."""
     ends = [likelihood.log_scale[[0, -1]] for likelihood in likelihoods if len(likelihood.log_scale)]
-    ends += [np.log(fact.scale) + 4 * fact.scale_sd * np.array([-1, 1]) for fact in known if fact.scale is not None]
+    ends += [
+        np.log(fact.intensity_per_atom) + 4 * fact.intensity_per_atom_sd * np.array([-1, 1])
+        for fact in known
+        if fact.intensity_per_atom is not None
+    ]
     low, high = float(np.min(ends)), float(np.max(ends))
     return np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)), 8) + 1)
 

@@ -37,7 +37,7 @@ class Calibration:
     ----------
     class_sizes
         Atoms of each class.
-    scale, scale_sd
+    intensity_per_atom, intensity_per_atom_sd
         Most probable integrated intensity of one atom, counts·nm², and its standard deviation within that solution.
     fractions
         Class label (and ``other``) to its estimated share.
@@ -59,8 +59,8 @@ class Calibration:
     """
 
     class_sizes: tuple[int, ...]
-    scale: float
-    scale_sd: float
+    intensity_per_atom: float
+    intensity_per_atom_sd: float
     fractions: dict[str, float]
     ambiguous: bool
     candidates: tuple[dict[str, Any], ...]
@@ -79,12 +79,12 @@ class Calibration:
         return float(self.candidates[0]["probability"]) if self.candidates else 1.0
 
     @classmethod
-    def at_scale(cls, scale: float, class_sizes: Sequence[int], element: str = "Pt") -> Calibration:
+    def at_scale(cls, intensity_per_atom: float, class_sizes: Sequence[int], element: str = "Pt") -> Calibration:
         """A scale that is known exactly, and nothing assumed about the sample: all classes equally likely.
 
         Parameters
         ----------
-        scale
+        intensity_per_atom
             Integrated intensity of one atom, counts·nm².
         class_sizes
             Atoms of each class.
@@ -96,8 +96,8 @@ class Calibration:
         InputError
             For a scale that is not above 0.
         """
-        PriorKnowledge(scale=scale).check(class_sizes)
-        grid, shares = np.array([np.log(scale)]), even_shares(len(class_sizes))[None]
+        PriorKnowledge(intensity_per_atom=intensity_per_atom).check(class_sizes)
+        grid, shares = np.array([np.log(intensity_per_atom)]), even_shares(len(class_sizes))[None]
         return calibration_of(tuple(class_sizes), grid, np.ones(1), shares, np.nan, 0, element)
 
     def chosen(self, dominant: str) -> Calibration:
@@ -177,8 +177,8 @@ def calibration_of(
     mean_shares = weight @ shares
     return Calibration(
         class_sizes=sizes,
-        scale=intensity(centre),
-        scale_sd=intensity(centre) * sd,
+        intensity_per_atom=intensity(centre),
+        intensity_per_atom_sd=intensity(centre) * sd,
         fractions=dict(zip([*labels, OTHER], map(float, mean_shares), strict=True)),
         ambiguous=len(ordered) > 1 and sum(other["probability"] for other in ordered[1:]) > AMBIGUOUS_ABOVE,
         candidates=ordered,

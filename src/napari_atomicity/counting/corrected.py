@@ -39,7 +39,7 @@ _MODEL_WORTH: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class CountedImage:
     """One counted image, with what its labels rest on.
 
     Attributes
@@ -131,7 +131,7 @@ class Shares:
 
 
 def corrected_steps(
-    images: Sequence[Seen], checked: bool = False, seed: int = 0, class_sd: float = CLASS_SD
+    images: Sequence[CountedImage], checked: bool = False, seed: int = 0, class_sd: float = CLASS_SD
 ) -> Steps[Shares]:
     """Estimate the class shares of one sample from one image or several of it.
 
@@ -168,7 +168,7 @@ def corrected_steps(
     return Shares(labels, best, draws, clusters, worth, spread)
 
 
-def order(images: Sequence[Seen]) -> tuple[str, ...]:
+def order(images: Sequence[CountedImage]) -> tuple[str, ...]:
     """All labels that occur: the model's classes, ``other``, and further ones that a person gave."""
     known = [*images[0].card.labels, OTHER] if images else [OTHER]
     given = {str(label) for image in images for label in image.table.final_labels[counted(image.table)]}
@@ -199,7 +199,7 @@ class _CountedClusters:
     frames: int
 
     @classmethod
-    def of(cls, image: Seen, labels: Sequence[str]) -> _CountedClusters:
+    def of(cls, image: CountedImage, labels: Sequence[str]) -> _CountedClusters:
         table = image.table
         chosen = np.flatnonzero(counted(table))
         index = {label: i for i, label in enumerate(labels)}
@@ -216,7 +216,7 @@ class _CountedClusters:
         return cls(likelihood, predicted, label, by_hand, frame, max(int(frame.max(initial=0)) + 1, 1))
 
 
-def _likelihood(image: Seen, rows: npt.NDArray[np.int64]) -> Floats:
+def _likelihood(image: CountedImage, rows: npt.NDArray[np.int64]) -> Floats:
     """(scales, n, classes + 1) likelihood of the clusters in `rows` of the table, each row up to a factor."""
     table = image.table
     likelihood = np.empty((_SCALES, len(rows), len(image.card.labels) + 1))
@@ -239,7 +239,7 @@ def _likelihood(image: Seen, rows: npt.NDArray[np.int64]) -> Floats:
     return likelihood
 
 
-def _from_table(image: Seen, rows: npt.NDArray[np.int64]) -> Floats:
+def _from_table(image: CountedImage, rows: npt.NDArray[np.int64]) -> Floats:
     """(n, classes + 1) likelihoods that the table's probabilities rest on, without what was assumed beforehand.
 
     That is the shares of the calibration; without one all classes were taken to be as frequent.

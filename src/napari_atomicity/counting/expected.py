@@ -157,7 +157,9 @@ def classify_by_intensity(
     (n,) label of the class whose intensity lies nearest; empty in frames without a calibration.
     """
     rows = table.rows
-    scale = np.array([calibrations[f].scale if f in calibrations else np.nan for f in rows["frame"]], dtype=float)
+    scale = np.array(
+        [calibrations[f].intensity_per_atom if f in calibrations else np.nan for f in rows["frame"]], dtype=float
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         log_n = np.log(rows["intensity"].to_numpy(dtype=float)) - np.log(scale)
     known = np.isfinite(log_n)

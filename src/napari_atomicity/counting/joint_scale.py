@@ -73,9 +73,11 @@ def posterior_of_scale(
 
 
 def _log_prior(grid: Floats, known: PriorKnowledge) -> Floats:
-    if known.scale is None:
+    if known.intensity_per_atom is None:
         return np.zeros(len(grid))
-    return np.asarray(-0.5 * ((grid - np.log(known.scale)) / max(known.scale_sd, _SHARPEST)) ** 2)
+    return np.asarray(
+        -0.5 * ((grid - np.log(known.intensity_per_atom)) / max(known.intensity_per_atom_sd, _SHARPEST)) ** 2
+    )
 
 
 def _message(log_weight: Floats, kernel: Floats) -> Floats:
@@ -96,13 +98,13 @@ def _agreement(own: Floats, others: Floats, kernel: Floats) -> float:
 
 
 def _scale_misfit(grid: Floats, own: Floats, known: PriorKnowledge) -> str:
-    if known.scale is None or not own.any():
+    if known.intensity_per_atom is None or not own.any():
         return ""
-    wide = max(known.scale_sd, 0.03)
-    expected = np.exp(-0.5 * ((grid - np.log(known.scale)) / wide) ** 2)
+    wide = max(known.intensity_per_atom_sd, 0.03)
+    expected = np.exp(-0.5 * ((grid - np.log(known.intensity_per_atom)) / wide) ** 2)
     if float(_normalised(own) @ expected) >= _MISFIT_BELOW:
         return ""
-    return _off_by(grid, own, float(np.log(known.scale)), "the known intensity of one atom")
+    return _off_by(grid, own, float(np.log(known.intensity_per_atom)), "the known intensity of one atom")
 
 
 def _session_misfit(grid: Floats, own: Floats, others: Floats) -> str:

@@ -211,7 +211,7 @@ def _of_evidence(
     missing = rows < 0
     chances: dict[str, Floats] = {}
     log_n = np.log(np.array(evidence.card.class_sizes, dtype=np.float64))
-    scale = np.array([calibrations[f].scale if f in calibrations else np.nan for f in frame.tolist()])
+    scale = np.array([calibrations[f].intensity_per_atom if f in calibrations else np.nan for f in frame.tolist()])
     with np.errstate(invalid="ignore", divide="ignore"):
         off = evidence.log_integral[rows] - np.log(scale)
     sd = np.hypot(evidence.log_integral_sd[rows], _INTENSITY_SD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -17,7 +17,7 @@ from napari_atomicity.counting.bundle import Bundle, weights_sha256
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.joint_scale import SESSION_SPREAD
-from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.prior import PriorKnowledge, as_in_file, file_key
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import micrograph_hash
 from napari_atomicity.io.atomic import write_text
@@ -48,7 +48,7 @@ class InstrumentProfile:
         What a person calls these settings.
     element
         Metal of the clusters.
-    scale, scale_sd
+    intensity_per_atom, intensity_per_atom_sd
         Integrated intensity of one atom in counts·nm², and the relative standard deviation that the next image under
         the same settings may be off by.
     pixel_size_nm
@@ -65,8 +65,12 @@ class InstrumentProfile:
 
     name: Text
     element: Symbol
-    scale: Positive
-    scale_sd: Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")]
+    intensity_per_atom: Annotated[Positive, Field(validation_alias=file_key("intensity_per_atom"))]
+    intensity_per_atom_sd: Annotated[
+        float,
+        Field(gt=0, le=1, validation_alias=file_key("intensity_per_atom_sd")),
+        wanted("a number above 0, at most 1"),
+    ]
     pixel_size_nm: Annotated[float, Field(gt=0, le=1e6), wanted("a number of nm above 0")] | None
     model: Text
     model_sha256: Sha256
@@ -78,7 +82,11 @@ class InstrumentProfile:
 
     def known(self, deposited: Sequence[int] = ()) -> PriorKnowledge:
         """What is known beforehand of the next image, with the sizes that were `deposited` on its sample."""
-        return PriorKnowledge(scale=self.scale, scale_sd=self.scale_sd, deposited=tuple(deposited))
+        return PriorKnowledge(
+            intensity_per_atom=self.intensity_per_atom,
+            intensity_per_atom_sd=self.intensity_per_atom_sd,
+            deposited=tuple(deposited),
+        )
 
     def check(self, card: ModelCard) -> None:
         """Refuse a model that counts another metal.
@@ -96,12 +104,14 @@ class InstrumentProfile:
 
     def same_instrument(self, other: InstrumentProfile) -> bool:
         """Whether both may be of the same microscope under the same settings."""
-        apart = abs(np.log(self.scale / other.scale))
-        return self.element == other.element and bool(apart <= _SAME_WITHIN * np.hypot(self.scale_sd, other.scale_sd))
+        apart = abs(np.log(self.intensity_per_atom / other.intensity_per_atom))
+        return self.element == other.element and bool(
+            apart <= _SAME_WITHIN * np.hypot(self.intensity_per_atom_sd, other.intensity_per_atom_sd)
+        )
 
 
 _DOOR: Final = Door(InstrumentProfile)
-_FIELDS: Final = tuple(InstrumentProfile.__dataclass_fields__)
+_KEYS: Final = tuple(map(file_key, InstrumentProfile.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -148,9 +158,11 @@ def profile_of(
             "ones first, for example with the deposited sizes."
         )
     sources = [image if isinstance(image, SourceImage) else SourceImage.of(image) for image in images]
-    log_scale = np.log([fit.scale for fit in frames])
+    log_scale = np.log([fit.intensity_per_atom for fit in frames])
     # a frame's own error, and what frames of one session differ by
-    weight = 1 / (np.array([fit.scale_sd / fit.scale for fit in frames]) ** 2 + SESSION_SPREAD**2)
+    weight = 1 / (
+        np.array([fit.intensity_per_atom_sd / fit.intensity_per_atom for fit in frames]) ** 2 + SESSION_SPREAD**2
+    )
     centre = float(np.average(log_scale, weights=weight))
     scatter = float(np.sqrt(np.average((log_scale - centre) ** 2, weights=weight)))
     pixel_sizes = np.array([source.pixel_size_nm for source in sources])
@@ -158,8 +170,8 @@ def profile_of(
     return InstrumentProfile(
         name=name,
         element=bundle.card.element,
-        scale=float(np.exp(centre)),
-        scale_sd=float(np.hypot(max(scatter, SESSION_SPREAD), weight.sum() ** -0.5)),
+        intensity_per_atom=float(np.exp(centre)),
+        intensity_per_atom_sd=float(np.hypot(max(scatter, SESSION_SPREAD), weight.sum() ** -0.5)),
         pixel_size_nm=float(np.median(pixel_sizes)) if same else None,
         model=bundle.card.name,
         model_sha256=weights_sha256(bundle),
@@ -193,11 +205,11 @@ def save_profile(profile: InstrumentProfile, path: str | Path, overwrite: bool =
         present = _replaceable(path)
         if not present.same_instrument(profile):
             raise InputError(
-                f"{path} holds the profile of other settings ({present.name!r}: {present.scale:.4g} counts nm² per "
-                f"{present.element} atom, now {profile.scale:.4g} per {profile.element} atom); choose another name or "
-                "remove that file first."
+                f"{path} holds the profile of other settings ({present.name!r}: {present.intensity_per_atom:.4g} "
+                f"counts nm² per {present.element} atom, now {profile.intensity_per_atom:.4g} per {profile.element} "
+                "atom); choose another name or remove that file first."
             )
-    text = json.dumps({"kind": _KIND, "format": FORMAT, **asdict(profile)}, indent=2, ensure_ascii=False)
+    text = json.dumps({"kind": _KIND, "format": FORMAT, **as_in_file(profile)}, indent=2, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
@@ -240,7 +252,7 @@ def load_profile(path: str | Path) -> InstrumentProfile:
             f"{path.name} has the format {made!r:.60} and this version reads {FORMAT}; "
             "install a later version, or save the profile again."
         )
-    return _DOOR.check({name: content.get(name) for name in _FIELDS}, f"The profile {path.name}")
+    return _DOOR.check({key: content.get(key) for key in _KEYS}, f"The profile {path.name}")
 
 
 def _replaceable(path: Path) -> InstrumentProfile:

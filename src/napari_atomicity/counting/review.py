@@ -15,22 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.opinions import ORDERS, Opinions, Order, opinion_words
+from napari_atomicity.counting.opinions import ORDERS, Opinions, Order
 from napari_atomicity.counting.ratios import wilson
 from napari_atomicity.errors import InputError
-
-__all__ = [
-    "ORDERS",
-    "LabelAgreement",
-    "Opinions",
-    "Order",
-    "Queue",
-    "agreement",
-    "confusion",
-    "opinion_words",
-    "reviewed",
-    "uncertain_after",
-]
 
 #: why an order cannot be chosen
 _MISSING: Final[Mapping[str, str]] = {

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.calibrate import calibrate_session
+from napari_atomicity.counting.calibrate import calibrate_frames
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
@@ -87,7 +87,7 @@ class Sample:
         present = np.unique(frames[sizeable])
         facts = _by_frame(known, present)
         groups = [np.flatnonzero(frames == frame) for frame in present]
-        fits = calibrate_session(
+        fits = calibrate_frames(
             [evidence.take(rows) for rows in groups],
             [facts[int(frame)] for frame in present],
             [sizeable[rows] for rows in groups],

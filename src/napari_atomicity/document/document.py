@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _HISTORY: Final = 500
 #: settings that decide the labels
-_COUNTING: Final = ("model", "adapt", "scale", "scale_sd", "deposited", "fractions")
+_COUNTING: Final = ("model", "adapt", "intensity_per_atom", "intensity_per_atom_sd", "deposited", "fractions")
 
 
 class Document:
@@ -252,7 +252,10 @@ class Document:
             self.state_changed.emit()
 
     def know_scale(
-        self, scale: float | None, scale_sd: float = Settings.scale_sd, profile: InstrumentProfile | None = None
+        self,
+        scale: float | None,
+        scale_sd: float = Settings.intensity_per_atom_sd,
+        profile: InstrumentProfile | None = None,
     ) -> None:
         """Set what is known beforehand of the intensity of one atom.
 
@@ -265,7 +268,7 @@ class Document:
         profile
             The instrument profile that it comes from; None where it comes from none.
         """
-        settings = replace(self.settings, scale=scale, scale_sd=scale_sd)
+        settings = replace(self.settings, intensity_per_atom=scale, intensity_per_atom_sd=scale_sd)
         self.set_options(settings=settings, profile=profile)
 
     # ------------------------------------------------------------------ history

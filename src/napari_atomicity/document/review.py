@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_atomicity.counting.review import Opinions, Order, Queue
+from napari_atomicity.counting.opinions import Opinions, Order
+from napari_atomicity.counting.review import Queue
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from napari_atomicity.threads import steps_on_one_thread_each
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
     from napari_atomicity.counting.prior import PriorKnowledge
@@ -164,7 +164,17 @@ def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Coun
     calibrations = {**classified.calibrations, frame: fit}
     before = classified.known.get(frame)
     # a fine-tuning that follows starts from the choice
-    narrowed = {} if before is None else {frame: replace(before, scale=fit.scale, scale_sd=fit.scale_sd / fit.scale)}
+    narrowed = (
+        {}
+        if before is None
+        else {
+            frame: replace(
+                before,
+                intensity_per_atom=fit.intensity_per_atom,
+                intensity_per_atom_sd=fit.intensity_per_atom_sd / fit.intensity_per_atom,
+            )
+        }
+    )
     relabelled = labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
     return replace(relabelled, known={**classified.known, **narrowed}, image=classified.image)
 
@@ -236,7 +246,8 @@ def _calibrated(
     tables: Sequence[ClusterTable], evidence: Sequence[Evidence], bundle: Bundle, settings: Sequence[Settings]
 ) -> list[Calibrations]:
     """Calibrations of the frames of each image, all taken under the same settings; empty where shape alone speaks."""
-    from napari_atomicity.counting.calibrate import Calibration, calibrate_session
+    from napari_atomicity.counting.calibrate import calibrate_frames
+    from napari_atomicity.counting.calibration import Calibration
 
     card = bundle.card
     for own in settings:
@@ -245,8 +256,8 @@ def _calibrated(
     of_images: list[Calibrations] = [{} for _ in tables]
     if not _calibrates(settings):
         for table, own, of_frames in zip(tables, settings, of_images, strict=True):
-            if own.scale is not None:
-                exact = Calibration.at_scale(own.scale, card.class_sizes, card.element)
+            if own.intensity_per_atom is not None:
+                exact = Calibration.at_scale(own.intensity_per_atom, card.class_sizes, card.element)
                 of_frames.update({frame: exact for frame, _ in rows_by_frame(table)})
         return of_images
     groups = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in rows_by_frame(table)]
@@ -254,7 +265,7 @@ def _calibrated(
     # what is cut off, merged or saturated has no integral to calibrate on
     usable = [tables[i].sizeable[rows] for i, _, rows in groups]
     if any((whole & of_group.valid).any() for whole, of_group in zip(usable, group_evidence, strict=True)):
-        fits = calibrate_session(group_evidence, [settings[i].known for i, _, _ in groups], usable)
+        fits = calibrate_frames(group_evidence, [settings[i].known for i, _, _ in groups], usable)
         for (i, frame, _), fit in zip(groups, fits, strict=True):
             of_images[i][frame] = fit
     return of_images
@@ -266,9 +277,13 @@ def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], 
     from napari_atomicity.counting.plausible import check_scale
 
     # where nothing is calibrated the scale is taken as it is
-    doubt = {own.scale: own.scale_sd if _calibrates(settings) else 0.0 for own in settings if own.scale is not None}
+    doubt = {
+        own.intensity_per_atom: own.intensity_per_atom_sd if _calibrates(settings) else 0.0
+        for own in settings
+        if own.intensity_per_atom is not None
+    }
     for scale, scale_sd in doubt.items():
-        images = [i for i, own in enumerate(settings) if own.scale == scale]
+        images = [i for i, own in enumerate(settings) if own.intensity_per_atom == scale]
         usable = [tables[i].sizeable for i in images]
         check_scale(Evidence.join([evidence[i] for i in images]), scale, scale_sd, np.concatenate(usable))
 
@@ -301,7 +316,7 @@ def labelled(
     bundle
         The model.
     """
-    from napari_atomicity.counting.calibrate import posterior
+    from napari_atomicity.counting.predictions import posterior
 
     source = "adapted" if bundle.card.history else "base"
     flag = table.rows["flag"].to_numpy(dtype=object)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from napari_atomicity.clusters import ClusterTable
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.pipeline.counting import Count
 
 #: so few clusters outside the classes say nothing about the image
@@ -24,7 +24,7 @@ def remarks(classified: Count) -> tuple[str, ...]:
         if calibration.misfit:
             sentences.append(f"{where}{calibration.misfit}")
     if not any(calibration.misfit for calibration in classified.calibrations.values()):
-        scaled = any(known.scale is not None for known in classified.known.values())
+        scaled = any(known.intensity_per_atom is not None for known in classified.known.values())
         sentences += _strange(classified.table, "the scale and the pixel size" if scaled else "the pixel size")
     return tuple(sentences)
 

@@ -20,7 +20,7 @@ from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.card import ModelCard
-    from napari_atomicity.counting.corrected import Seen, Shares
+    from napari_atomicity.counting.corrected import CountedImage, Shares
     from napari_atomicity.counting.expected import RatioAgreement
     from napari_atomicity.pipeline.counting import Count
 
@@ -92,7 +92,7 @@ class Ratios:
         return f"{sentence}{self.agreement.sentence}"
 
 
-def seen(table: ClusterTable, card: ModelCard, classified: Count | None) -> Seen:
+def seen(table: ClusterTable, card: ModelCard, classified: Count | None) -> CountedImage:
     """A table as it is now with what its labels rest on.
 
     Parameters
@@ -104,15 +104,15 @@ def seen(table: ClusterTable, card: ModelCard, classified: Count | None) -> Seen
     classified
         The last count; None where there was none.
     """
-    from napari_atomicity.counting.corrected import Seen
+    from napari_atomicity.counting.corrected import CountedImage
 
     if classified is None or classified.evidence.card.class_sizes != card.class_sizes:
-        return Seen(table, card)
-    return Seen(table, card, classified.evidence, classified.table.ids, classified.calibrations)
+        return CountedImage(table, card)
+    return CountedImage(table, card, classified.evidence, classified.table.ids, classified.calibrations)
 
 
 def ratios_steps(
-    images: Mapping[str, Seen] | Sequence[tuple[str, Seen]],
+    images: Mapping[str, CountedImage] | Sequence[tuple[str, CountedImage]],
     expected: Mapping[int, float] | None = None,
     checked: bool = False,
     seed: int = 0,
@@ -158,7 +158,7 @@ def ratios_steps(
     )
 
 
-def _table(parts: Sequence[Seen], shares: Shares, expected: Mapping[str, float] | None) -> pd.DataFrame:
+def _table(parts: Sequence[CountedImage], shares: Shares, expected: Mapping[str, float] | None) -> pd.DataFrame:
     from napari_atomicity.counting.diameter_only import classify_by_diameter
     from napari_atomicity.counting.expected import classify_by_intensity, plain_shares
     from napari_atomicity.counting.ratios import counted
@@ -189,7 +189,7 @@ def _diameters(table: ClusterTable) -> Any:
     return table.rows["diameter_nm"].to_numpy(dtype=float)
 
 
-def _numbers(parts: Sequence[Seen]) -> dict[str, Any]:
+def _numbers(parts: Sequence[CountedImage]) -> dict[str, Any]:
     from napari_atomicity.counting.ratios import counted, rejected
 
     chosen = [counted(part.table) for part in parts]
@@ -202,7 +202,7 @@ def _numbers(parts: Sequence[Seen]) -> dict[str, Any]:
     }
 
 
-def _remarks(parts: Sequence[Seen], shares: Shares) -> tuple[str, ...]:
+def _remarks(parts: Sequence[CountedImage], shares: Shares) -> tuple[str, ...]:
     sentences = []
     if any(fit.ambiguous for part in parts for fit in part.calibrations.values()):
         sentences.append("An image cannot decide between two solutions; the intervals cover both.")

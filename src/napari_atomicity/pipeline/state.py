@@ -14,7 +14,7 @@ from napari_atomicity.pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.profile import InstrumentProfile
     from napari_atomicity.pipeline.adaptation import AppliedAdaptation
     from napari_atomicity.pipeline.counting import Count

@@ -13,7 +13,7 @@ from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.card import ModelCard
 
 
@@ -61,5 +61,5 @@ def training_set_steps(
         "image": describe_image(micrograph),
         "model": None if card is None else {"name": card.name, "version": card.version, "sha256": card.sha256},
     }
-    scales = {frame: fit.scale for frame, fit in (calibrations or {}).items()}
+    scales = {frame: fit.intensity_per_atom for frame, fit in (calibrations or {}).items()}
     return save_set(AnnotatedSet.of(labelled, patches, scales, facts), folder)

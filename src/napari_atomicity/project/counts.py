@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.counting.prior import PriorKnowledge, from_file
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.tensors import TensorSpec, misfit
 from napari_atomicity.pipeline import Settings
@@ -16,21 +17,18 @@ from napari_atomicity.project.blobs import BlobReader
 from napari_atomicity.project.layout import KnownEntry, SettingsEntry
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.card import ModelCard
-    from napari_atomicity.counting.prior import PriorKnowledge
 
 
 def settings_of(entry: SettingsEntry) -> Settings:
     """Settings as they were; what a later version may add is left out."""
-    return Settings(**dict(entry))
+    return Settings(**from_file(dict(entry)))
 
 
 def known_of(entry: KnownEntry) -> PriorKnowledge:
     """What was known of an image."""
-    from napari_atomicity.counting.prior import PriorKnowledge
-
-    return PriorKnowledge(**dict(entry))
+    return PriorKnowledge(**from_file(dict(entry)))
 
 
 def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any], dict[str, Any]]) -> Calibration:
@@ -50,7 +48,7 @@ def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any],
     InputError
         Where its part is missing or damaged.
     """
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
 
     curves = csv_of(source, entry.curves)
     values = fields(Calibration, entry)

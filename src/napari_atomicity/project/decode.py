@@ -11,6 +11,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
+from napari_atomicity.counting.prior import file_key
 from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean
@@ -41,7 +42,7 @@ from napari_atomicity.project.tables import new_bytes, table_of
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.card import ModelCard
 
 Value = TypeVar("Value")
@@ -194,11 +195,13 @@ class Decoder:
     def _fields(self, kind: type, entry: Any, only: Collection[str] | None = None) -> dict[str, Any]:
         """Values of the fields of a class, those that the file does not hold left out."""
         fields = [field for field in kept_fields(kind) if only is None or field.name in only]
-        return {field.name: self._value(field, entry) for field in fields if field.name in entry.model_fields_set}
+        return {
+            field.name: self._value(field, entry) for field in fields if file_key(field.name) in entry.model_fields_set
+        }
 
     def _value(self, field: Field[Any], entry: Any) -> Any:
         text, _ = annotation(field)
-        value = getattr(entry, field.name)
+        value = getattr(entry, file_key(field.name))
         if value is None:
             return number(value) if text == "float" else None
         if text in _MAKERS:

@@ -15,8 +15,9 @@ from napari_atomicity import __version__
 from napari_atomicity.clusters import UNITS, ClusterTable
 from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.prior import as_in_file, file_key
 from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.kinds import printable
 from napari_atomicity.micrograph import Micrograph
@@ -139,7 +140,7 @@ class _Fields:
         self._encoder = encoder
         self.parts: list[str] = []
         self.uses: list[Record] = []
-        self.content = {field.name: self._field(value, field) for field in kept_fields(type(value))}
+        self.content = {file_key(field.name): self._field(value, field) for field in kept_fields(type(value))}
 
     def put_part(self, name: str, part: str) -> None:
         """A part that `name` in the content refers to."""
@@ -164,8 +165,8 @@ class _Fields:
         if text == "pd.DataFrame":
             return {"types": _types(value), "rows": self._part(records.text("anchors", csv_text(value), ".csv"))}
         if text == "dict[int, PriorKnowledge]":
-            return plain({frame: asdict(known) for frame, known in value.items()})
-        return plain(printable(asdict(value)) if is_dataclass(value) and not isinstance(value, type) else value)
+            return plain({frame: as_in_file(known) for frame, known in value.items()})
+        return plain(printable(as_in_file(value)) if is_dataclass(value) and not isinstance(value, type) else value)
 
     def _key(self, value: Any) -> str:
         record = self._encoder.record_of(value)

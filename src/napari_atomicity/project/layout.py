@@ -13,9 +13,10 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from napari_atomicity.counting.adapt import Adaptation
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
+from napari_atomicity.counting.prior import file_key
 from napari_atomicity.counting.profile import InstrumentProfile
 from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.kinds import Count as WholeNumber
@@ -215,14 +216,17 @@ def _entry_of(name: str, kind: type, **narrower: Any) -> Any:
     doors: dict[str, Any] = {}
     for field in kept_fields(kind):
         text, optional = annotation(field)
-        door = narrower.pop(field.name, None) or (ArrayPart if is_array(text) else _DOORS.get(text))
+        door = narrower.pop(file_key(field.name), None) or (ArrayPart if is_array(text) else _DOORS.get(text))
         if door is None:
             raise TypeError(
                 f"How {kind.__name__}.{field.name} ({text}) is kept in a project is not said in {__name__}."
             )
         # what a file does not hold is as in a new object
         must = field.default is MISSING and field.default_factory is MISSING
-        doors[field.name] = (door | None if optional and text != "ScaleNetwork" else door, ... if must else None)
+        doors[file_key(field.name)] = (
+            door | None if optional and text != "ScaleNetwork" else door,
+            ... if must else None,
+        )
     return create_model(name, __base__=Entry, **narrower, **doors)
 
 

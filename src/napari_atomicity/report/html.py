@@ -206,13 +206,18 @@ def _scale(analysis: ImageState) -> list[tuple[str, str]]:
         return [("Intensity of one atom", "not calibrated: labels rest on shape alone")]
     first = fits[0]
     more = f", and {len(fits) - 1} more frames" if len(fits) > 1 else ""
-    return [("Intensity of one atom", f"{first.scale:.4g} ± {first.scale_sd:.2g} counts·nm²{more}")]
+    return [
+        (
+            "Intensity of one atom",
+            f"{first.intensity_per_atom:.4g} ± {first.intensity_per_atom_sd:.2g} counts·nm²{more}",
+        )
+    ]
 
 
 def _models(analyses: Sequence[ImageState]) -> list[dict[str, Any]]:
     """Each model that counted, once."""
     from napari_atomicity.counting.bundle import weights_sha256
-    from napari_atomicity.counting.describe import HEADINGS, NO_SCORES, SCORES_NOTE, facts, scores
+    from napari_atomicity.counting.card_text import HEADINGS, NO_SCORES, SCORES_NOTE, facts, scores
 
     models: dict[str, dict[str, Any]] = {}
     for analysis in analyses:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -11,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.prior import as_in_file, file_key
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.provenance import describe_image, versions
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.pipeline import ImageState
 
 _CHANGED: Final = "The file changed after its pixels were read; the numbers and the hash are those of what was read."
@@ -31,7 +31,7 @@ def describe(analysis: ImageState) -> dict[str, Any]:
     changed = analysis.micrograph.provenance.file is not None and image["sha256_of"] != "file"
     report = {
         "image": image,
-        "parameters": {**dataclasses.asdict(analysis.settings or Settings()), "session": list(analysis.counted_with)},
+        "parameters": {**as_in_file(analysis.settings or Settings()), "session": list(analysis.counted_with)},
         "versions": versions(),
         "model": _describe_model(analysis),
         "counts": _counts(table),
@@ -42,7 +42,7 @@ def describe(analysis: ImageState) -> dict[str, Any]:
         "calibration": {frame: _describe_calibration(calibration) for frame, calibration in calibrations.items()},
         "adaptation": _describe_adaptation(analysis),
         "session": _describe_session(analysis),
-        "profile": None if analysis.profile is None else dataclasses.asdict(analysis.profile),
+        "profile": None if analysis.profile is None else as_in_file(analysis.profile),
         "messages": [*analysis.messages, *[_CHANGED] * changed],
         "timings": analysis.timings,
     }
@@ -84,8 +84,17 @@ def _candidates(calibrations: Sequence[Calibration]) -> list[dict[str, Any]]:
 
 
 def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
-    names = ("scale", "scale_sd", "fractions", "intervals", "ambiguous", "candidates", "confidence", "misfit")
-    return {name: getattr(calibration, name) for name in (*names, "clusters")}
+    names = (
+        "intensity_per_atom",
+        "intensity_per_atom_sd",
+        "fractions",
+        "intervals",
+        "ambiguous",
+        "candidates",
+        "confidence",
+        "misfit",
+    )
+    return {file_key(name): getattr(calibration, name) for name in (*names, "clusters")}
 
 
 def _describe_adaptation(analysis: ImageState) -> dict[str, Any] | None:

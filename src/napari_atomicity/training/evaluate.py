@@ -15,10 +15,12 @@ import pandas as pd
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Calibration, Predictions, calibrate, posterior
+from napari_atomicity.counting.calibrate import calibrate_frame
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.predictions import Predictions, posterior
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.library import MATCH_NM, Library, label_image
 
@@ -295,7 +297,7 @@ def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.
 def _of_model(evidence: Evidence, clusters: Library, usable: npt.NDArray[np.bool_]) -> dict[str, Predictions]:
     card = evidence.card
     exact = Calibration.at_scale(float(np.exp(clusters.log_scale[0])), card.class_sizes, card.element)
-    auto = calibrate(evidence, use=usable) if usable.any() else None
+    auto = calibrate_frame(evidence, use=usable) if usable.any() else None
     return {
         "scale known": posterior(evidence, exact),
         "no scale": posterior(evidence, None),

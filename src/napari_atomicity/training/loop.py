@@ -371,8 +371,9 @@ def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
     """
     from scipy.optimize import minimize_scalar
 
-    from napari_atomicity.counting.calibrate import Calibration, posterior
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.predictions import posterior
 
     sizes = bundle.card.class_sizes
     index = validation.class_index(sizes)

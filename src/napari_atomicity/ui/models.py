@@ -10,7 +10,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtGui import QTextOption
 from qtpy.QtWidgets import QFileDialog, QHeaderView, QTextBrowser, QTreeWidget, QTreeWidgetItem
 
-from napari_atomicity.counting import describe, store
+from napari_atomicity.counting import card_text, store
 from napari_atomicity.counting.store import Model
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
@@ -114,7 +114,7 @@ class ModelsPanel(Panel):
         self.list.clear()
         for model in models:
             kind = "comes along" if model.bundled else "yours"
-            about = describe.classes(model.card) if model.card is not None else ""
+            about = card_text.classes(model.card) if model.card is not None else ""
             item = QTreeWidgetItem([model.name, about, kind if not model.problem else "unusable"])
             for column in range(3):
                 item.setToolTip(column, model.problem or str(model.path))
@@ -216,7 +216,7 @@ def as_html(model: Model) -> str:
     if model.card is None:
         return name + problem
     card = model.card
-    parts = [name, problem, _pairs(describe.facts(card)), _scores(card), _pairs(describe.fine_print(card))]
+    parts = [name, problem, _pairs(card_text.facts(card)), _scores(card), _pairs(card_text.fine_print(card))]
     return "".join(parts)
 
 
@@ -225,8 +225,8 @@ def _pairs(pairs: list[tuple[str, str]]) -> str:
 
 
 def _scores(card: ModelCard) -> str:
-    table = describe.scores(card)
+    table = card_text.scores(card)
     if not table:
-        return f"<p><b>{describe.NO_SCORES}</b></p>"
-    shown = html_table(table, describe.HEADINGS, wraps=True, wide=False)
-    return f"<br>{shown}<p><small>{describe.SCORES_NOTE}</small></p>"
+        return f"<p><b>{card_text.NO_SCORES}</b></p>"
+    shown = html_table(table, card_text.HEADINGS, wraps=True, wide=False)
+    return f"<br>{shown}<p><small>{card_text.SCORES_NOTE}</small></p>"

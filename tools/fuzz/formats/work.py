@@ -152,7 +152,8 @@ def _profile(analysis: Any, micrograph: Any, here: Path) -> dict[str, Good]:
 
     card = load_bundle("dual").card
     profile = InstrumentProfile(
-        name="Titan", element="Pt", scale=71000.0, scale_sd=0.03, pixel_size_nm=0.05, model="dual",
+        name="Titan", element="Pt", intensity_per_atom=71000.0, intensity_per_atom_sd=0.03, pixel_size_nm=0.05,
+        model="dual",
         model_sha256=card.sha256, images=({"name": "piece", "sha256": "0" * 64},), frames=1, clusters=29,
         created="2026-11-25T12:00:00+00:00", version="0.1.0",
     )  # fmt: skip

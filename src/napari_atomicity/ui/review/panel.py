@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from napari_atomicity.clusters import OTHER
-from napari_atomicity.counting.review import ORDERS, confusion, reviewed
+from napari_atomicity.counting.opinions import ORDERS
+from napari_atomicity.counting.review import confusion, reviewed
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.review.wording import agreement_words, confusion_words, here_words

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_atomicity.counting.review import ORDERS, LabelAgreement, agreement, opinion_words
+from napari_atomicity.counting.opinions import ORDERS, opinion_words
+from napari_atomicity.counting.review import LabelAgreement, agreement
 from napari_atomicity.ui.widgets.html import Bold, html_table
 from napari_atomicity.wording import channel_words, interval, percent
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_atomicity import pipeline
-from napari_atomicity.counting.describe import classes
+from napari_atomicity.counting.card_text import classes
 from napari_atomicity.counting.store import models
 from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.style import OTHER_COLOUR

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
+from napari_atomicity.counting.prior import as_in_file
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
@@ -198,6 +198,6 @@ def facts(state: ImageState, settings: Settings) -> dict[str, Any]:
     from napari_atomicity.report.summary import describe
 
     if state.bundle is None:
-        return {"image": describe_image(state.micrograph), "parameters": asdict(settings), "versions": versions()}
+        return {"image": describe_image(state.micrograph), "parameters": as_in_file(settings), "versions": versions()}
     report = describe(state)
     return {name: report[name] for name in ("image", "parameters", "versions", "model")}

@@ -16,7 +16,7 @@ from napari_atomicity.ui.widgets.controls import button
 from napari_atomicity.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.profile import InstrumentProfile
     from napari_atomicity.document.document import Document
     from napari_atomicity.pipeline import Settings
@@ -75,7 +75,9 @@ class PriorFields:
         if not self.deposited.hasFocus():
             self.deposited.setText(deposited_text(document.settings))
         if not self.scale.hasFocus():
-            self.scale.setText("" if document.settings.scale is None else f"{document.settings.scale:g}")
+            self.scale.setText(
+                "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
+            )
 
     # ------------------------------------------------------------------ what a person does
 
@@ -90,7 +92,9 @@ class PriorFields:
 
     def _set_scale(self) -> None:
         document, text = self.panel.document, self.scale.text().strip().replace(",", ".")
-        if document is None or text == ("" if document.settings.scale is None else f"{document.settings.scale:g}"):
+        if document is None or text == (
+            "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
+        ):
             return
         try:
             document.know_scale(float(text) if text else None)
@@ -124,7 +128,7 @@ class PriorFields:
             return profile
 
         def apply(profile: InstrumentProfile) -> None:
-            document.know_scale(profile.scale, profile.scale_sd, profile)
+            document.know_scale(profile.intensity_per_atom, profile.intensity_per_atom_sd, profile)
             show_info(f"The scale of {profile.name} is taken; count the atoms (step 3) with it.")
             size = document.micrograph.pixel_size_nm
             if size and profile.pixel_size_nm and abs(size / profile.pixel_size_nm - 1) > _OTHER_PIXELS:
@@ -178,6 +182,7 @@ def _calibrations(document: Document) -> list[Calibration]:
 
 def _described(profile: InstrumentProfile) -> str:
     return (
-        f"{profile.name}: {profile.scale:.4g} counts·nm² per {profile.element} atom (± {profile.scale_sd:.0%}), "
+        f"{profile.name}: {profile.intensity_per_atom:.4g} counts·nm² per {profile.element} atom "
+        f"(± {profile.intensity_per_atom_sd:.0%}), "
         f"from {profile.clusters} clusters of {len(profile.images)} images, {profile.created[:10]}"
     )
