@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from conftest import blobs
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress
+
+from .stand_ins import blobs
 
 
 def until(gate: threading.Event) -> Any:
