@@ -141,16 +141,19 @@ def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
 
 
 def test_touching_pairs_are_found_as_two():
-    spec = sample_spec("nominal", n_clusters=60, shape=(1024, 1024), seed=seeded(5), split="validation", touching=1.0)
-    frame = simulate_frame(spec, seeded(5))
-    truth = frame.truth[(frame.truth.kind == "touching") & ~frame.truth.on_edge].reset_index(drop=True)
-    found = detect(frame.image, spec.pixel_size_nm).clusters
-    rows, cols = matched(found, truth, spec.pixel_size_nm)
-    both = truth.iloc[rows].groupby("group").size()
-    pairs = truth.groupby("group").size()
-    # about nine in ten over many frames (docs/benchmarks.md); here are some thirty
-    assert (both[both == 2].size) >= 0.75 * (pairs[pairs == 2].size)
-    assert np.mean(found.flag[cols] == "touching") > 0.7  # the widest gaps are half a nanometre
+    pairs, parted, flagged = 0, 0, []
+    for seed in range(seeded(5), seeded(5) + 8):
+        spec = sample_spec("nominal", n_clusters=60, shape=(1024, 1024), seed=seed, split="validation", touching=1.0)
+        frame = simulate_frame(spec, seed)
+        truth = frame.truth[(frame.truth.kind == "touching") & ~frame.truth.on_edge].reset_index(drop=True)
+        found = detect(frame.image, spec.pixel_size_nm).clusters
+        rows, cols = matched(found, truth, spec.pixel_size_nm)
+        pairs += int((truth.groupby("group").size() == 2).sum())
+        parted += int((truth.iloc[rows].groupby("group").size() == 2).sum())
+        flagged += (found.flag[cols] == "touching").tolist()
+    # between eight and ten in ten of the two dozen pairs of one frame, so that only many frames tell
+    assert pairs > 150 and parted >= 0.9 * pairs
+    assert np.mean(flagged) > 0.7  # the widest gaps are half a nanometre
 
 
 def test_a_higher_sensitivity_never_finds_fewer():
