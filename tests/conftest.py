@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 # before torch and napari are imported
@@ -50,12 +51,17 @@ def _no_progress(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def real_folder() -> Path:
-    """Experimental micrographs, which lie beside the repository and are not part of it."""
-    folder = REPOSITORY.parent / "shared" / "real"
-    if not folder.is_dir():
-        pytest.skip("the experimental micrographs are not here")
-    return folder
+def real() -> Callable[[str], Path]:
+    """An experimental micrograph by the name that `real_micrographs.json` gives it; without it the test is skipped."""
+    folder = Path(os.environ.get("NAPARI_ATOMICITY_REAL") or REPOSITORY.parent / "shared" / "real")
+
+    def find(name: str) -> Path:
+        path = folder / name
+        if not path.is_file():
+            pytest.skip(f"{name} is not at hand; tests/README.md says how to get it")
+        return path
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -251,22 +251,22 @@ def test_a_sensitivity_outside_its_range_is_refused():
 # ---------------------------------------------------------------------- real micrographs
 
 
-def _real(folder, name):
+def _read(path):
     from napari_atomicity.io import read
 
-    return read(folder / name)
+    return read(path)
 
 
 @pytest.mark.parametrize(
     ("start", "pixel"),
     [("hpai_", None), ("derived_hpai", 0.0293), ("sjeon_Pt", 0.01603), ("sjeon_bpy_crop1.", 0.01603)],
 )
-def test_real_single_atoms_are_not_taken_for_clusters(real_folder, start, pixel):
-    entries = json.loads((real_folder / "manifest.json").read_text(encoding="utf-8"))
+def test_real_single_atoms_are_not_taken_for_clusters(real, repository, start, pixel):
+    entries = json.loads((repository / "tests" / "real_micrographs.json").read_text(encoding="utf-8"))
     names = [e["file"] for e in entries if e["role"] == "image" and e["file"].startswith(start)]
     assert names
     for name in names:
-        micrograph = _real(real_folder, name)
+        micrograph = _read(real(name))
         result = detect(micrograph.frame(0), micrograph.pixel_size_nm or pixel)
         assert len(result.clusters.y_px) == 0, name
         assert result.messages
@@ -280,26 +280,26 @@ def test_real_single_atoms_are_not_taken_for_clusters(real_folder, start, pixel)
         ("ncem_Acquisition_18.emd", "lattice"),
     ],
 )
-def test_real_lattices_are_not_taken_for_clusters(real_folder, name, word):
-    micrograph = _real(real_folder, name)
+def test_real_lattices_are_not_taken_for_clusters(real, name, word):
+    micrograph = _read(real(name))
     result = detect(micrograph.frame(0), micrograph.pixel_size_nm)
     assert len(result.clusters.y_px) == 0
     assert word in result.messages[0]
 
 
-def test_a_real_bright_field_image_is_refused(real_folder):
-    result = detect(_real(real_folder, "arda_PtC1.jpg").frame(0), 0.1)
+def test_a_real_bright_field_image_is_refused(real):
+    result = detect(_read(real("arda_PtC1.jpg")).frame(0), 0.1)
     assert "bright-field" in result.messages[0]
 
 
-def test_one_real_nanoparticle_is_one(real_folder):
-    micrograph = _real(real_folder, "derived_statstem_PtIr_float32.tif")
+def test_one_real_nanoparticle_is_one(real):
+    micrograph = _read(real("derived_statstem_PtIr_float32.tif"))
     found = detect(micrograph.frame(0), micrograph.pixel_size_nm).clusters
     assert len(found.y_px) == 1
     assert found.diameter_nm[0] == pytest.approx(2.6, abs=0.4)
 
 
-def test_real_clusters_are_found_and_the_scale_bar_is_not(real_folder):
-    found = detect(_real(real_folder, "derived_noise2atom_Pt_clusters_2nm.png").frame(0), 2 / 124).clusters
+def test_real_clusters_are_found_and_the_scale_bar_is_not(real):
+    found = detect(_read(real("derived_noise2atom_Pt_clusters_2nm.png")).frame(0), 2 / 124).clusters
     assert 4 <= len(found.y_px) <= 8
     assert not ((found.x_px > 440) & (np.abs(found.y_px - 125) < 25)).any()
