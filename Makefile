@@ -11,8 +11,9 @@ export PYTHON
 ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 endif
+QUIETLY := NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: run test test-slow fuzz lint bench setup clean
+.PHONY: run test coverage test-slow fuzz lint bench setup clean
 
 # The sample is counted once, and again after a change of the program, of a model or of the sample
 run: $(READY)
@@ -31,7 +32,11 @@ $(COUNTED): $(READY) $(SAMPLE) $(PROGRAM)
 	@$(BIN)/napari-atomicity analyse $(SAMPLE) -o out
 
 test: $(READY)
-	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(QUIETLY) $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# The same, and at the end how much of the program the tests come by; it takes a quarter longer, so it is not in `test`
+coverage: $(READY)
+	$(QUIETLY) $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
 
 test-slow: $(READY)
 	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest -m slow $(ARGS)
@@ -57,4 +62,4 @@ $(READY): pyproject.toml constraints.txt napari.yaml tools/setup.sh $(wildcard s
 	@touch $@
 
 clean:
-	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .mutants

@@ -18,10 +18,18 @@ os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomic
 import numpy as np
 import pytest
 
+import least_covered
 from napari_atomicity.micrograph import Micrograph
 from seeds import seeded
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter, config):
+    """Below all else what the tests did not come by, where that was watched."""
+    if getattr(config.option, "cov_source", None) and not hasattr(config, "workerinput"):
+        least_covered.told(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,23 @@ from .app_driver import AppDriver
 from .stand_ins import Gate
 
 pytest.importorskip("napari")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _qt_threads_are_watched() -> Any:
+    """Coverage follows the threads that Python starts; those of Qt are given what follows them."""
+    from superqt.utils import WorkerBase
+
+    with pytest.MonkeyPatch.context() as patch:
+        run = WorkerBase.run
+
+        def watched(worker: Any) -> None:
+            sys.settrace(threading.gettrace())
+            run(worker)
+
+        if threading.gettrace() is not None:
+            patch.setattr(WorkerBase, "run", watched)
+        yield
 
 
 @pytest.fixture(scope="session")
