@@ -13,7 +13,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 endif
 QUIETLY := NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: run test coverage test-slow fuzz lint bench setup clean
+.PHONY: run test coverage test-slow fuzz mutants lint bench setup clean
 
 # The sample is counted once, and again after a change of the program, of a model or of the sample
 run: $(READY)
@@ -44,6 +44,10 @@ test-slow: $(READY)
 # Damaged and hostile input for every door; about half an hour. make fuzz ARGS="--files 300 --others 200 --seed 7"
 fuzz: $(READY)
 	$(BIN)/python -m tools.fuzz $(ARGS)
+
+# Small faults in the program, one at a time: which does no test notice? tests/README.md tells more.
+mutants: $(READY)
+	$(QUIETLY) $(SCREEN) $(BIN)/python -m tools.mutants $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
