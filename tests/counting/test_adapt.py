@@ -153,6 +153,13 @@ def test_a_cluster_is_held_back_whatever_order_and_company_it_comes_in(model, sh
     assert held[0].equals(held[1])
 
 
+def test_about_a_third_of_the_anchors_and_some_of_each_class_are_held_back_to_judge(adapted):
+    anchors = adapted.anchors
+    assert 0.2 < anchors["held_back"].mean() < 0.45  # each one by a draw of its own, so not exactly
+    assert (anchors.groupby("label")["held_back"].sum() >= 2).all()
+    assert (anchors["low_nm"] <= anchors["diameter_nm"]).all() and (anchors["diameter_nm"] <= anchors["high_nm"]).all()
+
+
 def test_only_normalisation_and_class_heads_move(model, adapted):
     base, tuned = model.network.state_dict(), adapted.bundle.network.state_dict()
     moved = {name for name in base if not np.array_equal(base[name].numpy(), tuned[name].numpy())}
