@@ -11,8 +11,9 @@ export PYTHON
 ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 endif
+QUIETLY := NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: run test test-slow fuzz lint bench setup clean
+.PHONY: run test test-slow fuzz mutants lint bench setup clean
 
 # The sample is counted once, and again after a change of the program, of a model or of the sample
 run: $(READY)
@@ -30,8 +31,9 @@ run: $(READY)
 $(COUNTED): $(READY) $(SAMPLE) $(PROGRAM)
 	@$(BIN)/napari-atomicity analyse $(SAMPLE) -o out
 
+# At the end it says how much of the program the tests come by, and where least
 test: $(READY)
-	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(QUIETLY) $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS)
 
 test-slow: $(READY)
 	NAPARI_STRICT_QT=1 OMP_NUM_THREADS=2 $(SCREEN) $(BIN)/python -m pytest -m slow $(ARGS)
@@ -40,11 +42,16 @@ test-slow: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m tools.fuzz $(ARGS)
 
+# Small faults in the program, one at a time: which does no test notice? tests/README.md tells more.
+mutants: $(READY)
+	$(QUIETLY) $(SCREEN) $(BIN)/python -m tools.mutants $(ARGS)
+
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_docstrings.py
 
 # All take hours; a small selection of each, some minutes: make bench ARGS=--quick
 bench: $(READY)
@@ -58,4 +65,4 @@ $(READY): pyproject.toml constraints.txt napari.yaml tools/setup.sh $(wildcard s
 	@touch $@
 
 clean:
-	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .mutants

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 # before torch and napari are imported
@@ -17,10 +18,18 @@ os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomic
 import numpy as np
 import pytest
 
+import least_covered
 from napari_atomicity.micrograph import Micrograph
 from seeds import seeded
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter, config):
+    """Below all else what the tests did not come by, where that was watched."""
+    if getattr(config.option, "cov_source", None) and not hasattr(config, "workerinput"):
+        least_covered.told(terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -50,12 +59,17 @@ def _no_progress(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def real_folder() -> Path:
-    """Experimental micrographs, which lie beside the repository and are not part of it."""
-    folder = REPOSITORY.parent / "shared" / "real"
-    if not folder.is_dir():
-        pytest.skip("the experimental micrographs are not here")
-    return folder
+def real() -> Callable[[str], Path]:
+    """An experimental micrograph by the name that `real_micrographs.json` gives it; without it the test is skipped."""
+    folder = Path(os.environ.get("NAPARI_ATOMICITY_REAL") or REPOSITORY.parent / "shared" / "real")
+
+    def find(name: str) -> Path:
+        path = folder / name
+        if not path.is_file():
+            pytest.skip(f"{name} is not at hand; tests/README.md says how to get it")
+        return path
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -28,6 +29,22 @@ def page(analysis, tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("page") / "report.html"
     assert drain(report_steps([analysis], path, {19: 0.5, 55: 0.5})) == path
     return path.read_text(encoding="utf-8")
+
+
+def test_the_report_says_how_to_cite_as_the_citation_file_does(page, repository):
+    """Every name, title and number of CITATION.cff that a reader needs to find the program and the paper."""
+    citation = (repository / "CITATION.cff").read_text(encoding="utf-8")
+    program, paper = citation.split("\nreferences:")
+
+    def entry(part, key):
+        return re.search(rf"^[ -]*{key}: *\"?(.+?)\"?$", part, re.MULTILINE)[1]
+
+    words = re.sub(r"<[^>]*>", "", html.unescape(page[page.index("How to cite") :]))
+    assert f"{entry(program, 'title').partition(':')[0]} {entry(program, 'version')}" in words
+    assert entry(program, "authors:\n  - name") in words
+    place = f"{entry(paper, 'journal')} {entry(paper, 'volume')}, {entry(paper, 'start')} ({entry(paper, 'year')})"
+    assert f"{entry(paper, 'family-names')} et al." in words and entry(paper, "title") in words
+    assert place in words and f"doi:{entry(paper, 'doi')}" in words
 
 
 class _Page(HTMLParser):

@@ -11,6 +11,7 @@ import torch
 from napari_atomicity.counting import bundle as bundles
 from napari_atomicity.counting.bundle import available, load_bundle, save_bundle, weights_sha256
 from napari_atomicity.counting.card import card_of_json
+from napari_atomicity.counting.library_patches import library_patches, packed
 from napari_atomicity.errors import InputError
 
 
@@ -324,3 +325,36 @@ def test_limits_of_an_older_card_in_one_text_are_one_sentence(trained, tmp_path)
     card = path.with_suffix(".json")
     card.write_text(json.dumps({**json.loads(card.read_text()), "limits": "Only for tests."}))
     assert load_bundle(path).card.limits == ("Only for tests.",)
+
+
+def test_library_clusters_come_back_to_one_part_in_two_hundred_and_fifty_six(trained):
+    """Packed as bytes, a scale and an offset each; what is rehearsed comes first."""
+    rng = np.random.default_rng(0)
+    raw = rng.normal(0, 1, (7, 64, 64)) * np.geomspace(0.1, 30, 7)[:, None, None] - 2
+    noise, index = rng.uniform(0.01, 0.1, 7), np.arange(7) % 5
+    patches, classes = library_patches(replace(trained, library=packed(raw, noise, index)))
+    assert len(patches) == 27 and classes[20:].tolist() == index.tolist()
+    np.testing.assert_allclose(patches.raw[:20], trained.rehearsal["raw"])
+    step = np.ptp(raw, axis=(1, 2)) / 255
+    assert (np.abs(patches.raw[20:] - raw).max(axis=(1, 2)) < 0.51 * step).all()
+    np.testing.assert_allclose(patches.noise[20:], noise, rtol=1e-6)
+    assert patches.valid.all() and len(library_patches(replace(trained, library={}, rehearsal={}))[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("rehearsal", "raw", np.zeros((20, 64, 63), np.float16)),
+        ("rehearsal", "noise", np.ones(19, np.float32)),
+        ("rehearsal", "class_index", np.zeros(20, np.float32)),
+        ("rehearsal", "class_index", np.full(20, 5)),
+        ("library", "pixels", np.zeros((7, 63, 64), np.uint8)),
+        ("library", "scale", np.ones(6, np.float32)),
+    ],
+)
+def test_patches_that_do_not_fit_are_refused(trained, tmp_path, part, name, value):
+    library = packed(np.random.default_rng(0).normal(0, 1, (7, 64, 64)), np.ones(7), np.arange(7) % 5)
+    whole = replace(trained, library=library)
+    path = save_bundle(replace(whole, **{part: getattr(whole, part) | {name: value}}), tmp_path / "a.safetensors")
+    with pytest.raises(InputError):
+        load_bundle(path)

@@ -203,3 +203,46 @@ def test_a_scale_that_fits_some_clusters_or_that_they_may_correct_is_taken():
         check_scale(few, 850.0 * 30, intensity_per_atom_sd=0.02)
     # nothing to judge by
     check_scale(few, 1e-300, use=np.zeros(50, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(1e4, "less than one"), (1e-3, r"more than 4\d{4}\b"), (1e-9, "more than a million")],
+)
+def test_a_scale_is_refused_with_the_atoms_that_clusters_would_have(factor, said):
+    with pytest.raises(InputError, match=f"half of them would have {said}"):
+        check_scale(evidence_of([41] * 30, scale=850.0, integral_sd=0.01), 850.0 * factor)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_known_scale_names_the_class_of_a_pure_frame_also_the_largest_and_the_smallest(size):
+    found = calibrate_frame(evidence_of([size] * 60, scale=850.0), PriorKnowledge(intensity_per_atom=850.0))
+    assert found.candidates[0]["dominant"] == f"Pt{size}"
+    assert max(found.fractions, key=found.fractions.get) == f"Pt{size}" and found.fractions[f"Pt{size}"] > 0.8
+    assert found.intensity_per_atom == pytest.approx(850.0, rel=0.03)
+
+
+def test_neither_the_order_of_clusters_nor_the_unit_of_intensity_changes_what_a_frame_says():
+    n_atoms = np.random.default_rng(seeded(4)).choice(SIZES, 80)
+    evidence = evidence_of(n_atoms, scale=850.0)
+    first, order = calibrate_frame(evidence), np.random.default_rng(1).permutation(80)
+    turned, other = (
+        calibrate_frame(evidence.take(order)),
+        calibrate_frame(replace(evidence, log_integral=evidence.log_integral + np.log(1000.0))),
+    )
+    for again, scale in ((turned, first.intensity_per_atom), (other, 1000.0 * first.intensity_per_atom)):
+        assert again.intensity_per_atom == pytest.approx(scale, rel=1e-4)
+        assert again.intensity_per_atom_sd / again.intensity_per_atom == pytest.approx(
+            first.intensity_per_atom_sd / first.intensity_per_atom, rel=1e-2
+        )
+        assert again.fractions == pytest.approx(first.fractions, abs=1e-3)
+    labels = posterior(evidence, first).label
+    assert (posterior(evidence.take(order), turned).label == labels[order]).all()
+
+
+def test_the_scale_is_not_rounded_to_the_grid():
+    """Scales that lie between one another's grid points come out apart, by as much as they are."""
+    n_atoms = np.random.default_rng(seeded(6)).choice(SIZES, 200)
+    scales = 850.0 * np.exp(np.linspace(0, 0.02, 5))
+    found = [calibrate_frame(evidence_of(n_atoms, scale, integral_sd=0.02)).intensity_per_atom for scale in scales]
+    np.testing.assert_allclose(np.array(found) / found[0], scales / scales[0], rtol=2e-3)

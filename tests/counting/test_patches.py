@@ -1,5 +1,8 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.patches import NM_PER_PX, extract_patches, network_input, normalise
@@ -65,3 +68,39 @@ def test_local_contrast_shows_dim_and_bright_structure_alike_but_not_noise():
     raw_peaks, lcn_peaks = x[:, 0].max(axis=(1, 2)), x[:, 1].max(axis=(1, 2))
     assert abs(np.log(lcn_peaks[0] / lcn_peaks[1])) < abs(np.log(raw_peaks[0] / raw_peaks[1]))
     assert x[:, 1, :6, :6].std() < 1.2 < lcn_peaks.min()
+
+
+def test_local_contrast_is_what_the_plain_filter_gives():
+    """Mean and spread within a Gaussian window, the noise as its floor: here by SciPy, pixel by pixel."""
+    patches = normalise(*blobs([19, 41, 70], noise=4.0))
+    blur = partial(gaussian_filter, sigma=(0, *[0.8 / NM_PER_PX / 2.355] * 2), mode="nearest", truncate=2.5)
+    mean = blur(patches.raw.astype(np.float64))
+    spread = np.sqrt(blur((patches.raw - mean) ** 2) + 0.25 * patches.noise[:, None, None] ** 2 + 1e-4)
+    expected = np.stack([patches.raw, (patches.raw - mean) / spread], axis=1)
+    np.testing.assert_allclose(network_input(patches, 2, 0.8).numpy(), expected, atol=2e-3)
+    np.testing.assert_array_equal(network_input(patches, 1, 0.8).numpy(), expected[:, :1].astype(np.float32))
+
+
+def _support(noise, n=24, seed=1):
+    """Windows of level support without a cluster, which are told to be clusters of 1 nm and 1000 counts nm²."""
+    windows = 400 + np.random.default_rng(seeded(seed)).normal(0, noise, (n, 64, 64))
+    return windows.astype(np.float32), np.ones(n), np.full(n, 1000.0)
+
+
+@pytest.mark.parametrize("noise", [1.0, 6.0])
+def test_the_noise_of_a_patch_is_that_of_the_support_around_its_cluster(noise):
+    measured = normalise(*_support(noise)).noise * 1000
+    assert np.mean(measured) == pytest.approx(noise, rel=0.04)
+    assert measured == pytest.approx(np.full(24, noise), rel=0.12)
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 3])
+def test_the_support_is_a_plane_even_beside_bright_neighbours(neighbours):
+    y, x = np.indices((64, 64)) - 31.5
+    windows, diameter, intensity = _support(1.0)
+    bright = sum(900 * np.exp(-0.5 * ((y - 27 + 8 * i) ** 2 + (x - 27) ** 2) / 2**2) for i in range(neighbours))
+    patches = normalise((windows + 0.6 * x - 0.9 * y + bright).astype(np.float32), diameter, intensity)
+    middle = patches.raw[:, 16:48, 16:48] * 1000
+    # of neighbours 900 counts high no more than three thousandths are left
+    for axis in (1, 2):
+        assert np.abs(middle.mean(axis=(0, axis))).max() < 0.3 + 0.8 * neighbours

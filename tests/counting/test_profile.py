@@ -59,6 +59,19 @@ def test_frames_far_apart_leave_the_next_image_more_room(bundle, micrographs):
     assert profile_of("wide", apart, bundle, micrographs).intensity_per_atom_sd > 0.3
 
 
+def test_a_frame_that_is_sure_of_its_scale_weighs_more(bundle, micrographs):
+    """Weights are the inverse variances: of the frame itself, and of what frames of one session differ by."""
+    frames = calibrate_frames([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 100.0, seed=2)])
+    sure, unsure = (replace(one, intensity_per_atom=scale, intensity_per_atom_sd=sd) for one, scale, sd in
+                    zip(frames, (100.0, 130.0), (1.0, 39.0), strict=True))  # fmt: skip
+    profile = profile_of("two", [sure, unsure], bundle, micrographs)
+    weight = 1 / (np.array([0.01, 0.3]) ** 2 + 0.07**2)
+    centre = np.average(np.log([100.0, 130.0]), weights=weight)
+    scatter = np.sqrt(np.average((np.log([100.0, 130.0]) - centre) ** 2, weights=weight))
+    assert profile.intensity_per_atom == pytest.approx(np.exp(centre), rel=1e-6) and profile.intensity_per_atom < 102
+    assert profile.intensity_per_atom_sd == pytest.approx(np.hypot(max(scatter, 0.07), weight.sum() ** -0.5), rel=1e-6)
+
+
 def test_images_are_told_by_the_hash_of_their_pixels(profile, bundle, calibrations, micrographs):
     first, second = (one["sha256"] for one in profile.images)
     assert len(first) == 64 and first != second

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from napari_atomicity.detection import detect, extract_windows, inspect, measure_at
@@ -141,16 +142,19 @@ def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
 
 
 def test_touching_pairs_are_found_as_two():
-    spec = sample_spec("nominal", n_clusters=60, shape=(1024, 1024), seed=seeded(5), split="validation", touching=1.0)
-    frame = simulate_frame(spec, seeded(5))
-    truth = frame.truth[(frame.truth.kind == "touching") & ~frame.truth.on_edge].reset_index(drop=True)
-    found = detect(frame.image, spec.pixel_size_nm).clusters
-    rows, cols = matched(found, truth, spec.pixel_size_nm)
-    both = truth.iloc[rows].groupby("group").size()
-    pairs = truth.groupby("group").size()
-    # about nine in ten over many frames (docs/benchmarks.md); here are some thirty
-    assert (both[both == 2].size) >= 0.75 * (pairs[pairs == 2].size)
-    assert np.mean(found.flag[cols] == "touching") > 0.7  # the widest gaps are half a nanometre
+    pairs, parted, flagged = 0, 0, []
+    for seed in range(seeded(5), seeded(5) + 8):
+        spec = sample_spec("nominal", n_clusters=60, shape=(1024, 1024), seed=seed, split="validation", touching=1.0)
+        frame = simulate_frame(spec, seed)
+        truth = frame.truth[(frame.truth.kind == "touching") & ~frame.truth.on_edge].reset_index(drop=True)
+        found = detect(frame.image, spec.pixel_size_nm).clusters
+        rows, cols = matched(found, truth, spec.pixel_size_nm)
+        pairs += int((truth.groupby("group").size() == 2).sum())
+        parted += int((truth.iloc[rows].groupby("group").size() == 2).sum())
+        flagged += (found.flag[cols] == "touching").tolist()
+    # between eight and ten in ten of the two dozen pairs of one frame, so that only many frames tell
+    assert pairs > 150 and parted >= 0.9 * pairs
+    assert np.mean(flagged) > 0.7  # the widest gaps are half a nanometre
 
 
 def test_a_higher_sensitivity_never_finds_fewer():
@@ -158,6 +162,47 @@ def test_a_higher_sensitivity_never_finds_fewer():
     image = simulate_frame(spec, seeded(3)).image
     counts = [len(detect(image, spec.pixel_size_nm, s).clusters.y_px) for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("turn", ["up side down", "left to right", "rows to columns"])
+def test_an_image_that_is_turned_gives_the_same_clusters_turned(turn):
+    """No direction is better than another: not along a scan line, not towards an edge."""
+    spec = sample_spec("nominal", n_clusters=30, shape=(512, 448), seed=seeded(21), touching=0.2)
+    image = simulate_frame(spec, seeded(21)).image
+    flipped = {"up side down": image[::-1], "left to right": image[:, ::-1], "rows to columns": image.T}[turn]
+    here, there = (detect(np.ascontiguousarray(one), spec.pixel_size_nm).clusters for one in (image, flipped))
+    y, x = there.y_px, there.x_px
+    back = {"up side down": (511 - y, x), "left to right": (y, 447 - x), "rows to columns": (x, y)}[turn]
+    distance, row = cKDTree(np.column_stack(back)).query(np.column_stack([here.y_px, here.x_px]))
+    # what is just found, or just not, may hang on where the grid of a coarser image begins
+    same = distance < 0.3
+    assert same.mean() > 0.9 and abs(len(here.y_px) - len(y)) <= 1 and len(y) > 15
+    np.testing.assert_allclose(there.diameter_nm[row[same]], here.diameter_nm[same], rtol=0.04)
+    np.testing.assert_allclose(there.intensity[row[same]], here.intensity[same], rtol=0.04)
+    assert np.mean(there.flag[row[same]] == here.flag[same]) > 0.8
+
+
+@settings(max_examples=12, deadline=None)
+@given(y=st.floats(70, 90), x=st.floats(70, 90), pixel=st.sampled_from([0.015, 0.03, 0.05, 0.08]))
+def test_a_cluster_is_found_to_a_fraction_of_a_pixel_wherever_it_lies(y, x, pixel):
+    size = round(8 / pixel)
+    at = (y / 160 * size, x / 160 * size)
+    found = detect(discs((size, size), pixel, [at], 1.1, 900.0, noise=8), pixel).clusters
+    assert len(found.y_px) == 1
+    assert np.hypot(found.y_px[0] - at[0], found.x_px[0] - at[1]) * pixel < 0.02
+    assert found.diameter_nm[0] == pytest.approx(1.1, abs=0.08)
+
+
+@pytest.mark.parametrize("sizes", [(0.8, 2.0), (1.2, 1.2), (2.4, 0.9)])
+def test_a_large_and_a_small_cluster_side_by_side_are_two_of_their_sizes(sizes):
+    pixel, gap = 0.04, 0.7
+    apart = (sum(sizes) / 2 + gap) / pixel
+    image = discs((200, 240), pixel, [(100, 70)], sizes[0], 900.0, noise=8)
+    image += discs((200, 240), pixel, [(100, 70 + apart)], sizes[1], 900.0, level=0)
+    found = detect(image, pixel).clusters
+    order = np.argsort(found.x_px)
+    np.testing.assert_allclose(found.x_px[order], [70, 70 + apart], atol=1.0)
+    np.testing.assert_allclose(found.diameter_nm[order], sizes, atol=0.12)
 
 
 def test_the_same_image_gives_the_same_clusters_to_the_last_bit():
@@ -248,22 +293,22 @@ def test_a_sensitivity_outside_its_range_is_refused():
 # ---------------------------------------------------------------------- real micrographs
 
 
-def _real(folder, name):
+def _read(path):
     from napari_atomicity.io import read
 
-    return read(folder / name)
+    return read(path)
 
 
 @pytest.mark.parametrize(
     ("start", "pixel"),
     [("hpai_", None), ("derived_hpai", 0.0293), ("sjeon_Pt", 0.01603), ("sjeon_bpy_crop1.", 0.01603)],
 )
-def test_real_single_atoms_are_not_taken_for_clusters(real_folder, start, pixel):
-    entries = json.loads((real_folder / "manifest.json").read_text(encoding="utf-8"))
+def test_real_single_atoms_are_not_taken_for_clusters(real, repository, start, pixel):
+    entries = json.loads((repository / "tests" / "real_micrographs.json").read_text(encoding="utf-8"))
     names = [e["file"] for e in entries if e["role"] == "image" and e["file"].startswith(start)]
     assert names
     for name in names:
-        micrograph = _real(real_folder, name)
+        micrograph = _read(real(name))
         result = detect(micrograph.frame(0), micrograph.pixel_size_nm or pixel)
         assert len(result.clusters.y_px) == 0, name
         assert result.messages
@@ -277,26 +322,26 @@ def test_real_single_atoms_are_not_taken_for_clusters(real_folder, start, pixel)
         ("ncem_Acquisition_18.emd", "lattice"),
     ],
 )
-def test_real_lattices_are_not_taken_for_clusters(real_folder, name, word):
-    micrograph = _real(real_folder, name)
+def test_real_lattices_are_not_taken_for_clusters(real, name, word):
+    micrograph = _read(real(name))
     result = detect(micrograph.frame(0), micrograph.pixel_size_nm)
     assert len(result.clusters.y_px) == 0
     assert word in result.messages[0]
 
 
-def test_a_real_bright_field_image_is_refused(real_folder):
-    result = detect(_real(real_folder, "arda_PtC1.jpg").frame(0), 0.1)
+def test_a_real_bright_field_image_is_refused(real):
+    result = detect(_read(real("arda_PtC1.jpg")).frame(0), 0.1)
     assert "bright-field" in result.messages[0]
 
 
-def test_one_real_nanoparticle_is_one(real_folder):
-    micrograph = _real(real_folder, "derived_statstem_PtIr_float32.tif")
+def test_one_real_nanoparticle_is_one(real):
+    micrograph = _read(real("derived_statstem_PtIr_float32.tif"))
     found = detect(micrograph.frame(0), micrograph.pixel_size_nm).clusters
     assert len(found.y_px) == 1
     assert found.diameter_nm[0] == pytest.approx(2.6, abs=0.4)
 
 
-def test_real_clusters_are_found_and_the_scale_bar_is_not(real_folder):
-    found = detect(_real(real_folder, "derived_noise2atom_Pt_clusters_2nm.png").frame(0), 2 / 124).clusters
+def test_real_clusters_are_found_and_the_scale_bar_is_not(real):
+    found = detect(_read(real("derived_noise2atom_Pt_clusters_2nm.png")).frame(0), 2 / 124).clusters
     assert 4 <= len(found.y_px) <= 8
     assert not ((found.x_px > 440) & (np.abs(found.y_px - 125) < 25)).any()

@@ -1,25 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-REAL = Path(__file__).parents[3] / "shared" / "real"
-
-
-@pytest.fixture
-def real() -> Callable[[str], Path]:
-    """A real micrograph by its name; the test is skipped where the folder is not at hand."""
-
-    def find(name: str) -> Path:
-        path = REAL / name
-        if not path.exists():
-            pytest.skip("the folder of real micrographs is not here")
-        return path
-
-    return find
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every real file at hand: calibrated as its manifest says, or refused for the reason it has."""
+"""Every experimental file at hand: calibrated as the list says, or refused for the reason it has."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import describe, image_hash, list_images, read
 
-_MANIFEST = Path(__file__).parents[3] / "shared" / "real" / "manifest.json"
-_ALL: list[dict[str, Any]] = json.loads(_MANIFEST.read_text()) if _MANIFEST.exists() else []
+_ALL: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "real_micrographs.json").read_text("utf-8"))
 _CANNOT = {
     "statstem_Example_PtIr.mat": "MATLAB",
     "rsciio_fft_packed_complex8.dm4": "Fourier transform",
@@ -36,8 +35,6 @@ _SHAPES = {
     "derived_noise2atom_Pt_clusters_2nm.png": (254, 512),
     "arda_PtC1.jpg": (2048, 2048),
 }
-
-pytestmark = pytest.mark.skipif(not _ALL, reason="the folder of real micrographs is not here")
 
 
 @pytest.mark.parametrize("entry", _IMAGES, ids=lambda entry: entry["file"])

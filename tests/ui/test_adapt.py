@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import adapt_always
+from .stand_ins import adapt_always
 
 
 @pytest.fixture
@@ -30,9 +30,8 @@ def found(desk: Any, micrograph: Any, model_path: Path) -> Any:
 
 @pytest.fixture
 def adapted(found: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The desk after an adaptation; the panel is `found.adapt`."""
+    """After an adaptation."""
     adapt_always(monkeypatch)
-    found.adapt = found.panel("Adapt to the image")
     found.click(found.adapt.run)
     return found
 

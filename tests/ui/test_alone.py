@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from conftest import blobs
 from napari_atomicity.micrograph import Micrograph
+
+from .stand_ins import blobs
 
 
 def seen(desk: Any) -> list[bool]:

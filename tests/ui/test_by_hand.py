@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import blobs
 from napari_atomicity.micrograph import Micrograph
+
+from .stand_ins import blobs
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_models import save_gold
+
+from .test_models import save_gold
 
 
 def with_library(path: Path, target: Path) -> Path:
@@ -39,7 +40,7 @@ def counted(desk: Any, micrograph: Any, library_model: Path) -> Any:
 
     desk.show(micrograph)
     count(desk, library_model)
-    desk.card = desk.panel("Cluster card")
+    desk.panel("Cluster card")
     seen(desk)
     yield desk
     seen(desk)
@@ -195,7 +196,7 @@ def test_before_any_count_patch_and_measurements_are_there(desk: Any, micrograph
     from napari_atomicity.ui.actions import single
 
     desk.show(micrograph)
-    desk.card = card = desk.panel("Cluster card")
+    card = desk.card
     desk.settle()
     assert "no clusters yet" in card.empty.text()
     single.detect(desk.workspace)
@@ -210,7 +211,7 @@ def test_before_any_count_patch_and_measurements_are_there(desk: Any, micrograph
 
 def test_without_a_pixel_size_or_inside_the_image_one_sentence(desk: Any, micrograph: Any) -> None:
     desk.show(replace(micrograph, pixel_size_nm=None))
-    desk.card = card = desk.panel("Cluster card")
+    card = desk.card
     desk.workspace.clusters.make().add(np.array([[100.0, 100.0]]))
     desk.idle()
     desk.document.select(desk.document.table.ids.tolist())
@@ -223,7 +224,7 @@ def test_a_model_without_library_of_another_element_with_one_channel(
 ) -> None:
     desk.show(micrograph)
     count(desk, save_gold(tmp_path / "gold.safetensors"))
-    desk.card = card = desk.panel("Cluster card")
+    card = desk.card
     desk.document.select(usual(desk))
     seen(desk)
     assert next(shown.caption for shown in card.patch.shown)[0] == "Raw intensity"

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from qtpy.QtWidgets import QAbstractButton, QLabel, QListWidget, QProgressBar, QTableWidget, QWidget
 
-from conftest import PLUGIN, Desk, blobs
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import count as count_chain
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.cluster_card import inspector
 from napari_atomicity.ui.feature_map import placements
 from napari_atomicity.ui.ratios import panel as ratios_panel
+
+from .app_driver import PLUGIN, AppDriver
+from .stand_ins import blobs
 
 DOCKS = (
     "Atomicity", "Cluster card", "Feature map", "What the model uses", "Review", "History", "Class ratios",
@@ -72,10 +74,9 @@ def open_all(desk: Any) -> dict[str, tuple[Any, Any]]:
 def test_docks_hidden_and_opened_again_show_what_those_show_that_stayed(
     counted: Any, make_napari_viewer_proxy: Any, micrograph: Any, counted_once: Any
 ) -> None:
-    from napari_atomicity.ui.context import context_of
 
     viewer = make_napari_viewer_proxy(show=True)
-    other = Desk(viewer, context_of(viewer), counted.qtbot)
+    other = AppDriver(viewer, counted.qtbot)
     other.lay_out(micrograph, counted_once)
     shown = [open_all(each) for each in (counted, other)]
     for each in (counted, other):
@@ -231,10 +232,9 @@ def no_traceback_kept(make_napari_viewer_proxy: Any) -> Any:
 def test_two_viewers_work_at_once_and_one_closes(
     counted: Any, make_napari_viewer_proxy: Any, frame: Any, counted_once: Any, gate: Any
 ) -> None:
-    from napari_atomicity.ui.context import context_of
 
     viewer = make_napari_viewer_proxy(show=True)
-    other = Desk(viewer, context_of(viewer), counted.qtbot)
+    other = AppDriver(viewer, counted.qtbot)
     other.lay_out(Micrograph(frame.image, frame.pixel_size_nm, name="other"), counted_once)
     shown = [open_all(each) for each in (counted, other)]
     for each in (counted, other):

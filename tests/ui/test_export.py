@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_atomicity.io.tables import read_metadata, read_table
 
+from .app_driver import cell
+
 
 @pytest.fixture
 def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
@@ -20,9 +22,7 @@ def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
     desk.show(micrograph)
     desk.document.choose(model=str(model_path))
     desk.click(desk.panel("Find clusters").search)
-    desk.count = desk.panel("Count atoms")
     desk.click(desk.count.run)
-    desk.export = desk.panel("Export")
     return desk
 
 
@@ -89,7 +89,7 @@ def test_every_export_equals_the_screen(counted: Any, tmp_path: Path, monkeypatc
     for row in desk.document.ratios().to_dict("records"):
         cells = f"<td>{row['label']}</td><td>{row['count']}</td><td>{100 * row['fraction']:.1f} %</td>"
         assert cells in page
-    legend = [desk.count.legend._cells[row, 2].text() for row in range(1, 1 + len(desk.document.ratios()))]
+    legend = [cell(desk.count.legend, row, 2).text() for row in range(1, 1 + len(desk.document.ratios()))]
     assert legend == [str(n) for n in desk.document.ratios()["count"]]
 
 

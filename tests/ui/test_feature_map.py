@@ -8,33 +8,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import adapt_always
+from .stand_ins import adapt_always
 
 
 @pytest.fixture
 def counted(desk: Any, micrograph: Any, mapped_model: Path) -> Any:
-    """The desk with a counted frame and the map open: `counted.map`, `counted.wait()`."""
-    from napari_atomicity.ui.feature_map.placements import looks_of
-
+    """A counted frame and the map of it."""
     desk.show(micrograph)
     desk.document.choose(model=str(mapped_model))
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Count atoms").run)
-    desk.map = desk.panel("Feature map")
-    desk.map.parentWidget().setFloating(True)
-    desk.map.parentWidget().resize(700, 500)
-    looks = looks_of(desk.workspace)
-
-    def wait() -> None:
-        desk.idle()
-        desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=60_000)
-        desk.settle()
-
-    desk.wait = wait
-    wait()
+    desk.feature_map.parentWidget().setFloating(True)
+    desk.feature_map.parentWidget().resize(700, 500)
+    wait(desk)
     yield desk
-    looks.stop()
-    wait()
+    desk.feature_map.looks.stop()
+    wait(desk)
+
+
+def wait(desk: Any) -> None:
+    """Until the map shows what there is."""
+    desk.idle()
+    desk.qtbot.waitUntil(lambda: not desk.feature_map.looks.work.busy, timeout=60_000)
+    desk.settle()
 
 
 def mouse(desk: Any, canvas: Any, path: Any, shift: bool = False) -> None:
@@ -67,7 +63,7 @@ def around(places: Any, rows: Any, margin: float = 6) -> Any:
 
 
 def test_every_counted_cluster_is_on_the_map(counted: Any) -> None:
-    panel = counted.map
+    panel = counted.feature_map
     assert panel.clusters.rows["id"].tolist() == labelled(counted.document) and len(panel.clusters) > 20
     assert panel.after.canvas.isVisible() and not panel.before.isVisible()
     assert "silhouette" in panel.after.figures.text() and "library" in panel.after.figures.text()
@@ -75,9 +71,9 @@ def test_every_counted_cluster_is_on_the_map(counted: Any) -> None:
 
 
 def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
-    panel, canvas = counted.map, counted.map.after.canvas
+    panel, canvas = counted.feature_map, counted.feature_map.after.canvas
     panel.view.zoom = 3.0
-    places, told = canvas._places, []
+    places, told = panel.view.to_pixels(canvas.xy, canvas.extent_px), []
     counted.document.selection_changed.connect(told.append)
     path = around(places, np.arange(5))
     mouse(counted, canvas, path)
@@ -96,10 +92,10 @@ def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
 
 
 def test_a_click_selects_one_shift_adds_and_beside_clears(counted: Any) -> None:
-    panel, canvas = counted.map, counted.map.after.canvas
+    panel, canvas = counted.feature_map, counted.feature_map.after.canvas
     from napari_atomicity.ui.feature_map.view import nearest
 
-    places = canvas._places
+    places = panel.view.to_pixels(canvas.xy, canvas.extent_px)
     alone = [i for i in range(len(places)) if nearest(places, places[i], 9) == i]
     ids = panel.clusters.rows["id"].tolist()
     mouse(counted, canvas, [places[alone[0]]])
@@ -120,43 +116,43 @@ def test_only_what_changed_is_computed_again(counted: Any, monkeypatch: pytest.M
     place, gather = FeatureMap.place, map_panel.gather
     monkeypatch.setattr(FeatureMap, "place", lambda self, one: placed.append(len(one)) or place(self, one))
     monkeypatch.setattr(map_panel, "gather", lambda *one: gathered.append(1) or gather(*one))
-    panel, document = counted.map, counted.document
+    panel, document = counted.feature_map, counted.document
     document.select(document.table.ids[:3])
-    counted.wait()
+    wait(counted)
     assert not placed and not gathered
     before = panel.after.figures.text()
     half, names = labelled(document)[::2], document.state.bundle.card.labels
     given = next(name for name in names if name not in set(document.table.rows["label"]))
     document.annotate(half, given)
-    counted.wait()
+    wait(counted)
     assert not placed and gathered and panel.clusters.annotated.sum() == len(half)
     assert panel.after.figures.text() != before
     counted.click(counted.panel("Count atoms").run)
-    counted.wait()
+    wait(counted)
     assert placed == [len(document.table)]
 
 
 def test_edits_and_undo_are_followed(counted: Any) -> None:
     from napari_atomicity.ui.actions import single
 
-    panel, document = counted.map, counted.document
+    panel, document = counted.feature_map, counted.document
     n = len(panel.clusters)
     document.commit("Delete", document.table.drop(labelled(document)[:2]))
-    counted.wait()
+    wait(counted)
     assert len(panel.clusters) == n - 2
     single.undo(counted.workspace)
-    counted.wait()
+    wait(counted)
     assert len(panel.clusters) == n
     document.undo()  # the count
-    counted.wait()
+    wait(counted)
     assert panel.clusters is None and "step 3" in panel.after.canvas.message
 
 
 def test_before_and_after_stand_side_by_side_and_move(counted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     adapt_always(monkeypatch)
-    panel = counted.map
+    panel = counted.feature_map
     counted.click(counted.panel("Adapt to the image").run)
-    counted.wait()
+    wait(counted)
     assert panel.before.isVisible() and panel.move_row.isVisible()
     before, after = panel.before.canvas.xy, panel.after.canvas.xy.copy()
     assert not np.allclose(before, after)
@@ -169,12 +165,12 @@ def test_before_and_after_stand_side_by_side_and_move(counted: Any, monkeypatch:
     looks = [pane.canvas._look.feature_map.xy for pane in (panel.before, panel.after)]
     np.testing.assert_array_equal(*looks)
     counted.document.undo_adaptation()
-    counted.wait()
+    wait(counted)
     assert not panel.before.isVisible()
 
 
 def test_colours_by_label_and_by_number(counted: Any) -> None:
-    panel, document = counted.map, counted.document
+    panel, document = counted.feature_map, counted.document
     assert any(label in panel.key.words for label in document.table.rows["label"])
     for name in [panel.colour.itemData(i) for i in range(panel.colour.count())]:
         panel.colour.setCurrentIndex(panel.colour.findData(name))
@@ -189,7 +185,7 @@ def test_colours_by_label_and_by_number(counted: Any) -> None:
 
 
 def test_hovering_shows_patches(counted: Any) -> None:
-    panel, canvas = counted.map, counted.map.after.canvas
+    panel, canvas = counted.feature_map, counted.feature_map.after.canvas
     canvas.grab()
     card = canvas._describe(3, False)
     row = panel.clusters.row_after[3]
@@ -259,10 +255,10 @@ def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any
     counted.document.choose(model=model)
     counted.click(counted.panel("Find clusters").search)
     counted.click(counted.panel("Count atoms").run)
-    panel, second = counted.map, counted.document
+    panel, second = counted.feature_map, counted.document
     panel.scope.setCurrentIndex(panel.scope.findData("images"))
     panel.show_now()
-    counted.wait()
+    wait(counted)
     assert len(panel.clusters) == len(labelled(first)) + len(labelled(second))
     panel._pick(np.array([0, len(labelled(first))]), False)
     assert len(first.selection) == len(second.selection) == 1
@@ -271,7 +267,7 @@ def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any
 def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> None:
     from napari_atomicity.ui.workspace.docks import open_dock
 
-    panel = counted.map
+    panel = counted.feature_map
     dark = panel.after.canvas._style.theme["background"]
     counted.viewer.theme = "light"
     panel.show_now()

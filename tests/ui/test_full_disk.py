@@ -84,7 +84,7 @@ def test_unsaved_work_waits_for_room_and_is_then_kept_whole(labelled: Any, recov
     desk, document = labelled, labelled.document
     autosave, panel = desk.context.project.autosave, desk.panel("Save and restore")
     ids = document.table.ids.tolist()
-    folder = autosave._recorder.folder
+    folder = desk.recovery_folder
     before, said = everything_in(folder), len(desk.notes)
     called: list[int] = []
     with full_disk():

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_keys import press
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
-from seeds import seeded
+
+from .test_keys import press
 
 KEYS = {19: "Q", 30: "W", 41: "E", 55: "R", 70: "T"}
 
@@ -33,7 +33,8 @@ def label_by_truth(desk: Any, frame: Any, ids: Any) -> None:
 
 @pytest.mark.slow
 def test_a_person_labels_and_adapts_and_the_panel_says_what_the_labels_held_back_say(desk: Any) -> None:
-    frame = simulate_frame(sample_spec("defocus", None, 60, shape=(640, 640), seed=seeded(3)), seeded(3))
+    # not drawn anew with other seeds: on this frame shape errs, on others there is nothing to learn
+    frame = simulate_frame(sample_spec("defocus", None, 60, shape=(640, 640), seed=3), 3)
     desk.show(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))
     document, adapt = desk.document, desk.panel("Adapt to the image")
     desk.click(desk.panel("Find clusters").search)
@@ -57,6 +58,9 @@ def test_a_person_labels_and_adapts_and_the_panel_says_what_the_labels_held_back
     said = adapt.comparison.judged.text()
     start = f"Of your {len(first)} labels, {held.sum()} held back: {right[0]} right before, {right[1]} after"
     assert said.startswith(start) and adapt.comparison.judged.isVisible() and right[1] >= right[0]
+    # those that it was tuned to are many, and it learns them; how the few held back fare may stay as it was
+    agree = [int((table.rows["label"].to_numpy() == mine)[mine != ""].sum()) for table in (before, after)]
+    assert agree[1] > agree[0] + 1, agree
     assert after.rows["annotation"].tolist() == mine.tolist(), "labels of a person stay"
 
     # whoever labels more and adapts again keeps the same ones back

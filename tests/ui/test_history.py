@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from test_keys import counted, press
 
-from conftest import adapt_always
+from .stand_ins import adapt_always
+from .test_keys import counted, press
 
 
 def texts(panel: Any) -> list[str]:

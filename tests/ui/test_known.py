@@ -45,19 +45,18 @@ def undecided(found: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(count_chain, "timed_session_steps", unsure)
     monkeypatch.setattr(count_chain, "choose", choose)
-    found.count = found.panel("Count atoms")
     found.click(found.count.run)
     return found
 
 
-def offered(desk: Any) -> dict[str, bool]:
-    return {button.text(): button.isChecked() for button in desk.count.candidates.buttons}
+def offered(count: Any) -> dict[str, bool]:
+    return {button.text(): button.isChecked() for button in count.candidates.buttons}
 
 
 def test_candidates_are_offered_and_none_is_chosen_for_the_person(undecided: Any) -> None:
     desk = undecided
     assert desk.count.candidates.isVisible()
-    assert offered(desk) == {"mostly Pt41  (62%)": False, "mostly Pt55  (31%)": False, "leave it open": True}
+    assert offered(desk.count) == {"mostly Pt41  (62%)": False, "mostly Pt55  (31%)": False, "leave it open": True}
     assert "62%" in desk.count.remarks.text() and "Pt55" in desk.count.remarks.text()
 
 
@@ -69,20 +68,19 @@ def test_a_choice_is_a_step_that_survives_and_can_be_undone(undecided: Any) -> N
     assert document.history[-1] == "Choose mostly Pt55"
     assert set(document.table.rows["label"]) == {"Pt55"} and document.table.final_labels[0] == "Pt70"
     assert "cannot decide" not in desk.count.remarks.text()
-    again = desk.panel("Atomicity").steps[2].panel
-    desk.count = again
-    assert offered(desk)["mostly Pt55  (31%)"]
+    again = desk.workbench.steps[2].panel
+    assert offered(again)["mostly Pt55  (31%)"]
     # a person's word holds for the next count too
     desk.click(again.run)
-    assert set(document.table.rows["label"]) == {"Pt55"} and offered(desk)["mostly Pt55  (31%)"]
+    assert set(document.table.rows["label"]) == {"Pt55"} and offered(again)["mostly Pt55  (31%)"]
     desk.click(again.candidates.buttons[0])
     assert set(document.table.rows["label"]) == {"Pt41"}
     document.undo()
     desk.idle()
-    assert set(document.table.rows["label"]) == {"Pt55"} and offered(desk)["mostly Pt55  (31%)"]
+    assert set(document.table.rows["label"]) == {"Pt55"} and offered(again)["mostly Pt55  (31%)"]
     desk.click(again.candidates.buttons[2])
     assert document.history[-1] == "Leave the candidates open"
-    assert document.table.rows["label"].tolist() == open_labels and offered(desk)["leave it open"]
+    assert document.table.rows["label"].tolist() == open_labels and offered(again)["leave it open"]
     assert document.table.final_labels[0] == "Pt70"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 from napari.layers import Layer
 
-from conftest import adapt_always
 from napari_atomicity import pipeline
 from napari_atomicity.counting import bundle
 from napari_atomicity.pipeline import count as count_chain
@@ -21,6 +19,8 @@ from napari_atomicity.report import figures
 from napari_atomicity.ui.cluster_card import inspector
 from napari_atomicity.ui.feature_map import placements
 from napari_atomicity.ui.ratios import panel as ratios_panel
+
+from .stand_ins import adapt_always
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ def relabel(dock: str = "") -> Callable[[Any], None]:
 
 def select(desk: Any) -> None:
     desk.panel("Cluster card")
-    desk.document.select([int(desk.document.table.ids[next(desk.turn)])])
+    ids = desk.document.table.ids.tolist()
+    at = max((ids.index(one) for one in desk.document.selection), default=7)
+    desk.document.select([ids[(at + 1) % len(ids)]])
 
 
 def adapt(desk: Any) -> None:
@@ -74,7 +76,7 @@ def together(desk: Any) -> None:
 
 
 def export(desk: Any) -> None:
-    desk.panel("Export").write_figure(desk.folder / "figure.png")
+    desk.panel("Export").write_figure(Path("figure.png").absolute())
 
 
 def committed(name: str) -> Callable[[Any], bool]:
@@ -103,7 +105,7 @@ def in_the_ratios(desk: Any) -> bool:
 
 
 def written(desk: Any) -> bool:
-    return (desk.folder / "figure.png").is_file()
+    return Path("figure.png").is_file()
 
 
 KINDS = {
@@ -129,12 +131,20 @@ def kind(request: pytest.FixtureRequest, gate: Any, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def counted(desk: Any, micrograph: Any, counted_once: Any, tmp_path: Path, soon: None, kind: Kind) -> Any:
+def counted(
+    desk: Any,
+    micrograph: Any,
+    counted_once: Any,
+    tmp_path: Path,
+    soon: None,
+    kind: Kind,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
     """A counted frame, and the workbench with its strip."""
     desk.lay_out(micrograph, counted_once)
     desk.document.choose(adapt="auto")
-    desk.folder, desk.turn = tmp_path, itertools.count(8)
-    desk.workbench = desk.panel("Atomicity")
+    monkeypatch.chdir(tmp_path)
+    desk.panel("Atomicity")
     return desk
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import PLUGIN
 from napari_atomicity import style
+
+from .app_driver import PLUGIN
 
 DOCKS = (
     "Atomicity", "Load and calibrate", "Find clusters", "Count atoms", "Calibrate images together",

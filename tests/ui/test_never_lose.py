@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import PLUGIN, blobs
 from napari_atomicity import pipeline
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, drain
+
+from .app_driver import PLUGIN
+from .stand_ins import blobs
 
 
 @pytest.fixture

@@ -27,8 +27,9 @@ def up_to_date(desk: Any) -> None:
 def test_undo_leads_through_everything_to_the_start_and_redo_back(
     counted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from conftest import adapt_always
     from napari_atomicity.ui.actions import single
+
+    from .stand_ins import adapt_always
 
     desk = counted
     adapt_always(monkeypatch)
@@ -126,9 +127,8 @@ def test_a_model_file_removed_after_counting(
 
 @pytest.fixture
 def reviewed(counted: Any) -> Any:
-    """A review that has come to its third cluster; `counted.review` is its panel."""
+    """A review that has come to its third cluster."""
     desk = counted
-    desk.review = desk.panel("Review")
     desk.click(desk.review.start)
     for _ in range(2):
         desk.click(desk.review.label_buttons["Pt30"])

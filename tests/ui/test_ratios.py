@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QTimer
 
 
 @pytest.fixture
@@ -16,16 +17,16 @@ def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
     desk.document.choose(model=str(model_path))
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Count atoms").run)
-    desk.dock = desk.panel("Class ratios")
     settled(desk)
     return desk
 
 
 def settled(desk: Any) -> Any:
     """Wait until the dock shows what the labels say now; gives its result."""
-    dock = desk.dock
+    dock = desk.ratios
     desk.settle()
-    desk.qtbot.waitUntil(lambda: not dock._work.busy and not dock._start.isActive(), timeout=20_000)
+    desk.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in dock.findChildren(QTimer)), timeout=20_000)
+    desk.idle()
     return dock.result
 
 
@@ -37,23 +38,22 @@ def row_of(table: Any, name: str) -> dict[str, str]:
 
 
 def test_the_dock_says_what_to_do_before_anything_is_counted(desk: Any, micrograph: Any) -> None:
-    desk.dock = desk.panel("Class ratios")
-    assert "Count the atoms" in desk.dock.numbers.text() and not desk.dock.chart.isVisible()
+    assert "Count the atoms" in desk.ratios.numbers.text() and not desk.ratios.chart.isVisible()
     desk.show(micrograph)
-    assert settled(desk) is None and not desk.dock.table.isVisible()
+    assert settled(desk) is None and not desk.ratios.table.isVisible()
 
 
 def test_shares_follow_annotation_and_undo(counted: Any) -> None:
     desk, document = counted, counted.document
     before = settled(desk).table.set_index("label")
     assert before["share"].sum() == pytest.approx(1.0)
-    assert list(row_of(desk.dock.table, "clusters")) == [*document.state.bundle.card.labels]
+    assert list(row_of(desk.ratios.table, "clusters")) == [*document.state.bundle.card.labels]
     ok = document.table.ids[(document.table.rows["flag"] == "ok").to_numpy()]
     document.annotate(ok.tolist(), "Pt41")
     after = settled(desk)
     assert after.by_hand == len(ok)
     assert after.table.set_index("label").loc["Pt41", "share"] > 0.9
-    assert f"{len(ok)} of them labelled by hand" in desk.dock.numbers.text()
+    assert f"{len(ok)} of them labelled by hand" in desk.ratios.numbers.text()
     document.undo()
     again = settled(desk).table.set_index("label")
     assert again["count"].tolist() == before["count"].tolist()
@@ -66,27 +66,27 @@ def test_what_was_deposited_is_compared_with_and_changes_no_label(counted: Any) 
     document.annotate(ok, "Pt19")
     document.annotate(ok[: len(ok) // 2], "Pt55")
     table = document.table
-    desk.dock.expected.setText("19:0.5, 55:0.5")
-    desk.dock.expected.editingFinished.emit()
+    desk.ratios.expected.setText("19:0.5, 55:0.5")
+    desk.ratios.expected.editingFinished.emit()
     agreement = settled(desk).agreement
     assert agreement.p > 0.05 and agreement.r2 > 0.9
-    assert "agree with what was deposited (p = " in desk.dock.verdict.text()
-    assert f"R² = {agreement.r2:.3f}" in desk.dock.verdict.text()
+    assert "agree with what was deposited (p = " in desk.ratios.verdict.text()
+    assert f"R² = {agreement.r2:.3f}" in desk.ratios.verdict.text()
     assert document.table is table and document.settings.deposited == ()
-    desk.dock.expected.setText("19:0.95, 55:0.05")
-    desk.dock.expected.editingFinished.emit()
+    desk.ratios.expected.setText("19:0.95, 55:0.05")
+    desk.ratios.expected.editingFinished.emit()
     assert settled(desk).agreement.p < 0.05
-    assert "do not agree" in desk.dock.verdict.text()
-    desk.dock.expected.setText("nonsense")
-    desk.dock.expected.editingFinished.emit()
+    assert "do not agree" in desk.ratios.verdict.text()
+    desk.ratios.expected.setText("nonsense")
+    desk.ratios.expected.editingFinished.emit()
     assert "nonsense" in desk.notes[-1] and document.options.expected == {19: 0.95, 55: 0.05}
-    desk.dock.expected.setText("13:1")
-    desk.dock.expected.editingFinished.emit()
+    desk.ratios.expected.setText("13:1")
+    desk.ratios.expected.editingFinished.emit()
     settled(desk)
-    assert "does not know clusters of 13 atoms" in desk.dock.numbers.text() and not desk.dock.chart.isVisible()
-    desk.dock.expected.setText("")
-    desk.dock.expected.editingFinished.emit()
-    assert settled(desk).agreement is None and not desk.dock.verdict.isVisible()
+    assert "does not know clusters of 13 atoms" in desk.ratios.numbers.text() and not desk.ratios.chart.isVisible()
+    desk.ratios.expected.setText("")
+    desk.ratios.expected.editingFinished.emit()
+    assert settled(desk).agreement is None and not desk.ratios.verdict.isVisible()
 
 
 def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,12 +95,12 @@ def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypat
     path = tmp_path / "deposits.csv"
     path.write_text("size,amount\nPt19,30\nPt55,10\n", encoding="utf-8")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(path), ""))
-    counted.click(counted.dock.load)
+    counted.click(counted.ratios.load)
     settled(counted)
-    assert counted.dock.expected.text() == "19:0.75, 55:0.25"
-    assert row_of(counted.dock.table, "expected")["Pt19"] == "75.0"
+    assert counted.ratios.expected.text() == "19:0.75, 55:0.25"
+    assert row_of(counted.ratios.table, "expected")["Pt19"] == "75.0"
     path.write_text("size,amount\nPt19,much\n", encoding="utf-8")
-    counted.click(counted.dock.load)
+    counted.click(counted.ratios.load)
     assert "row 2" in counted.notes[-1] and counted.document.options.expected == {19: 30.0, 55: 10.0}
 
 
@@ -112,26 +112,26 @@ def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, mo
     desk.document.choose(model=str(model_path))
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Count atoms").run)
-    desk.dock.scope.setCurrentIndex(desk.dock.scope.findData("all"))
-    desk.dock.scope.activated.emit(desk.dock.scope.currentIndex())
+    desk.ratios.scope.setCurrentIndex(desk.ratios.scope.findData("all"))
+    desk.ratios.scope.activated.emit(desk.ratios.scope.currentIndex())
     both = settled(desk)
     assert both.found == 2 * one.found and len(both.images) == 2
-    desk.dock.scope.setCurrentIndex(desk.dock.scope.findData("ticked"))
-    desk.dock.scope.activated.emit(desk.dock.scope.currentIndex())
-    assert settled(desk) is None and "tick images" in desk.dock.numbers.text()
+    desk.ratios.scope.setCurrentIndex(desk.ratios.scope.findData("ticked"))
+    desk.ratios.scope.activated.emit(desk.ratios.scope.currentIndex())
+    assert settled(desk) is None and "tick images" in desk.ratios.numbers.text()
     desk.document.set_options(in_joint=True)
     assert settled(desk).images == ("second",)
 
 
 def test_labels_as_a_random_sample_need_enough_of_them(counted: Any) -> None:
     desk, document = counted, counted.document
-    assert not desk.dock.checked.isVisible()
+    assert not desk.ratios.checked.isVisible()
     document.annotate(document.table.ids[:3].tolist(), "Pt19")
     settled(desk)
-    assert desk.dock.checked.isVisible()
-    desk.click(desk.dock.checked)
+    assert desk.ratios.checked.isVisible()
+    desk.click(desk.ratios.checked)
     settled(desk)
-    assert "label at least 20" in desk.dock.numbers.text()
+    assert "label at least 20" in desk.ratios.numbers.text()
     document.annotate(document.table.ids[:30].tolist(), "Pt19")
     assert settled(desk).table.set_index("label").loc["Pt19", "share"] > 0.7
 
@@ -139,17 +139,19 @@ def test_labels_as_a_random_sample_need_enough_of_them(counted: Any) -> None:
 def test_a_dock_that_was_closed_catches_up_when_it_is_shown_again(counted: Any) -> None:
     desk = counted
     ids = desk.document.table.ids.tolist()
-    dock = desk.dock.parentWidget()
+    dock = desk.ratios.parentWidget()
     dock.hide()
     desk.document.annotate(ids, "Pt70")
     desk.qtbot.wait(300)
     dock.show()
-    desk.qtbot.waitUntil(lambda: desk.dock.result is not None and desk.dock.result.by_hand == len(ids), timeout=20_000)
+    desk.qtbot.waitUntil(
+        lambda: desk.ratios.result is not None and desk.ratios.result.by_hand == len(ids), timeout=20_000
+    )
 
 
 def test_deleting_the_image_empties_the_dock(counted: Any) -> None:
     counted.viewer.layers.remove(counted.workspace.image)
-    assert settled(counted) is None and not counted.dock.chart.isVisible()
+    assert settled(counted) is None and not counted.ratios.chart.isVisible()
 
 
 def test_the_button_beside_the_shares_opens_the_dock(counted: Any) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_keys import annotations, counted, press
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
+
+from .test_keys import annotations, counted, press
 
 
 def centre(desk: Any) -> np.ndarray:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import adapt_always, blobs
 from napari_atomicity.micrograph import Micrograph
+
+from .stand_ins import adapt_always, blobs
 
 
 @pytest.fixture
@@ -42,11 +43,10 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def another(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     """A second window, as the next start of the program."""
-    from conftest import Desk
-    from napari_atomicity.ui.context import context_of
+    from .app_driver import AppDriver
 
     viewer = make_napari_viewer_proxy(show=False)
-    made = Desk(viewer, context_of(viewer), qtbot)
+    made = AppDriver(viewer, qtbot)
     yield made
     made.idle()
 
@@ -232,9 +232,9 @@ def test_a_project_dropped_on_the_window_opens(
 def test_unsaved_work_is_kept_and_offered_at_the_next_start(
     desk: Any, sample: Path, make_napari_viewer_proxy: Any, qtbot: Any, recovery: Path
 ) -> None:
-    from conftest import Desk
     from napari_atomicity.project.recovery import unsaved
-    from napari_atomicity.ui.context import context_of
+
+    from .app_driver import AppDriver
 
     show_file(desk, sample)
     desk.click(desk.panel("Find clusters").search)
@@ -245,7 +245,7 @@ def test_unsaved_work_is_kept_and_offered_at_the_next_start(
     assert autosave.longest < 0.5
     autosave._recorder._lock.release()  # as the system does when a process is killed
     viewer = make_napari_viewer_proxy(show=True)
-    second = Desk(viewer, context_of(viewer), qtbot)
+    second = AppDriver(viewer, qtbot)
     workbench = second.panel("Atomicity")
     qtbot.waitUntil(lambda: bool(second.context.project.left))
     offer = workbench.findChild(object, "offer")
@@ -260,7 +260,7 @@ def test_unsaved_work_is_kept_and_offered_at_the_next_start(
 
 
 def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: Path, tmp_path: Path) -> None:
-    folder = lambda: desk.context.project.autosave._recorder.folder  # noqa: E731
+    folder = lambda: desk.recovery_folder  # noqa: E731
     show_file(desk, sample)
     desk.click(desk.panel("Find clusters").search)
     kept(desk)

@@ -12,32 +12,30 @@ import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 
-from conftest import adapt_always, blobs
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, drain
+
+from .stand_ins import adapt_always, blobs
 
 
 @pytest.fixture
 def session(desk: Any, frame: Any, model_path: Path) -> Any:
-    """Three images of one microscope, none of them searched; the list of images is `desk.list`."""
-    desk.layers = []
+    """Three images of one microscope, none of them searched; the panel that joins them is open."""
     for name, image in (("a", frame.image), ("b", frame.image[::-1].copy()), ("c", frame.image[:, ::-1].copy())):
-        desk.layers.append(desk.show(Micrograph(image, frame.pixel_size_nm, name=name)))
+        desk.show(Micrograph(image, frame.pixel_size_nm, name=name))
         desk.document.choose(model=str(model_path))
-    desk.session = desk.panel("Calibrate images together")
-    desk.list = desk.session.list
-    desk.documents = [desk.workspace.document_of(layer) for layer in desk.layers]
+    desk.panel("Calibrate images together")
     return desk
 
 
 def tick(desk: Any, *rows: int) -> None:
     for row in rows:
-        desk.list.item(row, 0).setCheckState(Qt.CheckState.Checked)
+        desk.joint.list.item(row, 0).setCheckState(Qt.CheckState.Checked)
     desk.idle()
 
 
 def column(desk: Any, number: int) -> list[str]:
-    return [desk.list.item(row, number).text() for row in range(desk.list.rowCount())]
+    return [desk.joint.list.item(row, number).text() for row in range(desk.joint.list.rowCount())]
 
 
 def test_ticked_images_are_searched_counted_and_undone_together(session: Any) -> None:
@@ -46,19 +44,19 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
 
     desk = session
     assert column(desk, 0) == ["a", "b", "c"] and column(desk, 2) == ["not searched yet"] * 3
-    assert not desk.session.run.isEnabled()
+    assert not desk.joint.run.isEnabled()
     tick(desk, 0, 1)
     for document in desk.documents:
         document.choose(adapt="off")
-    desk.list.item(1, 1).setText("19:0.7, Pt55:0.3")
+    desk.joint.list.item(1, 1).setText("19:0.7, Pt55:0.3")
     assert desk.documents[1].settings.deposited == (19, 55) and desk.documents[1].settings.fractions == (0.7, 0.3)
-    desk.list.item(1, 1).setText("nineteen")
+    desk.joint.list.item(1, 1).setText("nineteen")
     assert "does not say what was deposited" in desk.notes[-1] and desk.documents[1].settings.deposited == (19, 55)
     desk.idle()
     assert column(desk, 1) == ["", "19:0.7, 55:0.3", ""]
     desk.documents[0].choose(adapt="auto", deposited=(19, 30))
     desk.workspace.choose(desk.layers[0])
-    desk.click(desk.session.run)
+    desk.click(desk.joint.run)
     a, b, c = desk.documents
     assert a.history == b.history == ["Calibrate together"] and c.history == []
     assert b.settings.adapt == "auto"  # those of the image in hand
@@ -71,8 +69,8 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     for document, one in zip((a, b), expected, strict=True):
         pd.testing.assert_frame_equal(document.table.rows, one.table.rows)
         assert document.state.counted_with == ("a", "b")
-    assert desk.session.back.isEnabled()
-    desk.click(desk.session.back)
+    assert desk.joint.back.isEnabled()
+    desk.click(desk.joint.back)
     assert not len(a.table) and not len(b.table) and a.redo_name == "Calibrate together"
 
 
@@ -83,7 +81,7 @@ def test_the_command_line_gives_the_same_session(session: Any) -> None:
     tick(desk, 0, 2)
     documents = [desk.documents[0], desk.documents[2]]
     expected = drain(analyse_steps([d.micrograph for d in documents], [d.settings for d in documents], session=True))
-    desk.click(desk.session.run)
+    desk.click(desk.joint.run)
     for document, analysis in zip(documents, expected, strict=True):
         pd.testing.assert_frame_equal(document.table.rows, analysis.table.rows)
         assert document.state.adaptation.adaptation.reason == analysis.adaptation.reason
@@ -94,9 +92,9 @@ def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
 ) -> None:
     desk = session
     adapt_always(monkeypatch)
-    desk.session.all.click()
+    desk.joint.all.click()
     desk.idle()
-    desk.click(desk.session.run)
+    desk.click(desk.joint.run)
     bundles = {id(document.state.bundle) for document in desk.documents}
     assert len(bundles) == 1 and desk.documents[0].state.bundle.card.history == ("tuned",)
     for document in desk.documents:
@@ -123,7 +121,7 @@ def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch
 
     monkeypatch.setattr(count_chain, "timed_session_steps", held)
     tick(desk, 0, 1, 2)
-    desk.session.run.click()
+    desk.joint.run.click()
     desk.qtbot.waitUntil(lambda: desk.workspace.work.busy)
     assert all(layer.locked for layer in desk.layers)
     desk.viewer.layers.remove(desk.layers[1])
@@ -161,10 +159,10 @@ def test_an_image_that_cannot_be_counted_is_named_and_nothing_is_changed(session
     desk.show(dataclasses.replace(Micrograph(blobs(), 0.05, name="bad"), refusal="bad is constant; record it again."))
     desk.idle()
     assert column(desk, 2)[3:] == ["pixel size needed", "cannot be counted"]
-    desk.session.all.click()
+    desk.joint.all.click()
     desk.idle()
     assert [d.options.in_joint for d in (*desk.documents, desk.document)] == [True, True, True, False]
-    desk.click(desk.session.run)
+    desk.click(desk.joint.run)
     assert desk.notes[-1].startswith("uncalibrated: ") and "pixel size" in desk.notes[-1]
     assert all(document.history == [] for document in desk.documents)
 
@@ -182,10 +180,10 @@ def test_a_frame_that_does_not_fit_is_marked_with_its_sentence(session: Any, mon
     monkeypatch.setattr(count_chain, "timed_session_steps", misfit)
     desk = session
     tick(desk, 0, 1)
-    desk.click(desk.session.run)
+    desk.click(desk.joint.run)
     assert column(desk, 2)[1] == "⚠ does not fit" and column(desk, 2)[0] != "⚠ does not fit"
-    assert desk.list.item(1, 2).toolTip() == sentence
-    assert desk.session.flagged.text() == f"b: {sentence}"
+    assert desk.joint.list.item(1, 2).toolTip() == sentence
+    assert desk.joint.flagged.text() == f"b: {sentence}"
     desk.workspace.choose(desk.layers[1])
     count = desk.panel("Count atoms")
     assert sentence in count.remarks.text()
@@ -227,7 +225,7 @@ def test_edits_by_hand_survive_calibrating_together(session: Any) -> None:
     document.annotate([int(document.table.ids[3])], "Pt70")
     document.edit("Delete", document.table.drop([int(document.table.ids[0])]), [])
     before = document.table
-    desk.click(desk.session.run)
+    desk.click(desk.joint.run)
     assert document.table.ids.tolist() == before.ids.tolist()
     assert np.array_equal(document.table.rows["annotation"], before.rows["annotation"])
     assert (document.table.rows["label"] != "").any()
@@ -236,7 +234,7 @@ def test_edits_by_hand_survive_calibrating_together(session: Any) -> None:
 def test_the_list_brings_an_image_into_hand_and_follows_layers(session: Any) -> None:
     desk = session
     assert desk.workspace.image is desk.layers[2]
-    desk.list.cellActivated.emit(0, 0)
+    desk.joint.list.cellActivated.emit(0, 0)
     assert desk.workspace.image is desk.layers[0]
     desk.viewer.layers.move(0, 3)
     desk.viewer.layers.remove(desk.layers[1])
@@ -244,4 +242,4 @@ def test_the_list_brings_an_image_into_hand_and_follows_layers(session: Any) -> 
     assert column(desk, 0) == ["c", "a"]
     desk.viewer.layers.clear()
     desk.idle()
-    assert desk.list.rowCount() == 0 and not desk.session.all.isEnabled()
+    assert desk.joint.list.rowCount() == 0 and not desk.joint.all.isEnabled()

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from conftest import blobs
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress
+
+from .stand_ins import blobs
 
 
 def until(gate: threading.Event) -> Any:

@@ -1,0 +1,111 @@
+"""What tests of the window put in the place of the real thing: a small picture, an adaptation, work that waits."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_atomicity.progress import Progress
+from seeds import seeded
+
+
+class Gate:
+    """Steps, or a plain function, that go on only once the gate is opened; `begun` says whether they came to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._gate, self._begun = threading.Event(), threading.Event()
+        self._gate.set()
+
+    def hold(self, owner: Any, name: str) -> None:
+        """Put a gate before what `owner` calls `name`."""
+        whole = getattr(owner, name)
+
+        def steps(*arguments: Any, **options: Any) -> Any:
+            self._begun.set()
+            while not self._gate.wait(0.005):
+                yield Progress(0, 10, "Waiting")
+            return (yield from whole(*arguments, **options))
+
+        def plain(*arguments: Any, **options: Any) -> Any:
+            self._begun.set()
+            assert self._gate.wait(60)
+            return whole(*arguments, **options)
+
+        self._monkeypatch.setattr(owner, name, steps if inspect.isgeneratorfunction(whole) else plain)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anybody waits at the gate, or has gone through it since it was closed."""
+        return self._begun.is_set()
+
+    def close(self) -> None:
+        """Whoever comes to the gate waits."""
+        self._begun.clear()
+        self._gate.clear()
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._gate.set()
+
+
+def blobs(shape: tuple[int, int] = (200, 200)) -> Any:
+    """A picture of a few blobs at known places, for tests that need no clusters."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    image = np.zeros(shape, dtype=np.float32)
+    for cy, cx in ((50, 60), (120, 40), (140, 150)):
+        image += 100 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 50)
+    return image + np.random.default_rng(seeded(0)).normal(10, 1, shape).astype(np.float32)
+
+
+def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None:
+    """An untrained model has no clear anchors; an adaptation of the same form stands in for it.
+
+    It moves the head of the network so far that most labels change.
+    """
+    import copy
+    import dataclasses
+
+    from napari_atomicity import pipeline
+    from napari_atomicity.counting.adapt import Adaptation
+    from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.patches import Patches
+
+    def steps(classified: Any, bundle: Any, settings: Any) -> Any:
+        yield Progress(0, 1, "Fine-tuning")
+        parts = [classified] if isinstance(classified, pipeline.Count) else list(classified)
+        first = np.cumsum([0, *(len(part.table) for part in parts)])
+        ids = np.concatenate([at + np.arange(6) for at in first[:-1]])
+        n = len(ids)
+        anchors = pd.DataFrame(
+            {
+                "id": ids,
+                "label": np.resize(["Pt19", "Pt19", "Pt55"], n),
+                "diameter_nm": np.resize([0.8, 0.9, 1.3], n),
+                "certainty": np.full(n, 0.97),
+                "source": np.resize(["calibrated", "calibrated", "annotations"], n),
+                "held_back": np.resize([False, True, False], n),
+                "low_nm": np.resize([0.8, 0.8, 1.3], n),
+                "high_nm": np.resize([0.9, 0.9, 1.3], n),
+            }
+        )
+        before = {"right": 0.5, "loss": 1.0, "anchors": 2.0, "silhouette": 0.1, "log_likelihood": -1.0}
+        after = {"right": 1.0, "loss": 0.2, "anchors": 2.0, "silhouette": np.nan, "log_likelihood": -0.5}
+        if not accepted:
+            return Adaptation(bundle, False, "No clear diameters.", anchors, before, after)
+        network = copy.deepcopy(bundle.network)
+        for values in network.state_dict().values():
+            if values.dtype.is_floating_point:
+                values.mul_(1.3).add_(0.02)
+        card = dataclasses.replace(bundle.card, history=("tuned",))
+        tuned = dataclasses.replace(bundle, card=card, network=network)
+        patches = Patches.join([part.patches for part in parts])
+        evidence = yield from evidence_steps(tuned, patches)
+        return Adaptation(tuned, True, "Fitted to 6 clusters.", anchors, before, after, evidence)
+
+    monkeypatch.setattr("napari_atomicity.pipeline.count.adapt_steps", steps)
