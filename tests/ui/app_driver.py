@@ -187,9 +187,8 @@ class AppDriver:
 
     def kept(self) -> None:
         """Wait until the background has written all unsaved work (see `soon`)."""
-        written: list[bool] = []
-        self.context.project.autosave.then(lambda: written.append(True))
-        self.qtbot.waitUntil(lambda: bool(written), timeout=30_000)
+        autosave = self.context.project.autosave
+        self.qtbot.waitUntil(lambda: not autosave._waiting and autosave._thread is None, timeout=20_000)
 
     @property
     def recovery_folder(self) -> Path | None:

@@ -140,11 +140,12 @@ def test_two_images_have_two_documents_and_the_active_layer_chooses(desk: Any, m
     panel.images.activated.emit(0)
     assert desk.workspace.image is first
     desk.click(desk.panel("Find clusters").search)
+    points = desk.points
     assert len(desk.workspace.document_of(first).table)
     assert not len(desk.workspace.document_of(second).table)
     desk.viewer.layers.selection.active = second
     assert desk.workspace.image is second
-    desk.viewer.layers.selection.active = desk.workspace._groups[first].clusters.points
+    desk.viewer.layers.selection.active = points
     assert desk.workspace.image is first
     desk.viewer.layers.remove(first)
     assert desk.workspace.image is second
