@@ -2,16 +2,16 @@
 
     python benchmarks/accuracy.py [--model dual single] [--mixed 6] [--pure 1] [--multislice out/multislice.npz]
 
-Three lots of frames: structures of the families that the models were trained on, but others of them; structures of a
+Three sets of frames: structures of the families that the models were trained on, but others of them; structures of a
 potential never trained on (effective medium theory); and, where `benchmarks/multislice.py` has made a store, clusters
 of that potential imaged with abTEM's multislice instead of the fast model. Beside the model stand diameter alone,
 intensity with the scale of other frames of the same condition, intensity with the frame's own scale (the bound for one
-number a frame), and boosted trees on the simple features. `--figure` draws what the docs show.
+number a frame), and boosted trees on the simple features. `--figure` draws what the docs show. Takes about half an
+hour, most of it to simulate 176 frames.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,50 +21,50 @@ import pandas as pd
 import torch
 
 from _machine import describe
-from _multislice_frames import multislice_frame
+from _options import parsed, parser_for
+from _tables import markdown_of
 from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.training.evaluate import (
     METHODS,
     EvaluationSet,
-    confusion,
     evaluate_steps,
     evaluation_set_steps,
     labelled,
     plan,
-    scores,
 )  # fmt: skip
 from napari_atomicity.training.library import Library, Recipe, simulate_library_steps
+from napari_atomicity.training.scores import confusion, scores
+from validation.multislice_frames import multislice_frame
+from validation.multislice_library import load_multislice
 
 TREES = "boosted trees"
 SHOWN = ("scale known", "no scale", "auto", *METHODS[3:], TREES)
 
 
 def frames(mixed: int, pure: int, multislice: Path | None) -> dict[str, EvaluationSet]:
-    """The three lots, each with its own frames."""
+    """The three sets, each with its own frames."""
     trained = plan(list(CONDITIONS), mixed, pure, families=("gupta", "block"))
     unseen = plan(list(CONDITIONS), mixed, pure, families=("emt",), first=100_000)
-    lots = {
+    sets = {
         "new structures of the trained families": drain(evaluation_set_steps(trained)),
         "a potential never trained on": drain(evaluation_set_steps(unseen)),
     }
     if multislice is not None:
-        lots["that potential, imaged by multislice"] = multislice_frames(multislice, mixed)
-    return lots
+        sets["that potential, imaged by multislice"] = multislice_frames(multislice, mixed)
+    return sets
 
 
 def multislice_frames(store: Path, mixed: int) -> EvaluationSet:
     """Frames like the others, but every cluster is one that multislice has imaged."""
-    from napari_atomicity.simulation.multislice_library import load_multislice
-
     imaged = load_multislice(store)
     parts = []
-    for one in plan(list(CONDITIONS), mixed, first=200_000):
-        rng = np.random.default_rng(one.index)
-        shares = dict(zip(one.class_sizes, rng.dirichlet(np.full(len(one.class_sizes), 1.5)), strict=True))
-        spec = sample_spec(one.condition, shares, n_clusters=one.clusters, seed=one.index, split="test")
-        parts.append(labelled(multislice_frame(spec, one.index, imaged), one))
+    for planned in plan(list(CONDITIONS), mixed, first=200_000):
+        rng = np.random.default_rng(planned.index)
+        shares = dict(zip(planned.class_sizes, rng.dirichlet(np.full(len(planned.class_sizes), 1.5)), strict=True))
+        spec = sample_spec(planned.condition, shares, n_clusters=planned.clusters, seed=planned.index, split="test")
+        parts.append(labelled(multislice_frame(spec, planned.index, imaged), planned))
     return EvaluationSet.join(parts)
 
 
@@ -107,18 +107,19 @@ def predictions(bundle: Bundle, tested: EvaluationSet, trees: npt.NDArray[np.int
     return table
 
 
-def report(name: str, lot: str, table: pd.DataFrame) -> None:
+def report(name: str, name_of_set: str, table: pd.DataFrame) -> None:
     found = scores(table, SHOWN)
     order = [*[c for c in CONDITIONS if c in set(table["condition"])], "pooled"]
-    print(f"\n**{name}: {lot}** ({table['frame'].nunique()} frames, {len(table)} clusters), balanced accuracy\n")
     print(
-        _markdown(found.pivot(index="condition", columns="method", values="balanced_accuracy").loc[order, list(SHOWN)])
+        f"\n**{name}: {name_of_set}** ({table['frame'].nunique()} frames, {len(table)} clusters), balanced accuracy\n"
     )
-    print(f"\n{name}: {lot}, the model's own statements\n")
-    wanted = ["ece", "mae", "within_68", "within_95", "rejected", "caught"]
+    accuracy = found.pivot(index="condition", columns="method", values="balanced_accuracy")
+    print(markdown_of(accuracy.loc[order, list(SHOWN)]))
+    print(f"\n{name}: {name_of_set}, the model's own statements\n")
+    statements = ["ece", "mae", "within_68", "within_95", "rejected", "caught"]
     for method in SHOWN[:3]:
-        part = found[found["method"] == method].set_index("condition").loc[order, wanted]
-        print(f"\n{method}\n\n{_markdown(part)}")
+        part = found[found["method"] == method].set_index("condition").loc[order, statements]
+        print(f"\n{method}\n\n{markdown_of(part)}")
     print("\nR² of the class ratios\n")
     rows = {}
     for what, part in (("mixed frames", table[~table["pure"]]), ("pure and mixed", table)):
@@ -127,17 +128,7 @@ def report(name: str, lot: str, table: pd.DataFrame) -> None:
             values = scores(chosen, SHOWN)
             pooled = values[values["condition"] == "pooled"].set_index("method")["ratio_r2"]
             rows[f"{what}, {where}"] = pooled.reindex(list(SHOWN))
-    print(_markdown(pd.DataFrame(rows).T))
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    head = f"| {table.index.name or ''} | " + " | ".join(map(str, table.columns)) + " |"
-    rule = "|---" * (len(table.columns) + 1) + "|"
-    lines = [
-        f"| {key} | " + " | ".join(f"{v:.3f}" for v in row) + " |"
-        for key, row in zip(table.index, table.to_numpy(), strict=True)
-    ]
-    return "\n".join([head, rule, *lines])
+    print(markdown_of(pd.DataFrame(rows).T))
 
 
 def figure(tables: dict[str, pd.DataFrame], bundle: Bundle, path: Path) -> None:
@@ -174,26 +165,27 @@ def figure(tables: dict[str, pd.DataFrame], bundle: Bundle, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--model", nargs="+", default=["dual", "single"])
-    parser.add_argument("--mixed", type=int, default=6, help="mixed frames a condition and lot")
-    parser.add_argument("--pure", type=int, default=1, help="pure frames a condition, class and lot")
+    parser.add_argument("--mixed", type=int, default=6, help="mixed frames a condition and set")
+    parser.add_argument("--pure", type=int, default=1, help="pure frames a condition, class and set")
     parser.add_argument("--multislice", type=Path, help="store of clusters imaged by multislice")
     parser.add_argument("--figure", type=Path, help="where to draw the figure of the first model")
-    chosen = parser.parse_args()
+    parser.add_argument("--taught", type=int, default=64, help="frames that the boosted trees learn from")
+    options = parsed(parser, model=["dual"], mixed=1, pure=0, taught=8)
     torch.set_num_threads(2)
     print(describe("scikit-learn"))
-    lots = frames(chosen.mixed, chosen.pure, chosen.multislice)
-    taught = drain(simulate_library_steps(Recipe(), "train", 64))
-    for number, name in enumerate(chosen.model):
+    sets = frames(options.mixed, options.pure, options.multislice)
+    taught = drain(simulate_library_steps(Recipe(), "train", options.taught))
+    for number, name in enumerate(options.model):
         bundle = load_bundle(name)
         tables = {}
-        for lot, tested in lots.items():
+        for name_of_set, tested in sets.items():
             trees = boosted_trees(taught, bundle.card.class_sizes, tested.library)
-            tables[lot] = predictions(bundle, tested, trees)
-            report(name, lot, tables[lot])
-        if chosen.figure and number == 0:
-            figure(tables, bundle, chosen.figure)
+            tables[name_of_set] = predictions(bundle, tested, trees)
+            report(name, name_of_set, tables[name_of_set])
+        if options.figure and number == 0:
+            figure(tables, bundle, options.figure)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Seconds a frame that the command `analyse` takes on a batch of 1024 × 1024 frames, files written included.
 
-python benchmarks/analyse.py [--frames 10] [--clusters 100] [--adapt off|auto|diameter] [--model NAME|PATH]
+    python benchmarks/analyse.py [--frames 10] [--clusters 100] [--adapt off|auto|diameter] [--model NAME|PATH]
+
+Simulated frames of random conditions. Takes about a minute without adaptation.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -16,16 +17,17 @@ import time
 from pathlib import Path
 
 import _machine
+from _options import parsed, parser_for
 from napari_atomicity import cli
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--clusters", type=int, default=100)
     parser.add_argument("--adapt", default="off")
     parser.add_argument("--model", default="dual")
-    options = parser.parse_args()
+    options = parsed(parser, frames=2, clusters=30)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for seed in range(options.frames):

@@ -6,11 +6,11 @@ Simulated frames of structures that no model was trained on, half of them nomina
 Deletion: the cells of the patch are replaced by empty support, the most attributed first; the area under the score
 is small where the map names what the score rests on. Insertion: they are put into an empty support; large is good.
 Both are compared with cells in random order, and with a centred disc, from the middle outwards.
+Takes about five minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 
 from _machine import describe
+from _options import parsed, parser_for
 from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.counting.patches import Patches, network_input
 from napari_atomicity.insight import methods
@@ -31,7 +32,7 @@ from napari_atomicity.insight.radial import radial_profiles
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
-from napari_atomicity.training.library import label_image
+from napari_atomicity.training.library import Library, label_image
 
 #: seeds apart from those of the frames behind the model cards
 _FIRST = 900_000
@@ -39,7 +40,7 @@ _FIRST = 900_000
 _STEPS = (0, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
-def frames(n: int, clusters: int) -> Iterator[Any]:
+def frames(n: int, clusters: int) -> Iterator[Library]:
     for i in range(n):
         seed = _FIRST + i
         condition = "nominal" if i % 2 == 0 else "random"
@@ -89,7 +90,7 @@ def faithfulness(bundle: Bundle, patches: Patches, found: dict[str, Attribution]
     return pd.DataFrame(rows)
 
 
-def said(values: npt.NDArray[Any]) -> str:
+def mean_and_interval(values: npt.NDArray[Any]) -> str:
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     draws = np.random.default_rng(1).choice(values, (400, len(values))).mean(axis=1)
@@ -97,20 +98,21 @@ def said(values: npt.NDArray[Any]) -> str:
     return f"{values.mean():.2f} ({low:.2f} to {high:.2f})"
 
 
-def trust(bundle: Bundle, lots: list[Any]) -> None:
-    whole = [lot.take((lot.flag == "ok") & lot.patches.valid & lot.whole) for lot in lots]
-    patches = Patches.join([lot.patches for lot in whole])
+def trust(bundle: Bundle, libraries: list[Library]) -> None:
+    whole = [one.take((one.flag == "ok") & one.patches.valid & one.whole) for one in libraries]
+    patches = Patches.join([library.patches for library in whole])
     found = {method: drain(attribution_steps(bundle, patches, method=method)) for method in METHODS}
     table = faithfulness(bundle, patches, found)
     print(f"\n{bundle.card.name}: {len(patches)} clusters\n")
     print("| channel | cells in the order of | deletion (lower is better) | insertion (higher is better) |")
     print("|---|---|---|---|")
     for row in table.to_dict("records"):
-        print(f"| {row['channel']} | {row['order']} | {said(row['deletion'])} | {said(row['insertion'])} |")
+        deletion, insertion = mean_and_interval(row["deletion"]), mean_and_interval(row["insertion"])
+        print(f"| {row['channel']} | {row['order']} | {deletion} | {insertion} |")
     agreement = found["integrated-gradients"].agreement
-    words = [f"{name} {said(agreement[:, i])}" for i, name in enumerate(bundle.card.channels)]
+    words = [f"{name} {mean_and_interval(agreement[:, i])}" for i, name in enumerate(bundle.card.channels)]
     print(f"\nAgreement of the two methods (correlation, mean and 95 % interval): {', '.join(words)}")
-    diameter = np.concatenate([lot.diameter_nm for lot in whole])
+    diameter = np.concatenate([library.diameter_nm for library in whole])
     for method, one in found.items():
         labels = np.array([bundle.card.labels[i] if i >= 0 else "" for i in one.target], dtype=object)
         print(f"\nFrom centre to contour by {method}, by predicted class\n")
@@ -124,11 +126,11 @@ def trust(bundle: Bundle, lots: list[Any]) -> None:
             )
 
 
-def speed(bundle: Bundle, lots: list[Any], wanted: int = 500) -> None:
-    patches = Patches.join([lot.patches for lot in lots])
-    patches = patches.take(np.arange(wanted) % len(patches))
-    places = np.random.default_rng(0).uniform(30, 2018, (wanted, 2))
-    print(f"\nSeconds for {wanted} clusters in 2048 x 2048, best of 3 (target of Grad-CAM with its layers: 3)")
+def speed(bundle: Bundle, libraries: list[Library], clusters: int) -> None:
+    patches = Patches.join([library.patches for library in libraries])
+    patches = patches.take(np.arange(clusters) % len(patches))
+    places = np.random.default_rng(0).uniform(30, 2018, (clusters, 2))
+    print(f"\nSeconds for {clusters} clusters in 2048 x 2048, best of 3 (target of Grad-CAM with its layers: 3)")
     for method in METHODS:
         best = [np.inf, np.inf]
         for _ in range(3):
@@ -141,19 +143,20 @@ def speed(bundle: Bundle, lots: list[Any], wanted: int = 500) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--model", nargs="+", default=["dual", "single"])
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--clusters", type=int, default=60)
-    chosen = parser.parse_args()
+    parser.add_argument("--timed", type=int, default=500, help="clusters whose heat maps are timed")
+    options = parsed(parser, model=["dual"], frames=1, clusters=20, timed=50)
     torch.set_num_threads(2)
     print(describe("captum"))
-    lots = list(frames(chosen.frames, chosen.clusters))
-    print(f"{chosen.frames} simulated frames of the test split, {chosen.clusters} clusters each")
-    for name in chosen.model:
+    libraries = list(frames(options.frames, options.clusters))
+    print(f"{options.frames} simulated frames of the test split, {options.clusters} clusters each")
+    for name in options.model:
         bundle = load_bundle(name)
-        trust(bundle, lots)
-        speed(bundle, lots)
+        trust(bundle, libraries)
+        speed(bundle, libraries, options.timed)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
     python benchmarks/classification.py [--model dual] [--frames 4]
 
 Simulated frames of structures that no model was trained on. Accuracy by condition: `benchmarks/accuracy.py`.
+Takes about three minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 
@@ -16,12 +16,14 @@ import pandas as pd
 import torch
 
 from _machine import describe
+from _options import parsed, parser_for
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.calibrate import calibrate, posterior
+from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.patches import extract_patches
+from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.detection import detect
 from napari_atomicity.insight.attribution import attribution_steps
 from napari_atomicity.insight.overlay import compose
@@ -53,7 +55,7 @@ def pure_accuracy(bundle: Bundle, per_size: int) -> None:
     for frame in np.unique(library.frame):
         here = library.frame == frame
         part = library.take(here)
-        found = calibrate(evidence.take(here), use=part.flag == "ok")
+        found = calibrate_frame(evidence.take(here), use=part.flag == "ok")
         size = int(np.median(part.n_atoms[part.whole]))
         names = [candidate["dominant"] for candidate in found.candidates]
         right = names[0] == f"{bundle.card.element}{size}"
@@ -80,8 +82,8 @@ def speed(bundle: Bundle) -> None:
     jobs = {
         "cut out patches": lambda: extract_patches(frame.image, table, frame.pixel_size_nm),
         "network": lambda: drain(evidence_steps(bundle, patches)),
-        "calibrate": lambda: calibrate(evidence),
-        "label": lambda: posterior(evidence, calibrate(evidence)),
+        "calibrate": lambda: calibrate_frame(evidence),
+        "label": lambda: posterior(evidence, calibrate_frame(evidence)),
         "heat maps": lambda: drain(attribution_steps(bundle, patches)),
         "lay heat maps over the image": lambda: compose(
             attribution, table.centres_px, (2048, 2048), spec.pixel_size_nm
@@ -100,15 +102,15 @@ def speed(bundle: Bundle) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--model", nargs="+", default=["dual", "single"])
     parser.add_argument("--frames", type=int, default=4, help="pure frames a size")
-    chosen = parser.parse_args()
+    options = parsed(parser, model=["dual"], frames=1)
     torch.set_num_threads(2)
     print(describe("captum"))
-    for name in chosen.model:
+    for name in options.model:
         bundle = load_bundle(name)
-        pure_accuracy(bundle, chosen.frames)
+        pure_accuracy(bundle, options.frames)
         speed(bundle)
 
 

@@ -6,12 +6,11 @@
 
 The frames that are scored come from structures and seeds that were used neither to write the detector nor to tune the
 others. Scored: clusters that the border does not cut, within 0.5 nm, one to one; what is found within 1.2 nm of the
-border counts neither way.
+border counts neither way. Takes about ten minutes, most of it for the other detectors.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from scipy.spatial.distance import cdist
 from skimage.feature import blob_dog, blob_log, peak_local_max
 
 from _machine import describe
+from _options import parsed, parser_for
 from napari_atomicity.detection import detect
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
@@ -248,11 +248,12 @@ def _detectors() -> list[tuple[str, Callable[[np.ndarray, float], Places]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--tune", action="store_true", help="try thresholds for the other detectors")
     parser.add_argument("--many", action="store_true", help="seconds and memory for many clusters in one frame")
     parser.add_argument("--frames", type=int, default=3, help="frames a condition")
-    options = parser.parse_args()
+    parser.add_argument("--repeats", type=int, default=5, help="times that each detector is timed")
+    options = parsed(parser, frames=1, repeats=1)
     print(describe("scikit-image", "scipy", "trackpy"))
     if options.tune:
         tune()
@@ -260,9 +261,10 @@ def main() -> None:
     if options.many:
         many()
         return
-    speed(5)
+    speed(options.repeats)
     accuracy(options.frames)
-    many()
+    if not options.quick:
+        many()
 
 
 if __name__ == "__main__":

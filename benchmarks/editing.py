@@ -1,15 +1,15 @@
 """How long a label takes from the key to the colour on the screen, and what 200 steps of history weigh.
 
-python benchmarks/editing.py [--clusters 5000] [--presses 40] [--profile]
+    python benchmarks/editing.py [--clusters 5000] [--presses 40] [--profile]
 
 A real window with the workbench, the review and the history open. The key is pressed in the window; the first time is
 until its handler returns (the table, the history and the layer hold the label), the second until the event loop has
-painted the canvas, the third the longest stall afterwards, when the panels follow.
+painted the canvas, the third the longest stall afterwards, when the panels follow. Places and labels are random.
+Takes about two minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import time
 from typing import Any
@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 
 import _machine
+from _options import parsed, parser_for
 from _window import Heartbeat, need_screen, until
 
 SIZES = (19, 30, 41, 55, 70)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--clusters", type=int, default=5000)
     parser.add_argument("--presses", type=int, default=40)
     parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser, clusters=500, presses=3)
     need_screen()
     import napari
 
@@ -74,7 +75,7 @@ def _fill(viewer: Any, workspace: Any, n: int) -> None:
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.io.napari_hooks import as_layer
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.pipeline import Classified
+    from napari_atomicity.pipeline import Count
 
     rng = np.random.default_rng(0)
     image = rng.normal(100, 10, (2048, 2048)).astype(np.float32)
@@ -86,8 +87,8 @@ def _fill(viewer: Any, workspace: Any, n: int) -> None:
     values = {f"p_{size}": chances[:, i] for i, size in enumerate(SIZES)}
     values |= {"label": [f"Pt{SIZES[i]}" for i in chances.argmax(axis=1)], "confidence": chances.max(axis=1)}
     table = table.with_predictions(SIZES, values)
-    done = Classified(table, None, None, {})
-    workspace.document.commit("Count", table, bundle=load_bundle("dual"), classified=done, offered=done)
+    done = Count(table, None, None, {})
+    workspace.document.commit("Count", table, bundle=load_bundle("dual"), count=done, offered=done)
     until(quiet_ms=1500)
 
 

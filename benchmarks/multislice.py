@@ -7,12 +7,14 @@
     python benchmarks/multislice.py --elements             # one atom of each metal
     python benchmarks/multislice.py --speed                # patches a second
 
+Without an option it only names the machine. A store of ten clusters a size takes half an hour, frozen phonons ten
+minutes, the other tables some minutes, and `--speed`, which `--quick` chooses, seconds.
+
 Multislice needs abTEM and ASE: pip install napari-atomicity[validate]
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,17 +24,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from _machine import describe
+from _options import parsed, parser_for
 from napari_atomicity.simulation.imaging import Probe, atom_weights
-from napari_atomicity.simulation.multislice import SAMPLING_NM, Annulus, in_lone_atoms, lone_atom, scatter
-from napari_atomicity.simulation.multislice_library import (
+from napari_atomicity.simulation.optics import Optics
+from napari_atomicity.simulation.structures import ELEMENTS, library
+from validation.multislice import SAMPLING_NM, Annulus, in_lone_atoms, lone_atom, scatter
+from validation.multislice_library import (
     ImagedCluster,
     MultisliceLibrary,
     load_multislice,
     paste,
     save_multislice,
 )
-from napari_atomicity.simulation.optics import Optics
-from napari_atomicity.simulation.structures import ELEMENTS, library
 
 Floats = npt.NDArray[np.float64]
 
@@ -217,7 +220,7 @@ def speed(patches: int = 500) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--library", type=Path, help="write a store of multislice images")
     parser.add_argument("--per-size", type=int, default=10, help="clusters of each size in the store")
     parser.add_argument("--minutes", type=float, default=35.0, help="time for the store; what is made is kept")
@@ -226,19 +229,19 @@ def main() -> None:
     parser.add_argument("--aligned", action="store_true", help="what atoms above each other add")
     parser.add_argument("--elements", action="store_true", help="one atom of each metal")
     parser.add_argument("--speed", action="store_true", help="patches a second")
-    chosen = parser.parse_args()
+    options = parsed(parser, speed=True)
     print(describe("abtem", "ase"))
-    if chosen.library:
-        make_library(chosen.library, chosen.per_size, chosen.minutes)
-    if chosen.compare:
-        compare(chosen.compare)
-    if chosen.settings:
+    if options.library:
+        make_library(options.library, options.per_size, options.minutes)
+    if options.compare:
+        compare(options.compare)
+    if options.settings:
         other_settings()
-    if chosen.aligned:
+    if options.aligned:
         aligned()
-    if chosen.elements:
+    if options.elements:
         elements()
-    if chosen.speed:
+    if options.speed:
         speed()
 
 

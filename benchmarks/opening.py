@@ -1,14 +1,14 @@
 """What it costs to open a stack and to read one of its frames, for every format and many frames.
 
-python benchmarks/opening.py [--side 32] [--largest 100000]
+    python benchmarks/opening.py [--side 32] [--largest 100000]
 
 Each stack is written of random numbers, opened, and then frames here and there in it are read: both should not depend
-on how many frames there are, but for the pages of a TIFF file, which are counted once when it is opened.
+on how many frames there are, but for the pages of a TIFF file, which are counted once when it is opened. Takes about
+ten minutes, most of it to write the stacks.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -21,6 +21,7 @@ import numpy as np
 import tifffile
 
 import _machine
+from _options import parsed, parser_for
 from napari_atomicity.io import read
 
 sys.path.append(str(Path(__file__).parents[1]))  # the formats that no library writes
@@ -81,10 +82,10 @@ LOOKS = 20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--largest", type=int, default=100_000)
-    options = parser.parse_args()
+    options = parsed(parser, largest=1000)
     print(_machine.describe("tifffile", "mrcfile", "h5py", "rosettasciio"))
     print(
         f"\nframes of {options.side}² pixels (uint16); a frame: mean of {LOOKS} here and there, as read for counting\n"

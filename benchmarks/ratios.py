@@ -4,12 +4,11 @@
 
 Simulated frames of the test structures (those of the validation structures with ``--fit``, which tries values of the
 one free number, `CLASS_SD`), counted and calibrated by themselves. The shares that the frames were drawn with are the
-truth: what lies in one frame differs from them by chance, which the intervals include.
+truth: what lies in one frame differs from them by chance, which the intervals include. Takes about two minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
 
@@ -18,8 +17,10 @@ import pandas as pd
 import torch
 
 from _machine import describe
+from _options import parsed, parser_for
+from _tables import markdown_of
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.corrected import CLASS_SD, Seen, corrected_steps
+from napari_atomicity.counting.corrected import CLASS_SD, CountedImage, corrected_steps
 from napari_atomicity.counting.expected import compare
 from napari_atomicity.counting.ratios import class_ratios, wilson
 from napari_atomicity.micrograph import Micrograph
@@ -50,10 +51,10 @@ def counted_frames(bundle: Bundle, split: str, per_condition: int, conditions: S
         image = Micrograph(frame.image, frame.pixel_size_nm, name=f"{condition} {number}")
         found = drain(detect_steps(image, Settings()))
         (done,) = drain(classify_session_steps([image], [found.table], bundle, Settings()))
-        yield condition, true, Seen(done.table, bundle.card, done.evidence, done.table.ids, done.calibrations)
+        yield condition, true, CountedImage(done.table, bundle.card, done.evidence, done.table.ids, done.calibrations)
 
 
-def judged(condition: str, true: np.ndarray, seen: Seen, class_sd: float) -> list[dict]:
+def judged(condition: str, true: np.ndarray, seen: CountedImage, class_sd: float) -> list[dict]:
     """One row a class: whether each interval holds the true share, and how far off the share is."""
     labels = list(seen.card.labels)
     start = time.perf_counter()
@@ -103,23 +104,20 @@ def summary(rows: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    head = f"| {table.index.name or ''} | " + " | ".join(map(str, table.columns)) + " |"
-    cells = [[f"{v:.3f}" if isinstance(v, float) and v % 1 else f"{v:g}" for v in row] for row in table.to_numpy()]
-    lines = [f"| {key} | " + " | ".join(row) + " |" for key, row in zip(table.index, cells, strict=True)]
-    return "\n".join([head, "|---" * (len(table.columns) + 1) + "|", *lines])
+    return markdown_of(table, lambda value: f"{value:.3f}" if isinstance(value, float) and value % 1 else f"{value:g}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--model", default="dual")
     parser.add_argument("--frames", type=int, default=4, help="frames a condition")
     parser.add_argument("--fit", action="store_true", help="try values of CLASS_SD on the validation structures")
-    chosen = parser.parse_args()
+    options = parsed(parser, frames=1)
     torch.set_num_threads(2)
     print(describe())
-    bundle = load_bundle(chosen.model)
-    frames = list(counted_frames(bundle, "validation" if chosen.fit else "test", chosen.frames, list(CONDITIONS)))
-    if chosen.fit:
+    bundle = load_bundle(options.model)
+    frames = list(counted_frames(bundle, "validation" if options.fit else "test", options.frames, list(CONDITIONS)))
+    if options.fit:
         for class_sd in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0):
             rows = pd.DataFrame([row for frame in frames for row in judged(*frame, class_sd)])
             print(f"\nCLASS_SD {class_sd}\n\n{markdown(summary(rows.assign(all='all'), 'all'))}", flush=True)

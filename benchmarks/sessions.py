@@ -1,15 +1,14 @@
 """What saving costs: interface time of an autosave, size and time of a session file.
 
-python benchmarks/sessions.py [--clusters 5000] [--steps 200] [--plain]
+    python benchmarks/sessions.py [--clusters 5000] [--steps 200] [--plain]
 
 A counted image of simulated pixels with a history of labels is saved, opened, and autosaved in a real window. A timer
 beats every 5 ms in the window's own thread; its longest gap while the background writes is what a person could feel.
-`--plain` leaves the window out.
+`--plain` leaves the window out. Takes about a minute.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -21,20 +20,22 @@ import numpy as np
 import pandas as pd
 
 import _machine
+from _options import parsed, parser_for
 from _window import Heartbeat, need_screen, until
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import ImageState
 from napari_atomicity.progress import drain
-from napari_atomicity.project import HistoryStep, Project, SavedImage, Snapshot, open_steps, save_session
+from napari_atomicity.project import HistoryStep, Project, SavedImage, open_steps, save_project
 from napari_atomicity.project.recovery import Recorder
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_for(__doc__)
     parser.add_argument("--clusters", type=int, default=5000)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--plain", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser, clusters=500, steps=20, plain=True)
     if not options.plain:
         need_screen()
     work = make(options.clusters, options.steps)
@@ -69,8 +70,8 @@ def make(n: int, steps: int) -> SavedImage:
     table = ClusterTable(pd.DataFrame(frame), before.table.class_sizes)
     image = Micrograph(rng.poisson(300, (side, side)).astype(np.uint16), 0.05, name="simulated")
     done = replace(before, table=table, evidence=before.evidence.take(rows))
-    state = Snapshot(image, table, load_bundle("dual"), done, done)
-    history = [HistoryStep("Open", Snapshot(image, ClusterTable.empty())), HistoryStep("Count atoms", state)]
+    state = ImageState(image, table, bundle=load_bundle("dual"), count=done, offered=done)
+    history = [HistoryStep("Open", ImageState(image, ClusterTable.empty())), HistoryStep("Count atoms", state)]
     for at in range(steps - 2):
         table = table.annotate([int(rng.integers(n))], "Pt19")
         history.append(HistoryStep(f"Label {at}", replace(state, table=table)))
@@ -82,7 +83,7 @@ def on_the_disk(work: SavedImage, folder: Path) -> list[str]:
     session = Project((work,))
     lines = []
     start = time.perf_counter()
-    path = save_session(session, folder / "all.atomicity")
+    path = save_project(session, folder / "all.atomicity")
     lines.append(f"| save the session | {time.perf_counter() - start:.2f} | {path.stat().st_size / 1e6:.1f} |")
     pixels = work.state.micrograph.data.nbytes / 1e6
     lines.append(f"| of it the pixels, which are in no file here | | up to {pixels:.1f} |")

@@ -1,12 +1,14 @@
 """Shapes of the simulated clusters by family, and what a classifier on diameter alone reaches with them.
 
-python benchmarks/structures.py                 # the tables of docs/structures.md
-python benchmarks/structures.py --picture PNG   # clusters from compact to flat, seen along the beam and from aside
+    python benchmarks/structures.py                 the tables of docs/structures.md
+    python benchmarks/structures.py --picture PNG   clusters from compact to flat, seen along the beam and from aside
+
+Of the structures that come with the package; of another metal (`--element`) they are annealed first, which takes half
+an hour. Takes about five minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -14,18 +16,18 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from _machine import describe
+from _options import parsed, parser_for
 from napari_atomicity.progress import Progress, drain
 from napari_atomicity.simulation.spec import CLASS_SIZES
 from napari_atomicity.simulation.structures import ELEMENTS, StructureLibrary, families_of, library
-
-sys.path.insert(0, str(Path(__file__).parent))
-from _machine import describe
 
 BLUR_FWHM_NM = 0.15
 PX_NM = 0.03
 #: an atom's signal at the resolution of a frame before it is smoothed to find outlines
 SMOOTH_NM = 0.08
-FRAMES, CLUSTERS = 150, 50
+#: clusters of a frame whose diameters are read
+CLUSTERS = 50
 
 
 def diameter_nm(atoms: np.ndarray) -> float:
@@ -76,11 +78,11 @@ def spread(values: np.ndarray) -> str:
     return f"{low:.2f} – {middle:.2f} – {high:.2f}"
 
 
-def drawn_diameters(structures: StructureLibrary, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def drawn_diameters(structures: StructureLibrary, seed: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Diameters of clusters as frames show them (classes alike, one flatness a frame) and their classes."""
     rng = np.random.default_rng(seed)
     diameters, classes = [], []
-    for _ in range(FRAMES):
+    for _ in range(frames):
         flatness = float(np.clip(rng.normal(0.42, 0.18), 0.05, 0.85))
         for _ in range(CLUSTERS // len(CLASS_SIZES)):
             for k, n in enumerate(CLASS_SIZES):
@@ -100,7 +102,7 @@ def by_diameter(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np
     return float(np.mean(recall)), np.array([np.mean(read[test[1] == k] - k) for k in range(len(CLASS_SIZES))])
 
 
-def tables(element: str) -> None:
+def tables(element: str, frames: int) -> None:
     print(describe(), end="\n\n")
     print("| family | size | height / width | share of 1 / 2 / 3 / more layers, % | diameter, nm | sd, nm |")
     print("|---|---|---|---|---|---|")
@@ -110,10 +112,10 @@ def tables(element: str) -> None:
         print("\n".join(shape_rows(structures)), flush=True)
     train, test = library("train", element), library("test", element)
     prepare(train), prepare(test)
-    sets = {"train": drawn_diameters(train, 1), "train, drawn again": drawn_diameters(train, 2),
-            "test": drawn_diameters(test, 3)}  # fmt: skip
+    sets = {"train": drawn_diameters(train, 1, frames), "train, drawn again": drawn_diameters(train, 2, frames),
+            "test": drawn_diameters(test, 3, frames)}  # fmt: skip
     for family in families_of(element):
-        sets[f"{family} alone"] = drawn_diameters(of_family(family, element), 4)
+        sets[f"{family} alone"] = drawn_diameters(of_family(family, element), 4, frames)
     print("\n| densities from | scored on | balanced accuracy by diameter | mean shift of the class read, by class |")
     print("|---|---|---|---|")
     for scored in list(sets)[1:]:
@@ -166,12 +168,17 @@ def picture(path: Path, element: str) -> None:
     figure.savefig(path, dpi=65)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    parser = parser_for(__doc__)
     parser.add_argument("--element", default="Pt", choices=list(ELEMENTS))
+    parser.add_argument("--frames", type=int, default=150, help="frames whose diameters are read")
     parser.add_argument("--picture", type=Path)
-    given = parser.parse_args()
-    if given.picture:
-        picture(given.picture, given.element)
+    options = parsed(parser, frames=5)
+    if options.picture:
+        picture(options.picture, options.element)
     else:
-        tables(given.element)
+        tables(options.element, options.frames)
+
+
+if __name__ == "__main__":
+    main()

@@ -126,7 +126,7 @@ def test_rows_that_a_person_changed_are_kept(tmp_path):
         path.write_text(noted, encoding="utf-8")
         kept = write_rows(rows, path)
         assert kept is not None and kept.read_text(encoding="utf-8") == noted
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.glob("*.csv"))) == 4
 
 
 @pytest.mark.parametrize(("ours", "spreadsheet"), [("0.30000000000000004", "0.3"), ("\n", "\r\n"), ("", "")])
@@ -240,7 +240,7 @@ def test_a_name_as_long_as_a_name_can_be(run, image, tmp_path):
 @pytest.mark.parametrize(("name", "then"), [("nonsense", "agg"), ("svg", "svg")])
 def test_an_unusual_backend_for_drawings_is_none_of_ours(tmp_path, name, then):
     script = (
-        "import sys; from pathlib import Path; from napari_atomicity import figure\n"
+        "import sys; from pathlib import Path; from napari_atomicity.report import figures as figure\n"
         "drawn = figure._figure(2, 2); drawn.subplots(); figure.save_figure(drawn, Path(sys.argv[1]))\n"
         "import os, matplotlib; print(os.environ['MPLBACKEND'], matplotlib.get_backend())\n"
     )

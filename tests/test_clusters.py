@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from napari_atomicity.clusters import ClusterTable, columns
+from napari_atomicity.clusters import COLUMNS, FLAGS, SIZEABLE, ClusterTable, class_sizes_of, columns
 from napari_atomicity.errors import InputError
 
 TOLERANCE = 3.0
@@ -187,3 +187,125 @@ def test_every_change_gives_a_new_table() -> None:
 def test_what_is_not_a_table_is_refused(make, said: str) -> None:
     with pytest.raises(InputError, match=said):
         make()
+
+
+# ---------------------------------------------------------------------- reading some of its clusters
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> ClusterTable:
+    """A table of up to eight clusters whose ids stand in any order, some labelled, some placed by a person."""
+    ids = draw(st.lists(st.integers(0, 20), max_size=8, unique=True))
+
+    def each(values: st.SearchStrategy[object]) -> list[object]:
+        return draw(st.lists(values, min_size=len(ids), max_size=len(ids)))
+
+    table = ClusterTable.from_columns(
+        {
+            "id": ids,
+            "y_px": each(st.floats(0, 60)),
+            "x_px": each(st.floats(0, 60)),
+            "frame": each(st.integers(0, 3)),
+            "annotation": each(st.sampled_from(["", "Pt19", "other"])),
+            "flag": each(st.sampled_from(FLAGS)),
+        },
+        draw(st.sampled_from([(), (19, 30)])),
+    )
+    by_hand = draw(st.frozensets(st.sampled_from(ids))) if ids else frozenset()
+    return ClusterTable(table.rows, table.class_sizes, table.next_id, by_hand)
+
+
+_any_ids = st.lists(st.integers(0, 25), max_size=12)
+
+
+@given(table=tables(), ids=_any_ids)
+@settings(deadline=None, max_examples=100)
+def test_rows_are_found_for_ids_in_any_order_and_none_for_those_that_are_missing(
+    table: ClusterTable, ids: list[int]
+) -> None:
+    known = table.ids.tolist()
+    expected = [known.index(each) if each in known else -1 for each in ids]
+    for given_as in (ids, tuple(ids), np.array(ids, dtype=np.int64), pd.Series(ids, dtype=np.int64)):
+        rows = table.rows_of(given_as)
+        assert rows.dtype == np.int64 and rows.tolist() == expected
+    assert [table.row_of(each) for each in ids] == [None if row < 0 else row for row in expected]
+
+
+@given(table=tables(), ids=_any_ids)
+@settings(deadline=None, max_examples=60)
+def test_values_of_missing_clusters_are_neutral(table: ClusterTable, ids: list[int]) -> None:
+    for name, column in table.columns.items():
+        there = dict(zip(table.ids.tolist(), table.rows[name], strict=True))
+        values = table.values_of(name, ids)
+        assert values.dtype == column.dtype
+        np.testing.assert_array_equal(
+            values, np.array([there.get(each, column.neutral) for each in ids], dtype=column.dtype)
+        )
+
+
+@given(table=tables())
+@settings(deadline=None, max_examples=60)
+def test_what_is_asked_of_every_cluster_is_said_in_row_order(table: ClusterTable) -> None:
+    rows = table.rows.to_dict("records")
+    assert table.places.tolist() == [[float(row["frame"]), row["y_px"], row["x_px"]] for row in rows]
+    assert table.centres_px.tolist() == [[row["y_px"], row["x_px"]] for row in rows]
+    assert table.places.shape == (len(table), 3) and table.centres_px.shape == (len(table), 2)
+    expected = {
+        "labelled": [bool(row["annotation"]) for row in rows],
+        "sizeable": [row["flag"] in SIZEABLE for row in rows],
+        "placed": [row["id"] in table.hand_placed for row in rows],
+    }
+    for name, each in expected.items():
+        values = getattr(table, name)
+        assert values.dtype == bool and values.tolist() == each, name
+
+
+@given(table=tables(), data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_some_clusters_are_taken_by_row_or_by_choice(table: ClusterTable, data: st.DataObject) -> None:
+    order = data.draw(st.permutations(range(len(table))))
+    rows = np.array(order[: data.draw(st.integers(0, len(table)))], dtype=np.int64)
+    some = table.take(rows)
+    assert some.ids.tolist() == table.ids[rows].tolist() and list(some.rows.index) == list(range(len(rows)))
+    assert (some.next_id, some.hand_placed, some.class_sizes) == (table.next_id, table.hand_placed, table.class_sizes)
+    chosen = np.isin(np.arange(len(table)), rows)
+    pd.testing.assert_frame_equal(table.take(chosen).rows, table.take(np.sort(rows)).rows)
+
+
+@given(table=tables(), ids=st.lists(st.integers(0, 25), max_size=12, unique=True))
+@settings(deadline=None, max_examples=60)
+def test_new_values_reach_the_clusters_they_are_meant_for_and_no_others(table: ClusterTable, ids: list[int]) -> None:
+    diameters = {each: 0.1 * each for each in ids}
+    new = table.with_values(ids, {"diameter_nm": list(diameters.values()), "flag": "border"})
+    for number, diameter, flag in zip(new.ids.tolist(), new.rows["diameter_nm"], new.rows["flag"], strict=True):
+        old = table.rows.iloc[table.row_of(number)]
+        np.testing.assert_array_equal(diameter, diameters.get(number, old["diameter_nm"]))
+        assert flag == ("border" if number in diameters else old["flag"])
+    others = [name for name in table.rows.columns if name not in ("diameter_nm", "flag")]
+    pd.testing.assert_frame_equal(new.rows[others], table.rows[others])
+    labels = [f"Pt{each}" for each in ids]
+    assert table.annotate(ids, labels).values_of("annotation", new.ids).tolist() == [
+        f"Pt{number}" if number in ids else annotation
+        for number, annotation in zip(table.ids.tolist(), table.rows["annotation"], strict=True)
+    ]
+
+
+def test_an_empty_table_answers_everything() -> None:
+    table = ClusterTable.empty((19,))
+    assert table.rows_of([3, 1]).tolist() == [-1, -1] and table.rows_of([]).tolist() == []
+    assert table.row_of(0) is None and table.values_of("annotation", [5]).tolist() == [""]
+    assert not len(table.labelled) and not len(table.sizeable) and not len(table.placed)
+    assert table.places.shape == (0, 3) and table.final_labels.shape == (0,)
+    assert len(table.with_values([1], {"flag": "border"})) == 0
+
+
+def test_what_is_said_of_a_column_holds_in_every_table() -> None:
+    assert len({column.name for column in COLUMNS}) == len(COLUMNS)
+    for sizes in ((), (19,), (70, 19, 1000)):
+        table = ClusterTable.from_columns({"id": [4, 2]}, sizes)
+        assert class_sizes_of(table.rows) == sizes and tuple(table.columns) == columns(sizes)
+        for name, column in table.columns.items():
+            assert table.rows[name].dtype == column.dtype, name
+            if column.origin != "identity":
+                np.testing.assert_array_equal(table.rows[name], np.full(2, column.neutral, dtype=column.dtype))
+    assert class_sizes_of(["p_", "p_x", "ap_3", "p_3.5", "p_-1", "y_px"]) == ()

@@ -26,6 +26,7 @@ from napari_atomicity.pipeline import (
     measure_steps,
 )
 from napari_atomicity.progress import drain
+from napari_atomicity.report.summary import describe
 from seeds import seeded
 
 
@@ -71,10 +72,10 @@ def test_an_uncalibrated_or_refused_micrograph_is_not_counted(micrograph):
     [
         {"sensitivity": 1.5},
         {"adapt": "always"},
-        {"scale": -1.0},
-        {"scale": float("nan")},
-        {"scale_sd": 0.0},
-        {"scale_sd": float("nan")},
+        {"intensity_per_atom": -1.0},
+        {"intensity_per_atom": float("nan")},
+        {"intensity_per_atom_sd": 0.0},
+        {"intensity_per_atom_sd": float("nan")},
         {"deposited": (0,)},
         {"deposited": (19, 19)},
         {"fractions": (1.0,)},
@@ -202,7 +203,7 @@ def test_no_clusters_is_an_empty_table_with_the_columns_of_the_model(settings):
     assert len(done.table) == 0
     assert done.table.class_sizes == (19, 30, 41, 55, 70)
     assert any("No cluster" in message for message in done.messages)
-    assert json.dumps(done.report(), allow_nan=False)
+    assert json.dumps(describe(done), allow_nan=False)
 
 
 def test_images_of_a_session_calibrate_each_other(micrograph, settings):
@@ -214,16 +215,16 @@ def test_images_of_a_session_calibrate_each_other(micrograph, settings):
     )
     first, second = drain(steps)
     assert refused == ["flat"]
-    assert first.session == second.session == ("simulated", "turned")
+    assert first.counted_with == second.counted_with == ("simulated", "turned")
     alone = drain(analyse_steps([micrograph], settings))[0]
-    assert alone.session == ()
+    assert alone.counted_with == ()
     assert not np.array_equal(alone.calibrations[0].weight, first.calibrations[0].weight)
 
 
 def test_a_known_scale_is_used_even_without_adaptation(micrograph, settings, simulated):
     scale = simulated.scale_counts_nm2_per_atom
-    done = analyse(micrograph, Settings(model=settings.model, adapt="off", scale=scale))
-    assert done.calibrations[0].scale == pytest.approx(scale)
+    done = analyse(micrograph, Settings(model=settings.model, adapt="off", intensity_per_atom=scale))
+    assert done.calibrations[0].intensity_per_atom == pytest.approx(scale)
     assert analyse(micrograph, Settings(model=settings.model, adapt="off")).calibrations == {}
 
 
@@ -231,14 +232,14 @@ def test_an_image_that_was_replaced_meanwhile_does_not_lend_its_hash(analysis, t
     path = tmp_path / "image.tif"
     path.write_bytes(b"another image")
     read_before = Provenance(path, file=FileState(size=1, modified_ns=1))
-    report = replace(analysis, micrograph=replace(analysis.micrograph, provenance=read_before)).report()
+    report = describe(replace(analysis, micrograph=replace(analysis.micrograph, provenance=read_before)))
     assert report["image"]["sha256"] == micrograph_hash(analysis.micrograph) != image_hash(path)
     assert report["image"]["sha256_of"] == "pixels"
     assert "The file changed after its pixels were read" in report["messages"][-1]
 
 
 def test_the_report_holds_everything_the_numbers_depend_on(analysis):
-    report = json.loads(json.dumps(analysis.report(), allow_nan=False))
+    report = json.loads(json.dumps(describe(analysis), allow_nan=False))
     assert report["image"]["pixel_size_nm"] == 0.05
     assert len(report["image"]["sha256"]) == len(report["model"]["sha256"]) == 64
     assert report["parameters"]["adapt"] == "auto"
@@ -259,7 +260,7 @@ def test_rejected_clusters_are_counted_by_reason(analysis):
     flags = analysis.table.rows["flag"].map(lambda _: "ok")
     flags.iloc[:3] = ["border", "border", "saturated"]
     table = analysis.table.with_columns(flag=flags)
-    report = replace(analysis, table=table).report()
+    report = describe(replace(analysis, table=table))
     assert report["counts"]["rejected"] == {"border": 2, "saturated": 1}
     assert report["counts"]["analysed"] == sum(row["count"] for row in report["ratios"])
 
@@ -322,7 +323,7 @@ def test_fine_tuning_says_what_came_of_it_and_repeats_to_the_bit(micrograph, set
     assert first.adaptation.reason in first.messages
     source = "adapted" if first.adaptation.accepted else "base"
     assert set(first.table.rows["source"]) == {source}
-    assert first.report()["adaptation"]["accepted"] is first.adaptation.accepted
+    assert describe(first)["adaptation"]["accepted"] is first.adaptation.accepted
 
 
 @pytest.mark.parametrize("adapt", ["auto", "off", "diameter"])
@@ -331,21 +332,21 @@ def test_a_scale_that_makes_no_cluster_plausible_is_refused_with_the_range_that_
     micrograph, simulated, settings, adapt, scale
 ):
     with pytest.raises(InputError, match="no cluster of this image") as refused:
-        analyse(micrograph, replace(settings, adapt=adapt, scale=scale))
+        analyse(micrograph, replace(settings, adapt=adapt, intensity_per_atom=scale))
     low, high = (float(found) for found in re.findall(r"between (\S+) and (\S+);", str(refused.value))[0])
     assert low < simulated.scale_counts_nm2_per_atom < high
 
 
 def test_the_scale_of_an_image_is_taken_and_one_far_off_is_said_beside_other_labels(micrograph, simulated):
     scale = simulated.scale_counts_nm2_per_atom
-    near, far = (analyse(micrograph, Settings(adapt="off", scale=scale / by)) for by in (1, 6))
+    near, far = (analyse(micrograph, Settings(adapt="off", intensity_per_atom=scale / by)) for by in (1, 6))
     assert set(near.table.rows["label"]) == {"Pt19", "Pt55"} and not near.messages
     assert any("check the scale and the pixel size" in message for message in far.messages)
 
 
 def test_of_a_session_with_one_scale_an_image_may_hold_nothing_that_fits(micrograph, simulated, settings):
     brighter = replace(micrograph, data=micrograph.data * 50.0, name="brighter")
-    known = replace(settings, adapt="off", scale=simulated.scale_counts_nm2_per_atom)
+    known = replace(settings, adapt="off", intensity_per_atom=simulated.scale_counts_nm2_per_atom)
     assert len(drain(analyse_steps([micrograph, brighter], known, True))) == 2
     with pytest.raises(InputError, match="no cluster of this image"):
         drain(analyse_steps([brighter], known, True))

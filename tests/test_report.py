@@ -14,6 +14,7 @@ from napari_atomicity.pipeline import Settings, analyse
 from napari_atomicity.progress import drain
 from napari_atomicity.report import report_steps
 from napari_atomicity.report.figures import draw_overlay
+from napari_atomicity.report.summary import describe
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_the_page_says_what_the_numbers_are(page, analysis):
     seen = _Page()
     seen.feed(page)
     words = " ".join(" ".join(seen.words).split())
-    said = analysis.report()
+    said = describe(analysis)
     for wanted in (
         said["image"]["sha256"],
         said["model"]["sha256"],

@@ -12,13 +12,13 @@ import pytest
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting import adapt
 from napari_atomicity.counting.bundle import load_bundle
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import (
-    Classified,
+    Count,
     Settings,
     adapt_steps,
     adapted,
@@ -31,6 +31,7 @@ from napari_atomicity.pipeline import (
     remarks,
 )
 from napari_atomicity.progress import drain
+from napari_atomicity.report.summary import describe
 from seeds import seeded
 
 SIZES = (19, 30, 41, 55, 70)
@@ -55,7 +56,7 @@ def together(samples, dual):
     return drain(classify_session_steps(images, tables, dual, [Settings(deposited=(30,)), Settings(), Settings()]))
 
 
-def _share(classified: Classified, label: str) -> float:
+def _share(classified: Count, label: str) -> float:
     rows = classified.table.rows
     return float((rows.loc[rows["flag"].isin(["ok", "outside"]), "label"] == label).mean())
 
@@ -64,7 +65,7 @@ def _share(classified: Classified, label: str) -> float:
 
 
 def test_a_session_shares_its_scale_and_a_reference_settles_the_rest(together):
-    scales = [one.calibration.scale for one in together]
+    scales = [one.calibration.intensity_per_atom for one in together]
     assert np.ptp(np.log(scales)) < 0.1
     assert _share(together[0], "Pt30") > 0.95 and _share(together[2], "Pt55") > 0.8
     assert not any(remarks(one) for one in together)
@@ -80,7 +81,7 @@ def test_an_image_that_does_not_fit_its_session_is_flagged_and_spoils_nothing(sa
     assert sentence == done[3].calibration.misfit != ""
     assert not any(one.calibration.misfit for one in done[:3])
     for one, before in zip(done[:3], together, strict=True):
-        assert one.calibration.scale == pytest.approx(before.calibration.scale, rel=0.05)
+        assert one.calibration.intensity_per_atom == pytest.approx(before.calibration.intensity_per_atom, rel=0.05)
 
 
 def test_an_image_without_clusters_changes_nothing_for_its_session(samples, together, dual):
@@ -120,7 +121,7 @@ def test_shape_alone_labels_unless_something_is_known(micrograph, model_path, mo
         return drain(classify_steps(micrograph, table, bundle, replace(settings, **known))).calibrations
 
     assert calibrations() == {}
-    assert calibrations(scale=50.0)[0].scale == pytest.approx(50.0)
+    assert calibrations(intensity_per_atom=50.0)[0].intensity_per_atom == pytest.approx(50.0)
     assert calibrations(deposited=(19, 55))[0].clusters > 0
 
 
@@ -135,7 +136,7 @@ def test_hardly_any_clusters_are_a_result_with_a_reason(micrograph, model_path, 
     assert (done.adaptation is None) == (n == 0 or mode == "off")
     if done.adaptation is not None:
         assert not done.adaptation.accepted and done.adaptation.reason in done.messages
-    report = json.loads(json.dumps(done.report(), allow_nan=False))
+    report = json.loads(json.dumps(describe(done), allow_nan=False))
     assert report["counts"]["found"] == n and report["session"] is None and report["profile"] is None
 
 
@@ -185,7 +186,7 @@ def test_a_session_is_adapted_once_and_looked_at_once(micrograph, model_path, tu
         assert set(done.table.rows["source"]) == {"adapted"} and done.bundle.card.history == ("tuned",)
         assert set(done.before.table.rows["source"]) == {"base"}
         assert done.messages[-1] == "Tuned."
-        report = json.loads(json.dumps(done.report(), allow_nan=False))
+        report = json.loads(json.dumps(describe(done), allow_nan=False))
         assert report["session"]["images"] == ["simulated", "turned"]
         assert report["adaptation"]["accepted"] is True and report["adaptation"]["after"]["silhouette"] is None
         changed = done.table.rows["label"] != done.before.table.rows["label"]
@@ -211,11 +212,11 @@ def test_rows_of_a_stack_keep_their_frame_and_their_evidence(micrograph, model_p
 def test_what_was_not_accepted_leaves_everything_as_it_was(micrograph, model_path):
     done = analyse(micrograph, Settings(model=str(model_path)))
     assert not done.adaptation.accepted and done.before is None  # the model carries nothing to rehearse
-    report = done.report()["adaptation"]
+    report = describe(done)["adaptation"]
     assert report["accepted"] is False and report["labels_changed"] == 0 and report["ratios_before"] is None
     before = drain(classify_steps(micrograph, done.table, done.bundle, Settings()))
     with pytest.raises(InputError, match="not accepted"):
-        adapted([before], done.adaptation)
+        adapted([before], done.adaptation.adaptation)
 
 
 # ---------------------------------------------------------------------- what a person must decide
@@ -258,10 +259,10 @@ def test_a_person_can_choose_among_the_candidates(undecided):
     before = done.table.rows.copy()
     chosen = choose(done, 0, "Pt41", bundle)
     fit = chosen.calibrations[0]
-    assert not fit.ambiguous and fit.scale == pytest.approx(73.0)
+    assert not fit.ambiguous and fit.intensity_per_atom == pytest.approx(73.0)
     ratio = chosen.table.rows["n_atoms"].median() / choose(done, 0, "Pt30", bundle).table.rows["n_atoms"].median()
     assert ratio == pytest.approx(100 / 73, rel=0.02)
-    assert chosen.known[0].scale == pytest.approx(73.0)
+    assert chosen.known[0].intensity_per_atom == pytest.approx(73.0)
     assert done.calibrations[0].ambiguous and done.table.rows.equals(before)
     with pytest.raises(InputError, match="Pt70 is not among"):
         choose(done, 0, "Pt70", bundle)
@@ -279,10 +280,11 @@ def test_clusters_of_none_of_the_sizes_are_told(undecided):
 
 
 def test_the_report_tells_a_calibration_in_full(undecided, micrograph):
-    from napari_atomicity.pipeline import Analysis
+    from napari_atomicity.pipeline import ImageState
 
     bundle, done = undecided
-    report = Analysis(micrograph, done.table, Settings(), bundle, done.calibrations).report()
+    state = ImageState(micrograph, done.table, settings=Settings(), bundle=bundle, count=done)
+    report = describe(state)
     assert report["ambiguous"] is True
     assert report["candidates"] == [
         {"dominant": "Pt30", "probability": 0.6},

@@ -271,11 +271,11 @@ def test_a_tuning_keeps_only_what_its_steps_look_at(monkeypatch):
     from napari_atomicity.counting import tuning
 
     label = np.repeat([0, 1], [20_000, 5_000])
-    draws = list(tuning._drawn(np.arange(25_000), label, 60, seed=0))
-    looked_at = np.unique(np.concatenate([draw.anchors for draw in draws]))
+    batches = list(tuning._batches(np.arange(25_000), label, 60, seed=0))
+    looked_at = np.unique(np.concatenate([batch.anchors for batch in batches]))
     assert len(looked_at) <= tuning.STEPS * tuning._ANCHORS_A_STEP
     # classes are drawn alike, however many anchors each has
-    assert 0.4 < (label[np.concatenate([draw.anchors for draw in draws])] == 0).mean() < 0.6
-    for draw in draws[:3]:
-        assert np.array_equal(np.concatenate([part.anchors for part in draw.shards()]), draw.anchors)
-        assert np.array_equal(np.concatenate([part.rehearsed for part in draw.shards()]), draw.rehearsed)
+    assert 0.4 < (label[np.concatenate([batch.anchors for batch in batches])] == 0).mean() < 0.6
+    for batch in batches[:3]:
+        assert np.array_equal(np.concatenate([shard.anchors for shard in batch.shards()]), batch.anchors)
+        assert np.array_equal(np.concatenate([shard.rehearsed for shard in batch.shards()]), batch.rehearsed)

@@ -19,7 +19,7 @@ _HOMES = {
     "ClusterTable": "clusters",
     "read": "io",
     "Settings": "pipeline",
-    "Analysis": "pipeline",
+    "ImageState": "pipeline",
     "analyse": "pipeline",
     "detect": "pipeline",
 }

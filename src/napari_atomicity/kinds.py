@@ -44,13 +44,13 @@ def wanted(words: str) -> WrapValidator:
 
 
 def _saying(words: str) -> Callable[[Any, ValidatorFunctionWrapHandler], Any]:
-    def said(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    def checked(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
             return handler(value)
         except ValidationError:
             raise unwanted(words) from None
 
-    return said
+    return checked
 
 
 def unwanted(words: str) -> PydanticCustomError:
@@ -84,13 +84,33 @@ _SYMBOLS: Final = (
 
 
 def plain(value: Any, words: bool, depth: int = 0) -> Any:
-    """`value`, infinite numbers as null; refused where it is deep, its numbers endless or its text odd."""
+    """`value` with null for infinite numbers; refused where it is deep, its numbers endless or its text odd.
+
+    Parameters
+    ----------
+    value
+        What was read from JSON or TOML.
+    words
+        Whether texts are to be shown to people, so that control characters are refused.
+    depth
+        Levels that `value` lies below the top.
+
+    Returns
+    -------
+    object
+        The same values.
+
+    Raises
+    ------
+    PydanticCustomError
+        With the words for what was expected; `schema.Door` makes a sentence of them.
+    """
     if depth > _DEEPEST:
         raise unwanted(f"nested in at most {_DEEPEST} levels")
     if isinstance(value, dict):
-        return {plain(key, words): plain(one, words, depth + 1) for key, one in value.items()}
+        return {plain(key, words): plain(item, words, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [plain(one, words, depth + 1) for one in value]
+        return [plain(item, words, depth + 1) for item in value]
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     if isinstance(value, int) and abs(value) >= 2**63:
@@ -101,13 +121,13 @@ def plain(value: Any, words: bool, depth: int = 0) -> Any:
 
 
 def _plain_mapping(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = plain(value, words=False)
-    return found
+    mapping: dict[str, Any] = plain(value, words=False)
+    return mapping
 
 
 def _plain_words(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = plain(value, words=True)
-    return found
+    mapping: dict[str, Any] = plain(value, words=True)
+    return mapping
 
 
 #: JSON has lists alone
@@ -146,5 +166,5 @@ def printable(value: Any) -> Any:
     if isinstance(value, str):
         return _CONTROL.sub(" ", value.encode(errors="replace").decode())
     if isinstance(value, Mapping):
-        return {printable(key): printable(one) for key, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, list | tuple) else value
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, list | tuple) else value

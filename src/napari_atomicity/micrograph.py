@@ -90,7 +90,13 @@ class Micrograph:
 
     @property
     def calibrated_pixel_size_nm(self) -> float:
-        """The pixel size in nm; an `InputError` that asks for it where there is none."""
+        """The pixel size in nm, where it is known.
+
+        Raises
+        ------
+        InputError
+            Where it is not; the sentence asks for it.
+        """
         if self.pixel_size_nm is None:
             raise InputError(
                 f"{self.name} has no pixel size in the file; give it in nm per pixel "
@@ -99,7 +105,23 @@ class Micrograph:
         return self.pixel_size_nm
 
     def frame(self, index: int = 0) -> FloatImage:
-        """Frame `index` as float32 (y, x); only that frame is read from a lazy stack."""
+        """One frame; only that frame is read from a lazy stack.
+
+        Parameters
+        ----------
+        index
+            Number of the frame, from 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            (y, x) float32 counts; nan where a mask covers a pixel.
+
+        Raises
+        ------
+        InputError
+            Where there is no such frame.
+        """
         if not 0 <= index < self.n_frames:
             raise InputError(f"{self.name} has frames 0 to {self.n_frames - 1}; there is no frame {index}.")
         plane = self.data[index] if self.data.ndim == 3 else self.data

@@ -1,8 +1,7 @@
 """Long work is a generator: it yields `Progress` at every step and returns its result.
 
-One form serves everybody: a napari generator worker drives it off the interface thread and can stop it
-between two steps, the command line drains it, a test steps through it. Nothing is changed until the
-generator returns, so stopping it leaves the previous state intact.
+Whoever runs it decides where: in a thread, to its end at once (`drain`), or step by step. It can be stopped between two
+steps. Nothing is changed until the generator returns, so stopping it leaves the previous state intact.
 """
 
 from __future__ import annotations
@@ -35,6 +34,11 @@ def drain(steps: Steps[Result], report: Callable[[Progress], None] | None = None
         A generator of `Progress` that returns its result.
     report
         Called with every `Progress`; raise from it to stop the work.
+
+    Returns
+    -------
+    object
+        What the generator returns.
     """
     while True:
         try:

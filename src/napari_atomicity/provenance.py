@@ -39,10 +39,14 @@ def describe_image(micrograph: Micrograph) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of this program and of what its numbers rest on."""
-    found = {"napari-atomicity": __version__, "python": platform.python_version(), "system": platform.platform()}
+    found_versions = {
+        "napari-atomicity": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            found_versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return found_versions

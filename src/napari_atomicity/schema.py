@@ -31,7 +31,19 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a file; a pipe, a device or a file of more than `most` bytes is refused before it is read.
+    """The content of a file; a pipe, a device or a file that is too large is refused before it is read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        Bytes that such a file may have.
+
+    Returns
+    -------
+    bytes
+        All of it.
 
     Raises
     ------
@@ -67,6 +79,11 @@ def json_of(content: bytes, name: str) -> Any:
     name
         What an error is told of, the start of a sentence.
 
+    Returns
+    -------
+    object
+        Dictionaries, lists, texts, numbers, booleans and None.
+
     Raises
     ------
     InputError
@@ -80,7 +97,25 @@ def json_of(content: bytes, name: str) -> Any:
 
 
 def toml_of(content: bytes, name: str) -> dict[str, Any]:
-    """What TOML says; an `InputError` for anything that is not TOML or beyond the limits."""
+    """What TOML says.
+
+    Parameters
+    ----------
+    content
+        UTF-8.
+    name
+        What an error is told of, the start of a sentence.
+
+    Returns
+    -------
+    dict
+        Keys and values of the file.
+
+    Raises
+    ------
+    InputError
+        For anything that is not TOML or beyond the limits.
+    """
     if len(content) > _MOST_TOML:
         raise InputError(f"{name} has more than {_megabytes(_MOST_TOML)}, which no such file needs; give another one.")
     try:
@@ -88,15 +123,15 @@ def toml_of(content: bytes, name: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise InputError(f"{name} is not text in UTF-8; save it as TOML.") from None
     try:
-        found = tomllib.loads(text)
-        plain(found, words=False)
+        parsed = tomllib.loads(text)
+        plain(parsed, words=False)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not valid TOML: {_shortened(str(error))}.") from None
     except PydanticCustomError as error:
         raise InputError(f"{name} is not valid here; it must be {error.message()}.") from None
     except (ValueError, RecursionError):
         raise InputError(f"{name} holds a number or a nesting without end; shorten it.") from None
-    return found
+    return parsed
 
 
 class Door(Generic[T]):
@@ -116,10 +151,17 @@ class Door(Generic[T]):
 
         Parameters
         ----------
+        content
+            JSON in UTF-8, or values that could be written as JSON.
         name
             Of the file, the start of a sentence.
         near
             Gives, for a key that is unknown and the section that it stands in, what may have been meant.
+
+        Returns
+        -------
+        object
+            A value of the type that the door was made for.
 
         Raises
         ------

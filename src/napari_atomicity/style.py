@@ -25,40 +25,59 @@ def rgb(colour: str) -> tuple[float, float, float]:
 
 
 def ring_colours(table: ClusterTable, class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
-    """(n, 4) RGBA of the rings: hue says the label, opacity how sure the model is; a person's label is opaque."""
+    """(n, 4) RGBA of the rings: hue says the label, opacity how sure the model is; a person's label is opaque.
+
+    Parameters
+    ----------
+    table
+        Clusters with their labels.
+    class_sizes
+        Atoms of each class of the model, which choose the colours.
+    """
     out = label_colours(table.final_labels, class_sizes)
     if not len(table):
         return out
     chance = 1 / max(len(table.class_sizes), 2)
     confidence = table.rows["confidence"].to_numpy(dtype=float)
     opacity = 0.35 + 0.65 * np.clip((confidence - chance) / (1 - chance), 0, 1)
-    out[:, 3] = np.where(annotated(table) | ~np.isfinite(opacity), 1.0, opacity)
+    out[:, 3] = np.where(table.labelled | ~np.isfinite(opacity), 1.0, opacity)
     return out
 
 
 def label_colours(labels: Iterable[object], class_sizes: Sequence[int]) -> npt.NDArray[np.float32]:
-    """(n, 4) opaque RGBA of labels."""
+    """(n, 4) opaque RGBA of labels.
+
+    Parameters
+    ----------
+    labels
+        As in a table: ``Pt19``, ``other``, empty.
+    class_sizes
+        Atoms of each class of the model, which choose the colours.
+    """
     by_size = {size: rgb(colour) for size, colour in size_colours(class_sizes).items()}
     names = [str(label) for label in labels]
     known = {label: (*_label_colour(label, by_size), 1.0) for label in set(names)}
-    found = [known[label] for label in names]
-    return np.array(found, dtype=np.float32).reshape(-1, 4)
-
-
-def annotated(table: ClusterTable) -> npt.NDArray[np.bool_]:
-    """(n,) clusters that carry a person's label."""
-    return np.asarray(table.rows["annotation"] != "", dtype=bool)
+    rgba = [known[label] for label in names]
+    return np.array(rgba, dtype=np.float32).reshape(-1, 4)
 
 
 def symbols(table: ClusterTable) -> npt.NDArray[np.str_]:
     """(n,) ``disc``; ``square`` where a person labelled, ``diamond`` where that label is not the model's."""
-    label = table.rows["label"]
-    against = annotated(table) & np.asarray((label != "") & (table.rows["annotation"] != label))
-    return np.select([against, annotated(table)], ["diamond", "square"], "disc")
+    annotation, label = (table.rows[name].to_numpy(dtype=object) for name in ("annotation", "label"))
+    against = table.labelled & (label != "") & (annotation != label)
+    return np.select([against, table.labelled], ["diamond", "square"], "disc")
 
 
 def faces(ring: npt.NDArray[np.float32], symbol: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
-    """(n, 4) RGBA inside the rings: empty for a model's label, tinted for a person's, more so against the model."""
+    """(n, 4) RGBA inside the rings: empty for a model's label, tinted for a person's, more so against the model.
+
+    Parameters
+    ----------
+    ring
+        (n, 4) RGBA of the rings.
+    symbol
+        (n,) of `symbols`.
+    """
     face = ring.copy()
     face[:, 3] = np.select([symbol == "diamond", symbol == "square"], [0.35, 0.2], 0.0)
     return face

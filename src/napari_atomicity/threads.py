@@ -28,12 +28,12 @@ Arguments = ParamSpec("Arguments")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: more threads than this would only wait for Python's own lock, and leave a window no turn
-_MOST: Final = 8
+#: more threads than this would only wait for Python's own lock, and leave no turn to the thread of an interface
+_MOST_THREADS: Final = 8
 #: what a person or a batch system says about the cores of this process; the smallest counts
-_SAID: Final = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK")
+_STATED: Final = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 #: what numerical libraries read once, when they are loaded
-_NUMBERS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_LIBRARY_LIMITS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _MEMBERSHIP: Final = Path("/proc/self/cgroup")
 
@@ -50,10 +50,10 @@ def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
         Where OMP_NUM_THREADS and SLURM_CPUS_PER_TASK are looked up.
     """
     limits: list[float] = [_cores_of_the_process()]
-    for name in _SAID:
-        said = re.match(r"\s*(\d+)", environment.get(name, ""))
-        if said and int(said[1]):
-            limits.append(int(said[1]))
+    for name in _STATED:
+        stated = re.match(r"\s*(\d+)", environment.get(name, ""))
+        if stated and int(stated[1]):
+            limits.append(int(stated[1]))
     quota = cgroup_quota(_CGROUPS, _MEMBERSHIP)
     return max(1, int(min([*limits, math.inf if quota is None else quota])))
 
@@ -75,22 +75,29 @@ def cgroup_quota(root: Path, membership: Path) -> float | None:
         Where control groups are mounted, of version 1 or 2.
     membership
         The file that names the groups of the process.
+
+    Returns
+    -------
+    float or None
+        The least of all quotas, in cores; it may be a fraction.
     """
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
-    found: list[float] = []
+    quotas: list[float] = []
     for line in lines:
         controllers, _, group = line.partition(":")[2].partition(":")
         if controllers and "cpu" not in controllers.split(","):
             continue
         for mount in (controllers, "cpu", "unified") if controllers else ("", "unified"):
-            place = root / mount / group.strip("/")
+            folder = root / mount / group.strip("/")
             # in a container the path may be that of the host: what is there to see is then the group itself
-            around = [place, *place.parents]
-            found += [quota for one in around if one.is_relative_to(root) and (quota := _quota(one)) is not None]
-    return min(found, default=None)
+            around = [folder, *folder.parents]
+            quotas += [
+                quota for parent in around if parent.is_relative_to(root) and (quota := _quota(parent)) is not None
+            ]
+    return min(quotas, default=None)
 
 
 def _quota(group: Path) -> float | None:
@@ -108,7 +115,7 @@ def _quota(group: Path) -> float | None:
 
 
 #: threads that one piece of work may use
-WORKERS: Final = min(usable_cores(), _MOST)
+WORKERS: Final = min(usable_cores(), _MOST_THREADS)
 
 
 # ---------------------------------------------------------------------- a process of our own
@@ -126,7 +133,7 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
     # binary logarithm of the clock cycles that a thread of OpenBLAS turns in circles for; the least that it takes
     environment.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     cores = str(usable_cores(environment))
-    for name in _NUMBERS:
+    for name in _LIBRARY_LIMITS:
         environment.setdefault(name, cores)
 
 
@@ -135,14 +142,14 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
 
 @lru_cache(maxsize=1)
 def _controller(modules: int) -> Any:
-    """Of the libraries that are loaded; as long as no module comes, none of them does."""
+    """The limits of the libraries that are loaded; asked for again where `modules`, their number, has changed."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
-class _Here(local):
-    """How often this thread is within `one_thread_each`."""
+class _Depth(local):
+    """How many uses of `one_thread_each` enclose what this thread runs."""
 
     depth = 0
 
@@ -158,7 +165,7 @@ class _Limits:
         self._held = 0
         self._blas = ExitStack()
         self._usual = 0
-        self.here = _Here()
+        self.here = _Depth()
 
     def hold(self) -> None:
         """Limit BLAS, and remember PyTorch's number of threads."""
@@ -189,7 +196,7 @@ def _torch() -> Any:
     return torch if hasattr(torch, "set_num_threads") else None
 
 
-def _alone() -> None:
+def _use_one_thread() -> None:
     if torch := _torch():
         torch.set_num_threads(1)
 
@@ -200,7 +207,7 @@ def one_thread_each() -> Iterator[None]:
     _limits.hold()
     _limits.here.depth += 1
     try:
-        _alone()
+        _use_one_thread()
         yield
     finally:
         _limits.here.depth -= 1
@@ -231,10 +238,10 @@ def steps_on_one_thread_each(
 
 
 @contextmanager
-def pool(most: int = _MOST) -> Iterator[ThreadPoolExecutor]:
+def pool(most: int = _MOST_THREADS) -> Iterator[ThreadPoolExecutor]:
     """As many threads as there are cores for us, each computing as by `one_thread_each`; what waits is dropped."""
     _limits.hold()
-    threads = ThreadPoolExecutor(min(WORKERS, most), initializer=_alone)
+    threads = ThreadPoolExecutor(min(WORKERS, most), initializer=_use_one_thread)
     try:
         yield threads
     finally:
@@ -242,13 +249,22 @@ def pool(most: int = _MOST) -> Iterator[ThreadPoolExecutor]:
         _limits.release()
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], most: int = _MOST) -> Iterator[Result]:
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], most: int = _MOST_THREADS) -> Iterator[Result]:
     """`function` of each item, computed beside one another and given in order; only a few are ahead at any time.
 
     Parameters
     ----------
+    function
+        What is computed; runs on one thread each, see `one_thread_each`.
+    items
+        What it is computed of, one after the other.
     most
         How many at once, where each takes much memory.
+
+    Returns
+    -------
+    Iterator
+        The results in the order of the items.
     """
     queue = iter(items)
     with pool(most) as threads:

@@ -9,16 +9,18 @@ import torch
 from scipy.special import log_softmax
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting import anchors as anchoring
+from napari_atomicity.counting import sample as samples
 from napari_atomicity.counting import tuning
 from napari_atomicity.counting.adapt import adapt_steps
-from napari_atomicity.counting.anchors import LEAST_PER_CLASS, Sample, choose_anchors
+from napari_atomicity.counting.anchors import LEAST_PER_CLASS, choose_anchors
 from napari_atomicity.counting.bundle import weights_sha256
-from napari_atomicity.counting.calibrate import calibrate, posterior
+from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.counting.patches import Patches, normalise
+from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.sample import Sample
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain
@@ -237,14 +239,14 @@ def test_a_model_that_is_right_already_is_not_made_worse(model):
 
 
 def test_a_frame_that_cannot_decide_or_does_not_fit_gives_no_calibrated_anchors(model, shifted, monkeypatch):
-    real = anchoring.calibrate_session
+    real = samples.calibrate_frames
     two = ({"dominant": "Pt19", "probability": 0.6, "scale": 1.0}, {"dominant": "Pt30", "probability": 0.4, "scale": 2})
     for change, words in (
         ({"ambiguous": True, "candidates": two}, "cannot decide between Pt19 (60%) and Pt30 (40%)"),
         ({"misfit": "The pixel size may be wrong."}, "the pixel size may be wrong."),
     ):
         monkeypatch.setattr(
-            anchoring, "calibrate_session", lambda *given, change=change: [replace(c, **change) for c in real(*given)]
+            samples, "calibrate_frames", lambda *given, change=change: [replace(c, **change) for c in real(*given)]
         )
         result = drain(adapt_steps(model, *shifted, mode="auto"))
         assert not result.accepted and words in result.reason
@@ -271,7 +273,7 @@ def test_what_is_held_back_is_judged_by_the_labels_that_a_person_sees(model):
     evidence = case[2]
     held = held_back(named, identities("", np.zeros(120, int), np.arange(120)))
     right = {}
-    for name, in_force in (("shape alone", {}), ("calibrated", {0: calibrate(evidence)})):
+    for name, in_force in (("shape alone", {}), ("calibrated", {0: calibrate_frame(evidence)})):
         found = drain(adapt_steps(model, *case, mode="diameter", sources=("annotations",), calibrations=in_force))
         seen = posterior(evidence, in_force.get(0)).label
         right[name] = found.judgement.before

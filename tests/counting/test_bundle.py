@@ -242,7 +242,7 @@ def test_the_models_that_come_along_load_and_are_small(name):
     bundle = load_bundle(name)
     assert bundle.card.class_sizes == (19, 30, 41, 55, 70)
     assert sum(p.numel() for p in bundle.network.parameters()) <= 300_000
-    assert (bundles._packaged() / f"{name}.safetensors").stat().st_size <= 1.5e6
+    assert (bundles.packaged_folder() / f"{name}.safetensors").stat().st_size <= 1.5e6
     assert set(bundle.card.metrics) >= {"nominal", "low_dose", "pooled"}
     assert bundle.card.recipe_sha256 and bundle.card.limits and bundle.card.licence == "BSD-3-Clause"
 

@@ -4,9 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_atomicity.counting.calibrate import Calibration, calibrate, calibrate_session, posterior
+from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.joint_scale import intensity
 from napari_atomicity.counting.plausible import check_scale
+from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from seeds import seeded
@@ -36,7 +38,7 @@ def test_without_a_scale_the_integral_says_nothing():
 
 def test_probabilities_and_the_chance_of_being_an_outsider_add_up_to_one():
     evidence = evidence_of(SIZES * 20, 850.0)
-    for calibration in (None, calibrate(evidence)):
+    for calibration in (None, calibrate_frame(evidence)):
         found = posterior(evidence, calibration)
         np.testing.assert_allclose(found.probabilities.sum(axis=1) + found.outside, 1.0)
         assert (found.n_atoms_sd > 0).all()
@@ -46,8 +48,8 @@ def test_probabilities_and_the_chance_of_being_an_outsider_add_up_to_one():
 def test_a_mixed_frame_gives_its_scale_away(bias):
     n_atoms = np.random.default_rng(seeded(2)).choice(SIZES, 250)
     evidence = evidence_of(n_atoms, scale=1234.0, bias=bias)
-    found = calibrate(evidence)
-    assert found.scale == pytest.approx(1234.0, rel=0.02)
+    found = calibrate_frame(evidence)
+    assert found.intensity_per_atom == pytest.approx(1234.0, rel=0.02)
     assert not found.ambiguous
     for size in SIZES:
         assert found.fractions[f"Pt{size}"] == pytest.approx(np.mean(n_atoms == size), abs=0.05)
@@ -58,8 +60,8 @@ def test_outsiders_do_not_move_the_scale():
     n_atoms = np.concatenate([np.random.default_rng(seeded(3)).choice(SIZES, 150), [130] * 8, [8] * 12, [110] * 10])
     evidence = evidence_of(n_atoms, scale=500.0)
     evidence.outside[-30:] = 0.0
-    found = calibrate(evidence)
-    assert found.scale == pytest.approx(500.0, rel=0.02)
+    found = calibrate_frame(evidence)
+    assert found.intensity_per_atom == pytest.approx(500.0, rel=0.02)
     label = posterior(evidence, found).label
     assert (label[-30:] == "other").mean() > 0.9
     count = posterior(evidence, found).n_atoms
@@ -69,13 +71,13 @@ def test_outsiders_do_not_move_the_scale():
 def test_a_small_pure_frame_whose_shapes_lie_between_two_classes_is_ambiguous_and_names_both():
     between = np.log(np.sqrt(41 * 55) / 41)
     evidence = evidence_of([41] * 15, scale=850.0, bias=between, seed=1)
-    found = calibrate(evidence)
+    found = calibrate_frame(evidence)
     assert found.ambiguous
     assert {c["dominant"] for c in found.candidates[:2]} == {"Pt41", "Pt55"}
     assert sum(c["probability"] for c in found.candidates) == pytest.approx(1.0, abs=0.03)
     for name, scale in (("Pt41", 850.0), ("Pt55", 850.0 * 41 / 55)):
         chosen = found.chosen(name)
-        assert chosen.scale == pytest.approx(scale, rel=0.05)
+        assert chosen.intensity_per_atom == pytest.approx(scale, rel=0.05)
         assert not chosen.ambiguous
         assert (posterior(evidence, chosen).label == name).mean() > 0.9
     with pytest.raises(InputError, match="Pt41"):
@@ -84,33 +86,33 @@ def test_a_small_pure_frame_whose_shapes_lie_between_two_classes_is_ambiguous_an
 
 def test_what_is_known_settles_a_pure_frame():
     evidence = evidence_of([41] * 40, scale=850.0, bias=0.25, seed=2)
-    assert calibrate(evidence).candidates[0]["dominant"] == "Pt55"
+    assert calibrate_frame(evidence).candidates[0]["dominant"] == "Pt55"
     for known in (
         PriorKnowledge(deposited=(41,)),
-        PriorKnowledge(scale=860.0),
+        PriorKnowledge(intensity_per_atom=860.0),
         PriorKnowledge(deposited=(41, 19), fractions=(0.9, 0.1)),
     ):
-        found = calibrate(evidence, known)
+        found = calibrate_frame(evidence, known)
         assert found.candidates[0]["dominant"] == "Pt41"
-        assert found.scale == pytest.approx(850.0, rel=0.03)
+        assert found.intensity_per_atom == pytest.approx(850.0, rel=0.03)
         assert (posterior(evidence, found).label == "Pt41").mean() > 0.9
 
 
 def test_a_session_settles_its_pure_frame_by_the_mixed_one():
     pure = evidence_of([41] * 40, scale=850.0, bias=0.25, seed=3)
     mixed = evidence_of(np.random.default_rng(seeded(4)).choice(SIZES, 150), scale=880.0, seed=4)
-    assert calibrate(pure).candidates[0]["dominant"] == "Pt55"
-    first, second = calibrate_session([pure, mixed])
+    assert calibrate_frame(pure).candidates[0]["dominant"] == "Pt55"
+    first, second = calibrate_frames([pure, mixed])
     assert first.candidates[0]["dominant"] == "Pt41" and not first.ambiguous
-    assert first.scale == pytest.approx(850.0, rel=0.03)
-    assert second.scale == pytest.approx(880.0, rel=0.03)
+    assert first.intensity_per_atom == pytest.approx(850.0, rel=0.03)
+    assert second.intensity_per_atom == pytest.approx(880.0, rel=0.03)
 
 
 def test_clusters_that_are_not_to_be_used_have_no_say_but_get_a_label():
     n_atoms = np.concatenate([np.random.default_rng(seeded(5)).choice(SIZES, 60), [55] * 300])
     evidence = evidence_of(n_atoms, scale=850.0)
     use = np.arange(len(n_atoms)) < 60
-    found = calibrate(evidence, use=use)
+    found = calibrate_frame(evidence, use=use)
     assert found.clusters == 60
     assert found.fractions["Pt55"] < 0.4
     assert (posterior(evidence, found).label[60:] == "Pt55").mean() > 0.95
@@ -121,7 +123,7 @@ def test_a_row_without_a_patch_gets_no_label():
     evidence.valid[3] = False
     evidence.shape[3] = np.nan
     evidence.log_integral[3] = np.nan
-    found = posterior(evidence, calibrate(evidence))
+    found = posterior(evidence, calibrate_frame(evidence))
     columns = found.columns(np.array(["ok"] * 20, dtype=object), "base")
     assert found.label[3] == "" and np.isnan(found.probabilities[3]).all() and columns["source"][3] == ""
     assert np.isfinite(np.delete(found.probabilities, 3, axis=0)).all()
@@ -137,27 +139,27 @@ def test_the_flag_outside_replaces_ok_alone_and_is_taken_back():
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        (PriorKnowledge(scale=-3.0), "above zero"),
-        (PriorKnowledge(scale=float("inf")), "above zero"),
+        (PriorKnowledge(intensity_per_atom=-3.0), "above zero"),
+        (PriorKnowledge(intensity_per_atom=float("inf")), "above zero"),
         (PriorKnowledge(deposited=(38,)), "38"),
         (PriorKnowledge(deposited=(19, 30), fractions=(1.0,)), "fraction"),
     ],
 )
 def test_impossible_knowledge_is_refused(known, said):
     with pytest.raises(InputError, match=said):
-        calibrate(evidence_of(SIZES, 1.0), known)
+        calibrate_frame(evidence_of(SIZES, 1.0), known)
 
 
 def test_nothing_to_calibrate_on_is_said():
     with pytest.raises(InputError, match="detect clusters"):
-        calibrate(evidence_of(SIZES, 1.0), use=np.zeros(5, dtype=bool))
+        calibrate_frame(evidence_of(SIZES, 1.0), use=np.zeros(5, dtype=bool))
     with pytest.raises(InputError, match="no frame"):
-        calibrate_session([])
+        calibrate_frames([])
 
 
 def test_one_cluster_is_enough_for_an_answer_and_too_little_for_certainty():
-    found = calibrate(evidence_of([41], scale=850.0))
-    assert found.scale_sd >= 0 and max(found.fractions.values()) < 0.9
+    found = calibrate_frame(evidence_of([41], scale=850.0))
+    assert found.intensity_per_atom_sd >= 0 and max(found.fractions.values()) < 0.9
 
 
 @pytest.mark.parametrize("shift", [15_000.0, -15_000.0])
@@ -165,12 +167,12 @@ def test_one_cluster_is_enough_for_an_answer_and_too_little_for_certainty():
 def test_an_untrained_model_that_says_impossible_integrals_gives_numbers_nevertheless(shift):
     usual = evidence_of(np.random.default_rng(seeded(2)).choice(SIZES, 60), scale=1234.0)
     wild = replace(usual, log_integral=usual.log_integral + shift, outside=usual.outside * 1000)
-    found = calibrate(wild)
-    numbers = [found.scale, found.scale_sd, *(one["scale"] for one in found.candidates)]
+    found = calibrate_frame(wild)
+    numbers = [found.intensity_per_atom, found.intensity_per_atom_sd, *(one["scale"] for one in found.candidates)]
     assert np.isfinite(numbers).all() and min(numbers) > 0
     said = posterior(wild, found)
     # only differences of logarithms count
-    expected = posterior(usual, calibrate(replace(usual, outside=wild.outside)))
+    expected = posterior(usual, calibrate_frame(replace(usual, outside=wild.outside)))
     np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=2e-3)
     np.testing.assert_allclose(said.n_atoms, expected.n_atoms, rtol=1e-3)
 
@@ -196,9 +198,9 @@ def test_a_scale_that_fits_some_clusters_or_that_they_may_correct_is_taken():
     with pytest.raises(InputError):
         check_scale(evidence, 850.0 * 20, use=np.arange(51) < 50)
     few = evidence_of(SIZES * 10, scale=850.0)
-    check_scale(few, 850.0 * 30, scale_sd=1.0)
+    check_scale(few, 850.0 * 30, intensity_per_atom_sd=1.0)
     with pytest.raises(InputError):
-        check_scale(few, 850.0 * 30, scale_sd=0.02)
+        check_scale(few, 850.0 * 30, intensity_per_atom_sd=0.02)
     # nothing to judge by
     check_scale(few, 1e-300, use=np.zeros(50, dtype=bool))
 
@@ -214,23 +216,24 @@ def test_a_scale_is_refused_with_the_atoms_that_clusters_would_have(factor, said
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_known_scale_names_the_class_of_a_pure_frame_also_the_largest_and_the_smallest(size):
-    found = calibrate(evidence_of([size] * 60, scale=850.0), PriorKnowledge(scale=850.0))
+    found = calibrate_frame(evidence_of([size] * 60, scale=850.0), PriorKnowledge(intensity_per_atom=850.0))
     assert found.candidates[0]["dominant"] == f"Pt{size}"
     assert max(found.fractions, key=found.fractions.get) == f"Pt{size}" and found.fractions[f"Pt{size}"] > 0.8
-    assert found.scale == pytest.approx(850.0, rel=0.03)
+    assert found.intensity_per_atom == pytest.approx(850.0, rel=0.03)
 
 
 def test_neither_the_order_of_clusters_nor_the_unit_of_intensity_changes_what_a_frame_says():
     n_atoms = np.random.default_rng(seeded(4)).choice(SIZES, 80)
     evidence = evidence_of(n_atoms, scale=850.0)
-    first, order = calibrate(evidence), np.random.default_rng(1).permutation(80)
+    first, order = calibrate_frame(evidence), np.random.default_rng(1).permutation(80)
     turned, other = (
-        calibrate(evidence.take(order)),
-        calibrate(replace(evidence, log_integral=evidence.log_integral + np.log(1000.0))),
+        calibrate_frame(evidence.take(order)),
+        calibrate_frame(replace(evidence, log_integral=evidence.log_integral + np.log(1000.0))),
     )
-    for again, scale in ((turned, first.scale), (other, 1000.0 * first.scale)):
-        assert again.scale == pytest.approx(scale, rel=1e-4)
-        assert again.scale_sd / again.scale == pytest.approx(first.scale_sd / first.scale, rel=1e-2)
+    for again, scale in ((turned, first.intensity_per_atom), (other, 1000.0 * first.intensity_per_atom)):
+        assert again.intensity_per_atom == pytest.approx(scale, rel=1e-4)
+        spread, expected = (one.intensity_per_atom_sd / one.intensity_per_atom for one in (again, first))
+        assert spread == pytest.approx(expected, rel=1e-2)
         assert again.fractions == pytest.approx(first.fractions, abs=1e-3)
     labels = posterior(evidence, first).label
     assert (posterior(evidence.take(order), turned).label == labels[order]).all()
@@ -240,5 +243,5 @@ def test_the_scale_is_not_rounded_to_the_grid():
     """Scales that lie between one another's grid points come out apart, by as much as they are."""
     n_atoms = np.random.default_rng(seeded(6)).choice(SIZES, 200)
     scales = 850.0 * np.exp(np.linspace(0, 0.02, 5))
-    found = [calibrate(evidence_of(n_atoms, scale, integral_sd=0.02)).scale for scale in scales]
+    found = [calibrate_frame(evidence_of(n_atoms, scale, integral_sd=0.02)).intensity_per_atom for scale in scales]
     np.testing.assert_allclose(np.array(found) / found[0], scales / scales[0], rtol=2e-3)

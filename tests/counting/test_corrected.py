@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.corrected import Seen, corrected_steps
+from napari_atomicity.counting.calibration import Calibration
+from napari_atomicity.counting.corrected import CountedImage, corrected_steps
 from napari_atomicity.counting.expected import (
     RatioAgreement,
     classify_by_intensity,
@@ -38,7 +38,7 @@ def table(labels, **columns):
 
 
 def shares(*tables, **options):
-    return drain(corrected_steps([Seen(one, CARD) for one in tables], **options))
+    return drain(corrected_steps([CountedImage(one, CARD) for one in tables], **options))
 
 
 def noisy(true, n, confusion, rng):
@@ -131,7 +131,7 @@ def test_nothing_counted_and_other_classes_are_one_sentence():
 
     other = dataclasses.replace(CARD, class_sizes=(19, 30), diameter_nm={})
     with pytest.raises(InputError, match="different classes"):
-        drain(corrected_steps([Seen(table(["Pt19"]), CARD), Seen(ClusterTable.empty((19, 30)), other)]))
+        drain(corrected_steps([CountedImage(table(["Pt19"]), CARD), CountedImage(ClusterTable.empty((19, 30)), other)]))
 
 
 @settings(max_examples=15, deadline=None)

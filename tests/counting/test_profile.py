@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import calibrate, calibrate_session
+from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.profile import check_place, load_profile, profile_of, save_profile
@@ -34,7 +34,7 @@ def micrographs() -> list[Micrograph]:
 
 @pytest.fixture(scope="module")
 def calibrations():
-    return calibrate_session([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 110.0, seed=2)])
+    return calibrate_frames([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 110.0, seed=2)])
 
 
 @pytest.fixture
@@ -43,29 +43,33 @@ def profile(bundle, calibrations, micrographs):
 
 
 def test_a_profile_holds_the_common_scale_and_what_a_next_image_may_be_off_by(profile, calibrations):
-    assert min(one.scale for one in calibrations) < profile.scale < max(one.scale for one in calibrations)
-    assert profile.scale == pytest.approx(105, rel=0.05)
-    assert 0.07 <= profile.scale_sd < 0.15
+    assert (
+        min(one.intensity_per_atom for one in calibrations)
+        < profile.intensity_per_atom
+        < max(one.intensity_per_atom for one in calibrations)
+    )
+    assert profile.intensity_per_atom == pytest.approx(105, rel=0.05)
+    assert 0.07 <= profile.intensity_per_atom_sd < 0.15
     assert (profile.frames, profile.clusters, profile.element, profile.pixel_size_nm) == (2, 300, "Pt", 0.05)
-    assert profile.known((19,)) == PriorKnowledge(profile.scale, profile.scale_sd, (19,))
+    assert profile.known((19,)) == PriorKnowledge(profile.intensity_per_atom, profile.intensity_per_atom_sd, (19,))
 
 
 def test_frames_far_apart_leave_the_next_image_more_room(bundle, micrographs):
-    apart = [calibrate(evidence_of(MIXED, scale, seed=3)) for scale in (60.0, 100.0, 160.0)]
-    assert profile_of("wide", apart, bundle, micrographs).scale_sd > 0.3
+    apart = [calibrate_frame(evidence_of(MIXED, scale, seed=3)) for scale in (60.0, 100.0, 160.0)]
+    assert profile_of("wide", apart, bundle, micrographs).intensity_per_atom_sd > 0.3
 
 
 def test_a_frame_that_is_sure_of_its_scale_weighs_more(bundle, micrographs):
     """Weights are the inverse variances: of the frame itself, and of what frames of one session differ by."""
-    frames = calibrate_session([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 100.0, seed=2)])
-    sure, unsure = (replace(one, scale=scale, scale_sd=sd) for one, scale, sd in
+    frames = calibrate_frames([evidence_of(MIXED, 100.0, seed=1), evidence_of(MIXED, 100.0, seed=2)])
+    sure, unsure = (replace(one, intensity_per_atom=scale, intensity_per_atom_sd=sd) for one, scale, sd in
                     zip(frames, (100.0, 130.0), (1.0, 39.0), strict=True))  # fmt: skip
     profile = profile_of("two", [sure, unsure], bundle, micrographs)
     weight = 1 / (np.array([0.01, 0.3]) ** 2 + 0.07**2)
     centre = np.average(np.log([100.0, 130.0]), weights=weight)
     scatter = np.sqrt(np.average((np.log([100.0, 130.0]) - centre) ** 2, weights=weight))
-    assert profile.scale == pytest.approx(np.exp(centre), rel=1e-6) and profile.scale < 102
-    assert profile.scale_sd == pytest.approx(np.hypot(max(scatter, 0.07), weight.sum() ** -0.5), rel=1e-6)
+    assert profile.intensity_per_atom == pytest.approx(np.exp(centre), rel=1e-6) and profile.intensity_per_atom < 102
+    assert profile.intensity_per_atom_sd == pytest.approx(np.hypot(max(scatter, 0.07), weight.sum() ** -0.5), rel=1e-6)
 
 
 def test_images_are_told_by_the_hash_of_their_pixels(profile, bundle, calibrations, micrographs):
@@ -76,9 +80,12 @@ def test_images_are_told_by_the_hash_of_their_pixels(profile, bundle, calibratio
 
 
 def test_undecided_and_unfit_frames_do_not_enter(bundle, calibrations, micrographs):
-    odd = [replace(calibrations[0], ambiguous=True, scale=1.0), replace(calibrations[0], misfit="No.", scale=1.0)]
+    odd = [
+        replace(calibrations[0], ambiguous=True, intensity_per_atom=1.0),
+        replace(calibrations[0], misfit="No.", intensity_per_atom=1.0),
+    ]
     with_odd = profile_of("x", [*odd, *calibrations], bundle, micrographs)
-    assert with_odd.scale == profile_of("x", calibrations, bundle, micrographs).scale
+    assert with_odd.intensity_per_atom == profile_of("x", calibrations, bundle, micrographs).intensity_per_atom
     with pytest.raises(InputError, match="no scale to save"):
         profile_of("x", odd, bundle, micrographs)
     with pytest.raises(InputError, match="no scale to save"):
@@ -100,10 +107,10 @@ def test_a_profile_comes_back_as_it_was_saved(profile, tmp_path):
 def test_the_profile_of_another_microscope_is_not_overwritten_unasked(profile, tmp_path):
     path = tmp_path / "titan.json"
     save_profile(profile, path)
-    again = replace(profile, name="next day", scale=profile.scale * 1.1)
+    again = replace(profile, name="next day", intensity_per_atom=profile.intensity_per_atom * 1.1)
     save_profile(again, path)
     before = path.read_bytes()
-    for other in (replace(profile, scale=profile.scale * 3), replace(profile, element="Au")):
+    for other in (replace(profile, intensity_per_atom=profile.intensity_per_atom * 3), replace(profile, element="Au")):
         with pytest.raises(InputError, match="other settings"):
             save_profile(other, path)
         assert path.read_bytes() == before
@@ -173,3 +180,37 @@ def test_a_profile_of_another_metal_is_refused(profile):
     profile.check(CARD)
     with pytest.raises(InputError, match="counts Au"):
         profile.check(replace(CARD, element="Au"))
+
+
+def test_the_keys_of_a_profile_stay_what_they_were_in_the_first_version(tmp_path):
+    first = {
+        "kind": "napari-atomicity instrument profile",
+        "format": 1,
+        "name": "Titan",
+        "element": "Pt",
+        "scale": 105.25,
+        "scale_sd": 0.08,
+        "pixel_size_nm": 0.05,
+        "model": "dual",
+        "model_sha256": "0" * 64,
+        "images": [{"name": "a.tif", "sha256": "1" * 64}],
+        "frames": 2,
+        "clusters": 80,
+        "created": "2026-01-31T12:00:00+00:00",
+        "version": "0.1.0",
+    }
+    path, again = tmp_path / "first.json", tmp_path / "again.json"
+    path.write_text(json.dumps(first), encoding="utf-8")
+    save_profile(load_profile(path), again)
+    assert json.loads(again.read_text(encoding="utf-8")) == first
+
+
+def test_the_keys_of_what_a_project_knows_of_an_atom_stay_what_they_were():
+    from napari_atomicity.project import layout
+    from napari_atomicity.project.counts import known_of, settings_of
+
+    for entry in (layout.SettingsEntry, layout.KnownEntry, layout.CalibrationEntry):
+        assert {"scale", "scale_sd"} <= set(entry.model_fields)
+    known = known_of(layout.KnownEntry(scale=71.5, scale_sd=0.25, deposited=(19,), fractions=()))
+    assert known == PriorKnowledge(71.5, 0.25, (19,))
+    assert settings_of(layout.SettingsEntry(scale=71.5, scale_sd=0.25, deposited=(19,))).known == known

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 from napari_atomicity.counting.ratios import class_ratios, wilson
 

@@ -8,17 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.calibrate import Calibration
-from napari_atomicity.counting.review import (
-    LabelAgreement,
-    Opinions,
-    Queue,
-    agreement,
-    confusion,
-    opinion_words,
-    reviewed,
-    uncertain_after,
-)
+from napari_atomicity.counting.calibration import Calibration
+from napari_atomicity.counting.opinions import Opinions, opinion_words
+from napari_atomicity.counting.review import LabelAgreement, Queue, agreement, confusion, reviewed, uncertain_after
 from napari_atomicity.errors import InputError
 from seeds import seeded
 

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_atomicity.counting import describe, store
+from napari_atomicity.counting import card_text, store
 from napari_atomicity.counting.bundle import Bundle, available, load_bundle, save_bundle, weights_sha256
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.network import Network
@@ -217,9 +217,9 @@ def test_any_name_becomes_one_that_every_system_can_write(name: str) -> None:
 
 
 def test_the_card_in_words() -> None:
-    text = describe.as_text(load_bundle("dual").card)
+    text = card_text.as_text(load_bundle("dual").card)
     assert "Pt19, Pt30, Pt41, Pt55, Pt70" in text and "3.2 × 3.2 nm" in text and "low dose" in text
-    rows = {row[0]: row[1:] for row in describe.scores(load_bundle("dual").card)}
+    rows = {row[0]: row[1:] for row in card_text.scores(load_bundle("dual").card)}
     stated = load_bundle("dual").card.metrics["nominal"]
     assert rows["nominal"] == (
         f"{100 * stated['scale known']['balanced_accuracy']:.1f} %",
@@ -230,15 +230,15 @@ def test_the_card_in_words() -> None:
 
 
 def test_a_card_without_scores_says_so_and_odd_ones_do_no_harm() -> None:
-    assert describe.NO_SCORES in describe.as_text(gold().card)
+    assert card_text.NO_SCORES in card_text.as_text(gold().card)
     odd = {"nominal": {"auto": {"balanced_accuracy": 0.5}}, "x": 3, "y": {"auto": {"ece": "high"}}, "z": {"auto": 1}}
-    assert describe.scores(gold(metrics=odd).card) == [("nominal", "–", "50.0 %", "–", "–")]
-    assert "not stated" in describe.as_text(gold().card)
+    assert card_text.scores(gold(metrics=odd).card) == [("nominal", "–", "50.0 %", "–", "–")]
+    assert "not stated" in card_text.as_text(gold().card)
     recipe = {"conditions": ["low_dose"], "training_clusters": 5, "dimers": "many", "odd": {"a": [1, 2.5]}, "no": None}
-    said = dict(describe.facts(gold(recipe=recipe).card))["Trained on"]
+    said = dict(card_text.facts(gold(recipe=recipe).card))["Trained on"]
     assert said == "5 clusters; conditions low dose; dimers many; odd a 1, 2.5"
     own = {"laboratory": {"share": 1.0, "images": [{"file": "a"}, {"file": "b"}]}, "training_clusters": 1234}
-    assert dict(describe.facts(gold(recipe=own).card))["Trained on"] == "1,234 clusters; 2 micrographs of a laboratory"
+    assert dict(card_text.facts(gold(recipe=own).card))["Trained on"] == "1,234 clusters; 2 micrographs of a laboratory"
 
 
 def test_the_same_by_the_command_line(

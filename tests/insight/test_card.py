@@ -8,8 +8,9 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.errors import InputError
-from napari_atomicity.insight import card as cards
+from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.insight.attribution import Attribution
+from napari_atomicity.insight.standing import standings
 from napari_atomicity.progress import drain
 
 
@@ -20,7 +21,7 @@ def _table(**columns):
 
 
 def _words(table, row):
-    return {standing.quantity.column: standing.words for standing in cards.standings(table, row)}
+    return {standing.quantity.column: standing.words for standing in standings(table, row)}
 
 
 # ---------------------------------------------------------------------- among the others
@@ -50,7 +51,7 @@ def test_equals_share_a_rank_and_nobody_is_called_an_extreme_by_rounding():
 
 def test_what_nobody_has_is_left_out_and_what_this_one_lacks_is_said():
     table = _table(diameter_nm=np.array([1.0, np.nan, 1.2]))
-    (standing,) = cards.standings(table, 1)
+    (standing,) = standings(table, 1)
     assert standing.quantity.column == "diameter_nm"
     assert (standing.text, standing.words, len(standing.values)) == ("not known", "", 2)
 
@@ -61,9 +62,9 @@ def test_fellows_follow_the_label_of_a_person():
         label=np.array(["Pt19", "Pt55", ""], dtype=object),
         annotation=np.array(["Pt55", "", ""], dtype=object),
     )
-    (standing,) = cards.standings(table, 1)
+    (standing,) = standings(table, 1)
     np.testing.assert_array_equal(standing.fellows, [1.0, 1.1])
-    (unlabelled,) = cards.standings(table, 2)
+    (unlabelled,) = standings(table, 2)
     assert not len(unlabelled.fellows)
 
 

@@ -20,7 +20,7 @@ from napari_atomicity.insight import feature_map, fitting
 from napari_atomicity.insight.feature_map import feature_map_steps, purity
 from napari_atomicity.insight.islands import HELD, islands
 from napari_atomicity.insight.library import library_of
-from napari_atomicity.pipeline import Classified, map_table_steps
+from napari_atomicity.pipeline import Count, map_table_steps
 from napari_atomicity.progress import drain
 from seeds import seeded
 
@@ -140,7 +140,7 @@ def test_each_island_holds_its_part_of_its_class(found):
 
 def test_the_table_for_headless_use(bundle, evidence):
     table = ClusterTable.from_columns({"y_px": np.zeros(200), "x_px": np.zeros(200), "frame": np.arange(200) // 100})
-    classified = Classified(table, evidence, sized_blobs()[1].take(np.arange(100, 300)), {})
+    classified = Count(table, evidence, sized_blobs()[1].take(np.arange(100, 300)), {})
     rows = drain(map_table_steps(classified, bundle))
     assert list(rows) == ["id", "frame", "map_x", "map_y", "nearest_class", "distance", "outlier"]
     assert rows["id"].tolist() == list(range(200)) and set(rows["nearest_class"]) <= set(bundle.card.labels)

@@ -15,17 +15,17 @@ from napari_atomicity.io import describe, read
 from napari_atomicity.io.choosing import choose
 from napari_atomicity.io.pixels import signs_of_no_micrograph
 from napari_atomicity.io.raw import RawImage, unreadable
-from napari_atomicity.io.units import Calibration
+from napari_atomicity.io.units import PixelCalibration
 
 RNG = np.random.default_rng(7)
-CALIBRATED = Calibration(0.04)
+CALIBRATED = PixelCalibration(0.04)
 
 
 def _grains(shape: tuple[int, ...] = (96, 96), dtype: str = "uint16") -> np.ndarray:
     return RNG.poisson(90, shape).astype(dtype)
 
 
-def _image(title: str, data: Any = None, calibration: Calibration = Calibration(), **more: Any) -> RawImage:  # noqa: B008
+def _image(title: str, data: Any = None, calibration: PixelCalibration = PixelCalibration(), **more: Any) -> RawImage:  # noqa: B008
     pixels = _grains() if data is None else data
     return RawImage(title, pixels.shape, pixels.dtype, lambda: pixels, calibration, **more)
 
@@ -79,7 +79,7 @@ CASES: dict[str, tuple[RawImage, ...]] = {
     "a detector that was off": (_image("DF2"), _image("HAADF", np.full((96, 96), 7, "u2"), CALIBRATED)),
     "a dark reference": (_image("exchange/data"), _image("exchange/data_dark"), _image("exchange/data_white")),
     "a dark field": (_image("Dark field"), _image("image")),
-    "a diffraction pattern": (_image("a"), _image("b", None, Calibration(refusal="It is reciprocal."))),
+    "a diffraction pattern": (_image("a"), _image("b", None, PixelCalibration(refusal="It is reciprocal."))),
     "a colour picture": (_image("a"), _image("HAADF", examine=lambda: ((), "It is a photograph."))),
     "raw and processed": (_image("unprocessed"), _image("processed"), _image("Gauss filter")),
 }
@@ -146,7 +146,7 @@ def test_few_electrons_are_no_labels() -> None:
 def test_what_a_file_says_is_cleaned_for_every_format() -> None:
     image = _image(
         "HAADF\x1b[31m\nred\u202e\x00",
-        calibration=Calibration(warnings=("unit “\x1b]0;x\x07”",), refusal="a\rb"),
+        calibration=PixelCalibration(warnings=("unit “\x1b]0;x\x07”",), refusal="a\rb"),
         metadata={
             "a\x1b": "b\x1b[0m",
             "list": [1, float("inf"), None],
@@ -156,7 +156,7 @@ def test_what_a_file_says_is_cleaned_for_every_format() -> None:
         warnings=("w\x1b",),
     )
     assert image.title == "HAADF[31m red"
-    assert image.calibration == Calibration(warnings=("unit “]0;x”",), refusal="a b")
+    assert image.calibration == PixelCalibration(warnings=("unit “]0;x”",), refusal="a b")
     assert image.metadata == {"a": "b[0m", "list": [1, None, None], "deep": {"a": {"b": {}}}}
     assert image.warnings == ("w",)
     assert len(_image("x" * 10**6).title) == 200

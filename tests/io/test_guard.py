@@ -65,12 +65,35 @@ def test_memory_is_bounded_where_the_system_can(look: Look) -> None:
         look("bytearray(2_000_000_000)")
 
 
-def test_without_an_interpreter_or_a_module_the_file_is_read_here(
-    look: Look, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _guard.check(file, "no_such_module_anywhere", [], meanwhile=lambda: None)
+def test_without_an_interpreter_the_file_is_read_here(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/opt/napari/napari.app")
     look("import time; time.sleep(60)")
+
+
+@pytest.mark.parametrize("how", ["no module", "no process", "too slow"])
+def test_where_the_reader_does_not_start_the_file_is_not_read(
+    look: Look, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def refused(*_: object, **__: object) -> object:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(60)\n")
+    module = {"no module": "no_such_module_anywhere", "too slow": "sleeper", "no process": "looker"}[how]
+    said = {"no module": "ended at once", "too slow": "not within 0 seconds", "no process": "unavailable"}[how]
+    with monkeypatch.context() as patch:
+        if how == "no process":
+            patch.setattr("subprocess.Popen", refused)
+        if how == "too slow":
+            patch.setattr(_guard, "_TO_START_S", 0.2)
+        with pytest.raises(InputError, match=f"could not be started .*{said}.* try again"):
+            _guard.check(file, module, [], meanwhile=lambda: None)
+        # where a person trusts the file
+        patch.setenv("NAPARI_ATOMICITY_UNGUARDED", "1")
+        _guard.check(file, module, [], meanwhile=lambda: None)
+    look("pass")  # nothing is held against the file
+    with pytest.raises(InputError, match="damaged"):
+        file.write_bytes(b"another")
+        look("print(1 / 0)")
 
 
 def test_python_code_beside_the_images_does_not_run(

@@ -201,3 +201,104 @@ def test_the_image_among_very_many_patches(tmp_path: Path, counts: np.ndarray, m
     micrograph = read(tmp_path / "a.h5")
     np.testing.assert_array_equal(micrograph.data, counts)
     assert any("the largest 10 of them" in warning for warning in micrograph.warnings)
+
+
+# ---------------------------------------------------------------------- positions of other data sets
+
+
+def _nexus(path: Path, pixels: np.ndarray, axes: Any, unit: str = "nm", step: float = 0.02, **more: Any) -> Path:
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry/data")
+        group.attrs.update(NX_class="NXdata", signal="image", axes=axes, **more)
+        group["image"] = pixels
+        group["image"].attrs["units"] = "counts"
+        for name, n in (("y", 24), ("x", 32)):
+            group[name] = 5 + step * np.arange(n, dtype=np.float32)
+            group[name].attrs["units"] = unit
+        group["time"] = np.arange(3.0)
+        group["time"].attrs["units"] = "s"
+    return path
+
+
+@pytest.mark.parametrize("axes", [["y", "x"], "y:x", "[y,x]"])
+@pytest.mark.parametrize(("unit", "step"), [("nm", 0.02), ("um", 2e-5), ("Å", 0.2)])
+def test_axes_of_nexus(tmp_path: Path, counts: np.ndarray, axes: Any, unit: str, step: float) -> None:
+    micrograph = read(_nexus(tmp_path / "a.h5", counts, axes, unit, step))
+    assert micrograph.pixel_size_nm == pytest.approx(0.02, rel=1e-4)
+    np.testing.assert_array_equal(micrograph.data, counts)
+
+
+def test_axes_of_nexus_in_another_order(tmp_path: Path, counts: np.ndarray) -> None:
+    micrograph = read(_nexus(tmp_path / "a.h5", counts.T, ["x", "y"]))
+    np.testing.assert_array_equal(micrograph.data, counts)
+    path = _nexus(tmp_path / "b.h5", counts, ["x", "y"], x_indices=1, y_indices=0)
+    np.testing.assert_array_equal(read(path).data, counts)
+    frames = np.stack([counts, counts + 1, counts + 2], axis=-1)
+    movie = read(_nexus(tmp_path / "c.h5", frames, ["y", "x", "time"]))
+    assert movie.pixel_size_nm == pytest.approx(0.02, rel=1e-4)
+    np.testing.assert_array_equal(movie.frame(2), counts + 2)
+
+
+def test_axes_of_nexus_beside_a_link(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["entry/instrument/haadf/counts"] = counts
+        group = file.create_group("entry/data")
+        group.attrs.update(signal="image", axes=["y", "x"])
+        group["image"] = h5py.SoftLink("/entry/instrument/haadf/counts")
+        for name, n in (("y", 24), ("x", 32)):
+            file[f"entry/instrument/haadf/{name}"] = 0.02 * np.arange(n)
+            file[f"entry/instrument/haadf/{name}"].attrs["units"] = "nm"
+            group[name] = h5py.SoftLink(f"/entry/instrument/haadf/{name}")
+    assert read(path).pixel_size_nm == pytest.approx(0.02)
+
+
+def _scaled(path: Path, counts: np.ndarray, positions: tuple[Any, Any], unit: str = "nm") -> Path:
+    with h5py.File(path, "w") as file:
+        file["image"] = counts
+        for k, name in enumerate("yx"):
+            file[name] = positions[k]
+            file[name].attrs["units"] = unit
+            file[name].make_scale(name)
+            file["image"].dims[k].attach_scale(file[name])
+    return path
+
+
+def test_dimension_scales(tmp_path: Path, counts: np.ndarray) -> None:
+    y, x = 0.02 * np.arange(24), 0.02 * np.arange(32)
+    assert read(_scaled(tmp_path / "a.h5", counts, (y, x))).pixel_size_nm == pytest.approx(0.02)
+    edges = 0.02 * np.arange(25), 0.02 * np.arange(33)
+    assert read(_scaled(tmp_path / "b.h5", counts, edges)).pixel_size_nm == pytest.approx(0.02)
+    assert "diffraction" in read(_scaled(tmp_path / "c.h5", counts, (y, x), "1/nm")).refusal
+
+
+def test_uneven_positions_ask_for_the_pixel_size(tmp_path: Path, counts: np.ndarray) -> None:
+    micrograph = read(_scaled(tmp_path / "a.h5", counts, (0.02 * np.arange(24), 0.001 * np.arange(32) ** 2)))
+    assert micrograph.pixel_size_nm is None
+    assert "uneven positions" in " ".join(micrograph.warnings)
+
+
+@pytest.mark.parametrize("unit", ["", "px", "furlong"])
+def test_positions_without_a_length(tmp_path: Path, counts: np.ndarray, unit: str) -> None:
+    micrograph = read(_scaled(tmp_path / "a.h5", counts, (0.02 * np.arange(24), 0.02 * np.arange(32)), unit))
+    assert micrograph.pixel_size_nm is None
+
+
+def test_two_pixel_sizes_that_differ(tmp_path: Path, counts: np.ndarray) -> None:
+    path = _scaled(tmp_path / "a.h5", counts, (0.02 * np.arange(24), 0.02 * np.arange(32)))
+    for size, expected in ((0.02, 0.02), (0.05, None)):
+        with h5py.File(path, "a") as file:
+            file["image"].attrs["pixel_size_nm"] = size
+        assert read(path).pixel_size_nm == expected
+    assert "two pixel sizes, 0.05 and 0.02 nm" in " ".join(read(path).warnings)
+
+
+def test_energies_along_an_axis_are_a_spectrum(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"] = np.zeros((24, 32, 40), np.float32)
+        file["energy"] = np.arange(40.0)
+        file["energy"].attrs["units"] = "eV"
+        file["energy"].make_scale("energy")
+        file["cube"].dims[2].attach_scale(file["energy"])
+    with pytest.raises(InputError, match="40 energy channels"):
+        read(tmp_path / "a.h5")

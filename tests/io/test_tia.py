@@ -74,6 +74,38 @@ def test_one_bad_file_beside_an_emi_does_not_lose_the_others(tmp_path: Path, cou
     np.testing.assert_array_equal(read(emi).data, counts)
 
 
+def _emi(folder: Path, counts: np.ndarray, entries: list[str]) -> Path:
+    """An EMI file of one object a SER file, BF first."""
+    for k in range(len(entries)):
+        _ser(folder / f"a_{k + 1}.ser", (3000 - counts if k == 0 else counts + k - 1)[None])
+    objects = "".join(f"<ObjectInfo><Uuid>{k}</Uuid>{each}</ObjectInfo>" for k, each in enumerate(entries))
+    (folder / "a.emi").write_bytes(b"JL\x01\x00" + objects.encode() + b"\x00")
+    return folder / "a.emi"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<AcquireInfo><CameraNamePath>{}</CameraNamePath><DwellTimePath>0.000012</DwellTimePath></AcquireInfo>",
+        "<DetectorName>{}</DetectorName>",
+        "<DisplayInfo><Window><Title>{} image</Title></Window></DisplayInfo>",
+    ],
+)
+def test_the_detector_that_an_emi_names(tmp_path: Path, counts: np.ndarray, entry: str) -> None:
+    path = _emi(tmp_path, counts, [entry.format("BF"), entry.format("HAADF")])
+    micrograph = read(path)
+    np.testing.assert_array_equal(micrograph.data, counts)
+    assert "HAADF" in micrograph.provenance.title
+    assert "bright-field" in read(path, image=0).refusal
+    assert not any("does not name the detector" in warning for warning in micrograph.warnings)
+
+
+def test_an_emi_that_names_no_detector_says_so(tmp_path: Path, counts: np.ndarray) -> None:
+    path = _emi(tmp_path, counts, ["<AcquireInfo><DwellTimePath>0.000012</DwellTimePath></AcquireInfo>"] * 2)
+    assert any("does not name the detector of each image" in warning for warning in read(path).warnings)
+    assert not read(tmp_path / "a_1.ser").warnings
+
+
 def test_spectra_are_not_opened(tmp_path: Path) -> None:
     axis = struct.pack("<iddi", 1, 0.0, 1.0, 0) + struct.pack("<i6si4s", 6, b"Number", 4, b"none")
     head = b"II\x97\x01" + struct.pack("<hiiii", 0x210, 0x4120, 0x4152, 1, 1) + struct.pack("<ii", 30 + len(axis), 1)

@@ -305,6 +305,59 @@ def test_a_zero_resolution(tmp_path: Path, counts: np.ndarray) -> None:
 
 # ---------------------------------------------------------------------- what a file claims
 
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ('{"shape": [3, 24, 32]}', "it claims 3 pages, there are 2"),
+        ('{"shape": [3, 24, 32], "axes": "CYX"}', "it claims 3 pages, there are 2"),
+        ('{"shape": [1000000000000, 24, 32]}', "it claims 1000000000000 pages, there are 2"),
+        ('{"shape": [240, 320]}', "it claims 100 pages, there are 2"),
+        ('{"shape": [24, 31]}', "it claims 24 × 31 pixels, a page has 24 × 32"),
+        ("shape=(1000000, 24, 32)", "it claims 1000000 pages, there are 2"),
+        ('{"shape": [-2, 24, 32]}', "no shape that an image can have"),
+        ('{"shape": "many"}', "no shape that an image can have"),
+        ('{"shape": 1e400}', "no shape that an image can have"),
+        ('{"shape": [2, 24, 32]}', ""),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_description_of_tifffile_is_held_against_the_pages(
+    tmp_path: Path, counts: np.ndarray, description: str, said: str, compression: str | None
+) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for t in range(2):
+            about = description if t == 0 else None
+            tif.write(counts + t, description=about, metadata=None, compression=compression)
+    micrograph = read(path)
+    np.testing.assert_array_equal(np.asarray(micrograph.data), [counts, counts + 1])
+    assert said in " ".join(micrograph.warnings)
+    assert bool(said) == bool(micrograph.warnings)
+
+
+def test_frames_that_follow_one_page(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "a.tif"
+    frames = np.stack([counts, counts + 1, counts + 2])
+    tifffile.imwrite(path, frames, photometric="minisblack", truncate=True)
+    np.testing.assert_array_equal(np.asarray(read(path).data), frames)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(InputError, match="cut short"):
+        read(path)
+
+
+def test_the_description_of_a_later_image_is_held_against_its_pages(tmp_path: Path, counts: np.ndarray) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(counts)
+        tif.write(counts[:20], description='{"shape": [700, 20, 32]}', metadata=None)
+    micrograph = read(path)
+    np.testing.assert_array_equal(micrograph.data, counts)
+    assert "it claims 700 pages, there is 1" in micrograph.warnings[0]
+    assert list_images(path)[1].shape == (20, 32)
+
+
 _OME = (
     '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
     '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="{x}" SizeY="24" SizeC="1" SizeT="{t}" SizeZ="1" '

@@ -11,34 +11,35 @@ import numpy as np
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.project import HistoryStep, Project, SavedImage, Snapshot, save_session
+from napari_atomicity.pipeline import ImageState
+from napari_atomicity.project import HistoryStep, Project, SavedImage, save_project
 from napari_atomicity.project.recovery import Recorder
 
-#: files in which the process notes its edits: those made, those in the recovery folder, those in the session file
+#: files in which the process notes its edits: those made, those in the recovery folder, those in the project file
 MADE, KEPT, SAVED = "made", "kept", "saved"
 SESSION = "day.atomicity"
 
 
 def edit_on(folder: str, n: int) -> None:
-    """Label one cluster after the other; record each, and write the session file now and then."""
+    """Label one cluster after the other; record each, and write the project file now and then."""
     home = Path(folder)
     recorder = Recorder(home / "recovery")
     rng = np.random.default_rng(os.getpid())
     table = ClusterTable.from_columns({"y_px": rng.uniform(0, 99, n), "x_px": rng.uniform(0, 99, n)})
     micrograph = Micrograph(rng.normal(0, 1, (20, 20)).astype(np.float32), 0.1, name="killed")
-    state = Snapshot(micrograph, table)
+    state = ImageState(micrograph, table)
     steps = [HistoryStep("Find clusters", state)]
     for at in range(1, 100_000):
         table = table.annotate([int(rng.choice(table.ids))], f"Pt{at}")
         if at % 7 == 0:
             table = table.drop([int(table.ids[0])]).add({"frame": [0], "y_px": [float(at)], "x_px": [1 / at]})
-        steps = [*steps, HistoryStep(f"Edit {at}", replace(state, table=table), str(time.time()))][-300:]
+        steps = [*steps, HistoryStep(f"Edit {at}", replace(state, table=table, when=time.time()))][-300:]
         tell(home / MADE, at)
-        session = Project((SavedImage("killed", tuple(steps), len(steps) - 1),))
-        recorder.record(session)
+        project = Project((SavedImage("killed", tuple(steps), len(steps) - 1),))
+        recorder.record(project)
         tell(home / KEPT, at)
         if at % 5 == 0:
-            save_session(session, home / SESSION)
+            save_project(project, home / SESSION)
             tell(home / SAVED, at)
 
 

@@ -1,4 +1,4 @@
-"""Sessions from anybody: nothing is read further than it may be, nowhere else than allowed, and never for long."""
+"""Projects from anybody: nothing is read further than it may be, nowhere else than allowed, and never for long."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Settings
+from napari_atomicity.pipeline import ImageState, Settings
 from napari_atomicity.progress import drain
 from napari_atomicity.project import (
+    FORMAT,
     HistoryStep,
     Project,
     SavedImage,
-    Snapshot,
     blobs,
     describe,
     open_steps,
-    save_session,
+    save_project,
 )
 from napari_atomicity.project.arrays import array_of
 from napari_atomicity.project.blobs import CONTENTS, FolderReader, FolderWriter
@@ -39,20 +39,20 @@ from napari_atomicity.project.pixels import Blank
 from napari_atomicity.project.places import Places, reaches_out
 from napari_atomicity.project.records import as_json
 
+from .saved_images import saved_image
 from .test_opening import changed_json, refused
-from .works import work
 
 
 @pytest.fixture
 def saved(image: Micrograph, tmp_path: Path) -> Path:
-    return save_session(Project((work(image),)), tmp_path / "saved.atomicity")
+    return save_project(Project((saved_image(image),)), tmp_path / "saved.atomicity")
 
 
 @pytest.fixture
 def mail(image: Micrograph, tmp_path: Path) -> Path:
-    """A session in another folder than its image."""
+    """A project in another folder than its image."""
     (tmp_path / "post").mkdir()
-    return save_session(Project((work(image),)), tmp_path / "post" / "mail.atomicity")
+    return save_project(Project((saved_image(image),)), tmp_path / "post" / "mail.atomicity")
 
 
 # ---------------------------------------------------------------------- what it may say
@@ -65,8 +65,11 @@ def mail(image: Micrograph, tmp_path: Path) -> Path:
         (lambda c: c["images"][0].update(now="1"), r"images\.0\.now is '1'"),
         (lambda c: c["images"][0].update(history=[]), r"images\.0\.history is \[\]; it must be at least 1 long"),
         (lambda c: c["images"][0].update(selection=[10**30]), r"selection.* must be"),
-        (lambda c: c["images"][0].update(expected={"19": "all"}), "expected.19 is 'all'; it must be a number"),
-        (lambda c: c["images"][0]["settings"].update(sensitivity=7), "sensitivity is 7.*from 0 to 1"),
+        (
+            lambda c: c["images"][0]["options"].update(expected={"19": "all"}),
+            "expected.19 is 'all'; it must be a number",
+        ),
+        (lambda c: c["images"][0]["options"]["settings"].update(sensitivity=7), "sensitivity is 7.*from 0 to 1"),
         (lambda c: c["micrographs"]["micrograph1"].update(metadata=[1]), r"metadata is \[1\]; it must be keys"),
         (lambda c: c["micrographs"]["micrograph1"].update(metadata=None), "metadata is None; it must be keys"),
         (lambda c: c["micrographs"]["micrograph1"].update(metadata={"a": 10**40}), "numbers below"),
@@ -87,12 +90,12 @@ def test_a_value_that_cannot_be_is_named(saved: Path, change: Callable[[dict[str
 def test_a_table_of_contents_that_would_not_end(saved: Path, content: bytes) -> None:
     with zipfile.ZipFile(saved, "w") as file:
         file.writestr(CONTENTS, content)
-    refused(saved, "not readable JSON|is no session")
+    refused(saved, "not readable JSON|is no project")
 
 
 def test_metadata_that_is_infinite_or_odd_is_kept_as_far_as_json_goes(image: Micrograph, tmp_path: Path) -> None:
     odd = replace(image, metadata={"dose": np.inf, "note": "a\udcffb", "list": [None, np.nan]}, name="n\udcff")
-    (one,) = drain(open_steps(save_session(Project((work(odd),)), tmp_path / "odd"))).works
+    (one,) = drain(open_steps(save_project(Project((saved_image(odd),)), tmp_path / "odd"))).images
     assert one.state.micrograph.metadata == {"dose": None, "note": "a?b", "list": [None, None]}
 
 
@@ -106,7 +109,7 @@ def test_metadata_that_is_infinite_or_odd_is_kept_as_far_as_json_goes(image: Mic
 )
 def test_how_it_was_shown_is_no_reason_to_fail(saved: Path, view: dict[str, Any]) -> None:
     changed_json(saved, lambda contents: contents["images"][0].update(view=view) or contents.update(view=view))
-    assert len(drain(open_steps(saved)).works) == 1
+    assert len(drain(open_steps(saved)).images) == 1
 
 
 # ---------------------------------------------------------------------- what it may hold
@@ -120,7 +123,7 @@ def test_a_part_that_claims_more_than_a_part_can_hold_is_not_unpacked(
 
 
 def test_all_that_is_unpacked_is_bounded(image: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = save_session(Project((work(image, n=2000),)), tmp_path / "large.atomicity")
+    path = save_project(Project((saved_image(image, n=2000),)), tmp_path / "large.atomicity")
     monkeypatch.setattr(blobs, "_MOST_IN_ALL", 100_000)
     monkeypatch.setattr(blobs, "_TIMES", 0)
     refused(path, "claims to hold too much")
@@ -137,9 +140,9 @@ def test_a_table_of_contents_of_a_gigabyte_of_blanks_is_not_unpacked(saved: Path
     refused(saved, "claims to hold too much in session.json")
 
 
-def test_a_directory_of_more_entries_than_any_session_has(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_of_more_entries_than_any_project_has(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs, "_MOST_ENTRIES", 3)
-    refused(saved, "far more parts than a session needs")
+    refused(saved, "far more parts than a project needs")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -149,7 +152,7 @@ def test_other_compressors_are_not_started(saved: Path, method: int) -> None:
     with zipfile.ZipFile(saved, "w", method) as file:
         for name, content in names.items():
             file.writestr(name, content)
-    refused(saved, "packed in a way that no session is")
+    refused(saved, "packed in a way that no project is")
 
 
 def _array(content: bytes, folder: Path) -> tuple[FolderReader, str]:
@@ -195,8 +198,8 @@ def test_arrays_of_every_order_come_back(tmp_path: Path) -> None:
         assert again.flags.writeable
 
 
-def test_pixels_of_another_size_than_the_session_says(drawn: Micrograph, tmp_path: Path) -> None:
-    path = save_session(Project((work(drawn),)), tmp_path / "drawn.atomicity")
+def test_pixels_of_another_size_than_the_project_says(drawn: Micrograph, tmp_path: Path) -> None:
+    path = save_project(Project((saved_image(drawn),)), tmp_path / "drawn.atomicity")
     changed_json(path, lambda contents: contents["pixels"]["pixel1"].update(shape=[3, 20, 31]))
     with pytest.raises(InputError, match="pixels of drawn"):
         drain(open_steps(path))
@@ -207,7 +210,7 @@ def test_tables_that_are_far_too_large_or_none(image: Micrograph, tmp_path: Path
     folder = tmp_path / "folder"
     folder.mkdir()
     sink = FolderWriter(folder)
-    contents, _ = Encoder(sink).contents(Project((work(image),)))
+    contents, _ = Encoder(sink).contents(Project((saved_image(image),)))
     contents["tables"]["table2"]["rows"] = sink.put("tables", rows.encode(), ".csv")
     (folder / CONTENTS).write_text(as_json(contents), encoding="utf-8")
     with pytest.raises(InputError, match=r"far larger|does not fit together"):
@@ -219,17 +222,17 @@ def test_a_history_beyond_memory_leaves_its_oldest_steps_behind(
 ) -> None:
     from napari_atomicity.project import decode
 
-    one = work(image, n=200, steps=40)
-    path = save_session(Project((one,)), tmp_path / "long.atomicity")
+    one = saved_image(image, n=200, steps=40)
+    path = save_project(Project((one,)), tmp_path / "long.atomicity")
     monkeypatch.setattr(decode, "_MOST_TABLES", 200_000)
-    session = drain(open_steps(path))
-    (again,) = session.works
+    project = drain(open_steps(path))
+    (again,) = project.images
     assert again.state.table.rows.equals(one.state.table.rows) and again.steps[-1].name == one.steps[-1].name
-    assert 1 < len(again.steps) < len(one.steps) and "are left out" in session.remarks[0]
+    assert 1 < len(again.steps) < len(one.steps) and "are left out" in project.remarks[0]
     for mine, theirs in zip(reversed(again.steps), reversed(one.steps), strict=False):
         assert mine.state.table.rows.equals(theirs.state.table.rows)
     monkeypatch.setattr(decode, "_MOST_TABLES", 1000)
-    assert len(drain(open_steps(path)).works[0].steps) == 1
+    assert len(drain(open_steps(path)).images[0].steps) == 1
 
 
 # ---------------------------------------------------------------------- frames of a stack
@@ -243,12 +246,12 @@ def stack(tmp_path: Path) -> Path:
 
 
 def counted(path: Path, frames: list[int], home: Path) -> Path:
-    """A session with a cluster in each of some frames."""
+    """A project with a cluster in each of some frames."""
     micrograph = read(path).with_pixel_size(0.05)
     n = len(frames)
     table = ClusterTable.from_columns({"frame": frames, "y_px": [5.0] * n, "x_px": [6.0] * n})
-    state = Snapshot(micrograph, table)
-    return save_session(Project((SavedImage("stack", (HistoryStep("Open", state),), 0),)), home / "stack.atomicity")
+    state = ImageState(micrograph, table)
+    return save_project(Project((SavedImage("stack", (HistoryStep("Open", state),), 0),)), home / "stack.atomicity")
 
 
 def with_frame(path: Path, at: int) -> None:
@@ -263,14 +266,14 @@ def test_a_stack_with_another_counted_frame_has_changed(stack: Path, tmp_path: P
     with_frame(stack, at)
     (question,) = drain(open_steps(path)).unclear
     assert f"the pixels of frame {at} are not those" in question.why and question.path == stack
-    (one,) = drain(open_steps(path, answers={question.key: stack})).works
+    (one,) = drain(open_steps(path, answers={question.key: stack})).images
     assert one.changed
 
 
 def test_a_stack_with_another_frame_that_nobody_counted_is_the_same(stack: Path, tmp_path: Path) -> None:
     path = counted(stack, [0, 1, 3], tmp_path)
     with_frame(stack, 4)
-    (one,) = drain(open_steps(path)).works
+    (one,) = drain(open_steps(path)).images
     assert not one.changed
 
 
@@ -278,16 +281,16 @@ def test_an_open_stack_that_begins_alike_is_another_one(stack: Path, tmp_path: P
     path = counted(stack, [0, 3], tmp_path)
     other = np.asarray(read(stack).data).copy()
     other[3] += 1
-    session = drain(open_steps(path, have=[Micrograph(other, 0.05)]))
-    assert session.works[0].match is None and session.works[0].state.micrograph.provenance.path == stack
-    session = drain(open_steps(path, have=[Micrograph(other - 0, 0.05), read(stack)]))
-    assert session.works[0].match == 1
+    project = drain(open_steps(path, have=[Micrograph(other, 0.05)]))
+    assert project.images[0].match is None and project.images[0].state.micrograph.provenance.path == stack
+    project = drain(open_steps(path, have=[Micrograph(other - 0, 0.05), read(stack)]))
+    assert project.images[0].match == 1
 
 
-def test_what_an_older_session_cannot_know_of_a_stack_is_asked(stack: Path, tmp_path: Path) -> None:
+def test_what_an_older_project_cannot_know_of_a_stack_is_asked(stack: Path, tmp_path: Path) -> None:
     path = counted(stack, [0, 1], tmp_path)
     changed_json(path, lambda contents: contents["images"][0].pop("frames_sha256"))
-    assert not drain(open_steps(path)).works[0].changed
+    assert not drain(open_steps(path)).images[0].changed
     with_frame(stack, 4)
     (question,) = drain(open_steps(path)).unclear
     assert "cannot be seen" in question.why
@@ -297,10 +300,10 @@ def test_a_stack_whose_file_changed_while_it_was_open_is_saved_with_its_labels(s
     micrograph = read(stack).with_pixel_size(0.05)
     with_frame(stack, 2)
     os.utime(stack, ns=(1, 1))
-    path = save_session(Project((work(micrograph),)), tmp_path / "lost.atomicity")
+    path = save_project(Project((saved_image(micrograph),)), tmp_path / "lost.atomicity")
     (question,) = drain(open_steps(path)).unclear
     assert "changed since" in question.why
-    (one,) = drain(open_steps(path, answers={question.key: stack})).works
+    (one,) = drain(open_steps(path, answers={question.key: stack})).images
     assert one.state.table.rows["annotation"].ne("").any()
 
 
@@ -336,7 +339,7 @@ def test_an_image_elsewhere_is_read_when_its_folder_is_allowed(mail: Path, image
     assert path is not None
     (question,) = drain(open_steps(mail)).unclear
     assert question.outside == (path,) and str(path) in question.why and "outside of its own folder" in question.why
-    (one,) = drain(open_steps(mail, allowed=[path.parent])).works
+    (one,) = drain(open_steps(mail, allowed=[path.parent])).images
     assert one.state.micrograph.provenance.path == path and not one.changed
     assert "not there" not in describe(mail)
 
@@ -350,7 +353,7 @@ def test_nothing_on_another_machine_is_touched_before_it_is_allowed(
 ) -> None:
     def hostile(contents: dict[str, Any]) -> None:
         contents["pixels"]["pixel1"]["file"] |= {"path": far, "relative": None} if key == "path" else {key: far}
-        contents["images"][0]["settings"]["model"] = far
+        contents["images"][0]["options"]["settings"]["model"] = far
 
     changed_json(mail, hostile)
     touched: list[str] = []
@@ -364,10 +367,10 @@ def test_nothing_on_another_machine_is_touched_before_it_is_allowed(
 
     for name in ("stat", "lstat", "open", "scandir", "readlink"):
         monkeypatch.setattr(os, name, watched(name, getattr(os, name)))
-    session = drain(open_steps(mail))
+    project = drain(open_steps(mail))
     describe(mail)
     monkeypatch.undo()
-    assert session.unclear and not [path for path in touched if "server" in path]
+    assert project.unclear and not [path for path in touched if "server" in path]
 
 
 def test_relative_paths_and_links_do_not_lead_out_of_the_folder(mail: Path, image: Micrograph, tmp_path: Path) -> None:
@@ -402,14 +405,14 @@ def test_clusters_and_labels_come_back_without_pixels_and_can_be_saved_again(
     path = image.provenance.path
     assert path is not None
     (question,) = drain(open_steps(mail)).unclear
-    session = drain(open_steps(mail, answers={question.key: "without"}))
-    (one,) = session.works
+    project = drain(open_steps(mail, answers={question.key: "without"}))
+    (one,) = project.images
     micrograph = one.state.micrograph
     assert isinstance(micrograph, Blank) and micrograph.data.shape == image.data.shape and not one.changed
     assert "were not read" in micrograph.refusal and micrograph.provenance.path is None
     assert one.state.table.rows["annotation"].ne("").any()
-    again = save_session(session, mail.with_name("again.atomicity"))
-    (whole,) = drain(open_steps(again, allowed=[path.parent])).works
+    again = save_project(project, mail.with_name("again.atomicity"))
+    (whole,) = drain(open_steps(again, allowed=[path.parent])).images
     assert np.array_equal(whole.state.micrograph.data, image.data) and whole.state.micrograph.refusal == ""
     assert whole.state.micrograph.provenance.path == path
     assert whole.state.table.rows.equals(one.state.table.rows)
@@ -422,28 +425,31 @@ def test_what_this_program_left_unsaved_is_trusted_but_for_what_was_refused(
 
     monkeypatch.setenv("NAPARI_ATOMICITY_RECOVERY", str(tmp_path / "recovery"))
     recorder = Recorder()
-    recorder.record(Project((work(image),)))
+    recorder.record(Project((saved_image(image),)))
     assert recorder.folder is not None
-    assert drain(open_steps(recorder.folder)).works
+    assert drain(open_steps(recorder.folder)).images
     (question,) = drain(open_steps(mail)).unclear
     recorder.record(drain(open_steps(mail, answers={question.key: "without"})))
     assert drain(open_steps(recorder.folder)).unclear[0].outside
     recorder.clear()
 
 
-def test_pixels_inside_a_session_do_not_bring_a_path_that_would_be_read_later(
+def test_pixels_inside_a_project_do_not_bring_a_path_that_would_be_read_later(
     drawn: Micrograph, tmp_path: Path
 ) -> None:
-    path = save_session(Project((work(drawn),)), tmp_path / "drawn.atomicity")
+    path = save_project(Project((saved_image(drawn),)), tmp_path / "drawn.atomicity")
     changed_json(path, lambda contents: contents["micrographs"]["micrograph1"].update(path="/etc/passwd"))
-    (one,) = drain(open_steps(path)).works
+    (one,) = drain(open_steps(path)).images
     assert one.state.micrograph.provenance.path is None
 
 
 def test_a_model_on_another_machine_is_not_chosen(saved: Path) -> None:
-    changed_json(saved, lambda contents: contents["images"][0]["settings"].update(model="//server/share/m.safetensors"))
-    session = drain(open_steps(saved))
-    assert session.works[0].settings == Settings() and "another machine" in session.remarks[0]
+    changed_json(
+        saved,
+        lambda contents: contents["images"][0]["options"]["settings"].update(model="//server/share/m.safetensors"),
+    )
+    project = drain(open_steps(saved))
+    assert project.images[0].options.settings == Settings() and "another machine" in project.remarks[0]
 
 
 def test_folders_that_are_allowed_are_those_and_what_lies_in_them(tmp_path: Path) -> None:
@@ -455,6 +461,6 @@ def test_folders_that_are_allowed_are_those_and_what_lies_in_them(tmp_path: Path
     assert places.may_look(Path("//server/share/x.tif")) and not places.may_look(Path("//server/other/x.tif"))
 
 
-def test_json_of_a_session_is_read_by_every_program(saved: Path) -> None:
+def test_json_of_a_project_is_read_by_every_program(saved: Path) -> None:
     with zipfile.ZipFile(saved) as file:
-        assert json.loads(file.read(CONTENTS))["format"] == 1
+        assert json.loads(file.read(CONTENTS))["format"] == FORMAT

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.project import merge, resolve
 
-from .works import edited, table_of
+from .saved_images import edited, table_of
 
 SIZE = 0.05
 

@@ -20,7 +20,7 @@ from napari_atomicity.project import blobs as parting
 from napari_atomicity.project.recovery import Lock, Recorder, set_aside, taken, unsaved
 
 from .killed import KEPT, MADE, SAVED, SESSION, edit_on, told
-from .works import edited, work
+from .saved_images import edited, saved_image
 
 #: a process that started from one where all is imported is there at once
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -60,13 +60,13 @@ def look_after(home: Path) -> float:
     """Everything that is there opens, and holds all that was noted; gives the seconds of work that are lost."""
     made, kept, saved = (told(home / name) for name in (MADE, KEPT, SAVED))
     if (home / SESSION).is_file():
-        (one,) = drain(open_steps(home / SESSION)).works
+        (one,) = drain(open_steps(home / SESSION)).images
         assert edit_of(one.steps[-1]) >= saved
     left = unsaved(home / "recovery")
     if not left:
         assert kept == 0
         return 0.0
-    (one,) = drain(open_steps(left[0].folder)).works
+    (one,) = drain(open_steps(left[0].folder)).images
     last = one.steps[-1]
     assert made >= edit_of(last) >= kept and made - edit_of(last) <= 1
     if edit_of(last):
@@ -102,7 +102,7 @@ def test_only_what_is_new_is_written(image: Micrograph, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(parting, "write_atomically", counted)
     recorder = Recorder(tmp_path / "recovery")
-    one = work(image, n=100, steps=8)
+    one = saved_image(image, n=100, steps=8)
     recorder.record(Project((one,)))
     first = len(written)
     table = edited(one.state.table, 8)
@@ -116,7 +116,7 @@ def test_only_what_is_new_is_written(image: Micrograph, tmp_path: Path, monkeypa
     folder = recorder.folder
     assert folder is not None
     recorder.close()
-    (opened,) = drain(open_steps(folder)).works
+    (opened,) = drain(open_steps(folder)).images
     assert opened.state.table.rows.equals(table.rows)
     for a, b in zip(again.steps, opened.steps, strict=True):
         assert a.state.table.rows.equals(b.state.table.rows)
@@ -126,9 +126,9 @@ def test_a_full_disk_keeps_what_was_there_and_the_next_time_writes_all(
     image: Micrograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(tmp_path / "recovery")
-    one = work(image, steps=2)
+    one = saved_image(image, steps=2)
     recorder.record(Project((one,)))
-    more = work(image, n=40, steps=6)
+    more = saved_image(image, n=40, steps=6)
     whole = Path.write_bytes
     left = iter([True, False, False])
 
@@ -143,9 +143,9 @@ def test_a_full_disk_keeps_what_was_there_and_the_next_time_writes_all(
             recorder.record(Project((more,)))
     folder = recorder.folder
     assert folder is not None and not list(folder.rglob(".*"))
-    assert drain(open_steps(folder)).works[0].state.table.rows.equals(one.state.table.rows)
+    assert drain(open_steps(folder)).images[0].state.table.rows.equals(one.state.table.rows)
     recorder.record(Project((more,)))
-    assert drain(open_steps(folder)).works[0].state.table.rows.equals(more.state.table.rows)
+    assert drain(open_steps(folder)).images[0].state.table.rows.equals(more.state.table.rows)
 
 
 # ---------------------------------------------------------------------- several windows
@@ -156,7 +156,7 @@ def test_a_running_window_keeps_its_work_and_a_dead_one_offers_it(image: Microgr
     assert unsaved(root) == []
     alive, dead = Recorder(root), Recorder(root)
     for recorder in (alive, dead):
-        recorder.record(Project((work(image), work(image))))
+        recorder.record(Project((saved_image(image), saved_image(image))))
     assert unsaved(root) == []
     folder = dead.folder
     dead.close()
@@ -166,7 +166,7 @@ def test_a_running_window_keeps_its_work_and_a_dead_one_offers_it(image: Microgr
     with taken(one), pytest.raises(InputError, match="Another window"), taken(one):
         pass
     kept = set_aside(one)
-    assert unsaved(root) == [] and kept is not None and drain(open_steps(kept)).works
+    assert unsaved(root) == [] and kept is not None and drain(open_steps(kept)).images
     alive.clear()
     assert [path.name for path in root.iterdir()] == ["aside"]
 
@@ -183,7 +183,7 @@ def test_what_is_no_recovery_folder_is_passed_over(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_allowed_is_one_sentence(image: Micrograph, tmp_path: Path) -> None:
     (tmp_path / "recovery").write_text("a file")
     with pytest.raises(InputError, match="cannot be made"):
-        Recorder(tmp_path / "recovery").record(Project((work(image),)))
+        Recorder(tmp_path / "recovery").record(Project((saved_image(image),)))
 
 
 def test_a_folder_that_cannot_be_locked_leaves_nothing(
@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_locked_leaves_nothing(
     monkeypatch.setattr(Lock, "take", lambda _: False)
     for _ in range(3):  # as the background does, every quarter of a minute
         with pytest.raises(InputError, match="cannot be locked"):
-            recorder.record(Project((work(image),)))
+            recorder.record(Project((saved_image(image),)))
     assert list(recorder.root.iterdir()) == []
 
 

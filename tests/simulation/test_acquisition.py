@@ -13,9 +13,9 @@ from scipy import ndimage
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.detector import Detector, ScanPath, acquire, moved, scanned
 from napari_atomicity.simulation.frames import simulate_frame
-from napari_atomicity.simulation.statistics import noise_statistics
 from napari_atomicity.simulation.support import Support, collar, support_signal
 from seeds import seeded
+from validation.statistics import noise_statistics
 
 QUIET = Detector(dose=1e12, readout=0, correlation=0, line_offset=0, jitter_nm=0, gain=1, black=0)
 

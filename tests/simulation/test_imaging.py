@@ -145,7 +145,7 @@ def test_a_heavier_atom_scatters_more():
 
 
 def test_the_multislice_is_asked_of_those_who_have_it(monkeypatch):
-    from napari_atomicity.simulation.multislice import multislice_image
+    from validation.multislice import multislice_image
 
     monkeypatch.setitem(__import__("sys").modules, "abtem.core.energy", None)
     with pytest.raises(InputError, match="validate"):

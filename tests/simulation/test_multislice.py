@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.imaging import Probe, atom_weights
-from napari_atomicity.simulation.multislice_library import (
+from napari_atomicity.simulation.optics import Optics
+from validation.multislice_library import (
     ImagedCluster,
     MultisliceLibrary,
     load_multislice,
     paste,
     save_multislice,
 )
-from napari_atomicity.simulation.optics import Optics
 
 ATOMS = np.array([[-0.3, 0.1, 0.0], [0.05, -0.2, 0.0], [0.3, 0.25, 0.3], [-0.05, 0.3, 0.2], [0.1, 0.02, 0.5]])
 
@@ -87,7 +87,7 @@ def test_what_lies_outside_the_frame_is_left_out():
 
 def test_the_fast_model_images_as_multislice_does():
     pytest.importorskip("abtem")
-    from napari_atomicity.simulation.multislice import SAMPLING_NM, Annulus, multislice_image
+    from validation.multislice import SAMPLING_NM, Annulus, multislice_image
 
     probe = Probe.from_optics(200, 18, 3.0)
     judge, origin = multislice_image(ATOMS, Optics(200, 18, 3.0), Annulus(outer_mrad=110, margin_nm=0.6))
@@ -103,7 +103,7 @@ def test_a_focal_series_of_one_run_is_what_single_probes_give():
     abtem = pytest.importorskip("abtem")
     from ase import Atoms
 
-    from napari_atomicity.simulation.multislice import SAMPLING_NM, Annulus, scatter
+    from validation.multislice import SAMPLING_NM, Annulus, scatter
 
     annulus = Annulus(margin_nm=0.5)
     found = scatter(ATOMS[:2], Optics(source_fwhm_nm=0), annulus)

@@ -62,7 +62,7 @@ def test_every_key_reaches_its_place(tmp_path):
     assert config.training.recipe == Recipe(
         (20, 38), "Au", (), 0.1, 0.2, 0.3, ("clean",), 7, ("block",)
     ) and (config.simulation.frames, config.training.name) == (30, "au-4")  # fmt: skip
-    assert config.laboratory.folder == tmp_path / "images"
+    assert Path(config.laboratory.folder) == tmp_path / "images"
     assert (config.laboratory.pixel_size_nm, config.laboratory.share) == (0.05, 0.25)
     chosen = {key: getattr(config.training, key) for key in KEYS["training"]}
     assert chosen == {"epochs": 2, "batch": 16, "learning_rate": 0.001, "weight_decay": 0.1, "lcn_window_nm": 1.0,

@@ -11,13 +11,11 @@ from napari_atomicity.progress import drain
 from napari_atomicity.training.evaluate import (
     METHODS,
     EvaluationSet,
-    confusion,
     evaluate_steps,
     evaluation_frame,
     plan,
-    ratio_r2,
-    scores,
 )
+from napari_atomicity.training.scores import confusion, ratio_r2, scores
 from seeds import seeded
 from training.libraries import blob_library as library
 

@@ -287,7 +287,7 @@ def test_a_laboratory_trains_four_classes_of_gold_and_uses_them(tmp_path, capsys
     found = detect(standard.image, standard.pixel_size_nm).clusters
     gain = frame.scale_counts_nm2_per_atom / standard.scale_counts_nm2_per_atom
     scale = gain * float(np.median(found.intensity)) / 38
-    settings = Settings(model=str(tmp_path / "out" / "au.safetensors"), scale=scale)
+    settings = Settings(model=str(tmp_path / "out" / "au.safetensors"), intensity_per_atom=scale)
     table = analyse(read(path), settings).table
     usable = table.rows[table.rows["flag"].isin(["ok", "outside"])]
     assert len(usable) >= 6 and set(table.rows["label"]) <= {*card.labels, "other"}

@@ -14,7 +14,8 @@ from napari_atomicity.progress import drain
 from napari_atomicity.training import library as libraries
 from napari_atomicity.training import loop
 from napari_atomicity.training.library import Recipe, simulate_library_steps
-from napari_atomicity.training.loop import TrainingConfig, epochs_done, train_steps
+from napari_atomicity.training.loop import epochs_done, train_steps
+from napari_atomicity.training.settings import TrainingConfig
 from training.libraries import blob_library
 
 CONFIG = TrainingConfig(name="tiny", channels=("raw",), epochs=3, batch=32)

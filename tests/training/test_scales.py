@@ -55,7 +55,7 @@ def test_what_is_learnt_is_the_same_every_time_and_beats_not_having_learnt(monke
         evidence = frame(i, 1000.0)
         for name, network in (("taught", networks[0]), ("not", None)):
             found = calibrate(replace(evidence, scale_network=network))
-            errors[name].append(abs(np.log(found.scale / 1000.0)) > 0.12)
+            errors[name].append(abs(np.log(found.intensity_per_atom / 1000.0)) > 0.12)
     assert np.mean(errors["taught"]) < 0.5 * np.mean(errors["not"])
 
 
@@ -70,7 +70,7 @@ def test_a_drawn_sample_is_some_of_the_frame(seed):
     rng = np.random.default_rng(seeded(seed))
     index = rng.integers(-1, 5, 60)
     rows = np.arange(100, 160)
-    drawn = scales._drawn(rows, index, 5, rng)
+    drawn = scales._other_sample(rows, index, 5, rng)
     assert set(drawn) <= set(rows) and len(set(drawn)) == len(drawn) > 0
 
 

@@ -10,9 +10,11 @@ from counting.synthetic import SIZES, trained_bundle
 from napari_atomicity.counting.bundle import load_bundle, save_bundle, weights_sha256
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain
-from napari_atomicity.training.evaluate import evaluate_steps, expected_calibration_error, scored_steps, scores
+from napari_atomicity.training.evaluate import evaluate_steps
 from napari_atomicity.training.library import Library, Recipe, label_image, labelled_frame
-from napari_atomicity.training.loop import TrainingConfig, calibrated_steps, train, train_steps
+from napari_atomicity.training.loop import calibrated_steps, train, train_steps
+from napari_atomicity.training.scores import expected_calibration_error, scored_steps, scores
+from napari_atomicity.training.settings import TrainingConfig
 from training.libraries import blob_library
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ PATIENCE_MS: Final = 240_000
 class AppDriver:
     """A viewer and what belongs to it, worked by clicks."""
 
-    __slots__ = ("_opened", "context", "layers", "qtbot", "viewer")
+    __slots__ = ("_opened", "context", "documents", "layers", "qtbot", "viewer")
 
     def __init__(self, viewer: Any, qtbot: Any) -> None:
         from napari_atomicity.ui.context import context_of
@@ -28,6 +29,8 @@ class AppDriver:
         self.context: Context = context_of(viewer)
         #: image layers in the order in which they were shown
         self.layers: list[Any] = []
+        #: what belongs to each of them, also to those that are closed by now
+        self.documents: list[Document] = []
         self._opened: dict[str, Any] = {}
 
     # ------------------------------------------------------------------ what is there
@@ -41,11 +44,6 @@ class AppDriver:
     def document(self) -> Document:
         """What belongs to the image at hand."""
         return self.workspace.document
-
-    @property
-    def documents(self) -> list[Document]:
-        """The documents of all images that were shown."""
-        return [self.workspace.document_of(layer) for layer in self.layers]
 
     @property
     def points(self) -> Any:
@@ -134,6 +132,7 @@ class AppDriver:
         layer = Layer.create(*as_layer(micrograph))
         self.viewer.add_layer(layer)
         self.layers.append(layer)
+        self.documents.append(self.workspace.document_of(layer))
         self.settle()
         return layer
 
@@ -142,7 +141,7 @@ class AppDriver:
         layer = self.show(micrograph)
         document = self.workspace.document_of(layer)
         document.choose(model=count.settings.model, adapt=count.settings.adapt)
-        count.land(document, "Analyse", document.table)
+        document.apply("Analyse", replace(count, micrograph=document.micrograph), document.state)
         self.settle()
         return layer
 
@@ -199,8 +198,8 @@ class AppDriver:
         from napari_atomicity.progress import drain
         from napari_atomicity.project import open_steps
 
-        works = drain(open_steps(self.recovery_folder)).works
-        return {work.name: work for work in works}
+        images = drain(open_steps(self.recovery_folder)).images
+        return {image.name: image for image in images}
 
 
 def _all_shown() -> bool:

@@ -73,13 +73,14 @@ def counted_once(frame: Any, mapped_model: Path) -> Any:
     from napari_atomicity import pipeline
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.pipeline.count import Job, classify_steps
+    from napari_atomicity.pipeline import ImageState
+    from napari_atomicity.pipeline.count import label_steps, search_steps
     from napari_atomicity.progress import drain
 
     micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
     settings = pipeline.Settings(model=str(mapped_model), adapt="off")
-    found = drain(pipeline.detect_steps(micrograph, settings, None))
-    return drain(classify_steps([Job(micrograph, found.table, settings)], load_bundle(mapped_model)))[0]
+    searched = drain(search_steps(ImageState(micrograph, settings=settings)))
+    return drain(label_steps([searched], load_bundle(mapped_model)))[0]
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None
 
     def steps(classified: Any, bundle: Any, settings: Any) -> Any:
         yield Progress(0, 1, "Fine-tuning")
-        parts = [classified] if isinstance(classified, pipeline.Classified) else list(classified)
+        parts = [classified] if isinstance(classified, pipeline.Count) else list(classified)
         first = np.cumsum([0, *(len(part.table) for part in parts)])
         ids = np.concatenate([at + np.arange(6) for at in first[:-1]])
         n = len(ids)
@@ -108,4 +108,4 @@ def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None
         evidence = yield from evidence_steps(tuned, patches)
         return Adaptation(tuned, True, "Fitted to 6 clusters.", anchors, before, after, evidence)
 
-    monkeypatch.setattr(pipeline, "adapt_steps", steps)
+    monkeypatch.setattr("napari_atomicity.pipeline.count.adapt_steps", steps)

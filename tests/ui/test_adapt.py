@@ -40,7 +40,7 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
     from napari_atomicity.counting.ratios import class_ratios
 
     panel, document = adapted.adapt, adapted.document
-    done = document.state.adapted
+    done = document.state.applied
     before, after = done.before.table.rows["label"], done.after.table.rows["label"]
     changed = int((before.to_numpy() != after.to_numpy()).sum())
     assert changed > 0
@@ -49,11 +49,10 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
     calibrations = done.after.calibrations
     ratios = class_ratios(done.after.table, document.state.bundle.card, calibrations=calibrations).set_index("label")
     label = ratios["fraction"].idxmax()
-    expected = "{fraction:.1%} ({low:.1f} to {high:.1f})".format(
-        fraction=ratios.at[label, "fraction"], low=100 * ratios.at[label, "low"], high=100 * ratios.at[label, "high"]
-    )
+    share, low, high = 100 * ratios.loc[label, ["fraction", "low", "high"]].astype(float)
+    expected = f"{share:.1f} ({low:.1f} to {high:.1f}) %"
     assert expected.replace(" ", "&nbsp;") in panel.comparison.shares.text()
-    assert panel.comparison.chart._final["fraction"].tolist() == ratios["fraction"].tolist()
+    assert panel.comparison.chart.series[1].share.tolist() == ratios["fraction"].tolist()
     scores = panel.comparison.scores.text()
     assert all(text in scores for text in ("50%", "100%", "Silhouette", "0.10", "–"))
     anchors = panel.comparison.anchors.text().replace("&nbsp;", " ")
@@ -64,7 +63,7 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
     assert not panel.comparison.isVisible()
     document.undo()
     adapted.idle()
-    assert document.state.adapted is done and panel.comparison.isVisible()
+    assert document.state.applied is done and panel.comparison.isVisible()
 
 
 def test_the_review_says_how_many_clusters_its_fair_check_leaves_out(adapted: Any) -> None:
@@ -91,16 +90,16 @@ def test_the_main_button_counts_and_adapts_in_one_step(
     desk.document.choose(model=str(model_path))
     panel = desk.panel("Atomicity")
     desk.click(panel.analyse)
-    assert desk.document.history == ["Analyse"] and desk.document.state.adapted is not None
+    assert desk.document.history == ["Analyse"] and desk.document.state.applied is not None
     adapt = panel.steps[4].panel
     desk.click(adapt.back)
     assert set(desk.document.table.rows["source"]) <= {"base", ""}
-    assert len(desk.document.table) == len(desk.document.state.classified.table)
+    assert len(desk.document.table) == len(desk.document.state.count.table)
     adapt.mode.activated.emit(adapt.mode.findData("off"))
     desk.idle()
     assert desk.document.settings.adapt == "off" and not adapt.run.isEnabled()
     desk.click(panel.analyse)
-    assert desk.document.state.adaptation is None and not desk.document.state.classified.calibrations
+    assert desk.document.state.adaptation is None and not desk.document.state.count.calibrations
     assert "shape alone" in adapt.result.text()
 
 
@@ -231,8 +230,8 @@ def test_the_adapted_model_becomes_a_model_with_its_history(
     # it counts like any other
     document.choose(model="microscope-2", adapt="auto")
     adapted.click(adapted.panel("Count atoms").run)
-    assert document.state.bundle.card.name == "microscope-2" and document.classified
-    assert document.state.adapted is None
+    assert document.state.bundle.card.name == "microscope-2" and document.counted
+    assert document.state.applied is None
 
 
 def test_clicks_in_the_wrong_order_say_what_is_missing(desk: Any, micrograph: Any) -> None:

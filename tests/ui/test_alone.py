@@ -40,26 +40,27 @@ def test_the_image_in_hand_is_seen_alone_with_its_clusters(desk: Any, micrograph
 def test_all_are_seen_where_a_person_wants_it_or_they_lie_side_by_side(desk: Any, micrograph: Any) -> None:
     first = desk.show(micrograph)
     load = desk.panel("Load and calibrate")
-    assert load.alone.isHidden()
+    assert load.hide_others.isHidden()
     second = desk.show(Micrograph(blobs(), 0.05, name="second"))
     desk.idle()
-    assert not load.alone.isHidden() and load.alone.isChecked()
-    load.alone.click()
+    assert not load.hide_others.isHidden() and load.hide_others.isChecked()
+    load.hide_others.click()
     assert seen(desk) == [True, True]
-    load.alone.click()
+    load.hide_others.click()
     assert seen(desk) == [False, True]
     desk.viewer.canvas.grid.enabled = True
     desk.workspace.choose(first)
     assert first.visible and second.visible
 
 
-def test_a_saved_session_knows_what_was_seen_while_its_image_was_in_hand(desk: Any, micrograph: Any) -> None:
-    from napari_atomicity.ui.project.conversion import session_of
+def test_a_saved_project_knows_what_was_seen_while_its_image_was_in_hand(desk: Any, micrograph: Any) -> None:
+    from napari_atomicity.ui.project.conversion import project_of
 
     desk.show(micrograph)
     desk.show(Micrograph(blobs(), 0.05, name="second"))
-    works = session_of(desk.workspace, desk.workspace.groups).works
-    assert [work.view["image"]["visible"] for work in works] == [True, True]
+    workspace = desk.workspace
+    images = project_of(workspace, desk.context.solo, workspace.groups).images
+    assert [image.view["image"]["visible"] for image in images] == [True, True]
 
 
 def test_clusters_found_in_images_that_are_not_in_hand_stay_hidden(desk: Any, micrograph: Any) -> None:

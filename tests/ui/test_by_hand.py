@@ -131,8 +131,7 @@ def test_selection_is_one_for_layer_and_document(found: Any) -> None:
 
 
 def test_colours_say_label_and_confidence_and_annotations_look_different(found: Any) -> None:
-    from napari_atomicity.style import colours
-    from napari_atomicity.ui.widgets.theme import rgb
+    from napari_atomicity.style import colours, rgb
 
     document = found.document
     n = len(document.table)

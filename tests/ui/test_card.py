@@ -115,12 +115,12 @@ def test_maps_and_neighbours_are_those_of_the_pipeline(counted: Any) -> None:
     seen(desk)
     row = int(np.flatnonzero(desk.document.table.ids == first)[0])
     target = int(desk.document.table.probabilities[row].argmax())
-    patch = state.classified.patches.take(np.array([row]))
+    patch = state.count.patches.take(np.array([row]))
     expected = drain(attribution_steps(state.bundle, patch, target, method="integrated-gradients"))
     found = desk.card.looker.look(_subject(desk, row))
     np.testing.assert_allclose(found.attribution.maps, expected.maps, atol=1e-6)
     library = library_of(state.bundle)
-    rows, _ = library.nearest(state.classified.evidence.features[[row]], 4)
+    rows, _ = library.nearest(state.count.evidence.features[[row]], 4)
     assert [shown.caption[0] for shown in desk.card.alike.shown] == [library.labels[i] for i in rows[0]]
 
 
@@ -170,7 +170,7 @@ def test_clusters_that_were_added_moved_or_deleted_since_the_count(counted: Any)
     points = desk.points
     keep, moved, gone = usual(desk, 3)
     place = {i: int(np.flatnonzero(desk.document.table.ids == i)[0]) for i in (keep, moved, gone)}
-    features = desk.document.state.classified.evidence.features[place[keep]].copy()
+    features = desk.document.state.count.evidence.features[place[keep]].copy()
     # rows of the table no longer go with those of the count
     desk.document.edit("Delete", desk.document.table.drop([gone]), [])
     data = points.data.copy()
@@ -235,11 +235,12 @@ def test_a_model_without_library_of_another_element_with_one_channel(
 def test_it_opens_from_elsewhere_once_and_follows_the_theme(counted: Any) -> None:
     from qtpy.QtWidgets import QApplication
 
-    from napari_atomicity.ui.cluster_card.panel import CardPanel, open_card
+    from napari_atomicity.ui.cluster_card.panel import CardPanel
+    from napari_atomicity.ui.workspace.docks import open_dock
 
     desk, card = counted, counted.card
-    open_card(desk.workspace)
-    open_card(desk.workspace)
+    open_dock(desk.workspace.viewer, "Cluster card", tabify=True)
+    open_dock(desk.workspace.viewer, "Cluster card", tabify=True)
     cards = [w for w in QApplication.allWidgets() if isinstance(w, CardPanel)]
     assert cards == [card] and card.isVisible()
     desk.document.select(usual(desk))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from qtpy.QtWidgets import QAbstractButton, QLabel, QListWidget, QProgressBar, QTableWidget, QWidget
 
-from napari_atomicity import pipeline
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import count as count_chain
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.cluster_card import inspector
 from napari_atomicity.ui.feature_map import placements
 from napari_atomicity.ui.ratios import panel as ratios_panel
 
 from .app_driver import PLUGIN, AppDriver
+from .stand_ins import blobs
 
 DOCKS = (
     "Atomicity", "Cluster card", "Feature map", "What the model uses", "Review", "History", "Class ratios",
@@ -237,7 +239,7 @@ def test_two_viewers_work_at_once_and_one_closes(
     shown = [open_all(each) for each in (counted, other)]
     for each in (counted, other):
         settled(each)
-    gate.hold(pipeline, "detect_steps")
+    gate.hold(count_chain, "detect_steps")
     gate.close()
     for each, opened in zip((counted, other), shown, strict=True):
         each.click_on(opened["Atomicity"][1].steps[1].panel.search)
@@ -270,3 +272,16 @@ def test_two_viewers_work_at_once_and_one_closes(
     work = other.recovered()["other"]
     assert work.state.table.rows["annotation"].ne("").sum() == 1 and work.steps[work.now].name == "Find clusters"
     assert not counted.errors
+
+
+def test_an_image_that_napari_opened_itself_keeps_its_file(desk: Any, tmp_path: Path) -> None:
+    import tifffile
+
+    path = tmp_path / "other.tif"
+    tifffile.imwrite(path, blobs())
+    desk.viewer.open(str(path), plugin="napari")
+    desk.settle()
+    assert desk.document.micrograph.provenance.path == path
+    panel = desk.panel("Load and calibrate")
+    desk.click(panel.look)
+    assert desk.notes[-1] == "other.tif holds this one image."

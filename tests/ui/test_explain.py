@@ -154,12 +154,12 @@ def test_the_profiles_are_those_of_the_maps_and_can_be_saved(explained: Any, tmp
     uses = desk.panel("What the model uses")
     uses.show_now()
     profiles = desk.document.attribution.profiles
-    shown = uses.curves[1]._rows
+    shown = uses.curves[1].rows
     expected = profiles.table[(profiles.table["channel"] == "lcn") & (profiles.table["unit"] == "radii")]
     pd.testing.assert_frame_equal(shown, expected)
     uses.unit.setCurrentIndex(1)
     uses.show_now()
-    assert set(uses.curves[0]._rows["unit"]) == {"nm"}
+    assert set(uses.curves[0].rows["unit"]) == {"nm"}
     uses.write(tmp_path / "profiles.csv")
     desk.idle()
     assert len(pd.read_csv(tmp_path / "profiles.csv")) == len(profiles.table)

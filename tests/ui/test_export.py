@@ -116,7 +116,7 @@ def close(one: list[Any], other: list[Any]) -> bool:
 def test_the_report_and_the_dock_say_the_same(counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = counted
     edited(desk)
-    desk.document.expect({19: 1.0, 70: 1.0}, False)
+    desk.document.set_options(expected={19: 1.0, 70: 1.0})
     dock = desk.panel("Class ratios")
     desk.qtbot.waitUntil(lambda: dock.result is not None and dock.result.agreement is not None, timeout=20_000)
     answer(monkeypatch, tmp_path / "report.html")

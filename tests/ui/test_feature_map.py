@@ -77,9 +77,9 @@ def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
     counted.document.selection_changed.connect(told.append)
     path = around(places, np.arange(5))
     mouse(counted, canvas, path)
-    from napari_atomicity.ui.feature_map.view import inside
+    from skimage.measure import points_in_poly
 
-    within = inside(places, np.array(path))
+    within = points_in_poly(places, np.array(path))
     assert within[:5].all()
     ids = set(panel.clusters.rows["id"][within])
     assert counted.document.selection == ids and told == [frozenset(ids)]
@@ -189,7 +189,7 @@ def test_hovering_shows_patches(counted: Any) -> None:
     canvas.grab()
     card = canvas._describe(3, False)
     row = panel.clusters.row_after[3]
-    np.testing.assert_array_equal(card.patches[0][1], counted.document.state.classified.patches.raw[row])
+    np.testing.assert_array_equal(card.patches[0][1], counted.document.state.count.patches.raw[row])
     assert "library: Pt" in card.patches[1][0] and str(panel.clusters.rows["id"][3]) in card.lines[0]
     library = canvas._describe(7, True)
     assert library.patches[0][0] == "Pt41" and "simulated" in library.lines[0]
@@ -265,7 +265,7 @@ def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any
 
 
 def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> None:
-    from napari_atomicity.ui.feature_map.panel import open_feature_map
+    from napari_atomicity.ui.workspace.docks import open_dock
 
     panel = counted.feature_map
     dark = panel.after.canvas._style.theme["background"]
@@ -274,6 +274,6 @@ def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> Non
     assert panel.after.canvas._style.theme["background"] != dark
     panel.parentWidget().close()
     counted.settle()
-    open_feature_map(counted.workspace)
+    open_dock(counted.workspace.viewer, "Feature map")
     counted.settle()
     assert panel.isVisible()

@@ -23,7 +23,7 @@ def placed(xy: Any) -> Any:
 def gathered(counted: ClusterTable, now: ClusterTable, xy: Any) -> Any:
     from napari_atomicity.ui.feature_map.points import gather
 
-    state = SimpleNamespace(classified=SimpleNamespace(table=counted), adapted=None)
+    state = SimpleNamespace(count=SimpleNamespace(table=counted), applied=None)
     looks = SimpleNamespace(look=lambda _: SimpleNamespace(placed=placed(xy)))
     return gather([SimpleNamespace(state=state, table=now)], ["image"], looks, None)  # type: ignore[list-item, arg-type]
 

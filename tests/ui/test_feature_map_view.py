@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from napari_atomicity.ui.feature_map.view import View, inside, nearest
+from napari_atomicity.ui.feature_map.view import View, nearest
 
 
 @pytest.fixture
@@ -36,15 +36,6 @@ def test_zooming_keeps_the_place_under_the_mouse_and_reset_undoes_it(view: View)
     view.reset()
     np.testing.assert_allclose(view.to_map(np.array([0.0, 250.0]), size), [-2, 1])
     assert len(told) == 4
-
-
-def test_what_lies_in_an_outline() -> None:
-    u = np.array([[0, 0], [6, 0], [6, 5], [4, 5], [4, 2], [2, 2], [2, 5], [0, 5]], dtype=float)  # a U
-    points = np.array([[1, 4], [3, 4], [5, 4], [3, 1], [7, 1], [-1, 2]], dtype=float)
-    assert inside(points, u).tolist() == [True, False, True, True, False, False]
-    assert inside(points, u[::-1]).tolist() == inside(points, u).tolist()
-    bow = np.array([[0, 0], [4, 4], [4, 0], [0, 4]], dtype=float)  # crosses itself
-    assert inside(np.array([[0.5, 2], [3.5, 2], [2, 0.5]]), bow).tolist() == [True, True, False]
 
 
 def test_the_nearest_point_within_reach() -> None:

@@ -49,7 +49,7 @@ def test_a_person_labels_and_adapts_and_the_panel_says_what_the_labels_held_back
     before = document.table
     desk.click(adapt.run)
 
-    done, after = document.state.adapted, document.table
+    done, after = document.state.applied, document.table
     assert done is not None and done.adaptation.accepted and set(done.anchors["source"]) == {"annotations"}
     held = of_hash(before)
     mine = before.rows["annotation"].to_numpy()

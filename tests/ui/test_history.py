@@ -60,18 +60,18 @@ def test_search_count_and_adaptation_are_steps_with_undo(
     desk.click(desk.panel("Count atoms").run)
     desk.click(desk.panel("Adapt to the image").run)
     assert texts(panel) == ["Open", "Find clusters", "Count atoms", "Adapt"]
-    adapted = desk.document.state.adapted
+    adapted = desk.document.state.applied
     assert adapted is not None
     desk.viewer.layers.selection.active = desk.workspace.image
     press(desk, "Ctrl+Z")
-    assert desk.document.state.adapted is None and desk.document.classified
+    assert desk.document.state.applied is None and desk.document.counted
     press(desk, "Ctrl+Z")
-    assert not desk.document.classified and len(desk.document.table)
+    assert not desk.document.counted and len(desk.document.table)
     press(desk, "Ctrl+Z")
     assert not len(desk.document.table)
     panel.list.itemClicked.emit(panel.list.item(3))
     desk.idle()
-    assert desk.document.state.adapted is adapted and marked(panel) == [3]
+    assert desk.document.state.applied is adapted and marked(panel) == [3]
 
 
 def test_steps_share_what_did_not_change(desk: Any, micrograph: Any) -> None:

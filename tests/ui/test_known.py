@@ -29,9 +29,9 @@ def found(desk: Any, micrograph: Any, model_path: Path) -> Any:
 @pytest.fixture
 def undecided(found: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A count that cannot decide; a choice labels everything with the chosen class, as a stand-in."""
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
-    whole = pipeline.classify_session_steps
+    whole = count_chain.timed_session_steps
 
     def unsure(*arguments: Any) -> Any:
         done = yield from whole(*arguments)
@@ -43,8 +43,8 @@ def undecided(found: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         table = classified.table.with_columns(label=[dominant] * len(classified.table))
         return dataclasses.replace(classified, table=table, calibrations={frame: fit})
 
-    monkeypatch.setattr(pipeline, "classify_session_steps", unsure)
-    monkeypatch.setattr(pipeline, "choose", choose)
+    monkeypatch.setattr(count_chain, "timed_session_steps", unsure)
+    monkeypatch.setattr(count_chain, "choose", choose)
     found.click(found.count.run)
     return found
 
@@ -146,22 +146,29 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path.with_suffix("")), ""))
     found.click(known.save)
     profile = load_profile(path)
-    assert profile.scale == pytest.approx(found.document.state.classified.calibration.scale, rel=0.01)
+    assert profile.intensity_per_atom == pytest.approx(
+        found.document.state.count.calibration.intensity_per_atom, rel=0.01
+    )
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(path), ""))
     found.show(dataclasses.replace(micrograph, name="next"))
     found.click(known.load)
     settings = found.document.settings
-    assert (settings.scale, settings.scale_sd) == (pytest.approx(profile.scale), pytest.approx(profile.scale_sd))
-    assert known.profile.text() == "titan" and known.scale.text() == f"{profile.scale:g}"
+    assert (settings.intensity_per_atom, settings.intensity_per_atom_sd) == (
+        pytest.approx(profile.intensity_per_atom),
+        pytest.approx(profile.intensity_per_atom_sd),
+    )
+    assert known.profile.text() == "titan" and known.scale.text() == f"{profile.intensity_per_atom:g}"
     found.click(known.forget)
-    assert found.document.settings == dataclasses.replace(settings, scale=None, scale_sd=Settings().scale_sd)
+    assert found.document.settings == dataclasses.replace(
+        settings, intensity_per_atom=None, intensity_per_atom_sd=Settings().intensity_per_atom_sd
+    )
     assert known.profile.text() == "none" and not known.forget.isVisible()
     # another scale by hand is no longer the profile's
     found.click(known.load)
     known.scale.setText("123")
     known.scale.editingFinished.emit()
     found.idle()
-    assert known.profile.text() == "none" and found.document.settings.scale == 123
+    assert known.profile.text() == "none" and found.document.settings.intensity_per_atom == 123
     path.write_text("{")
     found.click(known.load)
-    assert found.document.settings.scale == 123 and "titan" in found.notes[-1]
+    assert found.document.settings.intensity_per_atom == 123 and "titan" in found.notes[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from napari.layers import Layer
 
 from napari_atomicity import pipeline
 from napari_atomicity.counting import bundle
+from napari_atomicity.pipeline import count as count_chain
 from napari_atomicity.project.recovery import Recorder
 from napari_atomicity.report import figures
 from napari_atomicity.ui.cluster_card import inspector
@@ -21,9 +21,6 @@ from napari_atomicity.ui.feature_map import placements
 from napari_atomicity.ui.ratios import panel as ratios_panel
 
 from .stand_ins import adapt_always
-
-#: how long the interface waits for the interpreter when nothing runs
-USUAL = sys.getswitchinterval()
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def select(desk: Any) -> None:
 
 def adapt(desk: Any) -> None:
     panel = desk.panel("Adapt to the image")
-    if desk.document.state.adapted is not None:
+    if desk.document.state.applied is not None:
         desk.click(panel.back)
     desk.click_on(panel.run)
 
@@ -74,7 +71,7 @@ def together(desk: Any) -> None:
         desk.show(Micrograph(data, desk.document.micrograph.pixel_size_nm, name="beside"))
         desk.workspace.choose(mine)
     for place in desk.workspace.groups:
-        place.document.tick(place is desk.workspace.group or place.name == "beside")
+        place.document.set_options(in_joint=place is desk.workspace.group or place.name == "beside")
     desk.click_on(desk.panel("Calibrate images together").run)
 
 
@@ -92,7 +89,7 @@ def maps_are_true(desk: Any) -> bool:
 
 
 def on_the_map(desk: Any) -> bool:
-    return desk.panel("Feature map").looks.look(desk.document.state.classified) is not None
+    return desk.panel("Feature map").looks.look(desk.document.state.count) is not None
 
 
 def on_the_card(desk: Any) -> bool:
@@ -112,11 +109,11 @@ def written(desk: Any) -> bool:
 
 
 KINDS = {
-    "find": Kind((pipeline, "detect_steps"), press("Find clusters", "search"), committed("Find clusters")),
-    "count": Kind((pipeline, "classify_session_steps"), press("Count atoms", "run"), committed("Count atoms")),
+    "find": Kind((count_chain, "detect_steps"), press("Find clusters", "search"), committed("Find clusters")),
+    "count": Kind((count_chain, "timed_session_steps"), press("Count atoms", "run"), committed("Count atoms")),
     "load the model": Kind((bundle, "load_bundle"), press("Count atoms", "run"), committed("Count atoms")),
-    "adapt": Kind((pipeline, "adapt_steps"), adapt, committed("Adapt")),
-    "together": Kind((pipeline, "classify_session_steps"), together, committed("Calibrate together")),
+    "adapt": Kind((count_chain, "adapt_steps"), adapt, committed("Adapt")),
+    "together": Kind((count_chain, "timed_session_steps"), together, committed("Calibrate together")),
     "explain": Kind((pipeline, "explain_steps"), press("See why (Grad-CAM)", "all"), maps_are_true),
     "feature map": Kind((placements, "_looked_steps"), relabel("Feature map"), on_the_map),
     "card": Kind((inspector, "look_steps"), select, on_the_card),
@@ -158,7 +155,6 @@ def well(desk: Any) -> None:
     desk.qtbot.waitUntil(lambda: not desk.context.explainer._due, timeout=5000)  # heat maps follow a moment later
     desk.idle()
     assert not desk.errors
-    desk.qtbot.waitUntil(lambda: sys.getswitchinterval() == pytest.approx(USUAL), timeout=5000)
     assert not any(layer.locked for layer in desk.viewer.layers)
     strip = desk.workbench.findChild(object, "strip")
     assert not strip.stop.isVisible() and not strip.bar.isVisible()
@@ -205,7 +201,7 @@ def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micr
     end(desk, gate)
     assert document.table.rows["label"].eq("").all()
     assert document.attribution is None or document.attribution.micrograph is document.micrograph
-    assert document.state.classified is None and document.micrograph.data is image.data
+    assert document.state.count is None and document.micrograph.data is image.data
     # the image taken off and opened again
     document.undo()
     assert document.micrograph.data is image.data and document.micrograph.data is micrograph.data

@@ -107,8 +107,7 @@ def test_export_and_import_by_their_buttons(
 def test_a_model_of_another_metal_counts_colours_and_explains(
     desk: Any, micrograph: Any, mine: Path, gold_file: Path
 ) -> None:
-    from napari_atomicity.style import colours
-    from napari_atomicity.ui.widgets.theme import UNLABELLED, rgb
+    from napari_atomicity.style import UNLABELLED, colours, rgb
 
     save_gold(mine / "gold.safetensors")
     desk.show(micrograph)
@@ -131,7 +130,7 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
     np.testing.assert_allclose(desk.points.border_color[:, :3], expected, atol=1e-6)
     shown = [cell(count.legend, row, 1).text() for row in range(5)]
     assert shown == ["class", "Au20", "Au38", "Au55", "other"]
-    assert count.chart._final["label"].tolist() == ["Au20", "Au38", "Au55", "other"]
+    assert count.chart.labels == ["Au20", "Au38", "Au55", "other"]
     assert list(explain.target.choices) == ["", "Au20", "Au38", "Au55"]
     explain.target.value = "Au55"
     desk.click(explain.all)

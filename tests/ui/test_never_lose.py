@@ -20,10 +20,10 @@ from .stand_ins import blobs
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A detection that goes on until the gate is opened."""
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
     gate = threading.Event()
-    whole = pipeline.detect_steps
+    whole = count_chain.detect_steps
 
     def steps(*arguments: Any, **options: Any) -> Any:
         count = 0
@@ -32,7 +32,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Any:
             yield Progress(count % 10, 10, "Waiting")
         return (yield from whole(*arguments, **options))
 
-    monkeypatch.setattr(pipeline, "detect_steps", steps)
+    monkeypatch.setattr(count_chain, "detect_steps", steps)
     yield gate
     gate.set()
 
@@ -97,13 +97,13 @@ def test_a_new_pixel_size_while_work_runs_refuses_the_result(desk: Any, microgra
 
 
 def test_errors_come_as_one_sentence(desk: Any, micrograph: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
     def refuse(*_: Any) -> Any:
         yield Progress(0, 1, "Looking")
         raise InputError("The image shows nothing; record it again.")
 
-    monkeypatch.setattr(pipeline, "detect_steps", refuse)
+    monkeypatch.setattr(count_chain, "detect_steps", refuse)
     desk.show(micrograph)
     panel = desk.panel("Find clusters")
     desk.click(panel.search)
@@ -116,13 +116,13 @@ def test_a_fault_of_ours_is_one_sentence_and_a_log(
 ) -> None:
     from napari.utils.notifications import notification_manager
 
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
     def fail(*_: Any) -> Any:
         yield Progress(0, 1, "Looking")
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(pipeline, "detect_steps", fail)
+    monkeypatch.setattr(count_chain, "detect_steps", fail)
     desk.show(micrograph)
     desk.click(desk.panel("Find clusters").search)
     assert "fault" in desk.notes[-1]

@@ -54,7 +54,7 @@ def test_undo_leads_through_everything_to_the_start_and_redo_back(
     for step in range(1, last + 1):
         single.redo(desk.workspace)
         pd.testing.assert_frame_equal(document.table.rows, states[step][1].rows)
-    assert document.state.adapted is not None
+    assert document.state.applied is not None
 
 
 def test_two_images_switched_while_heat_maps_follow(counted: Any, frame: Any, gate: Any) -> None:

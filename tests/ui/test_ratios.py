@@ -79,7 +79,7 @@ def test_what_was_deposited_is_compared_with_and_changes_no_label(counted: Any) 
     assert "do not agree" in desk.ratios.verdict.text()
     desk.ratios.expected.setText("nonsense")
     desk.ratios.expected.editingFinished.emit()
-    assert "nonsense" in desk.notes[-1] and document.expected == {19: 0.95, 55: 0.05}
+    assert "nonsense" in desk.notes[-1] and document.options.expected == {19: 0.95, 55: 0.05}
     desk.ratios.expected.setText("13:1")
     desk.ratios.expected.editingFinished.emit()
     settled(desk)
@@ -101,7 +101,7 @@ def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypat
     assert row_of(counted.ratios.table, "expected")["Pt19"] == "75.0"
     path.write_text("size,amount\nPt19,much\n", encoding="utf-8")
     counted.click(counted.ratios.load)
-    assert "row 2" in counted.notes[-1] and counted.document.expected == {19: 30.0, 55: 10.0}
+    assert "row 2" in counted.notes[-1] and counted.document.options.expected == {19: 30.0, 55: 10.0}
 
 
 def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, model_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, mo
     desk.ratios.scope.setCurrentIndex(desk.ratios.scope.findData("ticked"))
     desk.ratios.scope.activated.emit(desk.ratios.scope.currentIndex())
     assert settled(desk) is None and "tick images" in desk.ratios.numbers.text()
-    desk.document.tick(True)
+    desk.document.set_options(in_joint=True)
     assert settled(desk).images == ("second",)
 
 

@@ -38,7 +38,7 @@ def test_it_goes_from_the_least_confident_on_and_the_view_follows(desk: Any, mic
     desk.click(panel.label_buttons["Pt70"])
     assert annotations(desk)[6] == "Pt70" and document.selection == {5}
     assert panel.bar.format() == "2 of 8 reviewed" == panel.status(document)
-    assert "1 of 2 (50%" in panel.agreement.text() and "Fair" not in panel.agreement.text()
+    assert "1 of 2 (50 %" in panel.agreement.text() and "Fair" not in panel.agreement.text()
     table = panel.table.text()
     assert "Pt70" in table and "<b>1</b>" in table
     press(desk, "B")
@@ -90,7 +90,7 @@ def test_at_random_the_agreement_is_fair_and_says_so(desk: Any, micrograph: Any)
         press(desk, key)
     desk.idle()
     assert document.selection == {first[2]}
-    assert "Fair check, of clusters drawn at random: 1 of 2 (50%, 9 to 91 %)." in panel.agreement.text()
+    assert "Fair check, of clusters drawn at random: 1 of 2 (50 %, 9 to 91 %)." in panel.agreement.text()
     press(desk, "N")
     desk.idle()
     assert "1 passed over without a label" in panel.agreement.text()

@@ -64,7 +64,7 @@ def write(desk: Any, path: Path) -> Path:
     return path
 
 
-def open_session(desk: Any, path: Path) -> None:
+def open_project(desk: Any, path: Path) -> None:
     desk.context.project.open(path)
     desk.idle()
 
@@ -82,7 +82,7 @@ def kept(desk: Any) -> None:
 def worked_on(desk: Any, path: Path) -> Any:
     """A counted image with an adapted model, labels by hand, and a step undone."""
     show_file(desk, path)
-    desk.document.tick(True)
+    desk.document.set_options(in_joint=True)
     desk.click(desk.panel("Find clusters").search)
     desk.click(desk.panel("Adapt to the image").run)
     document = desk.document
@@ -101,9 +101,9 @@ def same(a: Any, b: Any) -> None:
         pd.testing.assert_frame_equal(was.table.rows, now_.table.rows)
         assert was.table.hand_placed == now_.table.hand_placed and was.table.next_id == now_.table.next_id
         assert was.settings == now_.settings and dict(was.choices) == dict(now_.choices)
-        assert (was.adapted is None) == (now_.adapted is None)
+        assert (was.applied is None) == (now_.applied is None)
         assert was.micrograph.pixel_size_nm == now_.micrograph.pixel_size_nm
-    assert (a.settings, a.selection, a.ticked, a.messages) == (b.settings, b.selection, b.ticked, b.messages)
+    assert (a.options, a.selection, a.messages) == (b.options, b.selection, b.messages)
 
 
 def test_everything_comes_back_and_goes_on(
@@ -113,7 +113,7 @@ def test_everything_comes_back_and_goes_on(
     document = worked_on(desk, sample)
     desk.workspace.image.opacity = 0.5
     path = write(desk, tmp_path / "day.atomicity")
-    open_session(another, path)
+    open_project(another, path)
     again = another.document
     same(document, again)
     assert another.workspace.image.opacity == 0.5 and another.workspace.image.name == desk.workspace.image.name
@@ -130,7 +130,7 @@ def test_everything_comes_back_and_goes_on(
     for _ in names:
         again.redo()
     # the adapted model is in force, and the adaptation can be undone as before
-    assert again.state.adapted is not None and again.state.bundle is again.state.adapted.adaptation.bundle
+    assert again.state.applied is not None and again.state.bundle is again.state.applied.adaptation.bundle
     document.redo()
     for each in (document, again):
         each.undo_adaptation()
@@ -149,7 +149,7 @@ def test_steps_of_an_earlier_version_whose_times_are_not_known_are_saved_again(
     desk.document.annotate([0, 1], "Pt19")
     steps, now = desk.document.steps
     desk.document.resume([(name, dataclasses.replace(state, when=math.nan)) for name, state in steps], now)
-    open_session(another, write(desk, tmp_path / "day.atomicity"))
+    open_project(another, write(desk, tmp_path / "day.atomicity"))
     assert [math.isnan(state.when) for _, state in another.document.steps[0]] == [True] * len(steps)
     same(desk.document, another.document)
     kept(another)
@@ -178,8 +178,8 @@ def test_choosing_among_candidates_goes_on(desk: Any, another: Any, sample: Path
         fit, log_scale=grid, weight=weight / weight.sum(), shares=shares, ambiguous=True, candidates=candidates
     )
     offered = replace(document.state.offered, calibrations={0: two})
-    document.amend(offered=offered, classified=offered)
-    open_session(another, write(desk, tmp_path / "undecided.atomicity"))
+    document.amend(offered=offered, count=offered)
+    open_project(another, write(desk, tmp_path / "undecided.atomicity"))
     from napari_atomicity.ui.actions import single
 
     for each in (desk, another):
@@ -211,7 +211,7 @@ def test_save_buttons_and_state(desk: Any, sample: Path, tmp_path: Path, monkeyp
     assert panel.recent.count() == 2 and panel.recent.itemText(1) == "by name.atomicity"
 
 
-def test_a_session_dropped_on_the_window_opens(
+def test_a_project_dropped_on_the_window_opens(
     desk: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show_file(desk, sample)
@@ -220,7 +220,7 @@ def test_a_session_dropped_on_the_window_opens(
     from napari_atomicity.ui import commands
 
     # the reader works on the window in front
-    monkeypatch.setattr(commands, "_workspace", lambda _: another.workspace)
+    monkeypatch.setattr(commands, "_context", lambda _: another.context)
     another.viewer.open(str(path), plugin="napari-atomicity")
     another.idle()
     same(desk.document, another.document)
@@ -274,7 +274,7 @@ def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: P
     from napari_atomicity.progress import drain
     from napari_atomicity.project import open_steps
 
-    (work,) = drain(open_steps(folder())).works
+    (work,) = drain(open_steps(folder())).images
     assert work.name == "frame" and work.state.table.rows["annotation"].iloc[0] == "Pt19"
 
 
@@ -304,16 +304,16 @@ def test_a_moved_image_is_found_and_a_changed_one_is_asked_about(
     path = write(desk, sample.parent / "here.atomicity")
     moved = tmp_path / "elsewhere"
     sample.parent.rename(moved)
-    open_session(another, moved / path.name)
+    open_project(another, moved / path.name)
     assert another.document.micrograph.provenance.path == moved / "frame.tif"
     another.viewer.layers.clear()
     another.settle()
     put(moved / "frame.tif", micrograph.data[::-1])
     panel = another.panel("Save and restore")
-    open_session(another, moved / path.name)
+    open_project(another, moved / path.name)
     assert another.document is None
     panel.show_now()
-    assert "changed since the session was saved" in panel.why.text()
+    assert "changed since the project was saved" in panel.why.text()
     another.click(panel.anyway)
     rows = another.document.table.rows
     assert rows["annotation"].iloc[0] == "Pt19" and (rows["label"] == "").all()
@@ -330,7 +330,7 @@ def test_a_missing_image_can_be_left_out_or_shown(
     path = write(desk, tmp_path / "two.atomicity")
     sample.unlink()
     panel = another.panel("Save and restore")
-    open_session(another, path)
+    open_project(another, path)
     assert another.workspace.groups == []
     panel.show_now()
     assert "say where it is now" in panel.why.text() and not panel.anyway.isVisibleTo(panel)
@@ -342,7 +342,7 @@ def test_a_missing_image_can_be_left_out_or_shown(
     assert another.context.project.path is None
 
 
-def test_a_session_that_wants_to_read_elsewhere_asks_once_for_a_folder(
+def test_a_project_that_wants_to_read_elsewhere_asks_once_for_a_folder(
     desk: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
     show_file(desk, sample)
@@ -351,7 +351,7 @@ def test_a_session_that_wants_to_read_elsewhere_asks_once_for_a_folder(
     (tmp_path / "post").mkdir()
     path = write(desk, tmp_path / "post" / "mail.atomicity")
     panel = another.panel("Save and restore")
-    open_session(another, path)
+    open_project(another, path)
     panel.show_now()
     assert (
         another.document is None and str(sample) in panel.why.text() and "outside of its own folder" in panel.why.text()
@@ -360,12 +360,12 @@ def test_a_session_that_wants_to_read_elsewhere_asks_once_for_a_folder(
     assert another.document.micrograph.provenance.path == sample
     another.viewer.layers.clear()
     another.settle()
-    open_session(another, path)
+    open_project(another, path)
     assert another.document.micrograph.provenance.path == sample
     # who saved it in this window has read these images anyway
     desk.viewer.layers.clear()
     desk.settle()
-    open_session(desk, path)
+    open_project(desk, path)
     assert desk.document is not None
 
 
@@ -379,7 +379,7 @@ def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_wa
     (tmp_path / "post").mkdir()
     path = write(desk, tmp_path / "post" / "mail.atomicity")
     panel = another.panel("Save and restore")
-    open_session(another, path)
+    open_project(another, path)
     panel.show_now()
     another.click(panel.without)
     assert another.document.table.rows.equals(rows)
@@ -388,18 +388,18 @@ def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_wa
     write(another, path)
     desk.viewer.layers.clear()
     desk.settle()
-    open_session(desk, path)
+    open_project(desk, path)
     assert desk.document.micrograph.frame(0).any() and desk.document.micrograph.refusal == ""
     assert desk.document.table.rows["annotation"].tolist()[:2] == ["Pt19", "Pt30"]
 
 
-def test_a_colleagues_session_is_merged_in_one_step_and_conflicts_are_listed(
+def test_a_colleagues_project_is_merged_in_one_step_and_conflicts_are_listed(
     desk: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
     show_file(desk, sample)
     desk.click(desk.panel("Find clusters").search)
     start = write(desk, tmp_path / "start.atomicity")
-    open_session(another, start)
+    open_project(another, start)
     theirs, mine = another.document, desk.document
     theirs.annotate([0], "Pt30")
     theirs.annotate([1], "Pt41")
@@ -407,7 +407,7 @@ def test_a_colleagues_session_is_merged_in_one_step_and_conflicts_are_listed(
     mine.annotate([1], "Pt19")
     mine.edit("Delete", mine.table.drop([2]), [])
     path = write(another, tmp_path / "theirs.atomicity")
-    open_session(desk, path)
+    open_project(desk, path)
     rows = mine.table.rows.set_index("id")
     assert (rows.at[0, "annotation"], rows.at[1, "annotation"]) == ("Pt30", "Pt19") and 2 not in rows.index
     assert mine.undo_name == "Merge with frame" and len(desk.workspace.groups) == 1
@@ -434,7 +434,7 @@ def test_a_colleagues_table_is_merged_too(desk: Any, sample: Path, tmp_path: Pat
     desk.click(desk.panel("Find clusters").search)
     theirs = desk.document.table.annotate([3], "Pt30")
     write_table(theirs, tmp_path / "theirs.csv")
-    open_session(desk, tmp_path / "theirs.csv")
+    open_project(desk, tmp_path / "theirs.csv")
     assert desk.document.table.rows.set_index("id").at[3, "annotation"] == "Pt30"
 
 
@@ -454,7 +454,7 @@ def test_a_model_that_is_gone_leaves_labels_and_ratios(
 
     monkeypatch.setattr(bundle, "load_card", gone)
     panel = another.panel("Count atoms")
-    open_session(another, path)
+    open_project(another, path)
     assert any("no model named 'dual'" in note for note in another.notes)
     panel.show_now()
     same(desk.document, another.document)
@@ -486,7 +486,7 @@ def test_what_cannot_be_opened_is_one_sentence_and_changes_nothing(
     path = write(desk, tmp_path / "day.atomicity")
     damage(path)
     before = desk.document.state
-    open_session(desk, path)
+    open_project(desk, path)
     assert words in desk.notes[-1] and desk.document.state is before and len(desk.workspace.groups) == 1
 
 

@@ -68,7 +68,7 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     )
     for document, one in zip((a, b), expected, strict=True):
         pd.testing.assert_frame_equal(document.table.rows, one.table.rows)
-        assert document.state.session == ("a", "b")
+        assert document.state.counted_with == ("a", "b")
     assert desk.joint.back.isEnabled()
     desk.click(desk.joint.back)
     assert not len(a.table) and not len(b.table) and a.redo_name == "Calibrate together"
@@ -98,28 +98,28 @@ def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
     bundles = {id(document.state.bundle) for document in desk.documents}
     assert len(bundles) == 1 and desk.documents[0].state.bundle.card.history == ("tuned",)
     for document in desk.documents:
-        assert document.state.adapted.anchors["id"].tolist() == document.table.ids[:6].tolist()
-        assert document.state.adapted.images == ("a", "b", "c")
+        assert document.state.applied.anchors["id"].tolist() == document.table.ids[:6].tolist()
+        assert document.state.applied.images == ("a", "b", "c")
     desk.workspace.choose(desk.layers[1])
     desk.idle()
     adapt = desk.panel("Adapt to the image")
     desk.click(adapt.back)
     # each image goes back by itself
-    assert desk.documents[1].state.adapted is None and desk.documents[0].state.adapted is not None
+    assert desk.documents[1].state.applied is None and desk.documents[0].state.applied is not None
     assert set(desk.documents[1].table.rows["source"]) <= {"base", ""}
 
 
 def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
-    desk, gate, whole = session, threading.Event(), pipeline.classify_session_steps
+    desk, gate, whole = session, threading.Event(), count_chain.timed_session_steps
 
     def held(*arguments: Any) -> Any:
         while not gate.wait(0.01):
             yield Progress(0, 0, "Waiting")
         return (yield from whole(*arguments))
 
-    monkeypatch.setattr(pipeline, "classify_session_steps", held)
+    monkeypatch.setattr(count_chain, "timed_session_steps", held)
     tick(desk, 0, 1, 2)
     desk.joint.run.click()
     desk.qtbot.waitUntil(lambda: desk.workspace.work.busy)
@@ -136,14 +136,14 @@ def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch
 
 
 def test_stopping_changes_none_of_them(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
     def endless(*_: Any) -> Any:
         while True:
             threading.Event().wait(0.005)
             yield Progress(0, 0, "Waiting")
 
-    monkeypatch.setattr(pipeline, "classify_session_steps", endless)
+    monkeypatch.setattr(count_chain, "timed_session_steps", endless)
     tick(session, 0, 1)
     session.session.run.click()
     session.qtbot.waitUntil(lambda: session.workspace.work.busy)
@@ -161,23 +161,23 @@ def test_an_image_that_cannot_be_counted_is_named_and_nothing_is_changed(session
     assert column(desk, 2)[3:] == ["pixel size needed", "cannot be counted"]
     desk.joint.all.click()
     desk.idle()
-    assert [d.ticked for d in (*desk.documents, desk.document)] == [True, True, True, False]
+    assert [d.options.in_joint for d in desk.documents] == [True, True, True, False, False]
     desk.click(desk.joint.run)
     assert desk.notes[-1].startswith("uncalibrated: ") and "pixel size" in desk.notes[-1]
     assert all(document.history == [] for document in desk.documents)
 
 
 def test_a_frame_that_does_not_fit_is_marked_with_its_sentence(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_atomicity import pipeline
+    from napari_atomicity.pipeline import count as count_chain
 
-    whole, sentence = pipeline.classify_session_steps, "This image is 40 % brighter than its session."
+    whole, sentence = count_chain.timed_session_steps, "This image is 40 % brighter than its session."
 
     def misfit(*arguments: Any) -> Any:
         done = yield from whole(*arguments)
         fits = {0: dataclasses.replace(done[1].calibrations[0], misfit=sentence)}
         return [done[0], dataclasses.replace(done[1], calibrations=fits)]
 
-    monkeypatch.setattr(pipeline, "classify_session_steps", misfit)
+    monkeypatch.setattr(count_chain, "timed_session_steps", misfit)
     desk = session
     tick(desk, 0, 1)
     desk.click(desk.joint.run)
@@ -205,8 +205,8 @@ def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatc
     assert b.history == ["Use the adapted model"] and c.history == []
     assert a.history == ["Analyse", "Use the adapted model"]
     assert b.state.bundle is a.state.bundle and set(b.table.rows["source"]) <= {"adapted", ""}
-    assert not len(b.state.adapted.anchors) and len(a.state.adapted.anchors) == 6
-    assert b.state.adapted.images == ("a",)
+    assert not len(b.state.applied.anchors) and len(a.state.applied.anchors) == 6
+    assert b.state.applied.images == ("a",)
     b.undo()
     assert not len(b.table)
     b.redo()

@@ -121,7 +121,7 @@ def _pixels(micrograph: Any) -> None:
 
 def _session(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.progress import drain
-    from napari_atomicity.project import open_steps, save_session
+    from napari_atomicity.project import open_steps, save_project
 
     ask("info")
     _command("info", path.name)
@@ -132,14 +132,14 @@ def _session(case: Case, path: Path, ask: Ask) -> None:
             if answers:
                 ask("open again")
                 with _may_refuse(case):
-                    _works(drain(open_steps(path, (), answers)))
-        _works(session)
+                    _check_images(drain(open_steps(path, (), answers)))
+        _check_images(session)
         ask("save")
-        again = save_session(session, path.parent / "again.atomicity")
+        again = save_project(session, path.parent / "again.atomicity")
         ask("open the saved one")
         other = drain(open_steps(again))
-        _sound(len(other.works) == len(session.works) or other.unclear, "a session that loses images when it is saved")
-        for mine, theirs in zip(session.works, other.works, strict=False):
+        _sound(len(other.images) == len(session.images) or other.unclear, "a project that loses images when saved")
+        for mine, theirs in zip(session.images, other.images, strict=False):
             _sound(len(mine.state.table) == len(theirs.state.table), "a table that changes when it is saved")
 
 
@@ -147,10 +147,10 @@ def _keys(session: Any) -> list[str]:
     return [one.key for one in session.unclear]
 
 
-def _works(session: Any) -> None:
-    for work in session.works:
-        _sound(0 <= work.now < len(work.steps), "a step in force that is none")
-        for state in (work.steps[0].state, work.state):
+def _check_images(session: Any) -> None:
+    for image in session.images:
+        _sound(0 <= image.now < len(image.steps), "a step in force that is none")
+        for state in (image.steps[0].state, image.state):
             _pixel_size(state.micrograph.pixel_size_nm)
             _sound(len(state.table.final_labels) == len(state.table.ids), "labels that do not go with the table")
             state.micrograph.frame(0)
@@ -160,7 +160,7 @@ def _works(session: Any) -> None:
 
 
 def _model(case: Case, path: Path, ask: Ask) -> None:
-    from napari_atomicity.counting import describe, store
+    from napari_atomicity.counting import card_text, store
     from napari_atomicity.counting.bundle import load_bundle, user_folder
 
     ask("load")
@@ -170,7 +170,7 @@ def _model(case: Case, path: Path, ask: Ask) -> None:
     if bundle is not None:
         _label_words(bundle.card)
         ask("describe")
-        describe.as_text(bundle.card, bundle.card.name)
+        card_text.as_text(bundle.card, bundle.card.name)
         ask("count")
         with _may_refuse(case):
             _counts(bundle)
@@ -221,12 +221,12 @@ def _counts(bundle: Any) -> None:
     from napari_atomicity.progress import drain
 
     micrograph, table = sample()
-    rows = drain(classify_steps(micrograph, table, bundle, Settings())).table.rows
-    labelled = rows[rows["label"] != ""]
-    chances = labelled[[name for name in rows.columns if name.startswith("p_")]].to_numpy(dtype=float)
+    table = drain(classify_steps(micrograph, table, bundle, Settings())).table
+    table = table.take((table.rows["label"] != "").to_numpy())
+    chances = table.probabilities
     _sound(np.isfinite(chances).all() and chances.min(initial=0) >= 0, "a probability that is none")
     _sound(chances.sum(axis=1).max(initial=0) < 1.001, "probabilities that add up to more than 1")
-    _sound(np.isfinite(labelled["n_atoms"].to_numpy(dtype=float)).all(), "a number of atoms that is none")
+    _sound(np.isfinite(table.rows["n_atoms"].to_numpy(dtype=float)).all(), "a number of atoms that is none")
 
 
 # ---------------------------------------------------------------------- tables, lists, settings
@@ -285,10 +285,12 @@ def _profile(case: Case, path: Path, ask: Ask) -> None:
     ask("load")
     with _may_refuse(case):
         profile = load_profile(path)
-        _sound(0 < profile.scale < math.inf and 0 < profile.scale_sd <= 1, "a scale that is none")
+        _sound(
+            0 < profile.intensity_per_atom < math.inf and 0 < profile.intensity_per_atom_sd <= 1, "a scale that is none"
+        )
         profile.check(load_card("dual"))
         profile.known((19, 55)).check((19, 30, 55))
-        Settings(scale=profile.scale, scale_sd=profile.scale_sd)
+        Settings(intensity_per_atom=profile.intensity_per_atom, intensity_per_atom_sd=profile.intensity_per_atom_sd)
 
 
 def _config(case: Case, path: Path, ask: Ask) -> None:

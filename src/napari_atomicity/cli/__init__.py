@@ -22,7 +22,13 @@ STOPPED = "napari-atomicity: stopped; what was written so far is complete.\n"
 
 
 class Ended(BaseException):
-    """The system asks the program to end; as Ctrl-C does, it passes every guard and leaves nothing half-written."""
+    """The system asks the program to end; as Ctrl-C does, it passes every guard and leaves nothing half-written.
+
+    Parameters
+    ----------
+    number, name
+        Of the signal.
+    """
 
     def __init__(self, number: int, name: str) -> None:
         super().__init__(name)

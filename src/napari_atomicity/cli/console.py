@@ -56,7 +56,19 @@ class Console:
         self._said, self._patience = time.monotonic(), 1.0
 
     def guard(self, what: str, action: Callable[[], Result]) -> Result | None:
-        """Do `action`; where it fails, say so in one line about `what` and give None."""
+        """Do something; where it fails, say so in one line.
+
+        Parameters
+        ----------
+        what
+            What it is about, at the start of the line; empty for the call as a whole.
+        action
+            What is to be done.
+
+        Returns
+        -------
+        Its result; None where it failed.
+        """
         try:
             return action()
         except InputError as error:
@@ -73,7 +85,15 @@ class Console:
         return None
 
     def refuse(self, what: str, error: InputError) -> None:
-        """Bad input: one line, and exit code 2 unless there was a fault of ours."""
+        """Bad input: one line, and exit code 2 unless there was a fault of ours.
+
+        Parameters
+        ----------
+        what
+            What it is about, at the start of the line.
+        error
+            The reason.
+        """
         text = " ".join(str(error).split())
         self.remark(text if what and text.startswith(what) else _about(what) + text)
         self.code = self.code or BAD_INPUT
@@ -103,7 +123,19 @@ class Console:
             self.code = self.code or BAD_INPUT
 
     def drain(self, what: str, steps: Steps[Result]) -> Result:
-        """Run `steps`, with a line of progress; where stderr is no terminal, with a few while nothing else is said."""
+        """Run work, with a line of progress; where stderr is no terminal, with a few while nothing else is said.
+
+        Parameters
+        ----------
+        what
+            What it is about, at the start of the line.
+        steps
+            The work.
+
+        Returns
+        -------
+        Its result.
+        """
 
         def show(progress: Progress) -> None:
             text = f"{what}: {progress.what} {min(progress.done + 1, max(progress.total, 1))}/{max(progress.total, 1)}"
@@ -119,7 +151,21 @@ class Console:
             self._clear()
 
     def drain_slowly(self, what: str, steps: Steps[Result], line: Callable[[Progress], str]) -> Result:
-        """As `drain` for work of many minutes: `line` tells the time left; a line each half minute in a log."""
+        """As `drain` for work of many minutes, with a line each half minute in a log.
+
+        Parameters
+        ----------
+        what
+            What it is about, at the start of the line.
+        steps
+            The work.
+        line
+            Tells the time that is left.
+
+        Returns
+        -------
+        Its result.
+        """
         shown = time.monotonic()
 
         def show(progress: Progress) -> None:

@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.files import save_rows, save_tiff
+from napari_atomicity.cli.requests import ExplainRequest
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.insight.attribution import Question
-    from napari_atomicity.pipeline import Analysis, Explained
+    from napari_atomicity.pipeline import Explained, ImageState
 
 
-def question(options: argparse.Namespace, bundle: Bundle) -> Question:
-    """What is to be explained; an `InputError` for a class that the model lacks."""
+def question(request: ExplainRequest, bundle: Bundle) -> Question:
+    """What is to be explained.
+
+    Parameters
+    ----------
+    request
+        The options.
+    bundle
+        The model.
+
+    Raises
+    ------
+    InputError
+        For a class that the model lacks.
+    """
     from napari_atomicity.insight.attribution import Question
 
-    asked = Question(options.target, options.against, options.method)
+    asked = Question(request.target, request.against, request.method)
     asked.target_index(bundle.card)
     asked.against_index(bundle.card)
     return asked
 
 
 def explain_analysis(
-    analysis: Analysis, asked: Question | None, stem: Path, frames: Sequence[int] | None, console: Console
+    analysis: ImageState, asked: Question | None, stem: Path, frames: Sequence[int] | None, console: Console
 ) -> tuple[list[Explained], list[Path]]:
-    """Explain the clusters of the frames and write all about it beside `stem`; gives what was found and written."""
+    """Explain the clusters of an image and write all about it.
+
+    Parameters
+    ----------
+    analysis
+        The counted image.
+    asked
+        What to explain; each cluster's own class where None.
+    stem
+        Path of the files to write, without what tells them apart.
+    frames
+        Which frames of a stack; all where None.
+    console
+        Where progress goes.
+
+    Returns
+    -------
+    What was found of each frame, and the paths that were written.
+    """
     from napari_atomicity.pipeline import explain_steps
 
     micrograph = analysis.micrograph
     explained = [
-        console.drain(stem.name, explain_steps(micrograph, analysis.table, analysis.bundle, frame, question=asked))
+        console.drain(
+            stem.name, explain_steps(micrograph, analysis.table, analysis.model_in_force, frame, question=asked)
+        )
         for frame in frames or range(micrograph.n_frames)
     ]
     written = [*_write_tables(explained, stem, console), *_write_heat_maps(explained, stem)]
@@ -45,7 +78,7 @@ def summary(explained: Sequence[Explained]) -> dict[str, Any]:
     """The explanation in a report: what was asked, medians over the clusters, and the profiles; JSON-serialisable."""
     import pandas as pd
 
-    clusters = pd.concat([one.clusters() for one in explained], ignore_index=True)
+    clusters = pd.concat([of_frame.clusters() for of_frame in explained], ignore_index=True)
     first = explained[0]
     medians = clusters.filter(regex="^(share|agreement)_").median(numeric_only=True)
     silent = clusters.filter(regex="^silent_").mean()
@@ -74,7 +107,7 @@ def _write_heat_maps(explained: Sequence[Explained], stem: Path) -> list[Path]:
     micrograph = explained[0].micrograph
     for channel, name in enumerate(explained[0].channel_names):
         path = stem.with_name(f"{stem.name}.{name}.heatmap.tif")
-        heat = np.stack([one.overlay[channel] for one in explained])
+        heat = np.stack([of_frame.overlay[channel] for of_frame in explained])
         save_tiff(path, heat if len(heat) > 1 else heat[0], micrograph.calibrated_pixel_size_nm)
         draw_heat_map(micrograph, explained[0], channel, path.with_suffix(".png"))
         written += [path, path.with_suffix(".png")]
@@ -88,22 +121,22 @@ def _write_tables(explained: Sequence[Explained], stem: Path, console: Console) 
     from napari_atomicity.report.figures import draw_profiles
 
     paths = [stem.with_name(f"{stem.name}.{name}") for name in ("explained.csv", "profiles.csv", "profiles.png")]
-    save_rows(paths[0], pd.concat([one.clusters() for one in explained]), console)
-    profiles = pd.concat([one.profiles.table.assign(frame=one.frame) for one in explained])
+    save_rows(paths[0], pd.concat([of_frame.clusters() for of_frame in explained]), console)
+    profiles = pd.concat([of_frame.profiles.table.assign(frame=of_frame.frame) for of_frame in explained])
     save_rows(paths[1], profiles, console)
     draw_profiles(explained[0], paths[2])
     return paths
 
 
-def _write_feature_map(analysis: Analysis, stem: Path, console: Console) -> list[Path]:
+def _write_feature_map(analysis: ImageState, stem: Path, console: Console) -> list[Path]:
     """Where each cluster lies on the map of the model's features; a remark where there is none."""
     from napari_atomicity.errors import InputError
     from napari_atomicity.pipeline import map_table_steps
 
-    if analysis.classified is None:
+    if analysis.count is None:
         return []
     try:
-        table = console.drain(stem.name, map_table_steps(analysis.classified, analysis.bundle))
+        table = console.drain(stem.name, map_table_steps(analysis.count, analysis.model_in_force))
     except InputError as error:
         console.remark(f"{stem.name}: no feature map. {error}")
         return []

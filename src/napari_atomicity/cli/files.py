@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_atomicity.cli.console import Console
+from napari_atomicity.cli.requests import ImagesRequest
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import sweep, write_atomically, write_text
 
@@ -38,23 +38,36 @@ class Input:
     place: int
 
 
-def inputs(options: argparse.Namespace, console: Console) -> list[Input]:
-    """The images, each with a stem that every system can write and that no other image of the call has."""
+def inputs(request: ImagesRequest, console: Console) -> list[Input]:
+    """The images, each with a stem that every system can write and that no other image of the call has.
+
+    Parameters
+    ----------
+    request
+        The options.
+    console
+        Where it is said that an image goes by another name.
+
+    Raises
+    ------
+    InputError
+        For a folder in the place of an image.
+    """
     taken: set[str] = set()
-    found = []
-    for place, path in enumerate(options.images):
+    named = []
+    for place, path in enumerate(request.images):
         if not path.name:
             raise InputError(f"{path} is a folder; give the image files in it.")
-        wanted = safe_name(path.stem)
-        stem, n = wanted, 1
+        own = safe_name(path.stem)
+        stem, n = own, 1
         while stem.casefold() in taken:
             n += 1
-            stem = f"{wanted}-{n}"
+            stem = f"{own}-{n}"
         if n > 1:
-            console.remark(f"{path}: another image here is called {wanted!r} too; this one becomes {stem!r}.")
+            console.remark(f"{path}: another image here is called {own!r} too; this one becomes {stem!r}.")
         taken.add(stem.casefold())
-        found.append(Input(path, stem, place))
-    return found
+        named.append(Input(path, stem, place))
+    return named
 
 
 def safe_name(name: str) -> str:
@@ -69,7 +82,13 @@ def safe_name(name: str) -> str:
 
 
 def folder(path: Path) -> Path:
-    """The folder, made where there is none."""
+    """The folder, made where there is none.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -78,23 +97,45 @@ def folder(path: Path) -> Path:
     return path
 
 
-def open_image(path: Path, options: argparse.Namespace) -> Micrograph:
-    """The image that the options mean in the file, calibrated or refused."""
+def open_image(path: Path, request: ImagesRequest) -> Micrograph:
+    """The image that the options mean in a file, calibrated or refused.
+
+    Parameters
+    ----------
+    path
+        The file.
+    request
+        The options.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read, or has no pixel size.
+    """
     from napari_atomicity.io import read
 
-    micrograph = read(path, options.image)
-    if options.pixel_size is not None:
-        return micrograph.with_pixel_size(options.pixel_size)
+    micrograph = read(path, request.image)
+    if request.pixel_size is not None:
+        return micrograph.with_pixel_size(request.pixel_size)
     if micrograph.pixel_size_nm is None and not micrograph.refusal:
         raise InputError("The file holds no pixel size; give it with --pixel-size in nm per pixel.")
     return micrograph
 
 
-def read_when_asked(micrograph: Micrograph, path: Path, options: argparse.Namespace) -> Micrograph:
+def read_when_asked(micrograph: Micrograph, path: Path, request: ImagesRequest) -> Micrograph:
     """The same image of the file, its pixels read whenever they are asked for instead of kept.
 
     Of many images that calibrate each other only one is then in memory. An `InputError` meets who asks for the pixels
     of a file that has changed.
+
+    Parameters
+    ----------
+    micrograph
+        The image as it was opened.
+    path
+        The file.
+    request
+        The options.
     """
     import dask.array as da
     import numpy as np
@@ -106,39 +147,54 @@ def read_when_asked(micrograph: Micrograph, path: Path, options: argparse.Namesp
         return micrograph
 
     def pixels(_: int) -> npt.NDArray[Any]:
-        return np.asarray(open_image(path, options).data)
+        return np.asarray(open_image(path, request).data)
 
-    read = delayed(watched(path, pixels), pure=False)(0)
-    return replace(micrograph, data=da.from_delayed(read, micrograph.data.shape, micrograph.data.dtype))
-
-
-def frames(options: argparse.Namespace) -> list[int] | None:
-    """The frame that was asked for; None for all."""
-    return None if options.frame is None else [options.frame]
+    whenever_asked = delayed(watched(path, pixels), pure=False)(0)
+    return replace(micrograph, data=da.from_delayed(whenever_asked, micrograph.data.shape, micrograph.data.dtype))
 
 
 def save_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` whole or not at all."""
+    """Write JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file; an earlier one is replaced.
+    content
+        What JSON can hold.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def check_table(path: Path, counts: bool) -> None:
-    """Raise `InputError` where a table at `path` would cost labels of a person, or positions alone the atoms counted.
+    """Raise where a new table would cost labels of a person, or positions alone the atoms counted.
 
     Parameters
     ----------
+    path
+        The table to be written.
     counts
         Whether the new table holds atoms counted.
-    """
-    from napari_atomicity.io.keeping import earlier
 
-    there = earlier(path)
-    if there is not None and there.labels:
+    Raises
+    ------
+    InputError
+        Where it would.
+    """
+    from napari_atomicity.io.tables import earlier
+
+    existing = earlier(path)
+    if existing is not None and existing.labels:
         raise InputError(
-            f"{path} holds {there.labels} labels that a person gave, which would be lost; "
+            f"{path} holds {existing.labels} labels that a person gave, which would be lost; "
             "choose another folder with -o."
         )
-    if there is not None and there.is_counted and not counts:
+    if existing is not None and existing.is_counted and not counts:
         raise InputError(
             f"{path} holds atoms counted by analyse, which positions alone would replace; "
             "choose another folder with -o."
@@ -146,7 +202,24 @@ def check_table(path: Path, counts: bool) -> None:
 
 
 def save_table(path: Path, table: ClusterTable, metadata: dict[str, Any], console: Console) -> None:
-    """Write the table, but never over one in which a person has labelled clusters; see `check_table`."""
+    """Write the table, but never over one in which a person has labelled clusters; see `check_table`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    table
+        The clusters.
+    metadata
+        JSON-serialisable facts that the numbers depend on.
+    console
+        Where it is said that an earlier file was kept.
+
+    Raises
+    ------
+    InputError
+        Where labels would be lost, or the system does not let us write there.
+    """
     from napari_atomicity.io.keeping import kept_sentence
     from napari_atomicity.io.tables import write_table
 
@@ -157,7 +230,22 @@ def save_table(path: Path, table: ClusterTable, metadata: dict[str, Any], consol
 
 
 def save_rows(path: Path, rows: pd.DataFrame, console: Console) -> None:
-    """Write `rows` as CSV, but never over one that was changed."""
+    """Write a table as CSV, but never over one that was changed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    rows
+        What to write.
+    console
+        Where it is said that an earlier file was kept.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     from napari_atomicity.io.keeping import kept_sentence, write_rows
 
     kept = write_rows(rows, path)
@@ -166,7 +254,22 @@ def save_rows(path: Path, rows: pd.DataFrame, console: Console) -> None:
 
 
 def save_tiff(path: Path, data: npt.NDArray[np.float32], pixel_size_nm: float) -> None:
-    """Write (y, x) or (t, y, x) with its calibration in nm, so that it opens in register with the micrograph."""
+    """Write an image with its calibration, so that it opens in register with the micrograph.
+
+    Parameters
+    ----------
+    path
+        The file; an earlier one is replaced.
+    data
+        (y, x) or (t, y, x).
+    pixel_size_nm
+        nm per pixel.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     from tifffile import imwrite
 
     axes = "TYX" if data.ndim == 3 else "YX"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import analyse, values, workshop
+from napari_atomicity.cli import analyse, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.errors import InputError
 
-Run = Callable[[argparse.Namespace, Console], None]
+Request = TypeVar("Request")
 
 _PIXEL_SIZE: Final = values.number(0, 1e6, "a number of nm above zero", above=True)
 _SCALE: Final = values.number(0, 1e300, "a number of counts nm² per atom above zero", above=True)
@@ -27,21 +29,41 @@ _CLUSTERS: Final = values.whole(1, 50_000, "a whole number from 1 to 50,000")
 _LONGEST_WORD: Final = 200
 
 
-def parser() -> argparse.ArgumentParser:
-    """Of the whole command line; an impossible call raises `InputError`."""
+def command_of(arguments: Sequence[str] | None) -> Callable[[Console], None]:
+    """The command that a call means, with its options; those of the process where None.
+
+    Raises
+    ------
+    InputError
+        For an impossible call.
+    """
+    options = _parser().parse_args(arguments)
+    for several in ("images", "files"):
+        if hasattr(options, several):
+            setattr(options, several, values.files(getattr(options, several)))
+    command: Callable[[Console], None] = options.command(options)
+    return command
+
+
+def _with_options(
+    kind: type[Request], run: Callable[[Request, Console], None], options: argparse.Namespace
+) -> Callable[[Console], None]:
+    """`run` with the request that the options of its command make."""
+    request = kind(**{field.name: getattr(options, field.name) for field in fields(kind)})  # type: ignore[arg-type]
+    return partial(run, request)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Of the whole command line."""
     whole = _Parser(prog=PROGRAM, description="Count the atoms in nanoclusters on HAADF-STEM micrographs.")
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-
-    def command(name: str, run: Run, text: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = commands.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}."
-        )
-        made.set_defaults(run=run)
-        return made
+    command = _Commands(whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)).add
 
     counting = command(
-        "analyse", analyse.analyse, "find clusters and count their atoms: table, report, figure an image"
+        "analyse",
+        requests.AnalyseRequest,
+        analyse.analyse,
+        "find clusters and count their atoms: table, report, figure an image",
     )
     _image_options(counting)
     _model_options(counting)
@@ -50,23 +72,44 @@ def parser() -> argparse.ArgumentParser:
         "--explain", action="store_true", help="heat maps, radial profiles and a summary of them in the report, too"
     )
     _output_options(counting)
-    _image_options(command("detect", analyse.detect, "positions, diameters and intensities only"))
-    explain = command("explain", analyse.explain, "heat maps of what each channel of the model looked at, TIFF and PNG")
+    _image_options(
+        command("detect", requests.DetectRequest, analyse.detect, "positions, diameters and intensities only")
+    )
+    explain = command(
+        "explain",
+        requests.ExplainRequest,
+        analyse.explain,
+        "heat maps of what each channel of the model looked at, TIFF and PNG",
+    )
     _image_options(explain)
     _model_options(explain)
     _question_options(explain)
-    info = command("info", workshop.info, "what a file holds: images, shape, type, calibration; or a session, in words")
+    info = command(
+        "info",
+        requests.InfoRequest,
+        workshop.info,
+        "what a file holds: images, shape, type, calibration; or a project, in words",
+    )
     info.add_argument("files", nargs="+", type=values.place, metavar="FILE")
-    window = command("window", workshop.window, "open the window, with images where given")
+    window = command("window", requests.WindowRequest, workshop.window, "open the window, with images where given")
     window.add_argument("images", nargs="*", type=values.place, metavar="IMAGE")
-    _simulation_options(command("simulate", workshop.simulate, "a simulated micrograph with its truth"))
-    _training_options(command("train", workshop.train, "train a model on simulated or size-selected micrographs"))
-    evaluate = command("evaluate", workshop.evaluate, "score a model on simulated structures it was never trained on")
-    evaluate.add_argument("--model", type=values.name, default="dual", metavar="NAME|PATH")
-    evaluate.add_argument("--frames", type=_FRAMES, default=4, metavar="N", help="mixed frames a condition; 4")
-    evaluate.add_argument("--pure", type=_PURE, default=0, metavar="N", help="pure frames a condition and class; 0")
-    evaluate.add_argument("-o", "--output", type=values.place, metavar="DIR", help="folder for the table as CSV")
-    _models_options(command("models", workshop.models, "list, show, import and export models"))
+    _simulation_options(
+        command("simulate", requests.SimulateRequest, workshop.simulate, "a simulated micrograph with its truth")
+    )
+    _training_options(
+        command(
+            "train", requests.TrainRequest, workshop.train, "train a model on simulated or size-selected micrographs"
+        )
+    )
+    evaluate = command(
+        "evaluate",
+        requests.EvaluateRequest,
+        workshop.evaluate,
+        "score a model on simulated structures it was never trained on",
+    )
+    _evaluation_options(evaluate)
+    models = command("models", requests.ListModelsRequest, workshop.list_models, "list, show, import and export models")
+    _models_commands(models)
     return whole
 
 
@@ -76,6 +119,21 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}…" for word in message.split(" "))
         raise InputError(f"{' '.join(words)} (see {self.prog} --help)")
+
+
+class _Commands:
+    """The commands of one level, and what each of them runs."""
+
+    def __init__(self, parsers: argparse._SubParsersAction[_Parser]) -> None:
+        self._parsers = parsers
+
+    def add(
+        self, name: str, kind: type[Request], run: Callable[[Request, Console], None], text: str
+    ) -> argparse.ArgumentParser:
+        """A command that runs `run` with a request of that `kind`; its options are still to be added."""
+        added = self._parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        added.set_defaults(command=partial(_with_options, kind, run))
+        return added
 
 
 # ---------------------------------------------------------------------- options of several commands
@@ -197,20 +255,32 @@ def _training_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _models_options(command: argparse.ArgumentParser) -> None:
-    command.set_defaults(action="list")
-    actions = command.add_subparsers(metavar="ACTION", parser_class=_Parser)
-    for name, text in (
-        ("list", "all models, those that come along and your own"),
-        ("show", "the card of a model: classes, training, scores, limits"),
-        ("import", "take a model (.safetensors with its .json card) into your own"),
-        ("export", "write a model to a folder"),
-    ):
-        made = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        made.set_defaults(action=name)
-        if name in ("show", "export"):
-            made.add_argument("name", type=values.name, metavar="NAME")
-        if name == "import":
-            made.add_argument("path", type=values.place, metavar="PATH")
-        if name == "export":
-            made.add_argument("folder", type=values.place, metavar="DIR")
+def _evaluation_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", type=values.name, default="dual", metavar="NAME|PATH")
+    command.add_argument("--frames", type=_FRAMES, default=4, metavar="N", help="mixed frames a condition; 4")
+    command.add_argument("--pure", type=_PURE, default=0, metavar="N", help="pure frames a condition and class; 0")
+    command.add_argument("-o", "--output", type=values.place, metavar="DIR", help="folder for the table as CSV")
+
+
+def _models_commands(models: argparse.ArgumentParser) -> None:
+    """The commands below ``models``; without one of them the models are listed."""
+    command = _Commands(models.add_subparsers(metavar="ACTION", parser_class=_Parser)).add
+
+    command("list", requests.ListModelsRequest, workshop.list_models, "all models, those that come along and your own")
+    show = command(
+        "show",
+        requests.ShowModelRequest,
+        workshop.show_model,
+        "the card of a model: classes, training, scores, limits",
+    )
+    show.add_argument("name", type=values.name, metavar="NAME")
+    take = command(
+        "import",
+        requests.ImportModelRequest,
+        workshop.import_model,
+        "take a model (.safetensors with its .json card) into your own",
+    )
+    take.add_argument("path", type=values.place, metavar="PATH")
+    export = command("export", requests.ExportModelRequest, workshop.export_model, "write a model to a folder")
+    export.add_argument("name", type=values.name, metavar="NAME")
+    export.add_argument("folder", type=values.place, metavar="DIR")

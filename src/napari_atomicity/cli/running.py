@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from napari_atomicity.cli.console import DONE, FAULT, Console, quieten
-from napari_atomicity.cli.options import parser
-from napari_atomicity.cli.values import files
+from napari_atomicity.cli.options import command_of
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -16,18 +15,10 @@ def run(arguments: Sequence[str] | None) -> int:
     quieten()
     console = Console()
     try:
-        console.guard("", lambda: _run(arguments, console))
+        console.guard("", lambda: command_of(arguments)(console))
     except SystemExit as end:  # --help and --version
         return int(end.code or DONE)
     except BrokenPipeError:  # the reader of our output has seen enough, as in `... | head`
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return console.code or FAULT
     return console.code
-
-
-def _run(arguments: Sequence[str] | None, console: Console) -> None:
-    options = parser().parse_args(arguments)
-    for several in ("images", "files"):
-        if hasattr(options, several):
-            setattr(options, several, files(getattr(options, several)))
-    options.run(options, console)

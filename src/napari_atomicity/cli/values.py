@@ -40,12 +40,12 @@ def name(text: str) -> str:
 
 def files(texts: list[Path]) -> list[Path]:
     """The files that were named; ``*.tif`` stands for all of them where the shell has not replaced it."""
-    found = []
+    named = []
     for path in texts:
         is_name = not _PATTERN & set(str(path)) or os.path.lexists(path)
-        found += [path] if is_name else _matching(path) or [path]
+        named += [path] if is_name else _matching(path) or [path]
     # a file that two patterns name is one file
-    return list(dict.fromkeys(found)) if len(found) > len(texts) else found
+    return list(dict.fromkeys(named)) if len(named) > len(texts) else named
 
 
 def _matching(path: Path) -> list[Path]:
@@ -54,14 +54,24 @@ def _matching(path: Path) -> list[Path]:
     for last in (path.name, path.name.replace("[", "[[]")):
         pattern = last if path.parent == Path() else os.path.join(folder, last)  # noqa: PTH118
         matches = sorted(Path(each) for each in glob(pattern))  # noqa: PTH207
-        there = [each for each in matches if each.is_file()]
-        if there:
-            return there
+        matching = [each for each in matches if each.is_file()]
+        if matching:
+            return matching
     return []
 
 
 def number(low: float, high: float, allowed: str, above: bool = False) -> Callable[[str], float]:
-    """Reads a finite number from `low` (or above it) to `high`."""
+    """A reader of finite numbers between two bounds.
+
+    Parameters
+    ----------
+    low, high
+        The bounds.
+    allowed
+        What may be given, in words.
+    above
+        Whether `low` itself is too low.
+    """
 
     def read(text: str) -> float:
         try:
@@ -76,7 +86,15 @@ def number(low: float, high: float, allowed: str, above: bool = False) -> Callab
 
 
 def whole(low: int, high: int, allowed: str) -> Callable[[str], int]:
-    """Reads a whole number from `low` to `high`."""
+    """A reader of whole numbers between two bounds.
+
+    Parameters
+    ----------
+    low, high
+        The bounds.
+    allowed
+        What may be given, in words.
+    """
 
     def read(text: str) -> int:
         value = _whole(text)
@@ -89,9 +107,9 @@ def whole(low: int, high: int, allowed: str) -> Callable[[str], int]:
 
 def sizes(text: str) -> tuple[int, ...]:
     """Numbers of atoms, with or without their element."""
-    found = [_whole(re.sub("^[A-Za-z]{1,2}", "", part.strip())) for part in text[:1000].split(",")]
-    known = tuple(size for size in found if size is not None and 1 <= size <= _MOST_ATOMS)
-    if len(known) < len(found) or len(text) > 1000:
+    atoms = [_whole(re.sub("^[A-Za-z]{1,2}", "", part.strip())) for part in text[:1000].split(",")]
+    known = tuple(size for size in atoms if size is not None and 1 <= size <= _MOST_ATOMS)
+    if len(known) < len(atoms) or len(text) > 1000:
         raise argparse.ArgumentTypeError(f"{_short(text)} is not a list of atom counts such as 19,30")
     if len(set(known)) < len(known):
         raise argparse.ArgumentTypeError(f"{_short(text)} names a size twice; name each once")

@@ -11,24 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.anchors import (
-    Mask,
-    Rows,
-    Sample,
-    Source,
-    choose_anchors,
-    contradictions,
-    no_anchors,
-    predictions_of,
-    sizeable_rows,
-)
+from napari_atomicity.counting.anchors import Source, choose_anchors, contradictions, no_anchors
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Calibration, calibrate
+from napari_atomicity.counting.calibrate import calibrate_frame
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
 from napari_atomicity.counting.patches import Patches
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.sample import Mask, Rows, Sample, predictions_of, sizeable_rows
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.counting.tuning import STEPS, Tuning
 from napari_atomicity.errors import InputError
@@ -46,7 +38,7 @@ SOURCES: Final[dict[str, tuple[Source, ...]]] = {
 #: accepted where the clusters that were not tuned on become likelier by this, in mean log-likelihood: with a hundred
 #: clusters a smaller gain is chance, and on simulated frames it left the labels no better
 _LEAST_GAIN: Final = 0.05
-_KINDS: Final = {
+_ANCHOR_WORDS: Final = {
     "calibrated": "anchors from the calibration",
     "diameter": "anchors by diameter",
     "annotations": "anchors labelled by hand",
@@ -56,7 +48,7 @@ _STAYS: Final = "The model stays as it was: "
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """What came of adapting a model.
+    """The result of adapting a model.
 
     Attributes
     ----------
@@ -70,7 +62,7 @@ class Adaptation:
         One row an anchor: id, label, diameter_nm, certainty (probability of the label), source (calibrated, diameter
         or annotations), held_back; low_nm and high_nm, the range of diameters of the anchors of this label; frame.
     before, after
-        What the base and the tuned model make of clusters that were not tuned on: right (share of the held-back
+        How the base and the tuned model do on clusters that were not tuned on: right (share of the held-back
         anchors with the anchor's label, by shape alone), loss (mean negative log-probability of that label), anchors
         (their number), log_likelihood (mean of a cluster, shape and integral, at the same scale); and the silhouette
         of the features over the labels of all certain clusters (nan where there is one label). Empty where nothing
@@ -78,8 +70,8 @@ class Adaptation:
     evidence
         Of the adapted model, of all clusters; None where it was not accepted.
     judgement
-        What a person's labels say that were held back, from tuning, from stopping it and from accepting it; None where
-        nothing was tuned.
+        How many labels of a person are right before and after, of those held back from tuning, from stopping it and
+        from accepting it; None where nothing was tuned.
     """
 
     bundle: Bundle
@@ -109,7 +101,7 @@ def adapt_steps(
     """Fine-tune a copy of `bundle` on clusters whose class is nearly certain.
 
     Only the affine pairs of the normalisations and the class heads move. A few patches of the training library are
-    rehearsed in every step, and what the model says about integral, count and outsiders is held where it was. A third
+    rehearsed in every step, and the model's answers on integral, count and outsiders are held where they were. A third
     of the anchors is held back and decides when to stop. The result is accepted where it is better on these, and the
     clusters that it was not tuned on become likelier. A quarter of the labels that a person gave takes part in none of
     this: they tell whether it helped.
@@ -135,8 +127,8 @@ def adapt_steps(
     identity
         (n,) as by `holdout.identities`: decides which of a person's labels are held back; of frame and id where None.
     calibrations
-        That the labels rest on, by number of the frame; shape alone labels a frame that has none. They decide nothing,
-        but what was held back is judged by the labels that a person sees. Those of the frames themselves where None.
+        That the labels in force rest on, by number of the frame; shape alone labels a frame that has none. They decide
+        nothing here: the labels held back are compared with the labels that a person sees. Those found here where None.
 
     Raises
     ------
@@ -146,37 +138,37 @@ def adapt_steps(
     _check(patches, table, evidence, mode, sources, frames)
     yield Progress(0, STEPS, "Choosing anchors")
     chosen = tuple(sources) or SOURCES[mode]
-    refusal = _unfit(bundle, table, sizeable_rows(table, evidence), mode, chosen)
+    refusal = _refusal(bundle, table, sizeable_rows(table, evidence), mode, chosen)
     if refusal:
         return Adaptation(bundle, False, refusal, no_anchors(), {}, {})
-    of = np.zeros(len(table), dtype=np.int64) if frames is None else np.asarray(frames)
-    sample = Sample.read(table, evidence, of, known, identity)
+    frame = np.zeros(len(table), dtype=np.int64) if frames is None else np.asarray(frames)
+    sample = Sample.read(table, evidence, frame, known, identity)
     anchors, problem = choose_anchors(sample, chosen)
     if problem:
         return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
     yield Progress(0, STEPS, "Fine-tuning")
-    rows = _rows_of(sample, anchors)
+    rows = sample.table.rows_of(anchors["id"])
     tuning = Tuning(bundle, patches, rows, anchors, seed)
     yield from tuning.steps()
     tuned = replace(bundle, network=tuning.network, shipped=bundle.shipped or bundle.network)
-    # what the model says that the scale network knows does not change by tuning another
+    # the scale network keeps to the evidence of the model as shipped, which tuning does not change
     shipped = evidence if bundle.shipped is None else evidence.shipped
     again = (yield from evidence_steps(tuned, patches, shipped)) if tuning.moved else evidence
     yield Progress(STEPS, STEPS, "Weighing the result")
-    fresh = sample.sizeable.copy()
-    fresh[rows[~anchors["held_back"].to_numpy()]] = False
-    before = tuning.before | _seen_by(evidence, sample, fresh, chosen)
-    after = tuning.after | _seen_by(again, sample, fresh, chosen)
+    untuned = sample.sizeable.copy()
+    untuned[rows[~anchors["held_back"].to_numpy()]] = False
+    before = tuning.before | _scores(evidence, sample, untuned, chosen)
+    after = tuning.after | _scores(again, sample, untuned, chosen)
     reason, accepted = _verdict(anchors, before, after)
     if "annotations" in chosen:
-        reason += _doubts(*contradictions(sample))
-    judgement = _judged(sample, again, sample.calibrations if calibrations is None else calibrations)
+        reason += _contradiction_words(*contradictions(sample))
+    judgement = _judgement(sample, again, sample.calibrations if calibrations is None else calibrations)
     if not accepted:
         return Adaptation(bundle, False, f"{reason}.", anchors, before, after, judgement=judgement)
-    entry = f"{mode}: {_counted(anchors)}, seed {seed}"
+    entry = f"{mode}: {_anchor_words(anchors)}, seed {seed}"
     card = replace(bundle.card, history=(*bundle.card.history, entry))
-    seen = replace(again, card=card)
-    return Adaptation(replace(tuned, card=card), True, f"{reason}.", anchors, before, after, seen, judgement)
+    again = replace(again, card=card)
+    return Adaptation(replace(tuned, card=card), True, f"{reason}.", anchors, before, after, again, judgement)
 
 
 def _check(
@@ -196,8 +188,8 @@ def _check(
         raise InputError("Patches, table, evidence and frames are not of the same clusters; classify again.")
 
 
-def _unfit(bundle: Bundle, table: ClusterTable, sizeable: Mask, mode: str, sources: Sequence[Source]) -> str:
-    """Why this cannot even start; empty where it can."""
+def _refusal(bundle: Bundle, table: ClusterTable, sizeable: Mask, mode: str, sources: Sequence[Source]) -> str:
+    """Why no model can be tuned here, in a sentence; empty where one can."""
     card = bundle.card
     if mode == "off":
         return "Adaptation is switched off."
@@ -215,50 +207,51 @@ def _unfit(bundle: Bundle, table: ClusterTable, sizeable: Mask, mode: str, sourc
     return ""
 
 
-# ---------------------------------------------------------------------- do no harm
+# ---------------------------------------------------------------------- whether it is better
 
 
-def _rows_of(sample: Sample, anchors: pd.DataFrame) -> Rows:
-    return np.asarray(pd.Index(sample.table.ids).get_indexer(pd.Index(anchors["id"])))
-
-
-def _seen_by(evidence: Evidence, sample: Sample, fresh: Mask, sources: Sequence[Source]) -> dict[str, float]:
-    """What a model makes of the clusters that were not tuned on."""
+def _scores(evidence: Evidence, sample: Sample, untuned: Mask, sources: Sequence[Source]) -> dict[str, float]:
+    """How well a model separates the labels, and how well it fits the clusters that were not tuned on."""
     labels = sample.certain_labels()
     named = ~np.isin(labels, ["", OTHER])
     return {
         "silhouette": silhouette(evidence.features[named], labels[named]),
-        "log_likelihood": _log_likelihood(evidence, sample, fresh, held="calibrated" in sources),
+        "log_likelihood": _log_likelihood(evidence, sample, untuned, same_scale="calibrated" in sources),
     }
 
 
-def _log_likelihood(evidence: Evidence, sample: Sample, fresh: Mask, held: bool) -> float:
-    """Mean log-likelihood of the `fresh` clusters, shape and integral together.
+def _log_likelihood(evidence: Evidence, sample: Sample, untuned: Mask, same_scale: bool) -> float:
+    """Mean log-likelihood of the `untuned` clusters, shape and integral together.
 
     Anchors can be wrong and still be learnt; a model that has learnt something wrong no longer fits the intensities.
-    Where the anchors rest on the calibration, it must fit them at the same scale (`held`).
+    Where the anchors rest on the calibration, it must fit them at the scale found before (`same_scale`).
     """
     # here the tuned model itself is judged, and the scale network knows only the features of the one as shipped
     plain = replace(evidence, scale_network=None, shipped=None)
     total, count = 0.0, 0
     for frame, rows in sample.rows_by_frame():
-        if not fresh[rows].any():
+        if not untuned[rows].any():
             continue
-        found, known = sample.calibrations[frame], sample.known[frame]
-        if held and not found.ambiguous:
-            known = replace(known, scale=found.scale, scale_sd=found.scale_sd / found.scale)
-        seen = calibrate(plain.take(rows), known, fresh[rows])
-        total += seen.log_evidence * seen.clusters
-        count += seen.clusters
+        before, known = sample.calibrations[frame], sample.known[frame]
+        if same_scale and not before.ambiguous:
+            known = replace(
+                known,
+                intensity_per_atom=before.intensity_per_atom,
+                intensity_per_atom_sd=before.intensity_per_atom_sd / before.intensity_per_atom,
+            )
+        fit = calibrate_frame(plain.take(rows), known, untuned[rows])
+        total += fit.log_evidence * fit.clusters
+        count += fit.clusters
     return total / count
 
 
-def _judged(sample: Sample, after: Evidence, in_force: Mapping[int, Calibration]) -> Judgement:
+def _judgement(sample: Sample, after: Evidence, in_force: Mapping[int, Calibration]) -> Judgement:
     """The labels that were held back, beside those that both models give at the calibrations in force."""
-    lots = [(int(frame), np.flatnonzero(sample.frames == frame)) for frame in np.unique(sample.frames)]
-    rows, found = [part for _, part in lots], [in_force.get(frame) for frame, _ in lots]
-    was, now = (predictions_of(said, rows, found).label for said in (sample.evidence, after))
-    return Judgement.of(sample.annotation, sample.judges, was, now)
+    frames = np.unique(sample.frames)
+    groups = [np.flatnonzero(sample.frames == frame) for frame in frames]
+    calibrations = [in_force.get(int(frame)) for frame in frames]
+    labels = [predictions_of(evidence, groups, calibrations).label for evidence in (sample.evidence, after)]
+    return Judgement.of(sample.annotation, sample.judges, *labels)
 
 
 def _verdict(anchors: pd.DataFrame, before: dict[str, float], after: dict[str, float]) -> tuple[str, bool]:
@@ -269,21 +262,22 @@ def _verdict(anchors: pd.DataFrame, before: dict[str, float], after: dict[str, f
     likelier = f"the mean log-likelihood of the clusters not tuned on changed by {gain:+.2f}"
     # one anchor more or less is chance
     if after["loss"] >= before["loss"] or (before["right"] - after["right"]) * after["anchors"] > 1.5:
-        return f"{_STAYS}tuned on {_counted(anchors)} it does no better on {held} ({right})", False
+        return f"{_STAYS}tuned on {_anchor_words(anchors)} it does no better on {held} ({right})", False
     if gain < _LEAST_GAIN:
-        return (
-            f"{_STAYS}tuned on {_counted(anchors)} it does not fit the image better ({likelier}; of {held} {right})",
-            False,
-        )
-    return f"Tuned on {_counted(anchors)}: of {held} {right}; {likelier}", True
+        doubt = f"{likelier}; of {held} {right}"
+        return f"{_STAYS}tuned on {_anchor_words(anchors)} it does not fit the image better ({doubt})", False
+    return f"Tuned on {_anchor_words(anchors)}: of {held} {right}; {likelier}", True
 
 
-def _counted(anchors: pd.DataFrame) -> str:
+def _anchor_words(anchors: pd.DataFrame) -> str:
+    """How many anchors were tuned on, by their source."""
     source = anchors["source"][~anchors["held_back"]]
-    return " and ".join(f"{(source == name).sum()} {kind}" for name, kind in _KINDS.items() if (source == name).any())
+    return " and ".join(
+        f"{(source == name).sum()} {kind}" for name, kind in _ANCHOR_WORDS.items() if (source == name).any()
+    )
 
 
-def _doubts(wrong: int, judged: int) -> str:
+def _contradiction_words(wrong: int, judged: int) -> str:
     if not wrong:
         return ""
     return f"; {wrong} of the {judged} labels given by hand contradict shape and intensity"

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.calibrate import Calibration, Predictions, calibrate_session, posterior
+from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.diameter_only import log_likelihood
-from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.counting.holdout import fraction, held_back, identities, mixed
+from napari_atomicity.counting.holdout import fraction, mixed
 from napari_atomicity.counting.prior import PriorKnowledge
-from napari_atomicity.errors import InputError
+from napari_atomicity.counting.sample import CERTAIN, Mask, Rows, Sample
 
 Source = Literal["calibrated", "diameter", "annotations"]
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
-#: a cluster is an anchor where its class is at least this probable, in the calibrated image or by diameter
-CERTAIN: Final[Mapping[str, float]] = {"calibrated": 0.95, "diameter": 0.6}
 LEAST_PER_CLASS: Final = 6
 #: the tails of one size look like other sizes: by diameter a class counts only where it is no mere tail
 _LEAST_SHARE: Final = 0.15
@@ -54,114 +47,29 @@ _COLUMNS: Final[Mapping[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """The clusters of one or several frames, pooled, and what their calibration makes of them.
-
-    Attributes
-    ----------
-    table, evidence
-        Row by row of the same clusters.
-    frames
-        (n,) frame of each row.
-    sizeable
-        (n,) whether shape and integral are those of one whole cluster.
-    known, calibrations
-        By frame; calibrations only of frames with a sizeable cluster.
-    predictions
-        Of the calibrated frames.
-    judges
-        (n,) clusters that a person labelled and that are held back from every tuning, to judge it.
-    """
-
-    table: ClusterTable
-    evidence: Evidence
-    frames: Rows
-    sizeable: Mask
-    known: Mapping[int, PriorKnowledge]
-    calibrations: Mapping[int, Calibration]
-    predictions: Predictions
-    judges: Mask
-
-    @classmethod
-    def read(
-        cls,
-        table: ClusterTable,
-        evidence: Evidence,
-        frames: Rows,
-        known: PriorKnowledge | Sequence[PriorKnowledge] | None,
-        identity: npt.NDArray[np.uint64] | None = None,
-    ) -> Sample:
-        """Calibrate the frames together; `identity` as by `holdout.identities`, of frame and id where None.
-
-        Raises
-        ------
-        InputError
-            Where no cluster can be sized, or `known` fits neither the model nor the frames.
-        """
-        sizeable = sizeable_rows(table, evidence)
-        present = np.unique(frames[sizeable])
-        facts = _by_frame(known, present)
-        lots = [np.flatnonzero(frames == frame) for frame in present]
-        found = calibrate_session(
-            [evidence.take(rows) for rows in lots],
-            [facts[int(frame)] for frame in present],
-            [sizeable[rows] for rows in lots],
-        )
-        calibrations = {int(frame): one for frame, one in zip(present, found, strict=True)}
-        if identity is None:
-            identity = identities("", frames, table.ids)
-        judges = held_back(table.rows["annotation"].to_numpy(dtype=object), identity)
-        predictions = predictions_of(evidence, lots, found)
-        return cls(table, evidence, frames, sizeable, facts, calibrations, predictions, judges)
-
-    @property
-    def card(self) -> ModelCard:
-        """Of the model that is to be tuned."""
-        return self.evidence.card
-
-    @property
-    def annotation(self) -> npt.NDArray[np.object_]:
-        """(n,) labels that a person gave, empty where none."""
-        return self.table.rows["annotation"].to_numpy(dtype=object)
-
-    @property
-    def diameter_nm(self) -> npt.NDArray[np.float64]:
-        """(n,) as the detector measured them."""
-        return self.table.rows["diameter_nm"].to_numpy(dtype=np.float64)
-
-    def rows_by_frame(self) -> Iterator[tuple[int, Rows]]:
-        """Each calibrated frame with its rows."""
-        for frame in self.calibrations:
-            yield frame, np.flatnonzero(self.frames == frame)
-
-    def certain_labels(self) -> npt.NDArray[np.object_]:
-        """(n,) a person's label, else that of the calibrated image where it is nearly certain, else empty."""
-        sure = self.sizeable & (np.nan_to_num(self.predictions.confidence) >= CERTAIN["calibrated"])
-        return np.where(self.annotation != "", self.annotation, np.where(sure, self.predictions.label, ""))
-
-
-def sizeable_rows(table: ClusterTable, evidence: Evidence) -> Mask:
-    """(n,) clusters that are whole, alone and measured."""
-    whole = table.rows["flag"].isin(["ok", "outside"]).to_numpy()
-    return np.asarray(evidence.valid & np.isfinite(evidence.log_integral) & whole)
-
-
 def no_anchors() -> pd.DataFrame:
     """A table of anchors without rows."""
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _COLUMNS.items()})
 
 
 def choose_anchors(sample: Sample, sources: Sequence[Source]) -> tuple[pd.DataFrame, str]:
-    """The anchors of a sample, and the sentence that says why they do not do (empty where they do).
+    """Choose the clusters of a sample whose class is nearly certain.
 
     A person's label wins over a computed one: a cluster that a person labelled otherwise is no anchor, whether or not
     the labels themselves are anchors. Where two computed sources disagree on a cluster, it is none either, and those
     whose label is held back to judge the result never are.
 
+    Parameters
+    ----------
+    sample
+        The clusters to choose among.
+    sources
+        What may make a class certain.
+
     Returns
     -------
-    One row an anchor, see `Adaptation`; classes with too few anchors are left out.
+    One row an anchor, see `Adaptation`, without the classes that have too few; and the sentence that says why these
+    are not enough to tune on, empty where they are.
     """
     label, certainty, source = _joined(sample, sources)
     chosen = np.flatnonzero(label >= 0)
@@ -185,43 +93,13 @@ def choose_anchors(sample: Sample, sources: Sequence[Source]) -> tuple[pd.DataFr
 
 
 def contradictions(sample: Sample) -> tuple[int, int]:
-    """How many of a person's labels the calibrated image holds for impossible, and how many it can judge."""
+    """How many of a person's labels the calibrated image finds impossible, and how many it can judge."""
     given = _class_index(sample.annotation, sample.card)
     judged = np.flatnonzero(sample.sizeable & (given >= 0))
     chances = np.nan_to_num(sample.predictions.probabilities[judged])
     given_chance = chances[np.arange(len(judged)), given[judged]]
     wrong = (given_chance < _IMPOSSIBLE) & (chances.max(axis=1, initial=0.0) >= CERTAIN["calibrated"])
     return int(wrong.sum()), len(judged)
-
-
-# ---------------------------------------------------------------------- reading a sample
-
-
-def _by_frame(known: PriorKnowledge | Sequence[PriorKnowledge] | None, present: Rows) -> dict[int, PriorKnowledge]:
-    if known is None or isinstance(known, PriorKnowledge):
-        return {int(frame): known or PriorKnowledge() for frame in present}
-    if len(present) and not 0 <= present.min() <= present.max() < len(known):
-        raise InputError(
-            f"What is known is told for {len(known)} frames, but there is a frame {present.max()}; "
-            "give one entry a frame, or one for all."
-        )
-    return {int(frame): known[frame] for frame in present}
-
-
-def predictions_of(evidence: Evidence, lots: Sequence[Rows], found: Sequence[Calibration | None]) -> Predictions:
-    """Of all rows in `lots`, each with its calibration, or by shape alone where that is None; the others stay empty."""
-    blank = posterior(evidence.take(np.zeros(0, dtype=np.int64)), None)
-    whole = {name: np.full((len(evidence), *getattr(blank, name).shape[1:]), np.nan) for name in _NUMBERS}
-    label = np.full(len(evidence), "", dtype=object)
-    for rows, calibration in zip(lots, found, strict=True):
-        part = posterior(evidence.take(rows), calibration)
-        label[rows] = part.label
-        for name, values in whole.items():
-            values[rows] = getattr(part, name)
-    return Predictions(class_sizes=evidence.card.class_sizes, label=label, **whole)
-
-
-_NUMBERS: Final = ("probabilities", "outside", "confidence", "n_atoms", "n_atoms_sd")
 
 
 # ---------------------------------------------------------------------- choosing
@@ -231,21 +109,21 @@ def _joined(sample: Sample, sources: Sequence[Source]) -> tuple[Rows, npt.NDArra
     """(n,) class index of each anchor, -1 where there is none; its probability; its source."""
     n = len(sample.table)
     label, certainty, source = np.full(n, -1), np.zeros(n), np.full(n, "", dtype=object)
-    torn = np.zeros(n, dtype=bool)
+    disputed = np.zeros(n, dtype=bool)
     for name in get_args(Source):
         if name not in sources or name == "annotations":
             continue
         own, chance = _calibrated(sample) if name == "calibrated" else _by_diameter(sample)
-        torn |= (label >= 0) & (own >= 0) & (label != own)
-        fresh = (label < 0) & (own >= 0)
-        label[fresh], certainty[fresh], source[fresh] = own[fresh], chance[fresh], name
-    label[torn] = -1
+        disputed |= (label >= 0) & (own >= 0) & (label != own)
+        new = (label < 0) & (own >= 0)
+        label[new], certainty[new], source[new] = own[new], chance[new], name
+    label[disputed] = -1
     by_hand = sample.annotation != ""
     given = _class_index(sample.annotation, sample.card)
     label[by_hand & (label != given)] = -1
     if "annotations" in sources:
-        mine = sample.sizeable & (given >= 0)
-        label[mine], certainty[mine], source[mine] = given[mine], 1.0, "annotations"
+        labelled = sample.sizeable & (given >= 0)
+        label[labelled], certainty[labelled], source[labelled] = given[labelled], 1.0, "annotations"
     label[sample.judges] = -1
     return label, certainty, source
 
@@ -258,14 +136,14 @@ def _class_index(labels: npt.NDArray[np.object_], card: ModelCard) -> Rows:
 def _calibrated(sample: Sample) -> tuple[Rows, npt.NDArray[np.float64]]:
     """Class and probability where the calibrated image is nearly certain.
 
-    Frames that cannot decide, or contradict what they were calibrated with, have no say.
+    Frames that cannot decide, or contradict what they were calibrated with, give no anchors.
     """
-    speaks = np.zeros(len(sample.table), dtype=bool)
+    trusted = np.zeros(len(sample.table), dtype=bool)
     for frame, rows in sample.rows_by_frame():
         calibration = sample.calibrations[frame]
-        speaks[rows] = not (calibration.ambiguous or calibration.misfit)
+        trusted[rows] = not (calibration.ambiguous or calibration.misfit)
     inside = sample.predictions.label != OTHER
-    return _certain(sample.predictions.probabilities, sample.sizeable & speaks & inside, CERTAIN["calibrated"])
+    return _certain(sample.predictions.probabilities, sample.sizeable & trusted & inside, CERTAIN["calibrated"])
 
 
 def _certain(
@@ -312,12 +190,12 @@ def _deposited(known: PriorKnowledge, card: ModelCard) -> npt.NDArray[np.float64
 
 def _held_back(label: Rows, frame: Rows, identity: Rows) -> Mask:
     """A third of each class, at least two, to check on: a cluster is always held back or never, whatever the seed."""
-    place = fraction(mixed(frame.astype(np.uint64), identity))
+    draw = fraction(mixed(frame.astype(np.uint64), identity))
     held = np.zeros(len(label), dtype=bool)
-    for value in np.unique(label):
-        rows = np.flatnonzero(label == value)
-        ordered = rows[np.argsort(place[rows])]
-        count = np.clip((place[rows] < _HELD_BACK).sum(), 2, min(len(rows) // 2, _MOST_HELD_BACK))
+    for index in np.unique(label):
+        rows = np.flatnonzero(label == index)
+        ordered = rows[np.argsort(draw[rows])]
+        count = np.clip((draw[rows] < _HELD_BACK).sum(), 2, min(len(rows) // 2, _MOST_HELD_BACK))
         held[ordered[:count]] = True
     return held
 
@@ -326,6 +204,7 @@ def _held_back(label: Rows, frame: Rows, identity: Rows) -> Mask:
 
 
 def _problem(sample: Sample, sources: Sequence[Source], counts: Rows) -> str:
+    """Why these anchors are not enough to tune on, as the rest of a sentence; empty where they are."""
     wrong, judged = contradictions(sample)
     if "annotations" in sources and wrong > max(_FEW_CONTRADICT, _MOST_CONTRADICT * judged):
         return (
@@ -335,13 +214,15 @@ def _problem(sample: Sample, sources: Sequence[Source], counts: Rows) -> str:
     frequent = counts >= LEAST_PER_CLASS
     if frequent.sum() >= 2:
         return ""
-    if "calibrated" in sources and (reason := _all_silent(sample)):
+    if "calibrated" in sources and (reason := _no_calibrated_anchors(sample)):
         return reason
     given = bool((sample.annotation != "").any())
-    spoken = [name for name in sources if given or name != "annotations"] or ["annotations"]
-    how = " or ".join(_HOW[name] for name in spoken)
-    kept = int(sample.judges.sum())
-    aside = f" ({kept} of your labels are held back to judge the result)" if kept and "annotations" in sources else ""
+    used = [name for name in sources if given or name != "annotations"] or ["annotations"]
+    how = " or ".join(_HOW[name] for name in used)
+    judges = int(sample.judges.sum())
+    aside = (
+        f" ({judges} of your labels are held back to judge the result)" if judges and "annotations" in sources else ""
+    )
     if not frequent.any():
         return (
             f"it takes {LEAST_PER_CLASS} clusters in each of two classes that are nearly certain {how}, and no class "
@@ -355,16 +236,16 @@ def _problem(sample: Sample, sources: Sequence[Source], counts: Rows) -> str:
     )
 
 
-def _all_silent(sample: Sample) -> str:
+def _no_calibrated_anchors(sample: Sample) -> str:
     """Why no frame has calibrated anchors; empty where one may have."""
-    found = list(sample.calibrations.values())
-    if not all(one.ambiguous or one.misfit for one in found):
+    calibrations = list(sample.calibrations.values())
+    if not all(fit.ambiguous or fit.misfit for fit in calibrations):
         return ""
-    misfit = next((one.misfit for one in found if one.misfit), "")
+    misfit = next((fit.misfit for fit in calibrations if fit.misfit), "")
     if misfit:
         return misfit[0].lower() + misfit[1:]
-    first, second = found[0].candidates[:2]
-    who = "this image alone cannot" if len(found) == 1 else "not even together these images can"
+    first, second = calibrations[0].candidates[:2]
+    who = "this image alone cannot" if len(calibrations) == 1 else "not even together these images can"
     return (
         f"{who} decide between {first['dominant']} ({first['probability']:.0%}) and {second['dominant']} "
         f"({second['probability']:.0%}); say which sizes were deposited, or add other images of the session."

@@ -32,26 +32,37 @@ __all__ = [
     "available",
     "load_bundle",
     "load_card",
+    "packaged_folder",
     "save_bundle",
     "user_folder",
     "weights_sha256",
 ]
 
-#: of the hash in the name of weights that wait for their card
+#: digits of the hash in the name of weights that wait for their card
 _WAITING_DIGITS: Final = 16
 _MOST_CARD: Final = 8 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A card, its network in evaluation mode, and a few library patches to rehearse when it is adapted.
+    """A model: its card, its networks in evaluation mode, and patches of its training.
 
-    `rehearsal` holds (m, 64, 64) float16 patches, their noise (m,) and their class index (m,). `library` holds further
-    patches to compare with, in bytes: pixels (l, 64, 64) uint8, of which scale · pixels + offset (both (l,)) are the
-    patches, noise and class_index as before, and map, the fixed place (m + l, 2) of all of them, those of the
-    rehearsal first, on the map of the features; without it the map is made when it is first wanted. `scale_network` has
-    learnt which scale goes with which frame; a model that learnt from too few frames has none. `shipped` is, of an
-    adapted model, the network that it was adapted from: the one whose features the scale network knows.
+    Attributes
+    ----------
+    card
+        What the model is.
+    network
+        What labels the clusters.
+    rehearsal
+        Patches to rehearse when the model is adapted: raw (m, 64, 64) float16, noise (m,), class_index (m,).
+    library
+        Further patches to compare with, in bytes: pixels (l, 64, 64) uint8, of which scale · pixels + offset (both
+        (l,)) are the patches; noise and class_index as before; and map, the fixed positions (m + l, 2) of all of them,
+        those of the rehearsal first, on the map of the features. A library without it gets its map at first use.
+    scale_network
+        What has learnt which scale goes with which frame; None where the model learnt from too few frames.
+    shipped
+        Of an adapted model, the network that it was adapted from, whose features the scale network has learnt.
     """
 
     card: ModelCard
@@ -64,12 +75,17 @@ class Bundle:
 
 def available() -> list[str]:
     """Names of the models that come with the package, then those in the user's folder."""
-    found: list[str] = []
-    for folder in (_packaged(), user_folder()):
+    names: list[str] = []
+    for folder in (packaged_folder(), user_folder()):
         if folder.is_dir():
             whole = [path for path in sorted(folder.glob("[!.]*.safetensors")) if path.with_suffix(".json").is_file()]
-            found += [path.stem for path in whole if path.stem not in found]
-    return found
+            names += [path.stem for path in whole if path.stem not in names]
+    return names
+
+
+def packaged_folder() -> Path:
+    """Where the models lie that come with the package."""
+    return Path(__file__).parent.parent / "weights"
 
 
 def user_folder() -> Path:
@@ -97,9 +113,9 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     path = _locate(name_or_path)
     card = _read_card(path.with_suffix(".json"))
     # a save that was cut short between its two renames has left the weights under their other name
-    for place in (path, _waiting(path, card.sha256)):
+    for candidate in (path, _waiting(path, card.sha256)):
         try:
-            content = read_bytes(place, MOST_BYTES)
+            content = read_bytes(candidate, MOST_BYTES)
         except FileNotFoundError:
             continue
         if card.sha256 == hashlib.sha256(content).hexdigest():
@@ -108,11 +124,22 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
 
 
 def save_bundle(bundle: Bundle, path: str | Path) -> Path:
-    """Write the weights to `path` (suffix ``.safetensors``) and the card beside them; gives the path of the weights.
+    """Write the weights of a model, and its card beside them.
 
     Whenever this fails or is killed, `load_bundle` gives the whole old model or the whole new one: the new weights
     are complete on the disk under another name before the card that names their hash replaces the old card in one
     step, and only then take the place of the old weights.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    path
+        Of the weights; the suffix becomes ``.safetensors``, that of the card ``.json``.
+
+    Returns
+    -------
+    Path of the weights.
 
     Raises
     ------
@@ -125,17 +152,17 @@ def save_bundle(bundle: Bundle, path: str | Path) -> Path:
     tensors = {name: value.numpy() for name, value in bundle.network.state_dict().items()}
     for prefix, arrays in ((REHEARSAL, bundle.rehearsal), (LIBRARY, bundle.library)):
         tensors |= {prefix + name: np.ascontiguousarray(value) for name, value in arrays.items()}
-    for prefix, part in ((SCALE, bundle.scale_network), (SHIPPED, bundle.shipped)):
-        if part is not None:
-            tensors |= {prefix + name: value.numpy() for name, value in part.state_dict().items()}
+    for prefix, network in ((SCALE, bundle.scale_network), (SHIPPED, bundle.shipped)):
+        if network is not None:
+            tensors |= {prefix + name: value.numpy() for name, value in network.state_dict().items()}
     content: bytes = save(tensors)
     card = replace(bundle.card, sha256=hashlib.sha256(content).hexdigest())
     text = json.dumps({"format": FORMAT, **printable(asdict(card))}, indent=1)
     waiting = _waiting(path, card.sha256)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(waiting, lambda part: _discard(part.write_bytes(content)))
-        write_atomically(path.with_suffix(".json"), lambda part: _discard(part.write_text(text, encoding="utf-8")))
+        write_atomically(waiting, lambda file: _discard(file.write_bytes(content)))
+        write_atomically(path.with_suffix(".json"), lambda file: _discard(file.write_text(text, encoding="utf-8")))
     except (OSError, InputError) as error:
         waiting.unlink(missing_ok=True)
         if isinstance(error, InputError):
@@ -147,8 +174,8 @@ def save_bundle(bundle: Bundle, path: str | Path) -> Path:
         raise InputError(
             f"{path} could not be replaced ({error.strerror}); close it in other programs and save again."
         ) from error
-    for left in path.parent.glob(f".{glob.escape(path.stem)}-{'[0-9a-f]' * _WAITING_DIGITS}.safetensors"):
-        left.unlink(missing_ok=True)  # of saves that were killed
+    for remnant in path.parent.glob(f".{glob.escape(path.stem)}-{'[0-9a-f]' * _WAITING_DIGITS}.safetensors"):
+        remnant.unlink(missing_ok=True)  # of saves that were killed
     return path
 
 
@@ -167,11 +194,7 @@ def weights_sha256(bundle: Bundle) -> str:
 
 
 def _discard(_: object) -> None:
-    """Turn a writer that counts into one that returns nothing."""
-
-
-def _packaged() -> Path:
-    return Path(__file__).parent.parent / "weights"
+    """Drop the number of bytes that writing returns."""
 
 
 def _locate(name_or_path: str | Path) -> Path:
@@ -181,7 +204,7 @@ def _locate(name_or_path: str | Path) -> Path:
         if not path.is_file():
             raise InputError(f"There is no model {path}; give a .safetensors file or one of {', '.join(available())}.")
         return path
-    for folder in (_packaged(), user_folder()):
+    for folder in (packaged_folder(), user_folder()):
         path = folder / f"{given.name}.safetensors"
         if path.is_file():
             return path

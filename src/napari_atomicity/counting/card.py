@@ -1,4 +1,4 @@
-"""The card of a model: what it is, needs and promises, and between which limits."""
+"""The card of a model: what it is and needs, and the limits of every field."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _LogDiameter: TypeAlias = Annotated[
 @with_config(STRICT)
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, needs and promises.
+    """What a model is, what it needs, and how well it counts.
 
     Attributes
     ----------
@@ -134,13 +134,28 @@ _DOOR: Final = Door(ModelCard)
 
 
 def card_of_json(content: bytes, name: str, with_format: bool = True) -> ModelCard:
-    """The card that JSON describes; `name` starts the sentence about its faults."""
-    found = json_of(content, name)
-    if not isinstance(found, dict) or (found.pop("format", None) != FORMAT and with_format):
+    """Read a card from JSON.
+
+    Parameters
+    ----------
+    content
+        UTF-8.
+    name
+        Of the file, the start of a sentence about what is wrong.
+    with_format
+        Whether the number of the format must be there.
+
+    Raises
+    ------
+    InputError
+        Where it is no card, of another format, holds impossible values, or needs patches of another size.
+    """
+    fields = json_of(content, name)
+    if not isinstance(fields, dict) or (fields.pop("format", None) != FORMAT and with_format):
         raise InputError(f"{name} is of another format than {FORMAT}; it needs another version.")
-    if isinstance(found.get("limits"), str):  # of the first cards
-        found["limits"] = [found["limits"]]
-    card = _DOOR.check(found, name)
+    if isinstance(fields.get("limits"), str):  # of the first cards
+        fields["limits"] = [fields["limits"]]
+    card = _DOOR.check(fields, name)
     if (card.patch_px, card.patch_nm_per_px) != (PATCH_PX, NM_PER_PX):
         raise InputError(
             f"The model {card.name!r} wants patches of {card.patch_px} pixels at {card.patch_nm_per_px} nm; "

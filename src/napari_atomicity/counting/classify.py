@@ -1,4 +1,4 @@
-"""What the network has to say about each cluster, before anything is known about the image's scale."""
+"""The evidence of the network about each cluster, before anything is known about the image's scale."""
 
 from __future__ import annotations
 
@@ -28,9 +28,17 @@ def evidence_steps(bundle: Bundle, patches: Patches, shipped: Evidence | None = 
 
     Parameters
     ----------
+    bundle
+        The model.
+    patches
+        Of n clusters.
     shipped
-        Of an adapted model, what the model that it was adapted from says of these patches, where that is known
-        already.
+        Of an adapted model, the evidence about the same patches by the model that it was adapted from, where that is
+        known already.
+
+    Returns
+    -------
+    Evidence, a row a patch.
     """
 
     def look(start: int) -> Evidence:
@@ -39,25 +47,26 @@ def evidence_steps(bundle: Bundle, patches: Patches, shipped: Evidence | None = 
 
     parts: list[Evidence] = []
     starts = range(0, len(patches), _BATCH)
-    looked_at = in_order(look, starts)
+    batches = in_order(look, starts)
     for start in starts:
         yield Progress(start, len(patches), "Classifying clusters")
-        parts.append(next(looked_at))
+        parts.append(next(batches))
     return Evidence.join(parts) if parts else _evidence(bundle, patches, shipped)
 
 
 def _evidence(bundle: Bundle, patches: Patches, shipped: Evidence | None) -> Evidence:
+    """Evidence of the model and, of an adapted one, that of the model it was adapted from beside it."""
     import torch
 
     card = bundle.card
     x = network_input(patches, len(card.channels), card.lcn_window_nm).contiguous(memory_format=torch.channels_last)
-    said = _said_by(bundle.network, x, bundle, patches)
+    evidence = _evidence_by(bundle.network, x, bundle, patches)
     if bundle.shipped is None or bundle.scale_network is None:
-        return said
-    return replace(said, shipped=_said_by(bundle.shipped, x, bundle, patches) if shipped is None else shipped)
+        return evidence
+    return replace(evidence, shipped=_evidence_by(bundle.shipped, x, bundle, patches) if shipped is None else shipped)
 
 
-def _said_by(network: Network, x: torch.Tensor, bundle: Bundle, patches: Patches) -> Evidence:
+def _evidence_by(network: Network, x: torch.Tensor, bundle: Bundle, patches: Patches) -> Evidence:
     import torch
 
     card = bundle.card

@@ -1,4 +1,4 @@
-"""Class shares with what classification gets wrong taken out, and random draws that say how sure they are.
+"""Class shares corrected for errors of classification, and random draws that say how sure they are.
 
 Counting labels is biased where classes are confused: some of the many look like the few. The shares that explain all
 clusters' evidence best (maximum likelihood, by expectation and maximisation: Saerens, Latinne and Decaestecker, Neural
@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.clusters import OTHER, ClusterTable, find_rows
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms
@@ -39,8 +39,8 @@ _MODEL_WORTH: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """One counted image.
+class CountedImage:
+    """One counted image, with what its labels rest on.
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ class Seen:
     card
         Of the model.
     evidence, ids
-        What the labels rest on, one row a cluster of `ids`; without it the table's probabilities stand for it,
-        which know of one scale only.
+        Evidence of the labels, one row a cluster of `ids`; without it the probabilities of the table are used, which
+        rest on one scale only.
     calibrations
         Of its frames.
     """
@@ -91,10 +91,21 @@ class Shares:
     spread: float = 1.0
 
     def interval(self, level: float = 0.95, among: Sequence[str] | None = None) -> tuple[Floats, Floats, Floats]:
-        """Share, lower and upper end of the interval of each of the labels `among` (all where None), of these alone.
+        """Shares with their intervals.
 
         A cluster more for the upper end and none for the lower, as in the interval of Clopper and Pearson (1934): what
         was not seen is not excluded, and less than half a cluster may be none.
+
+        Parameters
+        ----------
+        level
+            Probability that the interval covers, 0 to 1.
+        among
+            Labels to give the shares of, among these alone; all where None.
+
+        Returns
+        -------
+        (labels,) shares, lower and upper ends.
         """
         best, draws = self._among(among)
         n = max(self.worth, 1e-9)
@@ -105,11 +116,11 @@ class Shares:
         return best, np.minimum(np.where(low < 0.5 / n, 0.0, low), best), np.maximum(high, best)
 
     def posterior(self, among: Sequence[str]) -> Floats:
-        """(draws, labels) draws in which classes that were not seen may be there: half a cluster of each on top."""
+        """(draws, labels) draws among some labels alone, with half a cluster of each added: unseen is not absent."""
         _, draws = self._among(among)
         more = np.random.default_rng(2).gamma(0.5, size=draws.shape)
-        out = max(self.worth, 1e-9) * draws + more
-        return np.asarray(out / out.sum(axis=1, keepdims=True))
+        clusters = max(self.worth, 1e-9) * draws + more
+        return np.asarray(clusters / clusters.sum(axis=1, keepdims=True))
 
     def _among(self, among: Sequence[str] | None) -> tuple[Floats, Floats]:
         if among is None:
@@ -120,9 +131,9 @@ class Shares:
 
 
 def corrected_steps(
-    images: Sequence[Seen], checked: bool = False, seed: int = 0, class_sd: float = CLASS_SD
+    images: Sequence[CountedImage], checked: bool = False, seed: int = 0, class_sd: float = CLASS_SD
 ) -> Steps[Shares]:
-    """The shares of one sample from one image or several of it.
+    """Estimate the class shares of one sample from one image or several of it.
 
     Parameters
     ----------
@@ -139,36 +150,45 @@ def corrected_steps(
     InputError
         Where no cluster is counted, the models know different classes, or too few were labelled at random.
     """
-    if len({seen.card.labels for seen in images}) > 1:
+    if len({image.card.labels for image in images}) > 1:
         raise InputError("The images were counted by models of different classes; count them with the same model.")
     labels = order(images)
-    rows = [_Rows.of(seen, labels) for seen in images]
-    if not sum(len(one.label) for one in rows):
-        raise InputError("There is no counted cluster yet; count the atoms first (step 3).")
-    spread = _spread([one.label for one in rows], len(labels))
+    counts = [_CountedClusters.of(image, labels) for image in images]
+    clusters = sum(len(image.label) for image in counts)
+    if not clusters:
+        raise InputError("There is no counted cluster yet; count the atoms first.")
+    spread = _spread([image.label for image in counts], len(labels))
     rng = np.random.default_rng(seed)
     if checked:
         yield Progress(0, 1, "Correcting the shares")
-        best, draws = _from_checked(rows, len(labels), spread, rng)
+        best, draws = _from_checked(counts, len(labels), spread, rng)
     else:
-        best, draws = yield from _draw_steps(rows, spread, rng, class_sd)
-    clusters = sum(len(one.label) for one in rows)
-    worth = sum(len(one.label) / one.frames for one in rows) / spread
+        best, draws = yield from _draw_steps(counts, spread, rng, class_sd)
+    worth = sum(len(image.label) / image.frames for image in counts) / spread
     return Shares(labels, best, draws, clusters, worth, spread)
 
 
-def order(images: Sequence[Seen]) -> tuple[str, ...]:
-    """All labels that occur: the model's classes, ``other``, and what else a person said."""
+def order(images: Sequence[CountedImage]) -> tuple[str, ...]:
+    """All labels that occur: the model's classes, ``other``, and further ones that a person gave."""
     known = [*images[0].card.labels, OTHER] if images else [OTHER]
-    given = {str(label) for seen in images for label in seen.table.final_labels[counted(seen.table)]}
+    given = {str(label) for image in images for label in image.table.final_labels[counted(image.table)]}
     return (*known, *sorted(given - set(known)))
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """The counted clusters of one image: likelihood of each label at some scales, and what they are called.
+class _CountedClusters:
+    """The n clusters of one image that are counted.
 
-    `likelihood` is (scales, n, labels); `predicted`, `label` (n,) indices; `by_hand` (n,); `frame` (n,) from 0.
+    Attributes
+    ----------
+    likelihood
+        (scales, n, labels) of each label at some scales; certain where a person labelled the cluster.
+    predicted, label
+        (n,) index of the model's label (-1 for an unknown one) and of the final one.
+    by_hand
+        (n,) whether the final label is a person's.
+    frame, frames
+        (n,) frame of each, counted from 0, and how many there are.
     """
 
     likelihood: Floats
@@ -179,57 +199,57 @@ class _Rows:
     frames: int
 
     @classmethod
-    def of(cls, seen: Seen, labels: Sequence[str]) -> _Rows:
-        table = seen.table
+    def of(cls, image: CountedImage, labels: Sequence[str]) -> _CountedClusters:
+        table = image.table
         chosen = np.flatnonzero(counted(table))
         index = {label: i for i, label in enumerate(labels)}
-        label = np.array([index[str(one)] for one in table.final_labels[chosen]], dtype=np.int64)
-        said = table.rows["label"].to_numpy(dtype=object)[chosen]
-        predicted = np.array([index.get(str(one), -1) for one in said], dtype=np.int64)
-        by_hand = (table.rows["annotation"] != "").to_numpy()[chosen]
+        label = np.array([index[str(name)] for name in table.final_labels[chosen]], dtype=np.int64)
+        by_model = table.rows["label"].to_numpy(dtype=object)[chosen]
+        predicted = np.array([index.get(str(name), -1) for name in by_model], dtype=np.int64)
+        by_hand = table.labelled[chosen]
         likelihood = np.zeros((_SCALES, len(chosen), len(labels)))
         likelihood[:, by_hand] = np.eye(len(labels))[label[by_hand]]
         free = np.flatnonzero(~by_hand)
-        k = len(seen.card.labels) + 1
-        likelihood[:, free, :k] = _likelihood(seen, chosen[free])
+        k = len(image.card.labels) + 1
+        likelihood[:, free, :k] = _likelihood(image, chosen[free])
         _, frame = np.unique(table.rows["frame"].to_numpy()[chosen], return_inverse=True)
         return cls(likelihood, predicted, label, by_hand, frame, max(int(frame.max(initial=0)) + 1, 1))
 
 
-def _likelihood(seen: Seen, rows: npt.NDArray[np.int64]) -> Floats:
+def _likelihood(image: CountedImage, rows: npt.NDArray[np.int64]) -> Floats:
     """(scales, n, classes + 1) likelihood of the clusters in `rows` of the table, each row up to a factor."""
-    table = seen.table
-    out = np.empty((_SCALES, len(rows), len(seen.card.labels) + 1))
+    table = image.table
+    likelihood = np.empty((_SCALES, len(rows), len(image.card.labels) + 1))
     frames, ids = table.rows["frame"].to_numpy()[rows], table.ids[rows]
-    if seen.evidence is None or not np.isin(ids, seen.ids).all():
-        out[:] = _from_table(seen, rows)
-        return out
-    place = {int(name): i for i, name in enumerate(seen.ids)}
-    at = (np.arange(_SCALES) + 0.5) / _SCALES
+    if image.evidence is None or not np.isin(ids, image.ids).all():
+        likelihood[:] = _from_table(image, rows)
+        return likelihood
+    evidence_rows = find_rows(ids, image.ids)
+    quantiles = (np.arange(_SCALES) + 0.5) / _SCALES
     for frame in np.unique(frames):
-        here = np.flatnonzero(frames == frame)
-        part = seen.evidence.take(np.array([place[int(name)] for name in ids[here]], dtype=np.int64))
-        terms = np.repeat(shape_terms(part)[None], _SCALES, axis=0)
-        fit = seen.calibrations.get(int(frame))
+        in_frame = np.flatnonzero(frames == frame)
+        evidence = image.evidence.take(evidence_rows[in_frame])
+        terms = np.repeat(shape_terms(evidence)[None], _SCALES, axis=0)
+        fit = image.calibrations.get(int(frame))
         if fit is not None:
             # frames of a session share their scale: the same quantile of each
-            reached = np.cumsum(fit.weight) - 0.5 * fit.weight
-            terms += integral_terms(part, np.interp(at, reached, fit.log_scale))
-        out[:, here] = np.exp(terms - terms.max(axis=2, keepdims=True))
-    return out
+            cumulative = np.cumsum(fit.weight) - 0.5 * fit.weight
+            terms += integral_terms(evidence, np.interp(quantiles, cumulative, fit.log_scale))
+        likelihood[:, in_frame] = np.exp(terms - terms.max(axis=2, keepdims=True))
+    return likelihood
 
 
-def _from_table(seen: Seen, rows: npt.NDArray[np.int64]) -> Floats:
+def _from_table(image: CountedImage, rows: npt.NDArray[np.int64]) -> Floats:
     """(n, classes + 1) likelihoods that the table's probabilities rest on, without what was assumed beforehand.
 
     That is the shares of the calibration; without one all classes were taken to be as frequent.
     """
-    table, names = seen.table, [*seen.card.labels, OTHER]
+    table, names = image.table, [*image.card.labels, OTHER]
     inside = np.nan_to_num(table.probabilities[rows])
     chances = np.column_stack([inside, np.clip(1 - inside.sum(axis=1), 1e-6, 1.0)])
     frames = table.rows["frame"].to_numpy()[rows]
     for frame in np.unique(frames):
-        fit = seen.calibrations.get(int(frame))
+        fit = image.calibrations.get(int(frame))
         before = even_shares(len(names) - 1) if fit is None else np.array([fit.fractions[name] for name in names])
         chances[frames == frame] /= np.maximum(before, 1e-4)
     return chances
@@ -239,91 +259,95 @@ def _from_table(seen: Seen, rows: npt.NDArray[np.int64]) -> Floats:
 
 
 def _draw_steps(
-    rows: Sequence[_Rows], spread: float, rng: np.random.Generator, class_sd: float
+    images: Sequence[_CountedClusters], spread: float, rng: np.random.Generator, class_sd: float
 ) -> Steps[tuple[Floats, Floats]]:
     """Best shares, and draws of them at each scale."""
-    lots = [(one, np.flatnonzero(one.frame == frame)) for one in rows for frame in range(one.frames)]
+    frames = [(image, np.flatnonzero(image.frame == frame)) for image in images for frame in range(image.frames)]
     draws, best = [], []
     for scale in range(_SCALES):
         yield Progress(scale, _SCALES, "Correcting the shares")
-        parts = [one.likelihood[scale][here] for one, here in lots]
-        even = [np.ones((len(part), 1)) for part in parts]
-        start = np.full((1, parts[0].shape[1]), 1 / parts[0].shape[1])
-        found = _fit(parts, even, [np.ones_like(start)] * len(parts), start)
-        best.append(found[0])
-        weights = [rng.gamma(1 / (one.frames * spread), one.frames * spread, (len(here), _DRAWS)) for one, here in lots]
-        off = [np.exp(rng.normal(0.0, class_sd, (_DRAWS, start.shape[1]))) for _ in lots]
-        draws.append(_fit(parts, weights, off, np.repeat(0.98 * found + 0.02 * start, _DRAWS, axis=0)))
+        likelihoods = [image.likelihood[scale][rows] for image, rows in frames]
+        even = [np.ones((len(likelihood), 1)) for likelihood in likelihoods]
+        start = np.full((1, likelihoods[0].shape[1]), 1 / likelihoods[0].shape[1])
+        shares = _fit(likelihoods, even, [np.ones_like(start)] * len(likelihoods), start)
+        best.append(shares[0])
+        # frames of a stack show the same clusters again, so their weights scatter as those of fewer clusters do
+        scatter = [image.frames * spread for image, _ in frames]
+        weights = [rng.gamma(1 / s, s, (len(rows), _DRAWS)) for s, (_, rows) in zip(scatter, frames, strict=True)]
+        factors = [np.exp(rng.normal(0.0, class_sd, (_DRAWS, start.shape[1]))) for _ in frames]
+        draws.append(_fit(likelihoods, weights, factors, np.repeat(0.98 * shares + 0.02 * start, _DRAWS, axis=0)))
     return np.mean(best, axis=0), np.concatenate(draws)
 
 
-def _fit(parts: Sequence[Floats], weights: Sequence[Floats], off: Sequence[Floats], start: Floats) -> Floats:
+def _fit(likelihoods: Sequence[Floats], weights: Sequence[Floats], factors: Sequence[Floats], start: Floats) -> Floats:
     """(draws, labels) shares by expectation and maximisation.
 
     Parameters
     ----------
-    parts
-        (n, labels) likelihoods, a frame an entry.
-    weights, off
+    likelihoods
+        (n, labels) of the clusters, a frame an entry.
+    weights, factors
         (n, draws) weight of each cluster and (draws, labels) factor on each class, a frame an entry.
     start
         (draws, labels) to start from.
     """
-    now = start
+    shares = start
     for _ in range(_ROUNDS):
-        counts = np.zeros_like(now)
-        for part, weight, factor in zip(parts, weights, off, strict=True):
-            joint = now * factor
-            counts += joint * ((weight / np.maximum(part @ joint.T, 1e-300)).T @ part)
-        fresh = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
-        moved = float(np.abs(fresh - now).max(initial=0.0))
-        now = fresh
-        if moved < 2e-5:
+        counts = np.zeros_like(shares)
+        for likelihood, weight, factor in zip(likelihoods, weights, factors, strict=True):
+            joint = shares * factor
+            counts += joint * ((weight / np.maximum(likelihood @ joint.T, 1e-300)).T @ likelihood)
+        updated = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+        change = float(np.abs(updated - shares).max(initial=0.0))
+        shares = updated
+        if change < 2e-5:
             break
-    return now
+    return shares
 
 
-def _from_checked(rows: Sequence[_Rows], k: int, spread: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _from_checked(
+    images: Sequence[_CountedClusters], k: int, spread: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
     """Best shares, and draws of them, from a random part that a person labelled.
 
     How often each predicted class is which one in truth is counted in that part and applied to the rest (the stratified
     estimator: Olofsson et al., Remote Sens. Environ. 148, 42, 2014); the model's probabilities count as a few labels.
     """
-    label, predicted = (np.concatenate([getattr(one, name) for one in rows]) for name in ("label", "predicted"))
-    by_hand = np.concatenate([one.by_hand for one in rows])
-    seen = by_hand & (predicted >= 0)
-    if int(seen.sum()) < LEAST_CHECKED:
+    label, predicted = (np.concatenate([getattr(image, name) for image in images]) for name in ("label", "predicted"))
+    by_hand = np.concatenate([image.by_hand for image in images])
+    compared = by_hand & (predicted >= 0)
+    if int(compared.sum()) < LEAST_CHECKED:
         raise InputError(
-            f"Only {int(seen.sum())} counted clusters carry your labels; label at least {LEAST_CHECKED} drawn at "
+            f"Only {int(compared.sum())} counted clusters carry your labels; label at least {LEAST_CHECKED} drawn at "
             "random, or leave the correction to the model."
         )
-    likelihood = np.concatenate([one.likelihood.mean(axis=0) for one in rows])
-    total = likelihood / np.maximum(likelihood.sum(axis=1, keepdims=True), 1e-300)
+    likelihood = np.concatenate([image.likelihood.mean(axis=0) for image in images])
+    chances = likelihood / np.maximum(likelihood.sum(axis=1, keepdims=True), 1e-300)
     strength = np.full((k, k), 1e-3)
     rest = np.zeros(k)
     for i in range(k):
-        mine = ~by_hand & (predicted == i)
-        rest[i] = mine.sum()
-        if mine.any():
-            strength[i] += _MODEL_WORTH * total[mine].mean(axis=0)
-        strength[i] += np.bincount(label[seen & (predicted == i)], minlength=k)
+        by_model = ~by_hand & (predicted == i)
+        rest[i] = by_model.sum()
+        if by_model.any():
+            strength[i] += _MODEL_WORTH * chances[by_model].mean(axis=0)
+        strength[i] += np.bincount(label[compared & (predicted == i)], minlength=k)
     own = np.bincount(label[by_hand], minlength=k).astype(float)
     best = own + rest @ (strength / strength.sum(axis=1, keepdims=True))
-    factor = spread * max(one.frames for one in rows)
+    factor = spread * max(image.frames for image in images)
     drawn = []
     for _ in range(_SCALES * _DRAWS):
         truth = rng.gamma(strength) + 1e-12
         truth /= truth.sum(axis=1, keepdims=True)
-        # by hand and the rest happened to lie there
-        lots = rng.gamma(np.maximum(np.append(own, rest), 1e-9) / factor)
-        drawn.append(lots[:k] + lots[k:] @ truth)
+        # which clusters happened to lie in the image, those labelled by hand first
+        clusters = rng.gamma(np.maximum(np.append(own, rest), 1e-9) / factor)
+        drawn.append(clusters[:k] + clusters[k:] @ truth)
     draws = np.array(drawn)
     return best / best.sum(), draws / draws.sum(axis=1, keepdims=True)
 
 
 def _spread(labels: Sequence[npt.NDArray[np.int64]], k: int) -> float:
     """By what factor the images' counts differ more than chance: Pearson's chi-square by its degrees of freedom."""
-    counts = np.array([np.bincount(one, minlength=k) for one in labels if len(one)], dtype=float)
+    counts = np.array([np.bincount(image, minlength=k) for image in labels if len(image)], dtype=float)
     counts = counts[:, counts.sum(axis=0) > 0]
     free = (counts.shape[0] - 1) * (counts.shape[1] - 1)
     if free < 1:

@@ -10,7 +10,24 @@ from napari_atomicity.errors import InputError
 
 
 def log_likelihood(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt.NDArray[np.float64]:
-    """(n, classes) logarithm of the density of ln(diameter) in each class of the library; nan where not measured."""
+    """How well each diameter goes with each class.
+
+    Parameters
+    ----------
+    diameter_nm
+        (n,) nm.
+    card
+        Of the model, which knows the diameters of its classes.
+
+    Returns
+    -------
+    (n, classes) logarithm of the density of ln(diameter), up to a constant; nan where there is no diameter.
+
+    Raises
+    ------
+    InputError
+        Where the model knows no diameters of its classes.
+    """
     if set(card.diameter_nm) != {str(n) for n in card.class_sizes}:
         raise InputError(f"The model {card.name!r} knows no diameters of its classes; use another model.")
     mean, sd = np.array([card.diameter_nm[str(n)] for n in card.class_sizes]).T
@@ -20,7 +37,24 @@ def log_likelihood(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt
 
 
 def classify_by_diameter(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt.NDArray[np.object_]:
-    """Most likely class label of each diameter, classes equally frequent; empty where there is no diameter."""
+    """Label clusters by their diameter alone, all classes taken to be equally frequent.
+
+    Parameters
+    ----------
+    diameter_nm
+        (n,) nm.
+    card
+        Of the model, which knows the diameters of its classes.
+
+    Returns
+    -------
+    (n,) most likely label; empty where there is no diameter.
+
+    Raises
+    ------
+    InputError
+        Where the model knows no diameters of its classes.
+    """
     score = log_likelihood(diameter_nm, card)
     known = ~np.isnan(score.sum(axis=1))
     labels = np.array(card.labels, dtype=object)[np.where(known[:, None], score, 0.0).argmax(axis=1)]

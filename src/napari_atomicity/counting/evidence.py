@@ -1,4 +1,4 @@
-"""What a model says about each cluster, one row a cluster."""
+"""What a model derives from the patch of each cluster, one row a cluster."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """One row a cluster; what follows from one cluster's patch alone.
+    """What follows from one cluster's patch alone, one row a cluster.
 
     Attributes
     ----------
     card
-        Of the model that speaks.
+        Of the model.
     shape
         (n, classes) log-likelihood of each class from the scale-free shape, tempered; rows are normalised.
     outside
@@ -41,8 +41,8 @@ class Evidence:
     scale_network
         What the model has learnt about the scales of whole frames; None where it has not.
     shipped
-        Of an adapted model, what the model that it was adapted from says: its features are those that the scale
-        network knows. None where the model is not adapted.
+        Of an adapted model, the evidence by the model that it was adapted from: the scale network has learnt from the
+        features of that one. None where the model is not adapted.
     """
 
     card: ModelCard
@@ -76,3 +76,20 @@ class Evidence:
 
 
 _ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network", "shipped"))
+
+
+def cluster_view(evidence: Evidence) -> npt.NDArray[np.float32]:
+    """(n, inputs) what is known of each cluster, independent of the scale."""
+    shape = np.clip(evidence.shape, -12, 0)
+    shape = shape - shape.mean(axis=1, keepdims=True)
+    columns = [
+        shape[:, :-1],
+        evidence.log_n[:, None],
+        np.log(evidence.log_n_sd)[:, None],
+        np.log(evidence.log_integral_sd)[:, None],
+        np.log(np.maximum(evidence.noise, 1e-4))[:, None],
+        np.clip(evidence.outside, -8, 8)[:, None],
+        np.clip(evidence.branch.reshape(len(evidence), -1), -15, 15),
+        evidence.features,
+    ]
+    return np.concatenate(columns, axis=1).astype(np.float32)

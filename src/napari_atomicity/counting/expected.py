@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable, class_label
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.corrected import Shares
 from napari_atomicity.counting.mixture import Floats
@@ -24,7 +24,7 @@ _CLOSE: Final = 0.5
 
 @dataclass(frozen=True)
 class RatioAgreement:
-    """How observed shares agree with expected ones.
+    """How well observed shares agree with expected ones.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class RatioAgreement:
 
     @property
     def sentence(self) -> str:
-        """What it means."""
+        """The agreement in words."""
         p = f"p < {self.least:.2g}" if self.p < self.least else f"p = {self.p:.2g}"
         if self.p < CONTRADICTED_BELOW:
             return (
@@ -56,17 +56,23 @@ class RatioAgreement:
 
 
 def expected_shares(sizes: Mapping[int, float], card: ModelCard) -> dict[str, float]:
-    """Expected share by label, zero for the model's other classes, in all 1.
+    """Turn deposited amounts into expected shares.
 
     Parameters
     ----------
     sizes
         Amount of each deposited size (atoms), in any unit.
+    card
+        Of the model.
+
+    Returns
+    -------
+    Share by label, zero for the model's other classes, in all 1.
 
     Raises
     ------
     InputError
-        For amounts that are none, and sizes that the model does not know.
+        For amounts that are negative, infinite or all zero, and sizes that the model does not know.
     """
     unknown = sorted(set(sizes) - set(card.class_sizes))
     if unknown:
@@ -84,33 +90,50 @@ def expected_shares(sizes: Mapping[int, float], card: ModelCard) -> dict[str, fl
 
 
 def compare(shares: Shares, expected: Mapping[str, float]) -> RatioAgreement:
-    """Hold the shares of the expected classes, among these alone, against what is expected.
+    """Compare observed shares with expected ones, among the expected classes alone.
 
     The test is a Mahalanobis distance, with the covariance of the draws, of shares whose variance is made alike
     (arcsine of the root: Anscombe, Biometrika 35, 246, 1948); how large it is by chance is read from the draws, which
     need not be normal.
+
+    Parameters
+    ----------
+    shares
+        As observed, with draws.
+    expected
+        Share by label, in all 1.
     """
     labels = list(expected)
-    wanted = np.array([expected[label] for label in labels])
+    expected_share = np.array([expected[label] for label in labels])
     best, _, _ = shares.interval(among=labels)
     draws = shares.posterior(labels)
     # the shares add up to 1, so that one of them says nothing new
-    kept = np.delete(np.arange(len(labels)), int(wanted.argmax()))
-    at, drawn = _alike(wanted)[kept], _alike(draws)[:, kept]
-    centre = drawn.mean(axis=0)
-    inverse = np.linalg.pinv(np.atleast_2d(np.cov(drawn, rowvar=False)), hermitian=True)
+    kept = np.delete(np.arange(len(labels)), int(expected_share.argmax()))
+    target, stable = _variance_stable(expected_share)[kept], _variance_stable(draws)[:, kept]
+    centre = stable.mean(axis=0)
+    inverse = np.linalg.pinv(np.atleast_2d(np.cov(stable, rowvar=False)), hermitian=True)
 
     def distance(points: Floats) -> Floats:
         off = points - centre
         return np.asarray(np.einsum("...i,ij,...j->...", off, inverse, off))
 
-    n = len(drawn)
-    p = (1 + int((distance(drawn) >= float(distance(at))).sum())) / (n + 1)
-    return RatioAgreement(r_squared(best[None], wanted[None]), p, 2 / (n + 1))
+    n = len(stable)
+    p = (1 + int((distance(stable) >= float(distance(target))).sum())) / (n + 1)
+    return RatioAgreement(r_squared(best[None], expected_share[None]), p, 2 / (n + 1))
 
 
 def r_squared(observed: Floats, expected: Floats) -> float:
-    """1 - SS_res / SS_tot about the identity, pooled over samples (rows) and classes; nan for alike expected."""
+    """Share of the spread of the expected values that the observed ones explain, about the identity.
+
+    Parameters
+    ----------
+    observed, expected
+        (samples, classes) shares; all samples and classes are pooled.
+
+    Returns
+    -------
+    1 - SS_res / SS_tot; nan where all expected shares are the same.
+    """
     spread = float(((expected - expected.mean()) ** 2).sum())
     return 1.0 - float(((observed - expected) ** 2).sum()) / spread if spread > 1e-12 else float("nan")
 
@@ -118,9 +141,25 @@ def r_squared(observed: Floats, expected: Floats) -> float:
 def classify_by_intensity(
     table: ClusterTable, card: ModelCard, calibrations: Mapping[int, Calibration]
 ) -> npt.NDArray[np.object_]:
-    """(n,) label of the class whose integrated intensity lies nearest at the calibrated scale; empty without one."""
+    """Label clusters by their integrated intensity alone.
+
+    Parameters
+    ----------
+    table
+        n measured clusters.
+    card
+        Of the model.
+    calibrations
+        By frame.
+
+    Returns
+    -------
+    (n,) label of the class whose intensity lies nearest; empty in frames without a calibration.
+    """
     rows = table.rows
-    scale = np.array([calibrations[f].scale if f in calibrations else np.nan for f in rows["frame"]], dtype=float)
+    scale = np.array(
+        [calibrations[f].intensity_per_atom if f in calibrations else np.nan for f in rows["frame"]], dtype=float
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         log_n = np.log(rows["intensity"].to_numpy(dtype=float)) - np.log(scale)
     known = np.isfinite(log_n)
@@ -129,11 +168,24 @@ def classify_by_intensity(
 
 
 def plain_shares(labels: Sequence[npt.NDArray[np.object_]], among: Sequence[str]) -> Floats:
-    """Shares of the labels `among` in all images together, of these alone; nan where there is none."""
-    joined = np.concatenate([np.asarray(one, dtype=object) for one in labels])
+    """Count labels, without any correction.
+
+    Parameters
+    ----------
+    labels
+        (n,) labels of each image.
+    among
+        Labels to count, in their order.
+
+    Returns
+    -------
+    (among,) shares in all images together, in all 1; nan where there is none of these labels.
+    """
+    joined = np.concatenate([np.asarray(image, dtype=object) for image in labels])
     count = np.array([(joined == label).sum() for label in among], dtype=float)
     return count / count.sum() if count.sum() else np.full(len(count), np.nan)
 
 
-def _alike(shares: Floats) -> Floats:
+def _variance_stable(shares: Floats) -> Floats:
+    """Arcsine of the root: the variance of a counted share then hardly depends on it."""
     return np.asarray(np.arcsin(np.sqrt(np.clip(shares, 0.0, 1.0))))

@@ -1,4 +1,4 @@
-"""Labels of a person that are held back from every tuning, and what they say about it."""
+"""Labels of a person that are held back from every tuning, to judge its result."""
 
 from __future__ import annotations
 
@@ -19,24 +19,57 @@ _CHANCE: Final = 0.05
 
 
 def identities(image: str, frame: Rows, ids: Rows) -> npt.NDArray[np.uint64]:
-    """(n,) number of each cluster that only its image (by name), frame and id decide.
+    """A number for each cluster that only its image (by name), frame and id decide.
 
     It is the same in every session and whatever images are pooled, so that a label that was held back once is held
     back from every later tuning as well.
+
+    Parameters
+    ----------
+    image
+        Name of the image.
+    frame, ids
+        (n,) frame and id of each cluster.
+
+    Returns
+    -------
+    (n,) numbers of 64 bits, as good as random.
     """
     name = int.from_bytes(blake2b(image.encode(), digest_size=8).digest(), "little")
     return mixed(np.uint64(name) ^ mixed(frame.astype(np.uint64)), ids)
 
 
 def held_back(annotation: npt.NDArray[np.object_], identity: npt.NDArray[np.uint64]) -> Mask:
-    """(n,) clusters that carry a person's label and are held back: a quarter, chosen by identity alone."""
+    """Choose the labels of a person that no model is tuned on: a quarter, by identity alone.
+
+    Parameters
+    ----------
+    annotation
+        (n,) labels of a person, empty where there is none.
+    identity
+        (n,) as by `identities`.
+
+    Returns
+    -------
+    (n,) clusters whose label is held back.
+    """
     return np.asarray((annotation != "") & (fraction(identity) < HELD_BACK))
 
 
 def mixed(
     first: npt.NDArray[np.uint64] | np.uint64, second: npt.NDArray[np.int64 | np.uint64] | int = 0
 ) -> npt.NDArray[np.uint64]:
-    """Two numbers stirred into one of 64 bits (SplitMix64, Steele et al. 2014)."""
+    """Hash two numbers into one of 64 bits (SplitMix64: Steele et al., OOPSLA 2014).
+
+    Parameters
+    ----------
+    first, second
+        (n,) or a single number each.
+
+    Returns
+    -------
+    (n,) as good as random, and the same on every machine.
+    """
     with np.errstate(over="ignore"):  # the arithmetic is modulo 2^64
         x = np.atleast_1d(np.asarray(first, dtype=np.uint64)) * np.uint64(0xD1B54A32D192ED03)
         x = x + np.asarray(second).astype(np.uint64)
@@ -47,13 +80,13 @@ def mixed(
 
 
 def fraction(number: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
-    """(n,) from 0 to 1, alike for all."""
+    """(n,) `number` of 64 bits as a fraction from 0 to 1, evenly distributed."""
     return np.asarray(number / 2.0**64)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the labels that were held back say about a tuning.
+    """How many of the labels that were held back a model gets right, before and after a tuning.
 
     Attributes
     ----------
@@ -82,16 +115,26 @@ class Judgement:
         before: npt.NDArray[np.object_],
         after: npt.NDArray[np.object_],
     ) -> Judgement:
-        """From the labels of a person and of the model before and after, all (n,); empty where there is none."""
+        """Compare the labels of a person with those of the model.
+
+        Parameters
+        ----------
+        annotation
+            (n,) labels of a person, empty where there is none.
+        held
+            (n,) clusters whose label is held back.
+        before, after
+            (n,) labels of the model before and after the tuning, empty where there is none.
+        """
         judged = held & (before != "")
-        was, now = (labels[judged] == annotation[judged] for labels in (before, after))
+        right_before, right_after = (labels[judged] == annotation[judged] for labels in (before, after))
         return cls(
             int((annotation != "").sum()),
             int(judged.sum()),
-            int(was.sum()),
-            int(now.sum()),
-            int((now & ~was).sum()),
-            int((was & ~now).sum()),
+            int(right_before.sum()),
+            int(right_after.sum()),
+            int((right_after & ~right_before).sum()),
+            int((right_before & ~right_after).sum()),
         )
 
     @property
@@ -104,13 +147,13 @@ class Judgement:
 
     @property
     def sentence(self) -> str:
-        """For people; empty where there are no labels."""
+        """The comparison in words; empty where there are no labels."""
         if not self.labels:
             return ""
-        mine = f"Of your {self.labels} label{'s' if self.labels > 1 else ''}"
+        of_yours = f"Of your {self.labels} label{'s' if self.labels > 1 else ''}"
         if not self.held:
-            return f"{mine} none is held back to judge the result; label more clusters to see whether it helped."
-        said = f"{mine}, {self.held} held back: {self.before} right before, {self.after} after"
+            return f"{of_yours} none is held back to judge the result; label more clusters to see whether it helped."
+        comparison = f"{of_yours}, {self.held} held back: {self.before} right before, {self.after} after"
         if self.before != self.after and self.by_chance:
-            return f"{said} (so small a difference may be chance)."
-        return f"{said}."
+            return f"{comparison} (so small a difference may be chance)."
+        return f"{comparison}."

@@ -1,4 +1,4 @@
-"""What the frames of a session, and a scale that was known before, make of one another's scales."""
+"""The scales of the frames of a session, from all of them together and from what is known beforehand."""
 
 from __future__ import annotations
 
@@ -27,46 +27,68 @@ _LARGEST = 300.0
 def posterior_of_scale(
     grid: Floats, own: Sequence[Floats], known: Sequence[PriorKnowledge]
 ) -> tuple[list[Floats], list[str]]:
-    """Posterior weight of each scale for each frame, and a sentence for each that does not fit.
+    """Join what the frames of a session, and what is known beforehand, say about each frame's scale.
 
-    From the frame itself, from what is known of its scale and, within the spread of a session, from all other frames
-    and what is known of them. A frame that does not fit the others has no say in theirs and stands alone.
+    A frame counts with its own clusters, with what is known of its scale and, within the spread of a session, with all
+    other frames and what is known of them. A frame that does not fit the others has no say in theirs and stands alone.
+
+    Parameters
+    ----------
+    grid
+        (g,) logarithms of the scales, counts·nm² per atom, evenly spaced.
+    own
+        For each frame (g,) log-likelihood of its clusters at these; all 0 for a frame without clusters.
+    known
+        What is known beforehand, one entry a frame.
+
+    Returns
+    -------
+    For each frame (g,) the posterior weights, in all 1; and a sentence for each, empty where the frame fits.
     """
-    prior = [_prior(grid, one) for one in known]
-    misfits = [_scale_misfit(grid, mine, one) for mine, one in zip(own, known, strict=True)]
+    prior = [_log_prior(grid, facts) for facts in known]
+    misfits = [_scale_misfit(grid, mine, facts) for mine, facts in zip(own, known, strict=True)]
     # one frame's own knowledge of its scale is part of what it says to the others
-    spoken = [mine + before for mine, before in zip(own, prior, strict=True)]
+    joint = [mine + before for mine, before in zip(own, prior, strict=True)]
     if len(own) == 1:
-        return [_normalised(spoken[0])], misfits
+        return [_normalised(joint[0])], misfits
     kernel = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / SESSION_SPREAD) ** 2)
     kernel /= kernel.sum(axis=1, keepdims=True)
-    heard = [np.log(kernel @ _normalised(one) / (kernel @ _normalised(one)).max() + np.exp(-_VETO)) for one in spoken]
-    members = [i for i, one in enumerate(own) if one.any()]
+    messages = [_message(log_weight, kernel) for log_weight in joint]
+    members = [i for i, mine in enumerate(own) if mine.any()]
     while len(members) > 2:
-        fits = {i: _agreement(spoken[i], _others(i, members, heard), kernel) for i in members}
+        fits = {i: _agreement(joint[i], _sum_of_others(i, members, messages), kernel) for i in members}
         worst = min(fits, key=fits.__getitem__)
         if fits[worst] >= _MISFIT_BELOW:
             break
         members.remove(worst)
     weights = []
-    for i, one in enumerate(spoken):
-        others = _others(i, members, heard)
-        if own[i].any() and _agreement(one, others, kernel) < _MISFIT_BELOW:
+    for i, mine in enumerate(joint):
+        others = _sum_of_others(i, members, messages)
+        if own[i].any() and _agreement(mine, others, kernel) < _MISFIT_BELOW:
             misfits[i] = misfits[i] or _session_misfit(grid, own[i], others)
-            weights.append(_normalised(one))
+            weights.append(_normalised(mine))
         else:
-            weights.append(_normalised(one + np.log(kernel.T @ _normalised(others) + 1e-12)))
+            weights.append(_normalised(mine + np.log(kernel.T @ _normalised(others) + 1e-12)))
     return weights, misfits
 
 
-def _prior(grid: Floats, known: PriorKnowledge) -> Floats:
-    if known.scale is None:
+def _log_prior(grid: Floats, known: PriorKnowledge) -> Floats:
+    if known.intensity_per_atom is None:
         return np.zeros(len(grid))
-    return np.asarray(-0.5 * ((grid - np.log(known.scale)) / max(known.scale_sd, _SHARPEST)) ** 2)
+    return np.asarray(
+        -0.5 * ((grid - np.log(known.intensity_per_atom)) / max(known.intensity_per_atom_sd, _SHARPEST)) ** 2
+    )
 
 
-def _others(i: int, members: Sequence[int], heard: Sequence[Floats]) -> Floats:
-    return np.asarray(np.sum([heard[j] for j in members if j != i], axis=0) + np.zeros(len(heard[i])))
+def _message(log_weight: Floats, kernel: Floats) -> Floats:
+    """What one frame says to the others: its own (g,) blurred by the spread of a session, with a bounded veto."""
+    return np.asarray(
+        np.log(kernel @ _normalised(log_weight) / (kernel @ _normalised(log_weight)).max() + np.exp(-_VETO))
+    )
+
+
+def _sum_of_others(i: int, members: Sequence[int], messages: Sequence[Floats]) -> Floats:
+    return np.asarray(np.sum([messages[j] for j in members if j != i], axis=0) + np.zeros(len(messages[i])))
 
 
 def _agreement(own: Floats, others: Floats, kernel: Floats) -> float:
@@ -76,30 +98,30 @@ def _agreement(own: Floats, others: Floats, kernel: Floats) -> float:
 
 
 def _scale_misfit(grid: Floats, own: Floats, known: PriorKnowledge) -> str:
-    if known.scale is None or not own.any():
+    if known.intensity_per_atom is None or not own.any():
         return ""
-    wide = max(known.scale_sd, 0.03)
-    expected = np.exp(-0.5 * ((grid - np.log(known.scale)) / wide) ** 2)
+    wide = max(known.intensity_per_atom_sd, 0.03)
+    expected = np.exp(-0.5 * ((grid - np.log(known.intensity_per_atom)) / wide) ** 2)
     if float(_normalised(own) @ expected) >= _MISFIT_BELOW:
         return ""
-    return _off_by(grid, own, float(np.log(known.scale)), "the known intensity of one atom")
+    return _off_by(grid, own, float(np.log(known.intensity_per_atom)), "the known intensity of one atom")
 
 
 def _session_misfit(grid: Floats, own: Floats, others: Floats) -> str:
     return _off_by(grid, own, float(grid[int(others.argmax())]), "the other images of its session")
 
 
-def _off_by(grid: Floats, own: Floats, expected: float, what: str) -> str:
+def _off_by(grid: Floats, own: Floats, expected: float, standard: str) -> str:
     ratio = intensity(grid[int(own.argmax())] - expected)
     return (
-        f"The image does not fit {what}: its clusters speak for {ratio:.2f} times that intensity of one atom. "
+        f"The image does not fit {standard}: its clusters speak for {ratio:.2f} times that intensity of one atom. "
         f"Check gain, beam current and dwell time; a pixel size {abs(np.sqrt(ratio) - 1):.0%} too "
         f"{'large' if ratio > 1 else 'small'} would do the same."
     )
 
 
 def intensity(log_scale: float) -> float:
-    """The scale of a logarithm, as near as a number can hold it: a model that knows nothing may say e^15000."""
+    """The intensity of one atom from its logarithm, kept within the range of numbers: a bad model may say e^15000."""
     return float(np.exp(np.clip(log_scale, -_LARGEST, _LARGEST)))
 
 

@@ -16,7 +16,21 @@ if TYPE_CHECKING:
 def packed(
     raw: npt.NDArray[Any], noise: npt.NDArray[Any], class_index: npt.NDArray[Any]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Patches (n, 64, 64) as the field `library` of a bundle keeps them: a byte a pixel, a scale and offset a patch."""
+    """Compress patches to a byte a pixel, with a scale and an offset for each patch.
+
+    Parameters
+    ----------
+    raw
+        (n, 64, 64) patches, 1/nm².
+    noise
+        (n,) of their background, as in `Patches`.
+    class_index
+        (n,) class of each.
+
+    Returns
+    -------
+    The arrays of the field `library` of a bundle, without its map.
+    """
     values = raw.astype(np.float32)
     offset = values.min(axis=(1, 2))
     scale = np.maximum((values.max(axis=(1, 2)) - offset) / 255, np.finfo(np.float32).tiny)
@@ -33,7 +47,7 @@ def packed(
 def library_patches(bundle: Bundle) -> tuple[Patches, npt.NDArray[np.int64]]:
     """All patches of known class that a model carries, those that it rehearses first, and the index of their class.
 
-    A model of an old version carries those that it rehearses alone; one that carries none gives none.
+    A model of an old version carries only those that it rehearses, or none at all.
     """
     raw, noise, index = [], [], []
     if {"raw", "noise", "class_index"} <= set(bundle.rehearsal):

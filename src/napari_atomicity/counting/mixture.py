@@ -1,4 +1,4 @@
-"""The clusters of a frame as a mixture of classes: what each would be, were the frame's scale this or that."""
+"""The clusters of a frame as a mixture of classes, at each of several supposed scales."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Mixture:
 
 
 def even_shares(classes: int) -> Floats:
-    """(classes + 1,) all classes alike, ``other`` as usual."""
+    """(classes + 1,) equal shares of all classes, and the usual share of ``other`` last."""
     return np.append(np.full(classes, (1 - OUTSIDE_PRIOR) / classes), OUTSIDE_PRIOR)
 
 
@@ -52,7 +52,19 @@ def shape_terms(evidence: Evidence) -> Floats:
 
 
 def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
-    """(g, n, classes + 1) log-density of the integral at each of `log_scale` (g,)."""
+    """Log-density of each cluster's integral, were it of this or that class.
+
+    Parameters
+    ----------
+    evidence
+        Of n clusters.
+    log_scale
+        (g,) logarithms of the supposed scales, counts·nm² per atom.
+
+    Returns
+    -------
+    (g, n, classes + 1), ``other`` last.
+    """
     log_n = evidence.log_integral[None, :] - log_scale[:, None]
     sd = evidence.log_integral_sd[None, :, None]
     z2 = ((log_n[..., None] - np.log(np.array(evidence.card.class_sizes, dtype=float))) / sd) ** 2
@@ -66,49 +78,66 @@ def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
 def fit_mixture(
     evidence: Evidence, log_scale: Floats, shares: Floats | None = None, free: npt.NDArray[Any] | None = None
 ) -> Mixture:
-    """Class shares at each of the scales `log_scale` (g,), by expectation and maximisation.
+    """Class shares at each supposed scale, by expectation and maximisation.
 
     Parameters
     ----------
+    evidence
+        Of n clusters.
+    log_scale
+        (g,) logarithms of the supposed scales, counts·nm² per atom.
     shares, free
         (classes + 1,) where to start, and which of them the frame may move; all alike, and all, where None.
     """
     k = len(evidence.card.class_sizes) + 1
     start = even_shares(k - 1) if shares is None else shares
-    moves = np.ones(k, dtype=bool) if free is None else free
-    now = np.repeat(start[None], len(log_scale), axis=0)
+    movable = np.ones(k, dtype=bool) if free is None else free
+    current = np.repeat(start[None], len(log_scale), axis=0)
     terms = integral_terms(evidence, log_scale) + shape_terms(evidence)[None]
     peak = terms.max(axis=-1, keepdims=True)
     likelihood = np.exp(terms - peak)
     prior = _pseudo_counts(k)
-    room = 1.0 - start[~moves].sum()
+    room = 1.0 - start[~movable].sum()
     for _ in range(_ROUNDS):
-        total = np.einsum("gnk,gk->gn", likelihood, now)
-        counts = now * np.einsum("gnk,gn->gk", likelihood, 1.0 / total) + prior
-        fresh = room * counts / counts[:, moves].sum(axis=1, keepdims=True)
-        moved = np.abs(np.where(moves, fresh - now, 0.0)).max(initial=0.0)
-        now = np.where(moves, fresh, now)
-        if moved < 1e-3:
+        total = np.einsum("gnk,gk->gn", likelihood, current)
+        counts = current * np.einsum("gnk,gn->gk", likelihood, 1.0 / total) + prior
+        updated = room * counts / counts[:, movable].sum(axis=1, keepdims=True)
+        change = np.abs(np.where(movable, updated - current, 0.0)).max(initial=0.0)
+        current = np.where(movable, updated, current)
+        if change < 1e-3:
             break
-    joint = likelihood * now[:, None]
+    joint = likelihood * current[:, None]
     total = joint.sum(axis=-1)
-    return Mixture(now, joint / total[..., None], np.log(total) + peak[..., 0])
+    return Mixture(current, joint / total[..., None], np.log(total) + peak[..., 0])
 
 
 def _pseudo_counts(k: int) -> Floats:
+    """(k,) clusters that the fit adds to those it sees, so that no class vanishes."""
     return np.append(np.full(k - 1, _PSEUDO_COUNT), OUTSIDE_PRIOR * k)
 
 
 def expected_counts(shares: Floats, n: int) -> Floats:
-    """(g, classes + 1) clusters of each class among n, without those that the fit pretended to have seen."""
+    """How many clusters each class has, without the pseudo-counts of the fit.
+
+    Parameters
+    ----------
+    shares
+        (g, classes + 1) as by `fit_mixture`.
+    n
+        Number of clusters that they were fitted to.
+
+    Returns
+    -------
+    (g, classes + 1) numbers of clusters.
+    """
     prior = _pseudo_counts(shares.shape[1])
     return np.asarray(np.maximum(shares * (n + prior.sum()) - prior, 0.0))
 
 
 def worth_of_a_cluster(mixture: Mixture) -> Floats:
-    """(g, classes + 1) what one cluster says about each share, relative to one whose class is certain; 0.1 to 1.
+    """(g, classes + 1) information of one cluster about each share, relative to one of known class; 0.1 to 1.
 
-    What is not known of a cluster's class is missing from what it says about the shares (Orchard and Woodbury, 1972).
+    Not knowing a cluster's class costs information about the shares (Orchard and Woodbury, 1972).
     """
     room = np.maximum(mixture.shares * (1 - mixture.shares), 1e-6)
     missing = (mixture.chances * (1 - mixture.chances)).mean(axis=1) / room

@@ -1,4 +1,4 @@
-"""The compact network: what a cluster's shape says about its class, its count and its measured integral."""
+"""The compact network: from a cluster's patch to its class, its atom count and a correction of its integral."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ FEATURES = 48
 
 
 class Outputs(NamedTuple):
-    """What the network says about a batch of b patches.
+    """Outputs of the network for a batch of b patches.
 
-    `shape_logits` (b, classes) is the sum of `branch_logits` (b, channels, classes), so that each channel's share of
-    the evidence is defined. `log_integral_shift` corrects the logarithm of the rough integral, `log_n` is the
-    logarithm of the atom count as far as shape alone tells it, each with its standard deviation; `outside_logit`
-    speaks for a cluster that is none of the classes. All (b,). `features` is (b, channels · 48).
+    Attributes
+    ----------
+    shape_logits
+        (b, classes) logits of the classes: the sum of `branch_logits`.
+    branch_logits
+        (b, channels, classes) each channel's share of them.
+    log_integral_shift, log_integral_sd
+        (b,) correction of the logarithm of the rough integral, and its standard deviation.
+    log_n, log_n_sd
+        (b,) logarithm of the atom count as far as shape alone tells it, and its standard deviation.
+    outside_logit
+        (b,) log-odds that the cluster is none of the classes.
+    features
+        (b, channels · 48) last hidden layer.
     """
 
     shape_logits: torch.Tensor
@@ -48,7 +58,7 @@ def _convolution(before: int, after: int, size: int, stride: int) -> nn.Sequenti
 
 
 class Branch(nn.Module):
-    """One channel's way from the patch to its share of the class logits.
+    """From one channel of a patch to its share of the class logits.
 
     `maps` gives the last convolutional maps, (b, 48, 16, 16): Grad-CAM looks there.
     """
@@ -72,7 +82,7 @@ class Branch(nn.Module):
         return self.head(self.maps(x))
 
     def head(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same from the last maps (b, 48, 16, 16)."""
+        """Share of the class logits (b, classes) and features (b, 48) from the last `maps` (b, 48, 16, 16)."""
         pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
         features = torch.relu(self.hidden(pooled))
         return self.logits(features), features
@@ -99,9 +109,9 @@ class Network(nn.Module):
 
     def forward(self, x: torch.Tensor) -> Outputs:
         """Outputs for `x` (b, channels, 64, 64)."""
-        parts = [branch(x[:, i : i + 1]) for i, branch in enumerate(self.branches)]
-        branch_logits = torch.stack([logits for logits, _ in parts], dim=1)
-        features = torch.cat([part for _, part in parts], dim=1)
+        by_channel = [branch(x[:, i : i + 1]) for i, branch in enumerate(self.branches)]
+        branch_logits = torch.stack([logits for logits, _ in by_channel], dim=1)
+        features = torch.cat([own_features for _, own_features in by_channel], dim=1)
         shift, log_shift_sd, log_n, log_n_sd, outside = self.measure(features).unbind(dim=1)
         return Outputs(
             shape_logits=branch_logits.sum(dim=1),
@@ -115,11 +125,11 @@ class Network(nn.Module):
         )
 
     def tunable(self) -> list[nn.Parameter]:
-        """What an adaptation may move: the affine pairs of the normalisations and the class heads."""
-        chosen: list[nn.Parameter] = []
+        """The parameters that an adaptation may move: the affine pairs of the normalisations and the class heads."""
+        parameters: list[nn.Parameter] = []
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
-                chosen += [module.weight, module.bias]
+                parameters += [module.weight, module.bias]
             elif isinstance(module, Branch):
-                chosen += module.logits.parameters()
-        return chosen
+                parameters += module.logits.parameters()
+        return parameters

@@ -59,7 +59,7 @@ class Patches:
 
 
 def extract_patches(image: npt.NDArray[Any], table: ClusterTable, pixel_size_nm: float) -> Patches:
-    """Scale-free patches of the clusters of one frame.
+    """Cut out the clusters of one frame, independent of the gain and black level of the detector.
 
     Parameters
     ----------
@@ -70,6 +70,10 @@ def extract_patches(image: npt.NDArray[Any], table: ClusterTable, pixel_size_nm:
         aperture where that is missing.
     pixel_size_nm
         Pixel size of `image` in nm.
+
+    Returns
+    -------
+    A patch a row of the table, in its order.
     """
     from napari_atomicity.detection.repair import repaired
     from napari_atomicity.detection.windows import extract_windows
@@ -89,7 +93,7 @@ def extract_patches(image: npt.NDArray[Any], table: ClusterTable, pixel_size_nm:
 def normalise(
     windows: npt.NDArray[np.float32], diameter_nm: npt.NDArray[np.float64], intensity: npt.NDArray[np.float64]
 ) -> Patches:
-    """Patches from windows of the image: local background off, divided by the integral.
+    """Take the local background off windows of the image, and divide each by the integral of its cluster.
 
     Parameters
     ----------
@@ -117,11 +121,24 @@ def normalise(
 
 
 def network_input(patches: Patches, channels: int, lcn_window_nm: float) -> torch.Tensor:
-    """What the network is fed: (n, channels, 64, 64), raw and, for two channels, its local contrast.
+    """The input of the network: raw patches and, for two channels, their local contrast.
 
     Local contrast normalisation subtracts the mean and divides by the standard deviation within a Gaussian window of
     `lcn_window_nm` (full width at half maximum). The noise of the background is the floor of that standard deviation,
     so that empty support does not swell to full contrast.
+
+    Parameters
+    ----------
+    patches
+        Of n clusters.
+    channels
+        1: raw; 2: raw and local contrast.
+    lcn_window_nm
+        Width of the window in nm.
+
+    Returns
+    -------
+    (n, channels, 64, 64) float32.
     """
     import torch
 
@@ -136,6 +153,7 @@ def network_input(patches: Patches, channels: int, lcn_window_nm: float) -> torc
 
 
 def _gaussian(sigma_px: float) -> torch.Tensor:
+    """Weights of a Gaussian out to 2.5 standard deviations, in all 1."""
     import torch
 
     half = max(1, round(2.5 * sigma_px))
@@ -156,6 +174,7 @@ def _blur(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 def _radius_nm() -> npt.NDArray[np.float64]:
+    """(64, 64) distance of each pixel from the centre of a patch."""
     y, x = np.indices((PATCH_PX, PATCH_PX)) - (PATCH_PX - 1) / 2
     radius: npt.NDArray[np.float64] = np.hypot(y, x) * NM_PER_PX
     return radius
@@ -164,7 +183,7 @@ def _radius_nm() -> npt.NDArray[np.float64]:
 def _background(
     windows: npt.NDArray[np.float32], ring: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """A plane a window through the ring around the cluster, deaf to bright neighbours; and the noise about it."""
+    """A plane a window fitted to the ring around the cluster, without bright neighbours; and the noise about it."""
     n = len(windows)
     y, x = (np.indices((PATCH_PX, PATCH_PX)) / (PATCH_PX - 1) - 0.5).reshape(2, -1)
     basis = np.stack([np.ones_like(y), y, x], axis=1)
@@ -193,7 +212,7 @@ def _background(
 def _median_and_noise(
     values: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Level and noise of each row from its lower half, where no neighbour shines; 0 and 1 for an empty row."""
+    """Level and noise of each row from its lower half, free of bright neighbours; 0 and 1 for an empty row."""
     count = mask.sum(axis=1)
     ordered = np.sort(np.where(mask, values, np.inf), axis=1)
     last = np.maximum(count - 1, 0)

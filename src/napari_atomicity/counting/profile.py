@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -14,10 +14,10 @@ from pydantic import Field, with_config
 
 from napari_atomicity import __version__
 from napari_atomicity.counting.bundle import Bundle, weights_sha256
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.joint_scale import SESSION_SPREAD
-from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.prior import PriorKnowledge, as_in_file, file_key
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import micrograph_hash
 from napari_atomicity.io.atomic import write_text
@@ -34,7 +34,7 @@ _SAME_WITHIN: Final = 3.0
 _SAME_PIXELS: Final = 0.01
 
 
-_Number: TypeAlias = Annotated[int, Field(ge=1, le=10**9), wanted("a whole number above 0")]
+_Count: TypeAlias = Annotated[int, Field(ge=1, le=10**9), wanted("a whole number above 0")]
 
 
 @with_config(STRICT)
@@ -48,7 +48,7 @@ class InstrumentProfile:
         What a person calls these settings.
     element
         Metal of the clusters.
-    scale, scale_sd
+    intensity_per_atom, intensity_per_atom_sd
         Integrated intensity of one atom in counts·nm², and the relative standard deviation that the next image under
         the same settings may be off by.
     pixel_size_nm
@@ -65,23 +65,37 @@ class InstrumentProfile:
 
     name: Text
     element: Symbol
-    scale: Positive
-    scale_sd: Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")]
+    intensity_per_atom: Annotated[Positive, Field(validation_alias=file_key("intensity_per_atom"))]
+    intensity_per_atom_sd: Annotated[
+        float,
+        Field(gt=0, le=1, validation_alias=file_key("intensity_per_atom_sd")),
+        wanted("a number above 0, at most 1"),
+    ]
     pixel_size_nm: Annotated[float, Field(gt=0, le=1e6), wanted("a number of nm above 0")] | None
     model: Text
     model_sha256: Sha256
     images: Many[Annotated[Mapping[Literal["name", "sha256"], str], Field(min_length=2)]]
-    frames: _Number
-    clusters: _Number
+    frames: _Count
+    clusters: _Count
     created: Line
     version: Line
 
     def known(self, deposited: Sequence[int] = ()) -> PriorKnowledge:
-        """What an image of this microscope can start from."""
-        return PriorKnowledge(scale=self.scale, scale_sd=self.scale_sd, deposited=tuple(deposited))
+        """What is known beforehand of the next image, with the sizes that were `deposited` on its sample."""
+        return PriorKnowledge(
+            intensity_per_atom=self.intensity_per_atom,
+            intensity_per_atom_sd=self.intensity_per_atom_sd,
+            deposited=tuple(deposited),
+        )
 
     def check(self, card: ModelCard) -> None:
-        """Raise `InputError` where a model counts another metal than this profile is of."""
+        """Refuse a model that counts another metal.
+
+        Raises
+        ------
+        InputError
+            Where the metal of the model's `card` is not that of this profile.
+        """
         if card.element != self.element:
             raise InputError(
                 f"The profile {self.name!r} is of {self.element} clusters and the model {card.name!r} counts "
@@ -90,12 +104,14 @@ class InstrumentProfile:
 
     def same_instrument(self, other: InstrumentProfile) -> bool:
         """Whether both may be of the same microscope under the same settings."""
-        apart = abs(np.log(self.scale / other.scale))
-        return self.element == other.element and bool(apart <= _SAME_WITHIN * np.hypot(self.scale_sd, other.scale_sd))
+        apart = abs(np.log(self.intensity_per_atom / other.intensity_per_atom))
+        return self.element == other.element and bool(
+            apart <= _SAME_WITHIN * np.hypot(self.intensity_per_atom_sd, other.intensity_per_atom_sd)
+        )
 
 
 _DOOR: Final = Door(InstrumentProfile)
-_NAMES: Final = tuple(InstrumentProfile.__dataclass_fields__)
+_KEYS: Final = tuple(map(file_key, InstrumentProfile.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -115,12 +131,14 @@ class SourceImage:
 def profile_of(
     name: str, calibrations: Iterable[Calibration], bundle: Bundle, images: Iterable[Micrograph | SourceImage]
 ) -> InstrumentProfile:
-    """The profile that calibrated frames of one microscope add up to.
+    """Sum up calibrated frames of one microscope to its profile.
 
     Frames that cannot decide, do not fit, or rest on no cluster are left out.
 
     Parameters
     ----------
+    name
+        What to call these settings.
     calibrations
         One a frame.
     bundle
@@ -133,41 +151,47 @@ def profile_of(
     InputError
         Where no frame is left.
     """
-    frames = [one for one in calibrations if one.clusters and not one.ambiguous and not one.misfit]
+    frames = [fit for fit in calibrations if fit.clusters and not fit.ambiguous and not fit.misfit]
     if not frames:
         raise InputError(
             "There is no scale to save: no image was calibrated on its clusters without doubt; settle the undecided "
             "ones first, for example with the deposited sizes."
         )
-    sources = [one if isinstance(one, SourceImage) else SourceImage.of(one) for one in images]
-    log_scale = np.log([one.scale for one in frames])
+    sources = [image if isinstance(image, SourceImage) else SourceImage.of(image) for image in images]
+    log_scale = np.log([fit.intensity_per_atom for fit in frames])
     # a frame's own error, and what frames of one session differ by
-    weight = 1 / (np.array([one.scale_sd / one.scale for one in frames]) ** 2 + SESSION_SPREAD**2)
+    weight = 1 / (
+        np.array([fit.intensity_per_atom_sd / fit.intensity_per_atom for fit in frames]) ** 2 + SESSION_SPREAD**2
+    )
     centre = float(np.average(log_scale, weights=weight))
     scatter = float(np.sqrt(np.average((log_scale - centre) ** 2, weights=weight)))
-    pixel_sizes = np.array([one.pixel_size_nm for one in sources])
+    pixel_sizes = np.array([source.pixel_size_nm for source in sources])
     same = bool(len(pixel_sizes)) and bool(np.ptp(pixel_sizes) <= _SAME_PIXELS * pixel_sizes.min())
     return InstrumentProfile(
         name=name,
         element=bundle.card.element,
-        scale=float(np.exp(centre)),
-        scale_sd=float(np.hypot(max(scatter, SESSION_SPREAD), weight.sum() ** -0.5)),
+        intensity_per_atom=float(np.exp(centre)),
+        intensity_per_atom_sd=float(np.hypot(max(scatter, SESSION_SPREAD), weight.sum() ** -0.5)),
         pixel_size_nm=float(np.median(pixel_sizes)) if same else None,
         model=bundle.card.name,
         model_sha256=weights_sha256(bundle),
-        images=tuple({"name": one.name, "sha256": one.sha256} for one in sources),
+        images=tuple({"name": source.name, "sha256": source.sha256} for source in sources),
         frames=len(frames),
-        clusters=sum(one.clusters for one in frames),
+        clusters=sum(fit.clusters for fit in frames),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
     )
 
 
 def save_profile(profile: InstrumentProfile, path: str | Path, overwrite: bool = False) -> None:
-    """Write `profile` to the JSON file `path`, whole or not at all.
+    """Write a profile to a JSON file, whole or not at all.
 
     Parameters
     ----------
+    profile
+        To be written.
+    path
+        Of the file.
     overwrite
         Also over another file, or the profile of another microscope.
 
@@ -178,19 +202,32 @@ def save_profile(profile: InstrumentProfile, path: str | Path, overwrite: bool =
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        there = _replaceable(path)
-        if not there.same_instrument(profile):
+        present = _replaceable(path)
+        if not present.same_instrument(profile):
             raise InputError(
-                f"{path} holds the profile of other settings ({there.name!r}: {there.scale:.4g} counts nm² per "
-                f"{there.element} atom, now {profile.scale:.4g} per {profile.element} atom); choose another name or "
-                "remove that file first."
+                f"{path} holds the profile of other settings ({present.name!r}: {present.intensity_per_atom:.4g} "
+                f"counts nm² per {present.element} atom, now {profile.intensity_per_atom:.4g} per {profile.element} "
+                "atom); choose another name or remove that file first."
             )
-    text = json.dumps({"kind": _KIND, "format": FORMAT, **asdict(profile)}, indent=2, ensure_ascii=False)
+    text = json.dumps({"kind": _KIND, "format": FORMAT, **as_in_file(profile)}, indent=2, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
 def check_place(path: str | Path, overwrite: bool = False) -> None:
-    """Raise `InputError` where no profile could be saved at `path`, before the work that leads to it."""
+    """Refuse a place where no profile could be saved, before the work that leads to it.
+
+    Parameters
+    ----------
+    path
+        Of the file that is to be written.
+    overwrite
+        Whether another file may be replaced.
+
+    Raises
+    ------
+    InputError
+        Where the folder is missing, or a file is there that must not be replaced.
+    """
     path = Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"The profile {path} cannot be written there; give a file in a folder that exists.")
@@ -215,10 +252,11 @@ def load_profile(path: str | Path) -> InstrumentProfile:
             f"{path.name} has the format {made!r:.60} and this version reads {FORMAT}; "
             "install a later version, or save the profile again."
         )
-    return _DOOR.check({name: content.get(name) for name in _NAMES}, f"The profile {path.name}")
+    return _DOOR.check({key: content.get(key) for key in _KEYS}, f"The profile {path.name}")
 
 
 def _replaceable(path: Path) -> InstrumentProfile:
+    """The profile that lies at `path`; any other file is not replaced."""
     try:
         return load_profile(path)
     except InputError as error:

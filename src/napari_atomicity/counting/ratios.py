@@ -10,12 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import OTHER, ClusterTable
-from napari_atomicity.counting.calibrate import Calibration
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.diameter_only import classify_by_diameter
-
-#: clusters with these flags are counted; the others cannot be sized
-_COUNTED = ("ok", "outside")
 
 
 def class_ratios(
@@ -52,47 +49,47 @@ def class_ratios(
         labels = classify_by_diameter(rows["diameter_nm"].to_numpy(), card)
     else:
         labels = table.final_labels if by == "final" else rows["label"].to_numpy(dtype=object)
-    sized = rows["flag"].isin(_COUNTED).to_numpy()
-    by_hand = (rows["annotation"] != "").to_numpy() if by == "final" else np.zeros(len(rows), dtype=bool)
-    chosen = (sized | by_hand) & (labels != "")
+    by_hand = table.labelled if by == "final" else np.zeros(len(table), dtype=bool)
+    chosen = (table.sizeable | by_hand) & (labels != "")
     order = [*card.labels, OTHER]
     order += sorted(set(labels[chosen]) - set(order))
-    told = {} if by == "diameter" else {k: fit for k, fit in (calibrations or {}).items() if fit.intervals}
+    calibrated = {} if by == "diameter" else {k: fit for k, fit in (calibrations or {}).items() if fit.intervals}
     frame = np.where(chosen & ~by_hand, rows["frame"], -1)
-    parts: list[tuple[npt.NDArray[np.object_], Calibration | None]] = [(labels[frame == k], told[k]) for k in told]
-    parts.append((labels[chosen & ~np.isin(frame, list(told))], None))
-    return _joined(order, parts)
+    groups: list[tuple[npt.NDArray[np.object_], Calibration | None]] = [
+        (labels[frame == k], fit) for k, fit in calibrated.items()
+    ]
+    groups.append((labels[chosen & ~np.isin(frame, list(calibrated))], None))
+    return _pooled(order, groups)
 
 
 def counted(table: ClusterTable) -> npt.NDArray[np.bool_]:
     """(n,) which clusters enter the ratios: those that could be sized, or that a person labelled."""
-    sized = table.rows["flag"].isin(_COUNTED).to_numpy() | (table.rows["annotation"] != "").to_numpy()
-    return np.asarray(sized & (table.final_labels != ""), dtype=bool)
+    return np.asarray((table.sizeable | table.labelled) & (table.final_labels != ""), dtype=bool)
 
 
 def rejected(table: ClusterTable) -> dict[str, int]:
     """How many clusters do not enter the ratios, by reason."""
-    out = ~counted(table)
-    sized = table.rows["flag"].isin(_COUNTED).to_numpy() | (table.rows["annotation"] != "").to_numpy()
-    reasons = np.where(sized, "not classifiable", table.rows["flag"].to_numpy(dtype=object))[out]
+    left_out = ~counted(table)
+    flags = table.rows["flag"].to_numpy(dtype=object)
+    reasons = np.where(table.sizeable | table.labelled, "not classifiable", flags)[left_out]
     names, numbers = np.unique(reasons.astype(str), return_counts=True)
     return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
 
 
-def _joined(order: Sequence[str], parts: Sequence[tuple[npt.NDArray[np.object_], Calibration | None]]) -> pd.DataFrame:
-    """Shares of all parts together.
+def _pooled(order: Sequence[str], groups: Sequence[tuple[npt.NDArray[np.object_], Calibration | None]]) -> pd.DataFrame:
+    """Shares of all groups of labels together.
 
-    The ends of the parts' intervals are averaged as if all erred alike: frames share their scale and their shapes.
+    The ends of their intervals are averaged as if all erred alike: frames share their scale and their shapes.
     """
-    total = sum(len(labels) for labels, _ in parts)
+    total = sum(len(labels) for labels, _ in groups)
     count = np.zeros(len(order), dtype=np.int64)
     low, high = np.zeros(len(order)), np.zeros(len(order))
-    for labels, calibration in parts:
-        mine = np.array([(labels == label).sum() for label in order])
-        count += mine
+    for labels, calibration in groups:
+        own_count = np.array([(labels == label).sum() for label in order])
+        count += own_count
         if not len(labels):
             continue
-        fraction, least, most = wilson(mine, len(labels))
+        fraction, least, most = wilson(own_count, len(labels))
         if calibration is not None:
             ends = np.array([calibration.intervals.get(label, (0.0, 0.0)) for label in order])
             least, most = np.minimum(ends[:, 0], fraction), np.maximum(ends[:, 1], fraction)
@@ -108,7 +105,21 @@ def _joined(order: Sequence[str], parts: Sequence[tuple[npt.NDArray[np.object_],
 def wilson(
     count: npt.NDArray[np.int64], total: int, z: float = 1.96
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Fractions with Wilson score intervals at `z` standard deviations; nan for a total of zero."""
+    """Fractions with their Wilson score intervals.
+
+    Parameters
+    ----------
+    count
+        (n,) of each kind.
+    total
+        Of all kinds together.
+    z
+        Half width of the interval in standard deviations; 1.96 for 95 %.
+
+    Returns
+    -------
+    (n,) fractions, lower and upper ends; nan for a total of zero.
+    """
     if total == 0:
         nothing = np.full(len(count), np.nan)
         return nothing, nothing, nothing

@@ -2,9 +2,9 @@
 
 Clusters of a frame share blur, noise and flatness. A likelihood that takes them as independent witnesses is too sure
 of itself, and where they all err alike it is sure of the wrong scale. Which scale goes with which picture can be
-learnt instead, from simulated frames whose scale is known: every cluster is seen in the light of a supposed scale (the
-atom count that its integral would then mean, the classes that this would make it), the clusters are averaged (Zaheer
-et al., Deep Sets, 2017), and the network says how plausible the supposed scale is. Over a grid of scales that is their
+learnt instead, from simulated frames whose scale is known: every cluster is described under a supposed scale (the atom
+count that its integral would then mean, the classes that this would make it), the clusters are averaged (Zaheer et
+al., Deep Sets, 2017), and the network says how plausible the supposed scale is. Over a grid of scales that is their
 posterior.
 """
 
@@ -20,11 +20,11 @@ from torch import nn
 from napari_atomicity.counting.network import FEATURES
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.evidence import Evidence
+    pass
 
 Floats = npt.NDArray[np.float64]
 
-#: width of the layers, and networks whose words are averaged
+#: width of the layers, and networks whose outputs are averaged
 _WIDTH: Final = 32
 _MEMBERS: Final = 2
 #: scales on the grid of a frame, and how far beyond the classes it reaches
@@ -36,45 +36,36 @@ _MIDDLE: Final = 3.6
 
 
 def offsets(class_sizes: tuple[int, ...]) -> Floats:
-    """(64,) ln(scale) relative to the median of a frame's ln(integral), ascending: at which the networks speak."""
+    """(64,) ln(scale) of the networks' grid, relative to the median of a frame's ln(integral), ascending."""
     return np.linspace(-np.log(max(class_sizes) * _REACH), -np.log(min(class_sizes) / _REACH), _GRID)
 
 
 def inputs(classes: int, channels: int) -> int:
-    """Columns of `cluster_view` for a model of that many classes and channels."""
+    """Number of columns of `cluster_view`.
+
+    Parameters
+    ----------
+    classes, channels
+        How many the model has.
+    """
     return classes - 1 + 5 + channels * classes + channels * FEATURES
 
 
-def cluster_view(evidence: Evidence) -> npt.NDArray[np.float32]:
-    """(n, inputs) what is known of each cluster whatever the scale."""
-    shape = np.clip(evidence.shape, -12, 0)
-    shape = shape - shape.mean(axis=1, keepdims=True)
-    columns = [
-        shape[:, :-1],
-        evidence.log_n[:, None],
-        np.log(evidence.log_n_sd)[:, None],
-        np.log(evidence.log_integral_sd)[:, None],
-        np.log(np.maximum(evidence.noise, 1e-4))[:, None],
-        np.clip(evidence.outside, -8, 8)[:, None],
-        np.clip(evidence.branch.reshape(len(evidence), -1), -15, 15),
-        evidence.features,
-    ]
-    return np.concatenate(columns, axis=1).astype(np.float32)
-
-
 class FrameView:
-    """A frame as the network sees it: n clusters in the light of g supposed scales.
+    """The input of the network: n clusters of a frame under g supposed scales.
 
-    Attributes
+    The parameters become attributes, as tensors.
+
+    Parameters
     ----------
     clusters
         (n, inputs) see `cluster_view`.
     classes
-        (g, n, classes + 1) chances of each class, other last, if the scale were this.
+        (g, n, classes + 1) chances of each class at each scale, other last.
     fit
-        (g, n) log-likelihood of each cluster, if the scale were this.
+        (g, n) log-likelihood of each cluster at each scale.
     shares
-        (g, classes + 1) class shares, if the scale were this.
+        (g, classes + 1) class shares at each scale.
     log_integral
         (n,) relative to the frame's median.
     """
@@ -97,10 +88,17 @@ class FrameView:
 class Member(nn.Module):
     """One of the networks that are averaged.
 
+    Parameters
+    ----------
+    classes
+        Number of size classes.
+    inputs
+        Columns of `cluster_view`.
+
     Attributes
     ----------
     mean, spread
-        (inputs,) of `cluster_view` over the clusters that it learnt from.
+        (inputs,) mean and standard deviation of `cluster_view` over the clusters of the training.
     """
 
     mean: torch.Tensor
@@ -122,17 +120,30 @@ class Member(nn.Module):
         self.trust = nn.Parameter(torch.tensor(0.1))
 
     def forward(self, view: FrameView, offset: torch.Tensor) -> torch.Tensor:
-        """(g,) logits of the scales."""
+        """Judge supposed scales.
+
+        Parameters
+        ----------
+        view
+            The frame.
+        offset
+            (g,) ln(scale) relative to the median of the frame's ln(integral).
+
+        Returns
+        -------
+        (g,) logits of the scales.
+        """
         x = (view.clusters - self.mean) / self.spread
         n = len(x)
         log_n = view.log_integral[None] - offset[:, None] - _MIDDLE
         supposed = torch.cat([view.classes, log_n[..., None], view.fit[..., None]], dim=2)
-        seen = self.own(x) + self.common(self.context(x).mean(dim=0))
-        seen = self.cluster(seen[None] + self.supposed(supposed))
-        spread = (seen.var(dim=1, unbiased=False) + 1e-6).sqrt()
+        hidden = self.own(x) + self.common(self.context(x).mean(dim=0))
+        hidden = self.cluster(hidden[None] + self.supposed(supposed))
+        spread = (hidden.var(dim=1, unbiased=False) + 1e-6).sqrt()
         fit = view.fit.mean(dim=1)
         size = torch.full((len(offset), 1), float(np.log(n)) / 3)
-        frame = torch.cat([seen.mean(dim=1), spread, view.shares, fit[:, None], offset[:, None] + _MIDDLE, size], dim=1)
+        columns = [hidden.mean(dim=1), spread, view.shares, fit[:, None], offset[:, None] + _MIDDLE, size]
+        frame = torch.cat(columns, dim=1)
         witnesses = n / (1 + n / _WITNESSES)
         logits: torch.Tensor = self.frame(frame)[:, 0] * witnesses / 4 + self.trust * witnesses * fit
         return logits
@@ -163,6 +174,18 @@ class ScaleNetwork(nn.Module):
         return [member for member in self.members if isinstance(member, Member)]
 
     def forward(self, view: FrameView, offset: torch.Tensor) -> torch.Tensor:
-        """(g,) log-probability of each of the supposed scales, median of ln(integral) + `offset` (g,)."""
-        said = torch.stack([torch.log_softmax(member(view, offset), dim=0) for member in self.each])
-        return torch.log_softmax(said.logsumexp(dim=0) / self.temperature, dim=0)
+        """Probability of supposed scales.
+
+        Parameters
+        ----------
+        view
+            The frame.
+        offset
+            (g,) ln(scale) relative to the median of the frame's ln(integral).
+
+        Returns
+        -------
+        (g,) log-probability of each.
+        """
+        log_chances = torch.stack([torch.log_softmax(member(view, offset), dim=0) for member in self.each])
+        return torch.log_softmax(log_chances.logsumexp(dim=0) / self.temperature, dim=0)

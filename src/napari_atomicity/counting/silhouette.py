@@ -1,4 +1,4 @@
-"""How well the islands of a cloud of points keep apart."""
+"""How well labelled groups of points are separated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST: Final = 400
 
 
 def silhouette(points: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
-    """Mean silhouette (Rousseeuw 1987): 1 where each label is an island of its own, 0 where labels overlap.
+    """Mean silhouette (Rousseeuw 1987): 1 where each label is a group of its own, 0 where labels overlap.
 
     Parameters
     ----------

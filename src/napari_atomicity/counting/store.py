@@ -1,4 +1,4 @@
-"""The models at hand: those that come with the package, and the user's own in one folder."""
+"""The models that can be chosen: those that come with the package, and the user's own in one folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECA
 
 @dataclass(frozen=True)
 class Model:
-    """One model on the disk.
+    """One model in a file.
 
     Attributes
     ----------
@@ -47,10 +47,10 @@ class Model:
 
 
 def models() -> list[Model]:
-    """All models at hand, the bundled ones first, then the user's by name; also those that cannot be used, and why."""
-    bundled = [_read(path, True) for path in _weights_in(bundles._packaged())]
+    """All models, the bundled ones first, then the user's by name; also those that cannot be used, and why."""
+    bundled = [_model_at(path, True) for path in _weights_in(bundles.packaged_folder())]
     taken = {model.name.casefold() for model in bundled}
-    own = [_read(path, False) for path in _weights_in(bundles.user_folder())]
+    own = [_model_at(path, False) for path in _weights_in(bundles.user_folder())]
     return bundled + [_hidden(model) if model.name.casefold() in taken else model for model in own]
 
 
@@ -80,29 +80,44 @@ def import_model(source: str | Path) -> Model:
     source
         The weights (``.safetensors``), the card (``.json``) beside them, or a folder that holds one model.
 
+    Returns
+    -------
+    The model as it lies in the user's folder.
+
     Raises
     ------
     InputError
         Where it is no model of ours, its parts do not belong together, it needs another version, or it is here
         already.
     """
-    path = _weights_of(Path(source))
+    path = _weights_at(Path(source))
     bundle = load_bundle(path)
-    if lack := _lack(bundle.card):
-        raise InputError(lack)
+    if problem := _card_problem(bundle.card):
+        raise InputError(problem)
     for model in models():
         if model.card is not None and _same(model.card, bundle.card):
             raise InputError(f"The model {path.name} is here already, under the name {model.name!r}.")
-    folder = _made(bundles.user_folder())
+    folder = _existing(bundles.user_folder())
     name = _free(safe_name(path.stem), {*_names_in(folder), *(model.name.casefold() for model in models())})
     saved = save_bundle(_named(bundle, name), folder / f"{name}.safetensors")
-    return _read(saved, False)
+    return _model_at(saved, False)
 
 
 def export_model(name: str, folder: str | Path) -> Path:
-    """Write weights and card of a model to a folder, for another machine; gives the path of the weights.
+    """Write weights and card of a model to a folder, for another machine.
 
     A name that is taken there gets a number.
+
+    Parameters
+    ----------
+    name
+        Of the model here.
+    folder
+        Where to; made where it is missing.
+
+    Returns
+    -------
+    Path of the weights.
 
     Raises
     ------
@@ -111,7 +126,7 @@ def export_model(name: str, folder: str | Path) -> Path:
     """
     model = find(name)
     bundle = load_bundle(model.path)
-    target = _made(Path(folder).expanduser())
+    target = _existing(Path(folder).expanduser())
     free = _free(model.name, _names_in(target))
     return save_bundle(_named(bundle, free), target / f"{free}.safetensors")
 
@@ -130,10 +145,10 @@ def remove_model(name: str) -> Path:
     InputError
         Where it comes with the package, there is none, or the files cannot be moved.
     """
-    model = next((each for each in models() if each.name == name and not each.bundled), None) or find(name)
+    model = next((own for own in models() if own.name == name and not own.bundled), None) or find(name)
     if model.bundled:
         raise InputError(f"The model {name!r} comes with napari-atomicity and stays; only your own can be removed.")
-    aside = _made(model.path.parent / REMOVED)
+    aside = _existing(model.path.parent / REMOVED)
     target = aside / f"{_free(model.name, _names_in(aside))}.safetensors"
     try:
         # without its weights the model is off the list; a card alone is none
@@ -170,25 +185,25 @@ def _names_in(folder: Path) -> set[str]:
         raise InputError(f"The folder {folder} cannot be read ({error.strerror}); choose another one.") from error
 
 
-def _read(path: Path, bundled: bool) -> Model:
+def _model_at(path: Path, bundled: bool) -> Model:
     try:
         card = bundles.load_card(path)
     except InputError as error:
         return Model(path.stem, path, bundled, None, str(error))
-    return Model(path.stem, path, bundled, card, _lack(card))
+    return Model(path.stem, path, bundled, card, _card_problem(card))
 
 
 def _hidden(model: Model) -> Model:
     return replace(model, problem=f"A model that comes along is called {model.name!r} too; rename these two files.")
 
 
-def _weights_of(source: Path) -> Path:
+def _weights_at(source: Path) -> Path:
     source = source.expanduser()
     if source.is_dir():
-        found = _weights_in(source)
-        if len(found) != 1:
-            raise InputError(f"The folder {source} holds {len(found) or 'no'} models; give the .safetensors file.")
-        return found[0]
+        files = _weights_in(source)
+        if len(files) != 1:
+            raise InputError(f"The folder {source} holds {len(files) or 'no'} models; give the .safetensors file.")
+        return files[0]
     if not source.exists():
         raise InputError(f"There is no file {source}; give the .safetensors file of a model.")
     if source.suffix.lower() in _PICKLES:
@@ -204,7 +219,8 @@ def _weights_of(source: Path) -> Path:
     return path
 
 
-def _lack(card: ModelCard) -> str:
+def _card_problem(card: ModelCard) -> str:
+    """Why a readable card does not do, in one sentence; empty where it does."""
     # the comparison with diameter alone, and anchors by diameter, rest on these
     if set(card.diameter_nm) != {str(n) for n in card.class_sizes}:
         return f"The model card of {card.name!r} lacks the diameters of its classes; train the model again."
@@ -219,14 +235,15 @@ def _named(bundle: Bundle, name: str) -> Bundle:
     return replace(bundle, card=replace(bundle.card, name=name))
 
 
-def _free(wanted: str, taken: set[str]) -> str:
-    """`wanted`, or with the first number that makes it free."""
-    if wanted.casefold() not in taken:
-        return wanted
-    return next(name for n in count(2) if (name := f"{wanted}-{n}").casefold() not in taken)
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, or with the first number that makes it free."""
+    if name.casefold() not in taken:
+        return name
+    return next(free for n in count(2) if (free := f"{name}-{n}").casefold() not in taken)
 
 
-def _made(folder: Path) -> Path:
+def _existing(folder: Path) -> Path:
+    """The folder, made where it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

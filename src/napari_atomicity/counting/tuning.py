@@ -1,4 +1,4 @@
-"""Tuning a copy of a network to anchors, with a rehearsal of what it has learnt before."""
+"""Tuning a copy of a network to anchors, with a rehearsal of its training so that it does not forget."""
 
 from __future__ import annotations
 
@@ -34,16 +34,22 @@ _REHEARSED_A_STEP: Final = 8
 _SHARDS: Final = 4
 _LEARNING_RATE: Final = 4e-3
 _BATCH: Final = 32
-_WHAT: Final = "Fine-tuning"
+_TASK: Final = "Fine-tuning"
 
 
 class Tuning:
-    """One run: a copy of the network, the anchors' patches, and the base model's word on those that are looked at.
+    """One run of fine-tuning, on a copy of the network.
 
     Parameters
     ----------
+    bundle
+        The model; it stays as it is.
     patches, rows
-        Of all clusters, and which of them are the anchors.
+        Of all clusters, and (n,) which of them are the anchors.
+    anchors
+        One row an anchor, in the order of `rows`: label, and held_back for those that decide when to stop.
+    seed
+        Decides what each step learns from.
 
     Attributes
     ----------
@@ -62,13 +68,13 @@ class Tuning:
         self.before: dict[str, float] = {}
         self.after: dict[str, float] = {}
         self.patches, self.rows, self.rehearsal = patches, rows, _rehearsal(bundle)
-        label = np.array([self.card.labels.index(one) for one in anchors["label"]])
+        class_index = np.array([self.card.labels.index(label) for label in anchors["label"]])
         # anchors of some classes say nothing about the others: only the logits of these compete
-        present, place = np.unique(label, return_inverse=True)
-        self.anchored, self.label = torch.as_tensor(present), torch.as_tensor(place)
+        present, among_present = np.unique(class_index, return_inverse=True)
+        self.anchored, self.label = torch.as_tensor(present), torch.as_tensor(among_present)
         held = anchors["held_back"].to_numpy(copy=True)
         self.held, tuned = np.flatnonzero(held), np.flatnonzero(~held)
-        self.draws = list(_drawn(tuned, label[tuned], len(self.rehearsal), seed))
+        self.batches = list(_batches(tuned, class_index[tuned], len(self.rehearsal), seed))
 
     @property
     def moved(self) -> bool:
@@ -76,11 +82,11 @@ class Tuning:
         return self.after is not self.before
 
     def steps(self) -> Steps[None]:
-        """Tune."""
+        """Tune, and stop where the held-back anchors no longer gain; the best state stays."""
         import torch
 
         parameters = self.network.tunable()
-        yield from self._look_steps()
+        yield from self._prepare_steps()
         self.before = self.after = self._score()
         for parameter in parameters:
             parameter.requires_grad_(True)
@@ -88,9 +94,9 @@ class Tuning:
         best = [parameter.detach().clone() for parameter in parameters]
         waited = 0
         with pool() as threads:
-            for step, draw in enumerate(self.draws, start=1):
-                optimiser.step(self._gradients(draw, parameters, threads))
-                yield Progress(step, STEPS, _WHAT)
+            for step, batch in enumerate(self.batches, start=1):
+                optimiser.step(self._gradients(batch, parameters, threads))
+                yield Progress(step, STEPS, _TASK)
                 if step % _CHECK_EVERY:
                     continue
                 score = self._score()
@@ -106,18 +112,19 @@ class Tuning:
                 parameter.copy_(value)
         self.network.requires_grad_(False)
 
-    def _look_steps(self) -> Steps[None]:
-        """Look once at everything that a step will look at, with the model as it still is."""
-        anchors = np.concatenate([draw.anchors for draw in self.draws])
-        rehearsed = np.concatenate([draw.rehearsed for draw in self.draws])
+    def _prepare_steps(self) -> Steps[None]:
+        """Run the base model once over all patches that any step will use, and keep its answers."""
+        anchors = np.concatenate([batch.anchors for batch in self.batches])
+        rehearsed = np.concatenate([batch.rehearsed for batch in self.batches])
         every = np.arange(len(self.rehearsal))
-        self.seen = yield from _seen_steps(self.patches, self.rows, anchors, self.network, self.card)
-        self.seen_before = yield from _seen_steps(self.rehearsal, every, rehearsed, self.network, self.card)
+        self.anchor_examples = yield from _example_steps(self.patches, self.rows, anchors, self.network, self.card)
+        self.rehearsal_examples = yield from _example_steps(self.rehearsal, every, rehearsed, self.network, self.card)
         held = self.rows[self.held]
-        lots = [held[start : start + _BATCH] for start in range(0, len(held), _BATCH)]
-        self.held_x = [_input(self.patches.take(lot), self.card) for lot in lots]
+        groups = [held[start : start + _BATCH] for start in range(0, len(held), _BATCH)]
+        self.held_x = [_input(self.patches.take(rows), self.card) for rows in groups]
 
     def _score(self) -> dict[str, float]:
+        """How well the network labels the held-back anchors."""
         import torch
         from torch.nn import functional
 
@@ -134,54 +141,55 @@ class Tuning:
         }
 
     def _gradients(
-        self, draw: _Draw, parameters: Sequence[torch.nn.Parameter], threads: Executor
+        self, batch: _Batch, parameters: Sequence[torch.nn.Parameter], threads: Executor
     ) -> list[torch.Tensor]:
-        """Of the loss of one step, summed over its parts in their order."""
+        """Of the loss of one step, summed over the shards of its batch in their order."""
         import torch
 
-        def part(shard: _Draw) -> tuple[torch.Tensor, ...]:
-            loss = self._loss(shard, len(draw.anchors), len(draw.rehearsed))
+        def of_shard(shard: _Batch) -> tuple[torch.Tensor, ...]:
+            loss = self._loss(shard, len(batch.anchors), len(batch.rehearsed))
             return torch.autograd.grad(loss, parameters)
 
-        parts = list(threads.map(part, draw.shards()))
-        return [torch.stack(each).sum(dim=0) for each in zip(*parts, strict=True)]
+        by_shard = list(threads.map(of_shard, batch.shards()))
+        return [torch.stack(gradients).sum(dim=0) for gradients in zip(*by_shard, strict=True)]
 
-    def _loss(self, draw: _Draw, anchors: int, rehearsed: int) -> torch.Tensor:
-        """What `draw` adds to the loss of a step of so many anchors and rehearsed patches in all."""
+    def _loss(self, shard: _Batch, anchors: int, rehearsed: int) -> torch.Tensor:
+        """What `shard` adds to the loss of a step with so many anchors and rehearsed patches in all."""
         import torch
         from torch.nn import functional
 
-        rows, again = self.seen.places(draw.anchors), self.seen_before.places(draw.rehearsed)
-        x = torch.rot90(self.seen.x[rows], draw.turn, dims=(2, 3))
-        x = torch.cat([x.flip(3) if draw.mirror else x, self.seen_before.x[again]])
+        fresh, known = self.anchor_examples, self.rehearsal_examples
+        rows, again = fresh.index_of(shard.anchors), known.index_of(shard.rehearsed)
+        x = torch.rot90(fresh.x[rows], shard.turn, dims=(2, 3))
+        x = torch.cat([x.flip(3) if shard.mirror else x, known.x[again]])
         out: Outputs = self.network(x)
-        new, old = (_of(out, slice(len(rows))), _of(out, slice(len(rows), None)))
-        logits = new.shape_logits[:, self.anchored] / self.card.temperature
-        loss = functional.cross_entropy(logits, self.label[draw.anchors], reduction="sum")
-        loss = (loss + _drift(new, _of(self.seen.base, rows))) / anchors
-        base = _of(self.seen_before.base, again)
-        wanted = (base.shape_logits / self.card.temperature).softmax(dim=1)
-        said = (old.shape_logits / self.card.temperature).log_softmax(dim=1)
-        return loss + (functional.kl_div(said, wanted, reduction="sum") + _drift(old, base)) / rehearsed
+        of_anchors, of_rehearsed = _outputs_at(out, slice(len(rows))), _outputs_at(out, slice(len(rows), None))
+        logits = of_anchors.shape_logits[:, self.anchored] / self.card.temperature
+        loss = functional.cross_entropy(logits, self.label[shard.anchors], reduction="sum")
+        loss = (loss + _drift(of_anchors, _outputs_at(fresh.base, rows))) / anchors
+        base = _outputs_at(known.base, again)
+        target = (base.shape_logits / self.card.temperature).softmax(dim=1)
+        log_chances = (of_rehearsed.shape_logits / self.card.temperature).log_softmax(dim=1)
+        return loss + (functional.kl_div(log_chances, target, reduction="sum") + _drift(of_rehearsed, base)) / rehearsed
 
 
 @dataclass(frozen=True)
-class _Draw:
-    """What one step learns from: rows of anchors, how they are turned, and rows of the rehearsal."""
+class _Batch:
+    """What one step learns from: rows of anchors, how they are turned and mirrored, and rows of the rehearsal."""
 
     anchors: Rows
     turn: int
     mirror: bool
     rehearsed: Rows
 
-    def shards(self) -> list[_Draw]:
-        """The same in parts."""
-        parts = (np.array_split(rows, _SHARDS) for rows in (self.anchors, self.rehearsed))
-        return [_Draw(some, self.turn, self.mirror, others) for some, others in zip(*parts, strict=True)]
+    def shards(self) -> list[_Batch]:
+        """The batch in parts that can be computed beside one another."""
+        anchors, rehearsed = (np.array_split(rows, _SHARDS) for rows in (self.anchors, self.rehearsed))
+        return [_Batch(rows, self.turn, self.mirror, again) for rows, again in zip(anchors, rehearsed, strict=True)]
 
 
-def _drawn(rows: Rows, label: Rows, rehearsed: int, seed: int) -> Iterator[_Draw]:
-    """The steps of a run, among `rows` of anchors with their `label`."""
+def _batches(rows: Rows, label: Rows, rehearsed: int, seed: int) -> Iterator[_Batch]:
+    """The batches of a run, drawn among `rows` of anchors with their `label`, and as many patches to rehearse."""
     rng = np.random.default_rng([seed, 2])
     # classes are drawn alike, however many anchors each has
     odds = (1 / np.bincount(label)[label]).astype(np.float64)
@@ -189,43 +197,43 @@ def _drawn(rows: Rows, label: Rows, rehearsed: int, seed: int) -> Iterator[_Draw
     for _ in range(STEPS):
         chosen = rows[rng.choice(len(rows), min(_ANCHORS_A_STEP, len(rows)), p=odds)]
         turn, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        yield _Draw(chosen, turn, mirror, rng.choice(rehearsed, _REHEARSED_A_STEP))
+        yield _Batch(chosen, turn, mirror, rng.choice(rehearsed, _REHEARSED_A_STEP))
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """Some rows of patches, ascending: what the network is fed, and what the base model says of it."""
+class _Examples:
+    """Some rows of patches, ascending: the input of the network, and the outputs of the base model for it."""
 
     rows: Rows
     x: torch.Tensor
     base: Outputs
 
-    def places(self, rows: Rows) -> torch.Tensor:
-        """Where these lie among the rows."""
+    def index_of(self, rows: Rows) -> torch.Tensor:
+        """Positions of these rows in the arrays."""
         import torch
 
         return torch.as_tensor(np.searchsorted(self.rows, rows))
 
 
-def _seen_steps(patches: Patches, where: Rows, rows: Rows, network: Network, card: ModelCard) -> Steps[_Seen]:
-    """`rows` of those patches that lie at `where` among all."""
+def _example_steps(patches: Patches, among: Rows, rows: Rows, network: Network, card: ModelCard) -> Steps[_Examples]:
+    """Examples of those patches that lie at `among[rows]`."""
     import torch
 
     rows = np.unique(rows)
     starts = range(0, len(rows), _BATCH)
 
     def look(start: int) -> tuple[torch.Tensor, Outputs]:
-        x = _input(patches.take(where[rows[start : start + _BATCH]]), card)
+        x = _input(patches.take(among[rows[start : start + _BATCH]]), card)
         with torch.inference_mode():
             return x, network(x)
 
-    found = in_order(look, starts)
-    parts = []
+    batches = in_order(look, starts)
+    looked_at = []
     for _ in starts:
-        yield Progress(0, STEPS, _WHAT)
-        parts.append(next(found))
-    base = [torch.cat(each) for each in zip(*(out for _, out in parts), strict=True)]
-    return _Seen(rows, torch.cat([x for x, _ in parts]), type(parts[0][1])(*base))
+        yield Progress(0, STEPS, _TASK)
+        looked_at.append(next(batches))
+    base = [torch.cat(values) for values in zip(*(out for _, out in looked_at), strict=True)]
+    return _Examples(rows, torch.cat([x for x, _ in looked_at]), type(looked_at[0][1])(*base))
 
 
 def _input(patches: Patches, card: ModelCard) -> torch.Tensor:
@@ -238,12 +246,12 @@ def _rehearsal(bundle: Bundle) -> Patches:
     return Patches(raw, np.zeros(len(raw)), noise, np.ones(len(raw), dtype=bool))
 
 
-def _of(out: Outputs, rows: torch.Tensor | slice) -> Outputs:
+def _outputs_at(out: Outputs, rows: torch.Tensor | slice) -> Outputs:
     return type(out)(*(values[rows] for values in out))
 
 
 def _drift(out: Outputs, base: Outputs) -> torch.Tensor:
-    """How far the words on integral, count and outsiders have moved, in units of their own error; summed."""
+    """How far the outputs for integral, count and outsiders have moved, in units of their own error; summed."""
     shift = (out.log_integral_shift - base.log_integral_shift) / base.log_integral_sd
     count = (out.log_n - base.log_n) / base.log_n_sd
     outside = out.outside_logit - base.outside_logit
@@ -268,8 +276,8 @@ class _Adam:
 
         self.count += 1
         with torch.no_grad():
-            moved = zip(self.parameters, gradients, self.mean, self.square, strict=True)
-            for parameter, gradient, mean, square in moved:
+            state = zip(self.parameters, gradients, self.mean, self.square, strict=True)
+            for parameter, gradient, mean, square in state:
                 mean.lerp_(gradient, 0.1)
                 square.lerp_(gradient * gradient, 0.001)
                 size = (square / (1 - 0.999**self.count)).sqrt_().add_(1e-8)

@@ -1,4 +1,4 @@
-"""From the arrays of a model's file to networks that can be asked, and to the patches that it carries."""
+"""From the arrays of a model's file to its networks and patches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.patches import PATCH_PX
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.tensors import Wanted, misfit, tensors_of
+from napari_atomicity.io.tensors import TensorSpec, misfit, tensors_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -39,7 +39,14 @@ class Weights(NamedTuple):
 
 
 def weights_of(card: ModelCard, content: bytes) -> Weights:
-    """What the file of weights with this `content` holds, all of it as `card` says.
+    """Read the networks and patches of a model, all of them as its card says.
+
+    Parameters
+    ----------
+    card
+        Of the model.
+    content
+        Of its file of weights (safetensors).
 
     Raises
     ------
@@ -48,7 +55,7 @@ def weights_of(card: ModelCard, content: bytes) -> Weights:
     """
     tensors = tensors_of(content, f"The file of weights of {card.name!r}")
     rehearsal, library, scale, shipped = (
-        _taken_out(tensors, prefix) for prefix in (REHEARSAL, LIBRARY, SCALE, SHIPPED)
+        _split_off(tensors, prefix) for prefix in (REHEARSAL, LIBRARY, SCALE, SHIPPED)
     )
     network = _network(card, tensors)
     _check_patches(card, rehearsal, library)
@@ -63,26 +70,30 @@ def weights_of(card: ModelCard, content: bytes) -> Weights:
 
 def _check_patches(card: ModelCard, rehearsal: Arrays, library: Arrays) -> None:
     """Patches to rehearse and library clusters: a value for each of them, and a class that the model knows."""
-    m, n = (len(np.atleast_1d(each.get("class_index", ()))) for each in (rehearsal, library))
-    needed = {"raw": Wanted((m, PATCH_PX, PATCH_PX)), "noise": Wanted((m,)), "class_index": Wanted((m,), "iu")}
+    m, n = (len(np.atleast_1d(arrays.get("class_index", ()))) for arrays in (rehearsal, library))
+    needed = {
+        "raw": TensorSpec((m, PATCH_PX, PATCH_PX)),
+        "noise": TensorSpec((m,)),
+        "class_index": TensorSpec((m,), "iu"),
+    }
     _check_rows(card, "patches to rehearse", rehearsal, needed)
-    needed = {"pixels": Wanted((n, PATCH_PX, PATCH_PX), "u"), "class_index": Wanted((n,), "iu")}
-    needed |= dict.fromkeys(("scale", "offset", "noise"), Wanted((n,)))
-    needed |= {"map": Wanted((m + n, 2))} if "map" in library else {}
+    needed = {"pixels": TensorSpec((n, PATCH_PX, PATCH_PX), "u"), "class_index": TensorSpec((n,), "iu")}
+    needed |= dict.fromkeys(("scale", "offset", "noise"), TensorSpec((n,)))
+    needed |= {"map": TensorSpec((m + n, 2))} if "map" in library else {}
     _check_rows(card, "library clusters", library, needed)
 
 
-def _check_rows(card: ModelCard, what: str, arrays: Arrays, needed: Mapping[str, Wanted]) -> None:
+def _check_rows(card: ModelCard, name: str, arrays: Arrays, needed: Mapping[str, TensorSpec]) -> None:
     if not arrays:
         return
     wrong = misfit(arrays, needed)
     if not wrong and not np.isin(arrays["class_index"], np.arange(len(card.class_sizes))).all():
         wrong = "one is of a class that the model does not know"
     if wrong:
-        raise InputError(f"The {what} of {card.name!r} do not belong together ({wrong}); export the model again.")
+        raise InputError(f"The {name} of {card.name!r} do not belong together ({wrong}); export the model again.")
 
 
-def _network(card: ModelCard, tensors: dict[str, npt.NDArray[Any]]) -> Network:
+def _network(card: ModelCard, tensors: Arrays) -> Network:
     from napari_atomicity.counting.network import Network
 
     network = Network(len(card.class_sizes), len(card.channels))
@@ -96,12 +107,12 @@ def _network(card: ModelCard, tensors: dict[str, npt.NDArray[Any]]) -> Network:
 
 
 def _fill(module: Module, tensors: Mapping[str, npt.NDArray[Any]]) -> str:
-    """Give a module its weights and make it ready to be asked; else what is wrong, in a few words."""
+    """Load weights into a module for evaluation; gives in a few words what is wrong with them, empty for nothing."""
     import torch
 
     state = module.state_dict()
     wrong = misfit(
-        tensors, {k: Wanted(tuple(v.shape), "f" if v.is_floating_point() else "iu") for k, v in state.items()}
+        tensors, {k: TensorSpec(tuple(v.shape), "f" if v.is_floating_point() else "iu") for k, v in state.items()}
     )
     if wrong:
         return wrong
@@ -117,11 +128,12 @@ def _fill(module: Module, tensors: Mapping[str, npt.NDArray[Any]]) -> str:
     return ""
 
 
-def _taken_out(tensors: dict[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
+def _split_off(tensors: Arrays, prefix: str) -> Arrays:
+    """Remove the arrays whose names begin with `prefix`; gives them without it."""
     return {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
 
 
-def _scale_network(card: ModelCard, tensors: dict[str, npt.NDArray[Any]]) -> ScaleNetwork:
+def _scale_network(card: ModelCard, tensors: Arrays) -> ScaleNetwork:
     from napari_atomicity.counting.scale_network import ScaleNetwork, inputs
 
     classes = len(card.class_sizes)

@@ -6,6 +6,7 @@ that `repaired` gives, never in the one of the file, which stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from scipy import ndimage
 from napari_atomicity.detection.gaps import with_narrow_gaps_filled
 from napari_atomicity.detection.marks import burned_in, sharp_marks
 from napari_atomicity.detection.sides import SAMPLE_PX, blank_frame, data_bars, typical_difference
+from napari_atomicity.detection.strips import edge_strips
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -34,6 +36,9 @@ _STUCK: Final = 8.0
 _FEW_LEVELS: Final = 256
 #: a line is dead or hot where it lies off the lines around it by this many times the noise of single pixels
 _LINE_OFF: Final = 3.0
+#: all but this share of its pixels do so by this much of that
+_ALL_ALONG: Final = 0.2
+_AS_FAR_OFF: Final = 0.25
 _BURNED_IN: Final = "A burned-in scale bar or label is left out."
 #: lines next to each other that can be told from the image
 _LINES_TOGETHER: Final = 3
@@ -41,6 +46,25 @@ _LINES_TOGETHER: Final = 3
 _MOST_OUTLIERS: Final = 0.02
 #: where pixels are no larger, even four by four are no wider than an atom
 _FINE_NM: Final = 0.05
+
+
+def _said(find: Callable[[Image], Mask | None], sentence: str) -> Callable[[Image], tuple[Mask, str] | None]:
+    """What finds pixels that are left out, together with the sentence about them."""
+
+    def look(image: Image) -> tuple[Mask, str] | None:
+        covered = find(image)
+        return None if covered is None else (covered, sentence)
+
+    return look
+
+
+#: in this order: letters on a bar are the bar's, and what is saturated of a bright strip is the strip's
+_LEFT_OUT: Final = (
+    _said(data_bars, "A data bar at the side of the image is left out."),
+    edge_strips,
+    _said(blank_frame, "An empty frame of one value around the image is left out."),
+    _said(burned_in, _BURNED_IN),
+)
 
 
 @dataclass(frozen=True)
@@ -82,15 +106,11 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
         return Repaired(given, missing=n_gaps / max(given.size, 1))
     said = []
     image = np.where(gaps, np.nan, given) if n_gaps else given
-    for find, words in (
-        (data_bars, "A data bar at the side of the image is left out."),
-        (blank_frame, "An empty frame of one value around the image is left out."),
-        (burned_in, _BURNED_IN),
-    ):
-        covered = find(image)
-        if covered is not None:
-            image = np.where(covered, np.nan, image)
-            said.append(words)
+    for look in _LEFT_OUT:
+        found = look(image)
+        if found is not None:
+            image = np.where(found[0], np.nan, image)
+            said.append(found[1])
     lines = _bad_lines(image)
     if any(len(each) for each in lines):
         image = image.copy() if image is given else image
@@ -159,12 +179,33 @@ def _bad_rows(image: Image, noise: float) -> npt.NDArray[np.int64]:
     scatter = np.median(off[off > 0]) if (off > 0).any() else 0.0
     bad = np.zeros(height, dtype=bool)
     bad[enough] = off > max(_LINE_OFF * noise, 12 * scatter)
+    bad[bad] = _off_all_along(some, bad, level)
     # or holds one value, and the lines beside it do not
     differences = np.diff(some, axis=1)
     rough = np.count_nonzero(np.abs(differences) > 0, axis=1) > 0.5 * np.isfinite(differences).sum(axis=1)
     constant = enough & (np.fmin.reduce(some, axis=1) == np.fmax.reduce(some, axis=1))
     bad |= constant & ndimage.maximum_filter1d(rough, 2 * _LINES_TOGETHER + 1)
     return np.flatnonzero(bad)
+
+
+def _off_all_along(image: Image, suspected: Mask, level: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Which of the suspected lines lie off the others beside them in nearly all their pixels.
+
+    Where clusters lie in rows and there is hardly any noise, the middle of a line through them jumps; the support
+    between them does not.
+    """
+    lines, others = np.flatnonzero(suspected), np.flatnonzero(~suspected & np.isfinite(level))
+    if not len(lines) or not len(others):
+        return np.ones(len(lines), dtype=bool)
+    after = np.searchsorted(others, lines)
+    off = np.ones(len(lines), dtype=bool)
+    for near in (others[np.maximum(after - 1, 0)], others[np.minimum(after, len(others) - 1)]):
+        jump = level[lines] - level[near]
+        away = (image[lines] - image[near]) * np.sign(jump)[:, None]
+        # a pixel without a number says nothing against it
+        away[np.isnan(away)] = np.inf
+        off &= np.quantile(away, _ALL_ALONG, axis=1, method="lower") > _AS_FAR_OFF * np.abs(jump)
+    return off
 
 
 def _without_outliers(image: Image, pixel_size_nm: float) -> tuple[Image, int, int]:

@@ -22,6 +22,8 @@ _SEGMENTS: Final = 16
 #: ink differs from the bar by so many times what one grey may differ by, and so much of it is of one grey itself
 _INK: Final = 6.0
 _OF_ONE_INK: Final = 0.15
+#: pixels of it without another one below or beside them: at most this share of those that there would be by chance
+_ALONE: Final = 0.7
 #: an empty frame covers at least this share of the image
 _LEAST_FRAME: Final = 1e-3
 #: and hardly any pixel of the image has its value
@@ -45,13 +47,13 @@ def data_bars(image: Image) -> Mask | None:
     low, high = np.quantile(values, (0.005, 0.995))
     noise = typical_difference(image, 0.5)
     bars = np.zeros(image.shape, dtype=bool)
-    for seen, covered in zip(_from_each_side(image), _from_each_side(bars), strict=True):
+    for seen, covered in zip(from_each_side(image), from_each_side(bars), strict=True):
         depth = _depth_of_bar(seen, _SAME_GREY * float(high - low), noise)
         covered[:depth] = True
     return bars if bars.any() else None
 
 
-def _from_each_side(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+def from_each_side(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
     """The same pixels with each side in turn as their first row."""
     return pixels, pixels[::-1], pixels.T, pixels.T[::-1]
 
@@ -87,9 +89,15 @@ def _depth_of_bar(image: Image, tolerance: float, noise: float) -> int:
 
 
 def _is_lettered(bar: Image, grey: float, tolerance: float) -> bool:
-    """What stands on it is of one grey as well, as no clusters are."""
-    ink = bar[np.abs(bar - grey) > _INK * tolerance]
-    return len(ink) > 20 and _commonest(ink, 2 * tolerance)[1] > _OF_ONE_INK
+    """What stands on it is of one grey as well, as no clusters are, and hangs together, as no noise does."""
+    is_ink = np.abs(bar - grey) > _INK * tolerance
+    ink = bar[is_ink]
+    if len(ink) <= 20 or _commonest(ink, 2 * tolerance)[1] <= _OF_ONE_INK:
+        return False
+    alone = is_ink[:-1, :-1] & ~is_ink[1:, :-1] & ~is_ink[:-1, 1:]
+    # the noise that clipping leaves of a bright strip
+    by_chance = float(np.mean(is_ink)) * (1 - float(np.mean(is_ink))) ** 2
+    return bool(np.mean(alone) < _ALONE * by_chance)
 
 
 def _commonest(row: Image, tolerance: float) -> tuple[float, float]:
@@ -159,7 +167,7 @@ def _blank_lines(image: Image) -> dict[float, Mask]:
 
 def _runs_from_the_sides(same: Mask) -> Mask:
     runs = np.zeros(same.shape, dtype=bool)
-    for seen, covered in zip(_from_each_side(same), _from_each_side(runs), strict=True):
+    for seen, covered in zip(from_each_side(same), from_each_side(runs), strict=True):
         length = np.where(seen.all(axis=0), len(seen), np.argmin(seen, axis=0))
         covered |= np.arange(len(seen))[:, None] < length
     return runs

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import pandas as pd
 from psygnal import Signal
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.document import edits
-from napari_atomicity.document.state import UNCOUNTED, State
+from napari_atomicity.document.explanation import MapRequest
+from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Detected, Settings
+from napari_atomicity.pipeline import ImageState, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_atomicity.counting.profile import InstrumentProfile
+    from napari_atomicity.pipeline import Explained
 
 _HISTORY: Final = 500
 #: settings that decide the labels
-_COUNTING: Final = ("model", "adapt", "scale", "scale_sd", "deposited", "fractions")
+_COUNTING: Final = ("model", "adapt", "intensity_per_atom", "intensity_per_atom_sd", "deposited", "fractions")
 
 
 class Document:
@@ -35,29 +41,19 @@ class Document:
     measuring_wanted = Signal(list)
 
     def __init__(self, micrograph: Micrograph) -> None:
-        self._states = [("Open", State(micrograph, ClusterTable.empty()))]
+        self._states = [("Open", ImageState(micrograph))]
         self._now = 0
-        self.settings = Settings()
+        self.options = ImageOptions()
         self.selection: frozenset[int] = frozenset()
-        #: the heat maps that are shown (`pipeline.Explained`); belong to no step of the history
-        self.attribution: Any = None
-        #: what a person wants explained (`ui.explaining.Asked`); the maps follow the table as long as it stands
-        self.asked: Any = None
-        self.messages: tuple[str, ...] = micrograph.warnings
-        self.detected = False
-        #: instrument profile that the known scale comes from
-        self.profile: Any = None
-        #: whether it belongs to the session of images taken under the same settings
-        self.ticked = False
-        #: amount of each size (atoms) that the ratios are held against; does not change how the image is counted
-        self.expected: dict[int, float] = {}
-        #: whether what a person labelled was drawn at random
-        self.checked = False
+        #: the heat maps that are shown; belong to no step of the history
+        self.attribution: Explained | None = None
+        #: what a person wants explained; the maps follow the table as long as it stands
+        self.asked: MapRequest | None = None
 
     # ------------------------------------------------------------------ reading it
 
     @property
-    def state(self) -> State:
+    def state(self) -> ImageState:
         """What is in force now."""
         return self._states[self._now][1]
 
@@ -72,49 +68,90 @@ class Document:
         return self.state.micrograph
 
     @property
-    def classified(self) -> bool:
+    def settings(self) -> Settings:
+        """Settings of the steps to come."""
+        return self.options.settings
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What was odd about the image and about the search for its clusters."""
+        return (*self.micrograph.warnings, *self.state.search_messages)
+
+    @property
+    def counted(self) -> bool:
         """Whether any cluster carries a prediction."""
         return bool((self.table.rows["label"] != "").any())
 
     def ratios(self, by: Literal["final", "diameter"] = "final") -> pd.DataFrame:
-        """Share of each class with its interval; only for a document that is classified."""
+        """Share of each class with its interval; only for a document that is counted."""
         from napari_atomicity.counting.ratios import class_ratios
 
-        calibrations = self.state.classified.calibrations if self.state.classified is not None else {}
-        return class_ratios(self.table, self.state.bundle.card, by, calibrations)
+        return class_ratios(self.table, self.state.model_in_force.card, by, self.state.calibrations)
+
+    def request(self) -> ImageState:
+        """The image as it is now, with the settings of the steps to come: where work begins."""
+        return replace(self.state, settings=self.options.settings, profile=self.options.profile)
 
     @property
-    def steps(self) -> tuple[list[tuple[str, State]], int]:
+    def steps(self) -> tuple[list[tuple[str, ImageState]], int]:
         """The whole history with its names, oldest first, also what was undone; and which of it is in force."""
         return list(self._states), self._now
 
     @property
     def outdated(self) -> bool:
         """Whether other settings were chosen since the labels were given."""
-        used = self.state.settings
+        used = self.state.settings if self.state.bundle is not None else None
         return used is not None and any(getattr(used, name) != getattr(self.settings, name) for name in _COUNTING)
 
     # ------------------------------------------------------------------ changing it
 
-    def searched(self, found: Detected) -> None:
-        """Clusters were searched; what was odd is to be told."""
-        self.messages, self.detected = (*self.micrograph.warnings, *found.messages), True
-
     def commit(self, name: str, table: ClusterTable | None = None, **changes: Any) -> None:
-        """One step of the history called `name`: a new table, and new values for other fields of `State`."""
+        """One step of the history: a new table, and new values for other fields of `ImageState`.
+
+        Parameters
+        ----------
+        name
+            Of the step, as a person reads it.
+        table
+            The clusters; as they are where None.
+        changes
+            Fields by name. They take the heat maps away.
+        """
         state = replace(self.state, table=self.table if table is None else table, when=time.time(), **changes)
+        self._push(name, state, bool(changes))
+
+    def apply(self, name: str, result: ImageState, started: ImageState) -> None:
+        """Make the result of work the newest step; what a person did since the work began goes on top of it.
+
+        Parameters
+        ----------
+        name
+            Of the step, as a person reads it.
+        result
+            The image after the work.
+        started
+            The image as it was when the work began.
+        """
+        table = self._kept(result.table, started.table)
+        self._push(name, replace(result, table=table, when=time.time()), True)
+
+    def _push(self, name: str, state: ImageState, maps_go: bool) -> None:
         self._states = [*self._states[: self._now + 1], (name, state)][-_HISTORY:]
         self._now = len(self._states) - 1
-        if changes:
+        if maps_go:
             self.attribution = None
         self._arrive()
 
-    def land(self, name: str, table: ClusterTable, before: ClusterTable, **changes: Any) -> None:
-        """`commit` a table that was computed from `before`; what a person did meanwhile goes on top of it."""
-        self.commit(name, self._kept(table, before), **changes)
-
     def amend(self, table: ClusterTable | None = None, **changes: Any) -> None:
-        """What completes the last step (a measurement that came later) without a step of its own."""
+        """What completes the last step (a measurement that came later) without a step of its own.
+
+        Parameters
+        ----------
+        table
+            The clusters; as they are where None.
+        changes
+            Fields of `ImageState` by name.
+        """
         name, state = self._states[self._now]
         state = replace(state, table=self.table if table is None else table, **changes)
         self._states[self._now] = (name, state)
@@ -127,14 +164,24 @@ class Document:
         if old == micrograph.pixel_size_nm:
             return
         table = edits.rescale(self.table, old, pixel_size_nm)
-        self.commit("Set the pixel size", table, micrograph=micrograph, **UNCOUNTED)
+        self._push("Set the pixel size", self.state.uncounted(table=table, micrograph=micrograph, settings=None), True)
         self.state_changed.emit()
         unmeasured = self.table.ids[self.table.rows["diameter_nm"].isna().to_numpy()]
         if len(unmeasured):
             self.measuring_wanted.emit(unmeasured.tolist())
 
     def edit(self, name: str, table: ClusterTable, fresh: list[int]) -> None:
-        """A person's edit of positions; the clusters `fresh` are to be measured."""
+        """A person's edit of positions.
+
+        Parameters
+        ----------
+        name
+            Of the step, as a person reads it.
+        table
+            The clusters after it.
+        fresh
+            Ids of those that are to be measured.
+        """
         self.commit(name, table)
         if fresh:
             self.measuring_wanted.emit(fresh)
@@ -142,11 +189,20 @@ class Document:
     def replace_pixels(self, micrograph: Micrograph) -> None:
         """Other pixels under the same table: positions and annotations stay, predictions go."""
         table = self.table.without_predictions()
-        self.commit("Other pixels", table, micrograph=micrograph, choices={}, **UNCOUNTED)
+        changed = {"table": table, "micrograph": micrograph, "choices": {}, "settings": None, "search_messages": ()}
+        self._push("Other pixels", self.state.uncounted(**changed), True)
         self.state_changed.emit()
 
-    def resume(self, steps: Iterable[tuple[str, State]], now: int) -> None:
-        """A history that was saved takes the place of the one so far."""
+    def resume(self, steps: Iterable[tuple[str, ImageState]], now: int) -> None:
+        """A history that was saved takes the place of the one so far.
+
+        Parameters
+        ----------
+        steps
+            Names and states, oldest first.
+        now
+            Which of them is in force.
+        """
         self._states, self._now = list(steps), now
         self.attribution = None
         self._arrive()
@@ -163,7 +219,15 @@ class Document:
         self.state_changed.emit()
 
     def annotate(self, ids: Iterable[int], label: str) -> None:
-        """A person's label for clusters; empty takes it back."""
+        """Give clusters a person's label, or take it back.
+
+        Parameters
+        ----------
+        ids
+            Which clusters.
+        label
+            For example ``Pt55``; empty takes the label back.
+        """
         chosen = sorted(set(ids))
         if chosen:
             name = f"Label {len(chosen)} as {label}" if label else "Take labels back"
@@ -178,28 +242,34 @@ class Document:
 
     def choose(self, **values: Any) -> None:
         """New settings for the steps to come."""
-        settings = replace(self.settings, **values)
-        if settings != self.settings:
-            self.settings = settings
+        self.set_options(settings=replace(self.settings, **values))
+
+    def set_options(self, **values: Any) -> None:
+        """New values for fields of `ImageOptions`."""
+        options = replace(self.options, **values)
+        if options != self.options:
+            self.options = options
             self.state_changed.emit()
 
-    def know_scale(self, scale: float | None, scale_sd: float = Settings.scale_sd, profile: Any = None) -> None:
-        """Integrated intensity of one atom that is known beforehand, and the instrument profile it comes from."""
-        self.choose(scale=scale, scale_sd=scale_sd)
-        self.profile = profile
-        self.state_changed.emit()
+    def know_scale(
+        self,
+        scale: float | None,
+        scale_sd: float = Settings.intensity_per_atom_sd,
+        profile: InstrumentProfile | None = None,
+    ) -> None:
+        """Set what is known beforehand of the intensity of one atom.
 
-    def expect(self, expected: Mapping[int, float], checked: bool) -> None:
-        """What the ratios are held against, and whether the labels by hand are a random sample."""
-        if (dict(expected), checked) != (self.expected, self.checked):
-            self.expected, self.checked = dict(expected), checked
-            self.state_changed.emit()
-
-    def tick(self, ticked: bool) -> None:
-        """Whether it belongs to the session."""
-        if ticked != self.ticked:
-            self.ticked = ticked
-            self.state_changed.emit()
+        Parameters
+        ----------
+        scale
+            Integrated intensity in counts·nm²; None where it is not known.
+        scale_sd
+            Its relative standard deviation.
+        profile
+            The instrument profile that it comes from; None where it comes from none.
+        """
+        settings = replace(self.settings, intensity_per_atom=scale, intensity_per_atom_sd=scale_sd)
+        self.set_options(settings=settings, profile=profile)
 
     # ------------------------------------------------------------------ history
 
@@ -238,15 +308,15 @@ class Document:
 
     def undo_adaptation(self) -> None:
         """Back to the labels of the model before the adaptation in force, keeping what a person did since then."""
-        adapted = self.state.adapted
+        adapted = self.state.applied
         if adapted is None or adapted.after is None:
             return
         table = self._kept(adapted.before.table, adapted.after.table)
-        base = {"bundle": adapted.base, "classified": adapted.before, "offered": adapted.offered}
+        base = {"bundle": adapted.base, "count": adapted.before, "offered": adapted.offered}
         self.commit("Undo the adaptation", table, adaptation=None, **base)
 
     def _kept(self, result: ClusterTable, before: ClusterTable) -> ClusterTable:
-        return edits.carry_over(result, before, self.table, self.micrograph.pixel_size_nm)
+        return edits.rebase(result, before, self.table, self.micrograph.pixel_size_nm)
 
     def _go(self, step: int) -> None:
         if 0 <= step < len(self._states):

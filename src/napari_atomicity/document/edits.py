@@ -2,129 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import MEASURED, ClusterTable
 
 Points = npt.NDArray[np.float64]
-
-#: what belongs to a position and means nothing once the cluster has been moved
-_OF_THE_PLACE = {
-    "diameter_nm": np.nan,
-    "intensity": np.nan,
-    "flag": "ok",
-    "label": "",
-    "confidence": np.nan,
-    "n_atoms": np.nan,
-    "n_atoms_sd": np.nan,
-    "source": "",
-}
-_MEASURED = ("diameter_nm", "intensity", "flag")
+Ids = Sequence[int] | npt.NDArray[np.int64]
 
 
 def place(table: ClusterTable, places: Points, pixel_size_nm: float | None) -> ClusterTable:
-    """`table` with new clusters at `places` ((n, 3): frame, y and x in pixels), not measured yet."""
-    if not len(places):
-        return table
-    size = np.nan if pixel_size_nm is None else pixel_size_nm
-    return table.add(
-        {
-            "frame": places[:, 0].astype(np.int64),
-            "y_px": places[:, 1],
-            "x_px": places[:, 2],
-            "y_nm": places[:, 1] * size,
-            "x_nm": places[:, 2] * size,
-        }
-    )
+    """New clusters at places where a person put them, not measured yet.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    places
+        (k, 3) frame, y and x in pixels.
+    pixel_size_nm
+        Side of a pixel in nm; None where it is not known.
+
+    Returns
+    -------
+    The table with k more clusters at its end, which get the next ids in the order of `places`.
+    """
+    return table.add(_position(places, pixel_size_nm)) if len(places) else table
 
 
-def move(table: ClusterTable, ids: Sequence[int], places: Points, pixel_size_nm: float | None) -> ClusterTable:
-    """The clusters `ids` at new `places` ((n, 3): frame, y, x in pixels).
+def move(table: ClusterTable, ids: Ids, places: Points, pixel_size_nm: float | None) -> ClusterTable:
+    """Clusters at new places.
 
     Identity and annotation stay; what was measured and predicted at the old place goes, and a new detection does not
     put another cluster there.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    ids
+        (k,) clusters that were moved; those that the table does not have are passed over.
+    places
+        (k, 3) where each of them lies now: frame, y and x in pixels.
+    pixel_size_nm
+        Side of a pixel in nm; None where it is not known.
     """
     if not len(ids):
         return table
-    size = np.nan if pixel_size_nm is None else pixel_size_nm
-    rows = table.rows.copy()
-    where = _rows_of(table, ids)
-    left = rows.loc[where, ["frame", "y_px", "x_px"]].to_numpy(dtype=np.float64)
-    rows.loc[where, "frame"] = places[:, 0].astype(np.int64)
-    rows.loc[where, ["y_px", "x_px"]] = places[:, 1:]
-    rows.loc[where, ["y_nm", "x_nm"]] = places[:, 1:] * size
-    for name, value in {**_OF_THE_PLACE, **_no_probabilities(table)}.items():
-        rows[name] = rows[name].mask(rows.index.isin(where), value)
-    hand_placed = table.hand_placed | frozenset(int(i) for i in ids)
-    return replace(table, rows=rows, hand_placed=hand_placed, removed=np.vstack([table.removed, left]))
+    rows = table.rows_of(ids)
+    left = table.places[rows[rows >= 0]]
+    # what belongs to a position means nothing once the cluster has been moved
+    gone = {name: one.neutral for name, one in table.columns.items() if one.origin in ("measured", "predicted")}
+    moved = table.with_values(ids, {**_position(places, pixel_size_nm), **gone})
+    hand_placed = table.hand_placed | frozenset(table.ids[rows[rows >= 0]].tolist())
+    return replace(moved, hand_placed=hand_placed, removed=np.vstack([table.removed, left]))
 
 
-def measure(table: ClusterTable, ids: Sequence[int], values: dict[str, npt.NDArray[Any]]) -> ClusterTable:
-    """New measurements (diameter_nm, intensity, flag) of the clusters `ids` that still exist."""
-    known = np.isin(np.asarray(ids), table.ids)
-    if not known.any():
-        return table
-    rows = table.rows.copy()
-    where = _rows_of(table, np.asarray(ids)[known])
-    for name in _MEASURED:
-        rows.loc[where, name] = np.asarray(values[name])[known]
-    return replace(table, rows=rows)
+def measure(table: ClusterTable, ids: Ids, values: Mapping[str, npt.NDArray[Any]]) -> ClusterTable:
+    """New measurements of clusters.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    ids
+        (k,) clusters that were measured; those that the table no longer has are passed over.
+    values
+        (k,) of each of them: diameter_nm (nm), intensity (counts · nm²) and flag.
+
+    Raises
+    ------
+    InputError
+        For an unknown flag.
+    """
+    return table.with_values(ids, {name: values[name] for name in MEASURED})
 
 
 def rescale(table: ClusterTable, old_nm: float | None, new_nm: float) -> ClusterTable:
-    """`table` under another pixel size: lengths and areas follow; predictions, made at the old scale, go."""
+    """The table under another pixel size: lengths and areas follow; predictions, made at the old scale, go.
+
+    Parameters
+    ----------
+    table
+        The clusters so far.
+    old_nm
+        Side of a pixel in nm that the measurements rest on; where it is None they become unknown.
+    new_nm
+        The side of a pixel in nm from now on.
+    """
     ratio = np.nan if old_nm is None else new_nm / old_nm
-    rows = table.without_predictions().rows
-    return replace(
-        table.without_predictions(),
-        rows=rows.assign(
-            y_nm=rows["y_px"] * new_nm,
-            x_nm=rows["x_px"] * new_nm,
-            diameter_nm=rows["diameter_nm"] * ratio,
-            intensity=rows["intensity"] * ratio**2,
-        ),
+    rows = table.rows
+    return table.without_predictions().with_columns(
+        y_nm=rows["y_px"] * new_nm,
+        x_nm=rows["x_px"] * new_nm,
+        diameter_nm=rows["diameter_nm"] * ratio,
+        intensity=rows["intensity"] * ratio**2,
     )
 
 
-def carry_over(
-    result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_size_nm: float | None
-) -> ClusterTable:
-    """`result`, computed from `before`, with what a person did since then (`now`).
+def rebase(result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_size_nm: float | None) -> ClusterTable:
+    """A result of work that took its time, with what a person did meanwhile.
 
-    Nothing entered by hand while work ran is lost: added, moved and deleted clusters and annotations of `now`
+    Nothing entered by hand while the work ran is lost: clusters that were added, moved and deleted, and annotations,
     go on top of the result.
+
+    Parameters
+    ----------
+    result
+        What the work made of `before`.
+    before, now
+        The table when the work began, and as it is now.
+    pixel_size_nm
+        Side of a pixel in nm; None where it is not known.
     """
     if now is before:
         return result
-    old, new = before.rows.set_index("id"), now.rows.set_index("id")
-    result = result.drop(sorted((set(old.index) - set(new.index)) & set(result.ids.tolist())))
-    common = sorted(set(old.index) & set(new.index) & set(result.ids.tolist()))
-    shifted = (old.loc[common, ["frame", "y_px", "x_px"]] != new.loc[common, ["frame", "y_px", "x_px"]]).any(axis=1)
-    gone = [i for i, changed in zip(common, shifted, strict=True) if changed]
-    result = move(result, gone, new.loc[gone, ["frame", "y_px", "x_px"]].to_numpy(float), pixel_size_nm)
-    result = measure(result, gone, {name: new.loc[gone, name].to_numpy() for name in _MEASURED})
-    for label, ids in new.loc[common].groupby("annotation").groups.items():
-        changed = [i for i in ids if old.at[i, "annotation"] != label]
-        result = result.annotate(changed, str(label))
-    fresh = new.loc[sorted(set(new.index) - set(old.index))]
-    first = result.next_id
-    result = place(result, fresh[["frame", "y_px", "x_px"]].to_numpy(float), pixel_size_nm)
-    new_ids = list(range(first, first + len(fresh)))
-    result = measure(result, new_ids, {name: fresh[name].to_numpy() for name in _MEASURED})
-    for i, label in zip(new_ids, fresh["annotation"], strict=True):
-        result = result.annotate([i], label) if label else result
-    return result
+    result = result.drop(np.setdiff1d(before.ids, now.ids))
+    common: npt.NDArray[np.int64] = reduce(np.intersect1d, (before.ids, now.ids, result.ids))
+    old, new = before.take(before.rows_of(common)), now.take(now.rows_of(common))
+    moved = new.take((old.places != new.places).any(axis=1))
+    result = move(result, moved.ids, moved.places, pixel_size_nm)
+    result = measure(result, moved.ids, _measured(moved))
+    relabelled = new.take((old.rows["annotation"] != new.rows["annotation"]).to_numpy())
+    result = result.annotate(relabelled.ids, relabelled.rows["annotation"].tolist())
+    fresh = now.take(now.rows_of(np.setdiff1d(now.ids, before.ids)))
+    fresh_ids = result.next_id + np.arange(len(fresh))
+    result = place(result, fresh.places, pixel_size_nm)
+    result = measure(result, fresh_ids, _measured(fresh))
+    return result.annotate(fresh_ids, fresh.rows["annotation"].tolist())
 
 
-def _rows_of(table: ClusterTable, ids: Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    order = np.argsort(table.ids)
-    return np.asarray(order[np.searchsorted(table.ids, np.asarray(ids), sorter=order)], dtype=np.int64)
+def _position(places: Points, pixel_size_nm: float | None) -> dict[str, npt.NDArray[Any]]:
+    size = np.nan if pixel_size_nm is None else pixel_size_nm
+    frame, y, x = places.T
+    return {"frame": frame.astype(np.int64), "y_px": y, "x_px": x, "y_nm": y * size, "x_nm": x * size}
 
 
-def _no_probabilities(table: ClusterTable) -> dict[str, float]:
-    return {name: np.nan for name in table.rows.columns if str(name).startswith("p_")}
+def _measured(table: ClusterTable) -> dict[str, npt.NDArray[Any]]:
+    return {name: table.rows[name].to_numpy() for name in MEASURED}

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_atomicity.counting.review import Opinions, Order, Queue
+from napari_atomicity.counting.opinions import Opinions, Order
+from napari_atomicity.counting.review import Queue
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
-    from napari_atomicity.document.state import State
+    from napari_atomicity.pipeline import ImageState
 
 
 class Review:
@@ -43,7 +44,7 @@ class Review:
     def opinions(self) -> Opinions:
         """What model, diameter, intensity, channels and the model before say now."""
         state = self.document.state
-        key = (state.table.rows, state.classified, state.adaptation)
+        key = (state.table.rows, state.count, state.adaptation)
         if self._opinions is None or any(a is not b for a, b in zip(self._opinions[0], key, strict=True)):
             self._opinions = key, opinions_of(state)
         return self._opinions[1]
@@ -69,8 +70,8 @@ class Review:
         """
         state = self.document.state
         tuned: list[int] = []
-        if state.adapted is not None:
-            anchors = state.adapted.anchors
+        if state.applied is not None:
+            anchors = state.applied.anchors
             tuned = anchors["id"][~anchors["held_back"].to_numpy(dtype=bool)].tolist() if len(anchors) else []
         self.queue = Queue.make(self.opinions, self.order, seed, tuned)
         self.at, self.reached = None, 0
@@ -88,16 +89,22 @@ class Review:
         return self.queue.step(self.document.table, self.at, by, self.unreviewed and by > 0)
 
     def step(self, by: int) -> int:
-        """Go to the next cluster of the queue, or the previous one; starts a queue where there is none."""
+        """Go to the next cluster of the queue, or the previous one; starts a queue where there is none.
+
+        Raises
+        ------
+        InputError
+            At the end of the queue, or where its order cannot be had.
+        """
         if self.queue is None:
             if self.order not in self.opinions.offered():
                 self.order = "listed"
             return self.start()
-        found = self.peek(by)
-        if found is None:
+        cluster = self.peek(by)
+        if cluster is None:
             raise InputError("This is the end of the review." if by > 0 else "This is the first one of the review.")
-        self.arrived(found)
-        return found
+        self.arrived(cluster)
+        return cluster
 
     def arrived(self, cluster: int) -> None:
         """A person looks at a cluster, which need not be in the queue."""
@@ -112,18 +119,18 @@ class Review:
         return self.go_on and self.queue is not None and list(ids) == [self.at]
 
 
-def opinions_of(state: State) -> Opinions:
+def opinions_of(state: ImageState) -> Opinions:
     """The opinions on the clusters of a state."""
-    done = state.classified
+    count = state.count
     if state.bundle is None:
         return Opinions.read(state.table)
-    base = state.adapted.before.table if state.adapted is not None else None
-    evidence = done.evidence if done is not None else None
+    base = state.applied.before.table if state.applied is not None else None
+    evidence = count.evidence if count is not None else None
     return Opinions.read(
         state.table,
         state.bundle.card,
         evidence,
-        done.calibrations if done is not None else {},
-        done.table.ids if done is not None else None,
+        count.calibrations if count is not None else {},
+        count.table.ids if count is not None else None,
         base,
     )

@@ -123,7 +123,18 @@ class Attribution:
 
     @classmethod
     def join(cls, first: Attribution, second: Attribution) -> Attribution:
-        """The heat maps of two lots from one model and one method, one after the other."""
+        """The heat maps of two sets of clusters from one model and one method, one after the other.
+
+        Parameters
+        ----------
+        first, second
+            Heat maps of n and of m clusters.
+
+        Returns
+        -------
+        Attribution
+            Of n + m clusters.
+        """
         return replace(first, **_joined([first, second]))
 
 
@@ -140,8 +151,15 @@ def attribution_steps(
 ) -> Steps[Attribution]:
     """Heat maps of every patch.
 
+    Grad-CAM (Selvaraju et al. 2017) or integrated gradients (Sundararajan et al. 2017) of each branch of the network by
+    itself; see `methods`.
+
     Parameters
     ----------
+    bundle
+        The model.
+    patches
+        Patches of n clusters.
     target
         Index of the class to explain, for all or one a cluster; the class of the largest shape logit where None or -1.
     against
@@ -150,6 +168,11 @@ def attribution_steps(
     method
         See `Question`. Each comes with its agreement with the other, Grad-CAM for a sample of the clusters.
 
+    Returns
+    -------
+    Attribution
+        One row a patch.
+
     Raises
     ------
     InputError
@@ -157,44 +180,46 @@ def attribution_steps(
     """
     classes = len(bundle.card.class_sizes)
     _check_branches(bundle)
-    wanted = np.broadcast_to(np.asarray(-1 if target is None else target), (len(patches),))
-    if not ((wanted >= -1) & (wanted < classes)).all() or not 0 <= (against or 0) < classes:
+    targets = np.broadcast_to(np.asarray(-1 if target is None else target), (len(patches),))
+    if not ((targets >= -1) & (targets < classes)).all() or not 0 <= (against or 0) < classes:
         raise InputError(f"The class to explain must be one of the {classes} classes of the model.")
 
     def explain(start: int) -> Attribution:
         rows = np.arange(start, min(start + _BATCH[method], len(patches)))
-        return _explain(bundle, patches.take(rows), wanted[rows], against, method)
+        return _explain(bundle, patches.take(rows), targets[rows], against, method)
 
-    parts = []
+    batches = []
     starts = range(0, max(len(patches), 1), _BATCH[method])
     explained = in_order(explain, starts)
     for start in starts:
         yield Progress(start, len(patches), "Computing heat maps")
-        parts.append(next(explained))
-    done = parts[0] if len(parts) == 1 else replace(parts[0], **_joined(parts))
+        batches.append(next(explained))
+    attribution = batches[0] if len(batches) == 1 else replace(batches[0], **_joined(batches))
     if method == "grad-cam":
-        yield from _compare_steps(bundle, patches, done, against)
-    return done
+        yield from _compare_steps(bundle, patches, attribution, against)
+    return attribution
 
 
-def _joined(parts: Sequence[Attribution]) -> dict[str, Any]:
-    return {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+def _joined(attributions: Sequence[Attribution]) -> dict[str, Any]:
+    return {name: np.concatenate([getattr(attribution, name) for attribution in attributions]) for name in _ARRAYS}
 
 
-def _compare_steps(bundle: Bundle, patches: Patches, done: Attribution, against: int | None) -> Steps[None]:
+def _compare_steps(bundle: Bundle, patches: Patches, attribution: Attribution, against: int | None) -> Steps[None]:
     """Fill in the agreement for a sample of the clusters, evenly over the rows."""
-    asked = np.flatnonzero(done.target >= 0)
-    sample = asked[np.unique(np.linspace(0, len(asked) - 1, min(len(asked), _COMPARED)).astype(np.int64))]
+    rows_with_map = np.flatnonzero(attribution.target >= 0)
+    sample = rows_with_map[
+        np.unique(np.linspace(0, len(rows_with_map) - 1, min(len(rows_with_map), _COMPARED)).astype(np.int64))
+    ]
     batch = _BATCH["integrated-gradients"]
-    lots = [sample[start : start + batch] for start in range(0, len(sample), batch)]
+    batches = [sample[start : start + batch] for start in range(0, len(sample), batch)]
 
     def explain(rows: npt.NDArray[np.int64]) -> Attribution:
-        return _explain(bundle, patches.take(rows), done.target[rows], against, "integrated-gradients")
+        return _explain(bundle, patches.take(rows), attribution.target[rows], against, "integrated-gradients")
 
-    explained = in_order(explain, lots)
-    for i, rows in enumerate(lots):
+    explained = in_order(explain, batches)
+    for i, rows in enumerate(batches):
         yield Progress(i * batch, len(sample), "Comparing with a second method")
-        done.agreement[rows] = next(explained).agreement
+        attribution.agreement[rows] = next(explained).agreement
 
 
 def _check_branches(bundle: Bundle) -> None:
@@ -206,7 +231,7 @@ def _check_branches(bundle: Bundle) -> None:
 
 
 def _explain(
-    bundle: Bundle, patches: Patches, wanted: npt.NDArray[np.int64], against: int | None, method: Method
+    bundle: Bundle, patches: Patches, targets: npt.NDArray[np.int64], against: int | None, method: Method
 ) -> Attribution:
     """Heat maps of one batch."""
     import torch
@@ -218,19 +243,19 @@ def _explain(
     x = network_input(patches, channels, card.lcn_window_nm)
     with torch.inference_mode():
         branch = bundle.network(x.contiguous(memory_format=torch.channels_last)).branch_logits.numpy()
-    chosen = np.where(wanted < 0, branch.sum(axis=1).argmax(axis=1), wanted)
+    chosen = np.where(targets < 0, branch.sum(axis=1).argmax(axis=1), targets)
     weights = methods.lead(chosen, against, len(card.class_sizes))
     lead = np.einsum("bck,bk->bc", branch, weights)
     total = lead.sum(axis=1, keepdims=True)
     share = np.where(np.abs(total) > 1e-6, lead / np.where(total == 0, 1.0, total), np.nan).astype(np.float64)
     maps, agreement = _maps(bundle, patches, x, torch.as_tensor(weights), method)
-    asked = patches.valid & (chosen != (-1 if against is None else against))
-    maps[~asked], share[~asked], agreement[~asked] = 0.0, np.nan, np.nan
+    has_question = patches.valid & (chosen != (-1 if against is None else against))
+    maps[~has_question], share[~has_question], agreement[~has_question] = 0.0, np.nan, np.nan
     cell_nm = PATCH_PX * NM_PER_PX / maps.shape[-1]
     return Attribution(
         maps=_upsampled(np.maximum(maps, 0.0)),
         channel_names=card.channels,
-        target=np.where(asked, chosen, -1),
+        target=np.where(has_question, chosen, -1),
         share=share,
         empty=maps.max(axis=(2, 3), initial=0.0) <= 0,
         resolution_nm=cell_nm,
@@ -258,8 +283,19 @@ def _maps(
 
 
 def agreement_of(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Pearson correlation of signed maps (n, m, m), cell by cell: 1 the same, 0 unrelated, below 0 contrary; (n,)."""
-    a, b = (np.asarray(part, dtype=np.float64).reshape(len(part), -1) for part in (first, second))
+    """Pearson correlation of two sets of signed maps, cell by cell.
+
+    Parameters
+    ----------
+    first, second
+        (n, m, m) maps.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) 1 for the same, 0 unrelated, below 0 contrary; nan where a map is the same everywhere.
+    """
+    a, b = (np.asarray(maps, dtype=np.float64).reshape(len(maps), -1) for maps in (first, second))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.where(norm > 0, (a * b).sum(axis=1) / np.where(norm > 0, norm, 1.0), np.nan)

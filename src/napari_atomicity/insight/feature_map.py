@@ -77,24 +77,34 @@ class FeatureMap:
         return float(np.quantile(self.library.own_distance, _USUAL))
 
     def place(self, features: npt.NDArray[np.float32]) -> Placed:
-        """Put clusters on the map by their `features` (n, f); each for itself, so neither order nor company matter.
+        """Put clusters on the map; each for itself, so neither order nor company matter.
 
         A cluster lies in the weighted mean of its 15 nearest library clusters, where UMAP starts to place a new point
         (McInnes, Healy & Melville, arXiv:1802.03426, and `UMAP.transform`). Weights are the odds μ/(1-μ) of UMAP's
         fuzzy membership μ = exp(-d/σ), Σμ = log2(15): for far neighbours that is μ itself, and a cluster with the
         features of a library cluster lies on it. UMAP's random descent from there is left out: the place is the same
         in every run and on every machine.
+
+        Parameters
+        ----------
+        features
+            (n, f) features of the clusters; nan for one that has none.
+
+        Returns
+        -------
+        Placed
+            One row a cluster.
         """
         n = len(features)
         xy = np.full((n, 2), np.nan, dtype=np.float32)
         nearest = np.full(n, -1, dtype=np.int64)
         distance = np.full(n, np.nan)
         for start in range(0, n, _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            rows, far = self.library.nearest(features[part], NEIGHBOURS)
+            block = slice(start, start + _ROWS_AT_ONCE)
+            rows, far = self.library.nearest(features[block], NEIGHBOURS)
             weights = _weights(far)
-            xy[part] = np.einsum("nk,nkd->nd", weights, self.xy[rows].astype(np.float64))
-            nearest[part], distance[part] = rows[:, 0], far[:, 0]
+            xy[block] = np.einsum("nk,nkd->nd", weights, self.xy[rows].astype(np.float64))
+            nearest[block], distance[block] = rows[:, 0], far[:, 0]
         return Placed(xy, nearest, distance, np.nan_to_num(distance) > self.reach)
 
 
@@ -115,17 +125,35 @@ def feature_map_steps(bundle: Bundle) -> Steps[FeatureMap]:
         return FeatureMap(library, np.asarray(bundle.library["map"], dtype=np.float32))
     shipped = bundle if bundle.shipped is None else replace(bundle, network=bundle.shipped, shipped=None)
     path = _cache_path(shipped, library)
-    xy = _kept(path, len(library))
+    xy = _stored_map(path, len(library))
     if xy is None:
         xy = yield from fitted_map_steps(shipped)
-        _keep(path, xy)
+        _store_map(path, xy)
     return FeatureMap(library, xy)
 
 
 def fitted_map_steps(bundle: Bundle, seed: int = 0) -> Steps[npt.NDArray[np.float32]]:
-    """Places (m, 2) of the library clusters of a model, by UMAP of their features; turned so that atoms grow along x.
+    """Places of the library clusters of a model, by UMAP of their features; turned so that atoms grow along x.
 
-    UMAP does not learn from the classes: that they come to lie apart is the network's work.
+    UMAP (McInnes, Healy & Melville, arXiv:1802.03426) does not learn from the classes: that they come to lie apart is
+    the network's work.
+
+    Parameters
+    ----------
+    bundle
+        A model with library clusters.
+    seed
+        Of UMAP's descent.
+
+    Returns
+    -------
+    numpy.ndarray
+        (m, 2) float32 places.
+
+    Raises
+    ------
+    InputError
+        For a model without library clusters, or where umap-learn is missing.
     """
     library = library_of(bundle)
     xy = yield from fitted_steps(library.standardised(library.features), seed)
@@ -133,9 +161,19 @@ def fitted_map_steps(bundle: Bundle, seed: int = 0) -> Steps[npt.NDArray[np.floa
 
 
 def purity(points: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
-    """Mean share of the ten nearest neighbours in `points` (n, f) that have the same label; nan for one label or none.
+    """Mean share of the ten nearest neighbours of a cluster that have the same label as it.
 
-    Each cluster counts; rows with nan are left out.
+    Parameters
+    ----------
+    points
+        (n, f) features or places; rows with nan are left out.
+    labels
+        (n,) label of each.
+
+    Returns
+    -------
+    float
+        0 to 1; nan for one label or none.
     """
     from scipy.spatial import cKDTree
 
@@ -195,7 +233,7 @@ def _cache_path(bundle: Bundle, library: LibraryClusters) -> Path:
     return folder / "maps" / f"{digest.hexdigest()[:32]}.npy"
 
 
-def _kept(path: Path, n: int) -> npt.NDArray[np.float32] | None:
+def _stored_map(path: Path, n: int) -> npt.NDArray[np.float32] | None:
     try:
         xy = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -204,7 +242,7 @@ def _kept(path: Path, n: int) -> npt.NDArray[np.float32] | None:
     return xy if usable else None
 
 
-def _keep(path: Path, xy: npt.NDArray[np.float32]) -> None:
+def _store_map(path: Path, xy: npt.NDArray[np.float32]) -> None:
     from napari_atomicity.io.atomic import write_atomically
 
     with contextlib.suppress(OSError, InputError):  # without a cache it is made again next time

@@ -1,4 +1,4 @@
-"""UMAP in a process of its own: it compiles for seconds and holds the interpreter, and the window must not notice.
+"""UMAP in a process of its own: it compiles for seconds and holds the interpreter, which other threads wait for.
 
 ``python -m napari_atomicity.insight.fitting`` reads arrays (npz, no pickles) from its input and writes the places to
 its output. Nothing touches the disk, so there is nothing to clean up after one that was killed.
@@ -30,9 +30,21 @@ _MODULE: Final = "napari_atomicity.insight.fitting"
 
 
 def fitted_steps(points: npt.NDArray[np.float64], seed: int = 0) -> Steps[npt.NDArray[np.float64]]:
-    """UMAP (m, 2) of `points` (m, f), euclidean; the same seed gives the same map on the same machine.
+    """UMAP (McInnes, Healy & Melville, arXiv:1802.03426) with Euclidean distances, in a process of its own.
 
     Closing the generator kills the process.
+
+    Parameters
+    ----------
+    points
+        (m, f) features.
+    seed
+        Of the descent; the same seed gives the same map on the same machine.
+
+    Returns
+    -------
+    numpy.ndarray
+        (m, 2) places.
 
     Raises
     ------
@@ -48,9 +60,9 @@ def fitted_steps(points: npt.NDArray[np.float64], seed: int = 0) -> Steps[npt.ND
         raise InputError(f"The model carries {len(points)} library clusters, too few for a map; train it again.")
     sent = io.BytesIO()
     np.savez(sent, points=points, seed=np.int64(seed))
-    out = yield from _communicated_steps(sent.getvalue())
+    answer = yield from _communicated_steps(sent.getvalue())
     try:
-        with np.load(io.BytesIO(out), allow_pickle=False) as received:
+        with np.load(io.BytesIO(answer), allow_pickle=False) as received:
             xy = np.asarray(received["xy"], dtype=np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise InputError("UMAP gave no map; install umap-learn again and try once more.") from error
@@ -77,11 +89,11 @@ def _communicated_steps(sent: bytes) -> Steps[bytes]:
             if not all(job.done() for job in jobs):
                 process.kill()
             process.wait()
-    _, out, said = (job.result() for job in jobs)
+    _, answer, errors = (job.result() for job in jobs)
     if process.returncode:
-        last = said.decode(errors="replace").strip().splitlines()[-1:]
+        last = errors.decode(errors="replace").strip().splitlines()[-1:]
         raise InputError(f"UMAP does not run here ({''.join(last) or process.returncode}); install umap-learn again.")
-    return out
+    return answer
 
 
 def _send(stream: IO[bytes] | None, content: bytes) -> bytes:
@@ -98,23 +110,23 @@ def _receive(stream: IO[bytes] | None) -> bytes:
 
 
 def _python() -> str:
-    """The interpreter of this environment; napari may have been started through a program of its own."""
-    here = Path(sys.executable or "python")
-    if here.stem.lower().startswith("python") and here.stem.lower() != "pythonw":
-        return str(here)
+    """The interpreter of this environment; the process may have been started through a program of its own."""
+    interpreter = Path(sys.executable or "python")
+    if interpreter.stem.lower().startswith("python") and interpreter.stem.lower() != "pythonw":
+        return str(interpreter)
     # pythonw has no output to read from
     names = ("python.exe", "Scripts/python.exe") if os.name == "nt" else ("bin/python3", "bin/python")
-    beside = [here.with_name("python.exe")] if here.stem.lower() == "pythonw" else []
+    beside = [interpreter.with_name("python.exe")] if interpreter.stem.lower() == "pythonw" else []
     for path in [*beside, *(Path(sys.prefix) / name for name in names)]:
         if path.is_file():
             return str(path)
-    return str(here)
+    return str(interpreter)
 
 
 def main() -> None:
     """The other side: arrays in, places out."""
     # what libraries print must not come between the bytes
-    answer = os.fdopen(os.dup(1), "wb")
+    output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as received:
         points, seed = received["points"].astype(np.float32), int(received["seed"])
@@ -122,10 +134,10 @@ def main() -> None:
 
     near = min(NEIGHBOURS, len(points) - 1)
     fitter = UMAP(n_neighbors=near, min_dist=0.5, n_epochs=1000, random_state=seed, n_jobs=1)
-    out = io.BytesIO()
-    np.savez(out, xy=np.asarray(fitter.fit_transform(points), dtype=np.float64))
-    with answer:
-        answer.write(out.getvalue())
+    answer = io.BytesIO()
+    np.savez(answer, xy=np.asarray(fitter.fit_transform(points), dtype=np.float64))
+    with output:
+        output.write(answer.getvalue())
 
 
 if __name__ == "__main__":

@@ -63,8 +63,8 @@ def _island(label: str, xy: npt.NDArray[np.float64], axes: list[npt.NDArray[np.f
     step = np.array([axis[1] - axis[0] for axis in axes])
     corner = np.array([axis[0] for axis in axes])
     outlines = []
-    for part in HELD:
-        level = float(at_points[int((1 - part) * len(at_points))]) * 0.999
+    for held in HELD:
+        level = float(at_points[int((1 - held) * len(at_points))]) * 0.999
         outlines.append(tuple(corner + line * step for line in find_contours(density, level)))
     peak = np.unravel_index(int(density.argmax()), density.shape)
     return Island(label, tuple(outlines), (float(axes[0][peak[0]]), float(axes[1][peak[1]])))

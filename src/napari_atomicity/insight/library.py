@@ -67,27 +67,38 @@ class LibraryClusters:
         """(m,) distance of each library cluster from the one nearest to it: how far apart like clusters lie."""
         from scipy.spatial import cKDTree
 
-        own = self.standardised(self.features)
-        return np.asarray(cKDTree(own).query(own, k=2)[0])[:, 1]
+        features = self.standardised(self.features)
+        return np.asarray(cKDTree(features).query(features, k=2)[0])[:, 1]
 
     def nearest(
         self, features: npt.NDArray[np.float32], n: int = 3
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Rows (k, n) of the library clusters nearest to `features` (k, f), nearest first, and their distances.
+        """The library clusters nearest to some clusters.
 
-        Distances are those between standardised features. A cluster without features (nan) gets rows of -1 and
-        distances of nan.
+        Parameters
+        ----------
+        features
+            (k, f) features of the clusters; nan for one that has none.
+        n
+            How many of the library for each; fewer where the library holds fewer.
+
+        Returns
+        -------
+        rows
+            (k, n) rows of the library clusters, nearest first; -1 for a cluster without features.
+        distance
+            (k, n) distances between standardised features; nan for a cluster without features.
         """
         from scipy.spatial.distance import cdist
 
         n = min(n, len(self))
-        known = np.isfinite(features).all(axis=1)
+        has_features = np.isfinite(features).all(axis=1)
         rows = np.full((len(features), n), -1, dtype=np.int64)
         distance = np.full((len(features), n), np.nan)
-        if known.any():
-            apart = cdist(self.standardised(features[known]), self.standardised(self.features))
+        if has_features.any():
+            apart = cdist(self.standardised(features[has_features]), self.standardised(self.features))
             near = np.argsort(apart, axis=1, kind="stable")[:, :n]
-            rows[known], distance[known] = near, np.take_along_axis(apart, near, axis=1)
+            rows[has_features], distance[has_features] = near, np.take_along_axis(apart, near, axis=1)
         return rows, distance
 
 
@@ -102,13 +113,13 @@ def library_of(bundle: Bundle) -> LibraryClusters:
     InputError
         For a model that carries none.
     """
-    known = _KNOWN.get(bundle)
-    if known is None:
-        known = _KNOWN[bundle] = _looked_up(bundle)
-    return known
+    clusters = _KNOWN.get(bundle)
+    if clusters is None:
+        clusters = _KNOWN[bundle] = _clusters_of(bundle)
+    return clusters
 
 
-def _looked_up(bundle: Bundle) -> LibraryClusters:
+def _clusters_of(bundle: Bundle) -> LibraryClusters:
     from napari_atomicity.counting.classify import evidence_steps
     from napari_atomicity.counting.library_patches import library_patches
 

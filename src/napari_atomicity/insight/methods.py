@@ -25,10 +25,24 @@ _STEPS: Final = 8
 
 
 def lead(chosen: npt.NDArray[np.int64], against: int | None, classes: int) -> npt.NDArray[np.float32]:
-    """Weights (b, classes) of the logits whose sum is the score that is explained.
+    """Weights of the logits whose sum is the score that is explained.
 
-    The target's lead over the mean of the other classes, or over the one class `against`: a logit that all classes
-    share decides nothing. All zero where target and `against` are the same.
+    The score is the target's lead over the mean of the other classes, or over the one class `against`: a logit that all
+    classes share decides nothing.
+
+    Parameters
+    ----------
+    chosen
+        (b,) index of the target of each cluster.
+    against
+        Index of the class that it is held against; None for the mean of the others.
+    classes
+        Number of classes.
+
+    Returns
+    -------
+    numpy.ndarray
+        (b, classes) float32; all zero where target and `against` are the same.
     """
     weights = np.zeros((len(chosen), classes), dtype=np.float32)
     if against is None:
@@ -52,19 +66,33 @@ def cell_weights() -> Map:
     Cell i of a layer of total stride 4 is centred on patch pixel 4 i (odd kernels, padding of half a kernel), not on
     the middle of the pixels 4 i to 4 i + 3.
     """
-    place = np.clip(np.arange(PATCH_PX) / (PATCH_PX // CELLS), 0, CELLS - 1)
-    low = np.minimum(place.astype(int), CELLS - 2)
+    cell = np.clip(np.arange(PATCH_PX) / (PATCH_PX // CELLS), 0, CELLS - 1)
+    low = np.minimum(cell.astype(int), CELLS - 2)
     weights = np.zeros((PATCH_PX, CELLS), dtype=np.float32)
     rows = np.arange(PATCH_PX)
-    weights[rows, low] = 1 - (place - low)
-    weights[rows, low + 1] += place - low
+    weights[rows, low] = 1 - (cell - low)
+    weights[rows, low + 1] += cell - low
     return weights
 
 
 def grad_cam(branch: Branch, x: torch.Tensor, weights: torch.Tensor) -> Map:
-    """Signed Grad-CAM (b, 16, 16): the last maps, each weighted by its mean gradient (Selvaraju et al. 2017).
+    """Signed Grad-CAM: the last maps, each weighted by its mean gradient (Selvaraju et al. 2017).
 
     Captum applies no ReLU unless it is asked to, so the sign stays.
+
+    Parameters
+    ----------
+    branch
+        The network's branch of one channel.
+    x
+        (b, 1, 64, 64) that channel of the patches.
+    weights
+        (b, classes) weights of the logits, see `lead`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (b, 16, 16) contribution of each cell to the score.
     """
     from captum.attr import LayerGradCam
 
@@ -79,10 +107,28 @@ def grad_cam(branch: Branch, x: torch.Tensor, weights: torch.Tensor) -> Map:
 def integrated_gradients(
     branch: Branch, x: torch.Tensor, empty: torch.Tensor, weights: torch.Tensor, steps: int = _STEPS
 ) -> Map:
-    """Integrated gradients from an empty support (Sundararajan et al. 2017), summed to the cells: signed (b, 16, 16).
+    """Integrated gradients from an empty support (Sundararajan et al. 2017), summed to the cells.
 
     Goes down to the pixels and knows nothing of the network's last maps, so it can contradict Grad-CAM. With many
     `steps` all cells add up to the score of the cluster less that of the empty support.
+
+    Parameters
+    ----------
+    branch
+        The network's branch of one channel.
+    x
+        (b, 1, 64, 64) that channel of the patches.
+    empty
+        (b, 1, 64, 64) the same of `empty_support`.
+    weights
+        (b, classes) weights of the logits, see `lead`.
+    steps
+        Points of the integral.
+
+    Returns
+    -------
+    numpy.ndarray
+        (b, 16, 16) signed contribution of each cell to the score.
     """
     from captum.attr import IntegratedGradients
 

@@ -45,8 +45,8 @@ def compose(
         rows, down = _weights(float(y), height, pixel_size_nm)
         cols, across = _weights(float(x), width, pixel_size_nm)
         if rows.stop > rows.start and cols.stop > cols.start:
-            part = image[:, rows, cols]
-            np.maximum(part, down @ (maps / strongest) @ across.T, out=part)
+            window = image[:, rows, cols]
+            np.maximum(window, down @ (maps / strongest) @ across.T, out=window)
     return image
 
 
@@ -56,14 +56,14 @@ def _weights(centre_px: float, size: int, pixel_size_nm: float) -> tuple[slice, 
     first = max(int(np.ceil(centre_px - reach)), 0)
     stop = min(int(np.floor(centre_px + reach)) + 1, size)
     pixel = np.arange(first, max(stop, first))
-    place = (pixel - centre_px) * pixel_size_nm / NM_PER_PX + (PATCH_PX - 1) / 2
-    place = np.clip(place, 0, PATCH_PX - 1)
-    low = np.minimum(place.astype(int), PATCH_PX - 2)
+    patch_px = (pixel - centre_px) * pixel_size_nm / NM_PER_PX + (PATCH_PX - 1) / 2
+    patch_px = np.clip(patch_px, 0, PATCH_PX - 1)
+    low = np.minimum(patch_px.astype(int), PATCH_PX - 2)
     weights = np.zeros((len(pixel), PATCH_PX), dtype=np.float32)
     rows = np.arange(len(pixel))
-    weights[rows, low] = 1 - (place - low)
-    weights[rows, low + 1] += place - low
+    weights[rows, low] = 1 - (patch_px - low)
+    weights[rows, low + 1] += patch_px - low
     # towards the rim a map fades out, or every patch would stand in the picture as a square
-    rim = (PATCH_PX / 2 - np.abs(place - (PATCH_PX - 1) / 2)) * NM_PER_PX
+    rim = (PATCH_PX / 2 - np.abs(patch_px - (PATCH_PX - 1) / 2)) * NM_PER_PX
     weights *= np.clip(rim / _RIM_NM, 0, 1)[:, None]
     return slice(first, max(stop, first)), weights

@@ -61,6 +61,11 @@ def radial_profiles(
         (n,) measured diameters; a cluster without one takes no part.
     labels
         (n,) classes to average over; empty for a cluster that takes no part.
+
+    Returns
+    -------
+    RadialProfiles
+        Profiles with their intervals (percentile bootstrap over clusters, Efron & Tibshirani 1993).
     """
     radius = np.asarray(diameter_nm, dtype=np.float64) / 2
     usable = np.isfinite(radius) & (radius > 0) & (attribution.target >= 0) & (labels != "")
@@ -71,12 +76,12 @@ def radial_profiles(
         in_radii = np.full((len(radius), len(EDGES_RADII) - 1), np.nan)
         ends = np.full((len(radius), 2), np.nan)
         for row in np.flatnonzero(drawn):
-            in_nm[row], in_radii[row], ends[row] = _one(attribution.maps[row, channel], radius[row])
+            in_nm[row], in_radii[row], ends[row] = _densities_of(attribution.maps[row, channel], radius[row])
         for label in _in_order(labels[usable]):
-            mine = drawn & (labels == label)
-            tables.append(_rows(label, name, "nm", EDGES_NM, in_nm[mine]))
-            tables.append(_rows(label, name, "radii", EDGES_RADII, in_radii[mine]))
-            summaries.append(_summary(label, name, ends[mine], int((usable & (labels == label)).sum())))
+            of_class = drawn & (labels == label)
+            tables.append(_table_rows(label, name, "nm", EDGES_NM, in_nm[of_class]))
+            tables.append(_table_rows(label, name, "radii", EDGES_RADII, in_radii[of_class]))
+            summaries.append(_summary(label, name, ends[of_class], int((usable & (labels == label)).sum())))
     columns = ["label", "channel", "unit", "radius", "mean", "low", "high", "clusters"]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     return RadialProfiles(table, pd.DataFrame(summaries, columns=_SUMMARY), attribution.resolution_nm)
@@ -85,7 +90,7 @@ def radial_profiles(
 _SUMMARY: Final = ["label", "channel", "clusters", "centre", "contour", "lead", "low", "high", "without_evidence"]
 
 
-def _one(
+def _densities_of(
     heat: npt.NDArray[np.float32], radius_nm: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], tuple[float, float]]:
     """Density in rings of nm and of radii, and at centre and contour, over the mean density within two radii."""
@@ -116,25 +121,25 @@ def _rings(
     return np.where(pixels > 0, total / np.maximum(pixels, 1), np.nan)
 
 
-def _rows(
+def _table_rows(
     label: str, channel: str, unit: str, edges: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
 ) -> pd.DataFrame:
-    known = values[~np.isnan(values).all(axis=1)]
-    mean, low, high = _mean_and_interval(known)
+    profiles = values[~np.isnan(values).all(axis=1)]
+    mean, low, high = _mean_and_interval(profiles)
     middle = 0.5 * (edges[:-1] + edges[1:])
-    shared: dict[str, Any] = {"label": label, "channel": channel, "unit": unit, "clusters": len(known)}
+    shared: dict[str, Any] = {"label": label, "channel": channel, "unit": unit, "clusters": len(profiles)}
     return pd.DataFrame({"radius": middle, "mean": mean, "low": low, "high": high}).assign(**shared)[
         ["label", "channel", "unit", "radius", "mean", "low", "high", "clusters"]
     ]
 
 
-def _summary(label: str, channel: str, ends: npt.NDArray[np.float64], asked: int) -> dict[str, Any]:
-    known = ends[np.isfinite(ends).all(axis=1)]
-    total = known.sum(axis=1)
-    lead = (known[:, 1] - known[:, 0])[total > 0] / total[total > 0]
-    mean, low, high = (float(one[0]) for one in _mean_and_interval(lead[:, None]))
-    centre, contour = known.mean(axis=0) if len(known) else (np.nan, np.nan)
-    without = 1 - len(ends) / asked if asked else np.nan
+def _summary(label: str, channel: str, ends: npt.NDArray[np.float64], asked_for: int) -> dict[str, Any]:
+    densities = ends[np.isfinite(ends).all(axis=1)]
+    total = densities.sum(axis=1)
+    lead = (densities[:, 1] - densities[:, 0])[total > 0] / total[total > 0]
+    mean, low, high = (float(statistic[0]) for statistic in _mean_and_interval(lead[:, None]))
+    centre, contour = densities.mean(axis=0) if len(densities) else (np.nan, np.nan)
+    without = 1 - len(ends) / asked_for if asked_for else np.nan
     values = (label, channel, len(lead), float(centre), float(contour), mean, low, high, without)
     return dict(zip(_SUMMARY, values, strict=True))
 
@@ -148,15 +153,15 @@ def _mean_and_interval(
         nothing = np.full(columns, np.nan)
         return nothing, nothing, nothing
     filled = np.nan_to_num(values)
-    there = np.isfinite(values).astype(np.float64)
+    finite = np.isfinite(values).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = filled.sum(axis=0) / there.sum(axis=0)
+        mean = filled.sum(axis=0) / finite.sum(axis=0)
         if len(values) < 2:
             return mean, np.full(columns, np.nan), np.full(columns, np.nan)
         # weights of a bootstrap: how often each row was drawn
         drawn = np.random.default_rng(_SEED).multinomial(len(values), np.full(len(values), 1 / len(values)), _DRAWS)
-        means = (drawn @ filled) / (drawn @ there)
-    enough = there.sum(axis=0) > 1
+        means = (drawn @ filled) / (drawn @ finite)
+    enough = finite.sum(axis=0) > 1
     low, high = np.full(columns, np.nan), np.full(columns, np.nan)
     low[enough], high[enough] = np.nanpercentile(means[:, enough], [2.5, 97.5], axis=0)
     return mean, low, high

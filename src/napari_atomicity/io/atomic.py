@@ -1,4 +1,4 @@
-"""Whole files or none."""
+"""Writes files whole or not at all."""
 
 from __future__ import annotations
 
@@ -59,6 +59,16 @@ def write_together(files: Sequence[tuple[str | Path, Write]]) -> None:
 
     Each is written in full before the first takes its place; where one cannot take its place, those before it are
     put back as they were.
+
+    Parameters
+    ----------
+    files
+        Paths, whose folders have to exist, each with what fills it; see `write_atomically`.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write one of them.
     """
     drafts = [(Path(path), _draft(Path(path)), write) for path, write in files]
     replaced: list[tuple[Path, Path | None]] = []
@@ -90,14 +100,34 @@ def write_together(files: Sequence[tuple[str | Path, Write]]) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` in UTF-8 to `path`, whole or not at all; see `write_atomically`."""
+    """Write a text in UTF-8, whole or not at all; see `write_atomically`.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder has to exist.
+    text
+        Its content.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     write_atomically(path, lambda draft: fill(draft, text))
 
 
 def fill(path: Path, text: str) -> None:
-    r"""Write `text` in UTF-8, with the line ends that it has.
+    r"""Write a text in UTF-8, with the line ends that it has.
 
     A file's name that is no UTF-8 holds characters that have none; they become ``\udcff``, which JSON reads back.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    text
+        Its content.
     """
     path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
@@ -106,11 +136,11 @@ def sweep(folder: Path) -> None:
     """Remove the drafts that a process left in `folder` when it was killed; those of living processes stay."""
     with contextlib.suppress(OSError):
         _SWEPT.add(folder)
-        for each in os.scandir(folder):
-            found = _DRAFT.fullmatch(each.name) if each.name.startswith(".") else None
-            if found and _is_dead(found[1], int(found[2]), found[3], each.stat(follow_symlinks=False).st_mtime):
+        for entry in os.scandir(folder):
+            draft = _DRAFT.fullmatch(entry.name) if entry.name.startswith(".") else None
+            if draft and _is_dead(draft[1], int(draft[2]), draft[3], entry.stat(follow_symlinks=False).st_mtime):
                 with contextlib.suppress(OSError):
-                    Path(each.path).unlink()
+                    Path(entry.path).unlink()
 
 
 def _sweep_once(folder: Path) -> None:

@@ -10,18 +10,25 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import FLAGS, OTHER, ClusterTable, columns, probability_column
+from napari_atomicity.clusters import (
+    FLAGS,
+    OTHER,
+    TEXTS,
+    WHOLE_NUMBERS,
+    ClusterTable,
+    class_size,
+    class_sizes_of,
+    columns,
+    probability_column,
+)
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.facts import MOST_ID, Facts, belongs
 from napari_atomicity.io.sheets import Sheet, decimal_mark, number, unquoted
+from napari_atomicity.io.table_metadata import MOST_ID, TableMetadata, belongs
 
 Floats = npt.NDArray[np.float64]
 
-TEXT: Final = frozenset({"label", "annotation", "flag", "source"})
-WHOLE: Final = frozenset({"id", "frame"})
 #: what a program may leave out at the end of a row where it is empty
 _MAY_END: Final = frozenset({"annotation", "source"})
-_PROBABILITY: Final = re.compile(r"p_([0-9]{1,6})")
 #: a class as a person types it: Pt55, pt 55, 55, 55.0
 _CLASS: Final = re.compile(r"([A-Za-z]{0,2}) ?([0-9]{1,6})(?:[.,]0+)?")
 _LONGEST_TEXT: Final = 200
@@ -31,7 +38,7 @@ _MOST_FRAMES: Final = 10**7
 
 
 @dataclass(frozen=True)
-class Found:
+class ReadTable:
     """A table, the facts that belong to it, and what a person should hear of the rest.
 
     Attributes
@@ -63,15 +70,28 @@ def word(heading: str) -> str:
 def known(cells: Sequence[str]) -> int:
     """How many of the cells are headings of a table of clusters; 0 where they are too few for one."""
     words = {word(cell) for cell in cells if len(cell) < _LONGEST_TEXT}
-    n = sum(each in _NAMES or _PROBABILITY.fullmatch(each) is not None for each in words)
+    n = sum(each in _NAMES or class_size(each) is not None for each in words)
     return n if n > 1 else 0
 
 
 _NAMES: Final = frozenset(columns(()))
 
 
-def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) -> Found:
-    """The table of clusters in a sheet; `facts` are those that may belong to it, the likeliest first.
+def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) -> ReadTable:
+    """The table of clusters in a sheet.
+
+    Parameters
+    ----------
+    sheet
+        The cells as text.
+    name
+        Of the file, for messages.
+    facts
+        Contents of files beside tables that may belong to this one, the likeliest first.
+
+    Returns
+    -------
+    The clusters in the order of the rows, and the facts that do belong to them.
 
     Raises
     ------
@@ -79,32 +99,32 @@ def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) 
         Where it is none, or a cell of it cannot be what its column says, naming row and column.
     """
     cells, extra = _columns(sheet, name)
-    marks = [cell for heading, column in cells.items() if heading not in TEXT for cell in column]
+    marks = [cell for heading, column in cells.items() if heading not in TEXTS for cell in column]
     reader = _Reader(name, cells, sheet.lines, decimal_mark(marks, sheet.separator))
     ids = reader.whole("id", MOST_ID) if "id" in cells else np.arange(len(sheet.rows), dtype=np.int64)
     if len(np.unique(ids)) < len(ids):
         raise InputError(f"{name} holds the same id twice; every cluster needs an id of its own.")
-    mine, remarks = _mine(facts, ids, reader, name)
-    said = Facts.of(mine)
-    y_px, x_px = (reader.place(axis, said.pixel_size_nm) for axis in "yx")
-    if "frame" not in cells and said.frames > 1:
+    own_facts, remarks = _own_facts(facts, ids, reader, name)
+    metadata = TableMetadata.of(own_facts)
+    y_px, x_px = (reader.place(axis, metadata.pixel_size_nm) for axis in "yx")
+    if "frame" not in cells and metadata.frames > 1:
         raise InputError(f"{name} is not a cluster table: the column frame of a stack is missing.")
-    sizes = _class_sizes(cells, said)
+    sizes = _class_sizes(cells, metadata)
     values: dict[str, Any] = {"id": ids, "y_px": y_px, "x_px": x_px}
     for column in columns(sizes):
         if column in values or column not in cells:
             continue
-        if column in WHOLE:
+        if column in WHOLE_NUMBERS:
             values[column] = reader.whole(column, _MOST_FRAMES, 0)
         else:
-            values[column] = reader.text(column, said) if column in TEXT else reader.numbers(column)
-    if said.pixel_size_nm is not None:
-        values.setdefault("y_nm", y_px * said.pixel_size_nm)
-        values.setdefault("x_nm", x_px * said.pixel_size_nm)
+            values[column] = reader.text(column, metadata) if column in TEXTS else reader.numbers(column)
+    if metadata.pixel_size_nm is not None:
+        values.setdefault("y_nm", y_px * metadata.pixel_size_nm)
+        values.setdefault("x_nm", x_px * metadata.pixel_size_nm)
     table = ClusterTable.from_columns(values, sizes)
     # without ids nothing tells which clusters a person placed
-    table = said.identify(table) if "id" in cells else table
-    return Found(table, mine, remarks, False, extra)
+    table = metadata.identify(table) if "id" in cells else table
+    return ReadTable(table, own_facts, remarks, False, extra)
 
 
 def _columns(sheet: Sheet, name: str) -> tuple[dict[str, list[str]], tuple[str, ...]]:
@@ -141,34 +161,34 @@ def _check_lengths(sheet: Sheet, name: str, places: Mapping[str, int]) -> None:
 
 
 def _column_name(heading: str) -> str | None:
-    probability = _PROBABILITY.fullmatch(heading)
-    if probability is not None:
-        return probability_column(int(probability[1]))
+    size = class_size(heading)
+    if size is not None:
+        return probability_column(size)
     return heading if heading in _NAMES else None
 
 
-def _mine(
+def _own_facts(
     facts: Sequence[Mapping[str, Any]], ids: npt.NDArray[np.int64], reader: _Reader, name: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The facts that belong to these clusters, and a remark where some are there that do not."""
-    for each in facts:
+    for candidate in facts:
         try:
-            places = np.column_stack([reader.place(axis, Facts.of(each).pixel_size_nm) for axis in "yx"])
+            places = np.column_stack([reader.place(axis, TableMetadata.of(candidate).pixel_size_nm) for axis in "yx"])
         except _NoPixelSize:
             continue
-        if belongs(each, ids if "id" in reader.cells else np.arange(0), places):
-            return dict(each), ()
+        if belongs(candidate, ids if "id" in reader.cells else np.arange(0), places):
+            return dict(candidate), ()
     if not facts:
         return {}, ()
     return {}, (f"What is written beside {name} belongs to another table, so it is not used.",)
 
 
-def _class_sizes(cells: Mapping[str, Any], said: Facts) -> tuple[int, ...]:
+def _class_sizes(cells: Mapping[str, Any], metadata: TableMetadata) -> tuple[int, ...]:
     """Of the model that predicted; columns of some classes may have been removed."""
-    here = {int(column[2:]) for column in cells if column.startswith("p_")}
-    if here and said.class_sizes is not None and here <= set(said.class_sizes):
-        return said.class_sizes
-    return tuple(sorted(here - {0}))
+    named = set(class_sizes_of(cells))
+    if named and metadata.class_sizes is not None and named <= set(metadata.class_sizes):
+        return metadata.class_sizes
+    return tuple(sorted(named - {0}))
 
 
 class _NoPixelSize(InputError):
@@ -186,11 +206,11 @@ class _Reader:
 
     def numbers(self, column: str) -> Floats:
         """Of a column; nan where a cell is empty."""
-        found = [number(cell, self.decimal) for cell in self.cells[column]]
-        for row, value in enumerate(found):
+        values = [number(cell, self.decimal) for cell in self.cells[column]]
+        for row, value in enumerate(values):
             if value is None:
                 raise self._wrong(row, column, "is no number")
-        return np.array(found, dtype=np.float64)
+        return np.array(values, dtype=np.float64)
 
     def whole(self, column: str, most: int, missing: int | None = None) -> npt.NDArray[np.int64]:
         """Whole numbers from 0 to `most`."""
@@ -220,29 +240,29 @@ class _Reader:
             )
         return values
 
-    def text(self, column: str, said: Facts) -> npt.NDArray[np.object_]:
+    def text(self, column: str, metadata: TableMetadata) -> npt.NDArray[np.object_]:
         """Texts of a column, labels as the program writes them."""
-        made = [" ".join(unquoted(cell).split()) for cell in self.cells[column]]
-        for row, cell in enumerate(made):
+        texts = [" ".join(unquoted(cell).split()) for cell in self.cells[column]]
+        for row, cell in enumerate(texts):
             if len(cell) > _LONGEST_TEXT:
                 raise self._wrong(row, column, "is too long for a label")
         if column == "flag":
-            made = [cell.casefold() or "ok" for cell in made]
-            wrong = next((row for row, cell in enumerate(made) if cell not in FLAGS), None)
+            texts = [cell.casefold() or "ok" for cell in texts]
+            wrong = next((row for row, cell in enumerate(texts) if cell not in FLAGS), None)
             if wrong is not None:
                 raise self._wrong(wrong, column, f"is not one of {', '.join(FLAGS)}")
         if column == "annotation":
-            element = said.element or self._element()
-            made = [as_label(cell, element) for cell in made]
-        return np.array(made, dtype=object)
+            element = metadata.element or self._element()
+            texts = [as_label(cell, element) for cell in texts]
+        return np.array(texts, dtype=object)
 
     def _element(self) -> str:
         """Of the labels that are there; Pt where there are none."""
         for column in ("label", "annotation"):
             for cell in self.cells.get(column, ()):
-                found = _CLASS.fullmatch(cell)
-                if found and found[1]:
-                    return found[1].capitalize()
+                match = _CLASS.fullmatch(cell)
+                if match and match[1]:
+                    return match[1].capitalize()
         return "Pt"
 
     def _wrong(self, row: int, column: str, why: str) -> InputError:
@@ -252,8 +272,20 @@ class _Reader:
 
 
 def as_label(text: str, element: str) -> str:
-    """A label that a person typed as the program writes it: ``pt 55`` and ``55`` are Pt55; other texts stay."""
-    found = _CLASS.fullmatch(text)
-    if found is not None:
-        return f"{(found[1] or element).capitalize()}{int(found[2])}"
+    """A label that a person typed as the program writes it: ``pt 55`` and ``55`` are Pt55; other texts stay.
+
+    Parameters
+    ----------
+    text
+        As it was typed.
+    element
+        Chemical symbol that stands before a number without one.
+
+    Returns
+    -------
+    The label; `text` itself where it names no class.
+    """
+    match = _CLASS.fullmatch(text)
+    if match is not None:
+        return f"{(match[1] or element).capitalize()}{int(match[2])}"
     return OTHER if text.casefold() == OTHER else text

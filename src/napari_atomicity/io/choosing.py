@@ -1,6 +1,6 @@
 """Which image of several is the one to count: by title, calibration, type and shape together, then by its pixels.
 
-Every piece of evidence has a weight and words. The weights of an image are added; the images are looked at in the
+Every clue has a weight and words. The weights of an image are added; the images are looked at in the
 order of their sums, and only as long as the pixels of a later one could still win.
 """
 
@@ -50,7 +50,7 @@ _PROCESSED = re.compile(
 )
 
 
-class Evidence(NamedTuple):
+class Clue(NamedTuple):
     """One thing that speaks for an image (positive weight) or against it, and how it is said."""
 
     weight: float
@@ -63,7 +63,7 @@ class Candidate:
 
     index: int
     image: RawImage
-    evidence: list[Evidence]
+    clues: list[Clue]
     data: Any = None
     failed: InputError | None = None
     warnings: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Candidate:
     @property
     def score(self) -> float:
         """Sum of the weights: the greater, the more likely this is the image to count."""
-        return sum(one.weight for one in self.evidence)
+        return sum(clue.weight for clue in self.clues)
 
     def load(self) -> None:
         """Read the pixels; `failed` says why that did not work."""
@@ -92,61 +92,61 @@ class Candidate:
             self.failed, self.data = error, None
             return
         if nothing_to_see(frame):
-            self.evidence.append(Evidence(-100, "of one value everywhere"))
-        elif found := signs_of_no_micrograph(frame):
-            self.evidence.append(Evidence(*_SIGNS[found]))
+            self.clues.append(Clue(-100, "of one value everywhere"))
+        elif sign := signs_of_no_micrograph(frame):
+            self.clues.append(Clue(*_SIGNS[sign]))
 
     def _examine(self) -> None:
         if self.image.examine is None:
             return
         warnings, refusal = self.image.examine()
-        said = (*self.image.warnings, *warnings)
-        self.image = replace(self.image, warnings=said, refusal=self.image.refusal or refusal, examine=None)
+        all_warnings = (*self.image.warnings, *warnings)
+        self.image = replace(self.image, warnings=all_warnings, refusal=self.image.refusal or refusal, examine=None)
         if refusal:
-            self.evidence.append(Evidence(-200, "not to be counted"))
+            self.clues.append(Clue(-200, "not to be counted"))
 
 
 # ---------------------------------------------------------------------- what headers tell
 
 
-def of_headers(image: RawImage) -> Iterator[Evidence]:
+def of_headers(image: RawImage) -> Iterator[Clue]:
     """What title, calibration, type and shape say about an image, pixels not read."""
     if image.cannot_open:
         return
-    yield Evidence(0.5 * log2(max(1, prod(image.shape[-2:]))), "")
+    yield Clue(0.5 * log2(max(1, prod(image.shape[-2:]))), "")
     if image.why_not:
-        yield Evidence(-200, "not to be counted")
+        yield Clue(-200, "not to be counted")
     yield from _of_title(image)
     if image.calibration.pixel_size_nm is not None:
-        yield Evidence(6 if image.calibration.warnings else 10, "with a pixel size")
+        yield Clue(6 if image.calibration.warnings else 10, "with a pixel size")
     if image.dtype == bool:
-        yield Evidence(-60, "yes or no a pixel, a mask")
+        yield Clue(-60, "yes or no a pixel, a mask")
     elif image.dtype.kind in "iu" and image.dtype.itemsize != 2:
         yield from _of_integers(image.dtype.itemsize)
     short, long = sorted(image.shape[-2:])
     if short < 16 or long > 20 * short:
-        yield Evidence(-50, "of the shape of a table")
+        yield Clue(-50, "of the shape of a table")
     elif short < 64:
-        yield Evidence(-6, "small")
+        yield Clue(-6, "small")
 
 
-def _of_title(image: RawImage) -> Iterator[Evidence]:
+def _of_title(image: RawImage) -> Iterator[Clue]:
     title = _RAW.sub("", image.title)
     if image.says_haadf:
-        yield Evidence(45, "HAADF by its title")
+        yield Clue(45, "HAADF by its title")
     elif image.says_dark_field:
-        yield Evidence(30, "dark field by its title")
-    if found := _NO_MICROGRAPH.search(title):
-        yield Evidence(-60, f"“{_word(title, found)}” in its title")
-    elif found := _PROCESSED.search(title):
-        yield Evidence(-12, f"“{_word(title, found)}” in its title")
+        yield Clue(30, "dark field by its title")
+    if match := _NO_MICROGRAPH.search(title):
+        yield Clue(-60, f"“{_word(title, match)}” in its title")
+    elif match := _PROCESSED.search(title):
+        yield Clue(-12, f"“{_word(title, match)}” in its title")
     elif title != image.title:
-        yield Evidence(2, "raw by its title")
+        yield Clue(2, "raw by its title")
 
 
-def _word(title: str, found: re.Match[str]) -> str:
+def _word(title: str, match: re.Match[str]) -> str:
     """The whole word of `title` in which something was found."""
-    start, end = found.span()
+    start, end = match.span()
     while start and title[start - 1].isalpha():
         start -= 1
     while end < len(title) and title[end].isalpha():
@@ -154,11 +154,11 @@ def _word(title: str, found: re.Match[str]) -> str:
     return title[start:end]
 
 
-def _of_integers(n_bytes: int) -> Iterator[Evidence]:
+def _of_integers(n_bytes: int) -> Iterator[Clue]:
     if n_bytes == 1:
-        yield Evidence(-12, "8-bit")
+        yield Clue(-12, "8-bit")
     elif n_bytes == 8:
-        yield Evidence(-9, "64-bit whole numbers, as labels have")
+        yield Clue(-9, "64-bit whole numbers, as labels have")
 
 
 # ---------------------------------------------------------------------- choosing
@@ -178,47 +178,64 @@ def choose(images: Sequence[RawImage]) -> Candidate:
         Where the pixels of none of them can be read.
     """
     candidates = [Candidate(k, image, list(of_headers(image))) for k, image in enumerate(images)]
-    openable = [one for one in candidates if not one.image.cannot_open]
-    waiting = sorted(openable, key=lambda one: -one.score)
+    openable = [candidate for candidate in candidates if not candidate.image.cannot_open]
+    waiting = sorted(openable, key=lambda candidate: -candidate.score)
     if len(waiting) > 1:
         _look_at(waiting)
-    best = min((one for one in openable if one.failed is None), key=lambda one: -one.score, default=None)
+    best = min(
+        (candidate for candidate in openable if candidate.failed is None),
+        key=lambda candidate: -candidate.score,
+        default=None,
+    )
     if best is None:
-        raise next(one.failed for one in openable if one.failed is not None)
+        raise next(candidate.failed for candidate in openable if candidate.failed is not None)
     if best.data is None:
         best.load()
     if best.failed is not None:
         raise best.failed
-    best.warnings = tuple(_said(best, candidates))
+    best.warnings = tuple(_messages(best, candidates))
     return best
 
 
 def loaded(index: int, image: RawImage) -> Candidate:
-    """The image that a person asked for, loaded; an `InputError` where its pixels cannot be read."""
-    one = Candidate(index, image, [])
-    one.load()
-    if one.failed is not None:
-        raise one.failed
-    return one
+    """The image that a person asked for, with its pixels.
+
+    Parameters
+    ----------
+    index
+        Its place in the file.
+    image
+        What its headers say.
+
+    Raises
+    ------
+    InputError
+        Where its pixels cannot be read.
+    """
+    candidate = Candidate(index, image, [])
+    candidate.load()
+    if candidate.failed is not None:
+        raise candidate.failed
+    return candidate
 
 
 def _look_at(waiting: Sequence[Candidate]) -> None:
     """Look at the pixels of the first ones, until none of the rest can win against what was seen."""
     best: Candidate | None = None
     bytes_read = 0
-    for looks, one in enumerate(waiting):
-        if best is not None and best.score >= one.score:
+    for looks, candidate in enumerate(waiting):
+        if best is not None and best.score >= candidate.score:
             return
-        bytes_read += prod(one.image.shape[-2:]) * one.image.dtype.itemsize
+        bytes_read += prod(candidate.image.shape[-2:]) * candidate.image.dtype.itemsize
         if looks >= _MOST_LOOKS or (looks and bytes_read > _MOST_BYTES):
             return
-        one.look()
-        if one.failed is not None:
+        candidate.look()
+        if candidate.failed is not None:
             continue
-        if best is None or one.score > best.score:
-            best, worse = one, best
+        if best is None or candidate.score > best.score:
+            best, worse = candidate, best
         else:
-            worse = one
+            worse = candidate
         if worse is not None:
             worse.data = None  # one image in memory at a time
 
@@ -226,10 +243,10 @@ def _look_at(waiting: Sequence[Candidate]) -> None:
 # ---------------------------------------------------------------------- saying it
 
 
-def _said(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
+def _messages(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
     others = [one for one in candidates if one is not best and not one.image.why_not and one.failed is None]
     if others:
-        reasons = [one.words for one in best.evidence if one.weight > 0 and one.words]
+        reasons = [one.words for one in best.clues if one.weight > 0 and one.words]
         if max(one.score for one in others) >= best.score:
             reasons = ["the first of those that look alike"]
         named = ", ".join(_named(one) for one in others[:5])
@@ -243,18 +260,18 @@ def _said(best: Candidate, candidates: Sequence[Candidate]) -> Iterator[str]:
 
 def broken(candidates: Sequence[Candidate]) -> Iterator[str]:
     """A sentence for each image of the file that should be there and cannot be read."""
-    lost = [(one, one.image.cannot_open) for one in candidates if one.image.broken]
-    lost += [(one, str(one.failed)) for one in candidates if one.failed is not None]
-    for one, why in lost[:5]:
-        yield f"Image {_title(one)} is left out: {why}"
+    lost = [(candidate, candidate.image.cannot_open) for candidate in candidates if candidate.image.broken]
+    lost += [(candidate, str(candidate.failed)) for candidate in candidates if candidate.failed is not None]
+    for candidate, why in lost[:5]:
+        yield f"Image {_title(candidate)} is left out: {why}"
     if len(lost) > 5:
         yield f"{len(lost) - 5} more images are left out, for reasons of the same kind."
 
 
-def _named(one: Candidate) -> str:
-    against = [found.words for found in one.evidence if found.weight < 0]
-    return _title(one) + (f" ({', '.join(against)})" if against else "")
+def _named(candidate: Candidate) -> str:
+    against = [clue.words for clue in candidate.clues if clue.weight < 0]
+    return _title(candidate) + (f" ({', '.join(against)})" if against else "")
 
 
-def _title(one: Candidate) -> str:
-    return f"{one.index} “{one.image.title}”" if one.image.title else str(one.index)
+def _title(candidate: Candidate) -> str:
+    return f"{candidate.index} “{candidate.image.title}”" if candidate.image.title else str(candidate.index)

@@ -1,4 +1,4 @@
-"""Is there a file at all, which one exactly, and is it still the one that was read."""
+"""Whether a file is there, which one it is, and whether it is still the one that was read."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ Read = TypeVar("Read")
 
 
 def existing_file(path: str | Path) -> Path:
-    """`path` if it is a file with something in it that may be read, else an `InputError`."""
+    """The path of a file with something in it that may be read.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, empty, a folder or a device, or may not be read.
+    """
     path = Path(path)
     name = clean(path.name)
     try:
-        found = path.stat()
+        state = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{clean(path, 500)} does not exist; check the name and the folder.") from error
     except (OSError, ValueError) as error:
         raise _closed(name, error) from error
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(state.st_mode):
         raise InputError(f"{clean(path, 500)} is a folder; give the image files in it.")
-    if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+    if not stat.S_ISREG(state.st_mode):  # reading a pipe or a device may never end
         raise InputError(f"{name} is a device or a pipe, not a file; give an image file.")
-    if found.st_size == 0:
+    if state.st_size == 0:
         raise InputError(f"{name} is empty (0 bytes); copy it again from the microscope.")
     try:
         with path.open("rb"):
@@ -47,7 +53,13 @@ def _closed(name: str, error: OSError | ValueError) -> InputError:
 
 @contextmanager
 def enough_memory(path: Path) -> Iterator[None]:
-    """An `InputError` that says so where memory does not suffice for the pixels of a file: it is not damaged."""
+    """While the pixels of a file are read: too little memory is said, and not taken for damage.
+
+    Raises
+    ------
+    InputError
+        Where memory does not suffice.
+    """
     try:
         yield
     except MemoryError as error:
@@ -65,10 +77,10 @@ def image_hash(path: str | Path) -> str:
 def file_state(path: str | Path) -> FileState | None:
     """Size, time of change and inode of the file `path`; None where it cannot be looked at."""
     try:
-        found = Path(path).stat()
+        state = Path(path).stat()
     except OSError:
         return None
-    return FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileState(state.st_size, state.st_mtime_ns, state.st_ino)
 
 
 def is_unchanged(micrograph: Micrograph) -> bool:
@@ -78,23 +90,47 @@ def is_unchanged(micrograph: Micrograph) -> bool:
 
 
 def watched(path: Path, frame: Callable[[int], Read]) -> Callable[[int], Read]:
-    """`frame`, refusing with an `InputError` once the file `path` is another one than now.
+    """A way to read frames that refuses once the file is another one than now.
 
     Frames of a stack are read when they are asked for; those of another file do not belong among them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    frame
+        Reads the frame of an index from it.
+
+    Returns
+    -------
+    The same as `frame`, with an `InputError` once the file has changed or gone.
     """
     before = file_state(path)
 
     def read_frame(index: int) -> Read:
         check_unchanged(path, before)
-        found = frame(index)
+        content = frame(index)
         check_unchanged(path, before)
-        return found
+        return content
 
     return read_frame
 
 
 def check_unchanged(path: Path, before: FileState | None) -> None:
-    """An `InputError` where the file `path` is no longer in the state `before`."""
+    """Raise where a file is no longer in the state that it was in.
+
+    Parameters
+    ----------
+    path
+        The file.
+    before
+        Its state then.
+
+    Raises
+    ------
+    InputError
+        Where it has changed or gone.
+    """
     now = file_state(path)
     if now is None:
         raise InputError(
@@ -105,7 +141,13 @@ def check_unchanged(path: Path, before: FileState | None) -> None:
 
 
 def micrograph_hash(micrograph: Micrograph) -> str:
-    """SHA-256 of what a micrograph was read from (see `hash_of`); an `InputError` where that is lost."""
+    """SHA-256 of what a micrograph was read from; see `hash_of`.
+
+    Raises
+    ------
+    InputError
+        Where that is lost.
+    """
     digest, _ = hash_of(micrograph)
     if digest is None:
         raise InputError(f"{micrograph.name}: its file has changed since it was opened; open it again.")

@@ -1,25 +1,28 @@
-"""What is in the way of a new file and would be lost: kept under another name, never overwritten."""
+"""Keeps what people changed: a file that a new one would cost them gets another name, and is never overwritten."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import fill, write_atomically
-from napari_atomicity.io.facts import beside
-
-#: more digits than the fifteen to which a spreadsheet rounds numbers
-_LONG_NUMBER: Final = re.compile(r"(?<![0-9.])-?(?:0\.0*[1-9][0-9]{15}|(?=[0-9.]{17})[1-9][0-9]*\.[0-9]+)")
+from napari_atomicity import __version__
+from napari_atomicity.clusters import PLACE, ClusterTable
+from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.csv_tables import csv_text, write_with_facts
+from napari_atomicity.io.table_metadata import (
+    ROWS,
+    beside,
+    is_as_written,
+    signed_text,
+    stored,
+    versions,
+)
 
 
 @dataclass(frozen=True)
@@ -44,58 +47,85 @@ class Earlier:
     is_ours: bool
 
 
-def earlier(path: Path) -> Earlier | None:
-    """What is at `path`; None where there is nothing."""
-    from napari_atomicity.io.tables import open_table
+def kept_while(path: Path, table: ClusterTable, existing: Earlier | None, write: Callable[[], None]) -> Path | None:
+    """Write a table of clusters; where that would lose something of an earlier file, keep it under another name.
 
-    if not path.exists() or path.is_dir():
-        return None
-    try:
-        found = open_table(path)
-    except InputError:
-        return Earlier(0, False, None, False)
-    rows = found.table.rows
-    labels = int((rows["annotation"] != "").sum())
-    return Earlier(labels, bool((rows["label"] != "").any()), found.table, found.is_as_written)
+    Parameters
+    ----------
+    path
+        The file to write.
+    table
+        What will be in it.
+    existing
+        The file that is in the way; None where there is none.
+    write
+        Writes `table` at `path`.
 
+    Returns
+    -------
+    The new name of the earlier file, where it had to be kept.
 
-def kept_while(path: Path, table: ClusterTable, write: Callable[[], None]) -> Path | None:
-    """Write with `write` the `table` at `path`; gives the new name of what was there, where that had to be kept."""
-    there = earlier(path)
-    if there is None or (there.is_ours and _holds(table, there.table)):
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
+    if existing is None or (existing.is_ours and _holds(table, existing.table) and _is_known(path, table)):
         write()
         return None
-    return _aside_while(path, write)
+    return _keep_copy_while(path, write)
 
 
 def write_rows(rows: pd.DataFrame, path: Path) -> Path | None:
-    """Write `rows` as CSV; an earlier file of other columns, or in the form of a spreadsheet, is kept as above."""
-    from napari_atomicity.io.tables import csv_text
+    """Write any table that is not read back as CSV, with its hash beside it.
 
+    Parameters
+    ----------
+    rows
+        The table.
+    path
+        The CSV; an earlier file that is not as we wrote it is kept.
+
+    Returns
+    -------
+    The new name of an earlier file that was kept; None where there was nothing to keep.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
     text = csv_text(rows)
 
     def write() -> None:
-        write_atomically(path, lambda draft: fill(draft, text))
+        write_with_facts(path, text, signed_text({"software": f"napari-atomicity {__version__}"}, text, ROWS))
 
-    if not path.is_file() or _looks_like(path, text):
+    if not path.is_file() or _is_ours(path, text):
         write()
         return None
-    return _aside_while(path, write)
+    return _keep_copy_while(path, write)
 
 
 def kept_sentence(path: Path, kept: Path) -> str:
-    """What a person reads where an earlier file was kept."""
+    """What a person reads where an earlier file was kept.
+
+    Parameters
+    ----------
+    path
+        The file that was written.
+    kept
+        Where the earlier one is now.
+    """
     return f"{path.name} was changed by hand or by another program; that version is now {kept.name}."
 
 
-def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
-    """Whether `table` has every label that a person gave in the table that is `there`."""
-    if there is None:
+def _holds(table: ClusterTable, existing: ClusterTable | None) -> bool:
+    """Whether `table` has every label that a person gave in the `existing` table."""
+    if existing is None:
         return False
-    names = ["frame", "y_px", "x_px", "annotation"]
-    given = there.rows.loc[there.rows["annotation"] != "", names].to_numpy(dtype=object)
-    mine = table.rows.loc[table.rows["annotation"] != "", names].to_numpy(dtype=object)
-    labels = {(int(f), round(y), round(x)): label for f, y, x, label in mine if y == y and x == x}
+    names = [*PLACE, "annotation"]
+    given, new = (each.rows.loc[each.labelled, names].to_numpy(dtype=object) for each in (existing, table))
+    labels = {(int(f), round(y), round(x)): label for f, y, x, label in new if y == y and x == x}
     near = range(-1, 2)
     return all(
         y == y and x == x and any(labels.get((int(f), round(y) + i, round(x) + j)) == label for i in near for j in near)
@@ -103,33 +133,35 @@ def _holds(table: ClusterTable, there: ClusterTable | None) -> bool:
     )
 
 
-def _looks_like(path: Path, text: str) -> bool:
-    """Whether the file is a CSV with the heading of `text`, and with numbers of as many digits as we write."""
-    try:
-        there = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    heading = text.partition("\n")[0] + "\n"
-    rounded = _LONG_NUMBER.search(text) is not None and _LONG_NUMBER.search(there) is None
-    return there.startswith(heading) and "\r" not in there and not rounded
+def _is_known(path: Path, table: ClusterTable) -> bool:
+    """Whether a hash tells that a CSV is ours, or nothing would be lost; its form alone tells nothing."""
+    return path.suffix.lower() != ".csv" or _is_ours(path, csv_text(table.rows))
 
 
-def _aside_while(path: Path, write: Callable[[], None]) -> Path:
+def _is_ours(path: Path, text: str) -> bool:
+    """Whether the file is to the last byte what we wrote there, or what we would write now."""
+    content = path.read_bytes()
+    if content == text.encode("utf-8", "backslashreplace"):
+        return True
+    return any(is_as_written(facts, content) for facts in versions(stored(path)))
+
+
+def _keep_copy_while(path: Path, write: Callable[[], None]) -> Path:
     """Copy what is at `path`, with the facts beside it, under a free name, and then `write`."""
-    kept = _free(path)
+    kept = _free_name(path)
     if not kept.exists():
         write_atomically(kept, lambda draft: _copy(path, draft))
         if beside(path).is_file():
             write_atomically(beside(kept), lambda draft: _copy(beside(path), draft))
-        made = [kept, beside(kept)]
+        copies = [kept, beside(kept)]
     else:
-        made = []  # this very version was kept before
+        copies = []  # this very version was kept before
     try:
         write()
     except BaseException:
-        for each in made:
+        for copy in copies:
             with contextlib.suppress(OSError):
-                each.unlink(missing_ok=True)
+                copy.unlink(missing_ok=True)
         raise
     return kept
 
@@ -140,7 +172,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copystat(source, target)
 
 
-def _free(path: Path) -> Path:
+def _free_name(path: Path) -> Path:
     """``NAME.kept.csv``, or with the first number that is free, or that holds the very same."""
     content = path.read_bytes() if path.is_file() else b""
     for n in count(1):

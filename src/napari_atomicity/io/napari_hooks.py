@@ -23,7 +23,7 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[LayerData]] | 
     from napari_atomicity.io.formats import SUFFIXES
 
     paths = _listed(path)
-    if not paths or any(one.suffix.lower() not in SUFFIXES or one.is_dir() for one in paths):
+    if not paths or any(listed.suffix.lower() not in SUFFIXES or listed.is_dir() for listed in paths):
         return None
     return read_layers
 
@@ -32,7 +32,7 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
     """One image layer a file, in nm where the file is calibrated, with its `Micrograph` in the metadata."""
     from napari_atomicity.io.reading import read
 
-    return [as_layer(read(one)) for one in _listed(path)]
+    return [as_layer(read(listed)) for listed in _listed(path)]
 
 
 def as_layer(micrograph: Any) -> LayerData:
@@ -61,6 +61,10 @@ def write_points_csv(path: str, data: Any, attributes: dict[str, Any]) -> list[s
     attributes
         Layer attributes; ``features`` is the table, ``metadata["table"]`` the `ClusterTable` it was made from.
 
+    Returns
+    -------
+    The paths that were written.
+
     Raises
     ------
     InputError
@@ -80,10 +84,10 @@ def write_points_csv(path: str, data: Any, attributes: dict[str, Any]) -> list[s
 def _table_of(attributes: dict[str, Any]) -> Any:
     import pandas as pd
 
-    from napari_atomicity.clusters import ClusterTable, columns
+    from napari_atomicity.clusters import ClusterTable, class_sizes_of, columns
 
     features = pd.DataFrame(attributes.get("features", {}))
-    sizes = tuple(int(str(name)[2:]) for name in features.columns if str(name).startswith("p_"))
+    sizes = class_sizes_of(features.columns)
     if not set(columns(())) <= set(features.columns):
         raise InputError(
             f"The layer {attributes.get('name', '')!r} holds no table of clusters; "
@@ -98,7 +102,7 @@ def _table_of(attributes: dict[str, Any]) -> Any:
 
 
 def _listed(path: PathOrPaths) -> list[Path]:
-    return [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    return [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
 
 
 # ---------------------------------------------------------------------- sample images

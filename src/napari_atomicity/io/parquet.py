@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import ClusterTable, columns
+from napari_atomicity.clusters import TEXTS, WHOLE_NUMBERS, ClusterTable, columns
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
-from napari_atomicity.io.by_hand import TEXT, WHOLE, Found, table_of_sheet
-from napari_atomicity.io.facts import MOST_ID, Facts, jsonable
+from napari_atomicity.io.by_hand import ReadTable, table_of_sheet
 from napari_atomicity.io.sheets import Sheet
+from napari_atomicity.io.table_metadata import MOST_ID, TableMetadata, jsonable
 
 _KEY: Final = b"napari_atomicity"
 #: a file of a few bytes can claim any number of rows; those of a table of others become text first
@@ -27,7 +27,13 @@ _FEW_ROWS: Final = 10_000
 
 
 def pyarrow(path: Path) -> tuple[Any, Any]:
-    """The package and its part for Parquet; an `InputError` that says how to install them."""
+    """The package and its part for Parquet.
+
+    Raises
+    ------
+    InputError
+        Where they are not installed, with how to install them.
+    """
     try:
         import pyarrow
         from pyarrow import parquet
@@ -40,28 +46,49 @@ def pyarrow(path: Path) -> tuple[Any, Any]:
 
 
 def write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the table with its facts inside."""
+    """Write the table with its facts inside.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    path
+        The file; an earlier one is replaced.
+    facts
+        What belongs to the table and is not in it; see `facts_of`.
+
+    Raises
+    ------
+    InputError
+        Where pyarrow is missing, or the system does not let us write there.
+    """
     pa, parquet = pyarrow(path)
     kinds = {
-        name: pa.string() if name in TEXT else pa.int64() if name in WHOLE else pa.float64()
+        name: pa.string() if name in TEXTS else pa.int64() if name in WHOLE_NUMBERS else pa.float64()
         for name in table.rows.columns
     }
-    found = pa.Table.from_pandas(table.rows, schema=pa.schema(list(kinds.items())), preserve_index=False)
+    arrow = pa.Table.from_pandas(table.rows, schema=pa.schema(list(kinds.items())), preserve_index=False)
     extra = {_KEY: json.dumps(dict(facts), default=jsonable).encode()}
-    whole = found.replace_schema_metadata({**(found.schema.metadata or {}), **extra})
-    write_atomically(path, lambda draft: parquet.write_table(whole, draft))
+    with_facts = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra})
+    write_atomically(path, lambda draft: parquet.write_table(with_facts, draft))
 
 
-def open_parquet(path: Path) -> Found:
-    """The table of clusters in a Parquet file, ours or one of other programs."""
+def open_parquet(path: Path) -> ReadTable:
+    """The table of clusters in a Parquet file, ours or one of other programs.
+
+    Raises
+    ------
+    InputError
+        Where pyarrow is missing, or the file claims more rows than a table of clusters has.
+    """
     file = _checked(path)
     own = (file.schema_arrow.metadata or {}).get(_KEY)
     facts = json.loads(own) if own is not None else {}
     facts = facts if isinstance(facts, dict) else {}
-    sizes = Facts.of(facts).class_sizes
+    sizes = TableMetadata.of(facts).class_sizes
     if sizes is not None and tuple(file.schema_arrow.names) == columns(sizes):
         table = ClusterTable.from_columns({name: _typed(name, _column(file, name)) for name in columns(sizes)}, sizes)
-        return Found(Facts.of(facts).identify(table), facts, is_as_written=True)
+        return ReadTable(TableMetadata.of(facts).identify(table), facts, is_as_written=True)
     n = file.metadata.num_rows
     if n > _MOST_ROWS_OF_OTHERS:
         raise InputError(f"{path.name} claims {n:,} rows, more than a table of clusters of another program may have.")
@@ -77,11 +104,11 @@ def _checked(path: Path) -> Any:
     """The file, if it claims no more than a table of clusters can hold."""
     _, parquet = pyarrow(path)
     with parquet.ParquetFile(path) as first:
-        said = first.metadata
+        claims = first.metadata
         names = first.schema_arrow.names
-        groups = [said.row_group(at) for at in range(min(said.num_row_groups, _FEW_ROWS))]
+        groups = [claims.row_group(at) for at in range(min(claims.num_row_groups, _FEW_ROWS))]
         unpacked = sum(group.column(at).total_uncompressed_size for group in groups for at in range(group.num_columns))
-    n = said.num_rows
+    n = claims.num_rows
     # each row has a place of its own, which takes a byte at the very least
     if n > _MOST_ROWS or unpacked > _MOST_BYTES or n > max(_FEW_ROWS, path.stat().st_size):
         raise InputError(f"{path.name} claims {n:,} rows, more than a table of clusters in a file of its size has.")
@@ -108,8 +135,8 @@ def _column(file: Any, name: str) -> npt.NDArray[Any]:
 
 def _places(chunk: Any) -> npt.NDArray[np.int64]:
     """Which of its texts each row of a chunk has; the last, which is none, where it is missing."""
-    found: npt.NDArray[np.int64] = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
-    return found
+    places: npt.NDArray[np.int64] = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
+    return places
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -117,11 +144,11 @@ def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 
 
 def _typed(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if name in TEXT:
+    if name in TEXTS:
         if any(not isinstance(value, str) for value in values):
             raise ValueError(f"{name} is no text everywhere")
         return values
-    if name in WHOLE:
+    if name in WHOLE_NUMBERS:
         if values.dtype.kind not in "iu" or (len(values) and not 0 <= values.min() <= values.max() <= MOST_ID):
             raise ValueError(f"{name} beyond all bounds")
         return values.astype(np.int64)

@@ -57,9 +57,9 @@ def signs_of_no_micrograph(
     have the lowest value and many the highest, else nothing.
     """
     y, x = (max(0, (size - _SIDE) // 2) for size in image.shape)
-    part = image[y : y + _SIDE, x : x + _SIDE]
-    values = part[np.isfinite(part)] if part.dtype.kind == "f" else part.ravel()
-    if part.dtype.kind not in "fiu" or not values.size:
+    middle = image[y : y + _SIDE, x : x + _SIDE]
+    values = middle[np.isfinite(middle)] if middle.dtype.kind == "f" else middle.ravel()
+    if middle.dtype.kind not in "fiu" or not values.size:
         return ""
     levels, counts = np.unique(values, return_counts=True)
     if len(levels) == 2:
@@ -67,7 +67,7 @@ def signs_of_no_micrograph(
     if _is_fourier(image):
         return "fourier"
     if len(levels) <= _FEW_LEVELS or np.array_equal(levels, np.rint(levels)):
-        if _in_patches(part, levels[counts.argmax()]):
+        if _in_patches(middle, levels[counts.argmax()]):
             return "labels"
         few = len(levels) <= _FEW_LEVELS
         return "" if few or min(counts[0], counts[-1]) < _CUT_OFF * values.size else "display"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_atomicity.io import text
 from napari_atomicity.io.stack import FrameStack
-from napari_atomicity.io.units import Calibration
+from napari_atomicity.io.units import PixelCalibration
 
 _SYMBOLS: Final = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
@@ -57,6 +57,8 @@ class RawImage:
         Where not empty: the sentence why it can be shown but not counted.
     stored
         Bytes that the file keeps for its pixels, where the format tells; an image that claims far more is not opened.
+    together
+        Bytes that are unpacked at once to read a frame, where they are more than its own: colours, other frames.
     examine
         Gives the remarks that take a look at the pixels; called only for an image that is opened.
     """
@@ -65,7 +67,7 @@ class RawImage:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     load: Callable[[], Any]
-    calibration: Calibration = field(default_factory=Calibration)
+    calibration: PixelCalibration = field(default_factory=PixelCalibration)
     reader: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -73,18 +75,19 @@ class RawImage:
     cannot_open: str = ""
     broken: bool = False
     stored: int | None = None
+    together: int = 0
     examine: Callable[[], Remarks] | None = None
 
     def __post_init__(self) -> None:
-        found = self.calibration
-        said = tuple(text.clean(one, _SENTENCE) for one in found.warnings)
-        calibration = replace(found, warnings=said, refusal=text.clean(found.refusal, _SENTENCE))
-        claims = "" if self.cannot_open else claim_sentence(self.shape, self.dtype, self.stored)
+        own = self.calibration
+        sentences = tuple(text.clean(sentence, _SENTENCE) for sentence in own.warnings)
+        calibration = replace(own, warnings=sentences, refusal=text.clean(own.refusal, _SENTENCE))
+        claims = "" if self.cannot_open else claim_sentence(self.shape, self.dtype, self.stored, self.together)
         cleaned = {
             "title": text.clean(self.title),
             "calibration": calibration,
             "metadata": text.facts(self.metadata),
-            "warnings": tuple(text.clean(one, _SENTENCE) for one in self.warnings),
+            "warnings": tuple(text.clean(sentence, _SENTENCE) for sentence in self.warnings),
             "refusal": text.clean(self.refusal, _SENTENCE),
             "cannot_open": text.clean(self.cannot_open or claims, _SENTENCE),
             "broken": self.broken or bool(claims),
@@ -114,7 +117,19 @@ def says_detector(title: str) -> bool:
 
 
 def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str, broken: bool = False) -> RawImage:
-    """An entry for data that is not an image, or (`broken`) is one that cannot be read."""
+    """An entry for data that is not an image, or that is one which cannot be read.
+
+    Parameters
+    ----------
+    title
+        Of the data; empty where it has none.
+    shape, dtype
+        Of the data as stored.
+    why
+        The sentence why there is nothing to open.
+    broken
+        Whether it should be an image.
+    """
 
     def load() -> Any:
         raise AssertionError("not an image")
@@ -123,7 +138,17 @@ def unreadable(title: str, shape: Sequence[int], dtype: Any, why: str, broken: b
 
 
 def lazy_stack(shape: tuple[int, ...], dtype: npt.DTypeLike, frame: Callable[[int], npt.NDArray[Any]]) -> FrameStack:
-    """Frames of `shape` (t, y, x) that call ``frame(t)`` for the frames asked for."""
+    """A stack whose frames are read when they are asked for.
+
+    Parameters
+    ----------
+    shape
+        (t, y, x).
+    dtype
+        Of a pixel.
+    frame
+        Called with the index of a frame; gives (y, x).
+    """
     return FrameStack(shape, dtype, frame)
 
 
@@ -143,9 +168,20 @@ def spectrum_sentence(channels: int) -> str:
     )
 
 
-def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | None) -> str:
-    """Why an image is not opened whose headers claim far more pixels than the file keeps; empty where they do not."""
-    claimed, frame = prod(shape) * dtype.itemsize, prod(shape[-2:]) * dtype.itemsize
+def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | None, together: int = 0) -> str:
+    """Why an image is not opened whose headers claim far more pixels than the file keeps; empty where they do not.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the image as its headers claim it.
+    stored
+        Bytes that the file keeps for its pixels; None where the format does not tell.
+    together
+        Bytes that are unpacked at once to read a frame, where they are more than its own.
+    """
+    frame = max(together, prod(shape[-2:]) * dtype.itemsize)
+    claimed = max(frame, prod(shape) * dtype.itemsize)
     if stored is None or not claimed:
         return ""
     if stored == 0:
@@ -154,12 +190,20 @@ def claim_sentence(shape: Sequence[int], dtype: np.dtype[Any], stored: int | Non
         return ""
     return (
         f"it claims {' × '.join(str(n) for n in shape)} pixels ({text.size_of(claimed)}), but the file keeps only "
-        f"{text.size_of(stored)} for them; export the image again."
+        f"{text.size_of(stored)} for them; export the image again, without compression if it is really that empty."
     )
 
 
 def too_much(n_bytes: int, stored: int) -> bool:
-    """Whether so many bytes of pixels, read at once, cannot come from the `stored` ones of a file."""
+    """Whether so many bytes of pixels, read at once, cannot come from the `stored` ones of a file.
+
+    Parameters
+    ----------
+    n_bytes
+        Of the unpacked pixels.
+    stored
+        Bytes of the file that they come from.
+    """
     return n_bytes > max(_LARGE_FRAME, _MOST_COMPRESSED * stored)
 
 
@@ -200,5 +244,7 @@ def mark_element_maps(images: Sequence[RawImage]) -> list[RawImage]:
 
 
 def _is_element(title: str) -> bool:
-    match = re.fullmatch(r"([A-Z][a-z]?)([-_ ]?[KLM][abαβ]?\d?)?( map)?", title.strip())
+    in_brackets = re.search(r"\(([^()]*)\)$", title.strip())
+    title = in_brackets[1] if in_brackets else title.strip()
+    match = re.fullmatch(r"([A-Z][a-z]?)([-_ ]?[KLM][abαβ]?\d?)?( map)?", title)
     return bool(match and match[1] in _ELEMENTS)

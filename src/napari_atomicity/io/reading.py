@@ -78,11 +78,11 @@ def look(path: str | Path) -> tuple[list[ImageInfo], Micrograph | InputError]:
     """What `list_images` and `read` give, the file looked through only once; the error where no image can be read."""
     path = existing_file(path)
     before = file_state(path)
-    found = _images(path)
+    images = _images(path)
     try:
-        return _infos(found), _opened(path, found, None, before)
+        return _infos(images), _opened(path, images, None, before)
     except InputError as error:
-        return _infos(found), error
+        return _infos(images), error
 
 
 def _images(path: Path) -> list[RawImage]:
@@ -90,7 +90,7 @@ def _images(path: Path) -> list[RawImage]:
         return mark_element_maps(formats.images(path))
 
 
-def _infos(found: Sequence[RawImage]) -> list[ImageInfo]:
+def _infos(images: Sequence[RawImage]) -> list[ImageInfo]:
     return [
         ImageInfo(
             index=index,
@@ -101,19 +101,19 @@ def _infos(found: Sequence[RawImage]) -> list[ImageInfo]:
             countable=not image.why_not,
             why_not=_sentence(image.why_not),
         )
-        for index, image in enumerate(found)
+        for index, image in enumerate(images)
     ]
 
 
-def _opened(path: Path, found: Sequence[RawImage], image: int | None, before: FileState | None) -> Micrograph:
+def _opened(path: Path, images: Sequence[RawImage], image: int | None, before: FileState | None) -> Micrograph:
     with enough_memory(path):
-        chosen = _best(path, found) if image is None else _asked_for(path, found, image)
+        chosen = _best(path, images) if image is None else _asked_for(path, images, image)
     check_unchanged(path, before)
     raw, data = chosen.image, chosen.data
     return Micrograph(
         data=data,
         pixel_size_nm=raw.calibration.pixel_size_nm,
-        name=_name(path, raw, len(found)),
+        name=_name(path, raw, len(images)),
         provenance=Provenance(path, raw.reader, chosen.index, raw.title, before),
         warnings=(*raw.warnings, *raw.calibration.warnings, *chosen.warnings),
         refusal=_sentence(raw.why_not or (nothing_to_see(data) if data.ndim == 2 else "")),
@@ -121,20 +121,20 @@ def _opened(path: Path, found: Sequence[RawImage], image: int | None, before: Fi
     )
 
 
-def _best(path: Path, found: Sequence[RawImage]) -> Candidate:
-    reasons = [image.cannot_open for image in sorted(found, key=lambda image: not image.broken)]
+def _best(path: Path, images: Sequence[RawImage]) -> Candidate:
+    reasons = [image.cannot_open for image in sorted(images, key=lambda image: not image.broken)]
     if all(reasons):
         raise InputError(f"{text.clean(path.name)} cannot be opened: {reasons[0]}")
-    return choose(found)
+    return choose(images)
 
 
-def _asked_for(path: Path, found: Sequence[RawImage], index: int) -> Candidate:
+def _asked_for(path: Path, images: Sequence[RawImage], index: int) -> Candidate:
     name = text.clean(path.name)
-    if not 0 <= index < len(found):
-        raise InputError(f"{name} has images 0 to {len(found) - 1}; there is no image {index}.")
-    if found[index].cannot_open:
-        raise InputError(f"{name}, image {index}, cannot be opened: {found[index].cannot_open}")
-    return loaded(index, found[index])
+    if not 0 <= index < len(images):
+        raise InputError(f"{name} has images 0 to {len(images) - 1}; there is no image {index}.")
+    if images[index].cannot_open:
+        raise InputError(f"{name}, image {index}, cannot be opened: {images[index].cannot_open}")
+    return loaded(index, images[index])
 
 
 def _name(path: Path, raw: RawImage, n_images: int) -> str:
@@ -143,5 +143,5 @@ def _name(path: Path, raw: RawImage, n_images: int) -> str:
     return text.clean(f"{stem} [{title}]" if n_images > 1 and title else stem)
 
 
-def _sentence(said: str) -> str:
-    return said[:1].upper() + said[1:]
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -76,7 +76,20 @@ class Sheet:
 
 
 def content_of(path: str | Path, advice: str) -> bytes:
-    """The bytes of a file that may be a table; an `InputError` that ends in `advice` for one that is far too large."""
+    """The bytes of a file that may be a table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    advice
+        What to do where it is far too large; ends the message.
+
+    Raises
+    ------
+    InputError
+        Where it is missing, cannot be read, or is too large for a table.
+    """
     path = existing_file(path)
     size = path.stat().st_size
     if size > _MOST_BYTES:
@@ -85,15 +98,22 @@ def content_of(path: str | Path, advice: str) -> bytes:
 
 
 def text_of(content: bytes, name: str, advice: str) -> str:
-    """`content` as text: UTF-8 or UTF-16 with or without a mark, else one byte a character as Windows has it.
+    """The text of a file: UTF-8 or UTF-16 with or without a mark, else one byte a character as Windows has it.
 
     Parameters
     ----------
+    content
+        The bytes of the file.
     name, advice
         Of the file, and what to do where it is no text, for the `InputError` that is raised then.
+
+    Raises
+    ------
+    InputError
+        Where it is no text.
     """
     text = decoded(content)
-    if _CONTROL.search(text) or (text and not any(" " < one <= "~" for one in text[:2000])):
+    if _CONTROL.search(text) or (text and not any(" " < character <= "~" for character in text[:2000])):
         raise InputError(f"{name} is not a text file; {advice}.")
     return text
 
@@ -120,10 +140,12 @@ def _utf16_without_mark(content: bytes) -> str | None:
 
 
 def sheet_of(text: str, name: str, known: Callable[[Sequence[str]], int]) -> Sheet:
-    """The table in `text`, however its cells are parted, whatever stands above it.
+    """The table in a text, however its cells are parted, whatever stands above it.
 
     Parameters
     ----------
+    text
+        The content of the file.
     name
         Of the file, for messages.
     known
@@ -166,19 +188,19 @@ def _records(text: str, separator: str, name: str, most: int | None = None) -> l
     """Cells on one line, without the spaces around them, and how many there are, row by row."""
     blank = separator == " "
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=blank)
-    found: list[tuple[list[str], int]] = []
+    records: list[tuple[list[str], int]] = []
     try:
         for row in reader:
             cells = [" ".join(cell.split()) if "\n" in cell or "\r" in cell else cell.strip() for cell in row]
-            found.append((cells, len(cells)))
-            if most is not None and len(found) >= most:
+            records.append((cells, len(cells)))
+            if most is not None and len(records) >= most:
                 break
     except csv.Error as error:
         raise InputError(
-            f"{name}, row {len(found) + 1}: a cell is too long to be one (over 131,072 characters); "
+            f"{name}, row {len(records) + 1}: a cell is too long to be one (over 131,072 characters); "
             "is a quotation mark not closed?"
         ) from error
-    return found
+    return records
 
 
 def _separator(text: str, name: str, known: Callable[[Sequence[str]], int]) -> str:
@@ -203,7 +225,19 @@ def _separator(text: str, name: str, known: Callable[[Sequence[str]], int]) -> s
 
 
 def decimal_mark(cells: Iterable[str], separator: str) -> str:
-    """What parts the decimals in `cells`, as most of those that can only be meant one way say it."""
+    """What parts the decimals in the cells, as most of those that can only be meant one way say it.
+
+    Parameters
+    ----------
+    cells
+        Numbers as they are written.
+    separator
+        What parts the cells; where it is a comma, a lone comma is no decimal mark.
+
+    Returns
+    -------
+    A point or a comma.
+    """
     votes: Counter[str] = Counter()
     lone = 0
     for cell in cells:
@@ -222,7 +256,15 @@ def decimal_mark(cells: Iterable[str], separator: str) -> str:
 
 
 def number(cell: str, decimal: str) -> float | None:
-    """The number in a cell; nan for one that is missing, None where it is none."""
+    """The number in a cell; nan for one that is missing, None where it is none.
+
+    Parameters
+    ----------
+    cell
+        As it is written.
+    decimal
+        What parts the decimals.
+    """
     if len(cell) > _LONGEST_NUMBER or "_" in cell:
         return None
     if decimal == "." and cell:

@@ -18,7 +18,7 @@ _MOST_HEADER: Final = 2**20
 _HEAD: Final = 8
 
 
-class Wanted(NamedTuple):
+class TensorSpec(NamedTuple):
     """Shape and kinds (letters of NumPy: ``f`` floating, ``i`` and ``u`` integer) of an array."""
 
     shape: tuple[int, ...]
@@ -26,7 +26,24 @@ class Wanted(NamedTuple):
 
 
 def header_of(content: bytes, name: str) -> dict[str, Any]:
-    """The header of a safetensors file; an `InputError` where it is none, or claims more than there is."""
+    """The header of a safetensors file.
+
+    Parameters
+    ----------
+    content
+        The bytes of the file.
+    name
+        Of the file; starts the message.
+
+    Returns
+    -------
+    Type, shape and place of each array by its name, and the metadata.
+
+    Raises
+    ------
+    InputError
+        Where it is no such file, or claims more than there is.
+    """
     size = int.from_bytes(content[:_HEAD], "little")
     if len(content) < _HEAD + 2 or not 2 <= size <= min(_MOST_HEADER, len(content) - _HEAD):
         raise InputError(f"{name} is no safetensors file, or a damaged one; use an unharmed copy.")
@@ -38,6 +55,13 @@ def header_of(content: bytes, name: str) -> dict[str, Any]:
 
 def tensors_of(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
     """All arrays of a safetensors file, by name.
+
+    Parameters
+    ----------
+    content
+        The bytes of the file.
+    name
+        Of the file; starts the message.
 
     Raises
     ------
@@ -51,17 +75,21 @@ def tensors_of(content: bytes, name: str) -> dict[str, npt.NDArray[Any]]:
         raise InputError(f"{name} has more than {MOST_BYTES // 2**20} MB, which none of ours has; give another file.")
     header_of(content, name)
     try:
-        found: dict[str, npt.NDArray[Any]] = load(content)
+        arrays: dict[str, npt.NDArray[Any]] = load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{name} is no safetensors file, or a damaged one; use an unharmed copy.") from error
-    return found
+    return arrays
 
 
-def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, Wanted], finite: bool = True) -> str:
+def misfit(arrays: Mapping[str, npt.NDArray[Any]], wanted: Mapping[str, TensorSpec], finite: bool = True) -> str:
     """What is wrong with `arrays`, in a few words; empty where they are exactly those that are wanted.
 
     Parameters
     ----------
+    arrays
+        By name.
+    wanted
+        What each has to be, by the same names.
     finite
         Whether nan and infinite values are wrong too.
     """

@@ -18,12 +18,20 @@ _MOST_LEVELS: Final = 4
 
 
 def clean(text: object, most: int = MOST_OF_A_TITLE) -> str:
-    """`text` on one line, without control characters, terminal escapes and invisible marks, cut at `most`."""
-    said = str(text)[: 4 * most]
-    if not said.isprintable():
-        said = "".join(" " if character.isspace() else _shown(character) for character in said)
-    kept = " ".join(said.split())
-    return kept if len(kept) <= most else kept[: most - 1] + "…"
+    """A text on one line, without control characters, terminal escapes and invisible marks.
+
+    Parameters
+    ----------
+    text
+        Anything; its text is taken.
+    most
+        Characters at which it is cut.
+    """
+    shown = str(text)[: 4 * most]
+    if not shown.isprintable():
+        shown = "".join(" " if character.isspace() else _shown(character) for character in shown)
+    line = " ".join(shown.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _shown(character: str) -> str:
@@ -31,9 +39,9 @@ def _shown(character: str) -> str:
     return "" if unicodedata.category(character).startswith("C") else character
 
 
-def facts(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of `found` that JSON can hold, cleaned and bounded; those that say nothing are left out."""
-    kept = _plain(found, 0)
+def facts(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `entries` that JSON can hold, cleaned and bounded; those that say nothing are left out."""
+    kept = _plain(entries, 0)
     return kept if isinstance(kept, dict) else {}
 
 
@@ -52,12 +60,12 @@ def _plain(value: Any, level: int) -> Any:
     if level >= _MOST_LEVELS:
         return None
     if isinstance(value, Mapping):
-        pairs = [(clean(key), _plain(one, level + 1)) for key, one in list(value.items())[:_MOST_ENTRIES]]
-        return {key: one for key, one in pairs if one is not None}
+        pairs = [(clean(key), _plain(entry, level + 1)) for key, entry in list(value.items())[:_MOST_ENTRIES]]
+        return {key: entry for key, entry in pairs if entry is not None}
     if isinstance(value, np.ndarray):
         value = value.ravel()[:_MOST_ENTRIES].tolist()
     if isinstance(value, Sequence):
-        return [_plain(one, level + 1) for one in value[:_MOST_ENTRIES]]
+        return [_plain(entry, level + 1) for entry in value[:_MOST_ENTRIES]]
     return None
 
 

@@ -46,7 +46,7 @@ _COARSEST_THERE_IS: Final = 5e4
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class PixelCalibration:
     """The pixel size in nm (None where unknown) and the sentences that belong to it."""
 
     pixel_size_nm: float | None = None
@@ -85,7 +85,7 @@ def is_energy(unit: object) -> bool:
     return bool(_ENERGY.match(plain(unit)))
 
 
-def calibrate(y: tuple[object, object], x: tuple[object, object]) -> Calibration:
+def pixel_calibration(y: tuple[object, object], x: tuple[object, object]) -> PixelCalibration:
     """Pixel size from (scale, unit) of the two axes.
 
     Parameters
@@ -95,13 +95,13 @@ def calibrate(y: tuple[object, object], x: tuple[object, object]) -> Calibration
 
     Returns
     -------
-    Calibration
+    PixelCalibration
         Without a pixel size where the file gives none that is a length, or one that cannot be meant (no microscope
         has it, or it is exactly 1 of a unit, as programs write by default); with a refusal where the axes are those
         of reciprocal space or the pixels are not square.
     """
     if is_reciprocal(y[1]) or is_reciprocal(x[1]):
-        return Calibration(
+        return PixelCalibration(
             refusal="This is a diffraction pattern or a Fourier transform (its axes are in "
             f"{str(x[1]).strip()}), which holds no clusters; open the micrograph itself."
         )
@@ -109,19 +109,19 @@ def calibrate(y: tuple[object, object], x: tuple[object, object]) -> Calibration
         y = x = (x[0], y[1] if _unit_missing(x[1]) else x[1])
     unknown = [str(axis[1]).strip() for axis in (y, x) if nm_per(axis[1]) is None and not _unit_missing(axis[1])]
     if unknown:
-        return Calibration(
+        return PixelCalibration(
             warnings=(f"The file gives the pixel size in “{unknown[0]}”, which is not a length; enter it in nm.",)
         )
     sizes = [_length(axis) for axis in (y, x)]
     if sizes[0] is None or sizes[1] is None:
-        return Calibration()
+        return PixelCalibration()
     for axis, size in zip((x, y), (sizes[1], sizes[0]), strict=True):
         if doubt := _why_not_believed(axis, size):
             return not_believed(f"{abs(_number(axis[0])):.4g} {str(axis[1]).strip()} a pixel", doubt)
     return _square(sizes[0], sizes[1])
 
 
-def not_believed(claim: str, why: str) -> Calibration:
+def not_believed(claim: str, why: str) -> PixelCalibration:
     """No pixel size, and the sentence that asks for it.
 
     Parameters
@@ -131,7 +131,7 @@ def not_believed(claim: str, why: str) -> Calibration:
     why
         Why it is not believed; goes on after "which".
     """
-    return Calibration(warnings=(f"The file gives {claim}, which {why}; enter the pixel size in nm.",))
+    return PixelCalibration(warnings=(f"The file gives {claim}, which {why}; enter the pixel size in nm.",))
 
 
 def _why_not_believed(axis: tuple[object, object], size_nm: float) -> str:
@@ -158,15 +158,15 @@ def remark_on(pixel_size_nm: float) -> tuple[str, ...]:
     )
 
 
-def _square(y_nm: float, x_nm: float) -> Calibration:
+def _square(y_nm: float, x_nm: float) -> PixelCalibration:
     if not abs(y_nm - x_nm) <= _SQUARE * min(y_nm, x_nm):
-        return Calibration(
+        return PixelCalibration(
             x_nm,
             refusal=f"The pixels are not square ({y_nm:.4g} nm high, {x_nm:.4g} nm wide); "
             "resample the image to square pixels and open it again.",
         )
     size = x_nm if _same(y_nm, x_nm) else math.sqrt(y_nm * x_nm)
-    return Calibration(size, warnings=remark_on(size))
+    return PixelCalibration(size, warnings=remark_on(size))
 
 
 def _length(axis: tuple[object, object]) -> float | None:

@@ -3,31 +3,26 @@
 The window and the command line both call these functions, so that the same input and settings give the same table.
 """
 
-from napari_atomicity.pipeline.chain import Analysis, analyse, analyse_steps, detect
-from napari_atomicity.pipeline.counting import (
-    Classified,
-    adapt_steps,
-    adapted,
-    choose,
-    classify_session_steps,
-    classify_steps,
-    patches_steps,
-    remarks,
-)
+from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
+from napari_atomicity.pipeline.chain import analyse, analyse_steps, detect
+from napari_atomicity.pipeline.counting import Count, choose, classify_session_steps, classify_steps, patches_steps
+from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
 from napari_atomicity.pipeline.mapping import map_table_steps
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
+from napari_atomicity.pipeline.state import ImageState
 from napari_atomicity.pipeline.teaching import training_set_steps
 
 __all__ = [
     "SAME_CLUSTER_NM",
     "Adapt",
-    "Analysis",
-    "Classified",
+    "AppliedAdaptation",
+    "Count",
     "Detected",
     "Explained",
+    "ImageState",
     "Ratios",
     "Settings",
     "Source",

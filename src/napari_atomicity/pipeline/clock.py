@@ -18,7 +18,15 @@ class Clock:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def time(self, stage: str, steps: Steps[Result]) -> Steps[Result]:
-        """The same `steps`; what they take is added to that stage."""
+        """The same steps, with what they take added to a stage.
+
+        Parameters
+        ----------
+        stage
+            Its name.
+        steps
+            The work.
+        """
         while True:
             start = time.perf_counter()
             try:

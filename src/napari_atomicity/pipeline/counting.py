@@ -1,14 +1,13 @@
-"""From measured clusters to classes and atom counts: classify, calibrate together, adapt, choose."""
+"""From measured clusters to classes and atom counts: classify, calibrate together, choose."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
@@ -19,23 +18,17 @@ from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import steps_on_one_thread_each
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.adapt import Adaptation
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
     from napari_atomicity.counting.prior import PriorKnowledge
 
     Calibrations = dict[int, Calibration]
 
-#: flags of clusters that are whole and alone, so that their integral is theirs
-_WHOLE: Final = ("ok", "outside")
-#: so few clusters outside the classes say nothing about the image
-_FEW: Final = 5
-
 
 @dataclass(frozen=True, eq=False)
-class Classified:
+class Count:
     """A classified table with what the labels rest on; `evidence` and `patches` go with the table's rows."""
 
     table: ClusterTable
@@ -56,20 +49,32 @@ class Classified:
 
 @steps_on_one_thread_each
 def patches_steps(micrograph: Micrograph, table: ClusterTable) -> Steps[Patches]:
-    """The network's view of every cluster, in the order of the table's rows."""
+    """The network's view of every cluster, in the order of the table's rows.
+
+    Parameters
+    ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+
+    Raises
+    ------
+    InputError
+        For an image without a pixel size.
+    """
     from napari_atomicity.counting.patches import Patches, extract_patches
 
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     frames = table.rows["frame"].to_numpy()
     present = np.unique(frames) if len(frames) else np.array([0])
-    parts, order = [], []
+    patches, order = [], []
     for done, index in enumerate(present):
         yield Progress(done, len(present), "Cutting out clusters")
-        here = np.flatnonzero(frames == index)
-        part = replace(table, rows=table.rows.iloc[here].reset_index(drop=True))
-        parts.append(extract_patches(micrograph.frame(int(index)), part, pixel_size_nm))
-        order.append(here)
-    return Patches.join(parts).take(np.argsort(np.concatenate(order)))
+        rows = np.flatnonzero(frames == index)
+        patches.append(extract_patches(micrograph.frame(int(index)), table.take(rows), pixel_size_nm))
+        order.append(rows)
+    return Patches.join(patches).take(np.argsort(np.concatenate(order)))
 
 
 def classify_steps(
@@ -77,13 +82,24 @@ def classify_steps(
     table: ClusterTable,
     bundle: Bundle,
     settings: Settings,
-) -> Steps[Classified]:
+) -> Steps[Count]:
     """Class, confidence and atom count of every cluster of a detected table.
 
     Parameters
     ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
     bundle
         The model; one that `adapt_steps` made gives rows of `source` ``adapted``.
+    settings
+        Of the count.
+
+    Raises
+    ------
+    InputError
+        For settings that do not fit the model.
     """
     return (yield from classify_session_steps([micrograph], [table], bundle, settings))[0]
 
@@ -93,131 +109,49 @@ def classify_session_steps(
     tables: Sequence[ClusterTable],
     bundle: Bundle,
     settings: Settings | Sequence[Settings],
-) -> Steps[list[Classified]]:
+) -> Steps[list[Count]]:
     """As `classify_steps` for images taken under the same settings of the microscope: they share one scale.
 
     Parameters
     ----------
+    micrographs, tables
+        The images and their clusters, an entry an image.
+    bundle
+        The model.
     settings
         Of all images, or one entry an image: what was deposited may differ, whether to calibrate (`adapt`) may not
         and is that of the first.
+
+    Returns
+    -------
+    One `Count` an image, in their order.
+
+    Raises
+    ------
+    InputError
+        For settings that do not fit the model.
     """
     clocks = [Clock() for _ in tables]
     return (yield from timed_session_steps(micrographs, tables, bundle, each_setting(settings, len(tables)), clocks))
 
 
-def adapt_steps(classified: Classified | Sequence[Classified], bundle: Bundle, settings: Settings) -> Steps[Adaptation]:
-    """Fine-tune a copy of `bundle` once to all given images; `adapted` with the result gives their new tables.
-
-    Parameters
-    ----------
-    classified
-        By `bundle`; several images were taken under the same settings of the microscope. What was known of each frame
-        goes with it.
-    settings
-        Only `adapt`, `anchors` and `seed` count here.
-
-    Returns
-    -------
-    The ids in its `anchors` are those of the table; of several images they number the rows of all, one after the other.
-    """
-    from napari_atomicity.counting.adapt import adapt_steps as fine_tune_steps
-    from napari_atomicity.counting.holdout import identities
-
-    parts = [classified] if isinstance(classified, Classified) else list(classified)
-    if not parts:
-        raise InputError("There is no image to adapt the model to; classify at least one.")
-    table, evidence, patches = _pooled(parts)
-    frames = np.zeros(len(table), dtype=np.int64)
-    known: list[PriorKnowledge] = []
-    calibrations = {}
-    for part, start in zip(parts, _starts(parts), strict=True):
-        for frame, rows in _rows_by_frame(part.table):
-            frames[start + rows] = len(known)
-            if frame in part.calibrations:
-                calibrations[len(known)] = part.calibrations[frame]
-            known.append(part.known.get(frame, settings.known))
-    return (
-        yield from fine_tune_steps(
-            bundle,
-            patches,
-            table,
-            evidence,
-            mode=settings.adapt,
-            seed=settings.seed,
-            known=known,
-            sources=settings.anchors,
-            frames=frames,
-            identity=np.concatenate(
-                [identities(part.image, part.table.rows["frame"].to_numpy(), part.table.ids) for part in parts]
-            ),
-            calibrations=calibrations,
-        )
-    )
-
-
-def adapted(classified: Sequence[Classified], adaptation: Adaptation) -> list[Classified]:
-    """The images that a model was adapted to, as that model sees them: nothing is cut out or looked at again.
-
-    The calibrations stay: the judge of scales knows the features of the model as shipped, not those of its copy.
-    """
-    if adaptation.evidence is None:
-        raise InputError("The adaptation was not accepted, so there is nothing to label anew.")
-    done = []
-    for part, start in zip(classified, _starts(classified), strict=True):
-        seen = adaptation.evidence.take(np.arange(start, start + len(part.table)))
-        now = _labelled(part.table, part.patches, seen, part.calibrations, adaptation.bundle)
-        done.append(replace(now, known=part.known, image=part.image))
-    return done
-
-
-def remarks(classified: Classified) -> tuple[str, ...]:
-    """Sentences that a person must read before using the labels: what is undecided, and what does not fit."""
-    said = []
-    for frame, calibration in classified.calibrations.items():
-        where = f"Frame {frame}: " if len(classified.calibrations) > 1 else ""
-        if calibration.ambiguous:
-            said.append(f"{where}{_undecided(calibration)}")
-        if calibration.misfit:
-            said.append(f"{where}{calibration.misfit}")
-    if not any(calibration.misfit for calibration in classified.calibrations.values()):
-        scaled = any(known.scale is not None for known in classified.known.values())
-        said += _strange(classified.table, "the scale and the pixel size" if scaled else "the pixel size")
-    return tuple(said)
-
-
-def _strange(table: ClusterTable, doubtful: str) -> list[str]:
-    """A sentence where most clusters are none of the classes."""
-    sized = int(table.rows["flag"].isin(["ok", "outside"]).sum())
-    strange = int((table.rows["flag"] == "outside").sum())
-    if strange <= max(_FEW, sized / 2):
-        return []
-    classes = ", ".join(str(size) for size in table.class_sizes)
-    return [
-        f"{strange} of {sized} clusters look like none of the sizes that the model knows ({classes} atoms); "
-        f"check {doubtful}, or use a model of other sizes."
-    ]
-
-
-def _undecided(calibration: Calibration) -> str:
-    chances = [f"{one['dominant']} ({one['probability']:.0%})" for one in calibration.candidates]
-    return (
-        f"The image cannot decide whether most clusters are {', '.join(chances[:-1])} or {chances[-1]}. To settle it, "
-        "say which sizes were deposited, or count it in one session with a reference or with images of other sizes."
-    )
-
-
-def choose(classified: Classified, frame: int, dominant: str, bundle: Bundle) -> Classified:
+def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Count:
     """The labels with a person's choice among the candidates of a frame that cannot decide by itself.
 
     Parameters
     ----------
+    classified
+        The count so far.
     frame
         Which frame of the stack.
     dominant
         One of its candidates, for example ``Pt30``.
     bundle
         The model that classified.
+
+    Returns
+    -------
+    The count with the labels of that choice.
 
     Raises
     ------
@@ -230,9 +164,19 @@ def choose(classified: Classified, frame: int, dominant: str, bundle: Bundle) ->
     calibrations = {**classified.calibrations, frame: fit}
     before = classified.known.get(frame)
     # a fine-tuning that follows starts from the choice
-    told = {} if before is None else {frame: replace(before, scale=fit.scale, scale_sd=fit.scale_sd / fit.scale)}
-    done = _labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
-    return replace(done, known={**classified.known, **told}, image=classified.image)
+    narrowed = (
+        {}
+        if before is None
+        else {
+            frame: replace(
+                before,
+                intensity_per_atom=fit.intensity_per_atom,
+                intensity_per_atom_sd=fit.intensity_per_atom_sd / fit.intensity_per_atom,
+            )
+        }
+    )
+    relabelled = labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
+    return replace(relabelled, known={**classified.known, **narrowed}, image=classified.image)
 
 
 @steps_on_one_thread_each
@@ -242,8 +186,25 @@ def timed_session_steps(
     bundle: Bundle,
     settings: Sequence[Settings],
     clocks: Sequence[Clock],
-) -> Steps[list[Classified]]:
-    """Classify images that calibrate each other, with the seconds that each takes."""
+) -> Steps[list[Count]]:
+    """Classify images that calibrate each other, with the seconds that each takes.
+
+    Parameters
+    ----------
+    micrographs, tables, settings, clocks
+        The images with their clusters, settings and clocks, an entry an image.
+    bundle
+        The model.
+
+    Returns
+    -------
+    One `Count` an image, in their order.
+
+    Raises
+    ------
+    InputError
+        For settings that do not fit the model.
+    """
     from napari_atomicity.counting.classify import evidence_steps
 
     patches: list[Patches] = []
@@ -253,11 +214,11 @@ def timed_session_steps(
         evidence.append((yield from clock.time("classify", evidence_steps(bundle, patches[-1]))))
     if not tables:
         return []
-    done = yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings))
-    return [replace(one, image=_key(micrograph)) for one, micrograph in zip(done, micrographs, strict=True)]
+    counts = yield from clocks[0].time("calibrate", _labelled_steps(tables, patches, evidence, bundle, settings))
+    return [replace(count, image=image_key(micrograph)) for count, micrograph in zip(counts, micrographs, strict=True)]
 
 
-def _key(micrograph: Micrograph) -> str:
+def image_key(micrograph: Micrograph) -> str:
     """Name of an image that stays the same from session to session, wherever the file lies."""
     return f"{micrograph.name}#{micrograph.provenance.image_index}"
 
@@ -268,43 +229,46 @@ def _labelled_steps(
     evidence: Sequence[Evidence],
     bundle: Bundle,
     settings: Sequence[Settings],
-) -> Steps[list[Classified]]:
+) -> Steps[list[Count]]:
     """Calibrate the images together where the settings want it, and label their clusters."""
     yield Progress(0, 1, "Calibrating")
     calibrations = _calibrated(tables, evidence, bundle, settings)
-    done = []
-    for table, cut, seen, found, one in zip(tables, patches, evidence, calibrations, settings, strict=True):
-        known = {frame: one.known for frame, _ in _rows_by_frame(table)}
-        done.append(replace(_labelled(table, cut, seen, found, bundle), known=known))
-    return done
+    counts = []
+    for table, of_table, of_clusters, of_frames, own in zip(
+        tables, patches, evidence, calibrations, settings, strict=True
+    ):
+        known = {frame: own.known for frame, _ in rows_by_frame(table)}
+        counts.append(replace(labelled(table, of_table, of_clusters, of_frames, bundle), known=known))
+    return counts
 
 
 def _calibrated(
     tables: Sequence[ClusterTable], evidence: Sequence[Evidence], bundle: Bundle, settings: Sequence[Settings]
 ) -> list[Calibrations]:
     """Calibrations of the frames of each image, all taken under the same settings; empty where shape alone speaks."""
-    from napari_atomicity.counting.calibrate import Calibration, calibrate_session
+    from napari_atomicity.counting.calibrate import calibrate_frames
+    from napari_atomicity.counting.calibration import Calibration
 
     card = bundle.card
-    for one in settings:
-        one.known.check(card.class_sizes)
+    for own in settings:
+        own.known.check(card.class_sizes)
     _check_scales(tables, evidence, settings)
-    found: list[Calibrations] = [{} for _ in tables]
+    of_images: list[Calibrations] = [{} for _ in tables]
     if not _calibrates(settings):
-        for table, one, mine in zip(tables, settings, found, strict=True):
-            if one.scale is not None:
-                exact = Calibration.at_scale(one.scale, card.class_sizes, card.element)
-                mine.update({frame: exact for frame, _ in _rows_by_frame(table)})
-        return found
-    lots = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in _rows_by_frame(table)]
-    seen = [evidence[i].take(rows) for i, _, rows in lots]
+        for table, own, of_frames in zip(tables, settings, of_images, strict=True):
+            if own.intensity_per_atom is not None:
+                exact = Calibration.at_scale(own.intensity_per_atom, card.class_sizes, card.element)
+                of_frames.update({frame: exact for frame, _ in rows_by_frame(table)})
+        return of_images
+    groups = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in rows_by_frame(table)]
+    group_evidence = [evidence[i].take(rows) for i, _, rows in groups]
     # what is cut off, merged or saturated has no integral to calibrate on
-    use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy()[rows] for i, _, rows in lots]
-    if any((fit & part.valid).any() for fit, part in zip(use, seen, strict=True)):
-        fits = calibrate_session(seen, [settings[i].known for i, _, _ in lots], use)
-        for (i, frame, _), fit in zip(lots, fits, strict=True):
-            found[i][frame] = fit
-    return found
+    usable = [tables[i].sizeable[rows] for i, _, rows in groups]
+    if any((whole & of_group.valid).any() for whole, of_group in zip(usable, group_evidence, strict=True)):
+        fits = calibrate_frames(group_evidence, [settings[i].known for i, _, _ in groups], usable)
+        for (i, frame, _), fit in zip(groups, fits, strict=True):
+            of_images[i][frame] = fit
+    return of_images
 
 
 def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], settings: Sequence[Settings]) -> None:
@@ -313,62 +277,75 @@ def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], 
     from napari_atomicity.counting.plausible import check_scale
 
     # where nothing is calibrated the scale is taken as it is
-    doubt = {one.scale: one.scale_sd if _calibrates(settings) else 0.0 for one in settings if one.scale is not None}
+    doubt = {
+        own.intensity_per_atom: own.intensity_per_atom_sd if _calibrates(settings) else 0.0
+        for own in settings
+        if own.intensity_per_atom is not None
+    }
     for scale, scale_sd in doubt.items():
-        mine = [i for i, one in enumerate(settings) if one.scale == scale]
-        use = [tables[i].rows["flag"].isin(_WHOLE).to_numpy() for i in mine]
-        check_scale(Evidence.join([evidence[i] for i in mine]), scale, scale_sd, np.concatenate(use))
+        images = [i for i, own in enumerate(settings) if own.intensity_per_atom == scale]
+        usable = [tables[i].sizeable for i in images]
+        check_scale(Evidence.join([evidence[i] for i in images]), scale, scale_sd, np.concatenate(usable))
 
 
 def _calibrates(settings: Sequence[Settings]) -> bool:
     """Whether the clusters have a say in the scale."""
-    return settings[0].adapt == "auto" or any(one.deposited for one in settings)
+    return settings[0].adapt == "auto" or any(own.deposited for own in settings)
 
 
-def _rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+def rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Each frame that has clusters, with their rows in the table."""
     frames = table.rows["frame"].to_numpy()
     for index in np.unique(frames):
         yield int(index), np.flatnonzero(frames == index)
 
 
-def _labelled(
+def labelled(
     table: ClusterTable, patches: Patches, evidence: Evidence, calibrations: Calibrations, bundle: Bundle
-) -> Classified:
-    from napari_atomicity.counting.calibrate import posterior
+) -> Count:
+    """The count of one image, from what the network makes of its clusters.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    patches, evidence
+        Of each row of the table.
+    calibrations
+        Of the frames; where a frame has none its labels rest on shape alone.
+    bundle
+        The model.
+    """
+    from napari_atomicity.counting.predictions import posterior
 
     source = "adapted" if bundle.card.history else "base"
     flag = table.rows["flag"].to_numpy(dtype=object)
     # a table without clusters has no frame, but still gets the columns of the model
-    lots = list(_rows_by_frame(table)) or [(0, np.empty(0, dtype=np.int64))]
-    parts = [
-        posterior(evidence.take(rows), calibrations.get(frame)).columns(flag[rows], source) for frame, rows in lots
+    groups = list(rows_by_frame(table)) or [(0, np.empty(0, dtype=np.int64))]
+    predictions = [
+        posterior(evidence.take(rows), calibrations.get(frame)).columns(flag[rows], source) for frame, rows in groups
     ]
-    order = np.argsort(np.concatenate([rows for _, rows in lots]))
-    values = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
-    return Classified(table.with_predictions(bundle.card.class_sizes, values), evidence, patches, calibrations)
-
-
-def _pooled(parts: Sequence[Classified]) -> tuple[ClusterTable, Evidence, Patches]:
-    """The clusters of several images one after the other, numbered anew; of one image as they are."""
-    from napari_atomicity.counting.evidence import Evidence
-    from napari_atomicity.counting.patches import Patches
-
-    first = parts[0]
-    if len(parts) == 1:
-        return first.table, first.evidence, first.patches
-    rows = pd.concat([part.table.rows for part in parts], ignore_index=True)
-    table = ClusterTable(rows.assign(id=np.arange(len(rows))), first.table.class_sizes)
-    return table, Evidence.join([part.evidence for part in parts]), Patches.join([part.patches for part in parts])
-
-
-def _starts(parts: Sequence[Classified]) -> npt.NDArray[np.int64]:
-    """(images,) row of the pooled table at which each image begins."""
-    return np.cumsum([0, *(len(part.table) for part in parts[:-1])])
+    order = np.argsort(np.concatenate([rows for _, rows in groups]))
+    values = {name: np.concatenate([prediction[name] for prediction in predictions])[order] for name in predictions[0]}
+    return Count(table.with_predictions(bundle.card.class_sizes, values), evidence, patches, calibrations)
 
 
 def each_setting(settings: Settings | Sequence[Settings], n: int) -> list[Settings]:
-    """Settings for each of `n` images, which may share theirs."""
-    each = [settings] * n if isinstance(settings, Settings) else list(settings)
-    if len(each) != n:
-        raise InputError(f"There are settings for {len(each)} images but {n} images; give one entry an image.")
-    return each
+    """Settings for each of several images, which may share theirs.
+
+    Parameters
+    ----------
+    settings
+        One for all, or an entry an image.
+    n
+        Number of images.
+
+    Raises
+    ------
+    InputError
+        Where there are more settings than images, or fewer.
+    """
+    of_images = [settings] * n if isinstance(settings, Settings) else list(settings)
+    if len(of_images) != n:
+        raise InputError(f"There are settings for {len(of_images)} images but {n} images; give one entry an image.")
+    return of_images

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import ClusterTable, find_rows
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Steps
@@ -72,7 +72,7 @@ class Explained:
         from napari_atomicity.insight.radial import radial_profiles
 
         rows, labels = self.table.rows, self.table.final_labels
-        sized = rows["flag"].isin(["ok", "outside"]).to_numpy() & np.isin(labels, self.bundle.card.labels)
+        sized = self.table.sizeable & np.isin(labels, self.bundle.card.labels)
         labels = np.where(sized, labels, "")
         return radial_profiles(self.attribution, rows["diameter_nm"].to_numpy(), labels)
 
@@ -82,21 +82,21 @@ class Explained:
         id, frame, label, target and against (what was explained), and of each channel: its share of the evidence, the
         strongest score of a place, whether nothing in it speaks for the class, and the agreement of the two methods.
         """
-        found = self.attribution
+        attribution = self.attribution
         labels = np.array([*self.bundle.card.labels, ""], dtype=object)
         columns: dict[str, Any] = {
             "id": self.ids,
             "frame": np.full(len(self.ids), self.frame),
             "label": self.table.final_labels,
-            "target": labels[found.target],
+            "target": labels[attribution.target],
             "against": self.question.against or "mean of the others",
-            "method": found.method,
+            "method": attribution.method,
         }
         for i, name in enumerate(self.channel_names):
-            columns[f"share_{name}"] = found.share[:, i]
-            columns[f"strongest_{name}"] = found.maps[:, i].max(axis=(1, 2), initial=0.0)
-            columns[f"silent_{name}"] = found.empty[:, i]
-            columns[f"agreement_{name}"] = found.agreement[:, i]
+            columns[f"share_{name}"] = attribution.share[:, i]
+            columns[f"strongest_{name}"] = attribution.maps[:, i].max(axis=(1, 2), initial=0.0)
+            columns[f"silent_{name}"] = attribution.empty[:, i]
+            columns[f"agreement_{name}"] = attribution.agreement[:, i]
         return pd.DataFrame(columns)
 
 
@@ -113,6 +113,12 @@ def explain_steps(
 
     Parameters
     ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+    bundle
+        The model.
     frame
         Which frame of the stack.
     ids
@@ -121,6 +127,10 @@ def explain_steps(
         What to explain, and how; each cluster's most probable class in the table where None.
     before
         An explanation whose maps are taken over for clusters about which nothing has changed.
+
+    Returns
+    -------
+    The heat maps; those of `before` where nothing has changed.
 
     Raises
     ------
@@ -133,46 +143,45 @@ def explain_steps(
     question = question or Question()
     chosen = (table.rows["frame"] == frame).to_numpy()
     if ids is not None:
-        chosen = chosen & table.rows["id"].isin(list(ids)).to_numpy()
-    part = replace(table, rows=table.rows[chosen].reset_index(drop=True))
+        chosen = chosen & np.isin(table.ids, list(ids))
+    explained = table.take(chosen)
     target, against = question.target_index(bundle.card), question.against_index(bundle.card)
-    asked = _likeliest(part, bundle) if target is None else np.full(len(part), target)
-    wanted = Explained(frame, part.ids, _NOTHING, _NOTHING, question, part, asked, bundle, micrograph)
-    known = _known(before, wanted)
-    anew = np.flatnonzero(known < 0)
-    if before is not None and len(part) and not len(anew) and np.array_equal(before.ids, part.ids):
-        return replace(wanted, attribution=before.attribution, overlay=before.overlay, reused=len(part))
-    patches = yield from patches_steps(micrograph, replace(part, rows=part.rows.iloc[anew].reset_index(drop=True)))
+    asked = _likeliest(explained, bundle) if target is None else np.full(len(explained), target)
+    request = Explained(frame, explained.ids, _NOTHING, _NOTHING, question, explained, asked, bundle, micrograph)
+    old_rows = _known(before, request)
+    anew = np.flatnonzero(old_rows < 0)
+    if before is not None and len(explained) and not len(anew) and np.array_equal(before.ids, explained.ids):
+        return replace(request, attribution=before.attribution, overlay=before.overlay, reused=len(explained))
+    patches = yield from patches_steps(micrograph, explained.take(anew))
     attribution = yield from attribution_steps(bundle, patches, asked[anew], against, question.method)
-    if before is not None and len(anew) < len(part):
-        order = np.argsort(np.concatenate([np.flatnonzero(known >= 0), anew]))
-        attribution = Attribution.join(before.attribution.take(known[known >= 0]), attribution).take(order)
-    overlay = compose(attribution, part.centres_px, micrograph.shape_yx, micrograph.calibrated_pixel_size_nm)
-    return replace(wanted, attribution=attribution, overlay=overlay, reused=len(part) - len(anew))
+    if before is not None and len(anew) < len(explained):
+        order = np.argsort(np.concatenate([np.flatnonzero(old_rows >= 0), anew]))
+        attribution = Attribution.join(before.attribution.take(old_rows[old_rows >= 0]), attribution).take(order)
+    overlay = compose(attribution, explained.centres_px, micrograph.shape_yx, micrograph.calibrated_pixel_size_nm)
+    return replace(request, attribution=attribution, overlay=overlay, reused=len(explained) - len(anew))
 
 
 #: stands in for what is not computed yet
 _NOTHING: Any = None
 
 
-def _known(before: Explained | None, wanted: Explained) -> npt.NDArray[np.int64]:
+def _known(before: Explained | None, request: Explained) -> npt.NDArray[np.int64]:
     """For each wanted cluster, the row of `before` that holds its map; -1 where it must be computed."""
-    rows = np.full(len(wanted.ids), -1, dtype=np.int64)
-    if before is None or before.bundle is not wanted.bundle or before.frame != wanted.frame:
+    rows = np.full(len(request.ids), -1, dtype=np.int64)
+    if before is None or before.bundle is not request.bundle or before.frame != request.frame:
         return rows
-    if (before.question.against, before.question.method) != (wanted.question.against, wanted.question.method):
+    if (before.question.against, before.question.method) != (request.question.against, request.question.method):
         return rows
-    old, new = before.micrograph, wanted.micrograph
+    old, new = before.micrograph, request.micrograph
     if old.data is not new.data or old.pixel_size_nm != new.pixel_size_nm:
         return rows
-    place = {int(name): row for row, name in enumerate(before.ids)}
-    there = np.array([place.get(int(name), -1) for name in wanted.ids], dtype=np.int64)
-    found = np.flatnonzero(there >= 0)
-    was = before.table.rows.loc[there[found], _OF_THE_PATCH].to_numpy(dtype=np.float64)
-    now = wanted.table.rows.loc[found, _OF_THE_PATCH].to_numpy(dtype=np.float64)
+    before_row = find_rows(request.ids, before.ids)
+    shared = np.flatnonzero(before_row >= 0)
+    was = before.table.rows.loc[before_row[shared], _OF_THE_PATCH].to_numpy(dtype=np.float64)
+    now = request.table.rows.loc[shared, _OF_THE_PATCH].to_numpy(dtype=np.float64)
     same = np.isclose(was, now, rtol=0, atol=0, equal_nan=True).all(axis=1)
-    same &= before.asked[there[found]] == wanted.asked[found]
-    rows[found[same]] = there[found[same]]
+    same &= before.asked[before_row[shared]] == request.asked[shared]
+    rows[shared[same]] = before_row[shared[same]]
     return rows
 
 

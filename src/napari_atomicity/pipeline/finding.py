@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: a cluster found again within this distance of its old centre is the same cluster
 SAME_CLUSTER_NM: Final = 0.5
-_PREDICTED: Final = ("label", "confidence", "n_atoms", "n_atoms_sd", "source")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +43,16 @@ def detect_steps(
     ----------
     micrograph
         Must be calibrated.
+    settings
+        Of the search; only `sensitivity` counts here.
     previous
         The table so far: identities, annotations, hand-placed centres and deletions carry over, predictions do not.
     frames
         Which frames of a stack; all where None.
+
+    Returns
+    -------
+    The clusters, and what was odd.
 
     Raises
     ------
@@ -67,46 +72,61 @@ def detect_steps(
         yield Progress(done, len(chosen), "Finding clusters")
         image = micrograph.frame(index)
         where = f"Frame {index}: " if micrograph.n_frames > 1 else ""
-        found = detect(image, pixel_size_nm, settings.sensitivity)
-        blocking = [finding.message for finding in found.findings if finding.blocking]
+        detection = detect(image, pixel_size_nm, settings.sensitivity)
+        blocking = [finding.message for finding in detection.findings if finding.blocking]
         if blocking:
             refused.append(f"{where}{blocking[0]}")
             continue
-        messages += [f"{where}{sentence}" for sentence in found.messages]
-        measured = _measured(found.clusters, pixel_size_nm)
-        tables.append(pd.DataFrame({**measured, "frame": np.full(len(found.clusters.y_px), index)}))
+        messages += [f"{where}{sentence}" for sentence in detection.messages]
+        measured = _measured(detection.clusters, pixel_size_nm)
+        tables.append(pd.DataFrame({**measured, "frame": np.full(len(detection.clusters.y_px), index)}))
     if refused and not tables:
         raise InputError(refused[0])
     table = _numbered(tables)
     if previous is not None:
-        others = previous.rows[~previous.rows["frame"].isin(list(chosen))]
-        found_now = replace(previous, rows=others.reset_index(drop=True)).without_predictions().rows
-        table = previous.redetected(_numbered([table.rows, found_now]), SAME_CLUSTER_NM / pixel_size_nm)
+        others = previous.take(~previous.rows["frame"].isin(list(chosen)).to_numpy()).without_predictions()
+        table = previous.redetected(_numbered([table.rows, others.rows]), SAME_CLUSTER_NM / pixel_size_nm)
     return Detected(table, (*refused, *dict.fromkeys(messages)))
 
 
 def measure_steps(micrograph: Micrograph, table: ClusterTable, ids: Iterable[int]) -> Steps[ClusterTable]:
-    """Measure the clusters `ids` anew where they are now, after a person placed or moved them.
+    """Measure some clusters anew where they are now, after a person placed or moved them.
 
     Their predictions are reset: they belonged to the old measurement. Everything a person entered stays.
+
+    Parameters
+    ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+    ids
+        Which clusters.
+
+    Returns
+    -------
+    The table with the new measurements.
+
+    Raises
+    ------
+    InputError
+        For an image without a pixel size.
     """
     from napari_atomicity.detection import measure_at
 
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
-    rows = table.rows.copy()
-    mine = rows["id"].isin(list(ids)).to_numpy()
-    frames = np.unique(rows["frame"].to_numpy()[mine])
+    mine = np.isin(table.ids, list(ids))
+    frame = table.rows["frame"].to_numpy()
+    frames = np.unique(frame[mine])
+    measured = table
     for done, index in enumerate(frames):
         yield Progress(done, len(frames), "Measuring")
-        here = mine & (rows["frame"] == index).to_numpy()
-        y, x = rows.loc[here, ["y_px", "x_px"]].to_numpy(dtype=np.float64).T
+        here = table.take(mine & (frame == index))
+        y, x = here.centres_px.T
         values = _measured(measure_at(micrograph.frame(int(index)), pixel_size_nm, y, x), pixel_size_nm)
-        for name, column in values.items():
-            rows.loc[here, name] = column
-    computed = [name for name in rows.columns if name.startswith("p_") or name in _PREDICTED]
-    neutral = ClusterTable.from_columns({"id": rows["id"]}, table.class_sizes).rows
-    rows.loc[mine, computed] = neutral.loc[mine, computed]
-    return replace(table, rows=rows)
+        measured = measured.with_values(here.ids, values)
+    predicted = {name: column.neutral for name, column in table.columns.items() if column.origin == "predicted"}
+    return measured.with_values(table.ids[mine], predicted)
 
 
 def _measured(clusters: Measurement, pixel_size_nm: float) -> dict[str, npt.NDArray[Any]]:
@@ -122,10 +142,10 @@ def _measured(clusters: Measurement, pixel_size_nm: float) -> dict[str, npt.NDAr
     }
 
 
-def _numbered(parts: Sequence[pd.DataFrame]) -> ClusterTable:
+def _numbered(tables: Sequence[pd.DataFrame]) -> ClusterTable:
     """One table of the parts' clusters, with ids from 0."""
-    full = [part for part in parts if len(part)]
-    if not full:
+    filled = [table for table in tables if len(table)]
+    if not filled:
         return ClusterTable.empty()
-    rows = pd.concat(full, ignore_index=True)
+    rows = pd.concat(filled, ignore_index=True)
     return ClusterTable.from_columns({name: rows[name] for name in rows.columns if name != "id"})

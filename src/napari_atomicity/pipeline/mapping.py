@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from napari_atomicity.pipeline.counting import Classified
+from napari_atomicity.pipeline.counting import Count
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
 
 
-def map_table_steps(classified: Classified, bundle: Bundle) -> Steps[pd.DataFrame]:
+def map_table_steps(classified: Count, bundle: Bundle) -> Steps[pd.DataFrame]:
     """Place of every cluster on the feature map of the model.
 
     Parameters

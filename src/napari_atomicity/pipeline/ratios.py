@@ -20,9 +20,9 @@ from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.card import ModelCard
-    from napari_atomicity.counting.corrected import Seen, Shares
+    from napari_atomicity.counting.corrected import CountedImage, Shares
     from napari_atomicity.counting.expected import RatioAgreement
-    from napari_atomicity.pipeline.counting import Classified
+    from napari_atomicity.pipeline.counting import Count
 
 #: headings under which a table of deposits may hold sizes and amounts
 _SIZE_WORDS: Final = (
@@ -76,11 +76,11 @@ class Ratios:
     def sentence(self) -> str:
         """How many were analysed, and why the others were not."""
         left_out = ", ".join(f"{n} {reason}" for reason, n in self.rejected.items())
-        said = f"{self.analysed} of {self.found} clusters analysed"
-        said += f", {self.by_hand} of them labelled by hand" if self.by_hand else ""
-        said += f"; left out: {left_out}" if left_out else ""
-        none = f" {self.other} of the analysed are none of these sizes ({OTHER})." if self.other else ""
-        return f"{said}.{none}"
+        sentence = f"{self.analysed} of {self.found} clusters analysed"
+        sentence += f", {self.by_hand} of them labelled by hand" if self.by_hand else ""
+        sentence += f"; left out: {left_out}" if left_out else ""
+        others = f" {self.other} of the analysed are none of these sizes ({OTHER})." if self.other else ""
+        return f"{sentence}.{others}"
 
     @property
     def verdict(self) -> str:
@@ -88,21 +88,31 @@ class Ratios:
         if self.agreement is None:
             return ""
         r2 = self.agreement.r2
-        said = f"R² = {r2:.3f}. " if np.isfinite(r2) else "R² is not defined where all expected shares are alike. "
-        return f"{said}{self.agreement.sentence}"
+        sentence = f"R² = {r2:.3f}. " if np.isfinite(r2) else "R² is not defined where all expected shares are alike. "
+        return f"{sentence}{self.agreement.sentence}"
 
 
-def seen(table: ClusterTable, card: ModelCard, classified: Classified | None) -> Seen:
-    """A table as it is now with what its labels rest on."""
-    from napari_atomicity.counting.corrected import Seen
+def seen(table: ClusterTable, card: ModelCard, classified: Count | None) -> CountedImage:
+    """A table as it is now with what its labels rest on.
+
+    Parameters
+    ----------
+    table
+        The clusters as they are now.
+    card
+        Of the model.
+    classified
+        The last count; None where there was none.
+    """
+    from napari_atomicity.counting.corrected import CountedImage
 
     if classified is None or classified.evidence.card.class_sizes != card.class_sizes:
-        return Seen(table, card)
-    return Seen(table, card, classified.evidence, classified.table.ids, classified.calibrations)
+        return CountedImage(table, card)
+    return CountedImage(table, card, classified.evidence, classified.table.ids, classified.calibrations)
 
 
 def ratios_steps(
-    images: Mapping[str, Seen] | Sequence[tuple[str, Seen]],
+    images: Mapping[str, CountedImage] | Sequence[tuple[str, CountedImage]],
     expected: Mapping[int, float] | None = None,
     checked: bool = False,
     seed: int = 0,
@@ -117,6 +127,12 @@ def ratios_steps(
         Amount of each deposited size (atoms), in any unit; see `read_expected`.
     checked
         The labels given by hand are of clusters drawn at random, and correct the others.
+    seed
+        Of the draws that the intervals come from.
+
+    Returns
+    -------
+    The shares with their intervals.
 
     Raises
     ------
@@ -126,23 +142,23 @@ def ratios_steps(
     from napari_atomicity.counting.corrected import corrected_steps
     from napari_atomicity.counting.expected import compare, expected_shares
 
-    lot = list(images.items()) if isinstance(images, Mapping) else list(images)
-    if not lot:
-        raise InputError("There is no counted image yet; count the atoms first (step 3).")
-    parts = [each for _, each in lot]
-    card = parts[0].card
-    wanted = expected_shares(expected, card) if expected else None
-    shares = yield from corrected_steps(parts, checked, seed)
+    named = list(images.items()) if isinstance(images, Mapping) else list(images)
+    if not named:
+        raise InputError("There is no counted image yet; count the atoms first.")
+    counted = [each for _, each in named]
+    card = counted[0].card
+    shares_expected = expected_shares(expected, card) if expected else None
+    shares = yield from corrected_steps(counted, checked, seed)
     return Ratios(
-        table=_table(parts, shares, wanted),
-        images=tuple(name for name, _ in lot),
-        agreement=None if wanted is None else compare(shares, wanted),
-        remarks=_remarks(parts, shares),
-        **_numbers(parts),
+        table=_table(counted, shares, shares_expected),
+        images=tuple(name for name, _ in named),
+        agreement=None if shares_expected is None else compare(shares, shares_expected),
+        remarks=_remarks(counted, shares),
+        **_numbers(counted),
     )
 
 
-def _table(parts: Sequence[Seen], shares: Shares, wanted: Mapping[str, float] | None) -> pd.DataFrame:
+def _table(parts: Sequence[CountedImage], shares: Shares, expected: Mapping[str, float] | None) -> pd.DataFrame:
     from napari_atomicity.counting.diameter_only import classify_by_diameter
     from napari_atomicity.counting.expected import classify_by_intensity, plain_shares
     from napari_atomicity.counting.ratios import counted
@@ -162,7 +178,7 @@ def _table(parts: Sequence[Seen], shares: Shares, wanted: Mapping[str, float] | 
             "share": best,
             "low": low,
             "high": high,
-            "expected": [np.nan if wanted is None else wanted.get(label, 0.0) for label in labels],
+            "expected": [np.nan if expected is None else expected.get(label, 0.0) for label in labels],
             "diameter": plain_shares(by_diameter, labels),
             "intensity": plain_shares(by_intensity, labels),
         }
@@ -173,7 +189,7 @@ def _diameters(table: ClusterTable) -> Any:
     return table.rows["diameter_nm"].to_numpy(dtype=float)
 
 
-def _numbers(parts: Sequence[Seen]) -> dict[str, Any]:
+def _numbers(parts: Sequence[CountedImage]) -> dict[str, Any]:
     from napari_atomicity.counting.ratios import counted, rejected
 
     chosen = [counted(part.table) for part in parts]
@@ -182,19 +198,17 @@ def _numbers(parts: Sequence[Seen]) -> dict[str, Any]:
         "analysed": sum(int(one.sum()) for one in chosen),
         "other": sum(int((p.table.final_labels[one] == OTHER).sum()) for p, one in zip(parts, chosen, strict=True)),
         "rejected": dict(sum((Counter(rejected(part.table)) for part in parts), Counter())),
-        "by_hand": sum(
-            int((p.table.rows["annotation"].to_numpy()[one] != "").sum()) for p, one in zip(parts, chosen, strict=True)
-        ),
+        "by_hand": sum(int(p.table.labelled[one].sum()) for p, one in zip(parts, chosen, strict=True)),
     }
 
 
-def _remarks(parts: Sequence[Seen], shares: Shares) -> tuple[str, ...]:
-    said = []
+def _remarks(parts: Sequence[CountedImage], shares: Shares) -> tuple[str, ...]:
+    sentences = []
     if any(fit.ambiguous for part in parts for fit in part.calibrations.values()):
-        said.append("An image cannot decide between two solutions; the intervals cover both (see step 3).")
+        sentences.append("An image cannot decide between two solutions; the intervals cover both.")
     if shares.spread > 1.5:
-        said.append("The images differ by more than chance; the intervals are widened accordingly.")
-    return tuple(said)
+        sentences.append("The images differ by more than chance; the intervals are widened accordingly.")
+    return tuple(sentences)
 
 
 # ---------------------------------------------------------------------- what is expected
@@ -241,22 +255,22 @@ def load_expected(path: str | Path) -> dict[int, float]:
     sheet = sheet_of(_without_comments(text), path.name, _known)
     if not sheet.rows:
         raise InputError(f"{path.name} holds no amount; it needs a column of sizes and one of amounts.")
-    at, amount = _columns(sheet, path.name)
-    mark = decimal_mark(sheet.column(amount), sheet.separator)
-    found: dict[int, float] = {}
+    size_column, amount_column = _columns(sheet, path.name)
+    mark = decimal_mark(sheet.column(amount_column), sheet.separator)
+    amounts: dict[int, float] = {}
     for line, row in zip(sheet.lines, sheet.rows, strict=True):
-        size, value = _size(row[at]), number(row[amount].rstrip("% "), mark)
+        size, value = _size(row[size_column]), number(row[amount_column].rstrip("% "), mark)
         if size is None or value is None or not 0 <= value < np.inf:
             shown = sheet.separator.join(row)[:_LONGEST]
             raise InputError(
                 f"{path.name}, row {line}: {shown!r} is not a size and an amount, such as Pt19{sheet.separator}0.7."
             )
-        if size in found:
+        if size in amounts:
             raise InputError(f"{path.name}, row {line}: the size {size} is there twice; keep one row for each size.")
-        found[size] = value
-    if sum(found.values()) <= 0:
+        amounts[size] = value
+    if sum(amounts.values()) <= 0:
         raise InputError(f"{path.name} holds no amount above zero; it needs a column of sizes and one of amounts.")
-    return found
+    return amounts
 
 
 def _without_comments(text: str) -> str:
@@ -289,5 +303,5 @@ def _columns(sheet: Sheet, name: str) -> tuple[int, int]:
 
 
 def _size(cell: str) -> int | None:
-    found = re.fullmatch(r"[A-Za-z]{0,2}\s?([0-9]{1,6})(?:[.,]0{1,9})?", cell[:_LONGEST])
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"[A-Za-z]{0,2}\s?([0-9]{1,6})(?:[.,]0{1,9})?", cell[:_LONGEST])
+    return int(match[1]) if match else None

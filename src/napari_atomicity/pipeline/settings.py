@@ -37,7 +37,7 @@ class Settings:
         ``auto``: calibrate intensity and class shares from the image's own clusters, then fine-tune the model to them
         where that helps; ``diameter``: fine-tune on clusters of clearly separated diameters, and label by shape alone
         unless scale or deposited sizes are given; ``off``: neither.
-    scale, scale_sd
+    intensity_per_atom, intensity_per_atom_sd
         Integrated intensity of one atom in this image in counts·nm², where it is known, and its relative standard
         deviation.
     deposited
@@ -53,8 +53,8 @@ class Settings:
     sensitivity: float = 0.5
     model: str = "dual"
     adapt: Adapt = "auto"
-    scale: float | None = None
-    scale_sd: float = 0.02
+    intensity_per_atom: float | None = None
+    intensity_per_atom_sd: float = 0.02
     deposited: tuple[int, ...] = ()
     fractions: tuple[float, ...] = ()
     anchors: tuple[Source, ...] = ()
@@ -65,11 +65,16 @@ class Settings:
             raise InputError(f"A sensitivity of {self.sensitivity} is outside 0 (few) to 1 (many); 0.5 is usual.")
         if self.adapt not in get_args(Adapt):
             raise InputError(f"There is no adaptation {self.adapt!r}; choose {', '.join(get_args(Adapt))}.")
-        if self.scale is not None and not (np.isfinite(self.scale) and self.scale > 0):
-            raise InputError(f"A scale of {self.scale} counts nm² per atom is impossible; give a positive number.")
-        if not 0 < self.scale_sd <= 1:
+        if self.intensity_per_atom is not None and not (
+            np.isfinite(self.intensity_per_atom) and self.intensity_per_atom > 0
+        ):
             raise InputError(
-                f"A relative standard deviation of {self.scale_sd} of the scale is impossible; give 0.02 for 2 %."
+                f"A scale of {self.intensity_per_atom} counts nm² per atom is impossible; give a positive number."
+            )
+        if not 0 < self.intensity_per_atom_sd <= 1:
+            raise InputError(
+                f"A relative standard deviation of {self.intensity_per_atom_sd} of the scale is impossible; "
+                "give 0.02 for 2 %."
             )
         if any(size < 1 for size in self.deposited):
             raise InputError("A deposited size must be a positive number of atoms, for example 19,30.")
@@ -95,7 +100,7 @@ class Settings:
         """What is known beforehand of an image counted under these settings."""
         from napari_atomicity.counting.prior import PriorKnowledge
 
-        return PriorKnowledge(self.scale, self.scale_sd, self.deposited, self.fractions)
+        return PriorKnowledge(self.intensity_per_atom, self.intensity_per_atom_sd, self.deposited, self.fractions)
 
 
 def read_deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -112,10 +117,10 @@ def read_deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
         text = ":".join(part.strip() for part in text.split(":"))
         # between semicolons a comma may be that of a decimal
         for separators in (r"[\s,;]", r"[\s;]")[: 1 + (";" in text)]:
-            found = [_DEPOSITED.fullmatch(part.strip(",")) for part in re.split(separators, text) if part.strip(",")]
-            sizes = tuple(int(one[1]) for one in found if one)
-            shares = tuple(float(one[2].replace(",", ".")) for one in found if one and one[2])
-            if found and len(sizes) == len(found) and len(shares) in (0, len(found)):
+            matches = [_DEPOSITED.fullmatch(part.strip(",")) for part in re.split(separators, text) if part.strip(",")]
+            sizes = tuple(int(match[1]) for match in matches if match)
+            shares = tuple(float(match[2].replace(",", ".")) for match in matches if match and match[2])
+            if matches and len(sizes) == len(matches) and len(shares) in (0, len(matches)):
                 return sizes, shares
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     raise InputError(

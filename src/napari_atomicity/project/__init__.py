@@ -1,13 +1,13 @@
-"""Sessions: everything that a person did to some micrographs, in one file that opens again as it was.
+"""Projects: everything that a person did to some micrographs, in one file that opens again as it was.
 
-See docs/sessions.md for the form of the file.
+See docs/projects.md for the form of the file.
 """
 
 from napari_atomicity.project.encode import FORMAT
-from napari_atomicity.project.files import SUFFIX, describe, open_steps, save_session, save_steps
+from napari_atomicity.project.files import SUFFIX, describe, open_steps, save_project, save_steps
 from napari_atomicity.project.images import UnclearImage, outside_sentence
 from napari_atomicity.project.merge import Conflict, Merged, merge, resolve
-from napari_atomicity.project.project import HistoryStep, Project, SavedImage, Snapshot, Tuned
+from napari_atomicity.project.project import HistoryStep, Project, SavedImage
 
 __all__ = [
     "FORMAT",
@@ -17,14 +17,12 @@ __all__ = [
     "Merged",
     "Project",
     "SavedImage",
-    "Snapshot",
-    "Tuned",
     "UnclearImage",
     "describe",
     "merge",
     "open_steps",
     "outside_sentence",
     "resolve",
-    "save_session",
+    "save_project",
     "save_steps",
 ]

@@ -1,4 +1,4 @@
-"""Arrays and small tables out of the parts of a session."""
+"""Arrays and small tables out of the parts of a project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,20 @@ _HEADER: Final = 2**14
 
 
 def array_of(source: BlobReader, name: str) -> npt.NDArray[Any]:
-    """The array in a part: numbers alone, and as many as its header says."""
+    """The array in a part: numbers alone, and as many as its header says.
+
+    Parameters
+    ----------
+    source
+        The parts of the project.
+    name
+        Of the part.
+
+    Raises
+    ------
+    InputError
+        Where the part is missing or damaged.
+    """
     content = source.read(name)
     try:
         shape, in_columns, dtype, start = _header(bytes(content[:_HEADER]))
@@ -46,7 +59,20 @@ def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 
 
 def text_of(source: BlobReader, name: str) -> str:
-    """The text of a part that is a table; no larger than a table can be."""
+    """The text of a part that is a table; no larger than a table can be.
+
+    Parameters
+    ----------
+    source
+        The parts of the project.
+    name
+        Of the part.
+
+    Raises
+    ------
+    InputError
+        Where the part is missing or damaged.
+    """
     content = source.read(name)
     columns = content.partition(b"\n")[0].count(b",")
     if columns > _MOST_COLUMNS or content.count(b",") + content.count(b"\n") > _MOST_CELLS:
@@ -58,7 +84,20 @@ def text_of(source: BlobReader, name: str) -> str:
 
 
 def csv_of(source: BlobReader, name: str) -> pd.DataFrame:
-    """The table in a part, all of it as text."""
+    """The table in a part, all of it as text.
+
+    Parameters
+    ----------
+    source
+        The parts of the project.
+    name
+        Of the part.
+
+    Raises
+    ------
+    InputError
+        Where the part is missing or damaged.
+    """
     try:
         return pd.read_csv(StringIO(text_of(source, name)), dtype=str, keep_default_na=False)
     except (ValueError, OverflowError, MemoryError) as error:
@@ -66,7 +105,20 @@ def csv_of(source: BlobReader, name: str) -> pd.DataFrame:
 
 
 def frame_of(entry: FrameEntry, source: BlobReader) -> pd.DataFrame:
-    """A small table with columns of the types that its entry says."""
+    """A small table with columns of the types that its entry says.
+
+    Parameters
+    ----------
+    entry
+        Of the table.
+    source
+        The parts of the project.
+
+    Raises
+    ------
+    InputError
+        Where its part is missing or damaged.
+    """
     rows = csv_of(source, entry.rows)
     read: Mapping[str, Callable[[pd.Series[Any]], npt.NDArray[Any]]] = {
         "number": floats,

@@ -1,4 +1,4 @@
-"""The parts of a session: named by their content, in a zip file or in a folder of the same layout.
+"""The parts of a project: named by their content, in a zip file or in a folder of the same layout.
 
 A part never changes: its name begins with the hash of what it holds. What was written once is not written again,
 equal things are stored once, and damage shows.
@@ -36,7 +36,17 @@ _DAMAGED: Final = "is damaged; open an older copy of it"
 
 
 def part_name(folder: str, content: bytes, suffix: str) -> str:
-    """Where `content` lies, for example ``tables/0123456789abcdef0123.csv``."""
+    """Where a part lies, for example ``tables/0123456789abcdef0123.csv``.
+
+    Parameters
+    ----------
+    folder
+        The first part of the name.
+    content
+        What the part holds; its hash is the second.
+    suffix
+        The last, with its dot.
+    """
     return f"{folder}/{hashlib.sha256(content).hexdigest()[:_DIGITS]}{suffix}"
 
 
@@ -44,7 +54,17 @@ class BlobWriter(Protocol):
     """Where parts go."""
 
     def put(self, folder: str, content: bytes, suffix: str) -> str:
-        """Keep `content`, once; gives its name."""
+        """Keep a part, once.
+
+        Parameters
+        ----------
+        folder, content, suffix
+            As in `part_name`.
+
+        Returns
+        -------
+        Its name.
+        """
 
 
 class BlobReader(Protocol):
@@ -55,7 +75,13 @@ class BlobReader(Protocol):
         """The file or folder."""
 
     def read(self, name: str) -> bytearray:
-        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        """The part of that name.
+
+        Raises
+        ------
+        InputError
+            Where it is missing, damaged or larger than a part can be.
+        """
 
     def contents(self) -> bytes:
         """The table of contents, `CONTENTS`."""
@@ -69,7 +95,17 @@ class ZipWriter:
         self._names: set[str] = set()
 
     def put(self, folder: str, content: bytes, suffix: str) -> str:
-        """Keep `content`, once; gives its name."""
+        """Keep a part, once.
+
+        Parameters
+        ----------
+        folder, content, suffix
+            As in `part_name`.
+
+        Returns
+        -------
+        Its name.
+        """
         name = part_name(folder, content, suffix)
         if name not in self._names:
             self._file.writestr(name, content)
@@ -85,7 +121,22 @@ class FolderWriter:
         self.names: set[str] = set()
 
     def put(self, folder: str, content: bytes, suffix: str) -> str:
-        """Keep `content`, once; gives its name."""
+        """Keep a part, once.
+
+        Parameters
+        ----------
+        folder, content, suffix
+            As in `part_name`.
+
+        Returns
+        -------
+        Its name.
+
+        Raises
+        ------
+        InputError
+            Where the system does not let us write there.
+        """
         name = part_name(folder, content, suffix)
         if name not in self.names:
             path = self.folder / name
@@ -95,7 +146,7 @@ class FolderWriter:
         return name
 
     def keep_only(self, names: Iterable[str]) -> None:
-        """Take away what no longer belongs to the session."""
+        """Take away what no longer belongs to the project."""
         gone = self.names - set(names)
         for name in gone:
             (self.folder / name).unlink(missing_ok=True)
@@ -109,7 +160,13 @@ class FolderReader:
         self.path = path
 
     def read(self, name: str) -> bytearray:
-        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        """The part of that name.
+
+        Raises
+        ------
+        InputError
+            Where it is missing, damaged or larger than a part can be.
+        """
         digest, most = _checked(name, self.path)
         try:
             content = bytearray(read_bytes(self.path / name, most))
@@ -118,15 +175,27 @@ class FolderReader:
         return _whole(content, digest, name, self.path)
 
     def contents(self) -> bytes:
-        """The table of contents, `CONTENTS`."""
+        """The table of contents, `CONTENTS`.
+
+        Raises
+        ------
+        InputError
+            Where it is missing.
+        """
         try:
             return read_bytes(self.path / CONTENTS, _MOST["json"])
         except (FileNotFoundError, InputError) as error:
-            raise InputError(f"{self.path.name} is no session: {CONTENTS} in it cannot be read.") from error
+            raise InputError(f"{self.path.name} is no project: {CONTENTS} in it cannot be read.") from error
 
 
 class ZipReader:
-    """Parts in a zip file; nothing is ever unpacked to the disk, and nothing further than it may be."""
+    """Parts in a zip file; nothing is ever unpacked to the disk, and nothing further than it may be.
+
+    Raises
+    ------
+    InputError
+        Where the file is no project, or is damaged or hostile.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -135,7 +204,7 @@ class ZipReader:
             with path.open("rb") as file:
                 many = _entries(file) > _MOST_ENTRIES
             if many:
-                raise InputError(f"{path.name} claims to hold far more parts than a session needs; it is not read.")
+                raise InputError(f"{path.name} claims to hold far more parts than a project needs; it is not read.")
             with zipfile.ZipFile(path) as file:
                 self._parts = {info.filename: info for info in file.infolist()}
         except OSError as error:
@@ -147,13 +216,19 @@ class ZipReader:
         outside = sorted(name for name in self._parts if _leads_outside(name))
         if outside:
             raise InputError(
-                f"{path.name} names files outside of itself ({outside[0]!r:.80}), as no session does; do not trust it."
+                f"{path.name} names files outside of itself ({outside[0]!r:.80}), as no project does; do not trust it."
             )
         if CONTENTS not in self._parts:
-            raise InputError(f"{path.name} is no session of napari-atomicity: it holds no {CONTENTS}.")
+            raise InputError(f"{path.name} is no project of napari-atomicity: it holds no {CONTENTS}.")
 
     def read(self, name: str) -> bytearray:
-        """The part of that name; an `InputError` where it is missing, damaged or larger than a part can be."""
+        """The part of that name.
+
+        Raises
+        ------
+        InputError
+            Where it is missing, damaged or larger than a part can be.
+        """
         digest, most = _checked(name, self.path)
         return _whole(self._bytes(name, most), digest, name, self.path)
 
@@ -168,7 +243,7 @@ class ZipReader:
         if info.file_size > min(most, self._left):
             raise InputError(f"{self.path.name} claims to hold too much in {name}; it is not read.")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-            raise InputError(f"{self.path.name} is packed in a way that no session is ({name}); it is not read.")
+            raise InputError(f"{self.path.name} is packed in a way that no project is ({name}); it is not read.")
         self._left -= info.file_size
         content = bytearray()
         try:
@@ -196,12 +271,18 @@ def _entries(file: IO[bytes]) -> int:
 
 
 def source_of(path: Path) -> BlobReader:
-    """The parts of the session at `path`, a file or a folder."""
+    """The parts of the project at `path`, a file or a folder."""
     return FolderReader(path) if path.is_dir() else ZipReader(path)
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder `path` where there is none; an `InputError` where that is not allowed."""
+    """Make a folder where there is none.
+
+    Raises
+    ------
+    InputError
+        Where that is not allowed.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -216,10 +297,10 @@ def _fill(path: Path, content: bytes) -> None:
 
 def _checked(name: str, path: Path) -> tuple[str, int]:
     """The hash in a part's name, and the most bytes that it can have."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        raise InputError(f"{path.name} refers to {name!r:.80}, which is no part of a session; do not trust it.")
-    return found[1], _MOST[found[2]]
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise InputError(f"{path.name} refers to {name!r:.80}, which is no part of a project; do not trust it.")
+    return match[1], _MOST[match[2]]
 
 
 def _whole(content: bytearray, digest: str, name: str, path: Path) -> bytearray:

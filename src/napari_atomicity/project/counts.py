@@ -2,68 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.counting.prior import PriorKnowledge, from_file
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.tensors import Wanted, misfit
+from napari_atomicity.io.tensors import TensorSpec, misfit
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.project.arrays import csv_of, floats, number
 from napari_atomicity.project.blobs import BlobReader
-from napari_atomicity.project.encode import ARRAYS
-from napari_atomicity.project.layout import CalibrationEntry, KnownEntry, SettingsEntry
+from napari_atomicity.project.layout import KnownEntry, SettingsEntry
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.card import ModelCard
-    from napari_atomicity.counting.prior import PriorKnowledge
 
 
 def settings_of(entry: SettingsEntry) -> Settings:
     """Settings as they were; what a later version may add is left out."""
-    return Settings(**dict(entry))
+    return Settings(**from_file(dict(entry)))
 
 
 def known_of(entry: KnownEntry) -> PriorKnowledge:
     """What was known of an image."""
-    from napari_atomicity.counting.prior import PriorKnowledge
-
-    return PriorKnowledge(**dict(entry))
+    return PriorKnowledge(**from_file(dict(entry)))
 
 
-def calibration_of(entry: CalibrationEntry, source: BlobReader) -> Calibration:
-    """The calibration of a frame."""
-    from napari_atomicity.counting.calibrate import Calibration
+def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any], dict[str, Any]]) -> Calibration:
+    """The calibration of a frame.
+
+    Parameters
+    ----------
+    entry
+        Of the calibration.
+    source
+        The parts of the project.
+    fields
+        Reads the fields of a class from an entry.
+
+    Raises
+    ------
+    InputError
+        Where its part is missing or damaged.
+    """
+    from napari_atomicity.counting.calibration import Calibration
 
     curves = csv_of(source, entry.curves)
-    shares = [floats(curves[f"share_{name}"]) for name in (*entry.class_sizes, "other")]
-    return Calibration(
-        class_sizes=entry.class_sizes,
-        scale=entry.scale,
-        scale_sd=number(entry.scale_sd),
-        fractions={name: number(share) for name, share in entry.fractions.items()},
-        ambiguous=entry.ambiguous,
-        candidates=tuple(dict(one) for one in entry.candidates),
-        log_scale=floats(curves["log_scale"]),
-        weight=floats(curves["weight"]),
-        shares=np.column_stack(shares),
-        log_evidence=number(entry.log_evidence),
-        clusters=entry.clusters,
-        element=entry.element,
-        intervals={name: (number(low), number(high)) for name, (low, high) in entry.intervals.items()},
-        misfit=entry.misfit,
-    )
+    values = fields(Calibration, entry)
+    values |= {
+        "candidates": tuple(dict(candidate) for candidate in entry.candidates),
+        "intervals": {name: (number(low), number(high)) for name, (low, high) in entry.intervals.items()},
+        "log_scale": floats(curves["log_scale"]),
+        "weight": floats(curves["weight"]),
+        "shares": np.column_stack([floats(curves[f"share_{name}"]) for name in (*entry.class_sizes, "other")]),
+    }
+    return Calibration(**values)
 
 
 def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: ModelCard, source: BlobReader) -> None:
-    """Every array has a row for each cluster, and columns for classes and channels of the model."""
+    """Raise where an array has another length than the clusters, or other columns than classes and channels.
+
+    Parameters
+    ----------
+    arrays
+        Of the evidence, by name.
+    card
+        Of the model.
+    source
+        The parts of the project, named in the message.
+
+    Raises
+    ------
+    InputError
+        Where one does not fit.
+    """
     n, classes, channels = len(np.atleast_1d(arrays["valid"])), len(card.class_sizes), len(card.channels)
     width = arrays["features"].shape[-1] if arrays["features"].ndim else 0
-    wanted = {name: Wanted((n,)) for name in ARRAYS} | {"valid": Wanted((n,), "b")}
-    wanted |= {"shape": Wanted((n, classes)), "features": Wanted((n, width))}
-    wanted |= {"branch": Wanted((n, channels, classes))}
-    if wrong := misfit(arrays, wanted, finite=False):  # nan where nothing could be said
+    needed = {name: TensorSpec((n,)) for name in arrays} | {"valid": TensorSpec((n,), "b")}
+    needed |= {"shape": TensorSpec((n, classes)), "features": TensorSpec((n, width))}
+    needed |= {"branch": TensorSpec((n, channels, classes))}
+    if wrong := misfit(arrays, needed, finite=False):  # nan where nothing could be said
         raise InputError(f"{source.path.name} is damaged: what a model said does not fit together ({wrong}).")

@@ -1,46 +1,49 @@
-"""From a table of contents and its parts to what a session holds."""
+"""From a table of contents and its parts to what a project holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import Field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.adapt import Adaptation
+from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.holdout import Judgement
+from napari_atomicity.counting.prior import file_key
+from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Classified, Settings
+from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState, Settings
+from napari_atomicity.pipeline.counting import image_key
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.project.arrays import array_of, frame_of, number, text_of
 from napari_atomicity.project.blobs import MISFITS, BlobReader
 from napari_atomicity.project.counts import calibration_of, check_evidence, known_of, settings_of
-from napari_atomicity.project.encode import ARRAYS
 from napari_atomicity.project.images import FoundImage, micrograph_of
 from napari_atomicity.project.layout import (
-    AdaptationEntry,
+    STORED,
     Contents,
-    CountEntry,
-    EvidenceEntry,
     ImageEntry,
     MicrographEntry,
     SettingsEntry,
-    StateEntry,
     StepEntry,
-    TunedEntry,
+    annotation,
+    is_array,
+    kept_fields,
 )
 from napari_atomicity.project.models import bundle_of, card_of
 from napari_atomicity.project.patches import patches_again
 from napari_atomicity.project.places import Places, reaches_out
-from napari_atomicity.project.project import HistoryStep, Project, SavedImage, Snapshot, Tuned
+from napari_atomicity.project.project import HistoryStep, Project, SavedImage
 from napari_atomicity.project.tables import new_bytes, table_of
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.adapt import Adaptation
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import Calibration
-    from napari_atomicity.counting.evidence import Evidence
+    from napari_atomicity.counting.calibration import Calibration
+    from napari_atomicity.counting.card import ModelCard
 
 Value = TypeVar("Value")
 
@@ -58,7 +61,17 @@ class _TooMuch(Exception):
 
 
 class Decoder:
-    """Brings back the things of one session, each once."""
+    """Brings back the objects of one project, each once.
+
+    Parameters
+    ----------
+    contents
+        The table of contents.
+    source
+        The parts.
+    found
+        Images with their pixels, by the key of the pixels.
+    """
 
     def __init__(self, contents: Contents, source: BlobReader, found: Mapping[str, FoundImage]) -> None:
         self.contents = contents
@@ -69,25 +82,27 @@ class Decoder:
         self._tables: dict[str, ClusterTable] = {}
         self._room = _MOST_TABLES
         #: the step that is brought back is the one in force, for which there is always room
-        self._needed = True
-        self._here: FoundImage | None = None
+        self._in_force = True
+        self._image_now: FoundImage | None = None
+        #: image of the state that is being made, from which the patches of its counts are cut out again
+        self._pixels_now: Micrograph | None = None
         self.places = Places(source.path.parent.absolute())
         #: pixels that may stand for an image; others are only those of earlier steps
         self.wanted: frozenset[str] = frozenset()
 
-    def session_steps(self) -> Steps[Project]:
-        """The session, without the images that were left out."""
-        works: list[SavedImage] = []
+    def project_steps(self) -> Steps[Project]:
+        """The project, without the images that were left out."""
+        images: list[SavedImage] = []
         in_hand = 0
-        images = self.contents.images
-        for at, entry in enumerate(images):
-            yield Progress(at, len(images), f"Opening {entry.name}")
-            work = yield from self._work_steps(entry)
-            if work is not None:
-                in_hand = len(works) if at == self.contents.in_hand else in_hand
-                works.append(work)
+        entries = self.contents.images
+        for at, entry in enumerate(entries):
+            yield Progress(at, len(entries), f"Opening {entry.name}")
+            image = yield from self._image_steps(entry)
+            if image is not None:
+                in_hand = len(images) if at == self.contents.in_hand else in_hand
+                images.append(image)
         return Project(
-            tuple(works),
+            tuple(images),
             in_hand,
             self.contents.view or {},
             self.contents.saved,
@@ -95,7 +110,7 @@ class Decoder:
             remarks=tuple(dict.fromkeys(self.remarks)),
         )
 
-    def state_in_force(self, entry: ImageEntry) -> StateEntry:
+    def state_in_force(self, entry: ImageEntry) -> Any:
         """The entry of the state that an image was in."""
         return self.contents.states[entry.history[entry.now].state]
 
@@ -107,55 +122,49 @@ class Decoder:
         """Key of the pixels of the step in force."""
         return self.contents.micrographs[self.state_in_force(entry).micrograph].pixels
 
-    def _work_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
+    def _image_steps(self, entry: ImageEntry) -> Steps[SavedImage | None]:
         key = self.pixels_of(entry)
-        here = self.found.get(key) if key in self.wanted else None
-        if here is None:
+        found = self.found.get(key) if key in self.wanted else None
+        if found is None:
             return None
         # what an undo would go back to on pixels that are gone shows the present ones
-        self._here = here
+        self._image_now = found
         first, steps = yield from self._history_steps(entry)
         return SavedImage(
             name=entry.name,
             steps=steps,
             now=entry.now - first,
-            settings=self._settings(entry.settings),
+            options=ImageOptions(**self._fields(ImageOptions, entry.options)),
             selection=frozenset(entry.selection),
-            messages=entry.messages,
-            detected=entry.detected,
-            profile=entry.profile,
-            ticked=entry.ticked,
-            expected={int(size): share for size, share in (entry.expected or {}).items()},
-            checked=entry.checked,
             view=entry.view or {},
-            changed=here.changed,
-            match=here.match,
+            changed=found.changed,
+            match=found.match,
         )
 
     def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[HistoryStep, ...]]]:
         """The step in force and those around it, as far as memory allows; and which of them is the first."""
-        self._needed = True
-        found = {entry.now: self._step(entry.history[entry.now])}
-        self._needed = False
+        self._in_force = True
+        steps = {entry.now: self._step(entry.history[entry.now])}
+        self._in_force = False
         for order in (range(entry.now - 1, -1, -1), range(entry.now + 1, len(entry.history))):
             for at in order:
                 if at % _OFTEN == 0:
-                    yield Progress(len(found), len(entry.history), f"Opening {entry.name}")
+                    yield Progress(len(steps), len(entry.history), f"Opening {entry.name}")
                 try:
-                    found[at] = self._step(entry.history[at])
+                    steps[at] = self._step(entry.history[at])
                 except _TooMuch:
                     break
-        if len(found) < len(entry.history):
+        if len(steps) < len(entry.history):
             self.remarks.append(
-                f"{len(entry.history) - len(found)} steps of the history of {entry.name} are left out, for all of them "
+                f"{len(entry.history) - len(steps)} steps of the history of {entry.name} are left out, for all of them "
                 "do not fit into memory; save to another file to keep them."
             )
-        return min(found), tuple(found[at] for at in sorted(found))
+        return min(steps), tuple(steps[at] for at in sorted(steps))
 
     def _step(self, entry: StepEntry) -> HistoryStep:
-        return HistoryStep(entry.name, self._state(entry.state), entry.when)
+        return HistoryStep(entry.name, self._state(entry.state))
 
-    # ------------------------------------------------------------------ things
+    # ------------------------------------------------------------------ the objects that the steps share
 
     def _once(self, kind: str, key: str, make: Callable[[Any], Value]) -> Value:
         name = f"{kind}/{key}"
@@ -164,33 +173,54 @@ class Decoder:
         value: Value = self._made[name]
         return value
 
-    def _state(self, key: str) -> Snapshot:
-        return self._once("states", key, self._make_state)
+    def _state(self, key: str) -> ImageState:
+        def make(entry: Any) -> ImageState:
+            self._pixels_now = self._micrograph(entry.micrograph)
+            kept = {field.name: annotation(field)[0] for field in kept_fields(ImageState)}
+            plain = [
+                name for name, text in kept.items() if text in ("Micrograph", "ClusterTable") or text not in STORED
+            ]
+            state = ImageState(**self._fields(ImageState, entry, only=plain))
+            try:
+                return ImageState(**self._fields(ImageState, entry))
+            except (InputError, *MISFITS) as error:
+                # the labels are in the table; what they rest on is lost
+                odd = f"{self.source.path.name} is damaged: what a count rests on does not fit together."
+                why = str(error) if isinstance(error, InputError) else odd
+                self.remarks.append(f"{why} The table and the labels are here; count again to go on from them.")
+                return state.uncounted(settings=None, choices={}, when=state.when)
 
-    def _make_state(self, entry: StateEntry) -> Snapshot:
-        plain = Snapshot(self._micrograph(entry.micrograph), self._table(entry.table), session=entry.session)
-        try:
-            micrograph = plain.micrograph
-            bundle = None if entry.model is None else self._bundle(entry.model)
-            classified, offered = (
-                None if key is None else self._classified(key, micrograph) for key in (entry.classified, entry.offered)
-            )
-            tuned = None if entry.adaptation is None else self._tuned(entry.adaptation, micrograph)
-        except (InputError, *MISFITS) as error:
-            # the labels are in the table; what they rest on is lost
-            odd = f"{self.source.path.name} is damaged: what a count rests on does not fit together."
-            why = str(error) if isinstance(error, InputError) else odd
-            self.remarks.append(f"{why} The table and the labels are here; count again to go on from them.")
-            return plain
-        return replace(
-            plain,
-            bundle=bundle,
-            classified=classified,
-            offered=offered,
-            adaptation=tuned,
-            settings=None if entry.settings is None else self._settings(entry.settings),
-            choices={int(frame): label for frame, label in entry.choices.items()},
-        )
+        return self._once("states", key, make)
+
+    def _fields(self, kind: type, entry: Any, only: Collection[str] | None = None) -> dict[str, Any]:
+        """Values of the fields of a class, those that the file does not hold left out."""
+        fields = [field for field in kept_fields(kind) if only is None or field.name in only]
+        return {
+            field.name: self._value(field, entry) for field in fields if file_key(field.name) in entry.model_fields_set
+        }
+
+    def _value(self, field: Field[Any], entry: Any) -> Any:
+        text, _ = annotation(field)
+        value = getattr(entry, file_key(field.name))
+        if value is None:
+            return number(value) if text == "float" else None
+        if text in _MAKERS:
+            return getattr(self, _MAKERS[text])(value)
+        if is_array(text):
+            return array_of(self.source, value)
+        if text == "pd.DataFrame":
+            return frame_of(value, self.source)
+        if text == "Calibrations":
+            return {int(frame): self._calibration(key) for frame, key in value.items()}
+        if text == "dict[int, PriorKnowledge]":
+            return {int(frame): known_of(known) for frame, known in value.items()}
+        if text == "Judgement":
+            return Judgement(**dict(value))
+        if text.startswith("Mapping[int"):
+            return {int(name): item for name, item in value.items()}
+        if text.endswith("[str, float]"):
+            return {name: number(item) for name, item in value.items()}
+        return value
 
     def _settings(self, entry: SettingsEntry) -> Settings:
         """Settings as they were; a model on another machine would be looked at as soon as it is shown."""
@@ -202,7 +232,7 @@ class Decoder:
 
     def _micrograph(self, key: str) -> Micrograph:
         def make(entry: MicrographEntry) -> Micrograph:
-            found = self.found.get(entry.pixels) or self._here
+            found = self.found.get(entry.pixels) or self._image_now
             if found is None:
                 raise KeyError(key)
             return micrograph_of(entry, found, self.places)
@@ -230,7 +260,7 @@ class Decoder:
             base = table
         self._tables |= {at: table for at, table, _ in made}
         self._room -= sum(new for _, _, new in made)
-        if self._room < 0 and not self._needed:
+        if self._room < 0 and not self._in_force:
             raise _TooMuch
         assert base is not None
         return base
@@ -238,67 +268,55 @@ class Decoder:
     def _bundle(self, key: str) -> Bundle:
         return self._once("models", key, lambda entry: bundle_of(entry, self.source, self.remarks))
 
-    def _classified(self, key: str, micrograph: Micrograph) -> Classified:
-        def make(entry: CountEntry) -> Classified:
-            table = self._table(entry.table)
-            evidence: Any = None if entry.evidence is None else self._evidence(entry.evidence)
-            if evidence is not None and len(evidence) != len(table):
+    def _count(self, key: str) -> Count:
+        def make(entry: Any) -> Count:
+            values = self._fields(Count, entry)
+            if values["evidence"] is not None and len(values["evidence"]) != len(values["table"]):
                 raise InputError(
                     f"{self.source.path.name} is damaged: a count in it has other clusters than its table."
                 )
-            fits = {int(frame): self._calibration(fit) for frame, fit in entry.calibrations.items()}
-            known = {int(frame): known_of(one) for frame, one in entry.known.items()}
-            return Classified(table, evidence, patches_again(micrograph, table), fits, known)
+            assert self._pixels_now is not None
+            # files of format 1 do not name it; it decides which of a person's labels are held back
+            values["image"] = values["image"] or image_key(self._pixels_now)
+            return Count(**values, patches=patches_again(self._pixels_now, values["table"]))
 
         return self._once("counts", key, make)
 
     def _evidence(self, key: str) -> Evidence:
-        from napari_atomicity.counting.evidence import Evidence
-
-        def make(entry: EvidenceEntry) -> Evidence:
-            card = card_of(self.source, entry.card)
-            arrays = {name: array_of(self.source, getattr(entry, name)) for name in ARRAYS}
-            check_evidence(arrays, card, self.source)
-            shipped = None if entry.shipped is None else self._evidence(entry.shipped)
-            scales = None
-            if entry.with_scale_network:
-                scales = next((one.scale_network for one in self._bundles() if one.card == card), None)
-            return Evidence(card=card, scale_network=scales, shipped=shipped, **arrays)
+        def make(entry: Any) -> Evidence:
+            values = self._fields(Evidence, entry)
+            arrays = {
+                field.name: values[field.name] for field in kept_fields(Evidence) if is_array(annotation(field)[0])
+            }
+            check_evidence(arrays, values["card"], self.source)
+            bundles = [self._bundle(model) for model in self.contents.models] if values["scale_network"] else []
+            scales = next((bundle.scale_network for bundle in bundles if bundle.card == values["card"]), None)
+            return Evidence(**{**values, "scale_network": scales})
 
         return self._once("evidence", key, make)
 
-    def _bundles(self) -> list[Bundle]:
-        return [self._bundle(key) for key in self.contents.models]
-
     def _calibration(self, key: str) -> Calibration:
-        return self._once("calibrations", key, lambda entry: calibration_of(entry, self.source))
+        return self._once("calibrations", key, lambda entry: calibration_of(entry, self.source, self._fields))
 
-    def _tuned(self, key: str, micrograph: Micrograph) -> Tuned:
-        def make(entry: TunedEntry) -> Tuned:
-            return Tuned(
-                adaptation=self._adaptation(entry.adaptation),
-                base=self._bundle(entry.base),
-                before=self._classified(entry.before, micrograph),
-                offered=self._classified(entry.offered, micrograph),
-                after=None if entry.after is None else self._classified(entry.after, micrograph),
-                anchors=frame_of(entry.anchors, self.source),
-                images=entry.images,
-            )
+    def _card(self, part: str) -> ModelCard:
+        return card_of(self.source, part)
 
-        return self._once("tuned", key, make)
+    def _applied(self, key: str) -> AppliedAdaptation:
+        return self._once("tuned", key, lambda entry: AppliedAdaptation(**self._fields(AppliedAdaptation, entry)))
 
     def _adaptation(self, key: str) -> Adaptation:
-        from napari_atomicity.counting.adapt import Adaptation
+        return self._once("adaptations", key, lambda entry: Adaptation(**self._fields(Adaptation, entry)))
 
-        def make(entry: AdaptationEntry) -> Adaptation:
-            return Adaptation(
-                bundle=self._bundle(entry.model),
-                accepted=entry.accepted,
-                reason=entry.reason,
-                anchors=frame_of(entry.anchors, self.source),
-                before={name: number(value) for name, value in entry.before.items()},
-                after={name: number(value) for name, value in entry.after.items()},
-                evidence=None if entry.evidence is None else self._evidence(entry.evidence),
-            )
 
-        return self._once("adaptations", key, make)
+#: the method that makes the object, by the annotation of the field that refers to it
+_MAKERS: Final = {
+    "Micrograph": "_micrograph",
+    "ClusterTable": "_table",
+    "Bundle": "_bundle",
+    "Count": "_count",
+    "Evidence": "_evidence",
+    "AppliedAdaptation": "_applied",
+    "Adaptation": "_adaptation",
+    "ModelCard": "_card",
+    "Settings": "_settings",
+}

@@ -1,68 +1,83 @@
-"""From what a session holds to parts and a table of contents."""
+"""From what a project holds to parts and a table of contents."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import Field, asdict, is_dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from napari_atomicity import __version__
-from napari_atomicity.clusters import UNITS
-from napari_atomicity.io.tables import csv_text
+from napari_atomicity.clusters import UNITS, ClusterTable
+from napari_atomicity.counting.adapt import Adaptation
+from napari_atomicity.counting.bundle import Bundle
+from napari_atomicity.counting.calibration import Calibration
+from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.prior import as_in_file, file_key
+from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.kinds import printable
-from napari_atomicity.pipeline import Classified
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState
 from napari_atomicity.project.blobs import BlobWriter
+from napari_atomicity.project.layout import STORED, annotation, is_array, kept_fields
 from napari_atomicity.project.models import ModelIndex
-from napari_atomicity.project.pixels import PixelIndex, micrograph_thing
+from napari_atomicity.project.pixels import PixelIndex, micrograph_record
 from napari_atomicity.project.project import Project, SavedImage
-from napari_atomicity.project.records import Record, RecordStore, key_of, plain, reached
+from napari_atomicity.project.records import Record, RecordStore, plain, reached
 from napari_atomicity.project.tables import TableIndex
 
-if TYPE_CHECKING:
-    from napari_atomicity.counting.adapt import Adaptation
-    from napari_atomicity.counting.calibrate import Calibration
-    from napari_atomicity.counting.evidence import Evidence
-    from napari_atomicity.micrograph import Micrograph
-
-FORMAT: Final = 1
+FORMAT: Final = 2
 KIND: Final = "napari-atomicity session"
-#: arrays of an `Evidence`, in the order of its fields
-ARRAYS: Final = (
-    "shape", "outside", "log_integral", "log_integral_sd", "log_n", "log_n_sd", "features", "branch", "noise", "valid",
-)  # fmt: skip
+#: lists in which the objects of a class stand, by the class
+_LISTS: Final[dict[type, str]] = {
+    ImageState: "states",
+    Count: "counts",
+    AppliedAdaptation: "tuned",
+    Adaptation: "adaptations",
+    Evidence: "evidence",
+    Calibration: "calibrations",
+}
 
 
 class Encoder:
-    """Stores sessions in one sink, again and again; what was stored by an earlier one is not looked at again."""
+    """Stores projects with one writer, again and again; what was stored with an earlier one is not looked at again.
 
-    def __init__(self, sink: BlobWriter, home: Path | None = None) -> None:
-        self.shelf = RecordStore(sink, home)
+    Parameters
+    ----------
+    writer
+        Where the parts go.
+    home
+        Folder of the project file, where it is known: images beside it are found again when both move.
+    """
+
+    def __init__(self, writer: BlobWriter, home: Path | None = None) -> None:
+        self.records = RecordStore(writer, home)
         self._models = ModelIndex()
         self._pixels = PixelIndex()
         self._table = TableIndex()
 
-    def contents(self, session: Project) -> tuple[dict[str, Any], set[str]]:
-        """Store the parts of `session`; gives its table of contents and the names of its parts."""
-        images = [self._work(work) for work in session.works]
-        things = reached(thing for _, used in images for thing in used)
-        parts = {part for thing in things for part in thing.parts}
-        self.shelf.forget_all_but(things)
+    def contents(self, project: Project) -> tuple[dict[str, Any], set[str]]:
+        """Store the parts of `project`; gives its table of contents and the names of its parts."""
+        images = [self._image(image) for image in project.images]
+        records = reached(record for _, used in images for record in used)
+        parts = {part for record in records for part in record.parts}
+        self.records.forget_all_but(records)
         self._models.forget_all_but(parts)
-        self._pixels.forget_all_but(set(things))
+        self._pixels.forget_all_but(set(records))
         lists: dict[str, dict[str, Any]] = {}
-        for thing in sorted(things, key=lambda thing: (thing.kind, len(thing.key), thing.key)):
-            lists.setdefault(thing.kind, {})[thing.key] = thing.content
+        for record in sorted(records, key=lambda record: (record.kind, len(record.key), record.key)):
+            lists.setdefault(record.kind, {})[record.key] = record.content
         content = {
             "kind": KIND,
             "format": FORMAT,
             "software": f"napari-atomicity {__version__}",
             "saved": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "in_hand": session.in_hand,
-            "view": plain(session.view),
+            "in_hand": project.in_hand,
+            "view": plain(project.view),
             "units": dict(UNITS),
             "images": [content for content, _ in images],
             **lists,
@@ -71,145 +86,106 @@ class Encoder:
 
     # ------------------------------------------------------------------ images and their steps
 
-    def _work(self, work: SavedImage) -> tuple[dict[str, Any], list[Record]]:
+    def _image(self, image: SavedImage) -> tuple[dict[str, Any], list[Record]]:
         self._table = TableIndex()
-        states = [self._state(step.state) for step in work.steps]
+        states = [self._state(step.state) for step in image.steps]
         content = {
-            "name": work.name,
-            "now": work.now,
+            "name": image.name,
+            "now": image.now,
             "history": [
-                {"name": step.name, "when": step.when, "state": state.key}
-                for step, state in zip(work.steps, states, strict=True)
+                {"name": step.name, "state": state.key} for step, state in zip(image.steps, states, strict=True)
             ],
-            "settings": asdict(work.settings),
-            "selection": sorted(work.selection),
-            "messages": work.messages,
-            "detected": work.detected,
-            "profile": None if work.profile is None else printable(asdict(work.profile)),
-            "ticked": work.ticked,
-            "expected": work.expected,
-            "checked": work.checked,
-            "view": work.view,
-            "frames_sha256": self._frames(work.state),
+            "options": _Fields(self, image.options).content,
+            "selection": sorted(image.selection),
+            "view": image.view,
+            "frames_sha256": self._frames(image.state),
         }
         return plain(content), states
 
-    def _frames(self, state: Any) -> dict[str, str]:
+    def _frames(self, state: ImageState) -> dict[str, str]:
         """Hash of each frame of a stack that has clusters, by which it is known whether they are the same later."""
         frames = np.unique(state.table.rows["frame"].to_numpy(dtype=np.int64))
         return self._pixels.frames(state.micrograph, frames.tolist())
 
-    def _state(self, state: Any) -> Record:
-        known = self.shelf.known(state)
+    def _state(self, state: ImageState) -> Record:
+        known = self.records.known(state)
         if known is not None:
-            self._table.store(self.shelf, state.table)  # what the next table may be based on
+            self._table.record_of(self.records, state.table)  # what the next table may be based on
             return known
-        return self.shelf.store(state, self._make_state)
+        return self.record_of(state)
 
-    def _make_state(self, shelf: RecordStore, state: Any) -> Record:
-        micrograph = self._micrograph(state.micrograph)
-        table = self._table.store(self.shelf, state.table)
-        bundle = None if state.bundle is None else self._models.store(self.shelf, state.bundle)
-        tuned = None if state.adaptation is None else self.shelf.store(state.adaptation, self._tuned)
-        counts = [None if one is None else self._classified(one) for one in (state.classified, state.offered)]
-        content = {
-            "micrograph": micrograph.key,
-            "table": table.key,
-            "model": key_of(bundle),
-            "classified": key_of(counts[0]),
-            "offered": key_of(counts[1]),
-            "adaptation": key_of(tuned),
-            "settings": None if state.settings is None else plain(asdict(state.settings)),
-            "session": list(state.session),
-            "choices": plain(state.choices),
-        }
-        return shelf.thing("states", content, (), (micrograph, table, bundle, *counts, tuned))
+    def record_of(self, value: Any) -> Record:
+        """The record of a micrograph, table, model, count, adaptation or calibration."""
+        if isinstance(value, Micrograph):
+            pixels = self._pixels.record_of(self.records, value)
+            return self.records.record_of(value, partial(micrograph_record, pixels=pixels))
+        if isinstance(value, ClusterTable):
+            return self._table.record_of(self.records, value)
+        if isinstance(value, Bundle):
+            return self._models.record_of(self.records, value)
+        return self.records.record_of(value, self._make)
 
-    def _micrograph(self, micrograph: Micrograph) -> Record:
-        pixels = self._pixels.store(self.shelf, micrograph)
-        return self.shelf.store(micrograph, lambda shelf, value: micrograph_thing(shelf, value, pixels))
-
-    # ------------------------------------------------------------------ counts
-
-    def _classified(self, done: Classified) -> Record:
-        return self.shelf.store(done, self._make_classified)
-
-    def _make_classified(self, shelf: RecordStore, done: Classified) -> Record:
-        table = self._table.store(shelf, done.table)
-        evidence = None if done.evidence is None else shelf.store(done.evidence, self._evidence)
-        calibrations = {frame: shelf.store(fit, _calibration) for frame, fit in done.calibrations.items()}
-        content = {
-            "table": table.key,
-            "evidence": key_of(evidence),
-            "calibrations": plain({frame: thing.key for frame, thing in calibrations.items()}),
-            "known": plain({frame: asdict(known) for frame, known in done.known.items()}),
-        }
-        return shelf.thing("counts", content, (), (table, evidence, *calibrations.values()))
-
-    def _evidence(self, shelf: RecordStore, evidence: Evidence) -> Record:
-        arrays = {name: shelf.array("evidence", getattr(evidence, name)) for name in ARRAYS}
-        card = shelf.json("cards", printable(asdict(evidence.card)))
-        shipped = None if evidence.shipped is None else shelf.store(evidence.shipped, self._evidence)
-        content = {
-            "card": card,
-            "with_scale_network": evidence.scale_network is not None,
-            "shipped": key_of(shipped),
-            **arrays,
-        }
-        return shelf.thing("evidence", content, (card, *arrays.values()), (shipped,))
-
-    # ------------------------------------------------------------------ adaptations
-
-    def _tuned(self, shelf: RecordStore, tuned: Any) -> Record:
-        base = self._models.store(shelf, tuned.base)
-        adaptation = shelf.store(tuned.adaptation, self._adaptation)
-        before, offered = self._classified(tuned.before), self._classified(tuned.offered)
-        after = None if tuned.after is None else self._classified(tuned.after)
-        anchors = _frame(shelf, tuned.anchors)
-        content = {
-            "adaptation": adaptation.key,
-            "base": base.key,
-            "before": before.key,
-            "offered": offered.key,
-            "after": key_of(after),
-            "anchors": anchors,
-            "images": list(tuned.images),
-        }
-        return shelf.thing("tuned", content, (anchors["rows"],), (adaptation, base, before, offered, after))
-
-    def _adaptation(self, shelf: RecordStore, adaptation: Adaptation) -> Record:
-        bundle = self._models.store(shelf, adaptation.bundle)
-        evidence = None if adaptation.evidence is None else shelf.store(adaptation.evidence, self._evidence)
-        anchors = _frame(shelf, adaptation.anchors)
-        content = {
-            "model": bundle.key,
-            "accepted": adaptation.accepted,
-            "reason": adaptation.reason,
-            "anchors": anchors,
-            "before": plain(adaptation.before),
-            "after": plain(adaptation.after),
-            "evidence": key_of(evidence),
-        }
-        return shelf.thing("adaptations", content, (anchors["rows"],), (bundle, evidence))
+    def _make(self, records: RecordStore, value: Any) -> Record:
+        """Record of an object whose fields are stored one by one."""
+        fields = _Fields(self, value)
+        if isinstance(value, Calibration):
+            fields.put_part("curves", records.text("calibrations", csv_text(curves_of(value)), ".csv"))
+        return records.add(_LISTS[type(value)], fields.content, fields.parts, fields.uses)
 
 
-def _calibration(shelf: RecordStore, fit: Calibration) -> Record:
-    """One calibration of a frame; its curves are a table of their own."""
+class _Fields:
+    """The fields of an object as JSON, with the parts and the records that they refer to."""
+
+    def __init__(self, encoder: Encoder, value: Any) -> None:
+        self._encoder = encoder
+        self.parts: list[str] = []
+        self.uses: list[Record] = []
+        self.content = {file_key(field.name): self._field(value, field) for field in kept_fields(type(value))}
+
+    def put_part(self, name: str, part: str) -> None:
+        """A part that `name` in the content refers to."""
+        self.content[name] = part
+        self.parts.append(part)
+
+    def _field(self, owner: Any, field: Field[Any]) -> Any:
+        text, _ = annotation(field)
+        value, records = getattr(owner, field.name), self._encoder.records
+        if text == "ScaleNetwork":
+            return value is not None
+        if value is None:
+            return None
+        if text in STORED:
+            return self._key(value)
+        if text == "Calibrations":
+            return plain({frame: self._key(fit) for frame, fit in value.items()})
+        if text == "ModelCard":
+            return self._part(records.json("cards", printable(asdict(value))))
+        if is_array(text):
+            return self._part(records.array("evidence", value))
+        if text == "pd.DataFrame":
+            return {"types": _types(value), "rows": self._part(records.text("anchors", csv_text(value), ".csv"))}
+        if text == "dict[int, PriorKnowledge]":
+            return plain({frame: as_in_file(known) for frame, known in value.items()})
+        return plain(printable(as_in_file(value)) if is_dataclass(value) and not isinstance(value, type) else value)
+
+    def _key(self, value: Any) -> str:
+        record = self._encoder.record_of(value)
+        self.uses.append(record)
+        return record.key
+
+    def _part(self, name: str) -> str:
+        self.parts.append(name)
+        return name
+
+
+def curves_of(fit: Calibration) -> pd.DataFrame:
+    """The curves of a calibration: weight and class shares at each intensity of an atom."""
     curves: dict[str, Any] = {"log_scale": fit.log_scale, "weight": fit.weight}
     curves |= {f"share_{name}": fit.shares[:, k] for k, name in enumerate((*fit.class_sizes, "other"))}
-    part = shelf.text("calibrations", csv_text(pd.DataFrame(curves)), ".csv")
-    names = (
-        "class_sizes", "scale", "scale_sd", "fractions", "ambiguous", "candidates", "log_evidence", "clusters",
-        "element", "intervals", "misfit",
-    )  # fmt: skip
-    return shelf.thing("calibrations", {**plain({name: getattr(fit, name) for name in names}), "curves": part}, (part,))
+    return pd.DataFrame(curves)
 
 
-def _frame(shelf: RecordStore, frame: pd.DataFrame) -> dict[str, Any]:
-    """A small table with the types of its columns."""
-    kinds = {str(name): _kind(frame[name].to_numpy()) for name in frame.columns}
-    return {"types": kinds, "rows": shelf.text("anchors", csv_text(frame), ".csv")}
-
-
-def _kind(values: np.ndarray[Any, Any]) -> str:
-    return {"f": "number", "i": "integer", "b": "boolean"}.get(values.dtype.kind, "text")
+def _types(frame: pd.DataFrame) -> dict[str, str]:
+    """The types of the columns of a small table."""
+    kinds = {"f": "number", "i": "integer", "b": "boolean"}
+    return {str(name): kinds.get(frame[name].to_numpy().dtype.kind, "text") for name in frame.columns}

@@ -1,4 +1,4 @@
-"""Session files: written whole or not at all, opened again as they were, told in words."""
+"""Project files: written whole or not at all, opened again as they were, told in words."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.io.files import existing_file
-from napari_atomicity.io.tables import csv_text
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps, drain
@@ -26,62 +26,89 @@ from napari_atomicity.project.places import Places, reaches_out
 from napari_atomicity.project.project import Project
 from napari_atomicity.project.records import as_json
 from napari_atomicity.project.recovery import is_ours
+from napari_atomicity.project.upgrade import UPGRADES
 from napari_atomicity.schema import json_of
 
 SUFFIX: Final = ".atomicity"
-#: from each earlier format to the next one
-UPGRADES: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
 _READ_ME: Final = "README.txt"
 
 
 # ---------------------------------------------------------------------- saving
 
 
-def save_session(session: Project, path: str | Path) -> Path:
-    """Write `session` to a file; see `save_steps`."""
-    return drain(save_steps(session, path))
+def save_project(project: Project, path: str | Path) -> Path:
+    """Write `project` to a file; see `save_steps`.
+
+    Parameters
+    ----------
+    project
+        What to write.
+    path
+        The file; its name gets the suffix where it has none.
+
+    Returns
+    -------
+    The path that was written.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
+    return drain(save_steps(project, path))
 
 
-def save_steps(session: Project, path: str | Path) -> Steps[Path]:
-    """Write `session` to a file that ends in ``.atomicity``; gives its path.
+def save_steps(project: Project, path: str | Path) -> Steps[Path]:
+    """Write a project to a file that ends in ``.atomicity``.
 
     An earlier file is replaced only by a complete new one, in one step.
+
+    Parameters
+    ----------
+    project
+        What to write.
+    path
+        The file; its name gets the suffix where it has none.
+
+    Returns
+    -------
+    The path that was written.
 
     Raises
     ------
     InputError
         Where the system does not let us write there (no such folder, no rights, disk full).
     """
-    yield Progress(0, 0, "Saving the session")
+    yield Progress(0, 0, "Saving the project")
     path = with_suffix(path)
-    write_atomically(path, lambda beside: _write(session, beside, path.parent.absolute()))
+    write_atomically(path, lambda beside: _write(project, beside, path.parent.absolute()))
     return path
 
 
 def with_suffix(path: str | Path) -> Path:
-    """`path` with the suffix of session files."""
+    """`path` with the suffix of project files."""
     path = Path(path)
     return path if path.suffix.lower() == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
 
 
-def _write(session: Project, path: Path, home: Path) -> None:
+def _write(project: Project, path: Path, home: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as file:
-        contents, _ = Encoder(ZipWriter(file), home).contents(session)
+        contents, _ = Encoder(ZipWriter(file), home).contents(project)
         file.writestr(CONTENTS, as_json(contents))
         names = []
-        for number, work in enumerate(session.works, start=1):
-            names.append(f"clusters/{number}-{re.sub(r'[^A-Za-z0-9.+-]+', '-', work.name)[:60]}.csv")
-            file.writestr(names[-1], csv_text(work.state.table.rows))
+        for number, image in enumerate(project.images, start=1):
+            names.append(f"clusters/{number}-{re.sub(r'[^A-Za-z0-9.+-]+', '-', image.name)[:60]}.csv")
+            file.writestr(names[-1], csv_text(image.state.table.rows))
         file.writestr(_READ_ME, _read_me(contents, names))
 
 
 def _read_me(contents: Mapping[str, Any], tables: Sequence[str]) -> str:
     names = "".join(f"  {name}\n" for name in tables)
     return (
-        f"This is a session of {contents['software']}, saved {contents['saved']}, in format {contents['format']}.\n"
+        f"This is a project of {contents['software']}, saved {contents['saved']}, in format {contents['format']}.\n"
         "Open it in napari with the plug-in napari-atomicity: drop it on the window.\n\n"
         f"{CONTENTS} is the table of contents; the folders hold its parts as CSV, JSON, NumPy arrays and safetensors,\n"
-        "in the form that docs/sessions.md of the program describes.\n\n"
+        "in the form that docs/projects.md of the program describes.\n\n"
         f"For other programs, the clusters as they were when it was saved:\n{names}"
     )
 
@@ -95,59 +122,65 @@ def open_steps(
     answers: Mapping[str, Answer] | None = None,
     allowed: Collection[Path] = (),
 ) -> Steps[Project]:
-    """Bring back the session in a file, or in the folder of an autosave.
+    """Bring back the project in a file, or in the folder of an autosave.
 
     Parameters
     ----------
     path
         File or folder.
     have
-        Images that are open already: their pixels are used, and the works say which of them they belong to.
+        Images that are open already: their pixels are used, and the saved images say which of them they belong to.
     answers
         What a person said about images that were unclear before: the file to take, ``"without"`` to bring the clusters
         back without the pixels, or None to leave the image out.
     allowed
-        Folders outside the session's own that a person said may be read. Work that this program left unsaved itself
+        Folders outside the project's own that a person said may be read. Work that this program left unsaved itself
         needs no such word.
 
     Returns
     -------
-    The session; without works where images are unclear, with what is to be asked in its `unclear`.
+    The project; without images where images are unclear, with what is to be asked in its `unclear`.
 
     Raises
     ------
     InputError
-        Where it is no session, damaged, or of a newer version of the program.
+        Where it is no project, damaged, or of a newer version of the program.
     """
-    yield Progress(0, 0, "Reading the session")
+    yield Progress(0, 0, "Reading the project")
     path = Path(path)
     source = _source(path)
-    with _damage_said(path):
+    with _damage_in_one_sentence(path):
         decoder = Decoder(contents_of(source), source, {})
         places = Places(path.parent.absolute(), frozenset(allowed), is_ours(path))
         in_force = {decoder.pixels_of(entry): entry for entry in decoder.contents.images}
-        wanted = {
+        sought = {
             key: SoughtImage(entry, _frames(in_force.get(key)), _reader(source, entry.stored))
             for key, entry in decoder.contents.pixels.items()
         }
-        now = {key: one for key, one in wanted.items() if key in in_force}
+        now = {key: image for key, image in sought.items() if key in in_force}
         found, unclear = yield from find_steps(now, places, have, answers)
         if unclear:
             return Project((), unclear=tuple(unclear))
         # earlier pixels of an image, which only an undo would show
-        others = {key: one for key, one in wanted.items() if key not in in_force}
+        others = {key: image for key, image in sought.items() if key not in in_force}
         earlier, _ = yield from find_steps(others, places, have)
         decoder.found, decoder.places = {**earlier, **found}, places
         decoder.wanted = frozenset(found)
-        return (yield from decoder.session_steps())
+        return (yield from decoder.project_steps())
 
 
 def contents_of(source: BlobReader) -> Contents:
-    """The table of contents in the present format."""
+    """The table of contents in the present format.
+
+    Raises
+    ------
+    InputError
+        Where it is none of a project, or of a newer version of the program.
+    """
     name = source.path.name
     contents = json_of(source.contents(), f"{name}: its table of contents")
     if not isinstance(contents, dict) or contents.get("kind") != KIND or not isinstance(contents.get("format"), int):
-        raise InputError(f"{name} is no session of napari-atomicity.")
+        raise InputError(f"{name} is no project of napari-atomicity.")
     if contents["format"] > FORMAT:
         software = clean(contents.get("software", "unknown"))
         raise InputError(f"{name} was saved by a newer version ({software}); update napari-atomicity to open it.")
@@ -172,7 +205,7 @@ def _frames(entry: ImageEntry | None) -> dict[int, str]:
 
 
 @contextmanager
-def _damage_said(path: Path) -> Iterator[None]:
+def _damage_in_one_sentence(path: Path) -> Iterator[None]:
     """Whatever things that do not fit together lead to becomes one sentence."""
     try:
         yield
@@ -184,14 +217,14 @@ def _damage_said(path: Path) -> Iterator[None]:
 
 
 def describe(path: str | Path) -> str:
-    """What a session file holds, for people; no file that it names is looked at, but in its own folder."""
+    """What a project file holds, for people; no file that it names is looked at, but in its own folder."""
     path = Path(path)
     source = _source(path)
-    with _damage_said(path):
+    with _damage_in_one_sentence(path):
         decoder = Decoder(contents_of(source), source, {})
         contents, n = decoder.contents, len(decoder.contents.images)
         lines = [
-            f"{path.name}: session of {n} image{'s' * (n != 1)}, saved {clean(contents.saved)} by "
+            f"{path.name}: project of {n} image{'s' * (n != 1)}, saved {clean(contents.saved)} by "
             f"{clean(contents.software)} (format {FORMAT})"
         ]
         for entry in contents.images:
@@ -201,22 +234,21 @@ def describe(path: str | Path) -> str:
 
 
 def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[str]:
-    rows = decoder.table_in_force(entry).rows
+    table = decoder.table_in_force(entry)
     micrograph = decoder.contents.micrographs[decoder.state_in_force(entry).micrograph]
     pixels, size = decoder.contents.pixels[micrograph.pixels], micrograph.pixel_size_nm
-    where = "its pixels are in the session" if pixels.stored else "its pixels are in no file"
+    where = "its pixels are in the project" if pixels.stored else "its pixels are in no file"
     if pixels.file is not None:
-        where = f"{clean(pixels.file.path, 500)}{_there(Path(pixels.file.path), places)}"
+        where = f"{clean(pixels.file.path, 500)}{_presence(Path(pixels.file.path), places)}"
         where += f", sha256 {pixels.file.sha256[:16] or 'unknown'}…"
     steps, now = entry.history, entry.now
-    counts = rows.loc[rows["label"] != "", "label"].value_counts()
+    counts = table.rows.loc[table.rows["label"] != "", "label"].value_counts()
     labels = ", ".join(f"{clean(label, 40)} {count}" for label, count in counts.sort_index().items())
-    annotated = int((rows["annotation"] != "").sum())
     facts = {
         "Image": where,
         "Size": f"{' × '.join(map(str, pixels.shape))}, "
         + ("no pixel size" if size is None else f"{size:.6g} nm per pixel"),
-        "Clusters": f"{len(rows)}, of which {annotated} labelled by hand",
+        "Clusters": f"{len(table)}, of which {table.labelled.sum()} labelled by hand",
         "Labels": labels,
         "History": f"{len(steps) - 1} steps, the last one in force: {clean(steps[now].name)}"
         + (f" ({len(steps) - 1 - now} undone)" if now < len(steps) - 1 else ""),
@@ -224,7 +256,7 @@ def _image_lines(decoder: Decoder, entry: ImageEntry, places: Places) -> list[st
     return [clean(entry.name), *(f"  {name + ':':<12}{value}" for name, value in facts.items() if value)]
 
 
-def _there(path: Path, places: Places) -> str:
+def _presence(path: Path, places: Places) -> str:
     """Whether a file is there, as far as that may be looked at."""
     if reaches_out(path) and not places.may_look(path):
         return " (on another machine; not looked at)"
@@ -232,5 +264,5 @@ def _there(path: Path, places: Places) -> str:
 
 
 def _model_line(entry: ModelEntry) -> str:
-    kind = "comes with the program" if entry.bundled is not None else "its weights are in the session"
+    kind = "comes with the program" if entry.bundled is not None else "its weights are in the project"
     return f"  {clean(entry.name)} ({kind})"

@@ -1,4 +1,4 @@
-"""Images of a session: how they are remembered, found again and recognised."""
+"""Images of a project: how they are remembered, found again and recognised."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UnclearImage:
     path
         A file of that name whose pixels are others; None where there is none.
     outside
-        Places outside the session's folder that would have to be read, as the session names them.
+        Places outside the project's folder that would have to be read, as the project names them.
     """
 
     key: str
@@ -54,14 +54,14 @@ class UnclearImage:
 
 
 def outside_sentence(asked: Sequence[UnclearImage]) -> str:
-    """What a session wants to read outside of its folder, in one sentence; empty where nothing."""
-    paths = list(dict.fromkeys(path for one in asked for path in one.outside))
+    """What a project wants to read outside of its folder, in one sentence; empty where nothing."""
+    paths = list(dict.fromkeys(path for image in asked for path in image.outside))
     if not paths:
         return ""
     named = ", ".join(clean(path, 300) for path in paths[:_NAMED])
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     far = ", in part on another machine, which would learn who you are" if any(map(reaches_out, paths)) else ""
-    return f"This session wants to read images outside of its own folder{far}: {named}{more}."
+    return f"This project wants to read images outside of its own folder{far}: {named}{more}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +71,11 @@ class SoughtImage:
     Attributes
     ----------
     pixels
-        What the session says about its pixels.
+        What the project says about its pixels.
     frames
-        Hash of each frame of a stack in which something was counted; none in older sessions.
+        Hash of each frame of a stack in which something was counted; none in older projects.
     stored
-        Gives the pixels that travel inside the session; None where they do not.
+        Gives the pixels that travel inside the project; None where they do not.
     """
 
     pixels: PixelsEntry
@@ -106,14 +106,14 @@ class SoughtImage:
 
 @dataclass(frozen=True, eq=False)
 class FoundImage:
-    """Pixels for an image of a session.
+    """Pixels for an image of a project.
 
     Attributes
     ----------
     micrograph
         As it was read now.
     changed
-        Its pixels are not those that the session was made on.
+        Its pixels are not those that the project was made on.
     match
         Which of the images that are open already it is.
     """
@@ -129,7 +129,7 @@ def find_steps(
     have: Sequence[Micrograph] = (),
     answers: Mapping[str, Answer] | None = None,
 ) -> Steps[tuple[dict[str, FoundImage], list[UnclearImage]]]:
-    """Find the images of a session again.
+    """Find the images of a project again.
 
     Parameters
     ----------
@@ -149,52 +149,52 @@ def find_steps(
     yield Progress(0, max(len(wanted), 1), "Looking for the images")
     found: dict[str, FoundImage] = {}
     unclear: list[UnclearImage] = []
-    for done, (key, one) in enumerate(wanted.items()):
-        yield Progress(done, len(wanted), f"Looking for {clean(one.pixels.name)}")
+    for done, (key, image) in enumerate(wanted.items()):
+        yield Progress(done, len(wanted), f"Looking for {clean(image.pixels.name)}")
         answer = (answers or {}).get(key)
-        match = _open_now(one, have)
+        match = _open_now(image, have)
         if match is not None:
             found[key] = FoundImage(have[match], match=match)
         elif answer == "without":
-            found[key] = FoundImage(_blank(one))
+            found[key] = FoundImage(_blank(image))
         elif isinstance(answer, Path):
-            found[key] = _given(answer, one)
+            found[key] = _as_answered(answer, image)
         elif key not in (answers or {}):
-            looked = _found(key, one, places)
-            if isinstance(looked, UnclearImage):
-                unclear.append(looked)
+            result = _search(key, image, places)
+            if isinstance(result, UnclearImage):
+                unclear.append(result)
             else:
-                found[key] = looked
+                found[key] = result
     return found, unclear
 
 
-def _open_now(wanted: SoughtImage, have: Sequence[Micrograph]) -> int | None:
+def _open_now(image: SoughtImage, have: Sequence[Micrograph]) -> int | None:
     """Which of the open images has the pixels that are wanted."""
     for at, micrograph in enumerate(have):
-        if isinstance(micrograph, Blank) or list(micrograph.data.shape) != wanted.pixels.shape:
+        if isinstance(micrograph, Blank) or list(micrograph.data.shape) != image.pixels.shape:
             continue
         with suppress(InputError):  # a stack whose file changed while it was open
-            if not wanted.differs(micrograph) or _read_from(wanted, micrograph):
+            if not image.differs(micrograph) or _read_from(image, micrograph):
                 return at
     return None
 
 
-def _read_from(wanted: SoughtImage, micrograph: Micrograph) -> bool:
+def _read_from(image: SoughtImage, micrograph: Micrograph) -> bool:
     """Whether an open stack comes from the very file that is wanted."""
     path = micrograph.provenance.path
-    return path is not None and is_unchanged(micrograph) and wanted.same_file(path)
+    return path is not None and is_unchanged(micrograph) and image.same_file(path)
 
 
-def _found(key: str, wanted: SoughtImage, places: Places) -> FoundImage | UnclearImage:
-    facts, file, name = wanted.pixels, wanted.pixels.file, clean(wanted.pixels.name)
-    if wanted.stored is not None:
-        pixels = wanted.stored()
+def _search(key: str, image: SoughtImage, places: Places) -> FoundImage | UnclearImage:
+    facts, file, name = image.pixels, image.pixels.file, clean(image.pixels.name)
+    if image.stored is not None:
+        pixels = image.stored()
         if list(pixels.shape) != facts.shape:
-            raise InputError(f"The pixels of {name} in the session are {pixels.shape}, not {tuple(facts.shape)}.")
+            raise InputError(f"The pixels of {name} in the project are {pixels.shape}, not {tuple(facts.shape)}.")
         return FoundImage(Micrograph(pixels, name=facts.name))
     if file is None:
         return UnclearImage(
-            key, name, f"{name} was in no file and too large to travel in the session; give it as a file."
+            key, name, f"{name} was in no file and too large to travel in the project; give it as a file."
         )
     other: Path | None = None
     why = ""
@@ -203,11 +203,11 @@ def _found(key: str, wanted: SoughtImage, places: Places) -> FoundImage | Unclea
         if not places.may_look(path, refused=facts.unread):
             outside.append(path)
         elif path.is_file():
-            micrograph, differs = _look(path, wanted)
+            micrograph, differs = _look(path, image)
             if micrograph is not None and not differs:
                 return FoundImage(micrograph)
             other, why = other or path, why or differs
-    if (sample := places.sample(file)) is not None and (micrograph := _look(sample, wanted)[0]) is not None:
+    if (sample := places.sample(file)) is not None and (micrograph := _look(sample, image)[0]) is not None:
         return FoundImage(micrograph)
     # of a name on this machine it is known whether there is anything to ask for
     outside = [path for path in outside if reaches_out(path) or path.is_file()]
@@ -217,42 +217,52 @@ def _found(key: str, wanted: SoughtImage, places: Places) -> FoundImage | Unclea
     if other is None:
         where = clean(file.path, 300)
         return UnclearImage(key, name, f"{clean(Path(file.path).name)} is no longer at {where}; say where it is now.")
-    return UnclearImage(key, name, f"{clean(other.name)} changed since the session was saved: {why}.", other)
+    return UnclearImage(key, name, f"{clean(other.name)} changed since the project was saved: {why}.", other)
 
 
-def _look(path: Path, wanted: SoughtImage) -> tuple[Micrograph | None, str]:
+def _look(path: Path, image: SoughtImage) -> tuple[Micrograph | None, str]:
     """The image in the file, and where it is another than the one that was worked on, be it the same file or not."""
-    assert wanted.pixels.file is not None
+    assert image.pixels.file is not None
     try:
-        micrograph = read(path, wanted.pixels.file.image)
-        return micrograph, "" if wanted.same_file(path) else wanted.differs(micrograph)
+        micrograph = read(path, image.pixels.file.image)
+        return micrograph, "" if image.same_file(path) else image.differs(micrograph)
     except InputError:
         return None, "it cannot be read as that image"
 
 
-def _given(path: Path, wanted: SoughtImage) -> FoundImage:
+def _as_answered(path: Path, image: SoughtImage) -> FoundImage:
     """The file that a person named, whatever it holds."""
-    index = None if wanted.pixels.file is None else wanted.pixels.file.image
+    index = None if image.pixels.file is None else image.pixels.file.image
     try:
         micrograph = read(path, index)
     except InputError:
         micrograph = read(path)
-    return FoundImage(micrograph, changed=not wanted.same_file(path) and bool(wanted.differs(micrograph)))
+    return FoundImage(micrograph, changed=not image.same_file(path) and bool(image.differs(micrograph)))
 
 
-def _blank(wanted: SoughtImage) -> Blank:
+def _blank(image: SoughtImage) -> Blank:
     """An image without its pixels, of the same size."""
-    facts, shape = wanted.pixels, wanted.pixels.shape[-2:]
+    facts, shape = image.pixels, image.pixels.shape[-2:]
     if shape[0] * shape[1] > _LARGEST_BLANK:
         raise InputError(f"{clean(facts.name)} is too large to be shown without its pixels; leave it out.")
     # one zero for all of them: no memory is taken
     return Blank(
-        np.broadcast_to(np.zeros((), np.uint8), facts.shape), name=facts.name, stands_for=facts, frames=wanted.frames
+        np.broadcast_to(np.zeros((), np.uint8), facts.shape), name=facts.name, stands_for=facts, frames=image.frames
     )
 
 
 def micrograph_of(content: MicrographEntry, found: FoundImage, places: Places) -> Micrograph:
-    """The micrograph that an entry describes, with the pixels that were found."""
+    """The micrograph that an entry describes, with the pixels that were found.
+
+    Parameters
+    ----------
+    content
+        The entry.
+    found
+        The pixels.
+    places
+        Where may be looked.
+    """
     now = found.micrograph
     path = now.provenance.path
     if path is None and content.path is not None and places.may_look(Path(content.path)):
@@ -271,6 +281,6 @@ def micrograph_of(content: MicrographEntry, found: FoundImage, places: Places) -
         "title": content.title,
     }
     if isinstance(now, Blank):
-        about["refusal"] = f"The pixels of {clean(content.name)} were not read; open the session again to allow it."
+        about["refusal"] = f"The pixels of {clean(content.name)} were not read; open the project again to allow it."
         about["about"] = content
     return replace(now, provenance=replace(now.provenance, **origin), **about)

@@ -1,4 +1,4 @@
-"""What the table of contents of a session may say; docs/sessions.md explains the keys.
+"""What the table of contents of a project may say; docs/projects.md explains the keys.
 
 Keys that a later version adds are passed over. Whatever is let in here has the right type and refers to parts by
 names that can only be parts; whether things fit together is seen when they are brought back.
@@ -6,12 +6,22 @@ names that can only be parts; whether things fit together is seen when they are 
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
+from dataclasses import Field as DataclassField
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from napari_atomicity.counting.adapt import Adaptation
+from napari_atomicity.counting.calibration import Calibration
+from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.holdout import Judgement
+from napari_atomicity.counting.prior import file_key
 from napari_atomicity.counting.profile import InstrumentProfile
-from napari_atomicity.kinds import Count, Entry, Many, Plain, Sha256, Share, Within, wanted
+from napari_atomicity.document.options import ImageOptions
+from napari_atomicity.kinds import Count as WholeNumber
+from napari_atomicity.kinds import Entry, Many, Plain, Sha256, Share, Within, wanted
+from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState
 from napari_atomicity.schema import Door
 
 K = TypeVar("K")
@@ -30,7 +40,7 @@ _SizeText: TypeAlias = Annotated[str, Field(pattern="^[1-9][0-9]{0,15}$"), wante
 _FRAME: Final = "^(0|[1-9][0-9]{0,6})$"
 Frame: TypeAlias = Annotated[str, Field(pattern=_FRAME), wanted("the number of a frame")]
 _PART: Final = "^[a-z]{{1,20}}/[0-9a-f]{{20}}[.]{}$"
-_DISTRUST: Final = "the name of a part of this session; do not trust the file"
+_DISTRUST: Final = "the name of a part of this project; do not trust the file"
 CsvPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("csv")), wanted(_DISTRUST)]
 JsonPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("json")), wanted(_DISTRUST)]
 ArrayPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("npy")), wanted(_DISTRUST)]
@@ -64,46 +74,6 @@ class KnownEntry(Entry):
     fractions: Many[Part] = ()
 
 
-class StepEntry(Entry):
-    """A step of a history."""
-
-    name: Words
-    state: Key
-    when: Annotated[str, Field(max_length=60)] = ""
-
-
-class ImageEntry(Entry):
-    """All that belongs to one image."""
-
-    name: Words
-    now: Count
-    history: Annotated[list[StepEntry], Field(min_length=1, max_length=100_000, fail_fast=True)]
-    settings: SettingsEntry
-    selection: Many[Id]
-    messages: Many[Words]
-    detected: bool
-    profile: InstrumentProfile | None
-    ticked: bool
-    expected: Named[_SizeText, Annotated[float, Field(ge=0)]] | None = None
-    checked: bool = False
-    view: Plain | None = None
-    frames_sha256: Named[Frame, Sha256] = Field(default_factory=dict)
-
-
-class StateEntry(Entry):
-    """One image at one step."""
-
-    micrograph: Key
-    table: Key
-    model: Key | None
-    classified: Key | None
-    offered: Key | None
-    adaptation: Key | None
-    settings: SettingsEntry | None
-    session: Many[Words]
-    choices: Named[Frame, Annotated[str, Field(max_length=100)]]
-
-
 class ChangedIds(Entry):
     """Ids that were added to a set and taken from it."""
 
@@ -117,7 +87,7 @@ _Place: TypeAlias = Annotated[list[float], Field(min_length=3, max_length=3)]
 class ChangedPlaces(Entry):
     """How many places stay, and those that were added."""
 
-    keep: Count
+    keep: WholeNumber
     more: Many[_Place]
 
 
@@ -127,7 +97,7 @@ class TableEntry(Entry):
     rows: CsvPart | None
     based_on: Key | None
     class_sizes: Annotated[Many[Size], Field(max_length=100)]
-    next_id: Count
+    next_id: WholeNumber
     gone: Many[Id] = ()
     hand_placed: Many[Id] | ChangedIds
     removed: Many[_Place] | ChangedPlaces
@@ -143,7 +113,7 @@ class MicrographEntry(Entry):
     refusal: Words
     reader: Words
     title: Words
-    image: Count
+    image: WholeNumber
     path: PathText | None
     metadata: Plain
 
@@ -154,7 +124,7 @@ class FileEntry(Entry):
     path: PathText
     relative: PathText | None
     sample: PathText | None
-    image: Count
+    image: WholeNumber
     sha256: Sha256 | Literal[""]
 
 
@@ -167,7 +137,7 @@ class PixelsEntry(Entry):
     first_frame_sha256: Sha256 | Literal[""]
     file: FileEntry | None
     stored: ArrayPart | None
-    #: a person did not let the program read the file: it asks again, also where it trusts the session
+    #: a person did not let the program read the file: it asks again, also where it trusts the project
     unread: bool = False
 
 
@@ -180,31 +150,11 @@ class ModelEntry(Entry):
     tensors: Named[str, tuple[WeightsPart, str]] | None
 
 
-class CountEntry(Entry):
-    """A count."""
+class FrameEntry(Entry):
+    """A small table with the types of its columns."""
 
-    table: Key
-    evidence: Key | None
-    calibrations: Named[Frame, Key]
-    known: Named[Frame, KnownEntry]
-
-
-class EvidenceEntry(Entry):
-    """What a model said about each cluster."""
-
-    card: JsonPart
-    with_scale_network: bool
-    shipped: Key | None
-    shape: ArrayPart
-    outside: ArrayPart
-    log_integral: ArrayPart
-    log_integral_sd: ArrayPart
-    log_n: ArrayPart
-    log_n_sd: ArrayPart
-    features: ArrayPart
-    branch: ArrayPart
-    noise: ArrayPart
-    valid: ArrayPart
+    types: Named[str, Literal["number", "integer", "boolean", "text"]]
+    rows: CsvPart
 
 
 class CandidateEntry(Entry):
@@ -215,52 +165,108 @@ class CandidateEntry(Entry):
     scale: Above0
 
 
-class CalibrationEntry(Entry):
-    """A calibration of a frame; its curves are a part."""
+# ---------------------------------------------------------------------- entries that follow from the classes they keep
 
-    curves: CsvPart
-    class_sizes: Annotated[Many[Size], Field(min_length=1, max_length=100)]
-    scale: Above0
-    scale_sd: Number
-    fractions: Named[str, Number]
-    ambiguous: bool
-    candidates: Many[CandidateEntry]
-    log_evidence: Number
-    clusters: Count
-    element: Annotated[str, Field(pattern="^[A-Z][a-z]?$"), wanted("a chemical symbol")]
-    intervals: Named[str, Annotated[list[Number], Field(min_length=2, max_length=2)]]
-    misfit: Words
-
-
-class FrameEntry(Entry):
-    """A small table with the types of its columns."""
-
-    types: Named[str, Literal["number", "integer", "boolean", "text"]]
-    rows: CsvPart
-
-
-class TunedEntry(Entry):
-    """What an adaptation did to one image."""
-
-    adaptation: Key
-    base: Key
-    before: Key
-    offered: Key
-    after: Key | None
-    anchors: FrameEntry
-    images: Many[Words]
+#: objects that are stored once, however many others refer to them
+STORED: Final = ("Micrograph", "ClusterTable", "Bundle", "Count", "AppliedAdaptation", "Adaptation", "Evidence")
+#: how a field is checked, by its annotation; one of a class that is not here cannot be saved, which is said at once
+_DOORS: Final[dict[str, Any]] = {
+    **dict.fromkeys(STORED, Key),
+    "Calibrations": Named[Frame, Key],
+    "dict[int, PriorKnowledge]": Named[Frame, KnownEntry],
+    "Settings": SettingsEntry,
+    "InstrumentProfile": InstrumentProfile,
+    "ModelCard": JsonPart,
+    "ScaleNetwork": bool,
+    "pd.DataFrame": FrameEntry,
+    "bool": bool,
+    "int": Id,
+    "float": Number,
+    "str": Words,
+    "tuple[str, ...]": Many[Words],
+    "Mapping[int, str]": Named[Frame, Annotated[str, Field(max_length=100)]],
+    "Mapping[int, float]": Named[_SizeText, Annotated[float, Field(ge=0)]],
+    "Mapping[str, float]": Named[str, Number],
+    "dict[str, float]": Named[str, Number],
+}
+#: fields that follow from others and are not stored: patches are cut out again
+_DERIVED: Final = ("Patches",)
+#: fields that lie in the table of curves of a calibration
+CURVES: Final = ("Floats",)
 
 
-class AdaptationEntry(Entry):
-    """An adaptation."""
+def kept_fields(kind: type) -> list[DataclassField[Any]]:
+    """The fields of a class that its record holds."""
+    return [field for field in fields(kind) if str(field.type) not in (*_DERIVED, *CURVES)]
 
-    model: Key
-    accepted: bool
-    reason: Words
-    anchors: FrameEntry
-    before: Named[str, Number]
-    after: Named[str, Number]
-    evidence: Key | None
+
+def annotation(field: DataclassField[Any]) -> tuple[str, bool]:
+    """What a field holds, and whether it may hold nothing."""
+    text = str(field.type)
+    return text.removesuffix(" | None"), text.endswith(" | None")
+
+
+def is_array(text: str) -> bool:
+    """Whether a field of that annotation is an array, stored as a part."""
+    return text.startswith("npt.NDArray")
+
+
+def _entry_of(name: str, kind: type, **narrower: Any) -> Any:
+    """The entry of a class, field by field; `narrower` are checks that are stricter than the annotation."""
+    doors: dict[str, Any] = {}
+    for field in kept_fields(kind):
+        text, optional = annotation(field)
+        door = narrower.pop(file_key(field.name), None) or (ArrayPart if is_array(text) else _DOORS.get(text))
+        if door is None:
+            raise TypeError(
+                f"How {kind.__name__}.{field.name} ({text}) is kept in a project is not said in {__name__}."
+            )
+        # what a file does not hold is as in a new object
+        must = field.default is MISSING and field.default_factory is MISSING
+        doors[file_key(field.name)] = (
+            door | None if optional and text != "ScaleNetwork" else door,
+            ... if must else None,
+        )
+    return create_model(name, __base__=Entry, **narrower, **doors)
+
+
+_DOORS["Judgement"] = _entry_of("JudgementEntry", Judgement, **{one.name: WholeNumber for one in fields(Judgement)})
+StateEntry: Any = _entry_of("StateEntry", ImageState)
+CountEntry: Any = _entry_of("CountEntry", Count)
+TunedEntry: Any = _entry_of("TunedEntry", AppliedAdaptation)
+AdaptationEntry: Any = _entry_of("AdaptationEntry", Adaptation)
+EvidenceEntry: Any = _entry_of("EvidenceEntry", Evidence)
+OptionsEntry: Any = _entry_of("OptionsEntry", ImageOptions)
+CalibrationEntry: Any = _entry_of(
+    "CalibrationEntry",
+    Calibration,
+    class_sizes=Annotated[Many[Size], Field(min_length=1, max_length=100)],
+    scale=Above0,
+    candidates=Many[CandidateEntry],
+    clusters=WholeNumber,
+    element=Annotated[str, Field(pattern="^[A-Z][a-z]?$"), wanted("a chemical symbol")],
+    intervals=Named[str, Annotated[list[Number], Field(min_length=2, max_length=2)]],
+    curves=(CsvPart, ...),
+)
+
+
+class StepEntry(Entry):
+    """A step of a history."""
+
+    name: Words
+    state: Key
+
+
+class ImageEntry(Entry):
+    """All that belongs to one image."""
+
+    name: Words
+    now: WholeNumber
+    history: Annotated[list[StepEntry], Field(min_length=1, max_length=100_000, fail_fast=True)]
+    options: OptionsEntry
+    selection: Many[Id]
+    view: Plain | None = None
+    frames_sha256: Named[Frame, Sha256] = Field(default_factory=dict)
 
 
 class Contents(Entry):
@@ -268,7 +274,7 @@ class Contents(Entry):
 
     software: Words = "unknown"
     saved: Annotated[str, Field(max_length=60)] = ""
-    in_hand: Count = 0
+    in_hand: WholeNumber = 0
     view: Plain | None = None
     images: Annotated[list[ImageEntry], Field(max_length=1000, fail_fast=True)]
     states: Named[Key, StateEntry] = Field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from napari_atomicity.clusters import ClusterTable, matched, near
 from napari_atomicity.pipeline import SAME_CLUSTER_NM
 
 Kind = Literal["label", "deleted here", "deleted there"]
-_PLACE: Final = ["frame", "y_px", "x_px"]
 
 
 @dataclass(frozen=True)
@@ -94,31 +93,38 @@ def merge(
     but not with predictions, which rest on another calibration. Whatever a person did in `mine` stays.
     """
     tolerance = SAME_CLUSTER_NM / pixel_size_nm if pixel_size_nm else 5.0
-    here, there = _places(mine), _places(theirs)
-    pairs = matched(here, there, tolerance)
-    by_hand = np.isin(theirs.ids, list(theirs.hand_placed))
+    there = theirs.places
+    pairs = matched(mine.places, there, tolerance)
     label = theirs.rows["annotation"].to_numpy(dtype=object)
     conflicts, taken = _labels(mine, theirs, pairs)
-    table = mine
-    for ids, given in taken.items():
-        table = table.annotate([ids], given)
+    table = mine.annotate(taken, list(taken.values()))
     lone = np.ones(len(theirs), dtype=bool)
     lone[[row for _, row in pairs]] = False
     deleted = near(there, mine.removed, tolerance)
-    touched = by_hand | (label != "")
+    touched = theirs.placed | theirs.labelled
     for row in np.flatnonzero(lone & deleted & touched):
         conflicts.append(Conflict("deleted here", None, _at(there[row]), "", str(label[row])))
     fresh = lone & ~deleted
     table = _added(table, theirs, fresh, pixel_size_nm, their_pixel_size_nm or pixel_size_nm)
     conflicts += _deleted_there(mine, theirs, pairs, tolerance)
-    gone = theirs.removed[~near(theirs.removed, _places(mine), tolerance)]
+    gone = theirs.removed[~near(theirs.removed, mine.places, tolerance)]
     gone = gone[~near(gone, mine.removed, 1e-6)] if len(mine.removed) else gone
     table = replace(table, removed=np.vstack([table.removed, gone]))
     return Merged(table, int(fresh.sum()), len(taken), tuple(conflicts))
 
 
 def resolve(table: ClusterTable, conflict: Conflict, pixel_size_nm: float | None) -> ClusterTable:
-    """`table` with the other side's version of a conflict; what is no longer there stays so."""
+    """A table with the other side's version of a conflict; what is no longer there stays so.
+
+    Parameters
+    ----------
+    table
+        The present state.
+    conflict
+        What the two sides differ about.
+    pixel_size_nm
+        Of the image; None where unknown.
+    """
     if conflict.kind == "label" and conflict.id is not None:
         return table.annotate([conflict.id], conflict.theirs)
     if conflict.kind == "deleted there" and conflict.id is not None:
@@ -139,7 +145,7 @@ def _labels(
     conflicts: list[Conflict] = []
     taken: dict[int, str] = {}
     own, other = (table.rows["annotation"].to_numpy(dtype=object) for table in (mine, theirs))
-    places, ids = _places(mine), mine.ids
+    places, ids = mine.places, mine.ids
     for row, there in pairs:
         if not other[there] or own[row] == other[there]:
             continue
@@ -153,7 +159,7 @@ def _labels(
 def _deleted_there(
     mine: ClusterTable, theirs: ClusterTable, pairs: list[tuple[int, int]], tolerance: float
 ) -> list[Conflict]:
-    places = _places(mine)
+    places = mine.places
     lone = np.ones(len(mine), dtype=bool)
     lone[[row for row, _ in pairs]] = False
     label = mine.rows["annotation"].to_numpy(dtype=object)
@@ -182,14 +188,9 @@ def _added(
     }
     first = table.next_id
     grown = table.add(values)
-    placed = np.isin(new["id"].to_numpy(), list(theirs.hand_placed))
-    hand = frozenset(int(i) for i in first + np.flatnonzero(placed))
+    hand = frozenset((first + np.flatnonzero(theirs.placed[rows])).tolist())
     # `add` takes all for placed by hand; those that a search found are to be found again
     return replace(grown, hand_placed=table.hand_placed | hand)
-
-
-def _places(table: ClusterTable) -> npt.NDArray[np.float64]:
-    return table.rows[_PLACE].to_numpy(dtype=np.float64)
 
 
 def _at(place: npt.NDArray[np.float64]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Models of a session: those that come with the program by name and hash, all others with their weights."""
+"""Models of a project: those that come with the program by name and hash, all others with their weights."""
 
 from __future__ import annotations
 
@@ -34,22 +34,30 @@ class ModelIndex:
     def __init__(self) -> None:
         self._places: dict[str, tuple[str, str]] = {}
 
-    def store(self, shelf: RecordStore, bundle: Bundle) -> Record:
-        """The thing of a model."""
-        return shelf.store(bundle, self._make)
+    def record_of(self, records: RecordStore, bundle: Bundle) -> Record:
+        """The record of a model, made where there is none yet.
 
-    def _make(self, shelf: RecordStore, bundle: Bundle) -> Record:
-        card = shelf.json("cards", printable(asdict(bundle.card)))
+        Parameters
+        ----------
+        records
+            What was stored already.
+        bundle
+            The model.
+        """
+        return records.record_of(bundle, self._make)
+
+    def _make(self, records: RecordStore, bundle: Bundle) -> Record:
+        card = records.json("cards", printable(asdict(bundle.card)))
         content: dict[str, Any] = {"name": bundle.card.name, "card": card, "bundled": _bundled(bundle), "tensors": None}
         network: object = bundle.network
         if isinstance(network, AbsentNetwork):
             content["bundled"] = network.name
         if content["bundled"] is not None:
-            return shelf.thing("models", content, (card,))
-        content["tensors"] = tensors = self._weights(shelf, bundle)
-        return shelf.thing("models", content, (card, *dict.fromkeys(file for file, _ in tensors.values())))
+            return records.add("models", content, (card,))
+        content["tensors"] = tensors = self._weights(records, bundle)
+        return records.add("models", content, (card, *dict.fromkeys(file for file, _ in tensors.values())))
 
-    def _weights(self, shelf: RecordStore, bundle: Bundle) -> dict[str, tuple[str, str]]:
+    def _weights(self, records: RecordStore, bundle: Bundle) -> dict[str, tuple[str, str]]:
         """For each tensor the part that it lies in, and its name there; only new ones are written."""
         from safetensors.numpy import save
 
@@ -57,12 +65,12 @@ class ModelIndex:
         digests = {name: _digest(value) for name, value in tensors.items()}
         fresh = {digests[name]: name for name in tensors if digests[name] not in self._places}
         if fresh:
-            part = shelf.sink.put(_FOLDER, save({name: tensors[name] for name in fresh.values()}), ".safetensors")
+            part = records.writer.put(_FOLDER, save({name: tensors[name] for name in fresh.values()}), ".safetensors")
             self._places |= {digest: (part, name) for digest, name in fresh.items()}
         return {name: self._places[digest] for name, digest in digests.items()}
 
     def forget_all_but(self, parts: set[str]) -> None:
-        """Weights in parts that the session no longer refers to have to be stored again."""
+        """Weights in parts that the project no longer refers to have to be stored again."""
         self._places = {digest: place for digest, place in self._places.items() if place[0] in parts}
 
 
@@ -88,7 +96,7 @@ def _bundled(bundle: Bundle) -> str | None:
 
     if not bundle.card.sha256 or bundle.shipped is not None:
         return None
-    return next((one.name for one in store.models() if one.bundled and one.card == bundle.card), None)
+    return next((model.name for model in store.models() if model.bundled and model.card == bundle.card), None)
 
 
 def _tensors(bundle: Bundle) -> Tensors:
@@ -111,7 +119,22 @@ def _digest(value: npt.NDArray[Any]) -> str:
 
 
 def bundle_of(content: ModelEntry, source: BlobReader, remark: list[str]) -> Bundle:
-    """The model that the entry describes; without its network, and with a remark, where that is not here."""
+    """The model of an entry; without its network where that is not here.
+
+    Parameters
+    ----------
+    content
+        The entry.
+    source
+        The parts of the project.
+    remark
+        Takes a sentence where the network is not here.
+
+    Raises
+    ------
+    InputError
+        Where a part of it is missing or damaged.
+    """
     from napari_atomicity.counting.bundle import Bundle, load_bundle, load_card
 
     card = card_of(source, content.card)
@@ -142,7 +165,7 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: BlobReader, card: Mo
                 files[part] = tensors_of(bytes(source.read(part)), f"The part {part}")
             tensors[name] = files[part][inside]
     except KeyError as error:
-        raise InputError(f"The weights of {card.name!r} in the session are damaged.") from error
+        raise InputError(f"The weights of {card.name!r} in the project are damaged.") from error
     content = save(tensors)
     with tempfile.TemporaryDirectory(prefix="napari-atomicity-") as folder:
         path = Path(folder) / "model.safetensors"
@@ -155,7 +178,20 @@ def _rebuilt(places: Mapping[str, tuple[str, str]], source: BlobReader, card: Mo
 
 
 def card_of(source: BlobReader, part: str) -> ModelCard:
-    """The card in a part."""
+    """The card in a part.
+
+    Parameters
+    ----------
+    source
+        The parts of the project.
+    part
+        Its name.
+
+    Raises
+    ------
+    InputError
+        Where the part is missing or damaged.
+    """
     from napari_atomicity.counting.card import card_of_json
 
     return card_of_json(bytes(source.read(part)), f"A model card in {source.path.name}", with_format=False)

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 
 def patches_again(micrograph: Micrograph, table: ClusterTable) -> Patches:
-    """The patches of `table`, which are large and follow from the image: cut out at first use, equal to the bit."""
+    """Patches, which are large and follow from the image: cut out at first use, equal to the bit.
+
+    Parameters
+    ----------
+    micrograph
+        The image; it must be calibrated.
+    table
+        Its clusters.
+    """
     from napari_atomicity.counting.patches import Patches
 
     class Again(Patches):

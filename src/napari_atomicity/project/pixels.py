@@ -19,7 +19,7 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.project.layout import MicrographEntry, PixelsEntry
 from napari_atomicity.project.records import Record, RecordStore, plain
 
-#: pixels that are in no file travel inside the session up to this size
+#: pixels that are in no file travel inside the project up to this size
 MOST_STORED_BYTES: Final = 256 * 2**20
 
 
@@ -27,7 +27,7 @@ MOST_STORED_BYTES: Final = 256 * 2**20
 class Blank(Micrograph):
     """In the place of an image whose pixels were not read: its clusters and labels are there, to be saved again.
 
-    `stands_for`, `about` and `frames` are what the session says about pixels, image and frames, for the next time.
+    `stands_for`, `about` and `frames` are what the project says about pixels, image and frames, for the next time.
     """
 
     stands_for: PixelsEntry | None = None
@@ -35,8 +35,18 @@ class Blank(Micrograph):
     frames: Mapping[int, str] = field(default_factory=dict)
 
 
-def micrograph_thing(shelf: RecordStore, micrograph: Micrograph, pixels: Record) -> Record:
-    """Name, calibration and origin of a micrograph; its pixels are a thing of their own."""
+def micrograph_record(records: RecordStore, micrograph: Micrograph, pixels: Record) -> Record:
+    """Name, calibration and origin of a micrograph; its pixels have a record of their own.
+
+    Parameters
+    ----------
+    records
+        What was stored already.
+    micrograph
+        The image.
+    pixels
+        The record of its pixels.
+    """
     origin = micrograph.provenance
     content = {
         "name": micrograph.name,
@@ -52,54 +62,82 @@ def micrograph_thing(shelf: RecordStore, micrograph: Micrograph, pixels: Record)
     }
     if isinstance(micrograph, Blank) and micrograph.about is not None:
         content |= {"refusal": micrograph.about.refusal, "path": micrograph.about.path}
-    return shelf.thing("micrographs", content, (), (pixels,))
+    return records.add("micrographs", content, (), (pixels,))
 
 
 class PixelIndex:
-    """Pixel data that was remembered already; arrays cannot be looked up like other things."""
+    """Pixel data that was remembered already; arrays cannot be looked up like other objects."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, Record]] = {}
         self._frames: dict[tuple[int, int], str] = {}
 
-    def store(self, shelf: RecordStore, micrograph: Micrograph) -> Record:
-        """Where the pixels of `micrograph` are found again."""
+    def record_of(self, records: RecordStore, micrograph: Micrograph) -> Record:
+        """The record that tells where the pixels of an image are found again.
+
+        Parameters
+        ----------
+        records
+            What was stored already.
+        micrograph
+            The image.
+        """
         known = self._known.get(id(micrograph.data))
         if known is None:
             # the array is held, so that no other one gets its id
-            known = self._known[id(micrograph.data)] = (micrograph.data, _pixels(shelf, micrograph))
+            known = self._known[id(micrograph.data)] = (micrograph.data, _pixels(records, micrograph))
         return known[1]
 
     def frames(self, micrograph: Micrograph, frames: Iterable[int]) -> dict[str, str]:
-        """Hashes of some frames of a stack that was stored before; none where its file is another one now."""
+        """Hashes of some frames of a stack that was stored before; none where its file is another one now.
+
+        Parameters
+        ----------
+        micrograph
+            The stack.
+        frames
+            Which of its frames.
+
+        Returns
+        -------
+        Hashes by the number of the frame, as text; empty for an image that is no stack.
+        """
         if isinstance(micrograph, Blank):
             return {str(at): digest for at, digest in micrograph.frames.items()}
         if micrograph.n_frames == 1:
             return {}
-        found = {}
+        digests = {}
         with contextlib.suppress(InputError):
             for at in (at for at in frames if 0 <= at < micrograph.n_frames):
                 key = id(micrograph.data), at
                 if key not in self._frames:
                     self._frames[key] = frame_sha256(micrograph, at)
-                found[str(at)] = self._frames[key]
-            return found
+                digests[str(at)] = self._frames[key]
+            return digests
         return {}
 
-    def forget_all_but(self, things: set[Record]) -> None:
-        """What the session no longer refers to."""
-        self._known = {key: entry for key, entry in self._known.items() if entry[1] in things}
+    def forget_all_but(self, records: set[Record]) -> None:
+        """What the project no longer refers to."""
+        self._known = {key: entry for key, entry in self._known.items() if entry[1] in records}
         self._frames = {key: digest for key, digest in self._frames.items() if key[0] in self._known}
 
 
 def frame_sha256(micrograph: Micrograph, index: int) -> str:
-    """Hash of a frame: of its pixels as float32, row by row."""
+    """Hash of a frame: of its pixels as float32, row by row.
+
+    Parameters
+    ----------
+    micrograph
+        The image.
+    index
+        Which frame.
+    """
     return hashlib.sha256(micrograph.frame(index).tobytes()).hexdigest()
 
 
-def _pixels(shelf: RecordStore, micrograph: Micrograph) -> Record:
+def _pixels(records: RecordStore, micrograph: Micrograph) -> Record:
     if isinstance(micrograph, Blank) and micrograph.stands_for is not None:
-        return shelf.thing("pixels", {**micrograph.stands_for.model_dump(), "unread": True})
+        return records.add("pixels", {**micrograph.stands_for.model_dump(), "unread": True})
     content: dict[str, Any] = {
         "name": micrograph.name,
         "shape": list(micrograph.data.shape),
@@ -110,40 +148,40 @@ def _pixels(shelf: RecordStore, micrograph: Micrograph) -> Record:
     }
     try:
         content["first_frame_sha256"] = frame_sha256(micrograph, 0)
-        content["file"] = _file(shelf, micrograph)
+        content["file"] = _file(records, micrograph)
         size = int(np.prod(micrograph.data.shape)) * np.dtype(micrograph.data.dtype).itemsize
         if content["file"] is None and size <= MOST_STORED_BYTES:
-            content["stored"] = shelf.array("pixels", np.asarray(micrograph.data))
+            content["stored"] = records.array("pixels", np.asarray(micrograph.data))
     except InputError:
         # a stack that is read frame by frame, from a file that is another one now: what it held nobody can say
         content["first_frame_sha256"] = ""
-        content["file"] = None if micrograph.provenance.path is None else _place(shelf, micrograph, "")
-    return shelf.thing("pixels", content, () if content["stored"] is None else (content["stored"],))
+        content["file"] = None if micrograph.provenance.path is None else _place(records, micrograph, "")
+    return records.add("pixels", content, () if content["stored"] is None else (content["stored"],))
 
 
-def _file(shelf: RecordStore, micrograph: Micrograph) -> dict[str, Any] | None:
+def _file(records: RecordStore, micrograph: Micrograph) -> dict[str, Any] | None:
     """The file that holds these very pixels; None where there is none (any more)."""
     path = micrograph.provenance.path
     if path is None:
         return None
     try:
         certain = is_unchanged(micrograph)
-        there = None if certain else read(path, micrograph.provenance.image_index)
+        again = None if certain else read(path, micrograph.provenance.image_index)
         digest = image_hash(path)
     except InputError:
         return None
-    if is_unchanged(micrograph) if certain else there is not None and _same_pixels(there, micrograph):
-        return _place(shelf, micrograph, digest)
+    if is_unchanged(micrograph) if certain else again is not None and _same_pixels(again, micrograph):
+        return _place(records, micrograph, digest)
     return None
 
 
-def _place(shelf: RecordStore, micrograph: Micrograph, digest: str) -> dict[str, Any]:
+def _place(records: RecordStore, micrograph: Micrograph, digest: str) -> dict[str, Any]:
     """Where a file is, in all ways in which it can be found again."""
     path, index = Path(micrograph.provenance.path or "").absolute(), micrograph.provenance.image_index
     facts: dict[str, Any] = {"path": str(path), "relative": None, "sample": None, "image": index, "sha256": digest}
-    if shelf.home is not None:
+    if records.home is not None:
         with contextlib.suppress(ValueError):  # another drive of Windows
-            facts["relative"] = Path(os.path.relpath(path, shelf.home)).as_posix()
+            facts["relative"] = Path(os.path.relpath(path, records.home)).as_posix()
     with contextlib.suppress(InputError):
         if path.parent == sample_dir():
             facts["sample"] = path.name

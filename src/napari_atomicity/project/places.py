@@ -1,8 +1,8 @@
-"""Where the image of a session may lie, and which of these places may be looked at without asking.
+"""Where the image of a project may lie, and which of these places may be looked at without asking.
 
-A session names paths. Whoever made it may be a colleague, or nobody one knows: reading what it names could show a
+A project names paths. Whoever made it may be a colleague, or nobody one knows: reading what it names could show a
 file that was not meant, and merely touching a name on another machine hands that machine the login of this one.
-So the folder of the session, with what lies in it, is free; any other place is asked for.
+So the folder of the project, with what lies in it, is free; any other place is asked for.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Places:
     Attributes
     ----------
     home
-        Folder of the session.
+        Folder of the project.
     allowed
         Folders that a person said may be read, with what lies in them.
     ours
-        The session is this program's own record of what this user did: its places are those of the user.
+        The project is this program's own record of what this user did: its places are those of the user.
     """
 
     home: Path
@@ -52,7 +52,15 @@ class Places:
     ours: bool = False
 
     def may_look(self, path: Path, refused: bool = False) -> bool:
-        """Whether `path` may be read without asking; `refused` where a person did not let it be read before."""
+        """Whether a path may be read without asking.
+
+        Parameters
+        ----------
+        path
+            The path.
+        refused
+            Whether a person did not let it be read before.
+        """
         if (self.ours and not refused) or any(path.parent == folder for folder in self.allowed):
             return True
         if reaches_out(path) and not _below(path, self.home, follow=False):
@@ -61,7 +69,7 @@ class Places:
         return any(_below(path, folder) for folder in near)
 
     def of(self, file: FileEntry) -> Iterator[Path]:
-        """Where the file may be: where it was, in the same place beside the session, in its folder, among samples."""
+        """Where the file may be: where it was, in the same place beside the project, in its folder, among samples."""
         yield Path(file.path)
         if file.relative:
             far = reaches_out(file.relative)

@@ -1,4 +1,4 @@
-"""Things that a session holds, each stored once however many steps share it."""
+"""The records of a project: what it holds, each object stored once however many steps share it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Record:
     parts
         Parts that it refers to.
     uses
-        Things that it refers to.
+        Records that it refers to.
     """
 
     kind: str
@@ -41,55 +41,121 @@ class Record:
 
 
 class RecordStore:
-    """What was stored already: the same object gives the same thing, without looking into it again."""
+    """What was stored already: the same object gives the same record, without looking into it again.
 
-    def __init__(self, sink: BlobWriter, home: Path | None = None) -> None:
-        self.sink = sink
-        #: folder of the session file, where it is known: images beside it are found again when both move
+    Parameters
+    ----------
+    writer
+        Where the parts go.
+    home
+        Folder of the project file, where it is known.
+    """
+
+    def __init__(self, writer: BlobWriter, home: Path | None = None) -> None:
+        self.writer = writer
+        #: folder of the project file, where it is known: images beside it are found again when both move
         self.home = home
         self._known: weakref.WeakKeyDictionary[Any, Record] = weakref.WeakKeyDictionary()
         self._numbers: Counter[str] = Counter()
 
-    def store(self, value: Any, make: Callable[[RecordStore, Any], Record]) -> Record:
-        """The thing of `value`, made at the first time."""
-        thing = self._known.get(value)
-        if thing is None:
-            thing = self._known[value] = make(self, value)
-        return thing
+    def record_of(self, value: Any, make: Callable[[RecordStore, Any], Record]) -> Record:
+        """The record of an object, made at the first time.
+
+        Parameters
+        ----------
+        value
+            The object.
+        make
+            Makes the record; called with this store and the object.
+        """
+        record = self._known.get(value)
+        if record is None:
+            record = self._known[value] = make(self, value)
+        return record
 
     def known(self, value: Any) -> Record | None:
-        """The thing of `value` where it was stored before."""
+        """The record of `value` where it was stored before."""
         return self._known.get(value)
 
-    def thing(
+    def add(
         self, kind: str, content: Mapping[str, Any], parts: Iterable[str] = (), uses: Iterable[Record | None] = ()
     ) -> Record:
-        """A new entry with a name of its own."""
+        """A new record with a key of its own.
+
+        Parameters
+        ----------
+        kind
+            List of the table of contents that it stands in.
+        content
+            JSON.
+        parts
+            Names of the parts that it refers to.
+        uses
+            Records that it refers to; None is passed over.
+        """
         self._numbers[kind] += 1
-        used = tuple(one for one in uses if one is not None)
+        used = tuple(record for record in uses if record is not None)
         return Record(kind, f"{kind.rstrip('s')}{self._numbers[kind]}", content, tuple(parts), used)
 
-    def forget_all_but(self, things: Iterable[Record]) -> None:
-        """What the session no longer refers to would have to be stored again."""
-        kept = set(things)
-        for value, thing in list(self._known.items()):
-            if thing not in kept:
+    def forget_all_but(self, records: Iterable[Record]) -> None:
+        """What the project no longer refers to would have to be stored again."""
+        kept = set(records)
+        for value, record in list(self._known.items()):
+            if record not in kept:
                 del self._known[value]
 
     # ------------------------------------------------------------------ parts
 
     def array(self, folder: str, values: npt.NDArray[Any]) -> str:
-        """An array as a NumPy file; gives the name of the part."""
+        """Store an array as a NumPy file.
+
+        Parameters
+        ----------
+        folder
+            Of the part.
+        values
+            Numbers of any shape.
+
+        Returns
+        -------
+        The name of the part.
+        """
         buffer = BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(values), allow_pickle=False)
-        return self.sink.put(folder, buffer.getvalue(), ".npy")
+        return self.writer.put(folder, buffer.getvalue(), ".npy")
 
     def text(self, folder: str, text: str, suffix: str) -> str:
-        """A text; gives the name of the part."""
-        return self.sink.put(folder, text.encode(), suffix)
+        """Store a text.
+
+        Parameters
+        ----------
+        folder
+            Of the part.
+        text
+            Its content.
+        suffix
+            Of the part, with its dot.
+
+        Returns
+        -------
+        The name of the part.
+        """
+        return self.writer.put(folder, text.encode(), suffix)
 
     def json(self, folder: str, content: Any) -> str:
-        """JSON; gives the name of the part."""
+        """Store JSON.
+
+        Parameters
+        ----------
+        folder
+            Of the part.
+        content
+            What JSON can hold.
+
+        Returns
+        -------
+        The name of the part.
+        """
         return self.text(folder, as_json(content), ".json")
 
 
@@ -98,16 +164,11 @@ def reached(roots: Iterable[Record]) -> list[Record]:
     seen: dict[Record, None] = {}
     waiting = list(roots)
     while waiting:
-        thing = waiting.pop()
-        if thing not in seen:
-            seen[thing] = None
-            waiting.extend(thing.uses)
+        record = waiting.pop()
+        if record not in seen:
+            seen[record] = None
+            waiting.extend(record.uses)
     return list(seen)
-
-
-def key_of(thing: Record | None) -> str | None:
-    """How other things refer to it."""
-    return None if thing is None else thing.key
 
 
 def as_json(content: Any) -> str:
@@ -118,9 +179,9 @@ def as_json(content: Any) -> str:
 def plain(value: Any) -> Any:
     """`value` as JSON knows it; numbers that are none become null, what it does not know its text."""
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(one) for one in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.ndarray):
         return plain(value.tolist())
     if isinstance(value, np.generic):

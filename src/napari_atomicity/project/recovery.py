@@ -1,6 +1,6 @@
 """Unsaved work on the disk: written beside the work, found again after a crash.
 
-Every running window has a folder of its own, in the form of a session that is not zipped: parts that were written
+Every running window has a folder of its own, in the form of a project that is not zipped: parts that were written
 once stay, and the table of contents is replaced in one step. A lock that the system lets go when the process ends,
 however it ends, tells a window that runs from one that is gone.
 """
@@ -97,10 +97,10 @@ class Recorder:
         self.folder: Path | None = None
         self._lock: Lock | None = None
         self._encoder: Encoder | None = None
-        self._sink: FolderWriter | None = None
+        self._writer: FolderWriter | None = None
 
-    def record(self, session: Project) -> None:
-        """Make `session` what would be recovered; the one before it stays until this is complete.
+    def record(self, project: Project) -> None:
+        """Make `project` what would be recovered; the one before it stays until this is complete.
 
         Raises
         ------
@@ -109,10 +109,10 @@ class Recorder:
         """
         if self.folder is None or not self.folder.is_dir():
             self._begin()
-        assert self.folder is not None and self._encoder is not None and self._sink is not None
-        contents, parts = self._encoder.contents(session)
+        assert self.folder is not None and self._encoder is not None and self._writer is not None
+        contents, parts = self._encoder.contents(project)
         write_text(self.folder / CONTENTS, as_json(contents))
-        self._sink.keep_only(parts)
+        self._writer.keep_only(parts)
 
     def clear(self) -> None:
         """Nothing is unsaved any more."""
@@ -140,8 +140,8 @@ class Recorder:
             _remove(folder)  # the next attempt makes another one
             raise InputError(f"{folder} cannot be locked, so unsaved work is not kept there; choose another folder.")
         self.folder, self._lock = folder, lock
-        self._sink = FolderWriter(folder)
-        self._encoder = Encoder(self._sink)
+        self._writer = FolderWriter(folder)
+        self._encoder = Encoder(self._writer)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Unsaved:
     Attributes
     ----------
     folder
-        Where it lies; it opens like a session file.
+        Where it lies; it opens like a project file.
     when
         Of the last change that was written.
     names
@@ -173,24 +173,30 @@ class Unsaved:
 def unsaved(root: Path | None = None) -> list[Unsaved]:
     """What windows that are gone left unsaved, newest first."""
     root = root if root is not None else recovery_folder()
-    found = []
+    offers = []
     with contextlib.suppress(OSError):
         for folder in root.iterdir():
             lock = Lock(folder / _LOCK)
             if folder.name == _ASIDE or not folder.is_dir() or not lock.take():
                 continue
             try:
-                if (one := _unsaved(folder)) is not None:
-                    found.append(one)
+                if (offer := _unsaved(folder)) is not None:
+                    offers.append(offer)
             finally:
                 lock.release()
-    return sorted(found, key=lambda one: one.when, reverse=True)
+    return sorted(offers, key=lambda offer: offer.when, reverse=True)
 
 
 @contextlib.contextmanager
-def taken(one: Unsaved) -> Iterator[None]:
-    """Hold unsaved work while it is brought back, so that no second window does the same."""
-    lock = Lock(one.folder / _LOCK)
+def taken(unsaved_work: Unsaved) -> Iterator[None]:
+    """Hold unsaved work while it is brought back, so that no second window does the same.
+
+    Raises
+    ------
+    InputError
+        Where another window does, or the work was discarded.
+    """
+    lock = Lock(unsaved_work.folder / _LOCK)
     if not lock.take():
         raise InputError("Another window is bringing this work back already, or it was discarded.")
     try:
@@ -199,17 +205,27 @@ def taken(one: Unsaved) -> Iterator[None]:
         lock.release()
 
 
-def set_aside(one: Unsaved) -> Path | None:
-    """Offer it no more: it goes to the folder ``aside``, where the last ones are kept; gives its place there."""
-    aside = one.folder.parent / _ASIDE
+def set_aside(unsaved_work: Unsaved) -> Path | None:
+    """Offer unsaved work no more: it goes to the folder ``aside``, where the last ones are kept.
+
+    Returns
+    -------
+    Its place there; None where it is gone.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be moved.
+    """
+    aside = unsaved_work.folder.parent / _ASIDE
     make_folder(aside)
-    target = aside / one.folder.name
+    target = aside / unsaved_work.folder.name
     try:
-        one.folder.rename(target)
+        unsaved_work.folder.rename(target)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InputError(f"{one.folder} could not be set aside ({error.strerror or error}).") from error
+        raise InputError(f"{unsaved_work.folder} could not be set aside ({error.strerror or error}).") from error
     kept = sorted(path for path in aside.iterdir() if path.is_dir())
     for old in kept[:-_KEPT]:
         _remove(old)
@@ -236,7 +252,7 @@ def _unsaved(folder: Path) -> Unsaved | None:
         head = _DOOR.check(read_bytes(path), path.name)
         if head.kind != KIND:
             return None
-        return Unsaved(folder, datetime.fromtimestamp(path.stat().st_mtime), tuple(one.name for one in head.images))
+        return Unsaved(folder, datetime.fromtimestamp(path.stat().st_mtime), tuple(image.name for image in head.images))
     except (OSError, ValueError, InputError):
         return None
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.io.tables import csv_text, rows_of_csv
+from napari_atomicity.clusters import ClusterTable, find_rows
+from napari_atomicity.io.csv_tables import csv_text, rows_of_csv
 from napari_atomicity.project.layout import ChangedIds, ChangedPlaces, TableEntry
 from napari_atomicity.project.records import Record, RecordStore
 
@@ -27,35 +27,43 @@ class TableIndex:
     def __init__(self) -> None:
         self._last: tuple[ClusterTable, Record, int] | None = None
 
-    def store(self, shelf: RecordStore, table: ClusterTable) -> Record:
-        """The thing of `table`."""
-        known = shelf.known(table)
+    def record_of(self, records: RecordStore, table: ClusterTable) -> Record:
+        """The record of `table`, made where there is none yet.
+
+        Parameters
+        ----------
+        records
+            What was stored already.
+        table
+            The clusters.
+        """
+        known = records.known(table)
         if known is None:
-            return shelf.store(table, self._make)
+            return records.record_of(table, self._make)
         self._last = (table, known, int(known.content["steps_after_whole"]))
         return known
 
-    def _make(self, shelf: RecordStore, table: ClusterTable) -> Record:
+    def _make(self, records: RecordStore, table: ClusterTable) -> Record:
         base, depth = None, 0
-        found = None
+        change = None
         if self._last is not None and self._last[2] + 1 < _WHOLE_EVERY:
             before, base, depth = self._last
-            found = _changes(before, table)
-        if found is None:
+            change = _changes(before, table)
+        if change is None:
             base, depth = None, 0
             rows, content = table.rows, _facts(table)
         else:
-            rows, content, depth = *found, depth + 1
-        part = shelf.text(_FOLDER, csv_text(rows), ".csv") if len(rows) or base is None else None
+            rows, content, depth = *change, depth + 1
+        part = records.text(_FOLDER, csv_text(rows), ".csv") if len(rows) or base is None else None
         entry = {
             "rows": part,
             "based_on": None if base is None else base.key,
             "steps_after_whole": depth,
             **content,
         }
-        thing = shelf.thing("tables", entry, () if part is None else (part,), (base,))
-        self._last = (table, thing, depth)
-        return thing
+        record = records.add("tables", entry, () if part is None else (part,), (base,))
+        self._last = (table, record, depth)
+        return record
 
 
 def _facts(table: ClusterTable) -> dict[str, Any]:
@@ -78,13 +86,13 @@ def _changes(before: ClusterTable, after: ClusterTable) -> tuple[pd.DataFrame, d
     # those that stay keep their order, and new ones follow
     if not np.array_equal(before.ids[stays], after.ids[:kept]):
         return None
-    other = np.ones(len(after), dtype=bool)
-    other[:kept] = False
+    changed = np.ones(len(after), dtype=bool)
+    changed[:kept] = False
     for name in after.rows.columns:
         was, now = before.rows[name].to_numpy(), after.rows[name].to_numpy()
         if not _same_memory(was, now):
-            other[:kept] |= _differ(was[stays], now[:kept])
-    if other.sum() > len(after) / 2:
+            changed[:kept] |= _differ(was[stays], now[:kept])
+    if changed.sum() > len(after) / 2:
         return None
     content = {
         "gone": before.ids[~stays].tolist(),
@@ -96,7 +104,7 @@ def _changes(before: ClusterTable, after: ClusterTable) -> tuple[pd.DataFrame, d
         },
         "removed": {"keep": n, "more": after.removed[n:].tolist()},
     }
-    return after.rows[other], content
+    return after.rows[changed], content
 
 
 def _begins_with(values: npt.NDArray[np.float64], start: npt.NDArray[np.float64]) -> bool:
@@ -119,7 +127,21 @@ def _differ(was: npt.NDArray[Any], now: npt.NDArray[Any]) -> npt.NDArray[np.bool
 
 
 def table_of(content: TableEntry, text: str | None, base: ClusterTable | None) -> ClusterTable:
-    """The table that the entry `content` with its rows (CSV) describes; `base` is the one it is based on."""
+    """The table that an entry describes.
+
+    Parameters
+    ----------
+    content
+        The entry.
+    text
+        Its rows as CSV; None where none changed.
+    base
+        The table that it is based on; None for a whole one.
+
+    Returns
+    -------
+    The clusters; a `ValueError` or `KeyError` meets what does not fit together.
+    """
     sizes, placed, places = content.class_sizes, content.hand_placed, content.removed
     rows = None if text is None else rows_of_csv(text, sizes)
     if rows is not None and not np.isfinite(rows[["y_px", "x_px"]].to_numpy()).all():
@@ -141,7 +163,15 @@ def _places(values: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
 
 
 def new_bytes(table: ClusterTable, base: ClusterTable | None) -> int:
-    """Memory that `table` takes besides what it shares with `base`."""
+    """Memory that a table takes besides what it shares with another.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    base
+        The table that it is based on; None for a whole one.
+    """
     new = 0
     for name in table.rows.columns:
         values = table.rows[name].to_numpy()
@@ -155,18 +185,15 @@ def _applied(base: pd.DataFrame, gone: list[int], rows: pd.DataFrame | None) -> 
     kept = base[~base["id"].isin(gone)] if gone else base
     if rows is None or not len(rows):
         return kept.reset_index(drop=True)
-    ids, new_ids = kept["id"].to_numpy(), rows["id"].to_numpy()
-    order = np.argsort(ids)
-    place = np.minimum(np.searchsorted(ids, new_ids, sorter=order), max(len(ids) - 1, 0))
-    at = order[place] if len(ids) else np.zeros(len(rows), dtype=np.int64)
-    old = ids[at] == new_ids if len(ids) else np.zeros(len(rows), dtype=bool)
+    rows_of_new = find_rows(rows["id"].to_numpy(), kept["id"].to_numpy())
+    old = rows_of_new >= 0
     data = {}
     for name in kept.columns:
         values, new = kept[name].to_numpy(), rows[name].to_numpy()
-        if old.all() and not _differ(values[at], new).any():
+        if old.all() and not _differ(values[rows_of_new], new).any():
             data[name] = kept[name].reset_index(drop=True)  # shared, as while the history was made
             continue
         values = values.copy()
-        values[at[old]] = new[old]
+        values[rows_of_new[old]] = new[old]
         data[name] = pd.Series(np.concatenate([values, new[~old]]), dtype=values.dtype)
     return pd.DataFrame(data, copy=False)

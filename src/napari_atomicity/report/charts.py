@@ -11,67 +11,76 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_atomicity.clusters import OTHER
-from napari_atomicity.report.figures import load_matplotlib, overlay_figure
+from napari_atomicity.report.drawing import bare_axes, draw_shares, new_figure
+from napari_atomicity.report.overlay import overlay_figure
+from napari_atomicity.report.shares import series_of_ratios
 from napari_atomicity.style import colours
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from napari_atomicity.pipeline import Analysis, Ratios
+    from napari_atomicity.pipeline import ImageState, Ratios
 
 #: dots per inch of the micrographs, 7 inches wide
 _DPI: Final = 170
-_GREY: Final = "#444444"
 _BINS: Final = 24
 
 
-def overlay(analysis: Analysis, frame: int) -> str:
-    """The micrograph with its rings, as a data URI."""
-    return _png(overlay_figure(analysis.micrograph, analysis.table, analysis.bundle.card, frame))
+def overlay(analysis: ImageState, frame: int) -> str:
+    """The micrograph with its rings, as a data URI.
+
+    Parameters
+    ----------
+    analysis
+        Of the image.
+    frame
+        Which frame of a stack.
+    """
+    return _png(overlay_figure(analysis.micrograph, analysis.table, analysis.model_in_force.card, frame))
 
 
-def micrograph(analysis: Analysis, frame: int) -> str:
-    """The micrograph alone, as a data URI."""
-    return _png(overlay_figure(analysis.micrograph, None, analysis.bundle.card, frame))
+def micrograph(analysis: ImageState, frame: int) -> str:
+    """The micrograph alone, as a data URI.
+
+    Parameters
+    ----------
+    analysis
+        Of the image.
+    frame
+        Which frame of a stack.
+    """
+    return _png(overlay_figure(analysis.micrograph, None, analysis.model_in_force.card, frame))
 
 
-def ratios(found: Ratios, analysis: Analysis) -> str:
-    """Observed shares with intervals beside what is expected and what simple methods say, as SVG."""
-    figure = _figure(6.9, 0.42 * len(found.table) + 0.95)
+def ratios(result: Ratios, analysis: ImageState) -> str:
+    """Observed shares with intervals beside what is expected and what simple methods say, as SVG.
+
+    Parameters
+    ----------
+    result
+        The shares.
+    analysis
+        Of one of the images, for the colours of its model.
+    """
+    figure = new_figure(6.9, 0.42 * len(result.table) + 0.95)
     tall = float(figure.get_size_inches()[1])
     axes = figure.add_axes((0.1, 0.5 / tall, 0.87, 1 - 0.82 / tall))
-    table = found.table
-    palette = _palette(analysis)
-    y = np.arange(len(table))
-    share = 100 * table["share"]
-    reach = 100 * np.stack([table["share"] - table["low"], table["high"] - table["share"]])
-    fill = [palette.get(label, palette[OTHER]) for label in table["label"]]
-    axes.barh(y, share, color=fill, height=0.62, edgecolor=_GREY, linewidth=0.5, label="corrected, 95 % interval")
-    axes.errorbar(share, y, xerr=np.abs(reach), fmt="none", ecolor="black", elinewidth=1.1, capsize=3)
-    simple = {"counted": ("|", "as labelled"), "diameter": ("s", "by diameter"), "intensity": ("^", "by intensity")}
-    for name, (mark, words) in simple.items():
-        if table[name].notna().any():
-            axes.plot(100 * table[name], y, mark, mfc="white", mec="black", ms=6, mew=1.1, label=words, clip_on=False)
-    if table["expected"].notna().any():
-        axes.plot(100 * table["expected"], y, "D", color="black", ms=5, label="expected", zorder=6, clip_on=False)
-    axes.set_yticks(y, table["label"])
-    axes.invert_yaxis()
-    axes.set_xlim(0, min(100, 5 * np.ceil(20 * _top(found)) + 5))
+    labels = result.table["label"].tolist()
+    draw_shares(axes, labels, series_of_ratios(result.table), _palette(analysis), labels)
     axes.set_xlabel("share of the clusters of these sizes (%)")
-    _plain(axes)
-    handles, said = axes.get_legend_handles_labels()
-    handles, said = [*handles[-1:], *handles[:-1]], [*said[-1:], *said[:-1]]
-    figure.legend(handles, said, loc="upper center", ncols=len(said), frameon=False, fontsize=8, columnspacing=1.2)
+    handles, words = axes.get_legend_handles_labels()
+    # bars come last
+    handles, words = [*handles[-1:], *handles[:-1]], [*words[-1:], *words[:-1]]
+    figure.legend(handles, words, loc="upper center", ncols=len(words), frameon=False, fontsize=8, columnspacing=1.2)
     return _svg(figure)
 
 
-def diameters(analysis: Analysis) -> str:
+def diameters(analysis: ImageState) -> str:
     """Histogram of the diameters of each class, stacked, as SVG."""
     table = analysis.table
     values, labels = table.rows["diameter_nm"].to_numpy(dtype=float), table.final_labels
     here = np.isfinite(values) & (labels != "")
-    figure = _figure(3.35, 2.1)
+    figure = new_figure(3.35, 2.1)
     axes = figure.add_axes((0.17, 0.22, 0.8, 0.74))
     palette = _palette(analysis)
     present = set(map(str, labels[here]))
@@ -79,19 +88,19 @@ def diameters(analysis: Analysis) -> str:
     names += sorted(present - set(names))
     if names:
         edges = np.histogram_bin_edges(values[here], bins=_BINS)
-        lots = [values[here & (labels == label)] for label in names]
+        groups = [values[here & (labels == label)] for label in names]
         fill = [palette.get(label, palette[OTHER]) for label in names]
-        axes.hist(lots, bins=edges.tolist(), stacked=True, color=fill, edgecolor="white", linewidth=0.4)
+        axes.hist(groups, bins=edges.tolist(), stacked=True, color=fill, edgecolor="white", linewidth=0.4)
     axes.set_xlabel("diameter (nm)")
     axes.set_ylabel("clusters")
-    _plain(axes)
+    bare_axes(axes)
     return _svg(figure)
 
 
-def confidence(analysis: Analysis) -> str:
+def confidence(analysis: ImageState) -> str:
     """Histogram of the confidence of the labels, as SVG."""
     values = analysis.table.rows["confidence"].to_numpy(dtype=float)
-    figure = _figure(3.35, 2.1)
+    figure = new_figure(3.35, 2.1)
     axes = figure.add_axes((0.17, 0.22, 0.8, 0.74))
     axes.hist(
         values[np.isfinite(values)], bins=np.linspace(0, 1, 21).tolist(), color="#7a8ca3", edgecolor="white", lw=0.4
@@ -99,36 +108,13 @@ def confidence(analysis: Analysis) -> str:
     axes.set_xlim(0, 1)
     axes.set_xlabel("confidence of the label")
     axes.set_ylabel("clusters")
-    _plain(axes)
+    bare_axes(axes)
     return _svg(figure)
 
 
-def _top(found: Ratios) -> float:
-    names = ["high", "counted", "expected", "diameter", "intensity"]
-    return float(np.nanmax(found.table[names].to_numpy(dtype=float)))
-
-
-def _palette(analysis: Analysis) -> dict[str, str]:
-    card = analysis.bundle.card
+def _palette(analysis: ImageState) -> dict[str, str]:
+    card = analysis.model_in_force.card
     return colours(card.class_sizes, card.element)
-
-
-def _figure(width: float, height: float) -> Figure:
-    load_matplotlib()
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    FigureCanvasSVG(figure)
-    return figure
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_GREY)
-    axes.tick_params(labelsize=8, color=_GREY)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_fontsize(8.5)
 
 
 def _svg(figure: Figure) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_atomicity import __version__
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.report.summary import describe
+from napari_atomicity.wording import interval, percent
 
 if TYPE_CHECKING:
-    from napari_atomicity.pipeline import Analysis, Ratios
+    from napari_atomicity.pipeline import ImageState, Ratios
 
 #: how to cite, as CITATION.cff says it
 CITE: Final = (
@@ -60,7 +61,7 @@ class _ImageSection:
 
 
 def report_steps(
-    analyses: Sequence[Analysis],
+    analyses: Sequence[ImageState],
     path: Path,
     expected: Mapping[int, float] | None = None,
     title: str = "",
@@ -94,26 +95,29 @@ def report_steps(
     from napari_atomicity.report import charts
 
     if not analyses:
-        raise InputError("There is no counted image to report on; count the atoms first (step 3).")
-    lot = [(one.micrograph.name, seen(one.table, one.bundle.card, one.classified)) for one in analyses]
-    found = yield from ratios_steps(lot, expected, checked)
+        raise InputError("There is no counted image to report on; count the atoms first.")
+    counted = [
+        (analysis.micrograph.name, seen(analysis.table, analysis.model_in_force.card, analysis.count))
+        for analysis in analyses
+    ]
+    result = yield from ratios_steps(counted, expected, checked)
     pictures = []
     for number, analysis in enumerate(analyses):
         yield Progress(number, len(analyses), "Drawing the report")
         pictures.append(_picture(analysis, 0 if frames is None else frames[number]))
     yield Progress(1, 1, "Writing the report")
-    names = ", ".join(one.micrograph.name for one in analyses)
+    names = ", ".join(analysis.micrograph.name for analysis in analyses)
     text = _filled(
         title=title or (f"Atom counts of {names}" if len(analyses) == 1 else f"Atom counts of {len(analyses)} images"),
         date=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         version=__version__,
-        ratios=found,
-        rows=_ratio_rows(found),
-        chart=charts.ratios(found, analyses[0]),
-        simple=bool(found.table["intensity"].notna().any()),
+        ratios=result,
+        rows=_ratio_rows(result),
+        chart=charts.ratios(result, analyses[0]),
+        simple=bool(result.table["intensity"].notna().any()),
         images=pictures,
         models=_models(analyses),
-        versions=list(analyses[0].report()["versions"].items()),
+        versions=list(describe(analyses[0])["versions"].items()),
         cite=CITE,
     )
     write_text(path, text)
@@ -129,27 +133,27 @@ def _filled(**content: Any) -> str:
     return made.get_template("report.html").render(**content)
 
 
-def _ratio_rows(found: Ratios) -> list[dict[str, str]]:
+def _ratio_rows(result: Ratios) -> list[dict[str, str]]:
     return [
         {
             "label": str(row["label"]),
             "count": str(row["count"]),
-            "share": _percent(row["share"]),
-            "interval": _interval(row),
-            **{name: _percent(row[name]) for name in ("counted", "expected", "diameter", "intensity")},
+            "share": percent(row["share"]),
+            "interval": interval(row["low"], row["high"]),
+            **{name: percent(row[name]) for name in ("counted", "expected", "diameter", "intensity")},
         }
-        for row in found.table.to_dict("records")
+        for row in result.table.to_dict("records")
     ]
 
 
-def _picture(analysis: Analysis, frame: int) -> _ImageSection:
+def _picture(analysis: ImageState, frame: int) -> _ImageSection:
     from napari_atomicity.report import charts
 
-    said = analysis.report()
-    image, counts = said["image"], said["counts"]
+    summary = describe(analysis)
+    image, counts = summary["image"], summary["counts"]
     flags = analysis.table.rows["flag"].value_counts()
     outcome = "" if analysis.adaptation is None else analysis.adaptation.reason
-    parameters = {name: value for name, value in said["parameters"].items() if value is not None}
+    parameters = {name: value for name, value in summary["parameters"].items() if value is not None}
     if "scale" not in parameters:
         parameters.pop("scale_sd", None)
     stack = analysis.micrograph.n_frames > 1
@@ -175,44 +179,49 @@ def _picture(analysis: Analysis, frame: int) -> _ImageSection:
         counts=[
             {
                 **row,
-                "fraction": _percent(row["fraction"]),
-                "interval": _interval(row),
+                "fraction": percent(row["fraction"]),
+                "interval": interval(row["low"], row["high"]),
             }
-            for row in said["ratios"]
+            for row in summary["ratios"]
         ],
         flags=[(str(name), int(n)) for name, n in flags.items()],
         found=counts["found"],
         analysed=counts["analysed"],
-        by_hand=int((analysis.table.rows["annotation"] != "").sum()),
+        by_hand=int(analysis.table.labelled.sum()),
         rejected=list(counts["rejected"].items()),
         diameters=charts.diameters(analysis),
         confidence=charts.confidence(analysis),
-        remarks=[text for text in said["messages"] if text != outcome],
+        remarks=[text for text in summary["messages"] if text != outcome],
         settings=[
-            (words, _said(parameters[name]))
+            (words, _in_words(parameters[name]))
             for name, words in _SETTINGS.items()
             if parameters.get(name) not in (None, [])
         ],
     )
 
 
-def _scale(analysis: Analysis) -> list[tuple[str, str]]:
+def _scale(analysis: ImageState) -> list[tuple[str, str]]:
     fits = list(analysis.calibrations.values())
     if not fits:
         return [("Intensity of one atom", "not calibrated: labels rest on shape alone")]
     first = fits[0]
     more = f", and {len(fits) - 1} more frames" if len(fits) > 1 else ""
-    return [("Intensity of one atom", f"{first.scale:.4g} ± {first.scale_sd:.2g} counts·nm²{more}")]
+    return [
+        (
+            "Intensity of one atom",
+            f"{first.intensity_per_atom:.4g} ± {first.intensity_per_atom_sd:.2g} counts·nm²{more}",
+        )
+    ]
 
 
-def _models(analyses: Sequence[Analysis]) -> list[dict[str, Any]]:
+def _models(analyses: Sequence[ImageState]) -> list[dict[str, Any]]:
     """Each model that counted, once."""
     from napari_atomicity.counting.bundle import weights_sha256
-    from napari_atomicity.counting.describe import HEADINGS, NO_SCORES, SCORES_NOTE, facts, scores
+    from napari_atomicity.counting.card_text import HEADINGS, NO_SCORES, SCORES_NOTE, facts, scores
 
     models: dict[str, dict[str, Any]] = {}
     for analysis in analyses:
-        card, key = analysis.bundle.card, weights_sha256(analysis.bundle)
+        card, key = analysis.model_in_force.card, weights_sha256(analysis.model_in_force)
         adaptation = analysis.adaptation
         models.setdefault(
             key,
@@ -232,17 +241,9 @@ def _models(analyses: Sequence[Analysis]) -> list[dict[str, Any]]:
     return list(models.values())
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if value is None or value == () or value == []:
         return "–"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_said, value))
+        return ", ".join(map(_in_words, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _interval(row: Mapping[Any, Any]) -> str:
-    return "–" if not math.isfinite(row["low"]) else f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
-
-
-def _percent(value: Any) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -11,26 +10,28 @@ import numpy as np
 import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting.prior import as_in_file, file_key
+from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.provenance import describe_image, versions
 
 if TYPE_CHECKING:
-    from napari_atomicity.counting.calibrate import Calibration
-    from napari_atomicity.pipeline import Analysis
+    from napari_atomicity.counting.calibration import Calibration
+    from napari_atomicity.pipeline import ImageState
 
 _CHANGED: Final = "The file changed after its pixels were read; the numbers and the hash are those of what was read."
 
 
-def describe(analysis: Analysis) -> dict[str, Any]:
+def describe(analysis: ImageState) -> dict[str, Any]:
     """Parameters, versions, hashes, ratios with intervals, what was rejected and why, timings; JSON-serialisable."""
     from napari_atomicity.counting.ratios import class_ratios
 
-    table, card = analysis.table, analysis.bundle.card
+    table, card = analysis.table, analysis.model_in_force.card
     calibrations = analysis.calibrations
     image = describe_image(analysis.micrograph)
     changed = analysis.micrograph.provenance.file is not None and image["sha256_of"] != "file"
     report = {
         "image": image,
-        "parameters": {**dataclasses.asdict(analysis.settings), "session": list(analysis.session)},
+        "parameters": {**as_in_file(analysis.settings or Settings()), "session": list(analysis.counted_with)},
         "versions": versions(),
         "model": _describe_model(analysis),
         "counts": _counts(table),
@@ -41,24 +42,24 @@ def describe(analysis: Analysis) -> dict[str, Any]:
         "calibration": {frame: _describe_calibration(calibration) for frame, calibration in calibrations.items()},
         "adaptation": _describe_adaptation(analysis),
         "session": _describe_session(analysis),
-        "profile": None if analysis.profile is None else dataclasses.asdict(analysis.profile),
+        "profile": None if analysis.profile is None else as_in_file(analysis.profile),
         "messages": [*analysis.messages, *[_CHANGED] * changed],
         "timings": analysis.timings,
     }
     return _jsonable(report)  # type: ignore[no-any-return]
 
 
-def _describe_model(analysis: Analysis) -> dict[str, Any]:
+def _describe_model(analysis: ImageState) -> dict[str, Any]:
     from napari_atomicity.counting.bundle import weights_sha256
 
-    card = analysis.bundle.card
+    card = analysis.model_in_force.card
     return {
         "name": card.name,
         "version": card.version,
         "element": card.element,
         "classes": list(card.labels),
         "channels": list(card.channels),
-        "sha256": weights_sha256(analysis.bundle),
+        "sha256": weights_sha256(analysis.model_in_force),
         "file_sha256": card.sha256,
         "history": list(card.history),
     }
@@ -83,15 +84,25 @@ def _candidates(calibrations: Sequence[Calibration]) -> list[dict[str, Any]]:
 
 
 def _describe_calibration(calibration: Calibration) -> dict[str, Any]:
-    names = ("scale", "scale_sd", "fractions", "intervals", "ambiguous", "candidates", "confidence", "misfit")
-    return {name: getattr(calibration, name) for name in (*names, "clusters")}
+    names = (
+        "intensity_per_atom",
+        "intensity_per_atom_sd",
+        "fractions",
+        "intervals",
+        "ambiguous",
+        "candidates",
+        "confidence",
+        "misfit",
+    )
+    return {file_key(name): getattr(calibration, name) for name in (*names, "clusters")}
 
 
-def _describe_adaptation(analysis: Analysis) -> dict[str, Any] | None:
+def _describe_adaptation(analysis: ImageState) -> dict[str, Any] | None:
     """What the model was tuned on, whether that was accepted, and what it changed in this image."""
     from napari_atomicity.counting.ratios import class_ratios
 
-    card, done, before = analysis.bundle.card, analysis.adaptation, analysis.before
+    card, before = analysis.model_in_force.card, analysis.before
+    done = None if analysis.adaptation is None else analysis.adaptation.adaptation
     if done is None:
         return None
     by_class = done.anchors.assign(label=pd.Categorical(done.anchors["label"], card.labels))
@@ -106,7 +117,7 @@ def _describe_adaptation(analysis: Analysis) -> dict[str, Any] | None:
         changed = int((before.table.rows["label"].to_numpy() != analysis.table.rows["label"].to_numpy()).sum())
         ratios = class_ratios(before.table, card, calibrations=before.calibrations)
     return {
-        "mode": analysis.settings.adapt,
+        "mode": (analysis.settings or Settings()).adapt,
         "accepted": done.accepted,
         "reason": done.reason,
         "anchors": anchors.reset_index(),
@@ -117,11 +128,11 @@ def _describe_adaptation(analysis: Analysis) -> dict[str, Any] | None:
     }
 
 
-def _describe_session(analysis: Analysis) -> dict[str, Any] | None:
+def _describe_session(analysis: ImageState) -> dict[str, Any] | None:
     """The images that calibrated each other, and whether this one fits them; None for an image that stood alone."""
-    if not analysis.session:
+    if not analysis.counted_with:
         return None
-    return {"images": analysis.session, "fits": not any(one.misfit for one in analysis.calibrations.values())}
+    return {"images": analysis.counted_with, "fits": not any(one.misfit for one in analysis.calibrations.values())}
 
 
 def _jsonable(value: Any) -> Any:

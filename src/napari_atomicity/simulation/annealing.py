@@ -62,16 +62,16 @@ def anneal(
     (m, n_atoms, 3) positions in nm, centred in x and y, z counted upwards from the lowest atom. Each is one
     connected cluster without overlaps.
     """
-    made = np.zeros((len(attraction), n_atoms, 3), dtype=np.float32)
+    clusters = np.zeros((len(attraction), n_atoms, 3), dtype=np.float32)
     missing = np.arange(len(attraction))
     metal, spacing = potential(family, element), ELEMENTS[element][0]
     while len(missing):  # what fell apart is made anew
-        batch = _Batch(metal, element, attraction[missing], rng)
+        batch = _ClusterBatch(metal, element, attraction[missing], rng)
         atoms = resting(batch.run(n_atoms))
-        good = np.array([is_one_cluster(a, spacing) for a in atoms])
-        made[missing[good]] = atoms[good]
-        missing = missing[~good]
-    return made
+        whole = np.array([is_one_cluster(a, spacing) for a in atoms])
+        clusters[missing[whole]] = atoms[whole]
+        missing = missing[~whole]
+    return clusters
 
 
 def resting(atoms: Positions) -> Positions:
@@ -83,9 +83,21 @@ def resting(atoms: Positions) -> Positions:
 
 
 def is_one_cluster(atoms: Positions, spacing: float) -> bool:
-    """Whether all atoms (n, 3) hang together, none on top of another, at the bulk distance `spacing` in nm.
+    """Whether all atoms hang together, none on top of another.
 
     Branched and coiled rafts, which a weakly binding potential leaves on a strong support, are no clusters either.
+
+    Parameters
+    ----------
+    atoms
+        (n, 3) positions in nm.
+    spacing
+        Nearest-neighbour distance in the bulk, nm.
+
+    Returns
+    -------
+    bool
+        False also where a position is not finite.
     """
     from scipy.sparse.csgraph import connected_components
 
@@ -99,7 +111,20 @@ def is_one_cluster(atoms: Positions, spacing: float) -> bool:
 
 
 def solidity(atoms: Positions, spacing: float) -> float:
-    """Area that the atoms (n, 3) hide from the beam over the area of its convex outline."""
+    """Area that the atoms hide from the beam over the area of its convex outline.
+
+    Parameters
+    ----------
+    atoms
+        (n, 3) positions in nm.
+    spacing
+        Nearest-neighbour distance in the bulk, nm.
+
+    Returns
+    -------
+    float
+        1 for a cluster that fills its outline.
+    """
     from scipy.spatial import ConvexHull
 
     rim = np.linspace(0, 2 * np.pi, 12, endpoint=False)
@@ -155,7 +180,7 @@ class _Support:
         return (depth * well).sum(-1), torch.cat([sideways, upwards[..., None]], dim=-1)
 
 
-class _Batch:
+class _ClusterBatch:
     """Clusters of one size that share their steps, each with its own support and history."""
 
     def __init__(
@@ -243,13 +268,14 @@ class _Batch:
         for _ in range(steps):
             force = evaluate(atoms)[1]
             power = (force * speed).sum((1, 2), keepdim=True)
-            good = power > 0
-            downhill = torch.where(good, downhill + 1, 0)
+            downwards = power > 0
+            downhill = torch.where(downwards, downhill + 1, 0)
             faster = downhill > 5
-            pace = torch.where(faster, (pace * 1.1).clamp(max=3 * self.time_step), torch.where(good, pace, pace * 0.5))
-            mixing = torch.where(faster, mixing * 0.99, torch.where(good, mixing, 0.1))
+            quicker, slower = (pace * 1.1).clamp(max=3 * self.time_step), pace * 0.5
+            pace = torch.where(faster, quicker, torch.where(downwards, pace, slower))
+            mixing = torch.where(faster, mixing * 0.99, torch.where(downwards, mixing, 0.1))
             along = force * (_norm(speed) / _norm(force).clamp(min=1e-12))
-            speed = torch.where(good, speed * (1 - mixing) + along * mixing, 0) + force * pace
+            speed = torch.where(downwards, speed * (1 - mixing) + along * mixing, 0) + force * pace
             move = speed * pace
             atoms = atoms + move * (longest / _farthest(move)).clamp(max=1)
         return atoms, evaluate(atoms)[0]

@@ -36,7 +36,13 @@ def make_structure(
 
     Returns
     -------
-    (n_atoms, 3) positions x, y, z in nm, centred in x and y, z counted upwards from the support.
+    numpy.ndarray
+        (n_atoms, 3) positions x, y, z in nm, centred in x and y, z counted upwards from the support.
+
+    Raises
+    ------
+    InputError
+        For an unknown metal, or less than one atom.
     """
     if element not in ELEMENTS:
         raise InputError(f"There is no metal {element!r} in the library; choose one of {', '.join(ELEMENTS)}.")
@@ -64,7 +70,24 @@ def make_structure(
 
 
 def close_packed(n_atoms: int, spacing: float, rng: np.random.Generator, turned: bool) -> Positions:
-    """Close-packed atoms above z = 0, their close-packed plane on the support or turned any way."""
+    """A block of close-packed atoms above z = 0, larger than a cluster of `n_atoms` in every direction.
+
+    Parameters
+    ----------
+    n_atoms
+        Atoms of the cluster that is to be cut out.
+    spacing
+        Distance of neighbours, nm.
+    rng
+        Source of chance: stacking, turn and offset.
+    turned
+        Whether the block is turned any way; its close-packed plane lies on the support otherwise.
+
+    Returns
+    -------
+    numpy.ndarray
+        (m, 3) positions in nm.
+    """
     reach = int(np.ceil(1.2 * np.sqrt(n_atoms))) + 3
     grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
     plane = grid @ np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
@@ -117,7 +140,20 @@ def _relaxed(atoms: Positions, spacing: float, steps: int = 60) -> Positions:
 
 
 def covered_nm2(atoms: npt.NDArray[np.floating], spacing: float) -> float:
-    """Area of the support, nm², that the atoms (n, 3) hide from the beam, each a disc as wide as the bulk `spacing`."""
+    """Area of the support that the atoms hide from the beam, each a disc as wide as the bulk `spacing`.
+
+    Parameters
+    ----------
+    atoms
+        (n, 3) positions in nm.
+    spacing
+        Nearest-neighbour distance in the bulk, nm.
+
+    Returns
+    -------
+    float
+        Area in nm².
+    """
     radius, px = spacing / 2, 0.04
     low = atoms[:, :2].min(axis=0) - radius
     span = np.ceil((atoms[:, :2].max(axis=0) + radius - low) / px).astype(int)

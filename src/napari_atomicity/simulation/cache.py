@@ -23,7 +23,20 @@ def cache_folder() -> Path:
 
 
 def stored(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
-    """What the cache holds, or None where it holds nothing that can be used."""
+    """What the cache holds, or None where it holds nothing that can be used.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shape
+        Shape that the positions must have.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        float32 positions in nm.
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             atoms = np.asarray(held["positions_nm"])
@@ -34,7 +47,15 @@ def stored(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None
 
 
 def keep(path: Path, atoms: npt.NDArray[np.float32]) -> None:
-    """Put structures into the cache; without a cache they are made again next time."""
+    """Put structures into the cache; without a cache they are made again next time.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made.
+    atoms
+        (m, n_atoms, 3) positions in nm.
+    """
     with contextlib.suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda beside: np.savez_compressed(beside, positions_nm=atoms))

@@ -45,13 +45,13 @@ class Canvas:
     def __init__(self, signal: Image, spec: FrameSpec, path: ScanPath, rng: np.random.Generator) -> None:
         self.signal, self.spec, self.path, self.rng = signal, spec, path, rng
 
-    def add(self, thing: PlacedCluster) -> None:
+    def add(self, placed: PlacedCluster) -> None:
         """Add one object with what comes along with it."""
         px = self.spec.pixel_size_nm
-        y, x = self.path.specimen(*thing.centre_px)
+        y, x = self.path.specimen(*placed.centre_px)
         centre = np.array([y, x]) + self.path.reach_px
-        reach = thing.radius_nm + _ROOM_NM + 2 * self.spec.probe.fwhm_nm + 3 * self.spec.motion_nm
-        if thing.kind != "satellite" and self.spec.collar > 0:
+        reach = placed.radius_nm + _ROOM_NM + 2 * self.spec.probe.fwhm_nm + 3 * self.spec.motion_nm
+        if placed.kind != "satellite" and self.spec.collar > 0:
             reach += 1.0
         top, left = np.floor(centre - reach / px).astype(int)
         size = int(np.ceil(2 * reach / px)) + 1
@@ -60,16 +60,16 @@ class Canvas:
         if rows.start >= rows.stop or cols.start >= cols.stop:
             return
         local = centre - [top, left]
-        if thing.kind == "satellite" and self.rng.random() < self.spec.jumping:
-            window = self._jumping(thing, local, size)
+        if placed.kind == "satellite" and self.rng.random() < self.spec.jumping:
+            window = self._jumping(placed, local, size)
         else:
-            window = self._rendered(thing.atoms, local, size)
-            if thing.kind != "satellite":
-                window = self._moving(window, thing.radius_nm / px)
-        if thing.kind != "satellite" and self.spec.collar > 0:
+            window = self._rendered(placed.atoms, local, size)
+            if placed.kind != "satellite":
+                window = self._moving(window, placed.radius_nm / px)
+        if placed.kind != "satellite" and self.spec.collar > 0:
             # a few atoms gather no pile
-            height = self.spec.collar * self.rng.lognormal(0, 0.5) * min(1.0, len(thing.atoms) / _COLLARED)
-            window = window + collar((size, size), local, thing.radius_nm, height, px, self.rng)
+            height = self.spec.collar * self.rng.lognormal(0, 0.5) * min(1.0, len(placed.atoms) / _COLLARED)
+            window = window + collar((size, size), local, placed.radius_nm, height, px, self.rng)
         self.signal[rows, cols] += window[rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
 
     def _rendered(self, atoms: Floats, centre: Floats, size: int) -> Image:
@@ -84,11 +84,11 @@ class Canvas:
             return window
         jumps = self.rng.random(len(window)) < _JUMPS_PER_NM * self.spec.pixel_size_nm
         steps = self.rng.normal(0, self.spec.motion_nm / self.spec.pixel_size_nm, (2, len(window))) * jumps
-        place = np.cumsum(steps, axis=1)
+        displacement = np.cumsum(steps, axis=1)
         # where it is on average while the beam is on it is its place in the image
         over = np.abs(np.arange(len(window)) - (len(window) - 1) / 2) < reach_px
-        place -= place[:, over].mean(axis=1, keepdims=True)
-        return moved(window, place[0], place[1])
+        displacement -= displacement[:, over].mean(axis=1, keepdims=True)
+        return moved(window, displacement[0], displacement[1])
 
     def _jumping(self, atom: PlacedCluster, centre: Floats, size: int) -> Image:
         """An atom that changes its site between lines: pieces of spots, and streaks where it came back."""

@@ -89,12 +89,12 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
 def _whole_range() -> Condition:
     """From the lowest to the highest of every condition."""
     whole: dict[str, Any] = {}
-    for part in fields(Condition):
-        values = [getattr(condition, part.name) for condition in CONDITIONS.values()]
+    for range_field in fields(Condition):
+        values = [getattr(condition, range_field.name) for condition in CONDITIONS.values()]
         if isinstance(values[0], tuple):
-            whole[part.name] = (min(v[0] for v in values), max(v[1] for v in values))
+            whole[range_field.name] = (min(v[0] for v in values), max(v[1] for v in values))
         else:
-            whole[part.name] = float(np.mean(values))
+            whole[range_field.name] = float(np.mean(values))
     return Condition(**whole)
 
 
@@ -122,6 +122,11 @@ def sample_spec(
         Seed of the drawing.
     **changes
         Fields of `FrameSpec` that are to have a given value.
+
+    Returns
+    -------
+    FrameSpec
+        With `changes`; the same arguments give the same one.
 
     Raises
     ------

@@ -88,7 +88,24 @@ class ScanPath:
 
     @classmethod
     def of(cls, shape: tuple[int, int], pixel_size_nm: float, detector: Detector, rng: np.random.Generator) -> ScanPath:
-        """The path that a detector's scan takes over a field."""
+        """The path that a detector's scan takes over a field.
+
+        Parameters
+        ----------
+        shape
+            Height and width of the image in pixels.
+        pixel_size_nm
+            Side of a pixel in nm.
+        detector
+            Drift, jitter and flyback.
+        rng
+            Source of chance.
+
+        Returns
+        -------
+        ScanPath
+            Displacements in pixels.
+        """
         run = np.arange(shape[0], dtype=np.float64) - (shape[0] - 1) / 2
         steady_x, steady_y = detector.drift[0] * run, detector.drift[1] * run
         sigma = detector.jitter_nm / pixel_size_nm
@@ -105,14 +122,38 @@ class ScanPath:
         return int(np.ceil(max(np.abs(self.dy).max(), np.abs(self.dx).max() + np.abs(self.late).max()))) + 1
 
     def specimen(self, y: float, x: float) -> tuple[float, float]:
-        """Where in the specimen the pixel (y, x) was meant to look, jitter left out."""
+        """Where in the specimen a pixel was meant to look, jitter left out.
+
+        Parameters
+        ----------
+        y, x
+            Pixel of the image.
+
+        Returns
+        -------
+        tuple
+            y and x in the specimen, in pixels.
+        """
         row, column = np.arange(len(self.dy)), np.arange(len(self.late))
         shift_y, shift_x = np.interp(y, row, self.steady_y), np.interp(y, row, self.steady_x)
         return float(y + shift_y), float(x + shift_x + np.interp(x, column, self.late))
 
 
 def scanned(canvas: Image, path: ScanPath) -> Image:
-    """What the probe saw on its path over a canvas that is wider than the image by ``path.reach_px`` on every side."""
+    """What the probe saw on its path.
+
+    Parameters
+    ----------
+    canvas
+        (y, x) signal of the specimen, wider than the image by ``path.reach_px`` on every side.
+    path
+        The scan.
+
+    Returns
+    -------
+    numpy.ndarray
+        (y, x) float32, interpolated linearly at the places of the probe.
+    """
     margin = path.reach_px
     if not margin:
         return canvas
@@ -123,16 +164,29 @@ def scanned(canvas: Image, path: ScanPath) -> Image:
     rows = (1 - share) * canvas[low] + share * canvas[low + 1]
     column = np.arange(width)[None] + margin + path.dx[:, None] + path.late[None]
     left = np.floor(column).astype(np.int32)
-    part = (column - left).astype(np.float32)
+    fraction = (column - left).astype(np.float32)
     np.clip(left, 0, canvas.shape[1] - 2, out=left)
     flat = left + (np.arange(height, dtype=np.int32) * canvas.shape[1])[:, None]
     values = rows.ravel()
     before = values[flat]
-    return np.asarray(before + part * (values[flat + 1] - before), dtype=np.float32)
+    return np.asarray(before + fraction * (values[flat + 1] - before), dtype=np.float32)
 
 
 def moved(image: Image, dy: Line, dx: Line) -> Image:
-    """An image whose row r is read at (r + dy[r], c + dx[r]), all in pixels; as wide as it was."""
+    """An image whose row r is read at (r + dy[r], c + dx[r]); as wide as it was.
+
+    Parameters
+    ----------
+    image
+        (y, x) signal.
+    dy, dx
+        (y,) displacement of each row, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        (y, x) float32; 0 comes in from outside.
+    """
     path = ScanPath(dy, dx, np.zeros(image.shape[1]), dy, dx)
     margin = path.reach_px
     return scanned(np.pad(image, margin), path) if margin else image
@@ -155,6 +209,11 @@ def acquire(
         The detector and the scan.
     rng
         Source of chance.
+
+    Returns
+    -------
+    numpy.ndarray
+        (y, x) float32 counts.
     """
     height, width = signal.shape
     signal = _with_afterglow(signal * _beam_current(signal.shape, detector, rng), detector)

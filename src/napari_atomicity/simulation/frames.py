@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -55,7 +56,20 @@ class SimulatedFrame:
 
 
 def simulate_frame(spec: FrameSpec, seed: int = 0) -> SimulatedFrame:
-    """Make the micrograph of `spec`; the same spec and seed give the same pixels."""
+    """Make the micrograph of `spec`; the same spec and seed give the same pixels.
+
+    Parameters
+    ----------
+    spec
+        What the frame is made from.
+    seed
+        Seed of all that is left to chance.
+
+    Returns
+    -------
+    SimulatedFrame
+        The counts of every pixel with the truth of every object.
+    """
     rng = np.random.default_rng([seed, 1])
     px = spec.pixel_size_nm
     path = ScanPath.of(spec.shape, px, spec.detector, rng)
@@ -65,24 +79,42 @@ def simulate_frame(spec: FrameSpec, seed: int = 0) -> SimulatedFrame:
     level = float(signal[covered].mean()) if covered.any() else 1.0
     placed = Placing(spec, covered[margin : margin + spec.shape[0], margin : margin + spec.shape[1]], rng).run()
     canvas = Canvas(signal, spec, path, rng)
-    for thing in placed:
-        canvas.add(thing)
+    for placed_object in placed:
+        canvas.add(placed_object)
     image = acquire(scanned(canvas.signal, path), level, px, spec.detector, rng)
-    truth = pd.DataFrame([_truth(thing, spec) for thing in placed], columns=list(_TRUTH)).astype(_TRUTH)
-    return SimulatedFrame(image, px, truth, spec.detector.gain, spec, seed)
+    return SimulatedFrame(image, px, truth_of(placed, spec), spec.detector.gain, spec, seed)
 
 
-_TRUTH: Final[dict[str, Any]] = {
+_TRUTH_COLUMNS: Final[dict[str, Any]] = {
     "y_px": float, "x_px": float, "n_atoms": int, "kind": str, "group": int, "diameter_nm": float, "on_edge": bool,
 }  # fmt: skip
 
 
-def _truth(thing: PlacedCluster, spec: FrameSpec) -> tuple[Any, ...]:
-    """The row of truth of one object; its centre is the centre of mass of its signal, as a microscopist calls it."""
+def truth_of(placed: Sequence[PlacedCluster], spec: FrameSpec) -> pd.DataFrame:
+    """The truth of a frame, one row an object; see `SimulatedFrame.truth`.
+
+    Parameters
+    ----------
+    placed
+        The objects of the frame.
+    spec
+        The frame: its pixel size (nm), shape (pixels) and element are used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns y_px, x_px, n_atoms, kind, group, diameter_nm and on_edge. A centre is the centre of mass of the
+        signal, as a microscopist calls it.
+    """
+    rows = [_truth_row(placed_object, spec) for placed_object in placed]
+    return pd.DataFrame(rows, columns=list(_TRUTH_COLUMNS)).astype(_TRUTH_COLUMNS)
+
+
+def _truth_row(placed: PlacedCluster, spec: FrameSpec) -> tuple[Any, ...]:
     px = spec.pixel_size_nm
-    middle = np.average(thing.atoms[:, :2], axis=0, weights=atom_weights(thing.atoms, spec.element))
-    y, x = thing.centre_px + middle[::-1] / px
-    margin = (thing.radius_nm + 0.25) / px
+    centre_of_mass = np.average(placed.atoms[:, :2], axis=0, weights=atom_weights(placed.atoms, spec.element))
+    y, x = placed.centre_px + centre_of_mass[::-1] / px
+    margin = (placed.radius_nm + 0.25) / px
     height, width = spec.shape
-    edge = y < margin or x < margin or y > height - 1 - margin or x > width - 1 - margin
-    return (y, x, len(thing.atoms), thing.kind, thing.group, 2 * thing.radius_nm, bool(edge))
+    on_edge = y < margin or x < margin or y > height - 1 - margin or x > width - 1 - margin
+    return (y, x, len(placed.atoms), placed.kind, placed.group, 2 * placed.radius_nm, bool(on_edge))

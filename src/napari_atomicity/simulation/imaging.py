@@ -118,6 +118,16 @@ class Probe:
             Width of the image of the source, nm.
         focal_spread_nm
             Standard deviation of the focus by the spread of energies, nm.
+
+        Returns
+        -------
+        Probe
+            Three Gaussians, fitted to the transfer function (`Optics.transfer`) at the heights of a cluster.
+
+        Raises
+        ------
+        InputError
+            For settings that no microscope has.
         """
         return _fitted(Optics(voltage_kv, convergence_mrad, defocus_nm, cs_mm, focal_spread_nm, source_fwhm_nm))
 
@@ -198,11 +208,11 @@ def _fitted(optics: Optics) -> Probe:
     def misfit(log_sigma: Floats) -> Floats:
         return shares(log_sigma)[1]
 
-    found = np.asarray(least_squares(misfit, start, bounds=bounds, max_nfev=25).x)
-    table = shares(found)[0]
+    log_widths = np.asarray(least_squares(misfit, start, bounds=bounds, max_nfev=25).x)
+    table = shares(log_widths)[0]
     spots = tuple(
         Spot(float(sigma), (float(s[0]), float(s[1]), float(s[2])))
-        for sigma, s in zip(np.exp(found), table, strict=True)
+        for sigma, s in zip(np.exp(log_widths), table, strict=True)
     )
     return Probe(_half_width(spots), focus_nm=optics.defocus_nm, spots=spots)
 

@@ -122,20 +122,20 @@ class Placing:
             ("touching", second, direction * (reach + self.rng.uniform(0.25, 0.5))),
         ]
 
-    def _place(self, parts: list[tuple[str, Floats, Floats]]) -> list[PlacedCluster]:
+    def _place(self, members: list[tuple[str, Floats, Floats]]) -> list[PlacedCluster]:
         """The parts at a free place, or nothing where none was found."""
         height, width = self.spec.shape
-        radii = [radius(atoms) for _, atoms, _ in parts]
+        radii = [radius(atoms) for _, atoms, _ in members]
         for _ in range(200):
             at = np.array([self.rng.uniform(0, height - 1), self.rng.uniform(0, width - 1)])
-            centres = [at + offset[::-1] / self.spec.pixel_size_nm for _, _, offset in parts]
+            centres = [at + offset[::-1] / self.spec.pixel_size_nm for _, _, offset in members]
             if all(self._free(c, r) for c, r in zip(centres, radii, strict=True)):
                 break
         else:
             return []
         self.group += 1
         self.taken = np.vstack([self.taken, *([[*c, r] for c, r in zip(centres, radii, strict=True)])])
-        return [PlacedCluster(k, a, c, r, self.group) for (k, a, _), c, r in zip(parts, centres, radii, strict=True)]
+        return [PlacedCluster(k, a, c, r, self.group) for (k, a, _), c, r in zip(members, centres, radii, strict=True)]
 
     def _free(self, centre: Floats, reach_nm: float) -> bool:
         if not self._supported(centre):
@@ -143,8 +143,8 @@ class Placing:
         gap = np.hypot(*(self.taken[:, :2] - centre).T) * self.spec.pixel_size_nm
         return bool(np.all(gap > self.taken[:, 2] + reach_nm + _APART_NM))
 
-    def _supported(self, place: Floats) -> bool:
-        y, x = np.round(place).astype(int)
+    def _supported(self, centre: Floats) -> bool:
+        y, x = np.round(centre).astype(int)
         return bool(0 <= y < self.spec.shape[0] and 0 <= x < self.spec.shape[1] and self.covered[y, x])
 
     def _satellites(self, cluster: PlacedCluster) -> list[PlacedCluster]:

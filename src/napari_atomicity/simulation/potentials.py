@@ -129,7 +129,19 @@ def _forces(pull: Tensor, positions: Tensor) -> Tensor:
 
 
 def potential(family: str, element: str) -> Potential:
-    """The description `family` (gupta or emt) of a metal.
+    """The description of a metal by a family of potentials.
+
+    Parameters
+    ----------
+    family
+        ``gupta`` or ``emt``.
+    element
+        Chemical symbol, one of `ELEMENTS`.
+
+    Returns
+    -------
+    Potential
+        With the parameters of the metal.
 
     Raises
     ------
@@ -148,7 +160,21 @@ def potential(family: str, element: str) -> Potential:
 
 
 def stiffness(metal: Potential, element: str) -> float:
-    """Stiffest vibration of a metal, eV/nm²: sets the time step of a unit mass."""
+    """Stiffest vibration of a metal: sets the time step of a unit mass.
+
+    Parameters
+    ----------
+    metal
+        Its potential.
+    element
+        Chemical symbol, whose bulk distance is used.
+
+    Returns
+    -------
+    float
+        eV/nm²: twice the force constant of an atom whose twelve neighbours stand still, for the zone boundary vibrates
+        about twice as stiffly.
+    """
     import torch
 
     spacing = ELEMENTS[element][0]
@@ -162,7 +188,20 @@ def stiffness(metal: Potential, element: str) -> float:
 
 
 def surface_energy(metal: Potential, element: str) -> float:
-    """Energy of the unrelaxed close-packed surface, eV an atom: twice this is what wetting costs."""
+    """Energy of the unrelaxed close-packed surface: twice this is what wetting costs.
+
+    Parameters
+    ----------
+    metal
+        Its potential.
+    element
+        Chemical symbol, whose bulk distance is used.
+
+    Returns
+    -------
+    float
+        eV an atom.
+    """
     import torch
 
     height, slip = (2 / 3) ** 0.5, (0.5, 0.5 / 3**0.5)

@@ -24,6 +24,8 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically, write_text
+from napari_atomicity.kinds import Count, Entry, Positive, Sha256
+from napari_atomicity.schema import Door, json_of, read_bytes
 from napari_atomicity.simulation.annealing import resting
 
 __all__ = [
@@ -48,6 +50,17 @@ STEP_NM: Final = 1e-4
 FOLDER: Final = Path(__file__).parent
 _POSITIONS, _ABOUT = "platinum.npz", "platinum.json"
 _MEND: Final = "install napari-atomicity again"
+
+
+class _About(Entry):
+    """What is relied on; the rest is for people."""
+
+    version: Count
+    sha256: Sha256
+    step_nm: Positive
+
+
+_DOOR: Final = Door(_About)
 
 
 class StoredStructures(NamedTuple):
@@ -81,9 +94,24 @@ SETS: Final = (
 
 
 def set_of(split: str, element: str, families: tuple[str, ...]) -> StructureSet | None:
-    """The set that holds these families of a split; None where they are annealed on this machine."""
-    held = (s for s in SETS if element == ELEMENT and s.split == split and set(families) <= set(s.families))
-    return next(held, None)
+    """The set that holds these families of a split.
+
+    Parameters
+    ----------
+    split
+        A key of `structures.SPLITS`.
+    element
+        Chemical symbol.
+    families
+        Some of `structures.FAMILIES`.
+
+    Returns
+    -------
+    StructureSet or None
+        None where they are annealed on this machine.
+    """
+    holding = (s for s in SETS if element == ELEMENT and s.split == split and set(families) <= set(s.families))
+    return next(holding, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +122,22 @@ class Shipped:
     arrays: Mapping[str, npt.NDArray[Any]]
 
     def clusters(self, of: StructureSet, families: tuple[str, ...], n_atoms: int) -> StoredStructures | None:
-        """Those of some families of a set, resting on the support and centred; None for a size that is not here."""
+        """The clusters of some families of a set, resting on the support and centred.
+
+        Parameters
+        ----------
+        of
+            One of `SETS`.
+        families
+            Some of its families.
+        n_atoms
+            Atoms of the clusters.
+
+        Returns
+        -------
+        StoredStructures or None
+            None for a size that is not here.
+        """
         steps = self.arrays.get(of.key(n_atoms))
         if steps is None:
             return None
@@ -126,11 +169,11 @@ def shipped(folder: Path = FOLDER) -> Shipped:
         Where a file is missing, damaged, or not the one that was described.
     """
     try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about = json_of(read_bytes(folder / _ABOUT), _ABOUT)
         with np.load(io.BytesIO((folder / _POSITIONS).read_bytes()), allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name]) for name in stored.files}
-        described, _ = about["sha256"], float(about["step_nm"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        described = _DOOR.check(about, _ABOUT).sha256
+    except (InputError, OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(f"The structures that come along ({folder / _POSITIONS}) cannot be read; {_MEND}.") from error
     if _digest(arrays) != described:
         raise InputError(f"{folder / _POSITIONS} does not hold the structures that {_ABOUT} describes; {_MEND}.")
@@ -138,7 +181,16 @@ def shipped(folder: Path = FOLDER) -> Shipped:
 
 
 def write(folder: Path, made: Mapping[str, StoredStructures], about: Mapping[str, Any]) -> None:
-    """Write clusters by `StructureSet.key`, and beside them `about` with the hash of the positions.
+    """Write clusters, and beside them `about` with the hash of the positions.
+
+    Parameters
+    ----------
+    folder
+        Where the two files go.
+    made
+        Clusters by `StructureSet.key`.
+    about
+        How they were made, JSON-serialisable.
 
     Raises
     ------

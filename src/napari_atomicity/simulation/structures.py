@@ -87,10 +87,12 @@ class StructureLibrary:
     def __post_init__(self) -> None:
         if self.element not in ELEMENTS:
             raise InputError(f"There is no metal {self.element!r} in the library; choose one of {', '.join(ELEMENTS)}.")
-        known = families_of(self.element)
-        if not self.families or not set(self.families) <= set(known):
-            wrong = ", ".join(sorted(set(self.families) - set(known))) or "none"
-            raise InputError(f"{self.element} has no structures of the family {wrong}; choose from {', '.join(known)}.")
+        of_metal = families_of(self.element)
+        if not self.families or not set(self.families) <= set(of_metal):
+            wrong = ", ".join(sorted(set(self.families) - set(of_metal))) or "none"
+            raise InputError(
+                f"{self.element} has no structures of the family {wrong}; choose from {', '.join(of_metal)}."
+            )
 
     def draw(self, n_atoms: int, flatness: float, rng: np.random.Generator) -> Positions:
         """A cluster of `n_atoms` turned about the beam and tilted a little; compact ones may have rolled over.
@@ -123,7 +125,20 @@ class StructureLibrary:
         return atoms
 
     def get(self, n_atoms: int, index: int) -> Positions:
-        """Cluster `index` (below `per_size`) of `n_atoms` atoms; the same for everybody who asks."""
+        """One cluster; the same for everybody who asks.
+
+        Parameters
+        ----------
+        n_atoms
+            Number of atoms.
+        index
+            Number of the cluster in the order of flatness, from 0 and below `per_size`.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n_atoms, 3) positions in nm, centred in x and y, z counted upwards from the lowest atom.
+        """
         return np.asarray(self.clusters(n_atoms).positions_nm[index], dtype=np.float64)
 
     def clusters(self, n_atoms: int) -> StoredStructures:
@@ -139,24 +154,35 @@ class StructureLibrary:
         return stock | ({"annealed_here": annealed, "recipe": RECIPE} if annealed else {})
 
     def make_steps(self, sizes: Iterable[int]) -> Steps[None]:
-        """Make or read all clusters of some sizes, so that drawing them takes no time afterwards."""
-        wanted = [n for n in sizes if n not in self._made]
-        if wanted and min(wanted) < 1:
-            raise InputError(f"A cluster of {min(wanted)} atoms does not exist; give a number of atoms above zero.")
-        at_hand = {n: found for n in wanted if (found := self._from_stock(n)) is not None}
+        """Make or read all clusters of some sizes, so that drawing them takes no time afterwards.
+
+        Parameters
+        ----------
+        sizes
+            Numbers of atoms.
+
+        Raises
+        ------
+        InputError
+            For a size below one atom.
+        """
+        missing = [n for n in sizes if n not in self._made]
+        if missing and min(missing) < 1:
+            raise InputError(f"A cluster of {min(missing)} atoms does not exist; give a number of atoms above zero.")
+        at_hand = {n: shipped_ones for n in missing if (shipped_ones := self._from_stock(n)) is not None}
         self._made |= at_hand
-        wanted = [n for n in wanted if n not in at_hand]
-        jobs = [(n, family) for n in wanted for family in self.families]
+        missing = [n for n in missing if n not in at_hand]
+        jobs = [(n, family) for n in missing for family in self.families]
         batches = -(-self.per_size // (len(self.families) * _BATCH))
-        for number, n in enumerate(wanted):
-            parts = []
-            for place, (family, count) in enumerate(zip(self.families, self._shares(), strict=True)):
-                done = (number * len(self.families) + place) * batches
+        for number, n in enumerate(missing):
+            by_family = []
+            for index, (family, count) in enumerate(zip(self.families, self._shares(), strict=True)):
+                batches_before = (number * len(self.families) + index) * batches
                 what = f"Annealing {self.element}{n}" if family != "block" else f"Cutting {self.element}{n}"
                 steps = _family_steps(self.seed, family, self.element, n, count)
-                made = yield from _shifted(steps, done, len(jobs) * batches, what)
-                parts.append(made)
-            joined = np.concatenate(parts)
+                clusters = yield from _as_part(steps, batches_before, len(jobs) * batches, what)
+                by_family.append(clusters)
+            joined = np.concatenate(by_family)
             order = np.argsort([covered_nm2(atoms, ELEMENTS[self.element][0]) for atoms in joined], kind="stable")
             self._made[n] = StoredStructures(joined[order], np.repeat(self.families, self._shares())[order])
 
@@ -176,7 +202,7 @@ def families_of(element: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def library(split: str = "train", element: str = "Pt", families: tuple[str, ...] | None = None) -> StructureLibrary:
-    """The library of structures of a `split`: train, validation, test or sample.
+    """The library of structures of a split.
 
     Parameters
     ----------
@@ -188,54 +214,81 @@ def library(split: str = "train", element: str = "Pt", families: tuple[str, ...]
         Some of `FAMILIES`; by default those of the split: test and sample come from a potential that train and
         validation do not know, where the metal has one. Of those that come with the package, a family alone has its
         share of the clusters.
+
+    Returns
+    -------
+    StructureLibrary
+        The same object for the same arguments.
+
+    Raises
+    ------
+    InputError
+        For an unknown split, metal or family.
     """
     if split not in SPLITS:
         raise InputError(f"There is no library {split!r}; choose one of {', '.join(SPLITS)}.")
     if families is None:
-        known = families_of(element)
-        families = tuple(f for f in _SPLIT_FAMILIES[split] if f in known) or ("gupta",)
+        of_metal = families_of(element)
+        families = tuple(f for f in _SPLIT_FAMILIES[split] if f in of_metal) or ("gupta",)
     stock = set_of(split, element, families)
     per_size = PER_SIZE if stock is None else stock.count * len(families) // len(stock.families)
     return StructureLibrary(SPLITS[split], per_size, element, families, stock)
 
 
 def prepare_steps(split: str, element: str, sizes: Iterable[int]) -> Steps[None]:
-    """Make the structures of a split that are not at hand yet, with progress: the first time takes a while."""
+    """Make the structures of a split that are not at hand yet, with progress: the first time takes a while.
+
+    Parameters
+    ----------
+    split
+        A key of `SPLITS`.
+    element
+        Chemical symbol, one of `ELEMENTS`.
+    sizes
+        Numbers of atoms.
+
+    Raises
+    ------
+    InputError
+        For an unknown split or metal, or a size below one atom.
+    """
     yield from library(split, element).make_steps(sizes)
 
 
-def _shifted(steps: Steps[npt.NDArray[np.float32]], done: int, total: int, what: str) -> Steps[npt.NDArray[np.float32]]:
-    """The progress of `steps` as a stretch of a longer work."""
+def _as_part(
+    steps: Steps[npt.NDArray[np.float32]], before: int, total: int, what: str
+) -> Steps[npt.NDArray[np.float32]]:
+    """`steps`, whose progress goes on from `before` within a longer work of `total`."""
     while True:
         try:
             progress = next(steps)
         except StopIteration as end:
-            made: npt.NDArray[np.float32] = end.value
-            return made
-        yield Progress(done + progress.done, total, what)
+            clusters: npt.NDArray[np.float32] = end.value
+            return clusters
+        yield Progress(before + progress.done, total, what)
 
 
 def _family_steps(seed: int, family: str, element: str, n_atoms: int, count: int) -> Steps[npt.NDArray[np.float32]]:
     """(count, n_atoms, 3) clusters of one family, from the cache or made now."""
     path = cache_folder() / f"v{RECIPE}-{family}-{element}{n_atoms}-seed{seed}-{count}.npz"
-    held = stored(path, (count, n_atoms, 3))
-    if held is not None:
-        return held
+    cached = stored(path, (count, n_atoms, 3))
+    if cached is not None:
+        return cached
     order = np.random.default_rng([seed, n_atoms, _code(family)]).permutation(count)
     strata = [order[i : i + _BATCH] for i in range(0, count, _BATCH)]
-    made = np.empty((count, n_atoms, 3), dtype=np.float32)
+    clusters = np.empty((count, n_atoms, 3), dtype=np.float32)
     with _one_thread_each(), ThreadPoolExecutor(WORKERS) as pool:
         jobs = [
             pool.submit(_batch, seed, family, element, n_atoms, count, i, places) for i, places in enumerate(strata)
         ]
         try:
             for i, (job, places) in enumerate(zip(jobs, strata, strict=True)):
-                made[places] = job.result()
+                clusters[places] = job.result()
                 yield Progress(i + 1, len(strata), "Making structures")
         finally:
             pool.shutdown(cancel_futures=True)
-    keep(path, made)
-    return made
+    keep(path, clusters)
+    return clusters
 
 
 def _batch(
@@ -250,15 +303,15 @@ def _batch(
     flatness = np.clip(1.3 * flatness - 0.08, 0, 1)
     if family != "block":
         return anneal(n_atoms, flatness, family, element, rng)
-    made = []
+    clusters = []
     for flat in flatness:
         while True:
             elongation = float(np.exp(abs(rng.normal(0, 0.16))))
             atoms = resting(make_structure(n_atoms, rng, float(flat) ** 0.7, elongation, element))
             if is_one_cluster(atoms, ELEMENTS[element][0]):
                 break
-        made.append(atoms)
-    return np.asarray(made, dtype=np.float32)
+        clusters.append(atoms)
+    return np.asarray(clusters, dtype=np.float32)
 
 
 def _code(family: str) -> int:

@@ -65,7 +65,7 @@ class Support:
 def support_signal(
     shape: tuple[int, int], pixel_size_nm: float, support: Support, fwhm_nm: float, rng: np.random.Generator
 ) -> tuple[Image, npt.NDArray[np.bool_]]:
-    """Signal density of the support in atoms per nm², (y, x) float32, and where there is any support.
+    """Signal density of the support, and where there is any.
 
     Parameters
     ----------
@@ -79,6 +79,13 @@ def support_signal(
         Width of the probe, which blurs the grain.
     rng
         Source of chance.
+
+    Returns
+    -------
+    signal
+        (y, x) float32, atoms per nm².
+    covered
+        (y, x) bool, False over vacuum.
     """
     y = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None]
     x = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None]
@@ -154,7 +161,7 @@ def collar(
     pixel_size_nm: float,
     rng: np.random.Generator,
 ) -> Image:
-    """Hydrocarbons piled up at the rim of a cluster, lopsided, thinning outwards; atoms per nm².
+    """Hydrocarbons piled up at the rim of a cluster, lopsided, thinning outwards.
 
     Parameters
     ----------
@@ -170,6 +177,11 @@ def collar(
         Side of a pixel in nm.
     rng
         Source of chance.
+
+    Returns
+    -------
+    numpy.ndarray
+        (y, x) float32 signal density, atoms per nm².
     """
     y = ((np.arange(shape[0]) - centre_px[0]) * pixel_size_nm).astype(np.float32)[:, None]
     x = ((np.arange(shape[1]) - centre_px[1]) * pixel_size_nm).astype(np.float32)[None]

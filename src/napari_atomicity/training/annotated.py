@@ -20,7 +20,7 @@ from napari_atomicity.clusters import OTHER, ClusterTable, atoms_of
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, Patches
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically, write_text
-from napari_atomicity.io.tensors import MOST_BYTES, Wanted, misfit, tensors_of
+from napari_atomicity.io.tensors import MOST_BYTES, TensorSpec, misfit, tensors_of
 from napari_atomicity.kinds import Entry, Many, Plain, Positive, Sha256, Symbol, wanted
 from napari_atomicity.schema import Door, json_of, read_bytes
 from napari_atomicity.training.library import LABORATORY, Library
@@ -75,14 +75,25 @@ class AnnotatedSet:
     def of(
         cls, table: ClusterTable, patches: Patches, scales: Mapping[int, float], facts: Mapping[str, Any]
     ) -> AnnotatedSet:
-        """The clusters of `table`, which all carry a label, with their `patches`, row by row.
+        """The clusters of a table, which all carry a label, with their patches, row by row.
 
         Parameters
         ----------
+        table
+            Labelled clusters of one image.
+        patches
+            The patch of each row; rows without a valid one are left out.
         scales
             Counts·nm² per atom of the frames that are calibrated.
+        facts
+            Where the clusters came from: element, pixel_size_nm, image, model.
+
+        Returns
+        -------
+        AnnotatedSet
+            With what was predicted, the time and the version among its facts.
         """
-        good, rows = np.flatnonzero(patches.valid), table.rows
+        valid, rows = np.flatnonzero(patches.valid), table.rows
         scale = np.array([scales.get(int(frame), np.nan) for frame in rows["frame"]], dtype=float)
         labels = [str(label) for label in rows["annotation"]]
         arrays: dict[str, npt.NDArray[Any]] = {
@@ -93,14 +104,14 @@ class AnnotatedSet:
             "n_atoms": np.array([_atoms(label) for label in labels], dtype=np.int64),
             "log_scale": np.log(scale),
         }
-        kept = {name: np.ascontiguousarray(values[good]) for name, values in arrays.items()}
-        predicted = [str(rows["label"].iloc[i]) for i in good]
-        made = {
+        kept = {name: np.ascontiguousarray(values[valid]) for name, values in arrays.items()}
+        predicted = [str(rows["label"].iloc[i]) for i in valid]
+        making = {
             "predicted": predicted,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
         }
-        return cls(tuple(labels[i] for i in good), kept, {**facts, **made})
+        return cls(tuple(labels[i] for i in valid), kept, {**facts, **making})
 
     def library(self, frame: int) -> Library:
         """The rows as the trainer takes them; their frames are numbered from `frame`."""
@@ -108,11 +119,11 @@ class AnnotatedSet:
         log_n = np.log(np.maximum(a["n_atoms"], 1))
         scale = np.array(a["log_scale"], dtype=float)
         for index in np.unique(a["frame"]):
-            mine = (a["frame"] == index) & (a["n_atoms"] > 0)
-            if mine.any():
-                usual = float(np.median((a["log_integral"] - log_n)[mine]))
-                here = a["frame"] == index
-                scale[here] = np.where(np.isfinite(scale[here]), scale[here], usual)
+            sized = (a["frame"] == index) & (a["n_atoms"] > 0)
+            if sized.any():
+                usual = float(np.median((a["log_integral"] - log_n)[sized]))
+                of_frame = a["frame"] == index
+                scale[of_frame] = np.where(np.isfinite(scale[of_frame]), scale[of_frame], usual)
         return Library(
             raw=a["raw"],
             noise=a["noise"],
@@ -127,8 +138,20 @@ class AnnotatedSet:
         )
 
 
-def save_set(made: AnnotatedSet, folder: Path) -> Path:
-    """Write the set as a new folder: whole or not at all; gives the folder.
+def save_set(annotated: AnnotatedSet, folder: Path) -> Path:
+    """Write a set as a new folder: whole or not at all.
+
+    Parameters
+    ----------
+    annotated
+        The set.
+    folder
+        The new folder.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------
@@ -137,20 +160,20 @@ def save_set(made: AnnotatedSet, folder: Path) -> Path:
     """
     from safetensors.numpy import save
 
-    if not len(made):
+    if not len(annotated):
         raise InputError("No cluster carries a label of yours yet; label some before you save a training set.")
     if folder.exists():
         raise InputError(f"{folder.name} is there already; choose another name for the training set.")
-    content: bytes = save(dict(made.arrays))
+    content: bytes = save(dict(annotated.arrays))
     card = {
-        "kind": _KIND, "format": FORMAT, **made.facts, "patch_px": PATCH_PX, "nm_per_px": NM_PER_PX,
-        "labels": list(made.labels), "arrays": ARRAYS, "arrays_sha256": hashlib.sha256(content).hexdigest(),
+        "kind": _KIND, "format": FORMAT, **annotated.facts, "patch_px": PATCH_PX, "nm_per_px": NM_PER_PX,
+        "labels": list(annotated.labels), "arrays": ARRAYS, "arrays_sha256": hashlib.sha256(content).hexdigest(),
     }  # fmt: skip
     beside = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
-        write_atomically(beside / ARRAYS, lambda part: _discard(part.write_bytes(content)))
+        write_atomically(beside / ARRAYS, lambda temporary: _discard(temporary.write_bytes(content)))
         write_text(beside / "README.md", _README)
         write_text(beside / CARD, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
         beside.rename(folder)
@@ -170,22 +193,22 @@ def load_set(folder: Path) -> AnnotatedSet:
         Where it is none, is damaged, or was made by a newer version.
     """
     try:
-        found = json_of(read_bytes(folder / CARD), f"{folder.name}: {CARD}")
+        entries = json_of(read_bytes(folder / CARD), f"{folder.name}: {CARD}")
         content = read_bytes(folder / ARRAYS, MOST_BYTES)
     except FileNotFoundError as error:
         raise InputError(f"{folder.name} is no training set: {CARD} or {ARRAYS} is missing.") from error
-    if not isinstance(found, dict) or found.get("kind") != _KIND:
+    if not isinstance(entries, dict) or entries.get("kind") != _KIND:
         raise InputError(f"{folder.name} is no training set of napari-atomicity.")
-    if found.get("format") != FORMAT or (found.get("patch_px"), found.get("nm_per_px")) != (PATCH_PX, NM_PER_PX):
+    if entries.get("format") != FORMAT or (entries.get("patch_px"), entries.get("nm_per_px")) != (PATCH_PX, NM_PER_PX):
         raise InputError(f"{folder.name} was made by another version of napari-atomicity; save the training set again.")
-    card = _DOOR.check(found, f"{folder.name}: {CARD}")
+    card = _DOOR.check(entries, f"{folder.name}: {CARD}")
     if card.arrays_sha256 != hashlib.sha256(content).hexdigest():
         raise InputError(f"{folder.name} is damaged: {ARRAYS} is not the file that {CARD} describes.")
     arrays = tensors_of(content, f"{folder.name}: {ARRAYS}")
     if wrong := _misfit(arrays, len(card.labels)):
         raise InputError(f"{folder.name} is damaged: {CARD} and {ARRAYS} do not go together ({wrong}).")
-    ours = ("kind", "format", "patch_px", "nm_per_px", "labels", "arrays", "arrays_sha256")
-    return AnnotatedSet(card.labels, arrays, {name: value for name, value in found.items() if name not in ours})
+    own_keys = ("kind", "format", "patch_px", "nm_per_px", "labels", "arrays", "arrays_sha256")
+    return AnnotatedSet(card.labels, arrays, {name: value for name, value in entries.items() if name not in own_keys})
 
 
 _Label: TypeAlias = Annotated[
@@ -208,8 +231,8 @@ _DOOR: Final = Door(_Card)
 
 def _misfit(arrays: Mapping[str, npt.NDArray[Any]], n: int) -> str:
     """What is wrong with the arrays of `n` clusters, in a few words."""
-    needed = {name: Wanted((n,)) for name in _NAMES} | {"raw": Wanted((n, PATCH_PX, PATCH_PX))}
-    needed |= dict.fromkeys(("id", "frame", "n_atoms"), Wanted((n,), "iu"))
+    needed = {name: TensorSpec((n,)) for name in _NAMES} | {"raw": TensorSpec((n, PATCH_PX, PATCH_PX))}
+    needed |= dict.fromkeys(("id", "frame", "n_atoms"), TensorSpec((n,), "iu"))
     # not every frame has a known scale, nor every cluster that was placed by hand a diameter
     filled = {name: np.nan_to_num(v) if name in ("log_scale", "diameter_nm") else v for name, v in arrays.items()}
     return misfit(filled, needed)

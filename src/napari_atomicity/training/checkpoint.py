@@ -65,11 +65,19 @@ class Checkpoint:
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
         """The tensors whose names begin with `prefix` and a dot, without it."""
         head = f"{prefix}."
-        return {name.removeprefix(head): value for name, value in self.tensors.items() if name.startswith(head)}
+        return {name.removeprefix(head): tensor for name, tensor in self.tensors.items() if name.startswith(head)}
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write `checkpoint` in one step: a kill leaves the previous one."""
+    """Write a checkpoint in one step: a kill leaves the previous one.
+
+    Parameters
+    ----------
+    checkpoint
+        The state after an epoch.
+    path
+        The file.
+    """
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
@@ -83,7 +91,20 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
-    """The checkpoint in `path`; None where there is none, it is damaged, or it belongs to another run."""
+    """The checkpoint in a file, if it can be used.
+
+    Parameters
+    ----------
+    path
+        The file.
+    fingerprint
+        Hash of configuration and data of the run that wants to go on.
+
+    Returns
+    -------
+    Checkpoint or None
+        None where there is none, it is damaged, or it belongs to another run.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load
 

@@ -23,9 +23,25 @@ _CLUSTERS: Final = 70
 
 
 def with_library_steps(bundle: Bundle, training: Library, seed: int, say: Callable[[str], None]) -> Steps[Bundle]:
-    """The bundle with library clusters from `training`, evenly over classes and conditions, and with their map.
+    """The bundle with library clusters, evenly over classes and conditions, and with their map.
 
     Its network stays as it is. Without umap-learn the map is left to be made when it is first wanted.
+
+    Parameters
+    ----------
+    bundle
+        A trained model.
+    training
+        Clusters to choose from.
+    seed
+        Of the choice and of the map.
+    say
+        Takes a sentence for the person where there is no map.
+
+    Returns
+    -------
+    Bundle
+        The same weights with other library clusters.
     """
     plain = replace(bundle, library={})
     rows = _chosen(plain, training, seed)
@@ -36,9 +52,9 @@ def with_library_steps(bundle: Bundle, training: Library, seed: int, say: Callab
     except InputError as error:
         say(f"The model carries no feature map yet. {error}")
         return with_clusters
-    done = replace(with_clusters, library=library | {"map": xy})
-    assert weights_sha256(done) == weights_sha256(bundle)
-    return done
+    with_map = replace(with_clusters, library=library | {"map": xy})
+    assert weights_sha256(with_map) == weights_sha256(bundle)
+    return with_map
 
 
 def _chosen(bundle: Bundle, training: Library, seed: int) -> npt.NDArray[np.int64]:
@@ -46,18 +62,18 @@ def _chosen(bundle: Bundle, training: Library, seed: int) -> npt.NDArray[np.int6
     rng = np.random.default_rng([seed, 7])
     sizes = bundle.card.class_sizes
     index = training.class_index(sizes)
-    known = {patch.tobytes() for patch in library_patches(bundle)[0].raw.astype(np.float16)}
+    rehearsed = {patch.tobytes() for patch in library_patches(bundle)[0].raw.astype(np.float16)}
     usable = (index >= 0) & (training.flag == "ok") & ((training.frame < FRAMES) | (training.condition == LABORATORY))
     rows: list[int] = []
     for i in range(len(sizes)):
-        lots = [
+        by_condition = [
             list(rng.permutation(np.flatnonzero(usable & (index == i) & (training.condition == condition))))
             for condition in np.unique(training.condition[usable])
         ]
-        wanted = _CLUSTERS // len(sizes)
-        while wanted and any(lots):
-            for lot in lots:
-                if lot and wanted and training.raw[row := lot.pop()].tobytes() not in known:
+        missing = _CLUSTERS // len(sizes)
+        while missing and any(by_condition):
+            for candidates in by_condition:
+                if candidates and missing and training.raw[row := candidates.pop()].tobytes() not in rehearsed:
                     rows.append(int(row))
-                    wanted -= 1
+                    missing -= 1
     return np.array(rows, dtype=np.int64)

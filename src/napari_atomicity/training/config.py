@@ -17,69 +17,12 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.kinds import Line, Section, Symbol, Within, unwanted, wanted
 from napari_atomicity.schema import Door, read_bytes, toml_of
 from napari_atomicity.training.library import Recipe
-from napari_atomicity.training.loop import TrainingConfig
+from napari_atomicity.training.settings import TrainingConfig
 
 #: configurations that come with the package
 SHIPPED: Final = Path(__file__).parent / "configs"
 #: a cluster smaller than this is not detected, one larger than this does not fit into a patch
 _SIZES: Final = (4, 400)
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """How many frames to simulate for training; the recipe says which."""
-
-    frames: int = 560
-
-
-@dataclass(frozen=True)
-class Laboratory:
-    """Size-selected micrographs of a laboratory.
-
-    Attributes
-    ----------
-    folder
-        Holds a folder for each class, named by its number of atoms.
-    pixel_size_nm
-        For files that hold none.
-    share
-        Part of the training clusters that comes from the laboratory where simulation is mixed in.
-    """
-
-    folder: Path
-    pixel_size_nm: float | None = None
-    share: float = 0.5
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """A whole training: where the clusters come from, how they are learned, and what the card will say.
-
-    Attributes
-    ----------
-    training
-        Network, optimisation and recipe.
-    simulation, laboratory
-        Where the clusters come from; at least one of them.
-    file, text
-        Name and content of the configuration.
-    version, licence, citation
-        For the card.
-    """
-
-    training: TrainingConfig
-    simulation: Simulation | None
-    laboratory: Laboratory | None
-    file: str
-    text: str
-    version: str = "0.1.0"
-    licence: str = "not stated"
-    citation: str = ""
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the configuration's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def read_config(path: str | Path) -> RunConfig:
@@ -104,9 +47,9 @@ def read_config(path: str | Path) -> RunConfig:
     except FileNotFoundError:
         names = ", ".join(sorted(known.stem for known in SHIPPED.glob("*.toml")))
         raise InputError(f"There is no configuration {path}; give a TOML file, or one of {names}.") from None
-    found = {"name": path.stem, **toml_of(content, path.name)}
+    entries = {"name": path.stem, **toml_of(content, path.name)}
     try:
-        return _built(_DOOR.check(found, path.name, _near), path, content.decode("utf-8-sig"))
+        return _built(_DOOR.check(entries, path.name, _near), path, content.decode("utf-8-sig"))
     except InputError as error:
         text = str(error)
         raise InputError(text if text.startswith(path.name) else f"{path.name}: {text}") from None
@@ -155,8 +98,10 @@ _Part: TypeAlias = Annotated[float, Within(0, 0.5)]
 _Some: TypeAlias = Annotated[Line, Field(min_length=1)]
 
 
-class _Simulation(Section):
-    frames: Annotated[int, Within(8, 100_000)] = Simulation.frames
+class Simulation(Section):
+    """The section ``[simulation]``: which frames are simulated for training."""
+
+    frames: Annotated[int, Within(8, 100_000)] = 560
     clusters: Annotated[int, Within(1, 1000)] = Recipe.clusters
     conditions: Annotated[list[str], AfterValidator(_conditions)] = Field(default_factory=list)
     other_sizes: Annotated[_Sizes, _sizes(0)] = Field(default_factory=list)
@@ -166,10 +111,22 @@ class _Simulation(Section):
     families: Annotated[list[str], AfterValidator(_families)] = Field(default_factory=list)
 
 
-class _Laboratory(Section):
+class Laboratory(Section):
+    """The section ``[laboratory]``: size-selected micrographs of a laboratory.
+
+    Attributes
+    ----------
+    folder
+        Holds a folder for each class, named by its number of atoms; in a `RunConfig` its full path.
+    pixel_size_nm
+        For files that hold none.
+    share
+        Part of the training clusters that comes from the laboratory where simulation is mixed in.
+    """
+
     folder: _Some = ""
-    pixel_size_nm: Annotated[float, Within(0.002, 0.2)] | None = Laboratory.pixel_size_nm
-    share: Annotated[float, Within(0.05, 0.95)] = Laboratory.share
+    pixel_size_nm: Annotated[float, Within(0.002, 0.2)] | None = None
+    share: Annotated[float, Within(0.05, 0.95)] = 0.5
 
 
 class _Training(Section):
@@ -181,6 +138,37 @@ class _Training(Section):
     seed: Annotated[int, Within(0, 2**31 - 1)] = TrainingConfig.seed
     patience: Annotated[int, Within(0, 1000)] = 5
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], wanted('one of "auto", "cpu", "cuda", "mps"')] = "auto"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole training: where the clusters come from, how they are learned, and what the card will say.
+
+    Attributes
+    ----------
+    training
+        Network, optimisation and recipe.
+    simulation, laboratory
+        Where the clusters come from; at least one of them.
+    file, text
+        Name and content of the configuration.
+    version, licence, citation
+        For the card.
+    """
+
+    training: TrainingConfig
+    simulation: Simulation | None
+    laboratory: Laboratory | None
+    file: str
+    text: str
+    version: str = "0.1.0"
+    licence: str = "not stated"
+    citation: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the configuration's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 class _Keys(Section):
@@ -195,8 +183,8 @@ class _Keys(Section):
     version: Annotated[str, Field(pattern="^[0-9][0-9A-Za-z.+-]{0,60}$"), wanted("a version such as 1.0")] = "0.1.0"
     licence: _Some = RunConfig.licence
     citation: _Some = RunConfig.citation
-    simulation: _Simulation | None = None
-    laboratory: _Laboratory | None = None
+    simulation: Simulation | None = None
+    laboratory: Laboratory | None = None
     training: _Training = Field(default_factory=_Training)
 
 
@@ -204,8 +192,8 @@ _DOOR: Final = Door(_Keys)
 #: keys by section; the documentation lists the same ones
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "": tuple(name for name in _Keys.model_fields if name not in ("simulation", "laboratory", "training")),
-    "simulation": tuple(_Simulation.model_fields),
-    "laboratory": tuple(_Laboratory.model_fields),
+    "simulation": tuple(Simulation.model_fields),
+    "laboratory": tuple(Laboratory.model_fields),
     "training": tuple(_Training.model_fields),
 }
 
@@ -213,15 +201,15 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 def _near(key: str, section: str) -> str:
     """What may have been meant by a key that is unknown in that section."""
     everywhere = {k: f"{s}.{k}" if s else k for s, keys in KEYS.items() for k in keys} | {s: s for s in KEYS if s}
-    here = KEYS.get(section, ())
-    near = get_close_matches(key[:60], here, 1, 0.6)
+    keys_of_section = KEYS.get(section, ())
+    near = get_close_matches(key[:60], keys_of_section, 1, 0.6)
     if near:
         return f"did you mean {section + '.' if section else ''}{near[0]}?"
     near = get_close_matches(key[:60], everywhere, 1, 0.6)
     return (
         f"did you mean {everywhere[near[0]]}?"
         if near
-        else f"{f'[{section}]' if section else 'the top'} has {', '.join(here)}."
+        else f"{f'[{section}]' if section else 'the top'} has {', '.join(keys_of_section)}."
     )
 
 
@@ -241,7 +229,7 @@ def _built(keys: _Keys, path: Path, text: str) -> RunConfig:
     )
     return RunConfig(
         training=training,
-        simulation=None if keys.simulation is None else Simulation(keys.simulation.frames),
+        simulation=keys.simulation,
         laboratory=None if keys.laboratory is None else _laboratory(keys.laboratory, path.parent),
         file=path.name,
         text=text,
@@ -259,14 +247,16 @@ def _check_element(element: str, families: tuple[str, ...] | None) -> None:
             f"element is {element!r}; the simulator knows {', '.join(ELEMENTS)}, so remove the section [simulation] "
             "and train on the laboratory's micrographs alone."
         )
-    known = families_of(element)
-    if families is not None and not set(families) <= set(known):
-        raise InputError(f"simulation.families is {list(families)}; for {element} choose from {', '.join(known)}.")
+    families_of_metal = families_of(element)
+    if families is not None and not set(families) <= set(families_of_metal):
+        raise InputError(
+            f"simulation.families is {list(families)}; for {element} choose from {', '.join(families_of_metal)}."
+        )
 
 
-def _recipe(classes: tuple[int, ...], element: str, simulation: _Simulation | None) -> Recipe:
-    given = {} if simulation is None else simulation.model_dump(exclude_unset=True, exclude={"frames"})
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+def _recipe(classes: tuple[int, ...], element: str, simulation: Simulation | None) -> Recipe:
+    entries = {} if simulation is None else simulation.model_dump(exclude_unset=True, exclude={"frames"})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
     values.setdefault("other_sizes", sizes_beside(classes))
     both = sorted(set(values["other_sizes"]) & set(classes))
     if both:
@@ -282,7 +272,7 @@ def sizes_beside(classes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(size for size in sizes - set(classes) if _SIZES[0] <= size <= _SIZES[1]))
 
 
-def _laboratory(keys: _Laboratory, base: Path) -> Laboratory:
+def _laboratory(keys: Laboratory, base: Path) -> Laboratory:
     if not keys.folder:
         raise InputError("the key laboratory.folder is missing; name the folder that holds a folder for each class.")
-    return Laboratory(base / Path(keys.folder).expanduser(), keys.pixel_size_nm, keys.share)
+    return keys.model_copy(update={"folder": str(base / Path(keys.folder).expanduser())})

@@ -1,10 +1,10 @@
-"""How well a model does on clusters it has never seen, from detection to label, condition by condition."""
+"""What a model and simpler methods say of clusters that no model has seen, from detection to label."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
@@ -15,10 +15,12 @@ import pandas as pd
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import Calibration, Predictions, calibrate, posterior
+from napari_atomicity.counting.calibrate import calibrate_frame
+from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.predictions import Predictions, posterior
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.library import MATCH_NM, Library, label_image
 
@@ -30,8 +32,6 @@ OF_MODEL: Final = ("scale known", "no scale", "auto")
 #: and the simple methods beside it
 BASELINES: Final = ("diameter only", "intensity, other frames", "intensity, scale known")
 METHODS: Final = (*OF_MODEL, *BASELINES)
-#: half-widths, in standard deviations, of intervals that should hold 68 % and 95 % of the true counts
-INTERVALS: Final = {"68": 1.0, "95": 1.96}
 _FIRST_SEED: Final = 20_000_000
 #: sizes that no model of the usual classes knows, a few of which lie in every mixed frame
 _STRANGERS: Final = (0.4, 0.6, 1.4, 1.8)
@@ -101,7 +101,30 @@ def plan(
     families: tuple[str, ...] | None = None,
     first: int = 0,
 ) -> list[FramePlan]:
-    """Frames to score on: `mixed` of each condition, and `pure` of each condition and class, numbered from `first`."""
+    """Frames to score on.
+
+    Parameters
+    ----------
+    conditions
+        Names of the simulator's conditions.
+    mixed
+        Frames of each condition that hold all classes.
+    pure
+        Frames of each condition and class that hold this class alone.
+    class_sizes
+        Atoms of each class.
+    element
+        Chemical symbol.
+    families
+        Families of structures; those that no model was trained on where None.
+    first
+        Number of the first frame; a number decides a frame's seed.
+
+    Returns
+    -------
+    list of FramePlan
+        Condition by condition.
+    """
     number = count(first)
     sizes = tuple(class_sizes)
     return [
@@ -112,15 +135,28 @@ def plan(
 
 
 def evaluation_set_steps(plans: Sequence[FramePlan], workers: int = 2) -> Steps[EvaluationSet]:
-    """Simulate the frames of `plans`, detect their clusters and match them to the truth."""
-    parts: list[EvaluationSet] = []
-    for part in _made(plans, workers):
-        parts.append(part)
-        yield Progress(len(parts), len(plans), "Simulating frames to score on")
-    return EvaluationSet.join(parts)
+    """Simulate the frames of `plans`, detect their clusters and match them to the truth.
+
+    Parameters
+    ----------
+    plans
+        Frames with different numbers.
+    workers
+        Processes that simulate.
+
+    Returns
+    -------
+    EvaluationSet
+        The same whatever the number of workers.
+    """
+    frames: list[EvaluationSet] = []
+    for frame in _simulated(plans, workers):
+        frames.append(frame)
+        yield Progress(len(frames), len(plans), "Simulating frames to score on")
+    return EvaluationSet.join(frames)
 
 
-def _made(plans: Sequence[FramePlan], workers: int) -> Iterator[EvaluationSet]:
+def _simulated(plans: Sequence[FramePlan], workers: int) -> Iterator[EvaluationSet]:
     if workers < 2 or len(plans) < 4:
         yield from map(evaluation_frame, plans)
         return
@@ -128,53 +164,66 @@ def _made(plans: Sequence[FramePlan], workers: int) -> Iterator[EvaluationSet]:
         yield from pool.map(evaluation_frame, plans, chunksize=2)
 
 
-def evaluation_frame(one: FramePlan) -> EvaluationSet:
+def evaluation_frame(planned: FramePlan) -> EvaluationSet:
     """One simulated frame, detected and labelled."""
     from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.frames import simulate_frame
 
-    seed = _FIRST_SEED + one.index
+    seed = _FIRST_SEED + planned.index
     rng = np.random.default_rng([seed, 98])
     spec = sample_spec(
-        condition=one.condition, fractions=_fractions(one, rng), n_clusters=one.clusters, seed=seed, split="test",
-        element=one.element, families=one.families,
-        dimers=0.0 if one.pure else float(rng.uniform(0, 0.08)), touching=float(rng.uniform(0, 0.06)),
+        condition=planned.condition, fractions=_fractions(planned, rng), n_clusters=planned.clusters, seed=seed,
+        split="test", element=planned.element, families=planned.families,
+        dimers=0.0 if planned.pure else float(rng.uniform(0, 0.08)), touching=float(rng.uniform(0, 0.06)),
     )  # fmt: skip
-    return labelled(simulate_frame(spec, seed), one)
+    return labelled(simulate_frame(spec, seed), planned)
 
 
-def labelled(frame: SimulatedFrame, one: FramePlan) -> EvaluationSet:
-    """What the detector makes of a frame, matched to the frame's truth."""
+def labelled(frame: SimulatedFrame, planned: FramePlan) -> EvaluationSet:
+    """What the detector makes of a frame, matched to the frame's truth.
+
+    Parameters
+    ----------
+    frame
+        A simulated micrograph with its truth.
+    planned
+        Number, condition and classes of the frame.
+
+    Returns
+    -------
+    EvaluationSet
+        Of this frame alone.
+    """
     from scipy.spatial import cKDTree
 
     from napari_atomicity.detection import detect
 
-    condition = frame.spec.condition if one.condition == "random" else one.condition
-    found = detect(frame.image, frame.pixel_size_nm).clusters
-    library = label_image(
-        frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, one.index, condition, found
-    )
-    truth = frame.truth
-    wanted = truth[
-        truth["n_atoms"].isin(one.class_sizes) & truth["kind"].isin(["cluster", "touching"]) & ~truth["on_edge"]
+    condition = frame.spec.condition if planned.condition == "random" else planned.condition
+    measured = detect(frame.image, frame.pixel_size_nm).clusters
+    truth, scale = frame.truth, frame.scale_counts_nm2_per_atom
+    library = label_image(frame.image, frame.pixel_size_nm, truth, scale, planned.index, condition, measured)
+    members = truth[
+        truth["n_atoms"].isin(planned.class_sizes) & truth["kind"].isin(["cluster", "touching"]) & ~truth["on_edge"]
     ]
-    far = np.ones(len(wanted), dtype=bool)
-    if len(found.y_px):
-        tree = cKDTree(np.column_stack([found.y_px, found.x_px]))
-        far = np.asarray(tree.query(wanted[["y_px", "x_px"]].to_numpy())[0]) * frame.pixel_size_nm > MATCH_NM
-    missed = pd.DataFrame({"frame": one.index, "condition": condition, "n_atoms": wanted["n_atoms"].to_numpy()[far]})
-    return EvaluationSet(library, missed, np.array([one.index] if one.pure else [], dtype=np.int64))
+    far = np.ones(len(members), dtype=bool)
+    if len(measured.y_px):
+        tree = cKDTree(np.column_stack([measured.y_px, measured.x_px]))
+        far = np.asarray(tree.query(members[["y_px", "x_px"]].to_numpy())[0]) * frame.pixel_size_nm > MATCH_NM
+    missed = pd.DataFrame(
+        {"frame": planned.index, "condition": condition, "n_atoms": members["n_atoms"].to_numpy()[far]}
+    )
+    return EvaluationSet(library, missed, np.array([planned.index] if planned.pure else [], dtype=np.int64))
 
 
-def _fractions(one: FramePlan, rng: np.random.Generator) -> dict[int, float]:
+def _fractions(planned: FramePlan, rng: np.random.Generator) -> dict[int, float]:
     """One class, or all in random shares with up to six percent of sizes far from any."""
-    if one.pure:
-        return {one.pure: 1.0}
-    shares = rng.dirichlet(np.full(len(one.class_sizes), 1.5))
+    if planned.pure:
+        return {planned.pure: 1.0}
+    shares = rng.dirichlet(np.full(len(planned.class_sizes), 1.5))
     strange = rng.uniform(0, 0.06)
-    ends = np.array([min(one.class_sizes)] * 2 + [max(one.class_sizes)] * 2) * _STRANGERS
+    ends = np.array([min(planned.class_sizes)] * 2 + [max(planned.class_sizes)] * 2) * _STRANGERS
     chosen = sorted({max(2, round(float(size))) for size in ends})
-    inside = {int(size): float(share * (1 - strange)) for size, share in zip(one.class_sizes, shares, strict=True)}
+    inside = {int(size): float(share * (1 - strange)) for size, share in zip(planned.class_sizes, shares, strict=True)}
     return inside | {size: strange / len(chosen) for size in chosen}
 
 
@@ -184,13 +233,21 @@ def _fractions(one: FramePlan, rng: np.random.Generator) -> dict[int, float]:
 def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.DataFrame]:
     """Predictions of every method for every cluster.
 
+    Parameters
+    ----------
+    bundle
+        The model.
+    tested
+        Labelled clusters of whole frames.
+
     Returns
     -------
-    One row a cluster with flag ``ok`` that is a class member or an outsider, and one a member that was not found:
-    condition, frame, pure (bool), truth (label), n_atoms; and for each method its label, for those of the model also
-    its confidence (``NAME p``), count (``NAME n``) and the count's standard deviation (``NAME sd``). Outsiders carry
-    the truth ``other``; sizes between the classes, which are neither, are left out. Labels of missed clusters are
-    empty.
+    pandas.DataFrame
+        One row a cluster with flag ``ok`` that is a class member or an outsider, and one a member that was not found:
+        condition, frame, pure (bool), truth (label), n_atoms; and for each method its label, for those of the model
+        also its confidence (``NAME p``), count (``NAME n``) and the count's standard deviation (``NAME sd``). Outsiders
+        carry the truth ``other``; sizes between the classes, which are neither, are left out. Labels of missed clusters
+        are empty.
     """
     if isinstance(tested, Library):
         tested = EvaluationSet(tested, pd.DataFrame({"frame": [], "condition": [], "n_atoms": []}), np.empty(0, int))
@@ -199,29 +256,30 @@ def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.
     index, outside = library.class_index(card.class_sizes), library.is_outside(card.class_sizes)
     labels = np.array([*card.labels, OTHER], dtype=object)
     carried = _carried_scales(library, card.class_sizes)
-    parts: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     frames = np.unique(library.frame)
     for done, frame in enumerate(frames):
         yield Progress(done, len(frames), "Scoring frames")
         rows = np.flatnonzero(library.frame == frame)
-        part, seen = library.take(rows), evidence.take(rows)
-        usable = part.flag == "ok"
+        clusters, seen = library.take(rows), evidence.take(rows)
+        usable = clusters.flag == "ok"
         values: dict[str, Any] = {
-            "condition": part.condition,
-            "frame": part.frame,
-            "pure": np.isin(part.frame, tested.pure),
+            "condition": clusters.condition,
+            "frame": clusters.frame,
+            "pure": np.isin(clusters.frame, tested.pure),
             "truth": labels[np.where(index[rows] >= 0, index[rows], -1)],
-            "n_atoms": part.n_atoms,
+            "n_atoms": clusters.n_atoms,
         }
-        for method, found in _of_model(seen, part, usable).items():
-            values |= {method: found.label, f"{method} p": found.confidence}
-            values |= {f"{method} n": found.n_atoms, f"{method} sd": found.n_atoms_sd}
-        values["diameter only"] = classify_by_diameter(part.diameter_nm, card)
-        for method, scale in (("intensity, other frames", carried[rows]), ("intensity, scale known", part.log_scale)):
-            nearest = np.abs((part.log_integral - scale)[:, None] - np.log(card.class_sizes)).argmin(axis=1)
-            values[method] = np.where(np.isfinite(scale), labels[nearest], "")
+        for method, predicted in _of_model(seen, clusters, usable).items():
+            values |= {method: predicted.label, f"{method} p": predicted.confidence}
+            values |= {f"{method} n": predicted.n_atoms, f"{method} sd": predicted.n_atoms_sd}
+        values["diameter only"] = classify_by_diameter(clusters.diameter_nm, card)
+        log_scales = {"intensity, other frames": carried[rows], "intensity, scale known": clusters.log_scale}
+        for method, log_scale in log_scales.items():
+            nearest = np.abs((clusters.log_integral - log_scale)[:, None] - np.log(card.class_sizes)).argmin(axis=1)
+            values[method] = np.where(np.isfinite(log_scale), labels[nearest], "")
         scored = usable & ((index[rows] >= 0) | outside[rows])
-        parts.append(pd.DataFrame(values)[scored])
+        tables.append(pd.DataFrame(values)[scored])
     missed = tested.missed[tested.missed["n_atoms"].isin(card.class_sizes)]
     unseen = pd.DataFrame(
         {
@@ -233,13 +291,13 @@ def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.
             **dict.fromkeys(METHODS, ""),
         }
     )
-    return pd.concat([*parts, unseen] if len(unseen) else parts, ignore_index=True)
+    return pd.concat([*tables, unseen] if len(unseen) else tables, ignore_index=True)
 
 
-def _of_model(evidence: Evidence, part: Library, usable: npt.NDArray[np.bool_]) -> dict[str, Predictions]:
+def _of_model(evidence: Evidence, clusters: Library, usable: npt.NDArray[np.bool_]) -> dict[str, Predictions]:
     card = evidence.card
-    exact = Calibration.at_scale(float(np.exp(part.log_scale[0])), card.class_sizes, card.element)
-    auto = calibrate(evidence, use=usable) if usable.any() else None
+    exact = Calibration.at_scale(float(np.exp(clusters.log_scale[0])), card.class_sizes, card.element)
+    auto = calibrate_frame(evidence, use=usable) if usable.any() else None
     return {
         "scale known": posterior(evidence, exact),
         "no scale": posterior(evidence, None),
@@ -250,9 +308,9 @@ def _of_model(evidence: Evidence, part: Library, usable: npt.NDArray[np.bool_]) 
 def _carried_scales(library: Library, sizes: Sequence[int]) -> npt.NDArray[np.float64]:
     """(n,) ln(scale) that the class members of all other frames of the same condition would give."""
     member = (library.class_index(tuple(sizes)) >= 0) & (library.flag == "ok")
-    own = library.log_integral - np.log(np.maximum(library.n_atoms, 1))
-    table = pd.DataFrame({"condition": library.condition, "frame": library.frame, "own": own})[member]
-    by_frame = table.groupby(["condition", "frame"])["own"].median()
+    log_scales = library.log_integral - np.log(np.maximum(library.n_atoms, 1))
+    table = pd.DataFrame({"condition": library.condition, "frame": library.frame, "log_scale": log_scales})[member]
+    by_frame = table.groupby(["condition", "frame"])["log_scale"].median()
     carried = {
         (condition, frame): float(by_frame[condition].drop(frame).median())
         for condition, frame in by_frame.index
@@ -260,106 +318,3 @@ def _carried_scales(library: Library, sizes: Sequence[int]) -> npt.NDArray[np.fl
     }
     keys = zip(library.condition, library.frame, strict=True)
     return np.array([carried.get(key, np.nan) for key in keys])
-
-
-# ---------------------------------------------------------------------- scores
-
-
-def scores(predictions: pd.DataFrame, methods: Sequence[str] = METHODS) -> pd.DataFrame:
-    """Scores of each method, by condition and over all (``pooled``).
-
-    Returns
-    -------
-    condition, method, balanced_accuracy (mean recall of the classes; what was not found counts as wrong), ece
-    (expected calibration error of the confidence), mae (mean error of the count, atoms), within_68 and within_95
-    (share of true counts inside the stated interval), rejected (class members called other), caught (outsiders called
-    other), ratio_r2 (see `ratio_r2`), clusters, frames.
-    """
-    rows = []
-    for condition in [*dict.fromkeys(predictions["condition"]), "pooled"]:
-        here = predictions if condition == "pooled" else predictions[predictions["condition"] == condition]
-        rows += [
-            {"condition": condition, "method": method, **_score(here, method)}
-            for method in methods
-            if method in here.columns
-        ]
-    return pd.DataFrame(rows)
-
-
-def _score(here: pd.DataFrame, method: str) -> dict[str, float]:
-    member = here[here["truth"] != OTHER]
-    stranger = here[here["truth"] == OTHER]
-    if (member[method] == "").all():  # no other frame of the condition to take a scale from
-        return {"clusters": len(member), "frames": here["frame"].nunique()}
-    right = (member[method] == member["truth"]).to_numpy()
-    row: dict[str, float] = {
-        "balanced_accuracy": float(pd.Series(right).groupby(member["truth"].to_numpy()).mean().mean()),
-        "ratio_r2": ratio_r2(here, method),
-        "clusters": len(member),
-        "frames": here["frame"].nunique(),
-    }
-    if f"{method} p" in here:
-        seen = member[member[method] != ""]
-        row["ece"] = expected_calibration_error(
-            seen[f"{method} p"].to_numpy(dtype=float), (seen[method] == seen["truth"]).to_numpy()
-        )
-        error = (seen[f"{method} n"] - seen["n_atoms"]).abs()
-        row["mae"] = float(error.mean())
-        if f"{method} sd" in seen:
-            for name, width in INTERVALS.items():
-                row[f"within_{name}"] = float((error <= width * seen[f"{method} sd"]).mean())
-        row["rejected"] = float((seen[method] == OTHER).mean())
-        row["caught"] = float((stranger[method] == OTHER).mean())
-    return row
-
-
-def ratio_r2(predictions: pd.DataFrame, method: str) -> float:
-    """R² of the class ratios about the identity, 1 - SS_res / SS_tot, pooled over frames and classes.
-
-    The true ratios are those of all members in the frame, found or not; the observed ones those of the labels, with
-    outsiders that were given a class among them, as a person would read them.
-    """
-    members = predictions[predictions["truth"] != OTHER]
-    true = pd.crosstab(members["frame"], members["truth"], normalize="index")
-    given = predictions[(predictions[method] != OTHER) & (predictions[method] != "")]
-    seen = pd.crosstab(given["frame"], given[method], normalize="index")
-    seen = seen.reindex(index=true.index, columns=true.columns, fill_value=0.0)
-    spread = float(((true - true.to_numpy().mean()) ** 2).to_numpy().sum())
-    return 1.0 - float(((seen - true) ** 2).to_numpy().sum()) / spread if spread > 0 else float("nan")
-
-
-def confusion(predictions: pd.DataFrame, method: str, labels: Sequence[str]) -> pd.DataFrame:
-    """Share of each true class (rows, ``other`` last) that was given each label (columns, ``other`` last)."""
-    order = [*labels, OTHER]
-    seen = predictions[predictions[method] != ""]
-    table = pd.crosstab(seen["truth"], seen[method], normalize="index")
-    return table.reindex(index=order, columns=order, fill_value=0.0)
-
-
-def expected_calibration_error(
-    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = 10
-) -> float:
-    """Mean distance between stated and actual rate of being right, over bins of equal width."""
-    if not len(confidence):
-        return float("nan")
-    bin_of = np.clip((confidence * bins).astype(int), 0, bins - 1)
-    gaps = [
-        abs(confidence[bin_of == b].mean() - right[bin_of == b].mean()) * (bin_of == b).mean()
-        for b in range(bins)
-        if (bin_of == b).any()
-    ]
-    return float(np.sum(gaps))
-
-
-def scored_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[Bundle]:
-    """The bundle with its scores on `tested`, by condition, in the card."""
-    return with_metrics(bundle, scores((yield from evaluate_steps(bundle, tested))))
-
-
-def with_metrics(bundle: Bundle, table: pd.DataFrame) -> Bundle:
-    """The bundle with a table of `scores` in its card."""
-    metrics: dict[str, dict[str, Mapping[str, float]]] = {}
-    for row in table.to_dict("records"):
-        values = {str(k): round(float(v), 4) for k, v in row.items() if k not in ("condition", "method") and v == v}
-        metrics.setdefault(str(row["condition"]), {})[str(row["method"])] = values
-    return replace(bundle, card=replace(bundle.card, metrics=metrics))

@@ -85,13 +85,18 @@ def laboratory_steps(
     ----------
     folder
         Holds a folder for each class, named by its number of atoms (``19``, or with the element ``Pt19``), training
-        sets that the window saved (`training.annotated`), or both.
+        sets of clusters that a person labelled (`training.annotated`), or both.
     class_sizes, element
         Of the model.
     pixel_size_nm
         For files that hold none.
     seed
         Decides which images validate.
+
+    Returns
+    -------
+    LaboratoryData
+        Clusters to train on and to validate with, what was used, and what the person should know.
 
     Raises
     ------
@@ -100,19 +105,19 @@ def laboratory_steps(
         image without pixel size.
     """
     by_hand = _sets(folder, class_sizes, element)
-    found = _class_folders(folder, class_sizes, element, {image.size for image in by_hand})
+    folders = _class_folders(folder, class_sizes, element, {image.size for image in by_hand})
     images: list[_Image] = []
     messages: list[str] = []
-    total = sum(len(paths) for _, paths in found.values())
-    done = 0
-    for size, (name, paths) in found.items():
+    total = sum(len(paths) for _, paths in folders.values())
+    files_read = 0
+    for size, (name, paths) in folders.items():
         reasons: list[str] = []
         usable = [image for image in by_hand if image.size == size]
         for path in paths:
-            yield Progress(done, total, f"Reading the micrographs of {element}{size}")
-            done += 1
+            yield Progress(files_read, total, f"Reading the micrographs of {element}{size}")
+            files_read += 1
             try:
-                usable.append(_labelled(path, size, pixel_size_nm, _FIRST_FRAME + done * _FRAMES_OF_A_STACK))
+                usable.append(_labelled(path, size, pixel_size_nm, _FIRST_FRAME + files_read * _FRAMES_OF_A_STACK))
             except _NoCalibration as error:
                 raise InputError(str(error)) from None
             except InputError as error:
@@ -125,17 +130,48 @@ def laboratory_steps(
 
 
 def mixed(laboratory: Library, simulated: Library, share: float, rng: np.random.Generator) -> Library:
-    """Simulated and laboratory clusters, the latter repeated or thinned to `share` of all, as far as that goes."""
-    wanted = round(share / (1 - share) * len(simulated))
-    wanted = min(wanted, _MOST_COPIES * len(laboratory))
-    whole, rest = divmod(wanted, len(laboratory))
+    """Simulated and laboratory clusters together.
+
+    Parameters
+    ----------
+    laboratory
+        Clusters of the laboratory, which are repeated or thinned.
+    simulated
+        Simulated clusters, which all stay.
+    share
+        Part of all clusters that shall come from the laboratory, between 0 and 1; reached as far as repeating each at
+        most twenty times goes.
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    Library
+        The simulated clusters first.
+    """
+    number = round(share / (1 - share) * len(simulated))
+    number = min(number, _MOST_COPIES * len(laboratory))
+    whole, rest = divmod(number, len(laboratory))
     order = np.arange(len(laboratory))
     rows = np.concatenate([np.repeat(order, whole), rng.permutation(order)[:rest]])
     return Library.join([simulated, laboratory.take(np.sort(rows))])
 
 
 def with_merged_pairs(library: Library, rng: np.random.Generator) -> Library:
-    """The library and, as outsiders, sums of two of its clusters set side by side as two that have merged."""
+    """The library and, as outsiders, sums of two of its clusters set side by side as two that have merged.
+
+    Parameters
+    ----------
+    library
+        Single clusters.
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    Library
+        With about an eighth more rows.
+    """
     n = max(round(_MERGED * len(library)), 1)
     first, second = (rng.integers(0, len(library), n) for _ in range(2))
     return Library.join([library, _merged(library.take(first), library.take(second), rng)])
@@ -148,28 +184,29 @@ def _sets(folder: Path, class_sizes: tuple[int, ...], element: str) -> list[_Ima
     """The labelled clusters of the training sets in the folder, one entry a set and class."""
     images = []
     for number, path in enumerate(sets_in(folder)):
-        made = load_set(path)
-        if made.facts.get("element") != element:
-            raise InputError(f"The training set {path.name} is of {made.facts.get('element')}, not of {element}.")
-        library = made.library(_FIRST_SET + number * _FRAMES_OF_A_SET)
-        digest = str(made.facts.get("image", {}).get("sha256", ""))
-        size_nm = float(made.facts["pixel_size_nm"])
+        annotated = load_set(path)
+        if annotated.facts.get("element") != element:
+            raise InputError(f"The training set {path.name} is of {annotated.facts.get('element')}, not of {element}.")
+        library = annotated.library(_FIRST_SET + number * _FRAMES_OF_A_SET)
+        digest = str(annotated.facts.get("image", {}).get("sha256", ""))
+        size_nm = float(annotated.facts["pixel_size_nm"])
         for size in class_sizes:
             rows = library.n_atoms == size
             if rows.any():
-                images.append(_Image(path, size, digest, size_nm, library.take(rows), made.arrays["x_px"][rows], 0))
+                x_px = annotated.arrays["x_px"][rows]
+                images.append(_Image(path, size, digest, size_nm, library.take(rows), x_px, left_out=0))
     return images
 
 
 def _class_folders(
-    folder: Path, class_sizes: tuple[int, ...], element: str, known: Collection[int] = ()
+    folder: Path, class_sizes: tuple[int, ...], element: str, elsewhere: Collection[int] = ()
 ) -> dict[int, tuple[str, list[Path]]]:
-    """Name of each class's folder and the image files in it; none for a class that is `known` from elsewhere."""
+    """Name of each class's folder and the image files in it; no files for a class that has clusters `elsewhere`."""
     from napari_atomicity.io.formats import SUFFIXES
 
     if not folder.is_dir():
         raise InputError(f"laboratory.folder is {folder}, which is no folder; correct the key.")
-    found: dict[int, tuple[str, list[Path]]] = {}
+    folders: dict[int, tuple[str, list[Path]]] = {}
     for path in sorted(folder.iterdir()):
         if not path.is_dir() or path.name.startswith((".", "_")) or (path / CARD).is_file():
             continue
@@ -180,7 +217,7 @@ def _class_folders(
                 f"rename it (for example {class_sizes[0]}) or move it elsewhere."
             )
         n = int(size[1])
-        if n in found:
+        if n in folders:
             raise InputError(f"Two folders in {folder.name} are named by {n} atoms; put their images into one.")
         if n not in class_sizes:
             raise InputError(
@@ -188,14 +225,14 @@ def _class_folders(
                 "add it to the key classes or move it elsewhere."
             )
         files = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        found[n] = (path.name, sorted(files))
-    missing = [size for size in class_sizes if size not in found and size not in known]
+        folders[n] = (path.name, sorted(files))
+    missing = [size for size in class_sizes if size not in folders and size not in elsewhere]
     if missing:
         raise InputError(
             f"The class of {missing[0]} atoms has no folder {folder.name}/{missing[0]}; "
             "make it and put its micrographs there, or take it out of the key classes."
         )
-    return {size: found.get(size, (str(size), [])) for size in class_sizes}
+    return {size: folders.get(size, (str(size), [])) for size in class_sizes}
 
 
 class _NoCalibration(InputError):
@@ -220,17 +257,17 @@ def _labelled(path: Path, size: int, pixel_size_nm: float | None, first_frame: i
                 "with the key laboratory.pixel_size_nm."
             )
         micrograph = micrograph.with_pixel_size(pixel_size_nm)
-    parts = list(_frames(micrograph, size, first_frame))
-    if not parts:
+    frames = list(_frames(micrograph, size, first_frame))
+    if not frames:
         raise InputError("no cluster was found in it")
     return _Image(
         path=path,
         size=size,
         sha256=image_hash(path),
         pixel_size_nm=micrograph.calibrated_pixel_size_nm,
-        library=Library.join([part for part, _, _ in parts]),
-        x_px=np.concatenate([x_px for _, x_px, _ in parts]),
-        left_out=sum(left_out for _, _, left_out in parts),
+        library=Library.join([part for part, _, _ in frames]),
+        x_px=np.concatenate([x_px for _, x_px, _ in frames]),
+        left_out=sum(left_out for _, _, left_out in frames),
     )
 
 
@@ -249,20 +286,20 @@ def _frames(
         blocking = [finding.message for finding in detection.findings if finding.blocking]
         if blocking:
             raise InputError(blocking[0])
-        found = detection.clusters.take(detection.clusters.flag == "ok")
+        measured = detection.clusters.take(detection.clusters.flag == "ok")
         clean = repaired(image, pixel_size_nm).image
-        windows = extract_windows(clean, found.y_px, found.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
-        patches = normalise(windows, found.diameter_nm, found.intensity)
+        windows = extract_windows(clean, measured.y_px, measured.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
+        patches = normalise(windows, measured.diameter_nm, measured.intensity)
         if not patches.valid.any():
             continue
         typical = float(np.median(patches.log_integral[patches.valid]))
         single = patches.valid & (np.abs(patches.log_integral - typical) <= _ONE_CLUSTER)
-        rows = len(found.y_px)
+        rows = len(measured.y_px)
         library = Library(
             raw=patches.raw.astype(np.float16),
             noise=patches.noise,
             log_integral=patches.log_integral,
-            diameter_nm=np.asarray(found.diameter_nm, dtype=np.float64),
+            diameter_nm=np.asarray(measured.diameter_nm, dtype=np.float64),
             flag=np.full(rows, "ok", dtype="U10"),
             n_atoms=np.full(rows, size, dtype=np.int64),
             whole=np.ones(rows, dtype=bool),
@@ -270,7 +307,7 @@ def _frames(
             frame=np.full(rows, first_frame + number, dtype=np.int64),
             condition=np.full(rows, LABORATORY, dtype="U16"),
         )
-        yield library.take(single), found.x_px[single], int((patches.valid & ~single).sum())
+        yield library.take(single), measured.x_px[single], int((patches.valid & ~single).sum())
 
 
 # ---------------------------------------------------------------------- is it enough, is it odd
@@ -316,7 +353,7 @@ def _split(
     images: list[_Image], class_sizes: tuple[int, ...], element: str, seed: int, messages: list[str]
 ) -> LaboratoryData:
     rng = np.random.default_rng([seed, 5])
-    parts: dict[str, list[Library]] = {"training": [], "validation": []}
+    libraries: dict[str, list[Library]] = {"training": [], "validation": []}
     used: list[dict[str, Any]] = []
     for size in class_sizes:
         of_class = [image for image in images if image.size == size]
@@ -331,8 +368,8 @@ def _split(
         for i, image in enumerate(of_class):
             right = image.x_px > np.quantile(image.x_px, 1 - _VALIDATION)
             held_back = np.full(len(right), i in validating) if validating else right
-            parts["training"].append(image.library.take(~held_back))
-            parts["validation"].append(image.library.take(held_back))
+            libraries["training"].append(image.library.take(~held_back))
+            libraries["validation"].append(image.library.take(held_back))
             part = "both" if not validating else "validation" if i in validating else "training"
             used.append(
                 {
@@ -344,7 +381,7 @@ def _split(
                     "part": part,
                 }
             )
-    training, validation = (Library.join(part) for part in parts.values())
+    training, validation = (Library.join(part) for part in libraries.values())
     return LaboratoryData(training, validation, tuple(used), tuple(messages))
 
 
@@ -383,11 +420,11 @@ def _merged(first: Library, second: Library, rng: np.random.Generator) -> Librar
         angle = rng.uniform(0, 2 * np.pi)
         apart = 0.375 * (first.diameter_nm[i] + second.diameter_nm[i]) / NM_PER_PX
         direction = np.array([np.sin(angle), np.cos(angle)]) * apart
-        here, there = np.round(-weight[1, i] * direction), np.round(weight[0, i] * direction)
+        shift_first, shift_second = np.round(-weight[1, i] * direction), np.round(weight[0, i] * direction)
         # the second brings no background of its own, whose noise would betray the pair
         lone = np.where(radius < 0.6 * second.diameter_nm[i] + 0.15, second.raw[i].astype(np.float32), 0.0)
-        raw[i] = weight[0, i] * ndimage.shift(first.raw[i].astype(np.float32), here, order=0, mode="reflect")
-        raw[i] += weight[1, i] * ndimage.shift(lone, there, order=0)
+        raw[i] = weight[0, i] * ndimage.shift(first.raw[i].astype(np.float32), shift_first, order=0, mode="reflect")
+        raw[i] += weight[1, i] * ndimage.shift(lone, shift_second, order=0)
     return replace(
         first,
         raw=raw.astype(np.float16),

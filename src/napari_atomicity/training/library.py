@@ -172,25 +172,30 @@ def simulate_library_steps(
     cache
         Folder for the frames made so far: what is there of this recipe is not made again. They lie in a folder named
         by the hash of the recipe and of the code that makes frames, so that a changed simulator starts a new one.
+
+    Returns
+    -------
+    Library
+        The labelled clusters of all frames, in the order of the frames.
     """
     chunks = [range(start, min(start + _CHUNK, n_frames)) for start in range(0, n_frames, _CHUNK)]
     folder = None if cache is None else cache / f"{split}-{library_key(recipe, split)}"
-    found = {} if folder is None else {chunk.start: _cached(folder, chunk) for chunk in chunks}
-    parts = {start: part for start, part in found.items() if part is not None}
-    missing = [index for chunk in chunks if chunk.start not in parts for index in chunk]
+    cached = {} if folder is None else {chunk.start: _cached(folder, chunk) for chunk in chunks}
+    by_chunk = {start: made for start, made in cached.items() if made is not None}
+    missing = [index for chunk in chunks if chunk.start not in by_chunk for index in chunk]
     if missing:
         yield from _structures(recipe, split).make_steps((*recipe.class_sizes, *recipe.other_sizes))
-    made: list[Library] = []
-    for part in _frames(recipe, split, missing, workers):
-        made.append(part)
-        if missing[len(made) - 1] == n_frames - 1 or missing[len(made) - 1] % _CHUNK == _CHUNK - 1:
-            start = missing[len(made) - 1] // _CHUNK * _CHUNK
-            chunk = range(start, missing[len(made) - 1] + 1)
-            parts[start] = Library.join(made[-len(chunk) :])
+    frames: list[Library] = []
+    for made in _frames(recipe, split, missing, workers):
+        frames.append(made)
+        if missing[len(frames) - 1] == n_frames - 1 or missing[len(frames) - 1] % _CHUNK == _CHUNK - 1:
+            start = missing[len(frames) - 1] // _CHUNK * _CHUNK
+            chunk = range(start, missing[len(frames) - 1] + 1)
+            by_chunk[start] = Library.join(frames[-len(chunk) :])
             if folder is not None:
-                parts[start].save(_chunk_path(folder, chunk))
-        yield Progress(n_frames - len(missing) + len(made), n_frames, f"Simulating the {split} library")
-    return Library.join([parts[chunk.start] for chunk in chunks])
+                by_chunk[start].save(_chunk_path(folder, chunk))
+        yield Progress(n_frames - len(missing) + len(frames), n_frames, f"Simulating the {split} library")
+    return Library.join([by_chunk[chunk.start] for chunk in chunks])
 
 
 def _structures(recipe: Recipe, split: str) -> StructureLibrary:
@@ -200,12 +205,38 @@ def _structures(recipe: Recipe, split: str) -> StructureLibrary:
 
 
 def origin(recipe: Recipe, split: str) -> dict[str, Any]:
-    """Which structures the frames of a recipe show: what came with the package, and what this machine annealed."""
+    """Which structures the frames of a recipe show: what came with the package, and what this machine annealed.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    split
+        As in `simulate_library_steps`.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable, for the model card.
+    """
     return _structures(recipe, split).origin((*recipe.class_sizes, *recipe.other_sizes))
 
 
 def library_key(recipe: Recipe, split: str) -> str:
-    """Hash of the recipe and of the code that turns it into labelled patches, for the name of the cache."""
+    """Hash of the recipe and of the code that turns it into labelled patches, for the name of the cache.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    split
+        As in `simulate_library_steps`.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
     package = Path(__file__).parent.parent
     sources = [*(package / "simulation").rglob("*.py"), *(package / "detection").rglob("*.py")]
     sources += [package / "counting" / "patches.py", Path(__file__)]
@@ -241,7 +272,22 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 def labelled_frame(recipe: Recipe, split: str, index: int) -> Library:
-    """One simulated frame, detected, cut out and matched to its truth."""
+    """One simulated frame, detected, cut out and matched to its truth.
+
+    Parameters
+    ----------
+    recipe
+        What to simulate.
+    split
+        As in `simulate_library_steps`.
+    index
+        Number of the frame; decides its seed and its condition.
+
+    Returns
+    -------
+    Library
+        One row a detected cluster.
+    """
     from napari_atomicity.simulation.conditions import sample_spec
     from napari_atomicity.simulation.frames import simulate_frame
 
@@ -274,8 +320,8 @@ def _sample(recipe: Recipe, rng: np.random.Generator) -> dict[int, float]:
     strange = float(rng.choice([0.0, 0.03, 0.12])) if recipe.other_sizes else 0.0
     others = rng.permutation(np.asarray(recipe.other_sizes, dtype=np.int64))[:3]
     inside = {int(size): float(share * (1 - strange)) for size, share in zip(recipe.class_sizes, shares, strict=True)}
-    wanted = {size: share for size, share in inside.items() if share > 1e-3}
-    return wanted | ({int(size): strange / len(others) for size in others} if strange else {})
+    held = {size: share for size, share in inside.items() if share > 1e-3}
+    return held | ({int(size): strange / len(others) for size in others} if strange else {})
 
 
 def label_image(
@@ -285,24 +331,47 @@ def label_image(
     scale: float,
     frame: int,
     condition: str,
-    found: Measurement | None = None,
+    measured: Measurement | None = None,
 ) -> Library:
-    """Label the clusters `found` in an image (detected here where None) by its truth: y_px, x_px, n_atoms, kind."""
+    """Label the clusters of an image by its truth.
+
+    Parameters
+    ----------
+    image
+        (y, x) counts.
+    pixel_size_nm
+        Side of a pixel in nm.
+    truth
+        Data frame with y_px, x_px, n_atoms and kind, one row an object; see `SimulatedFrame.truth`.
+    scale
+        Counts·nm² per atom.
+    frame
+        Index of the frame.
+    condition
+        Name of its condition.
+    measured
+        Clusters that the detector measured in it; it is run here where None.
+
+    Returns
+    -------
+    Library
+        One row a found cluster with a whole patch; what the border cuts or is saturated is left out.
+    """
     from scipy.spatial import cKDTree
 
     from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, normalise
     from napari_atomicity.detection import detect
     from napari_atomicity.detection.windows import extract_windows
 
-    found = detect(image, pixel_size_nm).clusters if found is None else found
-    n = len(found.y_px)
-    windows = extract_windows(image, found.y_px, found.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
-    patches = normalise(windows, found.diameter_nm, found.intensity)
+    measured = detect(image, pixel_size_nm).clusters if measured is None else measured
+    n = len(measured.y_px)
+    windows = extract_windows(image, measured.y_px, measured.x_px, pixel_size_nm, PATCH_PX, NM_PER_PX)
+    patches = normalise(windows, measured.diameter_nm, measured.intensity)
     clusters = truth[truth["kind"] != "satellite"]
     n_atoms, whole = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
     if len(clusters) and n:
         tree = cKDTree(clusters[["y_px", "x_px"]].to_numpy())
-        distance, nearest = (np.asarray(a) for a in tree.query(np.column_stack([found.y_px, found.x_px])))
+        distance, nearest = (np.asarray(a) for a in tree.query(np.column_stack([measured.y_px, measured.x_px])))
         near = distance * pixel_size_nm <= MATCH_NM
         n_atoms[near] = clusters["n_atoms"].to_numpy()[nearest[near]]
         whole[near] = (clusters["kind"] != "dimer").to_numpy()[nearest[near]]
@@ -310,8 +379,8 @@ def label_image(
         raw=patches.raw.astype(np.float16),
         noise=patches.noise,
         log_integral=patches.log_integral,
-        diameter_nm=np.asarray(found.diameter_nm, dtype=np.float64),
-        flag=np.asarray(found.flag, dtype="U10"),
+        diameter_nm=np.asarray(measured.diameter_nm, dtype=np.float64),
+        flag=np.asarray(measured.flag, dtype="U10"),
         n_atoms=n_atoms,
         whole=whole,
         log_scale=np.full(n, np.log(scale)),

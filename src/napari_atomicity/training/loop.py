@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +16,15 @@ from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps, drain
+from napari_atomicity.training.batches import TrainingData, loss_of
 from napari_atomicity.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from napari_atomicity.training.library import LABORATORY, Library, Recipe
+from napari_atomicity.training.library import LABORATORY, Library
+from napari_atomicity.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
     import torch
 
-    from napari_atomicity.counting.network import Network, Outputs
+    from napari_atomicity.counting.network import Network
 
 _REHEARSED_PER_CLASS: Final = 12
 _FALSE_REJECTION: Final = 0.05
@@ -39,59 +41,45 @@ _FITTED_TAU: Final = 0.04
 _RISE: Final = 0.2
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """What decides a training run.
-
-    Attributes
-    ----------
-    name
-        Of the model.
-    channels
-        ``("raw",)`` or ``("raw", "lcn")``.
-    lcn_window_nm
-        Full width of the window of the local contrast normalisation.
-    recipe
-        How the library was made.
-    epochs, batch, learning_rate, weight_decay, seed
-        Of the optimisation.
-    patience
-        Epochs without a better validation loss after which training stops; 0 never.
-    device
-        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``. The same configuration gives the same
-        weights on the same machine and device; a GPU does not promise it.
-    """
-
-    name: str = "dual"
-    channels: tuple[str, ...] = ("raw", "lcn")
-    lcn_window_nm: float = 0.8
-    recipe: Recipe = field(default_factory=Recipe)
-    epochs: int = 10
-    batch: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.02
-    seed: int = 0
-    patience: int = 0
-    device: str = "cpu"
-
-
 def train(config: TrainingConfig, library: Library, validation: Library) -> Bundle:
-    """`train_steps` to its end."""
+    """`train_steps` to its end, without a checkpoint.
+
+    Parameters
+    ----------
+    config, library, validation
+        As in `train_steps`.
+
+    Returns
+    -------
+    Bundle
+        The trained model.
+    """
     return drain(train_steps(config, library, validation))
 
 
 def train_steps(
     config: TrainingConfig, library: Library, validation: Library, checkpoint: Path | None = None
 ) -> Steps[Bundle]:
-    """Train a network on `library`, keep the best epoch on `validation`, and calibrate it there.
+    """Train a network on a library, keep its best epoch, and calibrate it.
 
-    The two libraries must share no structure. Yields at every batch.
+    Yields at every batch.
 
     Parameters
     ----------
+    config
+        Network and optimisation.
+    library
+        Clusters to learn from.
+    validation
+        Clusters that choose the epoch and calibrate the model's statements; of no structure that is in `library`.
     checkpoint
         File in which the state is kept after every epoch. Where it holds a state of the same configuration and data,
         training goes on from there and ends with the weights that it would have had without the interruption.
+
+    Returns
+    -------
+    Bundle
+        The trained model, without scores, scale network and library clusters.
 
     Raises
     ------
@@ -117,15 +105,28 @@ def train_steps(
 
 
 def epochs_done(config: TrainingConfig, library: Library, checkpoint: Path) -> int:
-    """How many epochs of this run `checkpoint` holds; 0 where it holds another run or none."""
-    found = load_checkpoint(checkpoint, _fingerprint(config, library))
-    return 0 if found is None else len(found.facts["losses"])
+    """How many epochs of a run a checkpoint holds.
+
+    Parameters
+    ----------
+    config, library
+        As in `train_steps`.
+    checkpoint
+        The file.
+
+    Returns
+    -------
+    int
+        0 where it holds another run or none.
+    """
+    state = load_checkpoint(checkpoint, _fingerprint(config, library))
+    return 0 if state is None else len(state.facts["losses"])
 
 
 def _begin(config: TrainingConfig, library: Library, validation: Library) -> _Run:
     sizes = config.recipe.class_sizes
-    for part, what in ((library, "training"), (validation, "validation")):
-        counts = np.bincount(part.class_index(sizes) + 1, minlength=len(sizes) + 1)[1:]
+    for clusters, what in ((library, "training"), (validation, "validation")):
+        counts = np.bincount(clusters.class_index(sizes) + 1, minlength=len(sizes) + 1)[1:]
         if counts.min() < LEAST_CLUSTERS[what]:
             raise InputError(
                 f"The {what} library holds only {counts.min()} clusters of {sizes[counts.argmin()]} atoms; "
@@ -149,10 +150,10 @@ def device_named(name: str) -> torch.device:
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, present in there.items() if present))
-    if not there.get(name, False):
+        return torch.device(next(kind for kind, present in available.items() if present))
+    if not available.get(name, False):
         raise InputError(f'This machine has no device {name!r} for training; write training.device = "auto".')
     return torch.device(name)
 
@@ -180,7 +181,7 @@ class _Run:
         torch.manual_seed(config.seed)
         self.network = Network(len(config.recipe.class_sizes), len(config.channels))
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.data = _TrainingData(config, library, np.random.default_rng(config.seed))
+        self.data = TrainingData(config, library, np.random.default_rng(config.seed))
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -209,7 +210,7 @@ class _Run:
             rate, memory = _one_cycle(done, total, config.learning_rate)
             for group in self.optimiser.param_groups:
                 group["lr"], group["betas"] = rate, (memory, group["betas"][1])
-            loss = _loss(self.network(x.to(self.device)), target.to(self.device))
+            loss = loss_of(self.network(x.to(self.device)), target.to(self.device))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -253,16 +254,16 @@ class _Run:
         """Go on from the state in `path`, if it is one of this run."""
         import torch
 
-        found = load_checkpoint(path, self.fingerprint)
-        if found is None:
+        state_before = load_checkpoint(path, self.fingerprint)
+        if state_before is None:
             return
-        self.network.load_state_dict(found.part("network"))
-        self.best = found.part("best")
-        self.losses = list(found.facts["losses"])
-        self.data.rng.bit_generator.state = found.facts["generator"]
+        self.network.load_state_dict(state_before.part("network"))
+        self.best = state_before.part("best")
+        self.losses = list(state_before.facts["losses"])
+        self.data.rng.bit_generator.state = state_before.facts["generator"]
         for name, parameter in self.network.named_parameters():
             state = self.optimiser.state[parameter]
-            for key, value in found.part(f"moment.{name}").items():
+            for key, value in state_before.part(f"moment.{name}").items():
                 # moments lie in memory as their parameter does; the count of steps stays on the CPU
                 state[key] = torch.empty_like(parameter).copy_(value) if value.ndim else value
 
@@ -320,29 +321,59 @@ def _uncalibrated(config: TrainingConfig, library: Library, network: Network) ->
 
 
 def diameters_by_class(library: Library, sizes: tuple[int, ...]) -> tuple[dict[str, tuple[float, float]], float]:
-    """Mean and standard deviation of ln(diameter in nm) of each class, and the part that a frame's clusters share."""
+    """The logarithm of the diameter of each class.
+
+    Parameters
+    ----------
+    library
+        Labelled clusters.
+    sizes
+        Atoms of each class.
+
+    Returns
+    -------
+    by_class
+        Mean and standard deviation of ln(diameter in nm), by the number of atoms as text.
+    frame_sd
+        Standard deviation of the part that all clusters of a frame share.
+    """
     index = library.class_index(sizes)
     rows = np.flatnonzero((index >= 0) & (library.flag == "ok"))
     log_diameter, index = np.log(library.diameter_nm[rows]), index[rows]
-    found = {
+    by_class = {
         str(size): (float(log_diameter[index == i].mean()), float(log_diameter[index == i].std()))
         for i, size in enumerate(sizes)
     }
-    offset = log_diameter - np.array([found[str(size)][0] for size in sizes])[index]
+    offset = log_diameter - np.array([by_class[str(size)][0] for size in sizes])[index]
     _, frame = np.unique(library.frame[rows], return_inverse=True)
     by_frame = np.bincount(frame, offset) / np.bincount(frame)
     spread = float(offset.std())
     if len(by_frame) <= len(sizes):  # size-selected, one image a class: what an image shares is hidden in its class
-        return found, _SHARED_OF_DIAMETER * spread
-    return found, float(min(by_frame.std(), 0.9 * spread))
+        return by_class, _SHARED_OF_DIAMETER * spread
+    return by_class, float(min(by_frame.std(), 0.9 * spread))
 
 
 def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
-    """The bundle with temperature, integral error and rejection thresholds chosen on `validation`."""
+    """The bundle with its statements made honest: temperature (Guo et al., ICML 2017), integral error, rejection
+    thresholds.
+
+    Parameters
+    ----------
+    bundle
+        A trained model.
+    validation
+        Clusters that it was not trained on.
+
+    Returns
+    -------
+    Bundle
+        The same network with another card.
+    """
     from scipy.optimize import minimize_scalar
 
-    from napari_atomicity.counting.calibrate import Calibration, posterior
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.predictions import posterior
 
     sizes = bundle.card.class_sizes
     index = validation.class_index(sizes)
@@ -379,111 +410,15 @@ def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
     return replace(bundle, card=card)
 
 
-# ---------------------------------------------------------------------- batches and loss
-
-
-@dataclass(frozen=True)
-class _Target:
-    class_index: torch.Tensor
-    shift: torch.Tensor
-    log_n: torch.Tensor
-    counts: torch.Tensor
-    outside: torch.Tensor
-
-    def to(self, device: torch.device) -> _Target:
-        return _Target(*(getattr(self, part.name).to(device) for part in fields(self)))
-
-
-class _TrainingData:
-    """Batches of a library: turned, mirrored, a little off centre and with an integral a little wrong."""
-
-    def __init__(self, config: TrainingConfig, library: Library, rng: np.random.Generator) -> None:
-        self.config, self.library, self.rng = config, library, rng
-        sizes = config.recipe.class_sizes
-        self.class_index = library.class_index(sizes)
-        self.outside = library.is_outside(sizes)
-        self.counts = library.n_atoms > 0
-        self.log_n = np.log(np.maximum(library.n_atoms, 1))
-        self.shift = np.where(self.counts, self.log_n + library.log_scale - library.log_integral, 0.0)
-        # an integral that is far off belongs to something else that was matched by chance
-        self.counts &= np.abs(self.shift) < 0.7
-        self.batches = len(library) // config.batch
-
-    def epoch(self, augment: bool = True) -> Any:
-        order = self.rng.permutation(len(self.library)) if augment else np.arange(len(self.library))
-        for start in range(self.batches if augment else math.ceil(len(order) / self.config.batch)):
-            rows = order[start * self.config.batch : (start + 1) * self.config.batch]
-            yield self._batch(np.sort(rows), augment)
-
-    def _batch(self, rows: npt.NDArray[np.int64], augment: bool) -> tuple[torch.Tensor, _Target]:
-        import torch
-
-        from napari_atomicity.counting.patches import network_input
-
-        part = self.library.take(rows)
-        raw, noise = part.raw.astype(np.float32), part.noise
-        shift = self.shift[rows]
-        if augment:
-            raw = _turned(raw, self.rng)
-            factor = np.exp(self.rng.normal(0, 0.08, len(rows)))
-            raw *= factor[:, None, None]
-            noise = noise * factor.astype(np.float32)
-            shift = shift + np.log(factor)
-        patches = replace(part.patches, raw=raw, noise=noise)
-        x = network_input(patches, len(self.config.channels), self.config.lcn_window_nm)
-
-        def tensor(values: npt.NDArray[Any], kind: torch.dtype = torch.float32) -> torch.Tensor:
-            return torch.as_tensor(np.ascontiguousarray(values)).to(kind)
-
-        target = _Target(
-            class_index=tensor(self.class_index[rows], torch.int64),
-            shift=tensor(shift),
-            log_n=tensor(self.log_n[rows]),
-            counts=tensor(self.counts[rows]),
-            outside=tensor(self.outside[rows]),
-        )
-        return x.contiguous(memory_format=torch.channels_last), target
-
-
-def _turned(raw: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Each patch turned by a multiple of 90°, mirrored or not, and moved by at most one pixel."""
-    out = np.empty_like(raw)
-    choice = rng.integers(0, 72, len(raw))
-    for value in np.unique(choice):
-        here = choice == value
-        turn, mirror, dy, dx = value % 4, value // 4 % 2, value // 8 % 3 - 1, value // 24 - 1
-        part = np.rot90(raw[here], turn, axes=(1, 2))
-        part = part[:, :, ::-1] if mirror else part
-        out[here] = np.roll(part, (dy, dx), axis=(1, 2))
-    return out
-
-
-def _loss(out: Outputs, target: _Target) -> torch.Tensor:
-    import torch
-    from torch.nn import functional
-
-    one = target.class_index >= 0
-    loss = functional.cross_entropy(out.shape_logits, target.class_index, ignore_index=-1, reduction="sum")
-    loss = loss / torch.clamp(one.sum(), min=1)
-
-    def unlikely(value: torch.Tensor, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
-        z = ((value - mean) / sd).clamp(-8, 8)
-        return ((0.5 * z**2 + torch.log(sd)) * target.counts).sum() / target.counts.sum().clamp(min=1)
-
-    loss = loss + 0.3 * unlikely(target.shift, out.log_integral_shift, out.log_integral_sd)
-    loss = loss + 0.3 * unlikely(target.log_n, out.log_n, out.log_n_sd)
-    return loss + 0.5 * functional.binary_cross_entropy_with_logits(out.outside_logit, target.outside)
-
-
 def _validation_loss_steps(network: Network, config: TrainingConfig, validation: Library) -> Steps[float]:
     import torch
 
     network.eval()
     device = next(network.parameters()).device
-    data = _TrainingData(config, validation, np.random.default_rng(0))
+    data = TrainingData(config, validation, np.random.default_rng(0))
     losses = []
     for x, target in data.epoch(augment=False):
         with torch.inference_mode():
-            losses.append(float(_loss(network(x.to(device)), target.to(device))))
+            losses.append(float(loss_of(network(x.to(device)), target.to(device))))
         yield Progress(len(losses), math.ceil(len(validation) / config.batch), f"Validating {config.name}")
     return float(np.mean(losses))

@@ -19,11 +19,12 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.companions import FRAMES, with_library_steps
 from napari_atomicity.training.config import RunConfig
-from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan, scored_steps
+from napari_atomicity.training.evaluate import EvaluationSet, evaluation_set_steps, plan
 from napari_atomicity.training.laboratory import LaboratoryData, laboratory_steps, mixed, with_merged_pairs
 from napari_atomicity.training.library import Library, origin, simulate_library_steps
 from napari_atomicity.training.loop import device_named, epochs_done, train_steps
 from napari_atomicity.training.scales import LEAST_FRAMES, taught_scales_steps
+from napari_atomicity.training.scores import scored_steps
 
 #: frames for validation and for the scores, relative to those for training
 _VALIDATION: Final = 0.17
@@ -42,19 +43,26 @@ class _RunData:
 
 
 def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = None) -> Steps[Path]:
-    """Train the model of `config`; gives the path of its weights.
+    """Train the model of a configuration.
 
     Everything that takes long is kept in `folder` as it goes: simulated frames under ``library``, the state of the
     network after every epoch under ``NAME.training``. The same call after an interruption goes on from there.
 
     Parameters
     ----------
+    config
+        What to train, and on what.
     folder
         Where the state is kept.
     say
         Takes sentences for the person, as they come.
     models
         Folder for the model's two files; `folder` where None.
+
+    Returns
+    -------
+    Path
+        The model's file of weights.
 
     Raises
     ------
@@ -88,9 +96,30 @@ def run_steps(config: RunConfig, folder: Path, say: Say, models: Path | None = N
 
 
 def teach_scales_steps(config: RunConfig, folder: Path, say: Say, models: Path) -> Steps[Path]:
-    """Teach the finished model of `config` in `models` anew which scale goes with which frame, and score it.
+    """Teach a finished model anew which scale goes with which frame, and score it.
 
     Its network stays as it is. For models of simulated frames alone.
+
+    Parameters
+    ----------
+    config
+        The configuration that the model was trained by.
+    folder
+        Where simulated frames are kept.
+    say
+        Takes sentences for the person, as they come.
+    models
+        Folder that holds the model's two files, which are written anew.
+
+    Returns
+    -------
+    Path
+        The model's file of weights.
+
+    Raises
+    ------
+    InputError
+        For a configuration with micrographs of a laboratory.
     """
     if config.simulation is None or config.laboratory is not None:
         raise InputError("Scales are learnt from simulated frames; this configuration has others, so train it whole.")
@@ -101,9 +130,30 @@ def teach_scales_steps(config: RunConfig, folder: Path, say: Say, models: Path) 
 
 
 def give_library_steps(config: RunConfig, folder: Path, say: Say, models: Path) -> Steps[Path]:
-    """Give the finished model of `config` in `models` its library clusters and their map; nothing else changes.
+    """Give a finished model its library clusters and their map anew; nothing else changes.
 
     For models of simulated frames alone.
+
+    Parameters
+    ----------
+    config
+        The configuration that the model was trained by.
+    folder
+        Where simulated frames are kept.
+    say
+        Takes sentences for the person, as they come.
+    models
+        Folder that holds the model's two files, which are written anew.
+
+    Returns
+    -------
+    Path
+        The model's file of weights.
+
+    Raises
+    ------
+    InputError
+        For a configuration with micrographs of a laboratory.
     """
     if config.simulation is None or config.laboratory is not None:
         raise InputError("The library is of simulated frames; this configuration has others, so train it whole.")
@@ -134,7 +184,7 @@ def _laboratory_steps(config: RunConfig) -> Steps[LaboratoryData | None]:
     recipe = config.training.recipe
     return (
         yield from laboratory_steps(
-            config.laboratory.folder,
+            Path(config.laboratory.folder),
             recipe.class_sizes,
             recipe.element,
             config.laboratory.pixel_size_nm,
@@ -150,26 +200,26 @@ def _data_steps(config: RunConfig, laboratory: LaboratoryData | None, cache: Pat
         return _RunData(*(with_merged_pairs(part, rng) for part in (laboratory.training, laboratory.validation)))
     recipe, n = config.training.recipe, config.simulation.frames
     frames = {"train": n, "validation": max(round(n * _VALIDATION), len(recipe.conditions))}
-    parts: list[Library] = []
-    for split, wanted in frames.items():
-        parts.append((yield from simulate_library_steps(recipe, split, wanted, os.cpu_count() or 1, cache)))
+    simulated: list[Library] = []
+    for split, number in frames.items():
+        simulated.append((yield from simulate_library_steps(recipe, split, number, os.cpu_count() or 1, cache)))
     if laboratory is None or config.laboratory is None:
-        return _RunData(*parts)
+        return _RunData(*simulated)
     share = config.laboratory.share
-    own = (laboratory.training, laboratory.validation)
-    return _RunData(*(mixed(mine, made, share, rng) for mine, made in zip(own, parts, strict=True)))
+    measured = (laboratory.training, laboratory.validation)
+    return _RunData(*(mixed(own, made, share, rng) for own, made in zip(measured, simulated, strict=True)))
 
 
 def _tested_steps(config: RunConfig, laboratory: LaboratoryData | None, data: _RunData) -> Steps[EvaluationSet]:
     """What the card's scores are measured on: structures never trained on, and the laboratory's validation images."""
-    parts: list[EvaluationSet] = []
+    sets: list[EvaluationSet] = []
     if config.simulation is not None:
-        parts.append((yield from _simulated_test_steps(config)))
+        sets.append((yield from _simulated_test_steps(config)))
     if laboratory is not None:
-        own = laboratory.validation if parts else data.validation
+        measured = laboratory.validation if sets else data.validation
         nothing = pd.DataFrame({"frame": [0], "condition": [""], "n_atoms": [0]}).iloc[:0]
-        parts.append(EvaluationSet(own, nothing, np.unique(own.frame)))
-    return parts[0] if len(parts) == 1 else EvaluationSet.join(parts)
+        sets.append(EvaluationSet(measured, nothing, np.unique(measured.frame)))
+    return sets[0] if len(sets) == 1 else EvaluationSet.join(sets)
 
 
 def _simulated_test_steps(config: RunConfig) -> Steps[EvaluationSet]:
@@ -219,27 +269,27 @@ def _described(bundle: Bundle, config: RunConfig, laboratory: LaboratoryData | N
 def _limits(config: RunConfig, laboratory: LaboratoryData | None) -> tuple[str, ...]:
     recipe = config.training.recipe
     sizes = ", ".join(map(str, recipe.class_sizes))
-    said = [f"Tells apart clusters of {recipe.element} with {sizes} atoms; other sizes are `other`."]
+    sentences = [f"Tells apart clusters of {recipe.element} with {sizes} atoms; other sizes are `other`."]
     if config.simulation is not None and "emt" in (recipe.families or ()):
-        said.append("Scored on structures of a potential that it was trained on.")
+        sentences.append("Scored on structures of a potential that it was trained on.")
     if laboratory is None:
         return (
-            *said,
+            *sentences,
             "Trained on simulated frames alone; not checked against size-selected clusters in a real microscope.",
         )
     counts = f"{len(laboratory.images)} micrographs of one laboratory"
     if config.simulation is None:
-        said.append(f"Trained on {counts}; images taken under other conditions may be read wrongly.")
-        said.append("Knows what is none of the classes only from artificially merged pairs of clusters.")
+        sentences.append(f"Trained on {counts}; images taken under other conditions may be read wrongly.")
+        sentences.append("Knows what is none of the classes only from artificially merged pairs of clusters.")
     else:
-        said.append(f"Trained on simulated frames and {counts}.")
-    said.append(
+        sentences.append(f"Trained on simulated frames and {counts}.")
+    sentences.append(
         "Scores of the condition laboratory are of its validation images, which also chose the epoch, and each "
         "image's scale was taken from its known class, so with the scale known they are optimistic."
     )
     if any(image["part"] == "both" for image in laboratory.images):
-        said.append("At least one class was trained and validated on parts of the same images.")
-    return tuple(said)
+        sentences.append("At least one class was trained and validated on parts of the same images.")
+    return tuple(sentences)
 
 
 # ---------------------------------------------------------------------- how long it takes

@@ -46,14 +46,16 @@ class _Frame:
         middle = float(np.median(evidence.log_integral))
         self.offset = torch.as_tensor(grid - middle, dtype=torch.float32)
         distance = (grid - log_scale) / _TOLERANCE
-        self.wanted = torch.softmax(torch.as_tensor(-0.5 * distance**2, dtype=torch.float32), dim=0)
+        self.answer = torch.softmax(torch.as_tensor(-0.5 * distance**2, dtype=torch.float32), dim=0)
 
 
 def taught_scales_steps(bundle: Bundle, frames: Library, seed: int = 0) -> Steps[Bundle]:
-    """The bundle with a scale network learnt from `frames`.
+    """The bundle with a scale network learnt from frames of known scale.
 
     Parameters
     ----------
+    bundle
+        A trained model; a scale network that it has is replaced.
     frames
         Clusters of frames whose scale is known, none of them of structures that the bundle's network learnt from.
     seed
@@ -61,16 +63,17 @@ def taught_scales_steps(bundle: Bundle, frames: Library, seed: int = 0) -> Steps
 
     Returns
     -------
-    The bundle as it was where there are fewer than `LEAST_FRAMES` frames.
+    Bundle
+        As it was where there are fewer than `LEAST_FRAMES` frames.
     """
     if len(np.unique(frames.frame)) < LEAST_FRAMES:
         return bundle
     plain = replace(bundle, scale_network=None)
     evidence = yield from evidence_steps(plain, frames.patches)
     samples = yield from _samples_steps(evidence, frames, seed)
-    held = [sample for frame, sample in samples if _is_held_back(frame)]
+    held_back = [sample for frame, sample in samples if _is_held_back(frame)]
     network = yield from _trained_steps([sample for frame, sample in samples if not _is_held_back(frame)], seed)
-    network.temperature.fill_(_MODESTY * _temperature(network, held))
+    network.temperature.fill_(_MODESTY * _temperature(network, held_back))
     network.eval().requires_grad_(False)
     return replace(bundle, scale_network=network)
 
@@ -83,36 +86,36 @@ def _samples_steps(evidence: Evidence, frames: Library, seed: int) -> Steps[list
     rng = np.random.default_rng([seed, 4])
     sizes = evidence.card.class_sizes
     index = frames.class_index(sizes)
-    out: list[tuple[int, _Frame]] = []
+    samples: list[tuple[int, _Frame]] = []
     numbers = np.unique(frames.frame)
-    for done, number in enumerate(numbers):
-        yield Progress(done, len(numbers), "Looking at frames of known scale")
+    for looked_at, number in enumerate(numbers):
+        yield Progress(looked_at, len(numbers), "Looking at frames of known scale")
         rows = np.flatnonzero((frames.frame == number) & (frames.flag == "ok"))
-        lots = [rows, *(_drawn(rows, index[rows], len(sizes), rng) for _ in range(_DRAWN))]
-        out += [
-            (int(number), _Frame(evidence.take(lot), float(frames.log_scale[lot[0]])))
-            for lot in lots
-            if len(lot) >= _LEAST_CLUSTERS and (index[lot] >= 0).sum() >= _LEAST_CLUSTERS - 1
+        choices = [rows, *(_other_sample(rows, index[rows], len(sizes), rng) for _ in range(_DRAWN))]
+        samples += [
+            (int(number), _Frame(evidence.take(chosen), float(frames.log_scale[chosen[0]])))
+            for chosen in choices
+            if len(chosen) >= _LEAST_CLUSTERS and (index[chosen] >= 0).sum() >= _LEAST_CLUSTERS - 1
         ]
-    return out
+    return samples
 
 
-def _drawn(
+def _other_sample(
     rows: npt.NDArray[np.int64], index: npt.NDArray[np.int64], classes: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Some of a frame's clusters, as another sample in the same picture: one, two or all classes in random shares."""
-    there = np.unique(index[index >= 0])
-    if not len(there):
+    present = np.unique(index[index >= 0])
+    if not len(present):
         return rows[:0]
     kind = rng.random()
-    wanted = rng.permutation(there)[: 1 if kind < 0.35 else 2 if kind < 0.6 else classes]
-    share = rng.dirichlet(np.ones(len(wanted)))
-    count = np.array([(index == k).sum() for k in wanted])
+    classes_drawn = rng.permutation(present)[: 1 if kind < 0.35 else 2 if kind < 0.6 else classes]
+    share = rng.dirichlet(np.ones(len(classes_drawn)))
+    count = np.array([(index == k).sum() for k in classes_drawn])
     number = np.maximum(np.round(share * (count / share).min() * rng.uniform(0.4, 1.0)), 1).astype(int)
-    taken = [rng.permutation(rows[index == k])[:n] for k, n in zip(wanted, number, strict=True)]
+    taken = [rng.permutation(rows[index == k])[:n] for k, n in zip(classes_drawn, number, strict=True)]
     strangers = rows[index < 0]
-    part = rng.choice([0.0, 0.5, 1.0]) * number.sum() / max(int(count.sum()), 1)
-    return np.sort(np.concatenate([*taken, strangers[rng.random(len(strangers)) < part]]))
+    outsiders_share = rng.choice([0.0, 0.5, 1.0]) * number.sum() / max(int(count.sum()), 1)
+    return np.sort(np.concatenate([*taken, strangers[rng.random(len(strangers)) < outsiders_share]]))
 
 
 def _trained_steps(samples: list[_Frame], seed: int) -> Steps[ScaleNetwork]:
@@ -126,9 +129,9 @@ def _trained_steps(samples: list[_Frame], seed: int) -> Steps[ScaleNetwork]:
     network.train()
     batches = len(samples) // _BATCH
     total = len(network.each) * _EPOCHS * batches
-    done = 0
-    for place, member in enumerate(network.each):
-        rng = np.random.default_rng([seed, 5, place])
+    steps_done = 0
+    for number, member in enumerate(network.each):
+        rng = np.random.default_rng([seed, 5, number])
         member.mean.copy_(clusters.mean(dim=0))
         member.spread.copy_(clusters.std(dim=0) + 1e-3)
         optimiser = torch.optim.AdamW(member.parameters(), lr=_LEARNING_RATE, weight_decay=0.02)
@@ -137,19 +140,19 @@ def _trained_steps(samples: list[_Frame], seed: int) -> Steps[ScaleNetwork]:
             order = rng.permutation(len(samples))
             for b in range(batches):
                 chosen = [samples[i] for i in order[b * _BATCH : (b + 1) * _BATCH]]
-                loss = torch.stack([_surprise(member(one.view, one.offset), one) for one in chosen]).mean()
+                loss = torch.stack([_surprise(member(drawn.view, drawn.offset), drawn) for drawn in chosen]).mean()
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(member.parameters(), 2.0)
                 optimiser.step()
                 schedule.step()
-                done += 1
-                yield Progress(done, total, "Learning scales")
+                steps_done += 1
+                yield Progress(steps_done, total, "Learning scales")
     return network.eval()
 
 
 def _surprise(logits: torch.Tensor, sample: _Frame) -> torch.Tensor:
-    return -(sample.wanted * logits.log_softmax(dim=0)).sum()
+    return -(sample.answer * logits.log_softmax(dim=0)).sum()
 
 
 def _temperature(network: ScaleNetwork, samples: list[_Frame]) -> float:
@@ -160,9 +163,9 @@ def _temperature(network: ScaleNetwork, samples: list[_Frame]) -> float:
     if not samples:
         return 1.0
     with torch.inference_mode():
-        said = [(network(one.view, one.offset), one) for one in samples]
+        answers = [(network(sample.view, sample.offset), sample) for sample in samples]
 
     def surprise(temperature: float) -> float:
-        return float(np.mean([float(_surprise(logits / temperature, one)) for logits, one in said]))
+        return float(np.mean([float(_surprise(logits / temperature, sample)) for logits, sample in answers]))
 
     return float(minimize_scalar(surprise, bounds=(0.7, 3.0), method="bounded").x)

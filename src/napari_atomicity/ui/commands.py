@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ def _context(viewer: Any) -> Context:
     return context_of(viewer if viewer is not None else napari.current_viewer())
 
 
-def _command(do: Callable[[Context], Any]) -> Callable[..., None]:
+def _command(do: Callable[[Context], object]) -> Callable[..., None]:
     def command(viewer: Any = None) -> None:
         do(_context(viewer))
 
@@ -54,15 +54,15 @@ next_uncertain = _key("uncertain")
 show_keys = _key("keys")
 
 
-def get_session_reader(path: Any) -> Any:
-    """For session files that are dropped on the window: they open in the documents, not as layers of napari."""
-    paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
-    if any(one.suffix.lower() != SUFFIX for one in paths):
+def get_session_reader(path: str | Path | Sequence[str]) -> Callable[[object], list[tuple[None]]] | None:
+    """For project files that are dropped on the window: they open in the documents, not as layers of napari."""
+    paths = [Path(name) for name in ([path] if isinstance(path, str | Path) else path)]
+    if any(file.suffix.lower() != SUFFIX for file in paths):
         return None
 
-    def read(_: Any) -> list[tuple[None]]:
-        for one in paths:
-            _context(None).project.open(one)
+    def read(_: object) -> list[tuple[None]]:
+        for file in paths:
+            _context(None).project.open(file)
         return [(None,)]  # nothing for napari to add
 
     return read

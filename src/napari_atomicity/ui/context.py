@@ -47,7 +47,8 @@ _CONTEXTS: weakref.WeakKeyDictionary[ViewerModel, Context] = weakref.WeakKeyDict
 
 def context_of(viewer: Any) -> Context:
     """The one context of a viewer; also for the proxy that napari gives to widgets."""
-    viewer = getattr(viewer, "__wrapped__", viewer)  # wrapt's name for what a proxy stands for
+    # the proxy is one of wrapt, whose documentation gives this name to what a proxy stands for
+    viewer = getattr(viewer, "__wrapped__", viewer)
     context = _CONTEXTS.get(viewer)
     if context is None:
         context = _CONTEXTS[viewer] = Context(viewer)

@@ -77,5 +77,5 @@ class HistoryPanel(Panel):
 
 
 def _clock(when: float, form: str) -> str:
-    """A time in words; a dash where a session of an earlier version does not know it."""
+    """A time in words; a dash where a project of an earlier version does not know it."""
     return "–" if math.isnan(when) else time.strftime(form, time.localtime(when))

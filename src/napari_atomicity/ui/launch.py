@@ -32,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _load_torch()
     import napari
 
+    from napari_atomicity.ui.workspace.docks import open_dock
+
     _check(trial)
     viewer = napari.Viewer(title="Atomicity")
-    viewer.window.add_plugin_dock_widget("napari-atomicity", "Atomicity")
+    open_dock(viewer, "Atomicity")
     for path in sys.argv[1:] if arguments is None else arguments:
         open_file(viewer, Path(path))
     napari.run()
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def open_file(viewer: object, path: Path) -> None:
-    """Open an image, or a session."""
+    """Open an image, or a project."""
     from napari_atomicity.project import SUFFIX
     from napari_atomicity.ui.context import context_of
 
@@ -85,13 +87,13 @@ def _check(trial: subprocess.Popen[str] | None) -> None:
     if trial is None:
         return
     try:
-        _, said = trial.communicate(timeout=_PATIENCE_S)
+        _, error_text = trial.communicate(timeout=_PATIENCE_S)
     except subprocess.TimeoutExpired:
         trial.kill()
         trial.communicate()
-        said = "the display does not answer"
+        error_text = "the display does not answer"
     if trial.returncode:
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        lines = [line.strip() for line in error_text.splitlines() if line.strip()]
         reason = next((line for line in lines if "display" in line.lower()), lines[-1] if lines else "no reason given")
         raise InputError(f"The window cannot be opened ({reason}); {_INSTEAD}")
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtGui import QTextOption
 from qtpy.QtWidgets import QFileDialog, QHeaderView, QTextBrowser, QTreeWidget, QTreeWidgetItem
 
-from napari_atomicity.counting import describe, store
+from napari_atomicity.counting import card_text, store
 from napari_atomicity.counting.store import Model
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.html import Bold, html_table
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
@@ -74,9 +75,9 @@ class ModelsPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the models on the disk as they are now, and which one counts this image."""
-        found = store.models()
-        if found != self._known:
-            self._fill(found)
+        models = store.models()
+        if models != self._known:
+            self._fill(models)
         chosen = document.settings.model if document is not None else None
         for i, model in enumerate(self._known):
             item = self.list.topLevelItem(i)
@@ -105,15 +106,15 @@ class ModelsPanel(Panel):
 
     # ------------------------------------------------------------------ showing
 
-    def _fill(self, found: list[Model]) -> None:
+    def _fill(self, models: list[Model]) -> None:
         chosen = self.document.settings.model if self.document is not None else ""
         before = self.selected.name if self.selected is not None else chosen
-        self._known = found
+        self._known = models
         self.list.blockSignals(True)
         self.list.clear()
-        for model in found:
+        for model in models:
             kind = "comes along" if model.bundled else "yours"
-            about = describe.classes(model.card) if model.card is not None else ""
+            about = card_text.classes(model.card) if model.card is not None else ""
             item = QTreeWidgetItem([model.name, about, kind if not model.problem else "unusable"])
             for column in range(3):
                 item.setToolTip(column, model.problem or str(model.path))
@@ -122,7 +123,7 @@ class ModelsPanel(Panel):
         self.select(before)
         self.list.blockSignals(False)
         # as tall as it needs to be, up to eight rows
-        self.list.setFixedHeight(26 + 17 * min(max(len(found), 3), 8))
+        self.list.setFixedHeight(26 + 17 * min(max(len(models), 3), 8))
         self._show_selected()
 
     def _show_selected(self) -> None:
@@ -215,23 +216,17 @@ def as_html(model: Model) -> str:
     if model.card is None:
         return name + problem
     card = model.card
-    parts = [name, problem, _pairs(describe.facts(card)), _scores(card), _pairs(describe.fine_print(card))]
+    parts = [name, problem, _pairs(card_text.facts(card)), _scores(card), _pairs(card_text.fine_print(card))]
     return "".join(parts)
 
 
 def _pairs(pairs: list[tuple[str, str]]) -> str:
-    rows = [f"<tr><td width='84'><b>{heading}</b></td><td>{escape(text)}</td></tr>" for heading, text in pairs]
-    return f"<table cellspacing='3'>{''.join(rows)}</table>"
+    return html_table([(Bold(heading), text) for heading, text in pairs], left=2, first_px=84, wraps=True, wide=False)
 
 
 def _scores(card: ModelCard) -> str:
-    table = describe.scores(card)
+    table = card_text.scores(card)
     if not table:
-        return f"<p><b>{describe.NO_SCORES}</b></p>"
-    head = "".join(_cell("th", i, text) for i, text in enumerate(describe.HEADINGS))
-    body = "".join(f"<tr>{''.join(_cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in table)
-    return f"<br><table cellspacing='4'><tr>{head}</tr>{body}</table><p><small>{describe.SCORES_NOTE}</small></p>"
-
-
-def _cell(tag: str, column: int, text: Any) -> str:
-    return f"<{tag} align='{'right' if column else 'left'}'>{escape(str(text))}</{tag}>"
+        return f"<p><b>{card_text.NO_SCORES}</b></p>"
+    shown = html_table(table, card_text.HEADINGS, wraps=True, wide=False)
+    return f"<br>{shown}<p><small>{card_text.SCORES_NOTE}</small></p>"

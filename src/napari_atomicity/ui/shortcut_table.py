@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from napari_atomicity.ui.actions.annotate import labels_of
 from napari_atomicity.ui.shortcuts.table import rows
 from napari_atomicity.ui.widgets.controls import say
+from napari_atomicity.ui.widgets.html import Bold, html_table
 from napari_atomicity.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -47,10 +49,7 @@ class ShortcutTablePanel(Panel):
 
 
 def _table(shown: list[tuple[str, str, str]]) -> str:
-    lines, last = "", ""
-    for group, key, does in shown:
-        if group != last:
-            lines += f"<tr><td colspan='2'><b>{escape(group)}</b></td></tr>"
-            last = group
-        lines += f"<tr><td width='100'><b>{escape(key)}</b></td><td>{escape(does).replace(' ', '&nbsp;')}</td></tr>"
-    return f"<table cellspacing='0' cellpadding='2'>{lines}</table>"
+    lines: list[tuple[str, ...]] = []
+    for group, keys in groupby(shown, key=itemgetter(0)):
+        lines += [(Bold(group),), *((Bold(key), does) for _, key, does in keys)]
+    return html_table(lines, left=2, first_px=100, wide=False)

@@ -59,8 +59,9 @@ def _labelled(table: Any) -> Any:
 
 def _tables(analysis: Any, here: Path) -> dict[str, Good]:
     from napari_atomicity.io.tables import write_table
+    from napari_atomicity.report.summary import describe
 
-    facts = analysis.report()
+    facts = describe(analysis)
     found = {}
     for name, table in (("a.clusters.csv", _labelled(analysis.table)), ("a.parquet", _labelled(analysis.table))):
         write_table(table, here / name, facts)
@@ -76,32 +77,31 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     """A history of edits, counts with an adaptation, and an image that was never a file."""
     from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.counting.bundle import load_bundle
+    from napari_atomicity.document.options import ImageOptions
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.pipeline import classify_steps
-    from napari_atomicity.progress import drain
-    from napari_atomicity.project import HistoryStep, Project, SavedImage, Snapshot, Tuned, save_session
+    from napari_atomicity.pipeline import ImageState
+    from napari_atomicity.project import HistoryStep, Project, SavedImage, save_project
 
     table = analysis.table
     steps = [
-        HistoryStep("Open", Snapshot(micrograph, ClusterTable.empty())),
-        HistoryStep("Find", Snapshot(micrograph, table)),
+        HistoryStep("Open", ImageState(micrograph, ClusterTable.empty())),
+        HistoryStep("Find", ImageState(micrograph, table)),
     ]
     for k, one in enumerate(table.ids[:6].tolist()):
         table = table.annotate([one], "Pt19") if k % 2 else table.drop([one])
-        steps.append(HistoryStep(f"Step {k}", Snapshot(micrograph, table)))
-    edited = SavedImage("piece", tuple(steps), len(steps) - 2, messages=("odd",), view={"image": {"opacity": 0.5}})
+        steps.append(HistoryStep(f"Step {k}", ImageState(micrograph, table, True, ("odd",))))
+    edited = SavedImage("piece", tuple(steps), len(steps) - 2, view={"image": {"opacity": 0.5}})
     drawn = Micrograph(np.arange(600, dtype=np.uint16).reshape(2, 15, 20), 0.1, name="drawn")
-    stack = SavedImage("drawn", (HistoryStep("Open", Snapshot(drawn, analysis.table)),), 0)
-    base, tuned = load_bundle("dual"), None
-    counts = drain(classify_steps(micrograph, analysis.table, base, analysis.settings))
-    if analysis.adaptation is not None:
-        anchors = analysis.adaptation.anchors
-        tuned = Tuned(analysis.adaptation, base, counts, counts, None, anchors, ("piece",))
-    state = Snapshot(micrograph, analysis.table, base, counts, None, tuned, analysis.settings, ("piece",), {0: "Pt30"})
+    stack = SavedImage("drawn", (HistoryStep("Open", ImageState(drawn, analysis.table)),), 0)
+    base = load_bundle("dual")
+    state = replace(analysis, counted_with=("piece",), choices={0: "Pt30"})
     own = replace(base, card=replace(base.card, name="own"), library={}, rehearsal={})
-    lean = Snapshot(micrograph, analysis.table, own)
+    lean = ImageState(micrograph, analysis.table, bundle=own)
     counted = SavedImage(
-        "counted", (*steps[:2], HistoryStep("Count", state)), 2, expected={19: 0.5, 55: 0.5}, checked=True
+        "counted",
+        (*steps[:2], HistoryStep("Count", state)),
+        2,
+        ImageOptions(expected={19: 0.5, 55: 0.5}, random_sample=True),
     )
     wanted = {
         "edited": (edited, stack),
@@ -110,8 +110,8 @@ def _sessions(micrograph: Any, analysis: Any, here: Path) -> dict[str, Good]:
     }
     image = (here / "piece.tif").read_bytes()
     found = {}
-    for name, works in wanted.items():
-        path = save_session(Project(works, view={"zoom": 2.0}), here / f"{name}.atomicity")
+    for name, images in wanted.items():
+        path = save_project(Project(images, view={"zoom": 2.0}), here / f"{name}.atomicity")
         found[path.name] = Good({path.name: _same_every_time(path.read_bytes()), "piece.tif": image}, "session")
     return found
 
@@ -152,7 +152,8 @@ def _profile(analysis: Any, micrograph: Any, here: Path) -> dict[str, Good]:
 
     card = load_bundle("dual").card
     profile = InstrumentProfile(
-        name="Titan", element="Pt", scale=71000.0, scale_sd=0.03, pixel_size_nm=0.05, model="dual",
+        name="Titan", element="Pt", intensity_per_atom=71000.0, intensity_per_atom_sd=0.03, pixel_size_nm=0.05,
+        model="dual",
         model_sha256=card.sha256, images=({"name": "piece", "sha256": "0" * 64},), frames=1, clusters=29,
         created="2026-11-25T12:00:00+00:00", version="0.1.0",
     )  # fmt: skip

@@ -24,12 +24,18 @@ SUFFIXES: Final = tuple(sorted(suffix for suffix, family in _BY_SUFFIX.items() i
 
 
 def images(path: Path) -> list[RawImage]:
-    """The images of the file `path`, in file order; an `InputError` where it is of no known format."""
+    """The images of a file, in file order.
+
+    Raises
+    ------
+    InputError
+        Where it is of no known format, or damaged.
+    """
     family = _BY_SUFFIX.get(path.suffix.lower())
     if family is None:
         raise InputError(
             f"{path.name}: files of the type “{path.suffix or 'without suffix'}” are not read; "
             "save the image as TIFF, or open the microscope's own file (DM3, DM4, EMD, SER, MRC)."
         )
-    found: list[RawImage] = import_module(f"{__name__}.{family}").images(path)
-    return found
+    entries: list[RawImage] = import_module(f"{__name__}.{family}").images(path)
+    return entries

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.io.formats._detectors import Detectors
 from napari_atomicity.io.raw import (
     RawImage,
     axes_sentence,
@@ -18,7 +20,7 @@ from napari_atomicity.io.raw import (
     unreadable,
 )
 from napari_atomicity.io.text import clean
-from napari_atomicity.io.units import Calibration, calibrate, is_energy
+from napari_atomicity.io.units import PixelCalibration, is_energy, pixel_calibration
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,57 @@ class Axis:
     uneven: bool = False
 
 
+def images(
+    axes: Sequence[Axis],
+    detectors: Detectors | None,
+    *,
+    title: str,
+    shape: Sequence[int],
+    make: Callable[..., RawImage],
+    warnings: tuple[str, ...] = (),
+    **about: Any,
+) -> list[RawImage]:
+    """The image that the axes make, see `image`, or one for each of the detectors along one of them.
+
+    Parameters
+    ----------
+    axes
+        One for each dimension of the data.
+    detectors
+        What lies along one of the axes; None where no detectors do.
+    title
+        Of the data set; empty where it has none.
+    shape
+        Lengths of the axes.
+    make
+        Makes the `RawImage`; called with `warnings` and, for one of several detectors, with `taken`: its axis
+        and its place there.
+    warnings
+        Sentences that belong to all of them.
+    about
+        What else `image` is told.
+
+    Returns
+    -------
+    One entry for each, also where it is the reason why there is no image.
+    """
+    if detectors is None:
+        return [image(axes, title=title, shape=shape, make=partial(make, warnings=warnings), **about)]
+    at = detectors.axis
+    alone = [1 if axis == at else size for axis, size in enumerate(shape)]
+    all_warnings = (*warnings, detectors.sentence(clean(title)))
+    return [
+        image(
+            axes,
+            title=f"{title} ({name})" if title else name,
+            shape=alone,
+            make=partial(make, warnings=all_warnings, taken=(at, k)),
+            **about,
+        )
+        for k, name in enumerate(detectors.names)
+    ]
+
+
 def image(
     axes: Sequence[Axis],
     *,
@@ -41,7 +94,7 @@ def image(
     make: Callable[..., RawImage],
     reader: str,
     signal_type: str = "",
-    calibration: Calibration | None = None,
+    calibration: PixelCalibration | None = None,
 ) -> RawImage:
     """The image that `make(order, **fields)` gives for the right order of the axes, or why there is none.
 
@@ -56,7 +109,7 @@ def image(
     reader
         Name and version of the reader.
     calibration
-        Where it stands elsewhere than in the axes.
+        What is said elsewhere than in the axes, which counts before them; where both give a size, it has to be one.
     """
     dtype = np.dtype(dtype)
     described = [*axes, *[Axis()] * (len(shape) - len(axes))]
@@ -65,7 +118,9 @@ def image(
     long = [k for k, size in enumerate(shape) if size > 1]
     y, x = _plane(described, long)
     order = [*(k for k in long if k not in (y, x)), y, x]
-    return make(order, title=title, calibration=calibration or _calibration(described[y], described[x]), reader=reader)
+    return make(
+        order, title=title, calibration=_agreed(calibration, _calibration(described[y], described[x])), reader=reader
+    )
 
 
 def _no_image(axes: Sequence[Axis], dtype: np.dtype[Any], shape: Sequence[int], signal_type: str) -> str:
@@ -93,14 +148,42 @@ def is_colour(dtype: np.dtype[Any]) -> bool:
     return len(kinds) == 1 and next(iter(kinds)).kind in "uif" and next(iter(kinds)).shape == ()
 
 
-def _calibration(y: Axis, x: Axis) -> Calibration:
+def _agreed(given: PixelCalibration | None, of_axes: PixelCalibration) -> PixelCalibration:
+    """What is said beside the axes, else what they tell; neither where they contradict each other."""
+    if given is None or given == PixelCalibration() or of_axes.refusal:
+        return of_axes
+    given_nm, axes_nm = given.pixel_size_nm, of_axes.pixel_size_nm
+    if given_nm is None and axes_nm is not None and not given.refusal:
+        return of_axes
+    if given_nm is None or axes_nm is None or abs(given_nm - axes_nm) <= _SAME * max(given_nm, axes_nm):
+        return given
+    return PixelCalibration(
+        warnings=(f"The file gives two pixel sizes, {given_nm:.4g} and {axes_nm:.4g} nm; enter the right one.",)
+    )
+
+
+def _calibration(y: Axis, x: Axis) -> PixelCalibration:
     if y.uneven or x.uneven:
-        return Calibration(warnings=("The file gives its pixels uneven positions; enter the pixel size in nm.",))
-    return calibrate((y.scale, y.unit), (x.scale, x.unit))
+        return PixelCalibration(warnings=("The file gives its pixels uneven positions; enter the pixel size in nm.",))
+    return pixel_calibration((y.scale, y.unit), (x.scale, x.unit))
 
 
 def from_positions(positions: npt.NDArray[Any], size: int, name: str, unit: str) -> Axis:
-    """The axis of `size` pixels at these positions: one each, the first two of them, or their `size` + 1 edges."""
+    """The axis of `size` pixels at these positions: one each, the first two of them, or their `size` + 1 edges.
+
+    Parameters
+    ----------
+    positions
+        (n,) along the axis, in `unit`.
+    size
+        Pixels along the axis.
+    name, unit
+        Of the axis, as they stand in the file.
+
+    Returns
+    -------
+    The axis; without a scale where the positions are not even.
+    """
     steps = len(positions) - 1
     if positions.dtype.kind not in "iuf" or len(positions) not in (2, size, size + 1) or steps < 1:
         return Axis(name, None, unit)
@@ -127,3 +210,5 @@ _NAMES = frozenset({"x", "y", "height", "width"})
 #: share of a step by which a position may miss its place, and what is left to the rounding of float32
 _UNEVEN: Final = 0.05
 _ROUNDING: Final = 1e-6
+#: share by which two pixel sizes that a file gives may differ
+_SAME: Final = 0.01

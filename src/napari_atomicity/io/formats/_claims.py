@@ -25,14 +25,30 @@ def why_too_many_passes(jpeg: bytes) -> str:
 
 
 def damaged(path: Path, how: str) -> InputError:
-    """The error for a file with bytes missing, `how` in words."""
+    """The error for a file with bytes missing.
+
+    Parameters
+    ----------
+    path
+        The file.
+    how
+        What is missing, in words.
+    """
     return InputError(
         f"{clean(path.name)} is damaged, cut short or not {_kind(path)} file: {how}; copy it again from the microscope."
     )
 
 
 def odd(path: Path, how: str) -> InputError:
-    """The error for a file that is whole and yet makes no sense, `how` in words."""
+    """The error for a file that is whole and yet makes no sense.
+
+    Parameters
+    ----------
+    path
+        The file.
+    how
+        What makes none, in words.
+    """
     return InputError(
         f"{clean(path.name)} cannot be read: {how}; export the image again, as TIFF if there is a choice."
     )
@@ -45,6 +61,14 @@ def _kind(path: Path) -> str:
 
 
 def claims(shape: Sequence[int], dtype: Any) -> str:
-    """What a header claims, in words: ``60000 × 60000 pixels of uint16 (7.2 GB)``."""
+    """What a header claims, in words: ``60000 × 60000 pixels of uint16 (7.2 GB)``.
+
+    Parameters
+    ----------
+    shape
+        Lengths of the axes.
+    dtype
+        Of a pixel.
+    """
     n_bytes = prod(max(0, int(n)) for n in shape) * np.dtype(dtype).itemsize
     return f"{' × '.join(str(n) for n in shape)} pixels of {np.dtype(dtype).name} ({size_of(n_bytes)})"

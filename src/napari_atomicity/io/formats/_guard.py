@@ -27,13 +27,21 @@ _SECONDS: Final = 2.0
 _BYTES_PER_SECOND: Final = 20e6
 #: beside a few times the size of the file
 _BYTES: Final = 300_000_000
+#: set to 1 in the environment, files are read without a first look
+UNGUARDED: Final = "NAPARI_ATOMICITY_UNGUARDED"
 _READY, _DONE, _FAILED = b"ready\n", b"done\n", b"failed\n"
 #: what was found out about a file as it was then: why it does not come through, empty where it does
 _known: dict[Path, tuple[FileState | None, str]] = {}
 
 
+class NotStarted(InputError):
+    """No process could be started that would look at a file; that says nothing about the file."""
+
+
 def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable[[], object]) -> None:
-    """An `InputError` where a child does not get through with the file `path` in reasonable time and memory.
+    """Raise where a child does not get through with a file in reasonable time and memory.
+
+    Also where no child can be started: a file is read without a first look only where a person asks for that.
 
     Parameters
     ----------
@@ -45,8 +53,13 @@ def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable
         Handed on.
     meanwhile
         Called while the child starts, such as to import what will be needed here.
+
+    Raises
+    ------
+    InputError
+        Where it does not, or where no child can be started.
     """
-    if not _has_python():
+    if not _has_python() or os.environ.get(UNGUARDED) == "1":
         return
     state = file_state(path)
     known, why = _known.get(path, (None, ""))
@@ -58,19 +71,26 @@ def check(path: Path, module: str, arguments: Sequence[str], meanwhile: Callable
 
 
 def _why_not(path: Path, command: list[str], meanwhile: Callable[[], object]) -> str:
-    """Why a child does not get through, in words; empty where it does, or cannot be had."""
+    """Why a child does not get through, in words; empty where it does.
+
+    Raises
+    ------
+    NotStarted
+        Where there is no child that could look.
+    """
     limit = _limit_s(path)
     try:
         child = _started(command)
-    except (OSError, ValueError):  # no more processes, or none here
-        return ""
+    except (OSError, ValueError) as error:  # no more processes, or none here
+        raise _not_started(path, getattr(error, "strerror", None) or type(error).__name__) from error
     try:
-        said = _lines(child)
+        answers = _lines(child)
         meanwhile()
-        if _next(said, _TO_START_S) != _READY:
-            return ""  # it could not start at all
+        if (first := _next(answers, _TO_START_S)) != _READY:
+            how = "it ended at once" if first is not None else f"not within {_TO_START_S:.0f} seconds"
+            raise _not_started(path, how)
         # where the processor is busy with other things a whole file takes longer by the clock
-        answer = _next(said, 3 * limit)
+        answer = _next(answers, 3 * limit)
     finally:
         _end(child)
     if answer == _FAILED:
@@ -81,8 +101,23 @@ def _why_not(path: Path, command: list[str], meanwhile: Callable[[], object]) ->
     return ""
 
 
+def _not_started(path: Path, how: str) -> NotStarted:
+    return NotStarted(
+        f"The reader of {clean(path.name)} could not be started in a process of its own ({how}); "
+        f"close other programs and try again, or set {UNGUARDED}=1 to read files that you trust without it."
+    )
+
+
 def in_child(path: Path, look: Callable[[], object]) -> None:
-    """What the child does: looks through the file within limits of time and memory, and says that it is through."""
+    """What the child does: looks through the file within limits of time and memory, and says that it is through.
+
+    Parameters
+    ----------
+    path
+        The file, whose size decides the limits.
+    look
+        Looks through it.
+    """
     out = sys.stdout.buffer
     _bound(_limit_s(path), _limit_bytes(path))
     out.write(_READY)
@@ -129,24 +164,25 @@ def _started(command: list[str]) -> subprocess.Popen[bytes]:
 
 def _lines(child: subprocess.Popen[bytes]) -> queue.SimpleQueue[bytes]:
     """What the child says, line by line, and an empty one where it has ended."""
-    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def listen(stream: IO[bytes]) -> None:
         with stream:
             for line in stream:
-                said.put(line)
-        said.put(b"")
+                answers.put(line)
+        answers.put(b"")
 
     assert child.stdout is not None
     Thread(target=listen, args=(child.stdout,), daemon=True).start()
-    return said
+    return answers
 
 
-def _next(said: queue.SimpleQueue[bytes], timeout_s: float) -> bytes:
+def _next(answers: queue.SimpleQueue[bytes], timeout_s: float) -> bytes | None:
+    """The next line, empty where the child has ended; None where nothing came in that time."""
     try:
-        return said.get(timeout=timeout_s)
+        return answers.get(timeout=timeout_s)
     except queue.Empty:
-        return b""
+        return None
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import watched
-from napari_atomicity.io.formats._hdf5_tree import FAULTS, at, full, opened, text
+from napari_atomicity.io.formats._hdf5_tree import FAULTS, at, full, opened
 from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, too_much, unreadable
 from napari_atomicity.io.text import clean, size_of
@@ -40,9 +40,8 @@ _FILTERS: Final = {
     32026: "Blosc2",
     32028: "SPERR",
 }
-#: bytes that a text or an axis may have, and a block in which it is compressed
-_MOST_BYTES: Final = 2**20
-_MOST_BLOCK: Final = 2**25
+#: bytes of a frame that are read in one go
+_BAND: Final = 2**22
 #: chunks of a stack that are looked at to find out how many frames were written
 _MOST_CHUNKS: Final = 200_000
 
@@ -64,7 +63,13 @@ def load_filters() -> None:
 
 
 def check_place(dataset: Any) -> None:
-    """An `InputError` where the pixels of a data set lie elsewhere; even its shape may have to be read there."""
+    """Raise where the pixels of a data set lie elsewhere; even its shape may have to be read there.
+
+    Raises
+    ------
+    InputError
+        Where they do.
+    """
     import h5py
 
     plan = dataset.id.get_create_plist()
@@ -75,7 +80,24 @@ def check_place(dataset: Any) -> None:
 
 
 def data_of(group: Any, key: str) -> Any:
-    """The data set `key` of a group; an `InputError` where there is none with pixels."""
+    """A data set with pixels.
+
+    Parameters
+    ----------
+    group
+        The open h5py group that it lies in.
+    key
+        Its name there.
+
+    Returns
+    -------
+    The open h5py data set.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or it has no pixels.
+    """
     dataset = at(group, key)
     if not hasattr(dataset, "chunks"):
         raise InputError("it has no data, or they are damaged; record or export the image again.")
@@ -86,7 +108,15 @@ def data_of(group: Any, key: str) -> Any:
 
 
 def why_not(path: Path, dataset: Any) -> str:
-    """Why the pixels of a data set cannot be read; empty where they can."""
+    """Why the pixels of a data set cannot be read; empty where they can.
+
+    Parameters
+    ----------
+    path
+        The file.
+    dataset
+        The open h5py data set.
+    """
     plan, stored = dataset.id.get_create_plist(), dataset.id.get_storage_size()
     if missing := [_filter(plan, k) for k in range(plan.get_nfilters()) if not _has_filter(plan, k)]:
         return (
@@ -114,43 +144,6 @@ def _has_filter(plan: Any, k: int) -> bool:
     return bool(h5py.h5z.filter_avail(plan.get_filter(k)[0]))
 
 
-# ---------------------------------------------------------------------- small things
-
-
-def numbers(found: Any) -> Array:
-    """The numbers of an attribute or a small data set, in a row; none where they are not small."""
-    if not hasattr(found, "chunks"):
-        return np.ravel(found)
-    return np.ravel(found[()]) if _is_small(found) and found.dtype.kind in "iuf" else np.empty(0)
-
-
-def first_text(dataset: Any) -> str:
-    """The text of a data set, kept as such or as a column of bytes; empty where there is none, or no end of it."""
-    if not hasattr(dataset, "chunks") or not _is_small(dataset):
-        return ""
-    try:
-        found = dataset[()] if dataset.ndim == 0 else dataset[:, 0] if dataset.ndim == 2 else dataset[:]
-    except FAULTS as error:
-        full(error)
-        return ""
-    if isinstance(found, np.ndarray) and found.dtype == np.uint8:
-        return found.tobytes().decode("utf-8", "replace")
-    return text(found)
-
-
-def _is_small(dataset: Any) -> bool:
-    try:
-        check_place(dataset)
-    except InputError:
-        return False
-    shape: Order | None = dataset.shape
-    if not shape:
-        return shape is not None
-    read = prod(shape[:1] if len(shape) == 2 else shape) * int(dataset.dtype.itemsize)
-    block = prod(dataset.chunks or (0,)) * int(dataset.dtype.itemsize)
-    return 0 < read <= _MOST_BYTES and block <= _MOST_BLOCK
-
-
 # ---------------------------------------------------------------------- images
 
 
@@ -158,13 +151,15 @@ def _is_small(dataset: Any) -> bool:
 class _Source:
     """Where the frames of an image lie: the file, the data set in it, and its axes in the order (t,) y, x.
 
-    `samples` is the axis of the colours, or -1 where they are fields of a compound type.
+    `samples` is the axis of the colours, or -1 where they are fields of a compound type; `taken` is an axis with the
+    one place along it that is read.
     """
 
     path: Path
     name: str
     order: Order
     samples: int | None
+    taken: tuple[int, int] = (-1, 0)
 
     def frame(self, t: int) -> Array:
         """Frame `t` as (y, x), grey."""
@@ -175,7 +170,10 @@ class _Source:
         """Frame `t` as (y, x), or (y, x, samples)."""
         try:
             with opened(self.path) as file:
-                found = self._slab(at(file, self.name), t)
+                dataset = at(file, self.name)
+                if self.samples is None:
+                    return self._by_bands(dataset, t)
+                found = self._slab(dataset, t)
         except MemoryError as error:
             raise InputError(f"A frame of “{clean(self.name)}” does not fit into the memory that is free.") from error
         if found.dtype.names is not None:
@@ -183,11 +181,28 @@ class _Source:
         dtype = plain_dtype(found.dtype)
         return np.ascontiguousarray(found, dtype=dtype)
 
-    def _slab(self, dataset: Any, t: int) -> Array:
+    def _by_bands(self, dataset: Any, t: int) -> Array:
+        """Frame `t`, some lines as they are stored at a time: turned round or converted, it is never there twice."""
+        y, x = self.order[-2:]
+        first = min(y, x)
+        plane = np.empty((dataset.shape[y], dataset.shape[x]), plain_dtype(dataset.dtype))
+        lines = plane.T if first == x else plane
+        chunk = dataset.chunks[first] if dataset.chunks else 1
+        step = chunk * max(1, _BAND * lines.shape[0] // max(1, plane.nbytes) // chunk)
+        for start in range(0, lines.shape[0], step):
+            band = slice(start, min(start + step, lines.shape[0]))
+            found = self._slab(dataset, t, band)
+            lines[band] = found.T if first == x else found
+        return plane
+
+    def _slab(self, dataset: Any, t: int, band: slice = slice(None)) -> Array:
         y, x = self.order[-2:]
         kept = (y, x, self.samples)
         try:
             at_t = [slice(None) if axis in kept else t if axis in self.order else 0 for axis in range(dataset.ndim)]
+            if self.taken[0] >= 0:
+                at_t[self.taken[0]] = self.taken[1]
+            at_t[min(y, x)] = band
             found = np.asarray(dataset[tuple(at_t)])
         except FAULTS as error:
             full(error)
@@ -202,7 +217,14 @@ class _Source:
 
 
 def image(
-    path: Path, dataset: Any, order: Sequence[int], *, title: str, samples: int | None = None, **about: Any
+    path: Path,
+    dataset: Any,
+    order: Sequence[int],
+    *,
+    title: str,
+    samples: int | None = None,
+    taken: tuple[int, int] = (-1, 0),
+    **about: Any,
 ) -> RawImage:
     """A `RawImage` of an h5py `dataset`.
 
@@ -214,8 +236,12 @@ def image(
         The h5py data set; only its name, type and shape are kept.
     order
         Its axes in the order (t, y, x) or (y, x); those that are left out have length one.
+    title
+        Of the image; empty where it has none.
     samples
         The axis of the colours of a picture; -1 where they are the fields R, G and B of its type.
+    taken
+        An axis of the detectors, and which of them this is the image of.
     about
         The other fields of `RawImage`.
     """
@@ -225,7 +251,7 @@ def image(
         samples = -1
     name = dataset.name  # h5py leaves it as bytes where it is no UTF-8
     name = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
-    source = _Source(path, name, tuple(order), samples)
+    source = _Source(path, name, tuple(order), samples, taken)
     shape = tuple(int(dataset.shape[axis]) for axis in order)
     stored = int(dataset.id.get_storage_size())
     shape, remarks = _written(dataset, order, shape)
@@ -236,7 +262,9 @@ def image(
         partial(lazy_stack, shape, dtype, watched(path, source.frame)) if len(shape) == 3 else partial(source.frame, 0)
     )
     examine = source.remarks if samples is not None else None
-    return RawImage(title, shape, dtype, load, stored=stored, examine=examine, **about)
+    colours = 1 if samples is None or samples < 0 else int(dataset.shape[samples])
+    together = prod(shape[-2:]) * colours * int(dataset.dtype.itemsize)
+    return RawImage(title, shape, dtype, load, stored=stored, together=together, examine=examine, **about)
 
 
 def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

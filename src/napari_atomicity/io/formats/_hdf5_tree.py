@@ -33,7 +33,13 @@ _MOST_SENTENCES: Final = 5
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The h5py file `path`; an `InputError` where it is no whole HDF5 file or h5py is not installed."""
+    """The h5py file at a path, closed in the end.
+
+    Raises
+    ------
+    InputError
+        Where it is no whole HDF5 file, or h5py is not installed.
+    """
     try:
         import h5py
     except ImportError as error:
@@ -53,13 +59,13 @@ def opened(path: Path) -> Iterator[Any]:
             ) from error
 
 
-def _not_opened(path: Path, said: str) -> InputError:
+def _not_opened(path: Path, message: str) -> InputError:
     name = clean(path.name)
-    if "truncated" in said:
+    if "truncated" in message:
         return InputError(f"{name} is cut short: its end is missing; copy it again.")
-    if "signature not found" in said:
+    if "signature not found" in message:
         return InputError(f"{name} is not the HDF5 file that its name promises; open the original file.")
-    if "lock" in said or "already open" in said:
+    if "lock" in message or "already open" in message:
         return InputError(f"{name} is still being written by another program; close it there and open it again.")
     return InputError(f"{name} is damaged, cut short or of a newer HDF5 version; copy it again.")
 
@@ -167,21 +173,33 @@ def _opened_object(parent: Any, key: bytes) -> Any:
     """The group or data set of that name in the group; None where it is neither, such as a named type."""
     import h5py
 
-    found = h5py.h5o.open(parent, key)
-    if isinstance(found, h5py.h5g.GroupID):
-        return h5py.Group(found)
-    return h5py.Dataset(found) if isinstance(found, h5py.h5d.DatasetID) else None
+    identifier = h5py.h5o.open(parent, key)
+    if isinstance(identifier, h5py.h5g.GroupID):
+        return h5py.Group(identifier)
+    return h5py.Dataset(identifier) if isinstance(identifier, h5py.h5d.DatasetID) else None
 
 
-def _address(found: Any) -> tuple[int, int]:
+def _address(item: Any) -> tuple[int, int]:
     import h5py
 
-    info = h5py.h5o.get_info(found)
+    info = h5py.h5o.get_info(item)
     return int(info.fileno), int(info.addr)
 
 
 def at(group: Any, path: str) -> Any:
-    """The group or data set at `path` below an open group or file; None where there is none in this file."""
+    """What lies at a path below an open group or file.
+
+    Parameters
+    ----------
+    group
+        The open h5py group or file.
+    path
+        Names, parted by slashes.
+
+    Returns
+    -------
+    The open group or data set; None where there is none in this file.
+    """
     import h5py
 
     keys = path.strip("/").encode("utf-8", "surrogateescape").split(b"/")
@@ -195,6 +213,30 @@ def at(group: Any, path: str) -> Any:
         except FAULTS:
             return None
     return group
+
+
+def linked(group: Any, name: str) -> Any:
+    """What lies at `name` in a group, or where a link of that name leads within the file; None where nothing does.
+
+    Parameters
+    ----------
+    group
+        The open h5py group.
+    name
+        In it.
+    """
+    import h5py
+
+    item = at(group, name)
+    if item is not None or not isinstance(group, h5py.Group) or "/" in name:
+        return item
+    try:
+        link = group.get(name, getlink=True)
+    except FAULTS:
+        return None
+    if not isinstance(link, h5py.SoftLink):
+        return None
+    return at(group.file if link.path.startswith("/") else group, link.path)
 
 
 def children(group: Any) -> Iterator[tuple[str, Any]]:
@@ -211,25 +253,61 @@ def children(group: Any) -> Iterator[tuple[str, Any]]:
 
 
 def attributes(item: Any, names: Collection[str]) -> dict[str, Any]:
-    """Those of the attributes `names` (in lower case) that `item` has in any case, as far as they are small."""
-    found: dict[str, Any] = {}
+    """Some attributes of an item, whatever the case of their names, as far as they are small.
+
+    Parameters
+    ----------
+    item
+        The open h5py group or data set; None for none.
+    names
+        In lower case.
+
+    Returns
+    -------
+    Values by name in lower case.
+    """
+    values: dict[str, Any] = {}
     if item is None:
-        return found
+        return values
     try:
         keys = list(item.attrs)[:_MOST_ATTRIBUTES]
     except FAULTS:
-        return found
+        return values
     for key in keys:
         if key.lower() in names and _is_small(item, key):
             try:
-                found[key.lower()] = item.attrs[key]
+                values[key.lower()] = item.attrs[key]
             except FAULTS as error:
                 full(error)
-    return found
+    return values
+
+
+def texts(item: Any) -> Iterator[Any]:
+    """The attributes of `item` that are texts, or lists of a few, as far as they are small."""
+    try:
+        keys = list(item.attrs)[:_MOST_ATTRIBUTES]
+    except FAULTS:
+        return
+    for key in keys:
+        try:
+            if _is_small(item, key) and item.attrs.get_id(key).dtype.kind in "OS":
+                yield item.attrs[key]
+        except FAULTS as error:
+            full(error)
 
 
 def attribute(item: Any, name: str, default: Any = None) -> Any:
-    """One attribute, `default` where there is none of that name or it cannot be read."""
+    """One attribute, `default` where there is none of that name or it cannot be read.
+
+    Parameters
+    ----------
+    item
+        The open h5py group or data set; None for none.
+    name
+        In any case.
+    default
+        What stands for it.
+    """
     return attributes(item, {name.lower()}).get(name.lower(), default)
 
 

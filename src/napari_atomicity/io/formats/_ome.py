@@ -62,11 +62,23 @@ class OmeImage:
 
 
 def read_ome(text: str | None, filename: str) -> list[OmeImage] | None:
-    """The images of the description `text` of a file; None where it is not an OME description that can be read."""
+    """The images that an OME description tells of.
+
+    Parameters
+    ----------
+    text
+        The description.
+    filename
+        Of the file that it stands in.
+
+    Returns
+    -------
+    None where it is not an OME description that can be read.
+    """
     root = parse(text)
     if root is None or _name(root) != "OME":
         return None
-    found = []
+    images = []
     for element in root.iter():
         if _name(element) != "Image":
             continue
@@ -75,12 +87,22 @@ def read_ome(text: str | None, filename: str) -> list[OmeImage] | None:
                 image = _image(str(element.get("Name") or ""), pixels, (root.get("UUID"), filename.lower()))
                 if image is None:
                     return None
-                found.append(image)
-    return found or None
+                images.append(image)
+    return images or None
 
 
 def why_not_borne_out(images: list[OmeImage], n_pages: int, shape_yx: tuple[int, int]) -> str:
-    """Where the file holds something else than its description claims: what, in words; empty where they agree."""
+    """Where the file holds something else than its description claims: what, in words; empty where they agree.
+
+    Parameters
+    ----------
+    images
+        Of the description.
+    n_pages
+        Pages that the file has.
+    shape_yx
+        Of its pages, in pixels.
+    """
     if any(image.others for image in images):
         return "other files belong to it"
     claimed = sum(image.planes for image in images)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,15 @@ from napari_atomicity.io.formats import _axes, _guard
 from napari_atomicity.io.formats._claims import claims
 from napari_atomicity.io.formats._extra import missing_formats
 from napari_atomicity.io.grey import to_grey, verdict
-from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, unreadable
+from napari_atomicity.io.quiet import without_warnings
+from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, says_detector, unreadable
 from napari_atomicity.io.text import clean, size_of
+
+#: entries that name a window or what it was recorded with
+_NAMING: Final = re.compile(r"name|title|label|detector|camera|channel|signal", re.IGNORECASE)
+_MOST_ENTRIES: Final = 1000
+_DEEPEST: Final = 8
+_LONGEST: Final = 100
 
 
 def images(path: Path, plugin: str, pixels: Sequence[Path] = (), swapped: bool = False) -> list[RawImage]:
@@ -42,11 +49,11 @@ def images(path: Path, plugin: str, pixels: Sequence[Path] = (), swapped: bool =
         raise missing_formats(path) from error
     reader = f"rosettasciio {rsciio.__version__}"
     _guard.check(path, __name__, [plugin], meanwhile=partial(_prepare, plugin))
-    found = _signals(path, plugin)
+    signals = _signals(path, plugin)
     if swapped:
-        found = [{**signal, "data": _swapped(signal["data"])} for signal in found]
-    n_bytes = sum(one.stat().st_size for one in pixels or [path])
-    return [_image(path, signal, f"{reader} ({plugin})", n_bytes) for signal in found]
+        signals = [{**signal, "data": _swapped(signal["data"])} for signal in signals]
+    n_bytes = sum(file.stat().st_size for file in pixels or [path])
+    return [_image(path, signal, f"{reader} ({plugin})", n_bytes) for signal in signals]
 
 
 def _swapped(data: Any) -> Any:
@@ -64,9 +71,8 @@ def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
     # TIA files are read at once in any case; of DigitalMicrograph's only some have to be
     for lazy in (True, False) if plugin != "tia" else (False,):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
+            with without_warnings():
+                signals = import_module(f"rsciio.{plugin}").file_reader(str(path), lazy=lazy)
         except MemoryError as error:
             raise InputError(
                 f"{clean(path.name)} is damaged: its headers claim more than fits into memory; "
@@ -77,8 +83,8 @@ def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
             if "lazy" not in str(error).lower():
                 break
             continue
-        if found:
-            return list(found)
+        if signals:
+            return list(signals)
     raise InputError(
         f"{clean(path.name)} is damaged, cut short or of an unknown variant of {path.suffix.lower()}; "
         "copy it again from the microscope or export it as TIFF."
@@ -92,13 +98,31 @@ def _image(path: Path, signal: dict[str, Any], reader: str, n_bytes: int) -> Raw
     axes = [_axis(axis) for axis in listed] if len(listed) == data.ndim else []
     return _axes.image(
         axes,
-        title=str(about.get("General", {}).get("title") or ""),
+        title=_title(str(about.get("General", {}).get("title") or ""), signal.get("original_metadata", {})),
         dtype=data.dtype,
         shape=data.shape,
         signal_type=str(about.get("Signal", {}).get("signal_type") or ""),
         make=lambda order, **fields: _ordered(path, data, order, n_bytes, metadata=_acquisition(about), **fields),
         reader=reader,
     )
+
+
+def _title(title: str, metadata: dict[str, Any]) -> str:
+    """`title`, with the detector that an EMI file names for the object where the title names none."""
+    if says_detector(title):
+        return title
+    detector = next((name for name in _names(metadata.get("ObjectInfo"), 0) if says_detector(name)), "")
+    return f"{title} ({detector})" if title and detector else title or detector
+
+
+def _names(entries: Any, level: int) -> Iterator[str]:
+    """Texts of the entries, within each other, that may name a window or a detector."""
+    if not isinstance(entries, dict) or level > _DEEPEST:
+        return
+    for key, value in list(entries.items())[:_MOST_ENTRIES]:
+        if isinstance(value, str) and len(value) < _LONGEST and _NAMING.search(str(key)):
+            yield clean(value)
+        yield from _names(value, level + 1)
 
 
 def _axis(axis: dict[str, Any]) -> _axes.Axis:

@@ -32,7 +32,20 @@ _JPEG: Final = frozenset({6, 7, 33007, 34892})
 
 @contextmanager
 def opened(path: Path, **flags: bool) -> Iterator[Any]:
-    """The open `tifffile.TiffFile`; whatever goes wrong in it becomes one sentence for the user."""
+    """The open `tifffile.TiffFile`; whatever goes wrong in it becomes one sentence for the user.
+
+    Parameters
+    ----------
+    path
+        The file.
+    flags
+        Of `tifffile.TiffFile`, such as ``is_ome=False``.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be opened, or is damaged.
+    """
     import tifffile
 
     log = logging.getLogger("tifffile")
@@ -99,7 +112,15 @@ class PageFrames:
             return verdict(self._plane(self.page(tif, 0), 0))
 
     def page(self, tif: Any, t: int) -> Any:
-        """The page of frame `t` in an open `tifffile.TiffFile`."""
+        """The page of a frame.
+
+        Parameters
+        ----------
+        tif
+            The open `tifffile.TiffFile`.
+        t
+            Which frame.
+        """
         import tifffile
 
         offset = int(self.offsets[t])
@@ -120,12 +141,15 @@ class PageFrames:
 
 @dataclass(frozen=True)
 class SeriesFrames:
-    """Frames of a series whose pages hold several of them, or parts of one: the series is read as a whole."""
+    """Frames of a series whose pages hold several of them, or parts of one: the series is read as a whole.
+
+    `taken` is an axis among `leading`, with the one place along it that is read.
+    """
 
     path: Path
     series: int
     leading: str
-    channel: int | None
+    taken: tuple[str, int] | None
     colour: bool
 
     def read(self, t: int = 0) -> Array:
@@ -141,7 +165,8 @@ class SeriesFrames:
             return verdict(self._plane(tif.series[self.series], 0))
 
     def _plane(self, series: Any, t: int) -> Array:
-        at = tuple(self.channel if axis == "C" and self.channel is not None else t for axis in self.leading)
+        axis_taken, place = self.taken or ("", 0)
+        at = tuple(place if axis == axis_taken else t for axis in self.leading)
         whole = arranged(series.asarray(), series.axes, self.leading, self.colour)
         return native(np.ascontiguousarray(whole[at]))
 
@@ -169,7 +194,19 @@ class FlatFrames:
 
     @classmethod
     def of(cls, path: Path, series: Any, shape: tuple[int, int], order: npt.NDArray[np.int64]) -> FlatFrames:
-        """The planes of `series` in the order given."""
+        """The planes of a series whose pixels lie one after the other, without pages of their own.
+
+        Parameters
+        ----------
+        path
+            The file.
+        series
+            Of an open `tifffile.TiffFile`.
+        shape
+            (y, x) of a plane in pixels.
+        order
+            (t,) which plane each frame is.
+        """
         dtype = np.dtype(series.keyframe.parent.byteorder + series.dtype.char)
         return cls(path, dtype, shape, series.dataoffset, order, top_of_inverted(series.keyframe))
 
@@ -184,7 +221,20 @@ class FlatFrames:
 
 
 def check_passes(path: Path, page: Any) -> None:
-    """An `InputError` where a page is a JPEG that would be drawn over and over."""
+    """Raise where a page is a JPEG that would be drawn over and over.
+
+    Parameters
+    ----------
+    path
+        The file.
+    page
+        Of an open `tifffile.TiffFile`.
+
+    Raises
+    ------
+    InputError
+        Where it is one.
+    """
     if page.compression not in _JPEG:
         return
     with path.open("rb") as file:
@@ -195,7 +245,19 @@ def check_passes(path: Path, page: Any) -> None:
 
 
 def arranged(array: Array, axes: str, leading: str, colour: bool) -> Array:
-    """`array` with its axes in the order `leading`, y, x and colour samples; axes of length one are dropped."""
+    """An array with its axes in the order in which they are shown; those of length one are dropped.
+
+    Parameters
+    ----------
+    array
+        Pixels.
+    axes
+        Its axes, a letter each.
+    leading
+        Letters of those before y and x, in their new order.
+    colour
+        Whether colour samples follow y and x.
+    """
     kept = [axis for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"]
     array = array.reshape([size for axis, size in zip(axes, array.shape, strict=True) if size > 1 or axis in "YX"])
     return array.transpose([kept.index(axis) for axis in f"{leading}YX{'S' if colour else ''}"])
@@ -220,10 +282,19 @@ def top_of_inverted(page: Any) -> int | None:
 
 
 def upright(image: Array, top: int | None) -> Array:
-    """Bright where the sample scatters."""
+    """An image bright where the sample scatters.
+
+    Parameters
+    ----------
+    image
+        (y, x) pixels.
+    top
+        The value of no signal where it is stored inverted; None where it is not.
+    """
     if top is None or image.dtype.kind != "u":
         return image
-    flipped: Array = np.subtract(image.dtype.type(top), image)
+    # in place where possible, as above
+    flipped: Array = np.subtract(image.dtype.type(top), image, out=image if image.flags.writeable else None)
     return flipped
 
 

@@ -10,7 +10,13 @@ from napari_atomicity.io.text import clean
 
 
 def images(path: Path) -> list[RawImage]:
-    """Always an `InputError`: StatSTEM keeps its image inside a MATLAB object, which only MATLAB can open."""
+    """Refuse: StatSTEM keeps its image inside a MATLAB object, which only MATLAB can open.
+
+    Raises
+    ------
+    InputError
+        Always.
+    """
     raise InputError(
         f"{clean(path.name)} is a MATLAB file (such as a StatSTEM object), which cannot be read here; "
         "save its image as TIFF in MATLAB, or open the microscope's own file."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,10 @@ import numpy.typing as npt
 
 from napari_atomicity.io.files import watched
 from napari_atomicity.io.formats._claims import claims, damaged, odd
+from napari_atomicity.io.quiet import without_warnings
 from napari_atomicity.io.raw import RawImage, complex_sentence, lazy_stack, unreadable
 from napari_atomicity.io.text import size_of
-from napari_atomicity.io.units import Calibration, calibrate, not_believed
+from napari_atomicity.io.units import PixelCalibration, not_believed, pixel_calibration
 
 _HEADER: Final = 1024
 _LENGTH_OF_EXTENDED: Final = slice(92, 96)
@@ -46,10 +46,8 @@ class _Pixels:
         import mrcfile
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                with mrcfile.mmap(self.path, mode="r", permissive=True) as file:
-                    plane = np.array(file.data.reshape(self.shape)[t])
+            with without_warnings(), mrcfile.mmap(self.path, mode="r", permissive=True) as file:
+                plane = np.array(file.data.reshape(self.shape)[t])
         except MemoryError:
             raise
         except Exception as error:  # the file has gone, or is another one now
@@ -106,8 +104,7 @@ def _header(path: Path, content: bytes) -> Any:
     alone = bytearray(content)
     alone[_LENGTH_OF_EXTENDED] = bytes(4)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             form = MrcInterpreter(io.BytesIO(alone), permissive=True, header_only=True).header.dtype
         return np.frombuffer(content, form)[0]
     except ValueError as error:
@@ -152,23 +149,23 @@ def _roughness(pixels: npt.NDArray[Any]) -> float:
     return float(np.abs(np.diff(pixels.astype(np.int16), axis=-1)).mean()) if pixels.shape[-1] > 1 else 0.0
 
 
-def _calibration(path: Path, header: Any) -> Calibration:
+def _calibration(path: Path, header: Any) -> PixelCalibration:
     """Pixel size from the extended header of the microscope where there is one, else from the cell and its grid."""
     if scales := _of_microscope(path, header):
-        return calibrate((scales[1], "m"), (scales[0], "m"))
+        return pixel_calibration((scales[1], "m"), (scales[0], "m"))
     cell = tuple(float(header["cella"][side]) for side in "xyz")
     grid = [int(header[side]) for side in ("mx", "my", "mz")]
     axes = [int(header[side]) for side in ("mapc", "mapr", "maps")]
     column, row, _ = axes if sorted(axes) == [1, 2, 3] else (1, 2, 3)
     (height, n_rows), (width, n_columns) = ((cell[axis - 1], grid[axis - 1]) for axis in (row, column))
     if 0 in (height, width) or n_rows < 1 or n_columns < 1:
-        return Calibration()
+        return PixelCalibration()
     claim = f"a cell of {' × '.join(f'{length:g}' for length in cell)} Å"
     if not (height > 0 and width > 0):
         return not_believed(claim, "cannot be")
     if cell == (1.0, 1.0, 1.0):
         return not_believed(claim, "is what programs write where they do not know it")
-    return calibrate((height / n_rows, "Å"), (width / n_columns, "Å"))
+    return pixel_calibration((height / n_rows, "Å"), (width / n_columns, "Å"))
 
 
 def _of_microscope(path: Path, header: Any) -> tuple[float, float] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats._claims import odd, why_too_many_passes
 from napari_atomicity.io.grey import to_grey, verdict
+from napari_atomicity.io.quiet import without_warnings
 from napari_atomicity.io.raw import RawImage, Remarks
 from napari_atomicity.io.text import clean
 
@@ -26,7 +26,7 @@ def images(path: Path) -> list[RawImage]:
     import imageio
 
     picture = _Picture(path)
-    height, width, mode = picture.header()
+    height, width, mode, colours = picture.header()
     dtype = "u2" if mode == "I" and path.suffix.lower() == ".png" else _TYPES.get(mode, "u1")
     return [
         RawImage(
@@ -37,6 +37,8 @@ def images(path: Path) -> list[RawImage]:
             reader=f"imageio {imageio.__version__}",
             warnings=(_JPEG,) if path.suffix.lower() in (".jpg", ".jpeg") else (),
             stored=path.stat().st_size,
+            # Pillow keeps four bytes a pixel of any colour picture
+            together=height * width * (4 if colours > 1 else np.dtype(dtype).itemsize),
             examine=picture.examine,
         )
     ]
@@ -50,16 +52,15 @@ class _Picture:
         self.mode: str | None = None
         self.remarks: Remarks | None = None
 
-    def header(self) -> tuple[int, int, str]:
-        """Height, width and mode, without unpacking the pixels."""
+    def header(self) -> tuple[int, int, str, int]:
+        """Height, width, mode and number of colours, without unpacking the pixels."""
         from PIL import Image
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of large pictures; whether it is too large is seen by its bytes
-                with Image.open(self.path) as picture:
-                    mode, kind = picture.mode, picture.format
-                    (width, height) = picture.size
+            # it would warn of large pictures; whether one is too large is seen by its bytes
+            with without_warnings(), Image.open(self.path) as picture:
+                mode, kind, colours = picture.mode, picture.format, len(picture.getbands())
+                (width, height) = picture.size
         except Image.DecompressionBombError as error:
             claimed = re.search(r"\d+", str(error))
             raise InputError(
@@ -74,15 +75,14 @@ class _Picture:
             raise odd(self.path, why)
         # the colours of a print are converted, other modes are read as they are
         self.mode = "RGB" if mode in ("CMYK", "YCbCr", "LAB", "HSV") else None
-        return height, width, mode
+        return height, width, mode, colours
 
     def load(self) -> npt.NDArray[Any]:
         """Grey levels (y, x)."""
         from imageio import v3
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with without_warnings():
                 picture = np.asarray(v3.imread(self.path, index=0, plugin="pillow", mode=self.mode))
         except MemoryError:
             raise

@@ -12,8 +12,17 @@ import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import watched
+from napari_atomicity.io.formats import _tiff_names
 from napari_atomicity.io.formats._claims import claims, damaged
+from napari_atomicity.io.formats._detectors import Detectors, are_detectors
 from napari_atomicity.io.formats._ome import read_ome, why_not_borne_out
+from napari_atomicity.io.formats._tiff_checks import (
+    n_bytes,
+    why_not_opened,
+    why_not_unpacked,
+    why_page_too_short,
+    without_singletons,
+)
 from napari_atomicity.io.formats._tiff_frames import (
     FlatFrames,
     PageFrames,
@@ -23,10 +32,10 @@ from napari_atomicity.io.formats._tiff_frames import (
     opened,
 )
 from napari_atomicity.io.formats._tiff_pages import Chain, chain
-from napari_atomicity.io.formats.tiff_calibration import Facts
+from napari_atomicity.io.formats._tiff_shaped import why_not_shaped
+from napari_atomicity.io.formats.tiff_calibration import TiffDescription
 from napari_atomicity.io.raw import RawImage, axes_sentence, complex_sentence, lazy_stack, unreadable
-from napari_atomicity.io.text import size_of
-from napari_atomicity.io.units import Calibration
+from napari_atomicity.io.units import PixelCalibration
 
 #: beyond this, pages are put together by how they are stored, which is quicker than asking tifffile
 _MANY: Final = 2000
@@ -40,10 +49,10 @@ def images(path: Path) -> list[RawImage]:
     """The images of the file: one a series, and one a named channel where a series has several."""
     pages = chain(path)
     with opened(path) as tif:
-        facts, doubt = _facts(path, tif, pages)
-        if not doubt and not (len(pages) > _MANY and facts.n_leading < 2):
+        description, doubt = _description(path, tif, pages)
+        if not doubt and not (len(pages) > _MANY and description.n_leading < 2):
             try:
-                return _all_or_some(path, _by_series(path, tif, facts))
+                return _all_or_some(path, _by_series(path, tif, description))
             except (InputError, MemoryError):
                 raise
             except Exception as error:  # of many kinds, where what a file says about its pages is odd
@@ -51,22 +60,24 @@ def images(path: Path) -> list[RawImage]:
                     raise
                 doubt = f"it cannot be read ({type(error).__name__})"
     with opened(path, **_AS_PAGES) as tif:
-        return _all_or_some(path, _by_layout(path, tif, pages, facts, doubt))
+        return _all_or_some(path, _by_layout(path, tif, pages, description, doubt))
 
 
-def _facts(path: Path, tif: Any, pages: Chain) -> tuple[Facts, str]:
+def _description(path: Path, tif: Any, pages: Chain) -> tuple[TiffDescription, str]:
     """What the file says about its pages, and why that is not believed, in words; empty where it is."""
     first = tif.pages[0]
     if pages.fault:
-        return Facts.of(tif, None), pages.fault
+        return TiffDescription.of(tif, None), pages.fault
     if not tif.is_ome:
-        return Facts.of(tif, None), ""
+        doubt = why_not_shaped(tif, len(pages)) if first.shaped_description else ""
+        said = f"its description does not fit ({doubt})" if doubt else ""
+        return TiffDescription.of(tif, None), said
     ome = read_ome(first.description, path.name)
     if ome is None:
-        return Facts.of(tif, None), "its OME description cannot be read"
+        return TiffDescription.of(tif, None), "its OME description cannot be read"
     shape = (int(first.imagelength), int(first.imagewidth))
     doubt = why_not_borne_out(ome, len(pages), shape)
-    return Facts.of(tif, ome), f"its OME description does not fit ({doubt})" if doubt else ""
+    return TiffDescription.of(tif, ome), f"its OME description does not fit ({doubt})" if doubt else ""
 
 
 def _all_or_some(path: Path, found: list[RawImage]) -> list[RawImage]:
@@ -80,7 +91,7 @@ def _all_or_some(path: Path, found: list[RawImage]) -> list[RawImage]:
 
 def _with_size_of_copy(image: RawImage, found: list[RawImage]) -> RawImage:
     """`image` with the pixel size of its display copy (or the copy with that of the image) where it has none itself."""
-    if image.cannot_open or image.calibration != Calibration():
+    if image.cannot_open or image.calibration != PixelCalibration():
         return image
     copies = [
         one
@@ -99,9 +110,9 @@ def _with_size_of_copy(image: RawImage, found: list[RawImage]) -> RawImage:
 # ---------------------------------------------------------------------- as the file describes them
 
 
-def _by_series(path: Path, tif: Any, facts: Facts) -> list[RawImage]:
+def _by_series(path: Path, tif: Any, description: TiffDescription) -> list[RawImage]:
     listed = tif.series[:_MOST_IMAGES]
-    found = [image for index in range(len(listed)) for image in _of_series(path, tif, index, facts)]
+    found = [image for index in range(len(listed)) for image in _of_series(path, tif, index, description)]
     return _with_rest(found, len(tif.series) - len(listed))
 
 
@@ -112,109 +123,83 @@ def _with_rest(found: list[RawImage], n_more: int) -> list[RawImage]:
     return found
 
 
-def _of_series(path: Path, tif: Any, index: int, facts: Facts) -> list[RawImage]:
+def _of_series(path: Path, tif: Any, index: int, description: TiffDescription) -> list[RawImage]:
     series = tif.series[index]
-    title = "thumbnail" if series.keyframe.is_reduced else facts.title(tif, index)
-    axes, shape = _without_singletons(series)
-    if why := _why_not_opened(path, series, axes):
+    title = (
+        "thumbnail"
+        if series.keyframe.is_reduced
+        else _tiff_names.title(description, index, description.title(tif, index))
+    )
+    axes, shape = without_singletons(series)
+    if why := why_not_opened(path, series, axes):
         return [unreadable(title, shape, series.dtype or np.uint8, why, broken="copy it again" in why)]
-    colour = _is_colour(series.keyframe, dict(zip(axes, shape, strict=True)).get("S", 1))
+    sizes = dict(zip(axes, shape, strict=True))
+    colour = _is_colour(series.keyframe, sizes.get("S", 1))
     leading = "".join(axis for axis in axes if axis not in ("YXS" if colour else "YX"))
-    names = facts.channels(index, shape[axes.index("C")]) if "C" in leading else ()
-    if len(leading) - bool(names) > 1:
+    named = _tiff_names.along(tif, description, index, leading, sizes)
+    if len(leading) - bool(named) > 1:
         return [unreadable(title, shape, series.dtype, axes_sentence(len(axes)))]
-    parts: list[tuple[str, int | None]] = [(name, channel) for channel, name in enumerate(names)] or [(title, None)]
-    return [_image(path, tif, index, leading, colour, name, channel, facts) for name, channel in parts]
+    if named is None:
+        return [_image(path, tif, index, leading, colour, title, None, description)]
+    said = Detectors(0, named.names).sentence(title) if are_detectors(named.names) else ""
+    return [
+        _image(path, tif, index, leading, colour, name, (named.axis, k), description, said)
+        for k, name in enumerate(named.names)
+    ]
 
 
 def _is_colour(page: Any, n_samples: int) -> bool:
     return n_samples > 1 and (page.photometric in (2, 6) or n_samples == 2)  # RGB, YCbCr, grey + alpha
 
 
-def _why_not_opened(path: Path, series: Any, axes: str) -> str:
-    """Why the pixels of a series are not opened; empty where they can be."""
-    if series.dtype is None or np.issubdtype(series.dtype, np.complexfloating):
-        return complex_sentence()
-    if why := _why_too_short(path, series):
-        return why
-    if "Y" not in axes or "X" not in axes:
-        return axes_sentence(len(axes))
-    if min(series.shape, default=0) < 1:
-        return f"it claims {claims(series.shape, series.dtype)}, which is no image; export it again."
-    return _why_not_unpacked(series.keyframe)
-
-
-def _why_not_unpacked(page: Any) -> str:
-    """Why the pixels of a page cannot be unpacked, empty where they can."""
-    import tifffile
-
-    if page.compression in tifffile.TIFF.DECOMPRESSORS:
-        return ""
-    return f"its pixels are packed in a way ({int(page.compression)}) that is not known here; export it unpacked."
-
-
-def _why_too_short(path: Path, series: Any) -> str:
-    """A file that was cut short lacks the end of its last page."""
-    if series.dataoffset is None:
-        pages = [page for page in (series.pages[0], series.pages[-1]) if page is not None]
-        return next((why for page in pages if (why := _why_page_too_short(path, page))), "")
-    return _why_short(path, series.dataoffset + prod(series.shape) * series.dtype.itemsize, series)
-
-
-def _why_page_too_short(path: Path, page: Any) -> str:
-    stored, layout = sum(page.databytecounts), page.keyframe
-    # the colours of YCbCr may be stored at half the resolution
-    bits = min(np.ravel(layout.bitspersample).tolist(), default=0)  # several where the samples differ
-    if layout.compression == 1 and layout.photometric != 6 and 8 * stored < prod(layout.shape) * bits:
-        return (
-            f"it claims {claims(layout.shape, layout.dtype or np.uint8)}, {size_of(stored)} are there; copy it again."
-        )
-    pieces = zip(page.dataoffsets, page.databytecounts, strict=False)
-    return _why_short(path, max((start + length for start, length in pieces), default=0), page)
-
-
-def _why_short(path: Path, end: int, what: Any) -> str:
-    there = path.stat().st_size
-    if end <= there:
-        return ""
-    return f"it claims {claims(what.shape, what.dtype)}, the file has {size_of(there)}; copy it again."
-
-
 def _image(
-    path: Path, tif: Any, index: int, leading: str, colour: bool, title: str, channel: int | None, facts: Facts
+    path: Path,
+    tif: Any,
+    index: int,
+    leading: str,
+    colour: bool,
+    title: str,
+    taken: tuple[str, int] | None,
+    description: TiffDescription,
+    said: str = "",
 ) -> RawImage:
+    """A series, or what is `taken` of it at one place along an axis, as an image."""
     series = tif.series[index]
-    axes, shape = _without_singletons(series)
+    axes, shape = without_singletons(series)
     sizes = dict(zip(axes, shape, strict=True))
     plane = (sizes["Y"], sizes["X"])
-    steps = [sizes[axis] for axis in leading if not (axis == "C" and channel is not None)]
-    warnings: tuple[str, ...] = ()
-    if "C" in leading and channel is None:
+    steps = [sizes[axis] for axis in leading if taken is None or axis != taken[0]]
+    warnings: tuple[str, ...] = (said,) if said else ()
+    if "C" in leading and taken is None:
         warnings += ("The channels of the file have no names; they are opened as frames of a stack.",)
-    warnings += facts.claims_more(prod(sizes[axis] for axis in leading))
+    warnings += description.claims_more(prod(sizes[axis] for axis in leading))
     every = np.arange(prod(sizes[axis] for axis in leading)).reshape([sizes[axis] for axis in leading])
-    order = every.ravel() if channel is None else every.take(channel, leading.index("C")).ravel()
+    order = every.ravel() if taken is None else every.take(taken[1], leading.index(taken[0])).ravel()
     frames: FlatFrames | PageFrames | SeriesFrames
+    together = 0
     if axes == f"{leading}YX" and leading and series.dataoffset is not None:
         frames = FlatFrames.of(path, series, plane, order)
     elif len(series.pages) == every.size:
         offsets = np.array([-1 if page is None else page.offset for page in series.pages], np.int64)
         frames = PageFrames(path, offsets[order], plane, colour)
+        together = n_bytes(series.keyframe)
     else:
-        frames = SeriesFrames(path, index, leading, channel, colour)
-    calibration = facts.calibration(series.keyframe, index, len(tif.series))
-    return _raw(path, frames, series.keyframe, (*steps, *plane), title, facts, warnings, calibration)
+        frames = SeriesFrames(path, index, leading, taken, colour)
+        together = n_bytes(series)
+    calibration = description.calibration(series.keyframe, index, len(tif.series))
+    return _raw(path, frames, series.keyframe, together, (*steps, *plane), title, description, warnings, calibration)
 
 
 def _raw(
     path: Path,
     frames: FlatFrames | PageFrames | SeriesFrames,
     page: Any,
+    together: int,
     shape: tuple[int, ...],
     title: str,
-    facts: Facts,
+    description: TiffDescription,
     warnings: tuple[str, ...],
-    calibration: Calibration,
+    calibration: PixelCalibration,
 ) -> RawImage:
     dtype = np.dtype(page.dtype).newbyteorder("=")
     if page.photometric == 3 and not is_grey_table(page.colormap):
@@ -227,50 +212,51 @@ def _raw(
         if len(shape) == 3
         else partial(frames.read, 0),
         calibration=calibration,
-        reader=facts.reader,
-        metadata=facts.acquisition,
+        reader=description.reader,
+        metadata=description.acquisition,
         warnings=warnings,
         # pieces of a page may be one and the same, so that together they are longer than the file
         stored=path.stat().st_size
         if isinstance(frames, FlatFrames)
         else min(path.stat().st_size, prod(shape[:-2]) * sum(page.databytecounts)),
+        together=together,
     )
     if isinstance(frames, FlatFrames) or not frames.colour:
         return image
     return replace(image, examine=frames.look)
 
 
-def _without_singletons(series: Any) -> tuple[str, tuple[int, ...]]:
-    pairs = [(axis, size) for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"]
-    return "".join(axis for axis, _ in pairs), tuple(int(size) for _, size in pairs)
-
-
 # ---------------------------------------------------------------------- as the pages are
 
 
-def _by_layout(path: Path, tif: Any, pages: Chain, facts: Facts, doubt: str) -> list[RawImage]:
+def _by_layout(path: Path, tif: Any, pages: Chain, description: TiffDescription, doubt: str) -> list[RawImage]:
     """Pages that are stored alike are the frames of a stack, whatever the file says."""
     warnings = (f"The pages of the file are opened as they are: {doubt}.",) if doubt else ()
     groups = pages.groups()
-    found = [
-        unreadable("", (), np.uint8, f"its page gives {_ELSE}; copy it again.", broken=True)
-        if int(pages.layout[group[0]]) in pages.odd
-        else _of_pages(path, tif, pages.offsets[group], facts, warnings)
-        for group in groups[:_MOST_IMAGES]
-    ]
+    found: list[RawImage] = []
+    for group in groups[:_MOST_IMAGES]:
+        if int(pages.layout[group[0]]) in pages.odd:
+            found.append(unreadable("", (), np.uint8, f"its page gives {_ELSE}; copy it again.", broken=True))
+            continue
+        parts = _tiff_names.by_description(len(pages), group, description)
+        said = (Detectors(0, tuple(parts)).sentence(""),) if parts else ()
+        for name, part in (parts or {"": group}).items():
+            found.append(_of_pages(path, tif, pages.offsets[part], description, (*warnings, *said), name))
     return _with_rest(found, len(groups) - _MOST_IMAGES)
 
 
-def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[str, ...]) -> RawImage:
+def _of_pages(
+    path: Path, tif: Any, offsets: Any, description: TiffDescription, warnings: tuple[str, ...], name: str
+) -> RawImage:
     frames = PageFrames(path, offsets, (0, 0))
     try:
         first, last = frames.page(tif, 0), frames.page(tif, len(offsets) - 1)
     except Exception as error:  # tifffile fails in many ways
         return unreadable("", (), np.uint8, f"its page cannot be read ({type(error).__name__}).", broken=True)
-    title = "thumbnail" if first.is_reduced else ""
+    title = "thumbnail" if first.is_reduced else name
     steps = (len(offsets),) if len(offsets) > 1 else ()
-    axes, shape = _without_singletons(first)
-    why = _why_page_too_short(path, first) or _why_page_too_short(path, last) or _why_not_unpacked(first)
+    axes, shape = without_singletons(first)
+    why = why_page_too_short(path, first) or why_page_too_short(path, last) or why_not_unpacked(first)
     if min(shape, default=0) < 1:
         why = f"it claims {claims(shape, first.dtype or np.uint8)}, which is no image; export it again."
     if first.dtype is None or first.dtype.kind == "c":
@@ -282,4 +268,14 @@ def _of_pages(path: Path, tif: Any, offsets: Any, facts: Facts, warnings: tuple[
         return unreadable(title, (*steps, *shape), first.dtype or np.uint8, why, broken="copy it again" in why)
     plane = (shape[axes.index("Y")], shape[axes.index("X")])
     frames = PageFrames(path, offsets, plane, colour)
-    return _raw(path, frames, first, (*steps, *plane), title, facts, warnings, facts.calibration(first, -1, 0))
+    return _raw(
+        path,
+        frames,
+        first,
+        n_bytes(first),
+        (*steps, *plane),
+        title,
+        description,
+        warnings,
+        description.calibration(first, -1, 0),
+    )

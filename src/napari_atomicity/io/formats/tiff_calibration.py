@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from napari_atomicity.io.formats._ome import Axis, OmeImage
 from napari_atomicity.io.formats._xml import parse
-from napari_atomicity.io.units import Calibration, calibrate, plain
+from napari_atomicity.io.units import PixelCalibration, pixel_calibration, plain
 
 _DM_UNIT: Final = (65003, 65004)
 _DM_SCALE: Final = (65009, 65010)
@@ -25,7 +25,7 @@ _NO_TITLE: Final = ("Image0", "Series 0", "Generic 0", "Uniform 0")
 
 
 @dataclass(frozen=True)
-class Facts:
+class TiffDescription:
     """What a file says about its pages as a whole.
 
     Attributes
@@ -48,8 +48,16 @@ class Facts:
     reader: str = ""
 
     @classmethod
-    def of(cls, tif: Any, ome: list[OmeImage] | None) -> Facts:
-        """The facts of an open `tifffile.TiffFile`; entries that cannot be read are left out."""
+    def of(cls, tif: Any, ome: list[OmeImage] | None) -> TiffDescription:
+        """The description of an open file; entries that cannot be read are left out.
+
+        Parameters
+        ----------
+        tif
+            The open `tifffile.TiffFile`.
+        ome
+            Images of its OME description; None where it has none that is believed.
+        """
         import tifffile
 
         imagej = {} if tif.is_ome else _entries(lambda: tif.imagej_metadata)
@@ -59,7 +67,15 @@ class Facts:
         return cls(tuple(ome or ()), imagej, fei, n_leading, _entries(lambda: _acquisition(tif)), reader)
 
     def title(self, tif: Any, index: int) -> str:
-        """Title of a series, empty where it has none."""
+        """Title of a series, empty where it has none.
+
+        Parameters
+        ----------
+        tif
+            The open `tifffile.TiffFile`.
+        index
+            Which series.
+        """
         name = str(tif.series[index].name or "")
         if not self.ome and self.imagej:
             labels = self.imagej.get("Labels")
@@ -67,7 +83,15 @@ class Facts:
         return name if name not in _NO_TITLE else ""
 
     def channels(self, index: int, n_channels: int) -> tuple[str, ...]:
-        """Names of the channels of a series; none where one of them has none."""
+        """Names of the channels of a series; none where one of them has none.
+
+        Parameters
+        ----------
+        index
+            Which series.
+        n_channels
+            How many it has.
+        """
         names: list[Any] = list(self.imagej.get("Labels") or []) if not self.ome else []
         if index < len(self.ome):
             names = list(self.ome[index].channels)
@@ -81,9 +105,19 @@ class Facts:
             return ()
         return (f"The ImageJ description of the file claims {_short(claimed)} images; {n_frames} are there.",)
 
-    def calibration(self, page: Any, index: int, n_series: int) -> Calibration:
-        """Pixel size of the series `index` (-1: of a page by itself) of `n_series`, whose first page is `page`."""
-        doubts: Calibration | None = None
+    def calibration(self, page: Any, index: int, n_series: int) -> PixelCalibration:
+        """Pixel size of a series.
+
+        Parameters
+        ----------
+        page
+            Its first page.
+        index
+            Which series; -1 for a page by itself.
+        n_series
+            How many series the file has.
+        """
+        doubts: PixelCalibration | None = None
         for source in (_digital_micrograph, self._ome(index, n_series), self._imagej, _jeol, self._fei):
             try:
                 axes = source(page)
@@ -91,16 +125,16 @@ class Facts:
                 continue
             if axes is None:
                 continue
-            found = axes if isinstance(axes, Calibration) else calibrate(*axes)
-            if found.pixel_size_nm is not None or found.refusal:
-                return found
-            doubts = doubts or found
-        return doubts or Calibration()
+            calibration = axes if isinstance(axes, PixelCalibration) else pixel_calibration(*axes)
+            if calibration.pixel_size_nm is not None or calibration.refusal:
+                return calibration
+            doubts = doubts or calibration
+        return doubts or PixelCalibration()
 
-    def _ome(self, index: int, n_series: int) -> Callable[[Any], Calibration | tuple[Axis, Axis] | None]:
+    def _ome(self, index: int, n_series: int) -> Callable[[Any], PixelCalibration | tuple[Axis, Axis] | None]:
         """By its place among the images described, or by shape where only some of those are in this file."""
 
-        def source(page: Any) -> Calibration | tuple[Axis, Axis] | None:
+        def source(page: Any) -> PixelCalibration | tuple[Axis, Axis] | None:
             if n_series == len(self.ome) > 0:
                 return self.ome[index].calibration
             shape = (int(page.imagelength), int(page.imagewidth))
@@ -109,7 +143,7 @@ class Facts:
             alike = {image.calibration for image in here if image.sizes[3:] == shape}
             if len(alike) < 2:
                 return alike.pop() if alike else None
-            return Calibration(
+            return PixelCalibration(
                 warnings=(
                     "The OME description gives several pixel sizes for images of this shape, and does not tell which "
                     "is this one; enter the pixel size in nm.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from napari_atomicity.io.formats import _axes, _hdf5
+from napari_atomicity.io.formats import _axes, _hdf5, _hdf5_beside
 from napari_atomicity.io.formats._hdf5_tree import at, children
 from napari_atomicity.io.raw import RawImage, says_detector
 from napari_atomicity.io.text import clean
@@ -32,16 +32,16 @@ def titles(file: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for place in ("Presentation/Displays/ImageDisplay", "Displays/ImageDisplay"):
         for _, entry in list(children(at(file, place)))[:_MOST_TITLES]:
-            display = _json(_hdf5.first_text(entry))
+            display = _json(_hdf5_beside.first_text(entry))
             target = display
             if reference := _text(display, "data"):
-                target = _json(_hdf5.first_text(at(file, reference))) or display
+                target = _json(_hdf5_beside.first_text(at(file, reference))) or display
             title = _text(display, "title") or _text(display, "display", "label")
             found[_text(target, "dataPath").rsplit("/", 1)[-1]] = unquote(title)
     return found
 
 
-def image(path: Path, title: str, group: Any, alone: bool, left_out: tuple[str, ...]) -> RawImage:
+def images(path: Path, title: str, group: Any, alone: bool, left_out: tuple[str, ...]) -> list[RawImage]:
     """The image of a group, or the reason why it is none.
 
     Parameters
@@ -54,7 +54,7 @@ def image(path: Path, title: str, group: Any, alone: bool, left_out: tuple[str, 
         What of the file is left out, in sentences.
     """
     dataset = _hdf5.data_of(group, "Data")
-    said = _hdf5.first_text(at(group, "Metadata"))
+    said = _hdf5_beside.first_text(at(group, "Metadata"))
     facts = _json(said)
     result = facts.get("BinaryResult")
     size = _at(result, "PixelSize")
@@ -65,12 +65,14 @@ def image(path: Path, title: str, group: Any, alone: bool, left_out: tuple[str, 
         _axes.Axis("time"),
     ]
     warnings = (*left_out, *[_NOT_UNDERSTOOD] * (bool(said) and not facts))
-    return _axes.image(
+    return _axes.images(
         axes,
+        None,
         title=_title(title, _detector(facts, alone)),
         dtype=dataset.dtype,
         shape=dataset.shape,
-        make=partial(_hdf5.image, path, dataset, metadata=_acquisition(facts), warnings=warnings),
+        make=partial(_hdf5.image, path, dataset, metadata=_acquisition(facts)),
+        warnings=warnings,
         reader=_hdf5.reader_name("Velox EMD"),
     )
 
@@ -121,29 +123,29 @@ def _acquisition(facts: Mapping[str, Any]) -> dict[str, Any]:
 # ---------------------------------------------------------------------- JSON that may hold anything
 
 
-def _json(said: str) -> dict[str, Any]:
+def _json(content: str) -> dict[str, Any]:
     try:
-        found = json.loads(said.split("\0", 1)[0])
+        found = json.loads(content.split("\0", 1)[0])
     except (ValueError, RecursionError):  # not JSON, a number without end, nested without end
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _at(found: Any, *keys: str) -> Any:
+def _at(tree: Any, *keys: str) -> Any:
     """What lies at `keys` within each other, None where anything else does."""
     for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
 
 
-def _text(found: Any, *keys: str) -> str:
-    value = _at(found, *keys)
+def _text(tree: Any, *keys: str) -> str:
+    value = _at(tree, *keys)
     return clean(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
-def _number(said: str) -> float | None:
+def _number(content: str) -> float | None:
     try:
-        number = float(said)
+        number = float(content)
     except ValueError:
         return None
     return number if math.isfinite(number) else None

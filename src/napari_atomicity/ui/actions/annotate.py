@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.compat import isalive
@@ -14,6 +14,7 @@ from napari_atomicity.counting.review import uncertain_after
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.workspace.camera import look_at
+from napari_atomicity.ui.workspace.docks import open_dock
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -122,9 +123,6 @@ def redo(workspace: Workspace) -> None:
 
 def show_keys(workspace: Workspace, shortcuts: ShortcutBindings) -> None:
     """Show the table of keys, or hide it."""
-    viewer: Any = workspace.viewer
-    if viewer is None:
-        return
     dock = shortcuts.table_dock() if shortcuts.table_dock is not None else None
     if dock is not None and not isalive(dock):  # it was taken off the window
         dock = None
@@ -132,12 +130,13 @@ def show_keys(workspace: Workspace, shortcuts: ShortcutBindings) -> None:
         dock.hide()
         return
     first = dock is None
-    dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Keys")
+    dock = open_dock(workspace.viewer, "Keys")
+    if dock is None:
+        return
     shortcuts.table_dock = weakref.ref(dock)
     if first:  # beside the work, not in place of it
         dock.setFloating(True)
         dock.adjustSize()
-    dock.show()
 
 
 # ---------------------------------------------------------------------- parts
@@ -150,7 +149,7 @@ def _class(workspace: Workspace, name: str) -> None:
     label(workspace, labels[place - 1])
 
 
-_ACTIONS: Final = {
+_ACTIONS: Final[dict[str, Callable[[Workspace, str], None]]] = {
     "class": _class,
     "other": lambda workspace, _: label(workspace, OTHER),
     "accept": lambda workspace, _: accept(workspace),
@@ -166,7 +165,7 @@ _ACTIONS: Final = {
 def _document(workspace: Workspace) -> Document:
     document = workspace.document
     if document is None:
-        raise InputError(workspace.refusal or "Open a micrograph first.")
+        raise InputError(workspace.why_no_document)
     if not len(document.table):
         raise InputError("There are no clusters yet; find them first (step 2).")
     return document
@@ -175,7 +174,7 @@ def _document(workspace: Workspace) -> Document:
 def _chosen(workspace: Workspace) -> tuple[Document, list[int]]:
     """The document in hand and the selected clusters."""
     if workspace.clusters is not None:
-        workspace.clusters.take_up()
+        workspace.clusters.sync_from_layer()
     document = _document(workspace)
     if not document.selection:
         raise _NothingSelected("Select clusters first: click them with the select tool")
@@ -185,17 +184,13 @@ def _chosen(workspace: Workspace) -> tuple[Document, list[int]]:
 def _annotate(workspace: Workspace, document: Document, ids: Sequence[int], labels: Sequence[str], name: str) -> None:
     """One step of the history, where anything changes; then the review goes on."""
     table = document.table
-    order = np.argsort(table.ids)
-    where = order[np.searchsorted(table.ids, ids, sorter=order)]
-    annotation = table.rows["annotation"].to_numpy(dtype=object).copy()
-    if (annotation[where] == np.array(labels, dtype=object)).all():
+    if (table.values_of("annotation", ids) == np.array(labels, dtype=object)).all():
         say(
             workspace,
             f"{_clusters(ids).capitalize()} already labelled so." if labels[0] else "No label of yours to take back.",
         )
     else:
-        annotation[where] = labels
-        document.commit(name, table.with_columns(annotation=annotation))
+        document.commit(name, table.annotate(ids, labels))
         say(workspace, f"{name}.")
     group = workspace.group
     if labels[0] and group is not None and group.review.goes_on_from(ids):

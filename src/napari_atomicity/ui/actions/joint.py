@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from napari.utils.notifications import show_warning
 
-from napari_atomicity import pipeline
 from napari_atomicity.document.document import Document
 from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline.count import Counted, Job, classify_steps, count_steps, model_steps, with_adaptation
+from napari_atomicity.pipeline import ImageState
+from napari_atomicity.pipeline.count import apply_adaptation, count_steps, label_steps, model_steps, search_steps
 from napari_atomicity.progress import Steps
-from napari_atomicity.ui.actions.single import busy, check, in_hand, so_far
+from napari_atomicity.ui.actions.single import busy, check, document_model, in_hand
 from napari_atomicity.ui.workspace.layer_group import LayerGroup
 from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -26,28 +26,28 @@ _NAMES: Final = (_TOGETHER, _HANDED_ON)
 
 @dataclass(frozen=True, eq=False)
 class _Member:
-    """One image of a session as it was when the work began, and what came of it."""
+    """One of the images as it was when the work began, and what came of it."""
 
     group: LayerGroup
     name: str
-    job: Job
-    found: pipeline.Detected | None = None
-    counted: Counted | None = None
+    started: ImageState
+    request: ImageState
+    result: ImageState | None = None
 
 
-def ticked(workspace: Workspace) -> list[LayerGroup]:
+def in_joint(workspace: Workspace) -> list[LayerGroup]:
     """The open images that a person ticked, in the order of the layer list."""
-    return [group for group in workspace.groups if group.document.ticked]
+    return [group for group in workspace.groups if group.document.options.in_joint]
 
 
 def calibrate(workspace: Workspace) -> bool:
     """Search what was not searched yet, then count all ticked images with one scale, adapting where it helps."""
 
-    def count(jobs: Sequence[Job]) -> Steps[list[Counted]]:
-        base = yield from model_steps(jobs[0].settings.model)
-        return (yield from count_steps(jobs, base))
+    def count(requests: Sequence[ImageState]) -> Steps[list[ImageState]]:
+        base = yield from model_steps(document_model(requests[0]))
+        return (yield from count_steps(requests, base))
 
-    return _start(workspace, _TOGETHER, ticked(workspace), count)
+    return _start(workspace, _TOGETHER, in_joint(workspace), count)
 
 
 def hand_on(workspace: Workspace) -> bool:
@@ -55,22 +55,27 @@ def hand_on(workspace: Workspace) -> bool:
     document, group = in_hand(workspace), workspace.group
     if document is None or group is None:
         return False
-    adapted, bundle = document.state.adapted, document.state.bundle
-    if adapted is None:
+    applied = document.state.applied
+    if applied is None:
         show_warning("There is no adapted model yet; adapt the model to this image first.")
         return False
-    micrograph = document.micrograph
-    made_on = adapted.images or (group.name,)
+    micrograph, bundle = document.micrograph, document.state.model_in_force
+    made_on = applied.images or (group.name,)
 
-    def count(jobs: Sequence[Job]) -> Steps[list[Counted]]:
-        before = yield from classify_steps(jobs, adapted.base)
-        after = yield from classify_steps(jobs, bundle)
+    def count(requests: Sequence[ImageState]) -> Steps[list[ImageState]]:
+        before = yield from label_steps(requests, applied.base)
+        after = yield from label_steps(requests, bundle)
         # the anchors lie in the image that it was adapted to
-        none = adapted.anchors.iloc[:0]
-        anchors = [adapted.anchors if job.micrograph is micrograph else none for job in jobs]
-        return with_adaptation(adapted.adaptation, before, after, anchors, made_on)
+        none = applied.anchors.iloc[:0]
+        anchors = [applied.anchors if request.micrograph is micrograph else none for request in requests]
+        return [
+            apply_adaptation(state, counted.offered, applied.adaptation, own, made_on)
+            for state, counted, own in zip(before, after, anchors, strict=True)
+        ]
 
-    return _start(workspace, _HANDED_ON, [p for p in workspace.groups if p is group or p.document.ticked], count)
+    return _start(
+        workspace, _HANDED_ON, [p for p in workspace.groups if p is group or p.document.options.in_joint], count
+    )
 
 
 def to_undo(workspace: Workspace) -> list[Document]:
@@ -92,7 +97,7 @@ def _start(
     workspace: Workspace,
     title: str,
     groups: Sequence[LayerGroup],
-    count: Callable[[Sequence[Job]], Steps[list[Counted]]],
+    count: Callable[[Sequence[ImageState]], Steps[list[ImageState]]],
 ) -> bool:
     """Search and count; the results land in those images that are still there and still the same."""
     if len(groups) < 2:
@@ -100,7 +105,7 @@ def _start(
         return False
     try:
         for group in groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
             _check(group)
     except InputError as error:
         show_warning(str(error))
@@ -109,8 +114,9 @@ def _start(
     common = {name: getattr(first, name) for name in _COMMON}
     members = []
     for group in groups:
-        job = Job.of(group.document)
-        members.append(_Member(group, group.name, replace(job, settings=replace(job.settings, **common))))
+        request = group.document.request()
+        settings = replace(group.document.settings, **common)
+        members.append(_Member(group, group.name, group.document.state, replace(request, settings=settings)))
     layers = [layer for group in groups for layer in group.layers_in_use]
     return workspace.work.start(
         title, lambda: _steps(members, count), lambda done: _land(workspace, title, done), None, layers
@@ -124,21 +130,17 @@ def _check(group: LayerGroup) -> None:
         raise InputError(f"{group.name}: {error}") from None
 
 
-def _steps(members: Sequence[_Member], count: Callable[[Sequence[Job]], Steps[list[Counted]]]) -> Steps[list[_Member]]:
+def _steps(
+    members: Sequence[_Member], count: Callable[[Sequence[ImageState]], Steps[list[ImageState]]]
+) -> Steps[list[_Member]]:
     searched = []
     for member in members:
-        job, found = member.job, None
-        if not len(job.table):
-            found = yield from _named(
-                member.name, pipeline.detect_steps(job.micrograph, job.settings, so_far(job.table))
-            )
-            job = replace(job, table=found.table)
-        searched.append((member, job, found))
-    done = yield from count([job for _, job, _ in searched])
-    return [
-        replace(member, found=found, counted=counted)
-        for (member, _, found), counted in zip(searched, done, strict=True)
-    ]
+        request = member.request
+        if not len(request.table):
+            request = yield from _named(member.name, search_steps(request))
+        searched.append(request)
+    counted = yield from count(searched)
+    return [replace(member, result=result) for member, result in zip(members, counted, strict=True)]
 
 
 def _named(name: str, steps: Steps[Any]) -> Steps[Any]:
@@ -158,14 +160,13 @@ def _land(workspace: Workspace, title: str, members: Sequence[_Member]) -> None:
     """One step in each image; one that is gone or was changed meanwhile is left out, which is said."""
     lost = []
     for member in members:
-        document, job = member.group.document, member.job
-        if member.group not in workspace.groups or document.micrograph is not job.micrograph or member.counted is None:
+        document, result = member.group.document, member.result
+        started = member.started
+        if member.group not in workspace.groups or document.micrograph is not started.micrograph or result is None:
             lost.append(member.name)
             continue
-        if member.found is not None:
-            document.searched(member.found)
         # the settings that were common stay with every image
-        document.choose(**{name: getattr(job.settings, name) for name in _COMMON})
-        member.counted.land(document, title, job.table)
+        document.choose(**{name: getattr(member.request.settings, name) for name in _COMMON})
+        document.apply(title, result, started)
     if lost:
         show_warning(f"{', '.join(lost)}: closed or changed while this ran, and left as it was.")

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.project.controller import ProjectController
 
 
-_FILES: Final = f"Session (*{SUFFIX})"
+_FILES: Final = f"Project (*{SUFFIX})"
 
 
-_OPENED: Final = f"Session or table (*{SUFFIX} *.csv *.parquet)"
+_OPENED: Final = f"Project or table (*{SUFFIX} *.csv *.parquet)"
 
 
 def save(project: ProjectController) -> None:
@@ -29,14 +29,14 @@ def save(project: ProjectController) -> None:
 
 def save_as(project: ProjectController) -> None:
     """Ask for a file and write to it."""
-    path, _ = QFileDialog.getSaveFileName(_window(), "Save the session", str(_proposal(project)), _FILES)
+    path, _ = QFileDialog.getSaveFileName(_window(), "Save the project", str(_proposal(project)), _FILES)
     if path:
         project.save(Path(path))
 
 
 def ask_open(project: ProjectController) -> None:
     """Ask for a file and open it."""
-    path, _ = QFileDialog.getOpenFileName(_window(), "Open a session", str(_proposal(project).parent), _OPENED)
+    path, _ = QFileDialog.getOpenFileName(_window(), "Open a project", str(_proposal(project).parent), _OPENED)
     if path:
         project.open(Path(path))
 

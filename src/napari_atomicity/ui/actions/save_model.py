@@ -17,7 +17,7 @@ from napari_atomicity.ui.workspace.workspace import Workspace
 def keep_model(workspace: Workspace, name: str) -> bool:
     """Save the adapted model of the image in hand among the user's models; a name that is taken is refused."""
     document = workspace.document
-    adapted = document.state.adapted if document is not None else None
+    adapted = document.state.applied if document is not None else None
     if document is None or adapted is None:
         show_warning("There is no adapted model yet; adapt the model to this image first.")
         return False

@@ -4,60 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, TypeVar
 
 from napari.utils.notifications import show_info, show_warning
 
 from napari_atomicity import pipeline
-from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.document.document import Document
 from napari_atomicity.document.explanation import MapRequest
-from napari_atomicity.document.state import UNCOUNTED, State
 from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline.count import Counted, Job, chosen, classify_steps, count_steps, model_steps
+from napari_atomicity.pipeline import ImageState
+from napari_atomicity.pipeline.count import chosen, count_steps, label_steps, model_steps, search_steps
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.workspace.camera import look_at_changes
 from napari_atomicity.ui.workspace.explainer import Explainer
 from napari_atomicity.ui.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.insight.attribution import Question
 
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
+T = TypeVar("T")
 
 
 def in_hand(workspace: Workspace) -> Document | None:
     """The document in hand, or a sentence that says how to get one."""
     if workspace.clusters is not None:
-        workspace.clusters.take_up()  # what napari does without telling, pasting for one
+        workspace.clusters.sync_from_layer()  # what napari does without telling, pasting for one
     if workspace.document is None:
-        show_warning(workspace.refusal or _NO_IMAGE)
+        show_warning(workspace.why_no_document)
     return workspace.document
 
 
 def detect(workspace: Workspace) -> bool:
     """Find and measure the clusters; what a person did stays."""
 
-    def steps(job: Job, state: State) -> Steps[pipeline.Detected]:
-        return pipeline.detect_steps(job.micrograph, job.settings, so_far(job.table))
+    def apply(document: Document, result: ImageState, started: ImageState) -> None:
+        document.apply("Find clusters", result, started)
 
-    def apply(document: Document, found: pipeline.Detected, was: State) -> None:
-        document.searched(found)
-        document.land("Find clusters", found.table, was.table, **UNCOUNTED)
-
-    return _start(workspace, "Find clusters", steps, apply)
+    return _start(workspace, "Find clusters", search_steps, apply)
 
 
 def classify(workspace: Workspace) -> bool:
     """Label every cluster with the model in force."""
 
-    def steps(job: Job, state: State) -> Steps[Counted]:
-        bundle = yield from _model_in_force_steps(state, job.settings.model)
-        return (yield from classify_steps([job], bundle))[0]
+    def steps(request: ImageState) -> Steps[ImageState]:
+        bundle = yield from _model_in_force_steps(request)
+        (result,) = yield from label_steps([request], bundle)
+        # counted by the adapted model once more, the image keeps what the adaptation did to it
+        return replace(result, adaptation=request.adaptation if bundle is request.bundle else None)
 
-    def apply(document: Document, done: Counted, was: State) -> None:
-        kept = document.state.adaptation if done.bundle is document.state.bundle else None
-        replace(done, adaptation=kept).land(document, "Count atoms", was.table)
+    def apply(document: Document, result: ImageState, started: ImageState) -> None:
+        document.apply("Count atoms", result, started)
 
     return _start(workspace, "Count atoms", steps, apply, needs_clusters=True)
 
@@ -65,15 +62,14 @@ def classify(workspace: Workspace) -> bool:
 def analyse(workspace: Workspace) -> bool:
     """Find, count and, where the settings say so, adapt in one go, from the model as shipped."""
 
-    def steps(job: Job, state: State) -> Steps[tuple[pipeline.Detected, Counted]]:
-        found = yield from pipeline.detect_steps(job.micrograph, job.settings, so_far(job.table))
-        base = yield from model_steps(job.settings.model)
-        return found, (yield from count_steps([replace(job, table=found.table)], base))[0]
+    def steps(request: ImageState) -> Steps[ImageState]:
+        searched = yield from search_steps(request)
+        base = yield from model_steps(document_model(request))
+        (result,) = yield from count_steps([searched], base)
+        return result
 
-    def apply(document: Document, done: tuple[pipeline.Detected, Counted], was: State) -> None:
-        found, counted = done
-        document.searched(found)
-        counted.land(document, "Analyse", was.table)
+    def apply(document: Document, result: ImageState, started: ImageState) -> None:
+        document.apply("Analyse", result, started)
 
     return _start(workspace, "Analyse", steps, apply)
 
@@ -81,17 +77,18 @@ def analyse(workspace: Workspace) -> bool:
 def adapt(workspace: Workspace) -> bool:
     """Fine-tune the model to this image, and label anew with it where that is accepted."""
 
-    def steps(job: Job, state: State) -> Steps[Counted]:
-        base = yield from model_steps(job.settings.model)
-        return (yield from count_steps([job], base))[0]
+    def steps(request: ImageState) -> Steps[ImageState]:
+        base = yield from model_steps(document_model(request))
+        (result,) = yield from count_steps([request], base)
+        return result
 
-    def apply(document: Document, done: Counted, was: State) -> None:
-        if done.adaptation is not None and not done.adaptation.accepted:
+    def apply(document: Document, result: ImageState, started: ImageState) -> None:
+        if result.adaptation is not None and not result.adaptation.accepted:
             # nothing is changed; but what was tried belongs to the count that it was tried on
-            document.amend(adaptation=done.adaptation)
-            show_warning(done.adaptation.adaptation.reason)
+            document.amend(adaptation=result.adaptation)
+            show_warning(result.adaptation.reason)
         else:
-            done.land(document, "Adapt", was.table)
+            document.apply("Adapt", result, started)
 
     document = workspace.document
     if document is not None and document.settings.adapt == "off":
@@ -103,17 +100,19 @@ def adapt(workspace: Workspace) -> bool:
 def choose(workspace: Workspace, frame: int, dominant: str) -> bool:
     """A person's word on which candidate an undecided frame shows; an empty one leaves it open again."""
 
-    def steps(job: Job, state: State) -> Steps[tuple[dict[int, str], pipeline.Classified]]:
+    def steps(request: ImageState) -> Steps[ImageState]:
         yield Progress(0, 0, "Counting")
-        choices = {at: label for at, label in {**state.choices, frame: dominant}.items() if label}
-        return choices, chosen(state.offered, choices, state.bundle)
+        assert request.offered is not None
+        choices = {at: label for at, label in {**request.choices, frame: dominant}.items() if label}
+        count = chosen(request.offered, choices, request.model_in_force)
+        return replace(request, table=count.table, count=count, choices=choices)
 
-    def apply(document: Document, done: tuple[dict[int, str], pipeline.Classified], was: State) -> None:
-        choices, classified = done
+    def apply(document: Document, result: ImageState, started: ImageState) -> None:
         name = f"Choose mostly {dominant}" if dominant else "Leave the candidates open"
-        # the labels rest on the table that was classified; what a person did since then stays
-        counted = document.state.classified.table
-        document.land(name, classified.table, counted, classified=classified, choices=choices)
+        # the labels rest on the table that was counted; what a person did since then stays
+        counted = started.table if started.count is None else started.count.table
+        result = replace(result, settings=started.settings, profile=started.profile)
+        document.apply(name, result, replace(started, table=counted))
 
     document = workspace.document
     if document is not None and document.state.offered is None:
@@ -143,11 +142,11 @@ def explain(
         return False
     asked = MapRequest(question or Question(), document.selection if selected else None)
 
-    def steps(job: Job, state: State) -> Steps[pipeline.Explained]:
-        return explainer.steps(document, state, asked, frame)
+    def steps(request: ImageState) -> Steps[pipeline.Explained]:
+        return explainer.steps(document, request, asked, frame)
 
-    def apply(document: Document, done: pipeline.Explained, was: State) -> None:
-        explainer.show(document, asked, done, was)
+    def apply(document: Document, result: pipeline.Explained, started: ImageState) -> None:
+        explainer.show(document, asked, result, started)
 
     return _start(workspace, "Explain", steps, apply, needs_clusters=True)
 
@@ -179,8 +178,8 @@ def go_to(workspace: Workspace, step: int) -> None:
 def _start(
     workspace: Workspace,
     title: str,
-    steps: Callable[[Job, State], Steps[Any]],
-    apply: Callable[[Document, Any, State], None],
+    steps: Callable[[ImageState], Steps[T]],
+    apply: Callable[[Document, T, ImageState], None],
     needs_clusters: bool = False,
 ) -> bool:
     """Run `steps` of the document in hand; the result lands only if image and calibration are still the same.
@@ -196,15 +195,15 @@ def _start(
     except InputError as error:
         show_warning(str(error))
         return False
-    job, state = Job.of(document), document.state
+    started, request = document.state, document.request()
 
-    def land(result: Any) -> None:
-        if document.micrograph is not job.micrograph:
+    def land(result: T) -> None:
+        if document.micrograph is not started.micrograph:
             raise InputError(f"The image or its pixel size changed while this ran ({title}); do it again.")
-        apply(document, result, state)
+        apply(document, result, started)
 
     layers = workspace.group.layers_in_use if workspace.group is not None else ()
-    return workspace.work.start(title, lambda: steps(job, state), land, document, layers)
+    return workspace.work.start(title, lambda: steps(request), land, document, layers)
 
 
 def check(document: Document, needs_clusters: bool = False) -> None:
@@ -223,15 +222,16 @@ def busy(workspace: Workspace) -> bool:
     return workspace.work.busy
 
 
-def so_far(table: ClusterTable) -> ClusterTable | None:
-    """The table that a new search starts from; None where there is nothing to keep."""
-    return table if len(table) or len(table.removed) else None
+def document_model(request: ImageState) -> str:
+    """Name of the model that the request is to be counted with."""
+    return (request.settings or pipeline.Settings()).model
 
 
-def _model_in_force_steps(state: State, name: str) -> Steps[Any]:
+def _model_in_force_steps(request: ImageState) -> Steps[Bundle]:
     """The adapted model as long as the one that it was adapted from is the chosen one, else the chosen one."""
     from napari_atomicity.counting.bundle import load_card
 
-    if state.adapted is not None and load_card(name).sha256 == state.adapted.base.card.sha256:
-        return state.bundle
+    name, applied = document_model(request), request.applied
+    if applied is not None and load_card(name).sha256 == applied.base.card.sha256:
+        return request.model_in_force
     return (yield from model_steps(name))

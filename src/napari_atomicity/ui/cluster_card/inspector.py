@@ -7,21 +7,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from psygnal import Signal
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import PLACE, ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.insight import card as cards
+from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.counting import patches_steps
 from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
+    from napari_atomicity.counting.bundle import Bundle
+    from napari_atomicity.counting.patches import Patches
     from napari_atomicity.document.document import Document
+    from napari_atomicity.insight.attribution import Attribution
     from napari_atomicity.ui.workspace.tasks import TaskRunner
 
 _KEPT: Final = 200
-_WHERE: Final = ("frame", "y_px", "x_px")
 _TITLE: Final = "Look closer"
 
 
@@ -41,30 +44,30 @@ class Subject:
 
     micrograph: Micrograph
     table: ClusterTable
-    bundle: Any = None
-    patches: Any = None
-    features: Any = None
+    bundle: Bundle | None = None
+    patches: Patches | None = None
+    features: npt.NDArray[Any] | None = None
     target: int | None = None
 
     @classmethod
     def of(cls, document: Document, row: int) -> Subject:
         """The cluster in `row` of the document's table."""
         state, table = document.state, document.table
-        alone = replace(table, rows=table.rows.iloc[[row]].reset_index(drop=True))
-        if state.classified is None:
-            return cls(state.micrograph, alone)
-        target = cards.target_of(alone, 0, state.bundle.card)
-        seen = _row_seen(state.classified.table, alone)
+        cluster = table.take(np.array([row]))
+        if state.count is None:
+            return cls(state.micrograph, cluster)
+        target = cards.target_of(cluster, 0, state.model_in_force.card)
+        seen = _row_seen(state.count.table, cluster)
         if seen is None:
-            return cls(state.micrograph, alone, state.bundle, target=target)
-        patches = state.classified.patches.take(np.array([seen]))
-        return cls(state.micrograph, alone, state.bundle, patches, state.classified.evidence.features[seen], target)
+            return cls(state.micrograph, cluster, state.bundle, target=target)
+        patches = state.count.patches.take(np.array([seen]))
+        return cls(state.micrograph, cluster, state.bundle, patches, state.count.evidence.features[seen], target)
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """The same for the same cluster at the same place, measured and labelled the same."""
         row = self.table.rows.iloc[0]
-        measured = (row[name] for name in ("id", "frame", "y_px", "x_px", "diameter_nm", "intensity"))
+        measured = (row[name] for name in ("id", *PLACE, "diameter_nm", "intensity"))
         return (*(str(value) for value in measured), self.target, self.patches is None)
 
 
@@ -86,10 +89,10 @@ class Inspection:
         What it can be compared with, or why with nothing.
     """
 
-    channels: Any = None
+    channels: npt.NDArray[np.float32] | None = None
     names: tuple[str, ...] = ()
-    features: Any = None
-    attribution: Any = None
+    features: npt.NDArray[Any] | None = None
+    attribution: Attribution | None = None
     contours: tuple[Any, ...] = ()
     alike: cards.Alike | None = None
     no_library: str = ""
@@ -100,7 +103,7 @@ class Inspection:
 class OwnMeasurement:
     """A model, and what clusters can be compared with in it, or why with nothing."""
 
-    bundle: Any = None
+    bundle: Bundle | None = None
     alike: cards.Alike | None = None
     no_library: str = ""
 
@@ -116,11 +119,11 @@ class ClusterInspector:
     def __init__(self, work: TaskRunner) -> None:
         self.work = work
         self.work.finished.connect(self._on_finished)
-        self._bundle: Any = None
+        self._bundle: Bundle | None = None
         # weakly: the image may be taken off the viewer while nothing is selected
         self._micrograph: weakref.ref[Micrograph] | None = None
         self._own = OwnMeasurement()
-        self._done: dict[tuple[Any, ...], Inspection] = {}
+        self._done: dict[tuple[object, ...], Inspection] = {}
         self._wanted: Subject | None = None
         self._running: Subject | None = None
 
@@ -143,7 +146,7 @@ class ClusterInspector:
         """Whether more is to come."""
         return self._wanted is not None
 
-    def _turn_to(self, bundle: Any, micrograph: Micrograph) -> None:
+    def _turn_to(self, bundle: Bundle | None, micrograph: Micrograph) -> None:
         """Forget what was made with another model or on another image."""
         if bundle is not self._bundle:
             self._own = OwnMeasurement()
@@ -151,7 +154,7 @@ class ClusterInspector:
             self._done = {}
         self._bundle, self._micrograph = bundle, weakref.ref(micrograph)
 
-    def _is_of(self, bundle: Any, micrograph: Micrograph) -> bool:
+    def _is_of(self, bundle: Bundle | None, micrograph: Micrograph) -> bool:
         return bundle is self._bundle and self._micrograph is not None and self._micrograph() is micrograph
 
     def _start(self) -> None:
@@ -160,12 +163,12 @@ class ClusterInspector:
             return
         if bundle is not None and own.bundle is None:
             # first, for what a cluster looks like can then be said at once
-            self.work.start(_TITLE, lambda: own_steps(bundle), lambda made: self._prepared(bundle, made))
+            self.work.start(_TITLE, lambda: own_steps(bundle), lambda own: self._prepared(bundle, own))
         elif subject is not None:
             self._running = subject
             self.work.start(_TITLE, lambda: look_steps(subject, own), lambda look: self._take(subject, look))
 
-    def _prepared(self, bundle: Any, own: OwnMeasurement) -> None:
+    def _prepared(self, bundle: Bundle, own: OwnMeasurement) -> None:
         if bundle is self._bundle:
             self._own = own
 
@@ -202,20 +205,20 @@ def look_steps(subject: Subject, own: OwnMeasurement) -> Steps[Inspection]:
             patches = yield from patches_steps(subject.micrograph, subject.table)
     except InputError as error:
         return Inspection(problem=str(error))
-    if subject.bundle is None or not patches.valid[0]:
-        return _seen(patches, subject.bundle, None, own)
+    if subject.bundle is None or own.bundle is None or not patches.valid[0]:
+        return _inspection(patches, subject.bundle, None, own)
     from napari_atomicity.counting.classify import evidence_steps
     from napari_atomicity.insight.attribution import attribution_steps
 
     features = subject.features
     if features is None:
         features = (yield from evidence_steps(own.bundle, patches)).features[0]
-    found = yield from attribution_steps(own.bundle, patches, subject.target, method="integrated-gradients")
-    lines = tuple(cards.contours(heat, found.resolution_nm) for heat in found.maps[0])
-    return replace(_seen(patches, own.bundle, features, own), attribution=found, contours=lines)
+    attribution = yield from attribution_steps(own.bundle, patches, subject.target, method="integrated-gradients")
+    lines = tuple(cards.contours(heat, attribution.resolution_nm) for heat in attribution.maps[0])
+    return replace(_inspection(patches, own.bundle, features, own), attribution=attribution, contours=lines)
 
 
-def own_steps(bundle: Any) -> Steps[OwnMeasurement]:
+def own_steps(bundle: Bundle) -> Steps[OwnMeasurement]:
     """The model with its library."""
     yield Progress(0, 0, _TITLE)
     try:
@@ -225,10 +228,14 @@ def own_steps(bundle: Any) -> Steps[OwnMeasurement]:
 
 
 def _at_once(subject: Subject, own: OwnMeasurement) -> Inspection:
-    return Inspection() if subject.patches is None else _seen(subject.patches, subject.bundle, subject.features, own)
+    return (
+        Inspection() if subject.patches is None else _inspection(subject.patches, subject.bundle, subject.features, own)
+    )
 
 
-def _seen(patches: Any, bundle: Any, features: Any, own: OwnMeasurement) -> Inspection:
+def _inspection(
+    patches: Patches, bundle: Bundle | None, features: npt.NDArray[Any] | None, own: OwnMeasurement
+) -> Inspection:
     if not patches.valid[0]:
         return Inspection(problem="Too little of it lies inside the image for the model to see.")
     card = None if bundle is None else bundle.card
@@ -236,12 +243,7 @@ def _seen(patches: Any, bundle: Any, features: Any, own: OwnMeasurement) -> Insp
     return Inspection(cards.channels_of(patches, card)[0], names, features, alike=own.alike, no_library=own.no_library)
 
 
-def _row_seen(counted: ClusterTable, alone: ClusterTable) -> int | None:
+def _row_seen(counted: ClusterTable, cluster: ClusterTable) -> int | None:
     """Row of the same cluster in the table that was counted; None where it is new or was moved since then."""
-    found = np.flatnonzero(counted.ids == alone.ids[0])
-    if not len(found):
-        return None
-    row = int(found[0])
-    # one cell after the other: a row of a frame of mixed types takes pandas far longer
-    here, there = ([rows[name].iat[at] for name in _WHERE] for rows, at in ((counted.rows, row), (alone.rows, 0)))
-    return row if here == there else None
+    row = counted.row_of(int(cluster.ids[0]))
+    return row if row is not None and np.array_equal(counted.places[row], cluster.places[0]) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
@@ -14,7 +13,7 @@ from napari_atomicity.ui.widgets.controls import button
 class ClusterNavigator(QWidget):
     """Which of the selected clusters is at hand, arrows to the others, and a button that centres the view on it."""
 
-    def __init__(self, show: Callable[[], Any], centre: Callable[[], Any]) -> None:
+    def __init__(self, show: Callable[[], object], centre: Callable[[], object]) -> None:
         super().__init__()
         #: id of the cluster at hand; -1 for none
         self.at = -1
@@ -51,9 +50,9 @@ class ClusterNavigator(QWidget):
             self._show()
 
 
-def _arrow(way: Qt.ArrowType, tip: str, do: Callable[[], Any]) -> QToolButton:
-    made = QToolButton()
-    made.setArrowType(way)
-    made.setToolTip(tip)
-    made.clicked.connect(lambda _=False: do())
-    return made
+def _arrow(way: Qt.ArrowType, tip: str, do: Callable[[], object]) -> QToolButton:
+    arrow = QToolButton()
+    arrow.setArrowType(way)
+    arrow.setToolTip(tip)
+    arrow.clicked.connect(lambda _=False: do())
+    return arrow

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.clusters import OTHER
-from napari_atomicity.counting.describe import CHANNEL_WORDS
-from napari_atomicity.insight import card as cards
-from napari_atomicity.style import colours
+from napari_atomicity.insight import cluster_card as cards
+from napari_atomicity.insight.standing import standings
+from napari_atomicity.style import OTHER_COLOUR, colours
 from napari_atomicity.ui.cluster_card.inspector import ClusterInspector, Inspection, Subject
 from napari_atomicity.ui.cluster_card.navigator import ClusterNavigator
 from napari_atomicity.ui.context import context_of
-from napari_atomicity.ui.widgets.bars import ChanceBars, Strips, percent, swatch
+from napari_atomicity.ui.widgets.bars import ChanceBars, Strips, swatch
 from napari_atomicity.ui.widgets.controls import say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.widgets.thumbnails import Thumbnail, Thumbnails
 from napari_atomicity.ui.workspace.camera import bring_into_view
+from napari_atomicity.wording import chance, channel_words, source_words
 
 if TYPE_CHECKING:
     import napari
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 #: of the contours of each channel; those of the heat maps over the image
 _CONTOURS: Final = ("#ffa53c", "#4fb8ff", "#d58bff")
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 _NO_CLUSTERS: Final = "There are no clusters yet: find them first (step 2), or add them by hand."
 _NONE_SELECTED: Final = "Select a cluster to see its card: click its ring with the select tool of the clusters layer."
 _CHANNEL_TIPS: Final = {
@@ -49,8 +49,7 @@ class CardPanel(Panel):
         self._chosen: frozenset[int] = frozenset()
         super().__init__(viewer, inside)
         self.looker.looked.connect(self._on_changed)
-        events: Any = viewer.events
-        events.theme.connect(self._on_theme)
+        viewer.events.theme.connect(self._on_theme)
 
     def build(self) -> None:
         """Walking through the selection, then the parts of the card."""
@@ -110,7 +109,7 @@ class CardPanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show the selected cluster; nothing is worked out while nobody can see it."""
         row = self._row(document)
-        say(self.empty, "" if row is not None else _why_empty(document))
+        say(self.empty, "" if row is not None else _why_empty(self.workspace))
         self.body.setVisible(row is not None)
         if not self.isVisible() or document is None:
             return
@@ -136,7 +135,7 @@ class CardPanel(Panel):
     def _row(self, document: Document | None) -> int | None:
         """Row of the cluster to show; None where none is selected."""
         at = self.walk.follow(document.selection if document is not None else ())
-        return None if document is None or at < 0 else int(np.flatnonzero(document.table.ids == at)[0])
+        return None if document is None or at < 0 else document.table.row_of(at)
 
     def _show_label(self, document: Document, row: int, look: Inspection) -> None:
         one, palette = document.table.rows.iloc[row], _palette(document)
@@ -144,24 +143,25 @@ class CardPanel(Panel):
         atoms = f"&nbsp;&nbsp; <b>{one['n_atoms']:.0f} ± {one['n_atoms_sd']:.0f} atoms</b>"
         atoms = atoms if np.isfinite(one["n_atoms"]) else ""
         name = f'{swatch(label, palette)} <span style="font-size:17px"><b>{label}</b></span>'
-        say(self.label, f"{name} &nbsp;{percent(one['confidence'])}{atoms}" if label else "")
+        say(self.label, f"{name} &nbsp;{chance(one['confidence'])}{atoms}" if label else "")
         yours = f"{swatch(mine, palette, '■')} <b>{mine}</b> &nbsp;is your label; it counts instead of the prediction"
         say(self.annotation, yours if mine else "")
-        counted = document.classified
+        counted = document.counted
         said = cards.notes(document.table, row, counted, unseen=bool(look.problem))
         say(self.remarks, "\n".join([look.problem, *said] if look.problem else said))
-        source = cards.source_words(str(one["source"]))
+        source = source_words(str(one["source"]))
         say(self.model, f"Labelled by the model {bundle.card.name}, {source}." if label and bundle is not None else "")
 
     def _show_patch(self, document: Document, row: int, look: Inspection) -> None:
         found, label = look.attribution, _explained(document, look)
         shown = []
-        for i, name in enumerate(look.names if look.channels is not None else ()):
+        channels = () if look.channels is None else look.channels
+        for i, (name, channel) in enumerate(zip(look.names, channels, strict=False)):
             said = cards.channel_words(found, i, label) if found is not None else ""
             shown.append(
                 Thumbnail(
-                    cards.as_grey(look.channels[i]),
-                    (CHANNEL_WORDS.get(name, name).capitalize(), said),
+                    cards.as_grey(channel),
+                    (channel_words(name).capitalize(), said),
                     contours=look.contours[i] if look.contours else (),
                     contour_colour=_CONTOURS[i % len(_CONTOURS)],
                     tip=_CHANNEL_TIPS.get(name, ""),
@@ -173,14 +173,16 @@ class CardPanel(Panel):
     def _show_numbers(self, document: Document, row: int) -> None:
         table, palette = document.table, _palette(document)
         one, text = table.rows.iloc[row], self._theme["text"]
-        labels = cards.class_labels(table, None if document.state.bundle is None else document.state.bundle.card)
+        labels = cards.class_labels(
+            table, None if document.state.bundle is None else document.state.model_in_force.card
+        )
         found = cards.chances(table, row, labels)
         self.chances.show_chances(found, str(one["label"]), str(one["annotation"]), palette, text)
-        places = cards.standings(table, row)
+        places = standings(table, row)
         n = int((table.rows["frame"] == one["frame"]).sum())
         self.strips_title.setText(f"Among the {n} clusters of this frame")
         self.strips_title.setVisible(bool(places))
-        self.strips.show_standings(places, palette.get(str(table.final_labels[row]), "#b0b0b0"), text)
+        self.strips.show_standings(places, palette.get(str(table.final_labels[row]), OTHER_COLOUR), text)
 
     def _show_alike(self, document: Document, look: Inspection) -> None:
         alike, palette = look.alike, _palette(document)
@@ -206,22 +208,14 @@ class CardPanel(Panel):
         if self._row(self.document) is not None:
             bring_into_view(self.workspace, self.shown)
 
-    def _on_theme(self, _: Any = None) -> None:
+    def _on_theme(self, _: object = None) -> None:
         self._on_changed()
 
 
-def open_card(workspace: Workspace) -> None:
-    """Open the card of the viewer of `workspace`, or bring it to the front."""
-    viewer: Any = workspace.viewer
-    if viewer is not None:
-        dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Cluster card", tabify=True)
-        dock.show()
-        dock.raise_()
-
-
-def _why_empty(document: Document | None) -> str:
+def _why_empty(workspace: Workspace) -> str:
+    document = workspace.document
     if document is None:
-        return _NO_IMAGE
+        return workspace.why_no_document
     return _NONE_SELECTED if len(document.table) else document.micrograph.refusal or _NO_CLUSTERS
 
 
@@ -235,7 +229,7 @@ def _palette(document: Document) -> dict[str, str]:
 def _explained(document: Document, look: Inspection) -> str:
     """Label of the class that the maps explain."""
     target = -1 if look.attribution is None else int(look.attribution.target[0])
-    return str(document.state.bundle.card.labels[target]) if target >= 0 else ""
+    return str(document.state.model_in_force.card.labels[target]) if target >= 0 else ""
 
 
 def _about_contours(look: Inspection, label: str, waiting: bool) -> str:

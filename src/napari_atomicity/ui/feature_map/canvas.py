@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_atomicity.ui.feature_map import painting as paint
 from napari_atomicity.ui.feature_map.placements import Placement
-from napari_atomicity.ui.feature_map.view import Places, Size, View, inside, nearest
+from napari_atomicity.ui.feature_map.view import Places, Size, View, nearest
 
 _REACH_PX: Final = 9
 _CLICK_PX: Final = 4
@@ -146,7 +146,7 @@ class MapCanvas(QWidget):
         if self._ground is None or self._ground.size() != size:
             self._top = None
             self._ground, painter = _picture(size, ratio)
-            paint.paint_library(painter, self._look, self._style, self._view, self.extent_px)
+            paint.paint_library(painter, self._look, self._style, self._view, self.extent_px, ratio)
             painter.end()
         if self._top is None:
             radius = _RADII[int(np.searchsorted(_MANY, len(self.xy)))]
@@ -196,7 +196,9 @@ class MapCanvas(QWidget):
             row = nearest(self._places, drawn[0], _REACH_PX)
             rows = np.array([] if row is None else [row], dtype=np.int64)
         else:
-            rows = np.flatnonzero(inside(self._places, drawn))
+            from skimage.measure import points_in_poly
+
+            rows = np.flatnonzero(points_in_poly(self._places, drawn))
         if len(rows) or not add:
             self.picked.emit(rows, add)
 

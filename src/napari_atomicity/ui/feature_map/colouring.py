@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import UNITS
+from napari_atomicity.clusters import UNITS, class_sizes_of, probability_column
+from napari_atomicity.style import UNLABELLED, label_colours, rgb
 from napari_atomicity.ui.feature_map.points import MappedClusters
-from napari_atomicity.ui.widgets.theme import UNLABELLED, label_colours, rgb
 
 #: of images, told apart by every eye (Wong, Nat. Methods 8, 441, 2011)
 _IMAGES: Final = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
@@ -55,7 +55,8 @@ def choices(clusters: MappedClusters | None) -> list[tuple[str, str]]:
         offered.append(("image", "image"))
     offered += [(words, name) for name, words in _COLUMNS.items()]
     if clusters is not None:
-        offered += [(f"probability of {name[2:]} atoms", name) for name in map(str, clusters.rows) if name[:2] == "p_"]
+        sizes = class_sizes_of(clusters.rows)
+        offered += [(f"probability of {n_atoms} atoms", probability_column(n_atoms)) for n_atoms in sizes]
     offered.append(("distance from the library", "distance"))
     offered += [("position x", "x_nm"), ("position y", "y_nm"), ("frame", "frame")]
     return offered

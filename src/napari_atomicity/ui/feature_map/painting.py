@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
+from qtpy.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
+from napari_atomicity.insight.cluster_card import as_grey
+from napari_atomicity.style import OTHER_COLOUR
 from napari_atomicity.ui.feature_map.placements import Placement
 from napari_atomicity.ui.feature_map.view import Places, Size, View
+from napari_atomicity.ui.widgets.thumbnails import grey_picture
 
 _FAINT_RADIUS: Final = 1.9
 _PATCH_PX: Final = 92
@@ -28,7 +31,7 @@ class Style:
 
     def of_label(self, label: str) -> QColor:
         """Colour of a class."""
-        return QColor(self.labels.get(label, "#909090"))
+        return QColor(self.labels.get(label, OTHER_COLOUR))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ def small(painter: QPainter, bold: bool = False, size: int = 11) -> None:
     painter.setFont(font)
 
 
-def paint_library(painter: QPainter, look: Placement, style: Style, view: View, size: Size) -> None:
+def paint_library(painter: QPainter, look: Placement, style: Style, view: View, size: Size, ratio: float = 1.0) -> None:
     """The classes of the library as soft islands with their clusters as faint dots."""
     for island in look.islands:
         for outlines, strength, line in zip(island.outlines, (26, 34), (90, 0), strict=True):
@@ -60,11 +63,31 @@ def paint_library(painter: QPainter, look: Placement, style: Style, view: View, 
             painter.setBrush(_faded(style.of_label(island.label), strength))
             painter.setPen(QPen(_faded(style.of_label(island.label), line), 1.0) if line else Qt.PenStyle.NoPen)
             painter.drawPath(path)
-    painter.setPen(Qt.PenStyle.NoPen)
-    places = view.to_pixels(look.feature_map.xy, size)
-    for (x, y), label in zip(places, look.feature_map.library.labels, strict=True):
-        painter.setBrush(_faded(style.of_label(label), 120))
-        painter.drawEllipse(QPointF(x, y), _FAINT_RADIUS, _FAINT_RADIUS)
+    _paint_dots(painter, view.to_pixels(look.feature_map.xy, size), look.feature_map.library.labels, style, ratio)
+
+
+def _paint_dots(painter: QPainter, places: Places, labels: Sequence[str], style: Style, ratio: float) -> None:
+    """Each library cluster as a dot, which is painted once a class: an ellipse takes four times as long."""
+    middle = _FAINT_RADIUS + 1
+    dots = {}
+    for label in set(labels):
+        dots[label], one = _blank(2 * middle, ratio)
+        one.setPen(Qt.PenStyle.NoPen)
+        one.setBrush(_faded(style.of_label(label), 120))
+        one.drawEllipse(QPointF(middle, middle), _FAINT_RADIUS, _FAINT_RADIUS)
+        one.end()
+    for (x, y), label in zip((places - middle).tolist(), labels, strict=True):
+        painter.drawPixmap(QPointF(x, y), dots[label])
+
+
+def _blank(side: float, ratio: float) -> tuple[QPixmap, QPainter]:
+    """A clear square for a mark, and what paints it."""
+    pixmap = QPixmap(round(side * ratio), round(side * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    return pixmap, painter
 
 
 def paint_labels(painter: QPainter, look: Placement, style: Style, view: View, size: Size) -> None:
@@ -114,11 +137,7 @@ class Marks:
         if known is not None:
             return known
         side = 2 * self.radius + 4
-        pixmap = QPixmap(round(side * self._ratio), round(side * self._ratio))
-        pixmap.setDevicePixelRatio(self._ratio)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        pixmap, painter = _blank(side, self._ratio)
         colour, ground = QColor(red, green, blue), QColor(self._style.theme["background"])
         middle, radius = QPointF(side / 2, side / 2), self.radius
         painter.setBrush(ground if crossed else colour)
@@ -173,20 +192,11 @@ def paint_card(painter: QPainter, card: Tooltip, at: QPointF, style: Style, size
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
     for i, (word, patch) in enumerate(card.patches):
         box = QRectF(room.x() + _PAD + i * (_PATCH_PX + 6), room.y() + _PAD, _PATCH_PX, _PATCH_PX)
-        painter.drawImage(box, grey(patch))
+        painter.drawImage(box, grey_picture(as_grey(patch)))
         painter.drawText(QRectF(box.x(), box.bottom() + 1, _PATCH_PX, 15), Qt.AlignmentFlag.AlignCenter, word)
     for i, line in enumerate(card.lines):
         y = room.y() + _PAD + _PATCH_PX + 18 + 15 * i
         painter.drawText(QRectF(room.x() + _PAD, y, room.width(), 15), Qt.AlignmentFlag.AlignLeft, line)
-
-
-def grey(patch: npt.NDArray[np.float32]) -> QImage:
-    """A patch as a grey picture, its faintest and brightest thousandth clipped."""
-    low, high = np.quantile(patch, [0.001, 0.999])
-    shades = np.clip((patch - low) / max(high - low, 1e-12) * 255, 0, 255).astype(np.uint8)
-    rows, columns = shades.shape
-    # a copy: the picture must not outlive the array that it looks at
-    return QImage(shades.tobytes(), columns, rows, columns, QImage.Format.Format_Grayscale8).copy()
 
 
 def _faded(colour: QColor, alpha: int) -> QColor:

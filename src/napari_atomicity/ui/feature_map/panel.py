@@ -22,21 +22,10 @@ if TYPE_CHECKING:
     import napari
 
     from napari_atomicity.document.document import Document
-    from napari_atomicity.ui.workspace.workspace import Workspace
 
 _SCOPES: Final = {"frame": "frame in view", "image": "this image", "images": "all open images"}
-_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 _NO_COUNT: Final = "Count the atoms first (step 3): the map shows how the model sees each cluster."
 _NONE: Final = "None of the clusters here has been counted; count the atoms again (step 3)."
-
-
-def open_feature_map(workspace: Workspace) -> None:
-    """Show the map of features, in a window of its own beside the others."""
-    viewer: Any = workspace.viewer
-    if viewer is not None:
-        dock, _ = viewer.window.add_plugin_dock_widget("napari-atomicity", "Feature map")
-        dock.show()  # it may be there, hidden
-        dock.raise_()
 
 
 class FeatureMapPanel(QWidget):
@@ -111,11 +100,11 @@ class FeatureMapPanel(QWidget):
     def _draw(self, documents: list[Document]) -> None:
         document, clusters = self.workspace.document, self.clusters
         state = None if document is None else document.state
-        look = None if state is None else self.looks.look(state.classified)
+        look = None if state is None else self.looks.look(state.count)
         style = self._style(document)
         there = look is not None and clusters is not None and len(clusters) > 0
         message = self._message(documents) or ("" if there else _NONE)
-        adapted = None if state is None else state.adapted
+        adapted = None if state is None else state.applied
         two = there and adapted is not None
         self.before.setVisible(two)
         self.move_row.setVisible(two)
@@ -129,9 +118,9 @@ class FeatureMapPanel(QWidget):
 
         self.view.fit(*extent(look.feature_map.xy.astype(np.float64)))
         self._offer_colours(clusters)
-        colours = colouring(clusters, self.colour.currentData(), state.bundle.card.class_sizes)
+        colours = colouring(clusters, self.colour.currentData(), state.model_in_force.card.class_sizes)
         self.key.show_colouring(colours, style)
-        self.after.show_figures(self.looks.figures(state.classified), look.library)
+        self.after.show_figures(self.looks.figures(state.count), look.library)
         self.after.canvas.show_clusters(clusters.after.xy, colours.rgba, clusters.annotated, clusters.after.outlier)
         was = None if adapted is None else self.looks.look(adapted.before)
         if adapted is not None and was is not None:
@@ -161,8 +150,8 @@ class FeatureMapPanel(QWidget):
         document = self.workspace.document
         self.again.setVisible(False)
         if document is None:
-            return self.workspace.refusal or _NO_IMAGE
-        classified = document.state.classified
+            return self.workspace.why_no_document
+        classified = document.state.count
         if document.micrograph.refusal or classified is None:
             return document.micrograph.refusal or _NO_COUNT
         refusal = self.looks.refusal(classified)
@@ -180,8 +169,8 @@ class FeatureMapPanel(QWidget):
         return [place.document for place in places], [place.name for place in places]
 
     def _figures(self, document: Document) -> tuple[Figures | None, ...]:
-        adapted = document.state.adapted
-        return (self.looks.figures(document.state.classified), self.looks.figures(adapted.before if adapted else None))
+        adapted = document.state.applied
+        return (self.looks.figures(document.state.count), self.looks.figures(adapted.before if adapted else None))
 
     # ------------------------------------------------------------------ choices and colours
 
@@ -216,7 +205,7 @@ class FeatureMapPanel(QWidget):
 
     def _describe(self, row: int, library: bool) -> Tooltip | None:
         document, clusters = self.workspace.document, self.clusters
-        look = None if document is None else self.looks.look(document.state.classified)
+        look = None if document is None else self.looks.look(document.state.count)
         if document is None or clusters is None or look is None:
             return None  # the image has gone or changed, and the next refresh has not come yet
         known, style = look.feature_map.library, self._style(document)

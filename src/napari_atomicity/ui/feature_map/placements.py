@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.insight.feature_map import FeatureMap, Placed
     from napari_atomicity.insight.islands import Island
-    from napari_atomicity.pipeline import Classified
+    from napari_atomicity.pipeline import Count
     from napari_atomicity.ui.workspace.tasks import TaskRunner
     from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -46,7 +46,7 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    classified: Classified
+    classified: Count
     bundle: Any
     labels: npt.NDArray[np.object_]
 
@@ -66,22 +66,22 @@ class Placements:
         self.work.progressed.connect(self._on_progress)
         self.work.finished.connect(self._on_finished)
         self.progress: Progress | None = None
-        self._looks: weakref.WeakKeyDictionary[Classified, Placement] = weakref.WeakKeyDictionary()
-        self._figures: weakref.WeakKeyDictionary[Classified, tuple[list[object], Figures]] = weakref.WeakKeyDictionary()
-        self._refused: weakref.WeakKeyDictionary[Classified, str] = weakref.WeakKeyDictionary()
+        self._looks: weakref.WeakKeyDictionary[Count, Placement] = weakref.WeakKeyDictionary()
+        self._figures: weakref.WeakKeyDictionary[Count, tuple[list[object], Figures]] = weakref.WeakKeyDictionary()
+        self._refused: weakref.WeakKeyDictionary[Count, str] = weakref.WeakKeyDictionary()
         self._running: Steps[Any] | None = None
         self._asked: list[_Job] = []
 
-    def look(self, classified: Classified | None) -> Placement | None:
+    def look(self, classified: Count | None) -> Placement | None:
         """The look of a classification; None as long as it is not computed."""
         return None if classified is None else self._looks.get(classified)
 
-    def figures(self, classified: Classified | None) -> Figures | None:
+    def figures(self, classified: Count | None) -> Figures | None:
         """Figures of its clusters by the labels last asked for; None as long as they are not computed."""
         known = None if classified is None else self._figures.get(classified)
         return None if known is None else known[1]
 
-    def refusal(self, classified: Classified | None) -> str:
+    def refusal(self, classified: Count | None) -> str:
         """Why there is no look; empty where there is one, or none was tried."""
         return "" if classified is None else self._refused.get(classified, "")
 
@@ -140,24 +140,21 @@ class Placements:
 def _jobs(document: Document) -> list[_Job]:
     """The document as the model in force sees it, and as the one did that it was adapted from."""
     state = document.state
-    if state.classified is None or state.bundle is None:
+    if state.count is None or state.bundle is None:
         return []
-    jobs = [_Job(state.classified, state.bundle, labels_of(state.classified, document.table, document.table))]
-    adapted = state.adapted
+    jobs = [_Job(state.count, state.bundle, labels_of(state.count, document.table, document.table))]
+    adapted = state.applied
     if adapted is not None:
         labels = labels_of(adapted.before, document.table, adapted.before.table)
         jobs.append(_Job(adapted.before, adapted.base, labels))
     return jobs
 
 
-def labels_of(classified: Classified, table: ClusterTable, said: ClusterTable) -> npt.NDArray[np.object_]:
+def labels_of(classified: Count, table: ClusterTable, said: ClusterTable) -> npt.NDArray[np.object_]:
     """Labels in the rows of `classified`: a person's in `table` first, else those of `said`; empty where deleted."""
-    ids = classified.table.rows["id"]
-    now, model = table.rows.set_index("id"), said.rows.set_index("id")
-    annotation = ids.map(now["annotation"]).fillna("").to_numpy(dtype=object)
-    label = ids.map(model["label"]).fillna("").to_numpy(dtype=object)
-    here = ids.isin(now.index).to_numpy()
-    return np.where(here, np.where(annotation != "", annotation, label), "")
+    ids = classified.table.ids
+    annotation, label = table.values_of("annotation", ids), said.values_of("label", ids)
+    return np.where(table.rows_of(ids) >= 0, np.where(annotation != "", annotation, label), "")
 
 
 def _looked_steps(

@@ -13,9 +13,10 @@ import pandas as pd
 from napari_atomicity.document.document import Document
 from napari_atomicity.insight.feature_map import Placed
 from napari_atomicity.ui.feature_map.placements import Placements
+from napari_atomicity.wording import percent
 
 if TYPE_CHECKING:
-    from napari_atomicity.pipeline import Classified
+    from napari_atomicity.pipeline import Count
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class MappedClusters:
     after: Placed
     before: Placed
     row_after: npt.NDArray[np.int64]
-    classified: tuple[Classified, ...]
+    classified: tuple[Count, ...]
 
     def __len__(self) -> int:
         return len(self.document)
@@ -79,12 +80,13 @@ class MappedClusters:
 
     def patch(self, row: int) -> npt.NDArray[np.float32]:
         """What the network sees of a cluster, (64, 64)."""
-        return self.classified[self.document[row]].patches.raw[self.row_after[row]]
+        seen: npt.NDArray[np.float32] = self.classified[self.document[row]].patches.raw[self.row_after[row]]
+        return seen
 
     def lines(self, row: int, like: str) -> tuple[str, str]:
         """Who says what of a cluster, and whether it is like the library cluster nearest to it, labelled `like`."""
         cluster, label = self.rows.iloc[row], self.final_labels[row]
-        who = "labelled by hand" if cluster["annotation"] else f"{cluster['confidence']:.0%} sure"
+        who = "labelled by hand" if cluster["annotation"] else f"{percent(cluster['confidence'], 0)} sure"
         far = self.after.outlier[row]
         said = "unlike every library cluster (crossed)" if far else f"most like {like} of the library"
         return f"cluster {cluster['id']}: {label or 'no label'}, {who}", said
@@ -121,15 +123,14 @@ def gather(
 
 
 def _part(document: Document, looks: Placements, frame: int | None) -> dict[str, Any] | None:
-    classified, adapted = document.state.classified, document.state.adapted
+    classified, adapted = document.state.count, document.state.applied
     after = looks.look(classified)
     before = looks.look(adapted.before) if adapted is not None else after
-    if after is None or before is None:
+    if after is None or before is None or classified is None:
         return None
     rows = document.table.rows
-    index = pd.Index(classified.table.ids)
-    was = index if adapted is None else pd.Index(adapted.before.table.ids)
-    row_after, row_before = index.get_indexer(pd.Index(rows["id"])), was.get_indexer(pd.Index(rows["id"]))
+    was = classified if adapted is None else adapted.before
+    row_after, row_before = (each.table.rows_of(document.table.ids) for each in (classified, was))
     keep = (row_after >= 0) & (row_before >= 0)
     if frame is not None:
         keep &= (rows["frame"] == frame).to_numpy()

@@ -1,4 +1,4 @@
-"""Which part of the map is in view, and what lies in a drawn outline."""
+"""Which part of the map is in view, and what lies nearest to a place in it."""
 
 from __future__ import annotations
 
@@ -58,18 +58,6 @@ class View:
         """Move the map by so many pixels."""
         self.centre = self.centre - pixels / self.scale(size) * (1, -1)
         self.changed.emit()
-
-
-def inside(points: Places, outline: Places) -> npt.NDArray[np.bool_]:
-    """(n,) which points lie within a closed outline (k, 2), which may cross itself: by the even-odd rule."""
-    crossed = np.zeros(len(points), dtype=bool)
-    x, y = points.T
-    for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
-        if y0 == y1:
-            continue
-        at = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
-        crossed ^= ((y0 > y) != (y1 > y)) & (x < at)
-    return crossed
 
 
 def nearest(points: Places, pixel: Places, within: float) -> int | None:

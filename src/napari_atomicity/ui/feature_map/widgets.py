@@ -17,6 +17,8 @@ from napari_atomicity.ui.feature_map.painting import Style, Tooltip, small
 from napari_atomicity.ui.feature_map.placements import Figures, Placement
 from napari_atomicity.ui.feature_map.view import View
 from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.html import Bold, html_table
+from napari_atomicity.wording import number
 
 _FIGURES_TIP: Final = (
     "Of the model's features, not of the map. Silhouette: how far apart the labels lie, from -1 (mixed) to 1 (apart). "
@@ -54,17 +56,16 @@ class Pane(QWidget):
     def show_figures(self, image: Figures | None, library: Figures) -> None:
         """Figures of the clusters of the image and of the library."""
         rows = [("clusters", image), ("library", library)]
-        cells = "".join(
-            f"<tr><td>{name}&nbsp;&nbsp;</td><td>silhouette&nbsp;<b>{_number(one.silhouette)}</b>&nbsp;&nbsp;</td>"
-            f"<td>purity&nbsp;<b>{_number(one.purity)}</b></td></tr>"
-            for name, one in rows
-            if one is not None
-        )
-        say(self.figures, f"<table cellspacing='0' cellpadding='0'>{cells}</table>")
+        lines = [
+            (name, "silhouette", _figure(found.silhouette), "purity", _figure(found.purity))
+            for name, found in rows
+            if found is not None
+        ]
+        say(self.figures, html_table(lines, left=5, wide=False))
 
 
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}"  # no minus before zero
+def _figure(value: float) -> Bold:
+    return Bold(number(round(value, 2) + 0.0, ".2f"))  # no minus before zero
 
 
 class Move(QWidget):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from napari.layers import Image, Layer, Points
 
+from napari_atomicity.style import label_colours
 from napari_atomicity.ui.layers.clusters import geometry, later_visible, positions
 from napari_atomicity.ui.layers.ring_style import diameters_px
-from napari_atomicity.ui.widgets.theme import label_colours
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -35,7 +35,7 @@ class AnchorLayer:
         self.points: Points | None = None
         #: whether a person wants to see them
         self.wanted = False
-        self._shown: tuple[Any, Any] | None = None
+        self._shown: tuple[object, object] | None = None
         document.table_changed.connect(self.draw)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
             getattr(image.events, event).connect(self._follow_image)
@@ -47,8 +47,8 @@ class AnchorLayer:
         if adapted is None:
             return None
         anchors = adapted.anchors
-        there = anchors[anchors["id"].isin(self.document.table.ids)]
-        return there if len(there) else None
+        remaining = anchors[anchors["id"].isin(self.document.table.ids)]
+        return remaining if len(remaining) else None
 
     def show(self, wanted: bool) -> None:
         """Lay the rings over the image, or take them off."""
@@ -67,19 +67,18 @@ class AnchorLayer:
         state = (self.document.state.adaptation, self.document.table)
         if self.points is not None and self._shown == state:
             return
-        if self.points is None:
-            self._insert(viewer, image)
+        points = self._insert(viewer, image) if self.points is None else self.points
         self._shown = state
-        self._write(self.points, anchors)
+        self._write(points, anchors)
 
     def forget(self, layer: Layer) -> None:
         """A person took the layer off: it stays off."""
         if self.points is layer:
             self.points, self.wanted = None, False
 
-    def _insert(self, viewer: ViewerModel, image: Image) -> None:
+    def _insert(self, viewer: ViewerModel, image: Image) -> Points:
         active = viewer.layers.selection.active
-        points = Points(
+        points: Points = Points(
             np.empty((0, image.ndim)),
             ndim=image.ndim,
             name=f"{image.name} anchors",
@@ -96,11 +95,12 @@ class AnchorLayer:
         # they are there to be looked at; the layer that was worked on stays in hand
         viewer.layers.selection.active = active
         later_visible(points)
+        return points
 
     def _write(self, points: Points, anchors: pd.DataFrame) -> None:
         """The clusters' places and sizes as they are now, the features as they were when the model was tuned."""
         table = self.document.table
-        rows = pd.Index(table.ids).get_indexer(pd.Index(anchors["id"]))
+        rows = table.rows_of(anchors["id"])
         points.editable = True
         points.selected_data.clear()
         points.data = positions(self.document, points.ndim)[rows]

@@ -15,6 +15,7 @@ from napari_atomicity.ui.layers import ring_style
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.utils.events import Event
 
     from napari_atomicity.document.document import Document
 
@@ -66,7 +67,7 @@ class ClusterLayer:
         assert image is not None
         if self.points is not None and self.points in viewer.layers:
             return self.points
-        points = Points(
+        points: Points = Points(
             positions(self.document, image.ndim),
             ndim=image.ndim,
             name=f"{image.name} clusters",
@@ -104,7 +105,8 @@ class ClusterLayer:
             points.selected_data.clear()
             with points.events.data.blocker():
                 points.data = places
-            if not points.visible:  # napari would draw the new looks at the old indices
+            if not points.visible:
+                # napari would draw the new looks at the old indices; a layer that is hidden does not `refresh`
                 points.set_view_slice()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
@@ -119,7 +121,7 @@ class ClusterLayer:
     def _draw_selection(self, ids: frozenset[int]) -> None:
         if self.points is None:
             return
-        rows = set(np.flatnonzero(np.isin(self.document.table.ids, list(ids))).tolist())
+        rows = set(self.document.table.rows_of(ids).tolist()) - {-1}
         if rows != set(self.points.selected_data):
             self._writing = True
             try:
@@ -140,11 +142,11 @@ class ClusterLayer:
             ids = self.document.table.ids
             self.document.select(ids[i] for i in self.points.selected_data if i < len(ids))
 
-    def _on_data(self, event: Any) -> None:
+    def _on_data(self, event: Event) -> None:
         if not self._writing and str(getattr(event, "action", "")).lower().endswith("ed"):
-            self.take_up()
+            self.sync_from_layer()
 
-    def take_up(self) -> None:
+    def sync_from_layer(self) -> None:
         """Bring additions, moves and deletions that were made on the layer into the table."""
         if self.points is None or self._as_in_table(self.points):
             return
@@ -179,11 +181,11 @@ class ClusterLayer:
 
 def later_visible(layer: Layer) -> None:
     """Show a new layer a moment after it was added: adding and first painting take napari 60 ms each."""
-    there = weakref.ref(layer)
+    layer_ref = weakref.ref(layer)
 
     def show() -> None:
-        if (found := there()) is not None:
-            found.visible = True
+        if (layer := layer_ref()) is not None:
+            layer.visible = True
 
     QTimer.singleShot(PAUSE_MS, show)
 
@@ -210,15 +212,14 @@ def compare(
     -------
     Rows of new points, {id: row} of moved ones, and ids of those that are gone.
     """
-    free: dict[tuple[float, ...], list[int]] = {}
+    unclaimed: dict[tuple[float, ...], list[int]] = {}
     for place, name in zip(map(tuple, known.tolist()), ids.tolist(), strict=True):
-        free.setdefault(place, []).append(name)
+        unclaimed.setdefault(place, []).append(name)
     missing = set(ids.tolist())
     unknown = []
     for row, place in enumerate(map(tuple, places.tolist())):
-        here = free.get(place)
-        if here:
-            missing.discard(here.pop(0))
+        if at_place := unclaimed.get(place):
+            missing.discard(at_place.pop(0))
         else:
             unknown.append(row)
     moved: dict[int, int] = {}
@@ -241,10 +242,7 @@ def geometry(image: Image) -> dict[str, Any]:
 
 def positions(document: Document, ndim: int) -> npt.NDArray[np.float64]:
     """(n, ndim) centres of the clusters in data coordinates of the image."""
-    table = document.table
-    if ndim == 2:
-        return table.centres_px.copy()
-    return np.column_stack([table.rows["frame"].to_numpy(dtype=float), table.centres_px])
+    return document.table.centres_px if ndim == 2 else document.table.places
 
 
 def _places(positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
-from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.ui.layers.clusters import PAUSE_MS, later_visible
+from napari_atomicity.wording import channel_words
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_atomicity.document.document import Document
+    from napari_atomicity.pipeline import Explained
 
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
@@ -37,8 +38,8 @@ class HeatMaps:
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
             getattr(image.events, event).connect(self._follow_image)
 
-    def show(self, explained: Any) -> None:
-        """Lay the maps of `explained` (see `pipeline.Explained`) over the image, one a turn of the event loop."""
+    def show(self, explained: Explained) -> None:
+        """Lay the maps of `explained` over the image, one a turn of the event loop."""
         viewer = self._viewer()
         self._waiting = list(enumerate(zip(explained.channel_names, explained.overlay, strict=True)))
         self._active = viewer.layers.selection.active if viewer is not None else None
@@ -50,7 +51,7 @@ class HeatMaps:
         if viewer is None or image is None or image not in viewer.layers or not self._waiting:
             return
         channel, (name, plane) = self._waiting.pop(0)
-        name = f"{image.name} heat map, {CHANNEL_WORDS.get(name, name)}{where}"
+        name = f"{image.name} heat map, {channel_words(name)}{where}"
         # what is faint beside a cluster's strongest evidence stays dark; the layer's slider brings it up
         limits = (0.15, 1.0)
         if channel < len(self.layers):

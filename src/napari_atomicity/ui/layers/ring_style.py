@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,6 @@ import numpy.typing as npt
 from napari.layers import Points
 
 from napari_atomicity import style
-from napari_atomicity.ui.widgets.theme import ring_colours
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
@@ -36,21 +34,21 @@ def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | Non
     rows, features = table.rows, points.features
     differs = np.zeros(len(rows), dtype=bool)
     for name in rows.columns:
-        here, there = rows[name].to_numpy(), features[name].to_numpy()
-        other = here != there
-        if here.dtype.kind == "f":
-            other &= ~(np.isnan(here) & np.isnan(there))
+        new, drawn = rows[name].to_numpy(), features[name].to_numpy()
+        other = new != drawn
+        if new.dtype.kind == "f":
+            other &= ~(np.isnan(new) & np.isnan(drawn))
         if other.any():
             differs |= other
-            features[name] = here.copy()
+            features[name] = new.copy()
     changed = np.flatnonzero(differs)
     if not len(changed):
         return
     points.events.features()
-    wanted = _looks(replace(table, rows=rows.iloc[changed]), pixel_size_nm)
-    known = _symbols()
-    wanted["symbol"] = np.array([known[name] for name in wanted["symbol"].tolist()], dtype=object)
-    for name, values in wanted.items():
+    looks = _looks(table.take(changed), pixel_size_nm)
+    symbols = _symbols()
+    looks["symbol"] = np.array([symbols[name] for name in looks["symbol"].tolist()], dtype=object)
+    for name, values in looks.items():
         getattr(points, name)[changed] = values
     # the small picture in the list of layers shows no rings
     points.refresh(extent=False, thumbnail=False)
@@ -65,7 +63,7 @@ def diameters_px(table: ClusterTable, pixel_size_nm: float | None) -> npt.NDArra
 
 def _looks(table: ClusterTable, pixel_size_nm: float | None) -> dict[str, npt.NDArray[Any]]:
     """Size, symbol, border and face of each point: the colour is that of the label that counts."""
-    ring, symbol = ring_colours(table, table.class_sizes or _USUAL_SIZES), style.symbols(table)
+    ring, symbol = style.ring_colours(table, table.class_sizes or _USUAL_SIZES), style.symbols(table)
     return {
         "border_color": ring,
         "face_color": style.faces(ring, symbol),

@@ -13,11 +13,12 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QTimer
 
+from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.errors import InputError
+from napari_atomicity.pipeline import ImageState
 from napari_atomicity.project import Project, SavedImage
 from napari_atomicity.project.recovery import Recorder
-from napari_atomicity.ui.project.conversion import project_of, work_of
-from napari_atomicity.ui.workspace.tasks import attentive
+from napari_atomicity.ui.project.conversion import project_of, saved_image_of
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -31,7 +32,7 @@ _TRY_AGAIN_MS: Final = 15_000
 _log = logging.getLogger(__name__)
 
 #: what of a document is saved: its states, which of them is in force, and what was chosen
-Mark = tuple[tuple[Any, ...], int, Any, bool]
+Mark = tuple[tuple[ImageState, ...], int, ImageOptions]
 
 
 class Autosave:
@@ -85,13 +86,13 @@ class Autosave:
         return _has_work(document) and self._saved.get(document) != mark
 
     def saved(self, marks: dict[Document, Mark]) -> None:
-        """Documents are in a session file as they were when these `marks` were made."""
+        """Documents are in a project file as they were when these `marks` were made."""
         self._saved.update(marks)
         self._on_changed()
 
-    def take_back(self, work: SavedImage) -> None:
+    def take_back(self, saved: SavedImage) -> None:
         """An image that was taken off is in the viewer again, with its work."""
-        self.closed = [kept for kept in self.closed if kept is not work]
+        self.closed = [kept for kept in self.closed if kept is not saved]
         self._on_changed()
 
     def then(self, do: Any) -> None:
@@ -115,7 +116,7 @@ class Autosave:
         now = {group.document: group.name for group in workspace.groups}
         for document, name in self._open.items():
             if document not in now and self._is_unsaved(document):
-                self.closed.append(work_of(document, name))
+                self.closed.append(saved_image_of(document, name))
         self._open = now
 
     def _later(self, milliseconds: int, do: Any) -> None:
@@ -139,31 +140,28 @@ class Autosave:
             return
         start = time.perf_counter()
         self._waiting = False
-        session, seen = self._capture()
+        project, seen = self._capture()
         self.longest = max(self.longest, time.perf_counter() - start)
         if seen == self._written and not self.problem:
             self._call_finished()
             return
-        self._thread = threading.Thread(target=self._write_now, args=(session, seen), name="autosave")
+        self._thread = threading.Thread(target=self._write_now, args=(project, seen), name="autosave")
         self._thread.start()
         self._later(_LOOK_AGAIN_MS, Autosave._look)
 
-    def _write_now(self, session: Project | None, seen: list[Any]) -> None:
-        attentive.enter()
+    def _write_now(self, project: Project | None, seen: list[Any]) -> None:
         try:
-            if session is None:
+            if project is None:
                 self._recorder.clear()
             else:
-                self._recorder.record(session)
+                self._recorder.record(project)
             self._written, self.problem = seen, ""
-            self.when = None if session is None else datetime.now()
+            self.when = None if project is None else datetime.now()
         except InputError as error:
             self.problem = str(error)
         except Exception:
             _log.exception("Unsaved work could not be written")
-            self.problem = "Unsaved work could not be kept by a fault of napari-atomicity; save the session yourself."
-        finally:
-            attentive.leave()
+            self.problem = "Unsaved work could not be kept by a fault of napari-atomicity; save the project yourself."
 
     def _look(self) -> None:
         """Whether the thread has come to its end."""
@@ -192,9 +190,9 @@ class Autosave:
         """Write now and wait for it. Nothing is shown: the window may be gone, or what removes it another thread."""
         if self._thread is not None:
             self._thread.join()  # and `_look`, which is due, says what came of it
-        session, seen = self._capture()
+        project, seen = self._capture()
         if seen != self._written:
-            self._write_now(session, seen)
+            self._write_now(project, seen)
         if not self.problem:
             self._call_finished()
 
@@ -205,9 +203,9 @@ class Autosave:
 
 
 def mark_of(document: Document) -> Mark:
-    """What of a document belongs into a session, to be compared."""
+    """What of a document belongs into a project, to be compared."""
     steps, now = document.steps
-    return tuple(state for _, state in steps), now, document.settings, document.ticked
+    return tuple(state for _, state in steps), now, document.options
 
 
 def _has_work(document: Document) -> bool:

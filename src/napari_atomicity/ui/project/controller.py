@@ -1,4 +1,4 @@
-"""Sessions of one viewer: which file is open, what a person still has to decide, and what was left unsaved before."""
+"""Projects of one viewer: which file is open, what a person still has to decide, and what was left unsaved before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from napari_atomicity.ui.project.recent import remember
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.document.document import Document
-    from napari_atomicity.io.by_hand import Found
+    from napari_atomicity.io.by_hand import ReadTable
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.ui.workspace.solo import Solo
     from napari_atomicity.ui.workspace.workspace import Workspace
@@ -53,7 +53,7 @@ _TABLES: Final = (".csv", ".parquet")
 
 @dataclass(frozen=True, eq=False)
 class PendingProject:
-    """A session that waits for a person's word on images that are missing or changed."""
+    """A project that waits for a person's word on images that are missing or changed."""
 
     path: Path
     unclear: tuple[UnclearImage, ...]
@@ -80,7 +80,7 @@ class ProjectController:
         #: work that was left unsaved by windows that are gone
         self.left: list[Unsaved] = []
         self._not_now: list[SavedImage] = []
-        #: folders outside a session's own that a person let it read, or read from themselves, in this window
+        #: folders outside a project's own that a person let it read, or read from themselves, in this window
         self.allowed: set[Path] = set()
         there = weakref.ref(self)
         QTimer.singleShot(0, lambda: found.look() if (found := there()) is not None else None)
@@ -100,7 +100,7 @@ class ProjectController:
         if target is None:
             return False
         for group in workspace.groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
         if not workspace.groups:
             show_warning("There is nothing to save yet: open a micrograph first.")
             return False
@@ -108,22 +108,22 @@ class ProjectController:
         self.allowed |= {
             Path(path).parent for one in workspace.groups if (path := one.document.micrograph.provenance.path)
         }
-        session = project_of(workspace, self._solo, workspace.groups)
+        project = project_of(workspace, self._solo, workspace.groups)
         marks = {group.document: mark_of(group.document) for group in workspace.groups}
 
         def apply(written: Path) -> None:
             self.path, self.saved_at = written, datetime.now()
             self.autosave.saved(marks)
             remember(written)
-            show_info(f"Saved {written.name}: {_images(len(session.works))}.")
+            show_info(f"Saved {written.name}: {_images(len(project.images))}.")
             self.changed.emit()
 
-        return workspace.work.start("Save the session", lambda: save_steps(session, target), apply)
+        return workspace.work.start("Save the project", lambda: save_steps(project, target), apply)
 
     # ------------------------------------------------------------------ opening
 
     def open(self, path: Path) -> bool:
-        """Open a session file, or merge the table in a CSV or Parquet file into the image in hand."""
+        """Open a project file, or merge the table in a CSV or Parquet file into the image in hand."""
         if path.suffix.lower() in _TABLES:
             return self._open_table(path)
         return self._open(PendingProject(path, (), {}, None))
@@ -133,7 +133,7 @@ class ProjectController:
         return self._answered({key: answer})
 
     def allow(self) -> bool:
-        """The session may read the folders that it asks for, and so may others until the window closes."""
+        """The project may read the folders that it asks for, and so may others until the window closes."""
         if self.asked is None:
             return False
         self.allowed |= {path.parent for one in self.asked.unclear for path in one.outside}
@@ -156,7 +156,7 @@ class ProjectController:
         return True if rest else self._open(self.asked)
 
     def dismiss(self) -> None:
-        """Do not open the session that waits for an answer."""
+        """Do not open the project that waits for an answer."""
         self.asked = None
         self.changed.emit()
 
@@ -170,50 +170,51 @@ class ProjectController:
             with taken(wanted.recovered):
                 return (yield from open_steps(wanted.path, have, wanted.answers, allowed))
 
-        return self.workspace.work.start("Open the session", steps, lambda session: self._land(wanted, session, have))
+        return self.workspace.work.start("Open the project", steps, lambda project: self._land(wanted, project, have))
 
     def _ask(self, wanted: PendingProject, unclear: Sequence[UnclearImage]) -> None:
-        """Have a person decide; what lies outside of the session's folder first, and that with one click."""
+        """Have a person decide; what lies outside of the project's folder first, and that with one click."""
         self.asked = replace(wanted, unclear=tuple(sorted(unclear, key=lambda one: not one.outside)))
         if outside := outside_sentence(unclear):
             may_it = (("Read them", lambda _: self.allow()), ("Without pixels", lambda _: self.without()))
-            notification_manager.dispatch(Notification(outside, NotificationSeverity.WARNING, may_it))
+            warning = Notification(outside, NotificationSeverity.WARNING, may_it)  # type: ignore[arg-type]  # called with itself
+            notification_manager.dispatch(warning)
         else:
             show_warning(f"{unclear[0].why} Decide in Save and restore.")
         self.changed.emit()
 
-    def _land(self, wanted: PendingProject, session: Project, have: Sequence[Any]) -> None:
-        if session.unclear:
-            self._ask(wanted, session.unclear)
+    def _land(self, wanted: PendingProject, project: Project, have: Sequence[Any]) -> None:
+        if project.unclear:
+            self._ask(wanted, project.unclear)
             return
         self.asked = None
         landing, fresh = Restorer(self.workspace), not any(mark_of(p.document)[0][1:] for p in self.workspace.groups)
-        shown = [self._land_work(landing, work, have) for work in session.works]
+        shown = [self._land_image(landing, image, have) for image in project.images]
         if fresh:
-            landing.look(session)
-        in_hand = shown[session.in_hand] if session.in_hand < len(shown) else None
+            landing.look(project)
+        in_hand = shown[project.in_hand] if project.in_hand < len(shown) else None
         group = next((one for one in self.workspace.groups if one.document is in_hand), None)
         if group is not None and (image := group.image()) is not None:
             self.workspace.choose(image)
             if group.clusters.points is not None and self.workspace.viewer is not None:
                 # where the keys of the clusters work, and the selection shows
                 self.workspace.viewer.layers.selection.active = group.clusters.points
-        self._opened(wanted, session, [one for one in shown if one is not None], fresh)
+        self._opened(wanted, project, [one for one in shown if one is not None], fresh)
 
-    def _land_work(self, landing: Restorer, work: SavedImage, have: Sequence[Any]) -> Document | None:
+    def _land_image(self, landing: Restorer, saved: SavedImage, have: Sequence[Any]) -> Document | None:
         """One image: into its layer where that is open already, merged where something was done there."""
-        there = None if work.match is None else have[work.match]
+        there = None if saved.match is None else have[saved.match]
         document = next((p.document for p in self.workspace.groups if p.document.micrograph is there), None)
         if document is None:
-            return landing.show(work)
+            return landing.show(saved)
         if len(document.table) or len(document.table.removed):
-            self._merge(document, work.name, work.state.table, work.state.micrograph.pixel_size_nm)
+            self._merge(document, saved.name, saved.state.table, saved.state.micrograph.pixel_size_nm)
         else:
-            landing.fill(document, work)
+            landing.fill(document, saved)
         return document
 
-    def _opened(self, wanted: PendingProject, session: Project, shown: list[Document], fresh: bool) -> None:
-        for remark in session.remarks:
+    def _opened(self, wanted: PendingProject, project: Project, shown: list[Document], fresh: bool) -> None:
+        for remark in project.remarks:
             show_warning(remark)
         left_out = [key for key, path in wanted.answers.items() if path is None]
         if wanted.recovered is not None:
@@ -232,7 +233,7 @@ class ProjectController:
     # ------------------------------------------------------------------ merging
 
     def _open_table(self, path: Path) -> bool:
-        from napari_atomicity.io.facts import Facts
+        from napari_atomicity.io.table_metadata import TableMetadata
         from napari_atomicity.io.tables import open_table
 
         document = self.workspace.document
@@ -240,14 +241,14 @@ class ProjectController:
             show_warning("A table belongs to an image: open that micrograph first, then the table.")
             return False
 
-        def steps() -> Steps[Found]:
+        def steps() -> Steps[ReadTable]:
             yield Progress(0, 0, "Reading the table")
             return open_table(path)
 
-        def apply(found: Found) -> None:
+        def apply(found: ReadTable) -> None:
             for remark in found.remarks:
                 show_warning(remark)
-            self._merge(document, path.name, found.table, Facts.of(found.facts).pixel_size_nm)
+            self._merge(document, path.name, found.table, TableMetadata.of(found.facts).pixel_size_nm)
             self.changed.emit()
 
         return self.workspace.work.start("Merge the table", steps, apply, document)
@@ -294,19 +295,19 @@ class ProjectController:
     @property
     def taken_off(self) -> list[SavedImage]:
         """Unsaved work on images that were taken off this viewer, newest first, but for what was put off."""
-        return [work for work in reversed(self.autosave.closed) if work not in self._not_now]
+        return [image for image in reversed(self.autosave.closed) if image not in self._not_now]
 
-    def bring_back(self, work: SavedImage) -> None:
+    def bring_back(self, saved: SavedImage) -> None:
         """The image with its work as it was when it was taken off; into its layer where it was opened again."""
-        mine, landing = work.state.micrograph, Restorer(self.workspace)
+        mine, landing = saved.state.micrograph, Restorer(self.workspace)
         untouched = [group.document for group in self.workspace.groups if not mark_of(group.document)[0][1:]]
         again = next((document for document in untouched if _same_image(document.micrograph, mine)), None)
         if again is None:
-            landing.show(work)
+            landing.show(saved)
         else:
-            landing.fill(again, work)
-        self.autosave.take_back(work)
-        show_info(f"{work.name} is back as it was.")
+            landing.fill(again, saved)
+        self.autosave.take_back(saved)
+        show_info(f"{saved.name} is back as it was.")
         self.changed.emit()
 
     def discard(self, one: Unsaved) -> None:

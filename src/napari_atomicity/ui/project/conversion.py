@@ -1,23 +1,20 @@
-"""Documents become what a session holds, and back."""
+"""Documents become what a project holds, and back."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import weakref
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
 from napari_atomicity.document.document import Document
-from napari_atomicity.document.state import UNCOUNTED, State
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
-from napari_atomicity.pipeline.adaptation import AppliedAdaptation
-from napari_atomicity.project import HistoryStep, Project, SavedImage, Snapshot, Tuned
+from napari_atomicity.project import HistoryStep, Project, SavedImage
 from napari_atomicity.project.layout import CAMERA_DOOR, looks_of
 from napari_atomicity.ui.layers.clusters import PAUSE_MS
 
@@ -31,122 +28,66 @@ if TYPE_CHECKING:
 _LOOKS: Final = ("visible", "opacity", "gamma", "contrast_limits")
 
 
-def work_of(document: Document, name: str, view: dict[str, Any] | None = None) -> SavedImage:
+def saved_image_of(document: Document, name: str, view: dict[str, Any] | None = None) -> SavedImage:
     """A document as it is now. Only references are taken: its states never change."""
     steps, now = document.steps
-    return SavedImage(
-        name=name,
-        steps=tuple(HistoryStep(title, state, _iso(state.when)) for title, state in steps),
-        now=now,
-        settings=document.settings,
-        selection=document.selection,
-        messages=document.messages,
-        detected=document.detected,
-        profile=document.profile,
-        ticked=document.ticked,
-        expected=document.expected,
-        checked=document.checked,
-        view=view or {},
-    )
+    history = tuple(HistoryStep(title, state) for title, state in steps)
+    return SavedImage(name, history, now, document.options, document.selection, view or {})
 
 
 def project_of(
     workspace: Workspace, solo: Solo, groups: Iterable[LayerGroup], more: Iterable[SavedImage] = ()
 ) -> Project:
-    """Documents of a viewer, how it shows them, and `more` works that it no longer shows."""
+    """Documents of a viewer, how it shows them, and `more` images that it no longer shows."""
     shown = list(groups)
-    works = [work_of(group.document, group.name, _looks_of(group, solo)) for group in shown]
+    images = [saved_image_of(group.document, group.name, _looks_of(group, solo)) for group in shown]
     in_hand = next((at for at, group in enumerate(shown) if group is workspace.group), 0)
-    return Project((*works, *more), in_hand, _view_of(workspace.viewer))
+    return Project((*images, *more), in_hand, _view_of(workspace.viewer))
 
 
 class Restorer:
-    """Puts the images of an opened session into a viewer."""
+    """Puts the images of an opened project into a viewer."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._adapted: dict[int, AppliedAdaptation] = {}
-        self._states: dict[tuple[int, str], State] = {}
 
-    def show(self, work: SavedImage) -> Document | None:
-        """A new layer for the image of `work`, with its document as it was."""
+    def show(self, saved: SavedImage) -> Document | None:
+        """A new layer for the image `saved`, with its document as it was."""
         viewer = self._workspace.viewer
         if viewer is None:
             return None
-        layer = Layer.create(*as_layer(work.state.micrograph))
-        layer.name = work.name
+        layer = Layer.create(*as_layer(saved.state.micrograph))
+        layer.name = saved.name
         viewer.add_layer(layer)
-        document = self._workspace.document_of(layer)
+        document = self._workspace.document_of(layer) if isinstance(layer, Image) else None
         if document is not None:
-            self.fill(document, work)
+            self.fill(document, saved)
         return document
 
-    def fill(self, document: Document, work: SavedImage) -> None:
+    def fill(self, document: Document, saved: SavedImage) -> None:
         """The document as it was when it was saved."""
-        document.settings, document.profile, document.ticked = work.settings, work.profile, work.ticked
-        document.messages, document.detected = work.messages, work.detected
-        document.expected, document.checked = dict(work.expected), work.checked
-        document.resume([(step.name, self._state(step.state, step.when)) for step in work.steps], work.now)
-        document.select(work.selection)
-        if work.changed:
-            # as when a person puts other pixels into a layer
-            table = document.table.without_predictions()
-            document.commit("Other pixels", table, choices={}, **UNCOUNTED)
+        document.set_options(**{one.name: getattr(saved.options, one.name) for one in fields(saved.options)})
+        document.resume([(step.name, step.state) for step in saved.steps], saved.now)
+        document.select(saved.selection)
+        if saved.changed:
+            document.replace_pixels(document.micrograph)
         group = next((one for one in self._workspace.groups if one.document is document), None)
-        if group is not None and work.view:
+        if group is not None and saved.view:
             with contextlib.suppress(InputError):  # how it is shown is no reason to fail
-                _take_looks(group, looks_of(work.view))
+                _take_looks(group, looks_of(saved.view))
 
-    def look(self, session: Project) -> None:
+    def look(self, project: Project) -> None:
         """The camera as it was."""
         viewer = self._workspace.viewer
-        if viewer is None or not session.view:
+        if viewer is None or not project.view:
             return
         try:
-            camera = CAMERA_DOOR.check(session.view, "The view")
-            viewer.scene.camera.center = tuple(camera.center)
+            camera = CAMERA_DOOR.check(project.view, "The view")
+            viewer.scene.camera.center = tuple(camera.center)  # type: ignore[assignment]  # two or three numbers
             viewer.scene.camera.zoom = camera.zoom
             viewer.dims.current_step = tuple(camera.step)
         except (InputError, TypeError, ValueError, IndexError):
             return  # how it is shown is no reason to fail
-
-    def _state(self, found: Snapshot, when: str) -> State:
-        if (id(found), when) not in self._states:
-            self._states[id(found), when] = State(
-                micrograph=found.micrograph,
-                table=found.table,
-                bundle=found.bundle,
-                classified=found.classified,
-                offered=found.offered,
-                adaptation=None if found.adaptation is None else self._adaptation(found.adaptation),
-                settings=found.settings,
-                session=found.session,
-                choices=found.choices,
-                when=_seconds(when),
-            )
-        return self._states[id(found), when]
-
-    def _adaptation(self, tuned: Tuned) -> AppliedAdaptation:
-        if id(tuned) not in self._adapted:
-            self._adapted[id(tuned)] = AppliedAdaptation(
-                tuned.adaptation, tuned.base, tuned.before, tuned.offered, tuned.after, tuned.anchors, tuned.images
-            )
-        return self._adapted[id(tuned)]
-
-
-def _iso(seconds: float) -> str:
-    """A time in ISO 8601; empty where it is not known."""
-    if math.isnan(seconds):
-        return ""
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
-
-
-def _seconds(when: str) -> float:
-    """Seconds since 1970; nan where the time is not known."""
-    try:
-        return datetime.fromisoformat(when).timestamp()
-    except ValueError:
-        return float("nan")
 
 
 def _view_of(viewer: ViewerModel | None) -> dict[str, Any]:

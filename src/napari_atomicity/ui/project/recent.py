@@ -1,4 +1,4 @@
-"""Session files that were saved or opened last."""
+"""Project files that were saved or opened last."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DOOR: Final = Door(list[str])
 
 
 def recent() -> list[Path]:
-    """Session files that were saved or opened last, newest first, as far as they are still there."""
+    """Project files that were saved or opened last, newest first, as far as they are still there."""
     try:
         names = _DOOR.check(read_bytes(recovery_folder() / _FILE), _FILE)
         return [Path(name) for name in names if Path(name).is_file()]

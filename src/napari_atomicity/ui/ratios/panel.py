@@ -12,10 +12,12 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLine
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.progress import Steps
+from napari_atomicity.report.shares import series_of_ratios
 from napari_atomicity.style import colours
 from napari_atomicity.ui.ratios.table import RatioTable
 from napari_atomicity.ui.widgets.controls import button, later, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.widgets.share_chart import ShareChart
 from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in
 
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.workspace.layer_group import LayerGroup
 
 _PAUSE_MS: Final = 120
+_CHART_TIP: Final = (
+    "Bar and whisker: share with what the model confuses taken out, and its 95 % interval; line: share of the labels "
+    "as they are; diamond: what is expected; hollow: what diameter or intensity alone would say"
+)
 
 
 def in_scope(groups: list[LayerGroup]) -> list[tuple[str, Any]]:
     """Name and what was counted of each image, for `pipeline.ratios_steps`."""
     states = [(group.name, group.document.state) for group in groups]
-    return [(name, seen(state.table, state.bundle.card, state.classified)) for name, state in states]
+    return [(name, seen(state.table, state.model_in_force.card, state.count)) for name, state in states]
 
 
 class RatiosPanel(Panel):
@@ -57,7 +63,7 @@ class RatiosPanel(Panel):
             "Tick it where the clusters that you labelled were drawn at random: how often you differ from the model "
             "then corrects the others"
         )
-        self.checked.clicked.connect(lambda on: self._expect(checked=on))
+        self.checked.clicked.connect(lambda on: self._expect(random_sample=on))
         form = self.form()
         form.addRow("Count over", self.scope)
         row = QHBoxLayout()
@@ -73,11 +79,9 @@ class RatiosPanel(Panel):
         self._start = later(self, _PAUSE_MS, self._compute)
 
     def _build_result(self) -> None:
-        from napari_atomicity.ui.ratios.chart import ExpectedChart
-
         self.verdict = self.note("R² about the identity, and how likely so large a difference is by chance")
         self.verdict.setStyleSheet("font-weight: bold;")
-        self.chart = ExpectedChart()
+        self.chart = ShareChart(_CHART_TIP, heading="", tall=True)
         self.page.addWidget(self.chart)
         self.table = RatioTable()
         self.page.addWidget(self.table)
@@ -92,11 +96,11 @@ class RatiosPanel(Panel):
             widget.setEnabled(document is not None)
         if document is not None:
             if not self.expected.hasFocus():
-                self.expected.setText(expected_text(document.expected))
+                self.expected.setText(expected_text(document.options.expected))
                 self.expected.setCursorPosition(0)
-            by_hand = bool((document.table.rows["annotation"] != "").any())
-            self.checked.setVisible(by_hand or document.checked)
-            self.checked.setChecked(document.checked)
+            by_hand = bool(document.table.labelled.any())
+            self.checked.setVisible(by_hand or document.options.random_sample)
+            self.checked.setChecked(document.options.random_sample)
         self._follow()
 
     def status(self, document: Document) -> str:
@@ -125,8 +129,11 @@ class RatiosPanel(Panel):
         """What the result depends on: the same objects give the same result."""
         groups = groups_in(self.workspace, self._scope)
         document = self.document
-        states = [each for group in groups for each in (group.document.table, group.document.state.classified)]
-        return (*states, None if document is None else (tuple(document.expected.items()), document.checked))
+        states = [each for group in groups for each in (group.document.table, group.document.state.count)]
+        return (
+            *states,
+            None if document is None else (tuple(document.options.expected.items()), document.options.random_sample),
+        )
 
     def _compute(self) -> None:
         document = self.document
@@ -136,29 +143,29 @@ class RatiosPanel(Panel):
         if not groups or _same(wanted, self._made_of):
             return
         self._made_of = wanted
-        lot, expected, checked = in_scope(groups), dict(document.expected), document.checked
+        counted, expected, checked = in_scope(groups), dict(document.options.expected), document.options.random_sample
 
         def steps() -> Steps[Ratios | str]:
             try:
-                return (yield from ratios_steps(lot, expected, checked))
+                return (yield from ratios_steps(counted, expected, checked))
             except InputError as error:  # shown in its place: it would come again with every label
                 return str(error)
 
         self._work.start("Class ratios", steps, self._take)
 
-    def _take(self, done: Ratios | str) -> None:
+    def _take(self, result: Ratios | str) -> None:
         if not isalive(self):
             return
-        if isinstance(done, str):
+        if isinstance(result, str):
             self.result = None
-            self._show_nothing(done)
+            self._show_nothing(result)
             return
-        self.result = done
+        self.result = result
         self._show_chart()
-        self.table.show_ratios(done.table)
-        say(self.verdict, done.verdict)
-        say(self.numbers, done.sentence)
-        say(self.remarks, "\n".join(done.remarks))
+        self.table.show_ratios(result.table)
+        say(self.verdict, result.verdict)
+        say(self.numbers, result.sentence)
+        say(self.remarks, "\n".join(result.remarks))
 
     def _on_finished(self, _: str) -> None:
         if isalive(self):
@@ -168,10 +175,12 @@ class RatiosPanel(Panel):
         group = next(iter(groups_in(self.workspace, self._scope)), None)
         if self.result is None or group is None:
             return
-        card = group.document.state.bundle.card
+        card = group.document.state.model_in_force.card
         theme = plot_colours(self.workspace.viewer)
         self.chart.setVisible(True)
-        self.chart.show_ratios(self.result.table, colours(card.class_sizes, card.element), theme)
+        table = self.result.table
+        palette = colours(card.class_sizes, card.element)
+        self.chart.show_shares(table["label"].tolist(), series_of_ratios(table), palette, theme)
 
     def _show_nothing(self, why: str = "") -> None:
         self.chart.setVisible(False)
@@ -189,17 +198,17 @@ class RatiosPanel(Panel):
 
     def _set_expected(self) -> None:
         try:
-            found = read_expected(self.expected.text())
+            amounts = read_expected(self.expected.text())
         except InputError as error:
             show_warning(str(error))
             return
-        if self.document is not None and expected_text(found) != expected_text(self.document.expected):
-            self._expect(expected=found)
+        if self.document is not None and expected_text(amounts) != expected_text(self.document.options.expected):
+            self._expect(expected=amounts)
 
     def _expect(self, **values: Any) -> None:
         document = self.document
         if document is not None:
-            document.expect(values.get("expected", document.expected), values.get("checked", document.checked))
+            document.set_options(**values)
 
     def _ask(self) -> None:
         kinds = "Deposits (*.csv *.tsv *.txt)"

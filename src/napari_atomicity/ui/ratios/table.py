@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 import pandas as pd
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from napari_atomicity.wording import number
 
 #: rows, and the columns of `pipeline.Ratios` that they hold
 _ROWS: Final = {
@@ -58,10 +59,6 @@ class RatioTable(QTableWidget):
         self.setHorizontalHeaderLabels(table["label"].tolist())
         for i, name in enumerate(_ROWS.values()):
             for j, value in enumerate(table[name]):
-                item = QTableWidgetItem(str(value) if name == "count" else _percent(value))
+                item = QTableWidgetItem(str(value) if name == "count" else number(100 * value, ".1f"))
                 item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
                 self.setItem(i, j, item)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}" if np.isfinite(value) else "–"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from napari_atomicity.clusters import OTHER
-from napari_atomicity.counting.review import ORDERS, confusion, reviewed
+from napari_atomicity.counting.opinions import ORDERS
+from napari_atomicity.counting.review import confusion, reviewed
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.review.wording import agreement_words, confusion_words, here_words
@@ -60,8 +61,8 @@ class ReviewPanel(Panel):
             for name, text in {"previous": "◀ Back", "next": "Next ▶", "uncertain": "Next uncertain"}.items()
         }
         self.marks = {name: QPushButton(text) for name, text in {"accept": "Accept", "clear": "Clear"}.items()}
-        for name, made in (self._moves | self.marks).items():
-            made.clicked.connect(partial(self._do, name))
+        for name, widget in (self._moves | self.marks).items():
+            widget.clicked.connect(partial(self._do, name))
         self.row(*self._moves.values())
         self.labels = QWidget()
         self._grid = QGridLayout(self.labels)
@@ -90,18 +91,18 @@ class ReviewPanel(Panel):
             return  # it comes again when it is shown
         self._written = True
         review = self._review
-        there = document is not None and len(document.table) > 0
-        chosen = there and document is not None and bool(document.selection)
+        has_clusters = document is not None and len(document.table) > 0
+        chosen = has_clusters and document is not None and bool(document.selection)
         for widget in (self.order, self.start, self.unreviewed, self.go_on, *self._moves.values()):
-            widget.setEnabled(there)
+            widget.setEnabled(has_clusters)
         for widget in (self.labels, *self.marks.values()):
             widget.setEnabled(chosen)
-        for name, made in ({"keys": self.keys} | self._moves | self.marks).items():
-            made.setToolTip(self.context.shortcuts.tip(name))
+        for name, widget in ({"keys": self.keys} | self._moves | self.marks).items():
+            widget.setToolTip(self.context.shortcuts.tip(name))
         self._offer(document)
-        self.bar.setVisible(there)
-        self.signs.setVisible(there)
-        if document is None or review is None or not there:
+        self.bar.setVisible(has_clusters)
+        self.signs.setVisible(has_clusters)
+        if document is None or review is None or not has_clusters:
             for note in (self.here, self.agreement, self.table):
                 say(note, "")
             return
@@ -109,9 +110,9 @@ class ReviewPanel(Panel):
         self.start.setText("Start again" if review.running else "Start")
         self.unreviewed.setChecked(review.unreviewed)
         self.go_on.setChecked(review.go_on)
-        done = len(reviewed(document.table))
+        n_reviewed = len(reviewed(document.table))
         self.bar.setRange(0, len(document.table))
-        self.bar.setValue(done)
+        self.bar.setValue(n_reviewed)
         self.bar.setFormat(progress(document))
         say(self.here, here_words(document, review))
         say(self.agreement, agreement_words(document, review))
@@ -132,19 +133,19 @@ class ReviewPanel(Panel):
         if (labels, keys) == self._offered:
             return
         self._offered = labels, keys
-        for made in self.label_buttons.values():
-            self._grid.removeWidget(made)
-            made.deleteLater()
+        for widget in self.label_buttons.values():
+            self._grid.removeWidget(widget)
+            widget.deleteLater()
         self.label_buttons = {}
         colours = _colours(labels)
         for i, label in enumerate(labels):
             name = "other" if label == OTHER else f"class_{i + 1}"
             key = keys.get(name, "")
             tip = f"Label the selected clusters as {label}" + (f" ({key})" if key else "")
-            made = button(f"{label}  {key}".rstrip(), tip, partial(self._label, label))
-            made.setStyleSheet(f"QPushButton {{ border-left: 6px solid {colours[label]}; padding: 3px 4px; }}")
-            self._grid.addWidget(made, i // _COLUMNS, i % _COLUMNS)
-            self.label_buttons[label] = made
+            widget = button(f"{label}  {key}".rstrip(), tip, partial(self._label, label))
+            widget.setStyleSheet(f"QPushButton {{ border-left: 6px solid {colours[label]}; padding: 3px 4px; }}")
+            self._grid.addWidget(widget, i // _COLUMNS, i % _COLUMNS)
+            self.label_buttons[label] = widget
 
     # ------------------------------------------------------------------ what a person does
 
@@ -161,9 +162,9 @@ class ReviewPanel(Panel):
         if self._review is not None:
             self._review.choose(self.order.itemData(row))
 
-    def _allow(self, **ticked: bool) -> None:
+    def _allow(self, **choices: bool) -> None:
         if self._review is not None:
-            self._review.allow(**ticked)
+            self._review.allow(**choices)
 
     def _start(self) -> None:
         from napari.utils.notifications import show_warning

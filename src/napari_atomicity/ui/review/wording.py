@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
-from napari_atomicity.counting.describe import CHANNEL_WORDS
-from napari_atomicity.counting.review import ORDERS, LabelAgreement, agreement, opinion_words
+from napari_atomicity.counting.opinions import ORDERS, opinion_words
+from napari_atomicity.counting.review import LabelAgreement, agreement
+from napari_atomicity.ui.widgets.html import Bold, html_table
+from napari_atomicity.wording import channel_words, interval, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +24,15 @@ def here_words(document: Document, review: Review) -> str:
     if len(chosen) != 1:
         return f"{len(chosen)} clusters selected." if chosen else "No cluster selected: Start, or click one."
     cluster = chosen[0]
-    row = document.table.rows[document.table.ids == cluster].iloc[0]
+    mine = document.table.values_of("annotation", [cluster])[0]
     card = document.state.bundle.card if document.state.bundle is not None else None
-    channels = [CHANNEL_WORDS.get(name, name) for name in card.channels] if card is not None else []
-    said = opinion_words(review.opinions, cluster, channels)
-    mine = f", your label {row['annotation']}" if row["annotation"] else ""
-    lines = [f"Cluster {cluster}{_place(cluster, document, review)}{mine}"]
-    if said:
-        lines.append(", ".join(f"{_OPINIONS.get(name, name)} {label} ({sure:.0%})" for name, label, sure in said))
+    channels = [channel_words(name) for name in card.channels] if card is not None else []
+    opinions = opinion_words(review.opinions, cluster, channels)
+    yours = f", your label {mine}" if mine else ""
+    lines = [f"Cluster {cluster}{_place(cluster, document, review)}{yours}"]
+    if opinions:
+        sure_words = [f"{_OPINIONS.get(name, name)} {label} ({percent(sure, 0)})" for name, label, sure in opinions]
+        lines.append(", ".join(sure_words))
     return "\n".join(lines)
 
 
@@ -49,14 +51,14 @@ def agreement_words(document: Document, review: Review) -> str:
     lines = []
     everything = agreement(document.table)
     if everything.total:
-        lines.append(f"You and the model agree on {_said(everything)} labelled clusters, however they were chosen.")
+        lines.append(f"You and the model agree on {_right(everything)} labelled clusters, however they were chosen.")
     queue = review.queue
     if queue is not None:
         if queue.order == "random":
             fair = queue.fair(document.table, review.reached, review.at)
             passed = f"; {fair.passed} passed over without a label" if fair.passed else ""
             lines.append(
-                f"Fair check, of clusters drawn at random: {_said(fair)}{passed}."
+                f"Fair check, of clusters drawn at random: {_right(fair)}{passed}."
                 if fair.total
                 else "Fair check: label the clusters in this order, and leave none out."
             )
@@ -67,22 +69,15 @@ def agreement_words(document: Document, review: Review) -> str:
     return "\n".join(lines)
 
 
-def _said(found: LabelAgreement) -> str:
-    share, low, high = found.interval
-    return f"{found.right} of {found.total} ({share:.0%}, {100 * low:.0f} to {100 * high:.0f} %)"
+def _right(agreed: LabelAgreement) -> str:
+    share, low, high = agreed.interval
+    return f"{agreed.right} of {agreed.total} ({percent(share, 0)}, {interval(low, high, 0)})"
 
 
 def confusion_words(counts: pd.DataFrame) -> str:
     """The table in Qt's own HTML; what agrees is bold."""
-    if not len(counts):
-        return ""
-    head = "".join(f"<th align='right'>{escape(str(name))}</th>" for name in counts.columns)
-    body = ""
-    for name, row in zip(counts.index, counts.to_numpy(), strict=True):
-        cells = (
-            f"<td align='right'>{f'<b>{n}</b>' if other == name else n or '·'}</td>"
-            for other, n in zip(counts.columns, row, strict=True)
-        )
-        body += f"<tr><th align='left'>{escape(str(name))}</th>{''.join(cells)}</tr>"
-    corner = "<th align='left'>you \\ model</th>"
-    return f"<table cellspacing='0' cellpadding='3' width='100%'><tr>{corner}{head}</tr>{body}</table>"
+    rows = [
+        [Bold(yours), *(Bold(n) if label == yours else str(n or "·") for label, n in row.items())]
+        for yours, row in counts.iterrows()
+    ]
+    return html_table(rows, ["you \\ model", *map(str, counts.columns)])

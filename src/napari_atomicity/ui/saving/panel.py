@@ -1,4 +1,4 @@
-"""Save and restore: the session file, unsaved work, and what a person has to decide after opening one."""
+"""Save and restore: the project file, unsaved work, and what a person has to decide after opening one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROWS: Final = 6
 
 
 class SavingPanel(Panel):
-    """The session file of the window, and unsaved work."""
+    """The project file of the window, and unsaved work."""
 
     title = "Save and restore"
 
@@ -34,18 +34,18 @@ class SavingPanel(Panel):
         self.page.addWidget(self.offer)
         self.file = self.note("The file that Save writes to")
         self.kept = self.note("Unsaved work is written in the background and offered again after a crash")
-        self.save = button("Save", "Write everything to the session file", lambda: save(self.context.project))
+        self.save = button("Save", "Write everything to the project file", lambda: save(self.context.project))
         self.save_as = button(
-            "Save as…", "Write everything to a new session file", lambda: save_as(self.context.project)
+            "Save as…", "Write everything to a new project file", lambda: save_as(self.context.project)
         )
         self.open = button(
             "Open…",
-            "Open a session; the session or table of a colleague on an image that is open is merged into yours",
+            "Open a project; the project or table of a colleague on an image that is open is merged into yours",
             lambda: ask_open(self.context.project),
         )
         self.row(self.save, self.save_as, self.open)
         self.recent = QComboBox()
-        self.recent.setToolTip("Open one of the last sessions")
+        self.recent.setToolTip("Open one of the last projects")
         narrow(self.recent)
         self.recent.activated.connect(self._open_recent)
         self.page.addWidget(self.recent)
@@ -57,24 +57,24 @@ class SavingPanel(Panel):
 
     def _build_unclear(self) -> None:
         """What is asked about an image that is missing or changed."""
-        self.why = self.note("An image of the session that is being opened")
-        sessions = self.context.project
-        self.read = button("Read them", "Let this window read images in these folders", sessions.allow)
+        self.why = self.note("An image of the project that is being opened")
+        projects = self.context.project
+        self.read = button("Read them", "Let this window read images in these folders", projects.allow)
         self.anyway = button("Open it anyway", "Positions and your labels stay; predictions go", self._anyway)
         self.choose = button("Choose the file…", "Say where the image is now", self._find)
         self.without = button(
             "Without pixels",
             "Clusters and labels come back, on a blank image; saving keeps all of it",
-            sessions.without,
+            projects.without,
         )
         self.leave = button("Leave it out", "Open the rest; the file keeps all of it", self._leave)
-        self.stop = button("Do not open", "Open nothing", sessions.dismiss)
+        self.stop = button("Do not open", "Open nothing", projects.dismiss)
         self.row(self.read, self.anyway, self.choose)
         self.row(self.without, self.leave, self.stop)
 
     def _build_conflicts(self) -> None:
         """The list of differences that a merge found."""
-        self.about = self.note("Where the two sessions differ")
+        self.about = self.note("Where the two projects differ")
         self.conflicts = QListWidget()
         self.conflicts.setObjectName("conflicts")
         self.conflicts.setWordWrap(True)
@@ -82,7 +82,7 @@ class SavingPanel(Panel):
         self.conflicts.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.conflicts.setToolTip("Choosing one shows it in the image; several can be chosen")
         self.conflicts.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.conflicts.currentRowChanged.connect(self._show_place)
+        self.conflicts.currentRowChanged.connect(self._show_difference)
         self.page.addWidget(self.conflicts)
         self.theirs = button("Take theirs", "Take the other version of the chosen ones", lambda: self._decide(True))
         self.mine = button("Keep mine", "Keep your version of the chosen ones", lambda: self._decide(False))
@@ -93,15 +93,15 @@ class SavingPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the file, what is kept, and what is to be decided."""
-        free = not self.workspace.work.busy
+        idle = not self.workspace.work.busy
         say(self.file, self.status_text())
         say(self.kept, kept_text(self.context.project))
-        self.save.setEnabled(free and bool(self.workspace.groups))
-        self.save_as.setEnabled(free and bool(self.workspace.groups))
-        self.open.setEnabled(free)
-        self._show_recent(free)
-        self._show_unclear(free)
-        self._show_conflicts(free)
+        self.save.setEnabled(idle and bool(self.workspace.groups))
+        self.save_as.setEnabled(idle and bool(self.workspace.groups))
+        self.open.setEnabled(idle)
+        self._show_recent(idle)
+        self._show_unclear(idle)
+        self._show_conflicts(idle)
 
     def status(self, document: Document) -> str:
         """Whether the work is in a file."""
@@ -109,39 +109,39 @@ class SavingPanel(Panel):
 
     def status_text(self) -> str:
         """The file and when it was written."""
-        sessions = self.context.project
-        if sessions.path is None:
-            return "Not in a session file yet."
-        when = "" if sessions.saved_at is None else f", saved {ago(sessions.saved_at)}"
-        changes = "; changed since" if sessions.autosave.unsaved else ""
-        return f"{sessions.path.name}{when}{changes}."
+        projects = self.context.project
+        if projects.path is None:
+            return "Not in a project file yet."
+        when = "" if projects.saved_at is None else f", saved {ago(projects.saved_at)}"
+        changes = "; changed since" if projects.autosave.unsaved else ""
+        return f"{projects.path.name}{when}{changes}."
 
-    def _show_recent(self, free: bool) -> None:
+    def _show_recent(self, idle: bool) -> None:
         paths = recent()
-        names = ["Recent sessions…", *(path.name for path in paths)]
-        if names != [self.recent.itemText(at) for at in range(self.recent.count())]:
+        names = ["Recent projects…", *(path.name for path in paths)]
+        if names != [self.recent.itemText(i) for i in range(self.recent.count())]:
             self.recent.clear()
             self.recent.addItems(names)
         self._recent = paths
         self.recent.setVisible(bool(paths))
-        self.recent.setEnabled(free)
+        self.recent.setEnabled(idle)
 
-    def _show_unclear(self, free: bool) -> None:
+    def _show_unclear(self, idle: bool) -> None:
         asked = self.context.project.asked.unclear if self.context.project.asked is not None else ()
         outside = outside_sentence(asked)
         say(self.why, outside or (asked[0].why if asked else ""))
         for widget in (self.read, self.anyway, self.choose, self.without, self.leave, self.stop):
             widget.setVisible(bool(asked))
-            widget.setEnabled(free)
+            widget.setEnabled(idle)
         self.read.setVisible(bool(outside))
         self.anyway.setVisible(bool(asked) and not outside and asked[0].path is not None)
         for widget in (self.choose, self.leave):
             widget.setVisible(bool(asked) and not outside)
 
-    def _show_conflicts(self, free: bool) -> None:
+    def _show_conflicts(self, idle: bool) -> None:
         conflicts = self.context.project.conflicts
         texts = [conflict.sentence for _, conflict in conflicts]
-        if texts != [item.text() for at in range(self.conflicts.count()) if (item := self.conflicts.item(at))]:
+        if texts != [item.text() for i in range(self.conflicts.count()) if (item := self.conflicts.item(i))]:
             self.conflicts.clear()
             self.conflicts.addItems(texts)
         many = f"{len(texts)} differences" if len(texts) != 1 else "One difference"
@@ -149,7 +149,7 @@ class SavingPanel(Panel):
         self.conflicts.setFixedHeight(36 * min(max(len(texts), 2), _ROWS) + 8)
         for widget in (self.conflicts, self.theirs, self.mine, self.all):
             widget.setVisible(bool(texts))
-            widget.setEnabled(free)
+            widget.setEnabled(idle)
 
     def timerEvent(self, event: object) -> None:
         """Say anew how long ago it was."""
@@ -186,19 +186,19 @@ class SavingPanel(Panel):
         rows = sorted(index.row() for index in self.conflicts.selectedIndexes())
         self.context.project.decide(rows, theirs)
 
-    def _show_place(self, row: int) -> None:
+    def _show_difference(self, row: int) -> None:
         """Centre the view on a difference, and select its cluster."""
         viewer, conflicts = self.workspace.viewer, self.context.project.conflicts
         if viewer is None or not 0 <= row < len(conflicts):
             return
         document, conflict = conflicts[row][0](), conflicts[row][1]
-        group = next((one for one in self.workspace.groups if one.document is document), None)
+        group = next((group for group in self.workspace.groups if group.document is document), None)
         image = group.image() if group is not None else None
         if document is None or image is None:
             return
         frame, y, x = conflict.place
         where = image.data_to_world((frame, y, x)[-image.ndim :])
-        viewer.scene.camera.center = tuple(where[-2:])
+        viewer.scene.camera.center = (where[-2], where[-1])
         if image.ndim == 3:
             viewer.dims.set_point(0, where[0])
         document.select([] if conflict.id is None else [conflict.id])

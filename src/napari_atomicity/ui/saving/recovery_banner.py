@@ -40,7 +40,7 @@ class RecoveryBanner(QFrame):
     def _show(self) -> None:
         if not isalive(self):
             return
-        project, free = self.project, not self.workspace.work.busy
+        project, idle = self.project, not self.workspace.work.busy
         left, taken_off = project.left, project.taken_off
         self.setVisible(bool(left or taken_off))
         self.discard.setVisible(bool(left))
@@ -50,7 +50,7 @@ class RecoveryBanner(QFrame):
         elif taken_off:
             self.text.setText(f"{taken_off[0].name} was taken off with unsaved work.")
         for widget in (self.restore, self.discard, self.later):
-            widget.setEnabled(free)
+            widget.setEnabled(idle)
 
     def _restore(self) -> None:
         project = self.project

@@ -13,11 +13,13 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_atomicity.ui.shortcuts.table import BY_NAME, GUARDED, SHORTCUTS, chosen_keys
+from napari_atomicity.ui.workspace.docks import PLUGIN
 
 if TYPE_CHECKING:
+    from qtpy.QtWidgets import QDockWidget
+
     from napari_atomicity.ui.workspace.workspace import Workspace
 
-PLUGIN: Final = "napari-atomicity"
 #: the preferences change with every letter that is typed
 _TYPED_MS: Final = 700
 
@@ -35,12 +37,12 @@ class ShortcutBindings:
         self._workspace = weakref.ref(workspace)
         self._do = do
         #: the dock with the table of keys, once it was shown
-        self.table_dock: weakref.ref[Any] | None = None
+        self.table_dock: weakref.ref[QDockWidget] | None = None
         workspace.layer_active.connect(self.attach)
         self._settings: Any = None
         self._typing: QTimer | None = None
         #: what we bound on each layer: key to function
-        self._bound: weakref.WeakKeyDictionary[Layer, dict[str, Callable[[Layer], Any]]] = weakref.WeakKeyDictionary()
+        self._bound: weakref.WeakKeyDictionary[Layer, dict[str, Callable[[Layer], None]]] = weakref.WeakKeyDictionary()
         self._warned: list[str] = []
         self.keys, self.problems = self._read()
 
@@ -89,24 +91,25 @@ class ShortcutBindings:
             *([workspace.viewer] if workspace is not None and workspace.viewer is not None else []),
         ]
         maps = [owner.keymap for owner in owners]
+        # of the class, for all layers of a kind: an attribute that napari documents with its `KeymapProvider`
         maps += [cls.class_keymap for owner in owners for cls in type(owner).__mro__ if hasattr(cls, "class_keymap")]
         return any(coerce_keybinding(key) in keymap for keymap in maps)
 
     def _doing(self, name: str) -> Callable[[Layer], None]:
-        there, bindings = self._workspace, weakref.ref(self)
+        workspace_ref, bindings_ref = self._workspace, weakref.ref(self)
 
         def press(_: Layer) -> None:
-            workspace, found = there(), bindings()
-            if workspace is not None and found is not None:
-                found._do(workspace, found, name)
+            workspace, bindings = workspace_ref(), bindings_ref()
+            if workspace is not None and bindings is not None:
+                bindings._do(workspace, bindings, name)
 
         return press
 
     def _saying(self, sentence: str) -> Callable[[Layer], None]:
-        there = self._workspace
+        workspace_ref = self._workspace
 
         def press(_: Layer) -> None:
-            workspace = there()
+            workspace = workspace_ref()
             if workspace is not None and workspace.viewer is not None:
                 workspace.viewer.status = sentence
 
@@ -119,7 +122,8 @@ class ShortcutBindings:
         from napari.settings import get_plugin_settings
 
         try:
-            settings = get_plugin_settings(PLUGIN).keys
+            settings: Any = get_plugin_settings(PLUGIN)
+            settings = settings.keys
         except (KeyError, AttributeError):  # the plug-in's page is not there: napari runs without its manifest
             return chosen_keys({})
         if settings is not self._settings:
@@ -128,7 +132,7 @@ class ShortcutBindings:
         wanted = {shortcut.name: getattr(settings, shortcut.name, shortcut.key) for shortcut in SHORTCUTS}
         return chosen_keys(wanted)
 
-    def _on_typed(self, _: Any = None) -> None:
+    def _on_typed(self, _: object = None) -> None:
         workspace = self._workspace()
         if workspace is None or workspace.viewer is None:
             return

@@ -83,31 +83,31 @@ def chosen_keys(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         Name of a shortcut to the key that a person typed.
     """
     problems: list[str] = []
-    found: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for shortcut in SHORTCUTS:
         text = wanted.get(shortcut.name, shortcut.key)
         try:
-            found[shortcut.name] = str(read_key(text))
+            keys[shortcut.name] = str(read_key(text))
         except InputError as error:
-            found[shortcut.name] = shortcut.key
+            keys[shortcut.name] = shortcut.key
             problems.append(f"{error} “{shortcut.does}” stays on {shortcut.key}.")
     # a wish may take a default's key only where that shortcut has moved away; with every round fewer wishes are left
-    while clash := _clash(found):
+    while clash := _clash(keys):
         loser, holder = clash
-        key, found[loser] = found[loser], BY_NAME[loser].key
+        key, keys[loser] = keys[loser], BY_NAME[loser].key
         problems.append(
             f"{key} is taken by “{BY_NAME[holder].does}”, so “{BY_NAME[loser].does}” stays on {BY_NAME[loser].key}."
         )
-    return found, problems
+    return keys, problems
 
 
-def _clash(found: Mapping[str, str]) -> tuple[str, str] | None:
+def _clash(keys: Mapping[str, str]) -> tuple[str, str] | None:
     """A shortcut that shares its key, not its own, with another one; None where every key is there once."""
     holders: dict[str, str] = {}
-    for name in sorted(found, key=lambda name: found[name] != BY_NAME[name].key):
-        if found[name] in holders:
-            return name, holders[found[name]]
-        holders[found[name]] = name
+    for name in sorted(keys, key=lambda name: keys[name] != BY_NAME[name].key):
+        if keys[name] in holders:
+            return name, holders[keys[name]]
+        holders[keys[name]] = name
     return None
 
 
@@ -117,9 +117,9 @@ def rows(keys: Mapping[str, str], labels: tuple[str, ...] = ()) -> list[tuple[st
     for shortcut in SHORTCUTS:
         does = shortcut.does.replace(" of the selected clusters", "").replace(" the selected clusters", "")
         if shortcut.name.startswith("class_") and labels:
-            place = int(shortcut.name.split("_")[1])
-            if place > len(labels):
+            number = int(shortcut.name.split("_")[1])
+            if number > len(labels):
                 continue
-            does = f"Label as {labels[place - 1]}"
+            does = f"Label as {labels[number - 1]}"
         shown.append((shortcut.group, keys.get(shortcut.name, shortcut.key), does))
     return shown

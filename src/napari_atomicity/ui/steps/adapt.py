@@ -78,20 +78,20 @@ class AdaptPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show what the adaptation changed."""
-        free = document is not None and not document.micrograph.refusal and not self.workspace.work.busy
+        can_act = self.can_act
         state = document.state if document is not None else None
-        adapted = state.adapted if state is not None else None
+        adapted = state.applied if state is not None else None
         group = self.workspace.group
-        there = group is not None and group.anchors.anchors is not None
-        self.mode.setEnabled(free)
-        self.run.setEnabled(free and adapted is None and document is not None and document.settings.adapt != "off")
-        self.back.setEnabled(free and adapted is not None)
-        self.save.setEnabled(free and adapted is not None)
-        self.share.setEnabled(free and adapted is not None)
-        self.anchors.setEnabled(there)
-        self.anchors.setChecked(group is not None and group.anchors.wanted and there)
-        self.select.setEnabled(free and there)
-        self._show_settings(document, free)
+        has_anchors = group is not None and group.anchors.anchors is not None
+        self.mode.setEnabled(can_act)
+        self.run.setEnabled(can_act and adapted is None and document is not None and document.settings.adapt != "off")
+        self.back.setEnabled(can_act and adapted is not None)
+        self.save.setEnabled(can_act and adapted is not None)
+        self.share.setEnabled(can_act and adapted is not None)
+        self.anchors.setEnabled(has_anchors)
+        self.anchors.setChecked(group is not None and group.anchors.wanted and has_anchors)
+        self.select.setEnabled(can_act and has_anchors)
+        self._show_settings(document, can_act)
         say(self.result, _explained(document) if document is not None else "")
         self.comparison.show_adapted(state.adaptation if state is not None else None, *self._colours(document))
 
@@ -105,12 +105,12 @@ class AdaptPanel(Panel):
         changed, _ = adaptation.changed
         return f"adapted, {changed} label{'' if changed == 1 else 's'} changed"
 
-    def _show_settings(self, document: Document | None, free: bool) -> None:
+    def _show_settings(self, document: Document | None, can_act: bool) -> None:
         settings = document.settings if document is not None else None
         if settings is not None:
             self.mode.setCurrentIndex(self.mode.findData(settings.adapt))
         for name, box in self.sources.items():
-            box.setEnabled(free and settings is not None and settings.adapt != "off")
+            box.setEnabled(can_act and settings is not None and settings.adapt != "off")
             box.setChecked(settings is not None and name in sources_of(settings))
 
     def _colours(self, document: Document | None) -> tuple[dict[str, str], dict[str, str]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.adapt import Adaptation
 
 #: what the sources of anchors are called in the window
 SOURCE_WORDS: Final = {"calibrated": "calibration", "diameter": "diameters", "annotations": "my labels"}
@@ -29,13 +32,12 @@ def anchor_groups(anchors: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(groups, key=lambda group: (group["source"], _atoms(group["label"])))
 
 
-def judged(adaptation: Any) -> str:
+def judged(adaptation: Adaptation) -> str:
     """What a person's held-back labels say, in one sentence; empty where there are no labels."""
-    judgement = getattr(adaptation, "judgement", None)
-    return "" if judgement is None else judgement.sentence
+    return "" if adaptation.judgement is None else adaptation.judgement.sentence
 
 
-def score_lines(adaptation: Any) -> list[tuple[str, str, str]]:
+def score_lines(adaptation: Adaptation) -> list[tuple[str, str, str]]:
     """Scores of the adaptation before and after, in words; those that were not measured are left out."""
     before, after = adaptation.before, adaptation.after
     held = before.get("anchors", np.nan)
@@ -46,13 +48,13 @@ def score_lines(adaptation: Any) -> list[tuple[str, str, str]]:
         ("Silhouette of the features", "silhouette", "{:.2f}"),
     ]
     return [
-        (words, _said(before.get(name), form), _said(after.get(name), form))
+        (words, _formatted(before.get(name), form), _formatted(after.get(name), form))
         for words, name, form in rows
         if np.isfinite(before.get(name, np.nan)) or np.isfinite(after.get(name, np.nan))
     ]
 
 
-def _said(value: float | None, form: str) -> str:
+def _formatted(value: float | None, form: str) -> str:
     return "–" if value is None or not np.isfinite(value) else form.format(value)
 
 

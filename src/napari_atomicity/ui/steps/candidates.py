@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QButtonGroup, QLabel, QRadioButton, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
+    from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.document.document import Document
 
 
@@ -25,10 +26,10 @@ class CandidateChoice(QWidget):
         self._page.setContentsMargins(0, 0, 0, 0)
         self._page.setSpacing(2)
         self._page.addWidget(self.question)
-        self._shown: Any = None
+        self._shown: Calibration | None = None
         self._frame = 0
 
-    def show_document(self, document: Document | None, frame: int, free: bool) -> None:
+    def show_document(self, document: Document | None, frame: int, can_act: bool) -> None:
         """Offer the candidates of `frame`, or of the first frame that is open; hidden where nothing is."""
         open_frames = undecided(document) if document is not None else {}
         self.setVisible(bool(open_frames))
@@ -42,16 +43,16 @@ class CandidateChoice(QWidget):
         self.question.setText(f"What do you know of the sample{where}?")
         choice = document.state.choices.get(self._frame, "")
         for button in self.buttons:
-            button.setEnabled(free)
+            button.setEnabled(can_act)
             button.setChecked(button.property("dominant") == choice)
 
-    def _make(self, calibration: Any) -> None:
+    def _make(self, calibration: Calibration) -> None:
         self._shown = calibration
         for button in self.buttons:
             self._group.removeButton(button)
             button.setParent(None)
             button.deleteLater()
-        labels = {str(one["dominant"]): f"{one['probability']:.0%}" for one in calibration.candidates}
+        labels = {str(candidate["dominant"]): f"{candidate['probability']:.0%}" for candidate in calibration.candidates}
         self.buttons = [self._button(f"mostly {label}  ({chance})", label) for label, chance in labels.items()]
         self.buttons.append(self._button("leave it open", ""))
 
@@ -66,9 +67,9 @@ class CandidateChoice(QWidget):
         return button
 
 
-def undecided(document: Document) -> dict[int, Any]:
+def undecided(document: Document) -> dict[int, Calibration]:
     """Calibration, as it was before any choice, of each frame that cannot decide by itself."""
     offered = document.state.offered
-    if offered is None or not document.classified:
+    if offered is None or not document.counted:
         return {}
     return {frame: fit for frame, fit in offered.calibrations.items() if fit.ambiguous}

@@ -9,10 +9,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.ui.steps.adaptation_wording import anchor_groups, judged, score_lines
 from napari_atomicity.ui.widgets.controls import say
 from napari_atomicity.ui.widgets.html import html_table
 from napari_atomicity.ui.widgets.share_chart import ShareChart
+from napari_atomicity.wording import share_and_interval
 
 _SHARES: Final = ("class", "before (95 %)", "after (95 %)")
 _SCORES: Final = ("", "before", "after")
@@ -40,7 +42,7 @@ class Comparison(QWidget):
         self.headline.setStyleSheet("font-weight: bold;")
         self.reason = _text()
         self.judged = _text(_JUDGED_TIP)
-        self.chart = ShareChart("after", "before", hollow_first=True)
+        self.chart = ShareChart()
         self.shares = _text("Share of each class with its 95 % interval")
         self.scores = _text(_SCORES_TIP)
         self.anchors = _text(
@@ -62,10 +64,15 @@ class Comparison(QWidget):
         say(self.shares, "")
         if adapted.after is not None:
             before, after = (_ratios(adapted, each) for each in (adapted.before, adapted.after))
-            self.chart.show_ratios(after, before, colours, theme)
-            say(self.shares, html_table(_SHARES, _share_rows(before, after)))
-        say(self.scores, html_table(_SCORES, score_lines(adapted.adaptation)))
-        say(self.anchors, html_table(_ANCHORS, _anchor_rows(adapted)))
+            labels = after["label"].tolist()
+            series = [
+                series_of_counts(before, labels, "before", "hollow"),
+                series_of_counts(after, labels, "after", "bar"),
+            ]
+            self.chart.show_shares(labels, series, colours, theme)
+            say(self.shares, html_table(_share_rows(before, after), _SHARES))
+        say(self.scores, html_table(score_lines(adapted.adaptation), _SCORES))
+        say(self.anchors, html_table(_anchor_rows(adapted), _ANCHORS))
 
 
 def _ratios(adapted: AppliedAdaptation, classified: Any) -> pd.DataFrame:
@@ -85,9 +92,7 @@ def _seen(share: dict[Any, Any]) -> bool:
 
 
 def _interval(share: dict[Any, Any]) -> str:
-    if pd.isna(share["fraction"]):
-        return "–"
-    return f"{share['fraction']:.1%} ({100 * share['low']:.1f} to {100 * share['high']:.1f})"
+    return share_and_interval(share["fraction"], share["low"], share["high"])
 
 
 def _anchor_rows(adapted: AppliedAdaptation) -> list[tuple[str, ...]]:

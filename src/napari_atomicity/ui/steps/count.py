@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_atomicity import pipeline
-from napari_atomicity.counting.describe import classes
+from napari_atomicity.counting.card_text import classes
 from napari_atomicity.counting.store import models
+from napari_atomicity.report.shares import series_of_counts
+from napari_atomicity.style import OTHER_COLOUR
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.steps.candidates import CandidateChoice
 from napari_atomicity.ui.steps.prior import PriorFields
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
+from napari_atomicity.ui.workspace.docks import open_dock
+from napari_atomicity.wording import share_and_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,13 +64,11 @@ class CountPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show model, shares and remarks."""
-        usable = document is not None and not document.micrograph.refusal
-        free = usable and not self.workspace.work.busy
-        self.run.setEnabled(free)
-        self.model.setEnabled(free)
-        self.known.show_document(document, free)
-        self.candidates.show_document(document, self.workspace.frame, free)
-        shown = document is not None and document.classified and document.state.bundle is not None
+        self.run.setEnabled(self.can_act)
+        self.model.setEnabled(self.can_act)
+        self.known.show_document(document, self.can_act)
+        self.candidates.show_document(document, self.workspace.frame, self.can_act)
+        shown = document is not None and document.counted and document.state.bundle is not None
         self.legend.setVisible(shown)
         self.chart.setVisible(shown)
         self.ratios.setVisible(shown)
@@ -85,19 +86,24 @@ class CountPanel(Panel):
         labelled = int((document.table.rows["label"] != "").sum())
         if not labelled:
             return "not counted yet"
-        source = "adapted model" if document.state.adapted is not None else "base model"
+        source = "adapted model" if document.state.applied is not None else "base model"
         return f"{labelled} of {len(document.table)} labelled, {source}"
 
     def _show_shares(self, document: Document) -> None:
         from napari_atomicity.style import colours
         from napari_atomicity.ui.widgets.theme import plot_colours
 
-        card = document.state.bundle.card
+        card = document.state.model_in_force.card
         final = document.ratios()
         known = colours(card.class_sizes, card.element)
         self.legend.show_shares(final, known)
         theme = plot_colours(self.workspace.viewer)
-        self.chart.show_ratios(final, document.ratios(by="diameter"), known, theme)
+        labels = final["label"].tolist()
+        series = [
+            series_of_counts(final, labels, "by label", "bar"),
+            series_of_counts(document.ratios(by="diameter"), labels, "by diameter alone", "hollow"),
+        ]
+        self.chart.show_shares(labels, series, known, theme)
 
     # ------------------------------------------------------------------ what a person does
 
@@ -121,19 +127,14 @@ class CountPanel(Panel):
                 self.model.addItem(_MODELS.get(model.name, about) if model.bundled else about, model.name)
         if missing:
             path = Path(missing)
-            there = path.with_suffix(".safetensors").is_file()
-            self.model.addItem(path.stem if there else f"{path.stem} (not there any more)", missing)
+            exists = path.with_suffix(".safetensors").is_file()
+            self.model.addItem(path.stem if exists else f"{path.stem} (not there any more)", missing)
 
     def _manage(self) -> None:
-        self._open("Models")
+        open_dock(self.workspace.viewer, "Models", tabify=True)
 
     def _ratios(self) -> None:
-        self._open("Class ratios")
-
-    def _open(self, name: str) -> None:
-        viewer: Any = self.workspace.viewer
-        if viewer is not None:
-            viewer.window.add_plugin_dock_widget("napari-atomicity", name, tabify=True)
+        open_dock(self.workspace.viewer, "Class ratios", tabify=True)
 
     def _choose(self, **values: Any) -> None:
         if self.document is not None:
@@ -161,11 +162,10 @@ class Legend(QWidget):
         for row, share in enumerate(shares.to_dict("records"), start=1):
             swatch = self._cell(row, 0)
             swatch.setText("●")
-            swatch.setStyleSheet(f"color: {colours.get(str(share['label']), '#b0b0b0')}; font-size: 15px;")
+            swatch.setStyleSheet(f"color: {colours.get(str(share['label']), OTHER_COLOUR)}; font-size: 15px;")
             self._cell(row, 1).setText(str(share["label"]))
             self._cell(row, 2).setText(str(share["count"]))
-            interval = f"{share['fraction']:.1%} ({share['low']:.1%} to {share['high']:.1%})"
-            self._cell(row, 3).setText("–" if np.isnan(share["fraction"]) else interval)
+            self._cell(row, 3).setText(share_and_interval(share["fraction"], share["low"], share["high"]))
         for (row, _), label in self._cells.items():
             label.setVisible(row <= len(shares))
 
@@ -184,19 +184,19 @@ def _remarks(document: Document) -> str:
     rows = document.table.rows
     remarks = []
     missing = set(rows["id"][rows["label"] == ""]) - _unreadable(document)
-    if document.classified and missing:
+    if document.counted and missing:
         remarks.append(f"{len(missing)} placed or moved since then; count again to label them.")
-    if document.classified and document.state.classified is not None:
-        remarks += pipeline.remarks(document.state.classified)
-    if document.classified and document.outdated:
+    if document.counted and document.state.count is not None:
+        remarks += pipeline.remarks(document.state.count)
+    if document.counted and document.outdated:
         remarks.append("The settings changed since then; count again to follow them.")
-    not_counted = int(rows["flag"].isin(["border", "touching", "saturated"]).sum())
-    if document.classified and not_counted:
+    not_counted = int((~document.table.sizeable).sum())
+    if document.counted and not_counted:
         remarks.append(f"{not_counted} cut off, touching or saturated: labelled, but left out of the shares.")
     return "\n".join(remarks)
 
 
 def _unreadable(document: Document) -> set[int]:
     """Ids of clusters that the last count saw and could not label: too little of them lies in the image."""
-    done = document.state.classified
+    done = document.state.count
     return set() if done is None else set(done.table.rows["id"][done.table.rows["label"] == ""])

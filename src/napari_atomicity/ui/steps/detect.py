@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QButtonGroup, QLabel, QPushButton, QSlider
 
+from napari_atomicity import wording
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button, later, say
 from napari_atomicity.ui.widgets.panel import Panel
@@ -14,13 +15,6 @@ from napari_atomicity.ui.widgets.panel import Panel
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
 
-#: what a flag is called in a sentence
-_FLAG_WORDS: Final = {
-    "touching": "touching",
-    "border": "at the border",
-    "saturated": "saturated",
-    "outside": "outside the classes",
-}
 _TOOLS: Final = (
     ("Move view", "pan_zoom", "Drag to move the view, wheel to zoom"),
     ("Select", "select", "Click or frame clusters; drag them to move them; Delete removes them"),
@@ -63,8 +57,7 @@ class DetectPanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show sensitivity, tools and what was found."""
         usable = document is not None and not document.micrograph.refusal
-        free = usable and not self.workspace.work.busy
-        self.search.setEnabled(free)
+        self.search.setEnabled(self.can_act)
         self.slider.setEnabled(usable)
         for tool in self._tools.buttons():
             tool.setEnabled(usable)
@@ -83,7 +76,7 @@ class DetectPanel(Panel):
     def status(self, document: Document) -> str:
         """``212 clusters, 9 touching, 3 at the border``."""
         if not len(document.table):
-            return "no clusters found" if document.detected else "not searched yet"
+            return "no clusters found" if document.state.searched else "not searched yet"
         return counted(document)
 
     def _show_tool(self) -> None:
@@ -98,7 +91,7 @@ class DetectPanel(Panel):
         if self.document is not None:
             self.document.choose(sensitivity=value / 100)
             # once there is a result, it follows the slider
-            if self.document.detected:
+            if self.document.state.searched:
                 self._again.start()
 
     def _find(self) -> None:
@@ -130,9 +123,8 @@ class DetectPanel(Panel):
 def counted(document: Document) -> str:
     """How many clusters there are, and how many of them are flagged."""
     flags = document.table.rows["flag"].value_counts()
-    parts = [f"{flags[flag]} {words}" for flag, words in _FLAG_WORDS.items() if flags.get(flag, 0)]
-    n = len(document.table)
-    return ", ".join([f"{n} cluster{'' if n == 1 else 's'}", *parts])
+    parts = [f"{flags[flag]} {words}" for flag, words in wording.FLAGS.items() if flags.get(flag, 0)]
+    return ", ".join([wording.counted(len(document.table), "cluster"), *parts])
 
 
 def _summary(document: Document) -> str:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSlider
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QPushButton
 
-from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.workspace.docks import open_dock
+from napari_atomicity.wording import channel_words
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.insight.attribution import Attribution
+    from napari_atomicity.pipeline import Explained
 
 _OWN: Final = ("each cluster's own class", "")
 _OTHERS: Final = ("the other classes", "")
@@ -72,16 +74,15 @@ class ExplainPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show choices and what the maps say."""
-        free = document is not None and not document.micrograph.refusal and not self.workspace.work.busy
-        self.all.setEnabled(free)
-        self.some.setEnabled(free and document is not None and bool(document.selection))
+        self.all.setEnabled(self.can_act)
+        self.some.setEnabled(self.can_act and document is not None and bool(document.selection))
         self.clear.setEnabled(document is not None and document.asked is not None)
         for widget in self._fields:
-            widget.enabled = free
+            widget.enabled = self.can_act
         if document is not None:
             bundle = document.state.bundle
             self._offer(bundle.card.labels if bundle is not None else ())
-        say(self.result, _said(document) if document is not None else "")
+        say(self.result, _heat_map_words(document) if document is not None else "")
 
     def status(self, document: Document) -> str:
         """How many clusters are explained."""
@@ -118,25 +119,19 @@ class ExplainPanel(Panel):
             self.workspace.maps.set_opacity(value)
 
     def _opener(self, text: str, tip: str, name: str) -> QPushButton:
-        return button(text, tip, lambda: self._open(name))
-
-    def _open(self, name: str) -> None:
-        viewer: Any = self.workspace.viewer
-        if viewer is not None:
-            viewer.window.add_plugin_dock_widget("napari-atomicity", name, tabify=True)
+        return button(text, tip, lambda: open_dock(self.workspace.viewer, name, tabify=True))
 
 
 def _texts(box: ComboBox) -> list[str]:
     return [box.native.itemText(i) for i in range(box.native.count())]
 
 
-def _said(document: Document) -> str:
-    done = document.attribution
-    if done is None or not len(done.ids):
+def _heat_map_words(document: Document) -> str:
+    explained = document.attribution
+    if explained is None or not len(explained.ids):
         return ""
-    attribution = done.attribution
-    lines = [_shares(attribution), _agreement(attribution), *_silent(done)]
-    lines.append(_detail(attribution))
+    attribution = explained.attribution
+    lines = [_shares(attribution), _agreement(attribution), *_not_drawn(explained), _detail(attribution)]
     return "\n".join(line for line in lines if line)
 
 
@@ -146,7 +141,7 @@ def _by_channel(attribution: Attribution, values: np.ndarray, form: str) -> str:
     for column, name in zip(values.T, attribution.channel_names, strict=True):
         known = column[np.isfinite(column)]
         if len(known):
-            parts.append(f"{format(float(np.median(known)), form)} {CHANNEL_WORDS.get(name, name)}")
+            parts.append(f"{format(float(np.median(known)), form)} {channel_words(name)}")
     return ", ".join(parts)
 
 
@@ -162,18 +157,18 @@ def _agreement(attribution: Attribution) -> str:
     return f"Agreement with {other} ({n} clusters; 1 the same, 0 none): {words}" if words else ""
 
 
-def _silent(done: Any) -> list[str]:
+def _not_drawn(explained: Explained) -> list[str]:
     """What is not drawn, and why."""
-    attribution = done.attribution
+    attribution = explained.attribution
     asked = attribution.target >= 0
     lines = []
     if unasked := int((~asked).sum()):
-        against = done.question.against
+        against = explained.question.against
         why = f"are {against} themselves or have" if against else "have"
         lines.append(f"{unasked} {why} too little of them in the image: not explained.")
     for column, name in zip(attribution.empty[asked].T, attribution.channel_names, strict=True):
         if silent := int(column.sum()):
-            channel = CHANNEL_WORDS.get(name, name)
+            channel = channel_words(name)
             lines.append(
                 f"{silent} of {int(asked.sum())}: nothing in {channel} speaks for the class, nothing is drawn."
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
+from napari_atomicity.counting.prior import as_in_file
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
@@ -17,8 +17,7 @@ from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
-    from napari_atomicity.document.state import State
-    from napari_atomicity.pipeline import Analysis, Settings
+    from napari_atomicity.pipeline import ImageState, Settings
 
 _TABLE: Final = "CSV (*.csv);;Parquet (*.parquet)"
 _FIGURE: Final = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
@@ -63,7 +62,7 @@ class ExportPanel(Panel):
         some = document is not None and len(document.table) > 0
         self.save.setEnabled(some)
         self.figure.setEnabled(some)
-        self.teach.setEnabled(document is not None and bool((document.table.rows["annotation"] != "").any()))
+        self.teach.setEnabled(document is not None and bool(document.table.labelled.any()))
         self.report.setEnabled(bool(groups_in(self.workspace, self._scope)))
         say(self.result, self._saved)
 
@@ -153,16 +152,15 @@ class ExportPanel(Panel):
         groups = groups_in(self.workspace, self._scope)
         if document is None or not groups:
             return
-        states = [(group.document.state, group.document.settings) for group in groups]
+        states = [group.document.state for group in groups]
         frames = [self.workspace.frame if group.document is document else 0 for group in groups]
-        expected, checked = dict(document.expected), document.checked
+        expected, checked = dict(document.options.expected), document.options.random_sample
 
         def steps() -> Steps[str]:
             from napari_atomicity.report import report_steps
 
-            analyses = [one for one in (analysis_of(*each) for each in states) if one is not None]
-            yield from report_steps(analyses, path, expected, frames=frames, checked=checked)
-            return f"Wrote the report on {len(analyses)} image{'s' if len(analyses) > 1 else ''} to {path}"
+            yield from report_steps(states, path, expected, frames=frames, checked=checked)
+            return f"Wrote the report on {len(states)} image{'s' if len(states) > 1 else ''} to {path}"
 
         self.workspace.work.start("Write the report", steps, self._say, document)
 
@@ -172,14 +170,13 @@ class ExportPanel(Panel):
         if document is None:
             return
         state = document.state
-        n = int((state.table.rows["annotation"] != "").sum())
+        n = int(state.table.labelled.sum())
 
         def steps() -> Steps[str]:
             from napari_atomicity.pipeline import training_set_steps
 
             card = None if state.bundle is None else state.bundle.card
-            fits = {} if state.classified is None else state.classified.calibrations
-            yield from training_set_steps(state.micrograph, state.table, folder, card, fits)
+            yield from training_set_steps(state.micrograph, state.table, folder, card, dict(state.calibrations))
             return f"Saved {n} labelled clusters to {folder}"
 
         self.workspace.work.start("Save the training set", steps, self._say, document)
@@ -187,7 +184,7 @@ class ExportPanel(Panel):
     def _up_to_date(self) -> Document | None:
         """The document in hand, with what napari did to its points without telling."""
         for group in self.workspace.groups:
-            group.clusters.take_up()
+            group.clusters.sync_from_layer()
         return self.document
 
     def _say(self, text: str) -> None:
@@ -195,32 +192,12 @@ class ExportPanel(Panel):
         show_info(text)
 
 
-def analysis_of(state: State, settings: Settings) -> Analysis | None:
-    """The state of a document as the command line would have it; None before it is counted."""
-    from napari_atomicity.pipeline import Analysis, remarks
-
-    if state.bundle is None:
-        return None
-    messages = remarks(state.classified) if state.classified is not None else ()
-    return Analysis(
-        state.micrograph,
-        state.table,
-        state.settings or settings,
-        state.bundle,
-        calibrations=state.classified.calibrations if state.classified is not None else {},
-        adaptation=state.adaptation.adaptation if state.adaptation is not None else None,
-        classified=state.classified,
-        messages=tuple(messages),
-        session=state.session,
-    )
-
-
-def facts(state: State, settings: Settings) -> dict[str, Any]:
+def facts(state: ImageState, settings: Settings) -> dict[str, Any]:
     """What the numbers of a table depend on, as the command line writes it: image, parameters, versions, model."""
     from napari_atomicity.provenance import describe_image, versions
+    from napari_atomicity.report.summary import describe
 
-    analysis = analysis_of(state, settings)
-    if analysis is None:
-        return {"image": describe_image(state.micrograph), "parameters": asdict(settings), "versions": versions()}
-    report = analysis.report()
+    if state.bundle is None:
+        return {"image": describe_image(state.micrograph), "parameters": as_in_file(settings), "versions": versions()}
+    report = describe(state)
     return {name: report[name] for name in ("image", "parameters", "versions", "model")}

@@ -73,28 +73,28 @@ class JointCalibrationPanel(Panel):
         self.list.blockSignals(True)
         self.list.setRowCount(len(groups))
         self.list.setFixedHeight((1 + min(max(len(groups), 2), _MOST_ROWS)) * _ROW_PX + 10)
-        free = not self.workspace.work.busy
+        idle = not self.workspace.work.busy
         for row, group in enumerate(groups):
-            self._show_row(row, group.name, group.document, free)
+            self._show_row(row, group.name, group.document, idle)
         self.list.blockSignals(False)
-        ticked = joint.ticked(self.workspace)
-        self.all.setEnabled(free and bool(groups))
-        self.run.setEnabled(free and len(ticked) >= 2)
-        self.back.setEnabled(free and bool(joint.to_undo(self.workspace)))
+        ticked = joint.in_joint(self.workspace)
+        self.all.setEnabled(idle and bool(groups))
+        self.run.setEnabled(idle and len(ticked) >= 2)
+        self.back.setEnabled(idle and bool(joint.to_undo(self.workspace)))
         misfits = [f"{group.name}: {text}" for group in self.workspace.groups for text in misfit(group.document)]
         say(self.flagged, "\n".join(misfits))
 
     def status(self, document: Document) -> str:
         """How many images take part."""
-        n, ticked = len(self.workspace.images), len(joint.ticked(self.workspace))
+        n, ticked = len(self.workspace.images), len(joint.in_joint(self.workspace))
         return f"{ticked} of {n} images ticked" if n > 1 else "one image open"
 
-    def _show_row(self, row: int, name: str, document: Document, free: bool) -> None:
+    def _show_row(self, row: int, name: str, document: Document, idle: bool) -> None:
         can = not document.micrograph.refusal
         usual = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        active = usual if can and free else Qt.ItemFlag.ItemIsSelectable
+        active = usual if can and idle else Qt.ItemFlag.ItemIsSelectable
         tick = self._cell(row, _IMAGE, name, active | Qt.ItemFlag.ItemIsUserCheckable, name)
-        tick.setCheckState(Qt.CheckState.Checked if document.ticked else Qt.CheckState.Unchecked)
+        tick.setCheckState(Qt.CheckState.Checked if document.options.in_joint else Qt.CheckState.Unchecked)
         font = tick.font()
         font.setBold(document is self.document)
         tick.setFont(font)
@@ -121,7 +121,7 @@ class JointCalibrationPanel(Panel):
     def _on_item(self, item: QTableWidgetItem) -> None:
         document = self._shown[item.row()]
         if item.column() == _IMAGE:
-            document.tick(item.checkState() == Qt.CheckState.Checked)
+            document.set_options(in_joint=item.checkState() == Qt.CheckState.Checked)
         elif item.column() == _DEPOSITED:
             try:
                 sizes, shares = read_deposited(item.text())
@@ -137,9 +137,9 @@ class JointCalibrationPanel(Panel):
 
     def _tick_all(self) -> None:
         can = [group.document for group in self.workspace.groups if not group.document.micrograph.refusal]
-        on = not all(document.ticked for document in can)
+        on = not all(document.options.in_joint for document in can)
         for document in can:
-            document.tick(on)
+            document.set_options(in_joint=on)
 
     def _run(self) -> None:
         joint.calibrate(self.workspace)
@@ -150,7 +150,7 @@ class JointCalibrationPanel(Panel):
 
 def misfit(document: Document) -> list[str]:
     """The sentences about frames that contradict what they were calibrated with."""
-    done = document.state.classified
+    done = document.state.count
     found = [] if done is None else [fit.misfit for fit in done.calibrations.values() if fit.misfit]
     return list(dict.fromkeys(found))
 
@@ -162,11 +162,11 @@ def state(document: Document) -> str:
     if document.micrograph.pixel_size_nm is None:
         return "pixel size needed"
     n = len(document.table)
-    if not document.classified or document.state.bundle is None:
-        return f"{n} clusters" if n else "no clusters found" if document.detected else "not searched yet"
+    if not document.counted or document.state.bundle is None:
+        return f"{n} clusters" if n else "no clusters found" if document.state.searched else "not searched yet"
     if misfit(document):
         return "⚠ does not fit"
-    if any(fit.ambiguous for fit in document.state.classified.calibrations.values()):
+    if any(fit.ambiguous for fit in document.state.calibrations.values()):
         return "⚠ undecided"
     return _shares(document)
 

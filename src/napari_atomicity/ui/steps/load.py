@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSizePolicy
@@ -12,7 +12,11 @@ from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_atomicity.document.document import Document
+    from napari_atomicity.io import ImageInfo
+    from napari_atomicity.micrograph import Micrograph
 
 
 class LoadPanel(Panel):
@@ -41,15 +45,17 @@ class LoadPanel(Panel):
         form.addRow("Image", self.images)
         form.addRow("Pixel size", self.pixel)
         form.addRow("Image width", self.field)
-        self.alone = QCheckBox("Hide the other images")
-        self.alone.setToolTip("Of several images only the one in hand is seen, with its clusters and heat maps")
-        self.alone.setChecked(self.context.solo.wanted)
-        self.alone.toggled.connect(self.context.solo.want)
-        self.page.addWidget(self.alone)
+        self.hide_others = QCheckBox("Hide the other images")
+        self.hide_others.setToolTip("Of several images only the one in hand is seen, with its clusters and heat maps")
+        self.hide_others.setChecked(self.context.solo.wanted)
+        self.hide_others.toggled.connect(self.context.solo.set_wanted)
+        self.page.addWidget(self.hide_others)
         self.facts = self.note()
         self.row(self.look, self.others, self.open)
         self.remarks = self.note("What was found odd while reading")
-        self._infos: list[Any] = []
+        self._infos: list[ImageInfo] = []
+        #: the file that they are of
+        self._infos_of: Path | None = None
 
     def show_document(self, document: Document | None) -> None:
         """Show image, calibration and remarks."""
@@ -58,12 +64,12 @@ class LoadPanel(Panel):
         if offered != [self.images.itemText(i) for i in range(self.images.count())]:
             self.images.clear()
             self.images.addItems(offered)
-        self.alone.setVisible(len(names) > 1)
-        self.alone.setChecked(self.context.solo.wanted)
+        self.hide_others.setVisible(len(names) > 1)
+        self.hide_others.setChecked(self.context.solo.wanted)
         if self.workspace.image in self.workspace.images:
             self.images.setCurrentIndex(self.workspace.images.index(self.workspace.image))
         path = document.micrograph.provenance.path if document else None
-        listed = bool(self._infos) and self._infos[0] == path
+        listed = bool(self._infos) and self._infos_of == path
         if not listed:
             self._infos = []
         self.look.setVisible(path is not None and not listed)
@@ -131,15 +137,15 @@ class LoadPanel(Panel):
         if path is None:
             return
 
-        def steps() -> Steps[list[Any]]:
+        def steps() -> Steps[list[ImageInfo]]:
             yield Progress(0, 0, "Looking into the file")
             return list_images(path)
 
-        def apply(infos: list[Any]) -> None:
+        def apply(infos: list[ImageInfo]) -> None:
             if len(infos) < 2:
                 show_info(f"{path.name} holds this one image.")
                 return
-            self._infos = [path, *infos]
+            self._infos, self._infos_of = infos, path
             self.others.clear()
             self.others.addItems([_described(info) for info in infos])
             self.show_now()
@@ -149,17 +155,18 @@ class LoadPanel(Panel):
     def _open(self) -> None:
         from napari_atomicity.io import read
 
-        if not self._infos or self.workspace.viewer is None:
+        path = self._infos_of
+        if not self._infos or path is None or self.workspace.viewer is None:
             return
-        path, index = self._infos[0], self._infos[1 + self.others.currentIndex()].index
+        index = self._infos[self.others.currentIndex()].index
 
-        def steps() -> Steps[Any]:
+        def steps() -> Steps[Micrograph]:
             yield Progress(0, 0, "Reading")
             return read(path, image=index)
 
         self.workspace.work.start("Read", steps, self._add)
 
-    def _add(self, micrograph: Any) -> None:
+    def _add(self, micrograph: Micrograph) -> None:
         from napari.layers import Layer
 
         from napari_atomicity.io.napari_hooks import as_layer
@@ -180,7 +187,7 @@ def _length(tip: str, decimals: int, top: float) -> QDoubleSpinBox:
     return box
 
 
-def _described(info: Any) -> str:
+def _described(info: ImageInfo) -> str:
     size = f", {info.pixel_size_nm:.4g} nm/px" if info.pixel_size_nm else ""
     reason = "" if info.countable else f" ({info.why_not})"
     shape = " × ".join(map(str, info.shape))

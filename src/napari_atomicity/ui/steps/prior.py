@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy
@@ -16,6 +16,8 @@ from napari_atomicity.ui.widgets.controls import button
 from napari_atomicity.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from napari_atomicity.counting.calibration import Calibration
+    from napari_atomicity.counting.profile import InstrumentProfile
     from napari_atomicity.document.document import Document
     from napari_atomicity.pipeline import Settings
 
@@ -58,22 +60,24 @@ class PriorFields:
         form.addRow("One atom", self.scale)
         form.addRow("Profile", row)
 
-    def show_document(self, document: Document | None, free: bool) -> None:
+    def show_document(self, document: Document | None, can_act: bool) -> None:
         """Show what was said about the document in hand; what a person is just typing stays."""
         for widget in (self.deposited, self.scale, self.load):
-            widget.setEnabled(free)
-        profile = document.profile if document is not None else None
+            widget.setEnabled(can_act)
+        profile = document.options.profile if document is not None else None
         self.profile.setText(profile.name if profile is not None else "none")
         self.profile.setToolTip(_described(profile) if profile is not None else "")
         self.forget.setVisible(profile is not None)
-        self.forget.setEnabled(free)
-        self.save.setEnabled(free and document is not None and bool(_calibrations(document)))
+        self.forget.setEnabled(can_act)
+        self.save.setEnabled(can_act and document is not None and bool(_calibrations(document)))
         if document is None:
             return
         if not self.deposited.hasFocus():
             self.deposited.setText(deposited_text(document.settings))
         if not self.scale.hasFocus():
-            self.scale.setText("" if document.settings.scale is None else f"{document.settings.scale:g}")
+            self.scale.setText(
+                "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
+            )
 
     # ------------------------------------------------------------------ what a person does
 
@@ -88,7 +92,9 @@ class PriorFields:
 
     def _set_scale(self) -> None:
         document, text = self.panel.document, self.scale.text().strip().replace(",", ".")
-        if document is None or text == ("" if document.settings.scale is None else f"{document.settings.scale:g}"):
+        if document is None or text == (
+            "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
+        ):
             return
         try:
             document.know_scale(float(text) if text else None)
@@ -115,14 +121,14 @@ class PriorFields:
         if document is None:
             return
 
-        def steps() -> Steps[Any]:
+        def steps() -> Steps[InstrumentProfile]:
             yield Progress(0, 0, "Reading the profile")
             profile = load_profile(path)
             profile.check(load_card(document.settings.model))
             return profile
 
-        def apply(profile: Any) -> None:
-            document.know_scale(profile.scale, profile.scale_sd, profile)
+        def apply(profile: InstrumentProfile) -> None:
+            document.know_scale(profile.intensity_per_atom, profile.intensity_per_atom_sd, profile)
             show_info(f"The scale of {profile.name} is taken; count the atoms (step 3) with it.")
             size = document.micrograph.pixel_size_nm
             if size and profile.pixel_size_nm and abs(size / profile.pixel_size_nm - 1) > _OTHER_PIXELS:
@@ -145,11 +151,11 @@ class PriorFields:
         if document is None:
             return
         path = path.with_suffix(".json")
-        session = [group.document for group in self.panel.workspace.groups if group.document.state.session]
-        documents = [each for each in session if each.state.session == document.state.session] or [document]
+        session = [group.document for group in self.panel.workspace.groups if group.document.state.counted_with]
+        documents = [each for each in session if each.state.counted_with == document.state.counted_with] or [document]
         calibrations = [fit for each in documents for fit in _calibrations(each)]
         images = [each.micrograph for each in documents]
-        bundle = document.state.bundle
+        bundle = document.state.model_in_force
 
         def steps() -> Steps[str]:
             from napari_atomicity.counting.profile import profile_of, save_profile
@@ -169,13 +175,14 @@ def deposited_text(settings: Settings) -> str:
     return ", ".join(f"{size}:{share:g}" for size, share in pairs)
 
 
-def _calibrations(document: Document) -> list[Any]:
-    done = document.state.classified
+def _calibrations(document: Document) -> list[Calibration]:
+    done = document.state.count
     return [] if done is None else list(done.calibrations.values())
 
 
-def _described(profile: Any) -> str:
+def _described(profile: InstrumentProfile) -> str:
     return (
-        f"{profile.name}: {profile.scale:.4g} counts·nm² per {profile.element} atom (± {profile.scale_sd:.0%}), "
+        f"{profile.name}: {profile.intensity_per_atom:.4g} counts·nm² per {profile.element} atom "
+        f"(± {profile.intensity_per_atom_sd:.0%}), "
         f"from {profile.clusters} clusters of {len(profile.images)} images, {profile.created[:10]}"
     )

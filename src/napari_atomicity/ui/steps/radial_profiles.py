@@ -9,12 +9,12 @@ import pandas as pd
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
-from napari_atomicity.counting.describe import CHANNEL_WORDS
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button, say
 from napari_atomicity.ui.widgets.curves import Curves
 from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.wording import channel_words, nm, number
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -54,8 +54,8 @@ class RadialProfilesPanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show the profiles of the heat maps in hand."""
-        done = document.attribution if document is not None else None
-        profiles = done.profiles if done is not None and len(done.ids) else None
+        explained = document.attribution if document is not None else None
+        profiles = explained.profiles if explained is not None and len(explained.ids) else None
         if profiles is not None and not len(profiles.table):
             profiles = None
         self.make.setEnabled(document is not None and not self.workspace.work.busy and not document.micrograph.refusal)
@@ -63,18 +63,20 @@ class RadialProfilesPanel(Panel):
         for widget in (*self.curves, *self.tables):
             widget.setVisible(False)
         say(self.reach, "")
-        if profiles is None or done is None:
+        if profiles is None or explained is None:
             say(self.question, "Make the heat maps of the clusters first; their profiles appear here.")
             return
-        say(self.question, _question(done))
-        cell = f"{profiles.resolution_nm:.2f} nm"
-        say(self.reach, f"Detail finer than {cell} means nothing; merged and cut-off clusters are left out.")
-        self._draw(profiles, done.channel_names, done.bundle.card)
+        say(self.question, _question(explained))
+        say(
+            self.reach,
+            f"Detail finer than {nm(profiles.resolution_nm)} means nothing; merged and cut-off clusters are left out.",
+        )
+        self._draw(profiles, explained.channel_names, explained.bundle.card)
 
     def status(self, document: Document) -> str:
         """How many clusters the profiles rest on."""
-        done = document.attribution
-        return "no heat maps" if done is None else f"{len(done.ids)} clusters"
+        explained = document.attribution
+        return "no heat maps" if explained is None else f"{len(explained.ids)} clusters"
 
     def _draw(self, profiles: RadialProfiles, channels: tuple[str, ...], card: Any) -> None:
         from napari_atomicity.style import colours
@@ -85,7 +87,7 @@ class RadialProfilesPanel(Panel):
         for curves, text, channel in zip(self.curves, self.tables, channels, strict=False):
             rows = profiles.table
             rows = rows[(rows["channel"] == channel) & (rows["unit"] == unit)]
-            title = f"{CHANNEL_WORDS.get(channel, channel)}: density of the evidence"
+            title = f"{channel_words(channel)}: density of the evidence"
             curves.show_curves(rows, title, _UNITS[unit], colours(card.class_sizes, card.element), theme)
             curves.setVisible(True)
             say(text, _table(profiles.summary[profiles.summary["channel"] == channel]))
@@ -123,12 +125,12 @@ class RadialProfilesPanel(Panel):
         self.workspace.work.start("Save the profiles", steps, show_info, document)
 
 
-def _question(done: Any) -> str:
-    question = done.question
+def _question(explained: Any) -> str:
+    question = explained.question
     target = question.target or "each cluster's own class"
     against = question.against or "the other classes"
     method = "Grad-CAM" if question.method == "grad-cam" else "integrated gradients"
-    return f"Where the evidence for {target} against {against} lies, by {method}; {len(done.ids)} clusters."
+    return f"Where the evidence for {target} against {against} lies, by {method}; {len(explained.ids)} clusters."
 
 
 def _table(summary: pd.DataFrame) -> str:
@@ -138,14 +140,10 @@ def _table(summary: pd.DataFrame) -> str:
         (
             str(row["label"]),
             f"{row['clusters']}",
-            _said(row["centre"], ".2f"),
-            _said(row["contour"], ".2f"),
-            f"{_said(row['lead'], '+.2f')} ({_said(row['low'], '+.2f')} to {_said(row['high'], '+.2f')})",
+            number(row["centre"], ".2f"),
+            number(row["contour"], ".2f"),
+            f"{number(row['lead'], '+.2f')} ({number(row['low'], '+.2f')} to {number(row['high'], '+.2f')})",
         )
         for row in summary.to_dict("records")
     ]
-    return html_table(_HEADINGS, rows)
-
-
-def _said(value: float, form: str) -> str:
-    return "–" if pd.isna(value) else format(value, form)
+    return html_table(rows, _HEADINGS)

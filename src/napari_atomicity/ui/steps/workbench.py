@@ -126,10 +126,8 @@ class Workbench(QWidget):
     def show_now(self) -> None:
         """Show the states of all steps, and open what comes next."""
         document = self.workspace.document
-        self.analyse.setEnabled(
-            document is not None and not self.workspace.work.busy and not document.micrograph.refusal
-        )
-        for step, opened in zip(self.steps, _wanted(document, len(self.workspace.groups)), strict=True):
+        self.analyse.setEnabled(self.workspace.can_act)
+        for step, opened in zip(self.steps, _open_steps(document, len(self.workspace.groups)), strict=True):
             step.say(step.panel.status(document) if document is not None else "")
             if not step.by_hand and step.head.isChecked() != opened:
                 step.open(opened)
@@ -149,10 +147,10 @@ class Workbench(QWidget):
         return hint
 
 
-def _wanted(document: Document | None, images: int) -> tuple[bool, ...]:
+def _open_steps(document: Document | None, images: int) -> tuple[bool, ...]:
     """Which steps are open at this point of the work: the ones at hand."""
     calibrated = document is not None and document.micrograph.pixel_size_nm is not None
     found = calibrated and document is not None and len(document.table) > 0
-    counted = found and document is not None and document.classified
+    counted = found and document is not None and document.counted
     session = images > 1
     return (not found, calibrated and not counted, found, session, counted, counted, False, False)

@@ -11,7 +11,9 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_atomicity.insight.card import Standing
+from napari_atomicity.insight.standing import Standing
+from napari_atomicity.style import OTHER_COLOUR
+from napari_atomicity.wording import chance
 
 _ROW: Final = 18
 _STRIP: Final = 22
@@ -84,7 +86,7 @@ class ChanceBars(_Chart):
         metrics = self.fontMetrics()
         left = max([metrics.horizontalAdvance(f"■ {name}") for name in names], default=0) + 14
         right = metrics.horizontalAdvance("< 100 %") + 8
-        for row, (label, chance) in enumerate(self.chances):
+        for row, (label, probability) in enumerate(self.chances):
             top = row * self.row_px
             self._bold(painter, label == self._label)
             painter.setPen(self._text)
@@ -92,13 +94,13 @@ class ChanceBars(_Chart):
             painter.drawText(QRectF(0, top, left - 6, self.row_px), _RIGHT, name)
             trough = QRectF(left, top + 3, self.width() - left - right, self.row_px - 6)
             painter.fillRect(trough, self._faint(0.09))
-            bar = QRectF(trough.x(), trough.y(), trough.width() * chance, trough.height())
-            painter.fillRect(bar, QColor(self._colours.get(label, "#b0b0b0")))
-            if chance >= 0.005:
+            bar = QRectF(trough.x(), trough.y(), trough.width() * probability, trough.height())
+            painter.fillRect(bar, QColor(self._colours.get(label, OTHER_COLOUR)))
+            if probability >= 0.005:
                 painter.setPen(QPen(self._faint(0.35), 1))
                 painter.drawRect(bar)
             painter.setPen(self._text)
-            painter.drawText(QRectF(trough.right(), top, right, self.row_px), _RIGHT, percent(chance))
+            painter.drawText(QRectF(trough.right(), top, right, self.row_px), _RIGHT, chance(probability))
         painter.end()
 
 
@@ -113,7 +115,7 @@ class Strips(_Chart):
             "Grey: all clusters of this frame. In colour: those that count as the same class. The mark: this cluster."
         )
         self.standings: list[Standing] = []
-        self._colour = QColor("#b0b0b0")
+        self._colour = QColor(OTHER_COLOUR)
 
     def show_standings(self, standings: list[Standing], colour: str, text: str) -> None:
         """Show where a cluster of class colour `colour` stands."""
@@ -167,13 +169,6 @@ class Strips(_Chart):
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def percent(chance: float) -> str:
-    """A probability in %: none is said to be certain or impossible."""
-    if chance < 0.005:
-        return "< 1 %"
-    return "> 99 %" if chance > 0.995 else f"{100 * chance:.0f} %"
-
-
 def bounds(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Range of a strip: a few far-off values are drawn at its ends, so that they do not squeeze the rest."""
     low, high = np.percentile(values, [0.5, 99.5])
@@ -183,4 +178,4 @@ def bounds(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 def swatch(label: str, colours: Mapping[str, str], shape: str = "●") -> str:
     """A dot in the colour of a label, as rich text."""
-    return f'<span style="color:{colours.get(label, "#b0b0b0")}; font-size:17px">{shape}</span>'
+    return f'<span style="color:{colours.get(label, OTHER_COLOUR)}; font-size:17px">{shape}</span>'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
@@ -15,9 +14,6 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def scrolling(inner: QWidget) -> QScrollArea:
@@ -53,12 +49,12 @@ def say(label: QLabel, text: str) -> None:
     label.setVisible(bool(text))
 
 
-def button(text: str, tip: str, do: Callable[[], Any]) -> QPushButton:
+def button(text: str, tip: str, do: Callable[[], object]) -> QPushButton:
     """A push button that calls `do`."""
-    made = QPushButton(text)
-    made.setToolTip(tip)
-    made.clicked.connect(lambda _=False: do())
-    return made
+    push_button = QPushButton(text)
+    push_button.setToolTip(tip)
+    push_button.clicked.connect(lambda _=False: do())
+    return push_button
 
 
 def narrow(box: QComboBox) -> None:
@@ -68,7 +64,7 @@ def narrow(box: QComboBox) -> None:
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
 
-def later(owner: QObject, milliseconds: int, do: Callable[[], Any]) -> QTimer:
+def later(owner: QObject, milliseconds: int, do: Callable[[], object]) -> QTimer:
     """A timer that calls `do` once, that long after it was last started."""
     timer = QTimer(owner)
     timer.setSingleShot(True)
@@ -84,7 +80,7 @@ class AfterPainting(QObject):
     a single wait would be over by then, and the person would see the panels follow before the cluster does.
     """
 
-    def __init__(self, owner: QWidget, do: Callable[[], Any]) -> None:
+    def __init__(self, owner: QWidget, do: Callable[[], object]) -> None:
         super().__init__(owner)
         self._idle = later(self, 0, self._on_idle)
         self._rest = later(self, 20, do)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from html import escape
+from typing import Final
 
 import numpy as np
 import pandas as pd
-from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QPainter, QPolygonF
+import pyqtgraph as pg
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 
+from napari_atomicity.ui.widgets.bars import swatch
 from napari_atomicity.ui.widgets.plot import Plot, end_of
 
 _TICKS: Final = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0)
@@ -17,60 +21,51 @@ _TICKS: Final = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0)
 class Curves(Plot):
     """Mean over a distance, one curve a label, each with the band of its interval."""
 
-    left, top, right, bottom = 34.0, 22.0, 62.0, 34.0
-
     def __init__(self) -> None:
         tip = "Mean over the clusters of a class and the 95 % interval of that mean; 1: as dense as on average"
-        super().__init__((340, 190), 170, tip)
-        self._rows = pd.DataFrame()
-        self._title = self._under = ""
+        super().__init__((340, 165), 180, tip)
+        self.rows = pd.DataFrame()
 
     def show_curves(
-        self, rows: pd.DataFrame, title: str, under: str, colours: dict[str, str], theme: dict[str, str]
+        self, rows: pd.DataFrame, title: str, under: str, colours: Mapping[str, str], theme: Mapping[str, str]
     ) -> None:
-        """Draw `rows` (columns label, radius, mean, low, high, clusters)."""
-        self._rows, self._title, self._under = rows, title, under
-        self.show_in(colours, theme)
+        """Draw curves.
 
-    def paint(self, painter: QPainter) -> None:
-        """Axes, bands, curves, names."""
-        if not len(self._rows):
+        Parameters
+        ----------
+        rows
+            Columns label, radius, mean, low, high.
+        title, under
+            Above the curves, and under the axis of the distance.
+        colours
+            Of the labels, as ``#rrggbb``.
+        theme
+            Of `theme.plot_colours`.
+        """
+        self.rows = rows
+        self.clear(colours, theme)
+        if not len(rows):
+            self.words.setText(title)
             return
         # one wild interval must not press all curves to the floor
-        highest = float(np.nanmax(np.append(self._rows["mean"].to_numpy(dtype=float), 1.0)))
-        self.ends = float(self._rows["radius"].max()), end_of(_TICKS, highest)
-        self._paint_axes(painter)
-        for i, (label, part) in enumerate(self._rows.groupby("label", sort=False)):
-            self._paint_curve(painter, i, str(label), part)
+        highest = float(np.nanmax(np.append(rows["mean"].to_numpy(dtype=float), 1.0)))
+        self.axes.show_as_far_as(float(rows["radius"].max()), end_of(_TICKS, highest))
+        self.axes.setLabel("bottom", under, color=theme["text"])
+        level = pg.InfiniteLine(1.0, angle=0, pen=pg.mkPen(theme["grid"], style=Qt.PenStyle.DashLine))
+        self.axes.addItem(level, ignoreBounds=True)
+        names = []
+        for label, part in rows.groupby("label", sort=False):
+            self._draw_curve(part[part["mean"].notna()], self.colour(label))
+            names.append(f"{swatch(str(label), colours)}&nbsp;{escape(str(label))}")
+        self.words.setText(f"{title}<br>{'&nbsp;&nbsp; '.join(names)}")
 
-    def _paint_axes(self, painter: QPainter) -> None:
-        far, high = self.ends
-        for value in sorted({0.0, 1.0, high}):
-            style = Qt.PenStyle.DashLine if value == 1.0 else Qt.PenStyle.SolidLine
-            self.level(painter, value, f"{value:g}", style)
-        for value in np.arange(0, far + 0.01, 0.5):
-            self.below(painter, float(value), f"{value:g}")
-        under = QRectF(self.left, self.height() - 17, self.width() - self.left - self.right, 16)
-        painter.drawText(under, Qt.AlignmentFlag.AlignHCenter, self._under)
-        painter.drawText(QRectF(4, 2, self.width() - 4, self.top), Qt.AlignmentFlag.AlignLeft, self._title)
-
-    def _paint_curve(self, painter: QPainter, i: int, label: str, part: Any) -> None:
-        colour, known = self.colour(label), part[part["mean"].notna()]
-        mean, low, high = (
-            [self.place(x, y) for x, y in zip(known["radius"], known[name], strict=True)]
-            for name in ("mean", "low", "high")
-        )
-        if len(known) and known["low"].notna().all():
+    def _draw_curve(self, part: pd.DataFrame, colour: QColor) -> None:
+        radius = part["radius"].to_numpy(dtype=float)
+        mean, low, high = (part[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
+        if len(part) and np.isfinite(low).all():
             band = QColor(colour)
             band.setAlpha(50)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(band)
-            painter.drawPolygon(QPolygonF([*high, *reversed(low)]))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        x, y = self.width() - self.right + 6, self.top + 6 + 15 * i
-        for pen in self.pens(colour, 2):
-            painter.setPen(pen)
-            painter.drawPolyline(QPolygonF(mean))
-            painter.drawLine(QPointF(x, y), QPointF(x + 11, y))
-        painter.setPen(self.text)
-        painter.drawText(QPointF(x + 16, y + 4), label)
+            ends = (pg.PlotCurveItem(radius, each, pen=None) for each in (low, high))
+            self.axes.addItem(pg.FillBetweenItem(*ends, brush=band), ignoreBounds=True)
+        pen, under = self.pens(colour, 2)
+        self.axes.addItem(pg.PlotCurveItem(radius, mean, pen=pen, shadowPen=under, antialias=True), ignoreBounds=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Panel(QWidget):
-    """One step of the work; stands alone as a dock widget or as a step of the workbench."""
+    """One step of the work: a dock widget of its own, or a step of the workbench."""
 
     title = ""
 
@@ -52,6 +52,11 @@ class Panel(QWidget):
     def document(self) -> Document | None:
         """The document in hand."""
         return self.workspace.document
+
+    @property
+    def can_act(self) -> bool:
+        """Whether a step may be started: there is a document, it can be counted, and no work runs."""
+        return self.workspace.can_act
 
     def build(self) -> None:
         """Make the widgets, once."""

@@ -1,63 +1,83 @@
-"""What plots have in common: margins, scales, lines with their numbers, and words, in the colours of the theme."""
+"""What plots have in common: words above axes of pyqtgraph, in the colours of the theme."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
-from qtpy.QtWidgets import QSizePolicy, QWidget
+import pyqtgraph as pg
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QBuffer, QByteArray, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QFont, QMouseEvent, QPen, QWheelEvent
+from qtpy.QtWidgets import QFileDialog, QLabel, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
-_MIDDLE = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+from napari_atomicity.errors import InputError
+from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.style import OTHER_COLOUR
+
+_FONT_PX: Final = 11
 
 
 class Plot(QWidget):
-    """A plot over two axes from zero, painted with Qt itself: a plotting library would stall the window for 0.2 s."""
+    """A plot over two axes from zero; a drag moves it, Ctrl and the wheel zoom, a double click shows all of it.
 
-    #: margins in pixels: for numbers at the left, a title above, numbers or names below
-    left, top, right, bottom = 40.0, 22.0, 0.0, 20.0
+    The menu of the right mouse button saves it as a picture.
+    """
 
     def __init__(self, size: tuple[int, int], at_least: int, tip: str) -> None:
         super().__init__()
-        self._size = size
         self.setMinimumHeight(at_least)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(tip)
-        #: where both axes end
-        self.ends = (1.0, 1.0)
-        self.colours: dict[str, str] = {}
-        self._theme = {"text": "#ffffff", "grid": "#808080"}
+        self.words = QLabel()
+        self.words.setTextFormat(Qt.TextFormat.RichText)
+        self.words.setWordWrap(True)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.axes = _Axes(size, tip)
+        menu = QMenu(self)
+        save = menu.addAction("Save picture…", self._ask)
+        # in place of pyqtgraph's own export, whose SVG fails with the newest Qt
+        self.axes.scene().contextMenu = [save]
+        page = QVBoxLayout(self)
+        page.setContentsMargins(0, 0, 0, 0)
+        page.setSpacing(0)
+        page.addWidget(self.words)
+        page.addWidget(self.axes, 1)
+        self._colours: Mapping[str, str] = {}
+        self._theme: Mapping[str, str] = {"background": "#262930", "text": "#ffffff", "grid": "#808080"}
 
-    def show_in(self, colours: dict[str, str], theme: dict[str, str]) -> None:
-        """Paint it anew, with the colours of labels and of a theme (of `theme.plot_colours`)."""
-        self.colours, self._theme = colours, theme
-        self.update()
+    def clear(self, colours: Mapping[str, str], theme: Mapping[str, str]) -> None:
+        """Take everything off, before it is drawn anew in the colours of labels and of a theme."""
+        self._colours, self._theme = colours, theme
+        self.words.setStyleSheet(f"font-size: {_FONT_PX}px; color: {theme['text']}")
+        self.axes.clear_in(theme)
 
-    def sizeHint(self) -> QSize:
-        """Wide enough for six classes."""
-        return QSize(*self._size)
+    def save(self, path: Path) -> None:
+        """Write the plot as it is on the screen to a PNG.
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        """All of it, in a small font."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        self.paint(painter)
-        painter.end()
+        Raises
+        ------
+        InputError
+            Where the file cannot be written.
+        """
+        drawn = QByteArray()
+        buffer = QBuffer(drawn)
+        buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+        self.grab().save(buffer, "PNG")
 
-    def paint(self, painter: QPainter) -> None:
-        """Axes and what is shown."""
-        raise NotImplementedError
+        def write(beside: Path) -> None:
+            beside.write_bytes(drawn.data())
 
-    def place(self, x: float, y: float) -> QPointF:
-        """Where a value lies, in pixels; what is higher than the axis lies at its end."""
-        width, height = self.width() - self.left - self.right, self.height() - self.top - self.bottom
-        far, high = self.ends
-        return QPointF(self.left + x / far * width, self.top + height * (1 - min(y, high) / high))
+        write_atomically(path, write)
+
+    def _ask(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save the picture", str(Path.home() / "plot.png"), "PNG (*.png)")
+        if name:
+            try:
+                self.save(Path(name))
+            except InputError as error:
+                show_warning(str(error))
 
     @property
     def text(self) -> QColor:
@@ -66,36 +86,108 @@ class Plot(QWidget):
 
     def colour(self, label: object) -> QColor:
         """Of a label; grey for one that has none."""
-        return QColor(self.colours.get(str(label), "#b0b0b0"))
+        return QColor(self._colours.get(str(label), OTHER_COLOUR))
 
-    def pens(self, colour: QColor, width: float) -> tuple[QPen, ...]:
-        """To draw a line with, one over the other: on a light background pale colours need a dark edge."""
+    def pens(self, colour: QColor, width: float) -> tuple[QPen, QPen | None]:
+        """To draw a line with, and what lies under it: on a light background pale colours need a dark edge."""
         edge = self.text
         if edge.lightness() > 127:
-            return (QPen(colour, width),)
+            return pg.mkPen(colour, width=width), None
         edge.setAlpha(100)
-        return QPen(edge, width + 1.0), QPen(colour, width)
+        return pg.mkPen(colour, width=width), pg.mkPen(edge, width=width + 1.0)
 
-    def level(self, painter: QPainter, y: float, number: str, style: Any = Qt.PenStyle.SolidLine) -> None:
-        """A line across at `y`, with its number."""
-        start = self.place(0, y)
-        painter.setPen(QPen(QColor(self._theme["grid"]), 1, style))
-        painter.drawLine(start, self.place(self.ends[0], y))
-        painter.setPen(self.text)
-        painter.drawText(QRectF(0, start.y() - 8, self.left - 5, 16), _RIGHT, number)
 
-    def percent_axis(self, painter: QPainter) -> None:
-        """Lines at nothing, at half and at the whole of the height, in %."""
-        for part in (0, 0.5, 1):
-            self.level(painter, part * self.ends[1], f"{100 * part * self.ends[1]:.0f} %")
+class _Axes(pg.PlotWidget):  # type: ignore[misc]
+    """Axes that stay within what is shown, and let the wheel scroll the panel that they lie in."""
 
-    def below(self, painter: QPainter, x: float, words: str) -> None:
-        """A number or name under the axis, its middle at `x`."""
-        at = self.place(x, 0)
-        painter.setPen(self.text)
-        painter.drawText(QRectF(at.x() - 40, at.y() + 2, 80, 16), _MIDDLE, words)
+    def __init__(self, size: tuple[int, int], tip: str) -> None:
+        self._size = QSize(*size)
+        super().__init__(axisItems={"left": _LeftAxis("left")}, background=None)
+        self.setMinimumSize(120, 60)
+        self.setFrameShape(self.Shape.NoFrame)
+        self.setAntialiasing(True)
+        self._ends = (1.0, 1.0)
+        plot = self.getPlotItem()
+        plot.setToolTip(tip)
+        plot.hideButtons()
+        plot.layout.setContentsMargins(0, 4, 10, 0)
+        plot.setMenuEnabled(False, enableViewBoxMenu=True)
+        for menu in (plot.ctrlMenu, plot.getViewBox().menu):
+            menu.setParent(self, menu.windowFlags())  # else they outlive the plot until Python tidies up
+        font = QFont(self.font())
+        font.setPixelSize(_FONT_PX)
+        for side in ("left", "bottom"):
+            axis = plot.getAxis(side)
+            axis.setTickFont(font)
+            axis.setStyle(tickLength=0, tickTextOffset=3, maxTickLevel=0, hideOverlappingLabels=False)
+            axis.enableAutoSIPrefix(False)
+            axis.setZValue(-1)  # lines across lie under the bars
+            axis.label.setFont(font)
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for six classes; pyqtgraph would ask for far more."""
+        return self._size
+
+    def clear_in(self, theme: Mapping[str, str]) -> None:
+        """Take everything off and set the colours of a theme."""
+        plot = self.getPlotItem()
+        plot.clear()
+        self.setBackground(theme["background"])
+        for side in ("left", "bottom"):
+            axis = plot.getAxis(side)
+            axis.setPen(pg.mkPen(theme["grid"]))
+            axis.setTextPen(pg.mkPen(theme["text"]))
+        plot.showGrid(y=True, alpha=0.4)
+
+    def show_as_far_as(self, far: float, high: float) -> None:
+        """Both axes go from zero to here; a person can zoom in, not beyond."""
+        self._ends = far, high
+        self.getViewBox().setLimits(xMin=0, xMax=far, yMin=0, yMax=high)
+        self._show_all()
+
+    def name_below(self, names: Sequence[str]) -> None:
+        """Names in the middles of 0 to 1, 1 to 2 … in place of numbers."""
+        self.getPlotItem().getAxis("bottom").setTicks([[(i + 0.5, name) for i, name in enumerate(names)]])
+
+    def show_percent(self) -> None:
+        """Numbers at the left are shares."""
+        self.getPlotItem().getAxis("left").percent = True
+
+    def _show_all(self) -> None:
+        far, high = self._ends
+        self.getViewBox().setRange(xRange=(0, far), yRange=(0, high), padding=0)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom with Ctrl only."""
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Show all of it again."""
+        super().mouseDoubleClickEvent(event)
+        self._show_all()
+
+
+class _LeftAxis(pg.AxisItem):  # type: ignore[misc]
+    """Numbers, or shares in %."""
+
+    percent = False
+
+    def boundingRect(self) -> QRectF:
+        """With room for the halves of the numbers at both ends, which a grid would take away."""
+        bounds: QRectF = super().boundingRect()
+        return bounds.adjusted(0, -8, 0, 8)
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """One a line."""
+        if self.percent:
+            return [f"{100 * value:.4g} %" for value in values]
+        strings: list[Any] = super().tickStrings(values, scale, spacing)
+        return strings
 
 
 def end_of(ticks: Sequence[float], highest: float) -> float:
-    """Where an axis ends that must reach `highest`."""
+    """Where an axis ends that must reach `highest`: the first of `ticks` that does."""
     return next((tick for tick in ticks if tick >= highest), highest)

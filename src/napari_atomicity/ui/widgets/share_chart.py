@@ -1,65 +1,112 @@
-"""Class shares with intervals, beside those of another opinion."""
+"""Class shares: a bar a class with its interval, beside bars and marks of what it is held against."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
-import pandas as pd
-from qtpy.QtCore import QRectF, Qt
-from qtpy.QtGui import QColor, QPainter, QPen
+import pyqtgraph as pg
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSizePolicy
 
+from napari_atomicity.report.shares import ShareSeries
 from napari_atomicity.ui.widgets.plot import Plot, end_of
 
-_TICKS: Final = (0.1, 0.2, 0.5, 1.0)
+_TICKS: Final = (0.1, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 _WIDE: Final = 0.36
+#: room of a class that a bar and that a mark takes, a line across a bar takes none
+_BAR: Final = 0.42
+_MARK: Final = 0.17
+_ROOMS: Final = {"bar": _BAR, "hollow": _BAR, "line": 0.0}
+#: symbol of pyqtgraph
+_SYMBOLS: Final = {"diamond": "d", "square": "s", "triangle": "t1"}
+INTERVALS_TIP: Final = (
+    "Share of each class with its 95 % interval: of the calibration where there is one (counting, telling classes "
+    "apart, the scale), else of counting alone"
+)
+_LEGEND: Final = {"bar": "■", "hollow": "□", "line": "┄", "diamond": "◆", "square": "□", "triangle": "△"}
 
 
 class ShareChart(Plot):
-    """Bars of the class shares with intervals, filled for the labels and hollow for what they are held against."""
+    """One room a class: bars and marks side by side in the order of their series, lines across the first bar."""
 
-    def __init__(self, filled: str = "by label", hollow: str = "by diameter alone", hollow_first: bool = False) -> None:
-        super().__init__(
-            (340, 140),
-            140,
-            "Share of each class with its 95 % interval: of the calibration where there is one (counting, telling "
-            "classes apart, the scale), else of counting alone",
-        )
-        words = [f"■ {filled}", f"□ {hollow}"]
-        self._legend = "share of clusters    " + "    ".join(reversed(words) if hollow_first else words)
-        self._left = (0.52, 0.10) if hollow_first else (0.10, 0.52)
-        self._final = self._beside = pd.DataFrame({"label": [], "fraction": [], "low": [], "high": []})
+    def __init__(self, tip: str = INTERVALS_TIP, heading: str = "share of clusters", tall: bool = False) -> None:
+        super().__init__((400, 210) if tall else (340, 122), 220 if tall else 140, tip)
+        if tall:
+            self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
+        self._heading = heading
+        self.axes.show_percent()
+        self.labels: list[str] = []
+        self.series: list[ShareSeries] = []
 
-    def show_ratios(
-        self, final: pd.DataFrame, beside: pd.DataFrame, colours: dict[str, str], theme: dict[str, str]
+    def show_shares(
+        self,
+        labels: Sequence[str],
+        series: Sequence[ShareSeries],
+        colours: Mapping[str, str],
+        theme: Mapping[str, str],
     ) -> None:
-        """Draw shares (columns label, fraction, low, high): `final` filled, `beside` hollow."""
-        self._final = final
-        self._beside = beside.set_index("label").reindex(final["label"]).reset_index()
-        self.show_in(colours, theme)
+        """Draw shares.
 
-    def paint(self, painter: QPainter) -> None:
-        """Axis, bars, intervals, legend."""
-        parts = self._final, self._beside
-        most = max(np.nan_to_num(part["high"].to_numpy(dtype=float)).max(initial=0) for part in parts)
-        self.ends = max(len(self._final), 1), end_of(_TICKS, float(most))
-        self.percent_axis(painter)
-        painter.drawText(QRectF(0, 0, self.width(), self.top), Qt.AlignmentFlag.AlignHCenter, self._legend)
-        for i, (row, beside) in enumerate(zip(*(part.to_dict("records") for part in parts), strict=True)):
-            for share, left, filled in ((row, self._left[0], True), (beside, self._left[1], False)):
-                self._paint_bar(painter, i + left, share, self.colour(row["label"]), filled)
-            self.below(painter, i + 0.5, str(row["label"]))
+        Parameters
+        ----------
+        labels
+            Of the classes, which the numbers of the series belong to.
+        series
+            What is drawn, from the left.
+        colours
+            Of the labels, as ``#rrggbb``.
+        theme
+            Of `theme.plot_colours`.
+        """
+        self.labels, self.series = list(labels), list(series)
+        self.clear(colours, theme)
+        entries = [f"{_LEGEND[source.form]} {source.words}" for source in series]
+        words = [self._heading, *entries] if self._heading else entries
+        self.words.setText("&nbsp;&nbsp;&nbsp; ".join(text.replace(" ", "&nbsp;") for text in words))
+        highest = max((source.highest for source in series), default=0.0)
+        self.axes.show_as_far_as(max(len(labels), 1), end_of(_TICKS, highest))
+        self.axes.name_below(self.labels)
+        rooms = [_ROOMS.get(source.form, _MARK) for source in series]
+        start = (1 - sum(rooms)) / 2
+        middles = start + np.cumsum(rooms) - np.array(rooms) / 2
+        for source, room, middle in zip(series, rooms, middles, strict=True):
+            if not room:
+                self._draw_lines(source, start + _BAR / 2)
+            elif room == _BAR:
+                self._draw_bars(source, middle - _WIDE / 2)
+            else:
+                self._draw_marks(source, middle)
 
-    def _paint_bar(self, painter: QPainter, x: float, share: dict[Any, Any], colour: QColor, filled: bool) -> None:
-        if not np.isfinite(share["fraction"]):
-            return
-        bar = QRectF(self.place(x, share["fraction"]), self.place(x + _WIDE, 0))
-        if filled:
-            painter.fillRect(bar, colour)
+    def _draw_bars(self, source: ShareSeries, left: float) -> None:
+        known = np.flatnonzero(np.isfinite(source.share))
+        colours = [self.colour(self.labels[i]) for i in known]
+        place = {"x0": known + left, "width": _WIDE, "y0": 0, "height": source.share[known]}
+        if source.form == "bar":
+            self._add(pg.BarGraphItem(**place, brushes=colours, pen=pg.mkPen(None)))
         else:
-            for pen in self.pens(colour, 1.5):
-                painter.setPen(pen)
-                painter.drawRect(bar)
-        painter.setPen(QPen(self.text, 1.2))
-        centre = x + _WIDE / 2
-        painter.drawLine(self.place(centre, share["low"]), self.place(centre, share["high"]))
+            pens = [self.pens(colour, 1.5) for colour in colours]
+            if any(under is not None for _, under in pens):
+                self._add(pg.BarGraphItem(**place, brush=None, pens=[under for _, under in pens]))
+            self._add(pg.BarGraphItem(**place, brush=None, pens=[pen for pen, _ in pens]))
+        sure = known[np.isfinite(source.low[known]) & np.isfinite(source.high[known])]
+        middle, share = sure + left + _WIDE / 2, source.share[sure]
+        pen = pg.mkPen(self.text, width=1.3)
+        reach = {"top": source.high[sure] - share, "bottom": share - source.low[sure]}
+        self._add(pg.ErrorBarItem(x=middle, y=share, beam=_WIDE / 3, pen=pen, **reach))
+
+    def _draw_lines(self, source: ShareSeries, middle: float) -> None:
+        known = np.flatnonzero(np.isfinite(source.share))
+        x = np.column_stack([known + middle - _BAR / 2, known + middle + _BAR / 2]).ravel()
+        pen = pg.mkPen(self.text, width=1.4, style=Qt.PenStyle.DotLine)
+        self._add(pg.PlotCurveItem(x, np.repeat(source.share[known], 2), connect="pairs", pen=pen))
+
+    def _draw_marks(self, source: ShareSeries, at: float) -> None:
+        known = np.flatnonzero(np.isfinite(source.share))
+        inside = pg.mkBrush(self.text) if source.form == "diamond" else pg.mkBrush(None)
+        look = {"symbol": _SYMBOLS[source.form], "pen": pg.mkPen(self.text, width=1.4), "brush": inside}
+        self._add(pg.ScatterPlotItem(known + at, source.share[known], size=11, **look))
+
+    def _add(self, item: pg.GraphicsObject) -> None:
+        self.axes.addItem(item, ignoreBounds=True)

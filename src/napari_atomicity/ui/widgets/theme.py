@@ -1,15 +1,14 @@
-"""Colours: of classes, from the shared palette, and of the napari theme for plots."""
+"""Colours of the napari theme, for plots."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_atomicity.style import UNLABELLED, label_colours, rgb, ring_colours
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
 
-__all__ = ["UNLABELLED", "label_colours", "plot_colours", "rgb", "ring_colours"]
 
-
-def plot_colours(viewer: Any) -> dict[str, str]:
+def plot_colours(viewer: ViewerModel | None) -> dict[str, str]:
     """Background, text and grid colours of the theme of a viewer, as ``#rrggbb``; of the dark one where it is gone."""
     from napari.utils.theme import get_theme
 

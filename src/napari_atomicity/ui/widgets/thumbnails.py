@@ -119,13 +119,10 @@ class Thumbnails(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         for index, shown in enumerate(self.shown):
             place = self._place(index)
-            height, width = shown.grey.shape
-            painter.drawImage(
-                place, QImage(shown.grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
-            )
+            painter.drawImage(place, grey_picture(shown.grey))
             self._paint_contours(painter, place, shown)
             if self._bar:
-                self._paint_bar(painter, place, place.width() / (width * NM_PER_PX))
+                self._paint_bar(painter, place, place.width() / (shown.grey.shape[1] * NM_PER_PX))
             if shown.frame:
                 painter.setPen(QPen(QColor(shown.frame), 2))
                 painter.drawRect(place.adjusted(1, 1, -1, -1))
@@ -174,3 +171,10 @@ class Thumbnails(QWidget):
         painter.setPen(colour)
         rest = QRectF(place.x(), head.bottom(), place.width(), self.height() - head.bottom())
         painter.drawText(rest, _WRAP, "\n".join(others))
+
+
+def grey_picture(levels: npt.NDArray[np.uint8]) -> QImage:
+    """(h, w) grey levels as a picture."""
+    height, width = levels.shape
+    # a copy: the picture must not outlive the bytes that it looks at
+    return QImage(levels.tobytes(), width, height, width, QImage.Format.Format_Grayscale8).copy()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QTimer
 
@@ -15,7 +16,7 @@ from napari_atomicity.progress import Steps
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.ui.workspace.workspace import Workspace
-from napari_atomicity.document.state import State
+from napari_atomicity.pipeline import ImageState
 
 #: many edits come together; one look serves them all
 _PAUSE_MS: Final = 250
@@ -30,13 +31,13 @@ class Explainer:
         #: last explanation of each document, whose maps are taken over where nothing has changed
         self._last: weakref.WeakKeyDictionary[Document, pipeline.Explained] = weakref.WeakKeyDictionary()
         #: what the maps that are shown were made for
-        self._made_for: weakref.WeakKeyDictionary[Document, tuple[Any, ...]] = weakref.WeakKeyDictionary()
+        self._made_for: weakref.WeakKeyDictionary[Document, tuple[object, ...]] = weakref.WeakKeyDictionary()
         self._due = False
         self._following: Document | None = None
         workspace.changed.connect(self._on_changed)
         self.work.finished.connect(self._on_finished)
 
-    def steps(self, document: Document, state: State, asked: MapRequest, frame: int) -> Steps[pipeline.Explained]:
+    def steps(self, document: Document, state: ImageState, asked: MapRequest, frame: int) -> Steps[pipeline.Explained]:
         """The heat maps of a frame; computed only for the clusters about which something has changed."""
         bundle = state.bundle or (yield from model_steps(document.settings.model))
         done = yield from pipeline.explain_steps(
@@ -45,7 +46,7 @@ class Explainer:
         _ = done.profiles  # takes a moment, and is wanted at once where it is shown
         return done
 
-    def show(self, document: Document, asked: MapRequest, done: pipeline.Explained, was: State) -> None:
+    def show(self, document: Document, asked: MapRequest, done: pipeline.Explained, was: ImageState) -> None:
         """Show what `steps` gave for the state `was`; from now on it is kept up to date."""
         workspace = self._workspace()
         if workspace is None:
@@ -111,15 +112,16 @@ class Explainer:
         self._on_changed()
 
 
-def _made_for(state: State, frame: int) -> tuple[Any, ...]:
+def _made_for(state: ImageState, frame: int) -> tuple[object, ...]:
     return (state.table, state.bundle, state.micrograph, frame)
 
 
-def _weak(explainer: Explainer) -> Any:
-    there = weakref.ref(explainer)
+def _weak(explainer: Explainer) -> Callable[[], None]:
+    """`follow`, by a function that does not keep the explainer alive."""
+    explainer_ref = weakref.ref(explainer)
 
     def follow() -> None:
-        if (found := there()) is not None:
-            found.follow()
+        if (explainer := explainer_ref()) is not None:
+            explainer.follow()
 
     return follow

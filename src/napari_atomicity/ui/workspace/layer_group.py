@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.layers import Image, Layer
 
 from napari_atomicity.document.document import Document
@@ -75,6 +76,6 @@ class LayerGroup:
         self._pixel_size_nm = size
         stack = image.ndim - 2
         image.units = (*image.units[:stack], *("pixel" if size is None else "nm",) * 2)
-        image.scale = (*image.scale[:stack], *(size or 1.0,) * 2)
+        image.scale = np.array([*image.scale[:stack], *(size or 1.0,) * 2])
         viewer.canvas.overlays.scale_bar.visible = size is not None
         viewer.fit_to_view()

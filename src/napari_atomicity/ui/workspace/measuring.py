@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.notifications import show_warning
 
+from napari_atomicity.clusters import MEASURED
 from napari_atomicity.document import edits
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import measure_steps
@@ -36,8 +37,8 @@ class Measuring(TaskRunner):
         micrograph, table = document.micrograph, document.table
         height, width = micrograph.shape_yx
         inside = table.rows["y_px"].between(-0.5, height - 0.5) & table.rows["x_px"].between(-0.5, width - 0.5)
-        there = set(table.ids[inside.to_numpy()].tolist())
-        ids = [i for i in ids if i in there]
+        ids_inside = set(table.ids[inside.to_numpy()].tolist())
+        ids = [i for i in ids if i in ids_inside]
         small = isinstance(micrograph.data, np.ndarray) and height * width <= _SMALL_IMAGE_PX
         if small and len(ids) <= _AT_ONCE:
             try:
@@ -45,7 +46,7 @@ class Measuring(TaskRunner):
             except InputError as error:  # it stays where the person put it, not measured
                 show_warning(str(error))
                 return
-            _take(document, table, measured, ids)
+            _fill_in(document, table, measured, ids)
         elif ids:
             self._waiting.append((document, ids))
             self._next()
@@ -60,20 +61,20 @@ class Measuring(TaskRunner):
         document, ids = self._waiting.pop(0)
         table, micrograph = document.table, document.micrograph
 
-        def take(done: ClusterTable) -> None:
+        def apply(measured: ClusterTable) -> None:
             if document.micrograph is micrograph:
-                _take(document, table, done, ids)
+                _fill_in(document, table, measured, ids)
             else:  # on other pixels, or at another pixel size
                 self.measure(document, ids)
 
-        self.start("Measure", lambda: measure_steps(micrograph, table, ids), take, document)
+        self.start("Measure", lambda: measure_steps(micrograph, table, ids), apply, document)
 
 
-def _take(document: Document, before: ClusterTable, measured: ClusterTable, ids: list[int]) -> None:
+def _fill_in(document: Document, before: ClusterTable, measured: ClusterTable, ids: list[int]) -> None:
     """Fill in what was measured, for those of `ids` that are still where they were."""
-    was, now = before.rows.set_index("id"), document.table.rows.set_index("id")
-    where = ["frame", "y_px", "x_px"]
-    still = [i for i in ids if i in now.index and bool((now.loc[[i], where] == was.loc[[i], where]).all(axis=None))]
-    rows = measured.rows.set_index("id").loc[still]
-    values = {name: rows[name].to_numpy() for name in ("diameter_nm", "intensity", "flag")}
-    document.amend(edits.measure(document.table, still, values))
+    now = document.table
+    rows, rows_before = now.rows_of(ids), before.rows_of(ids)
+    common = (rows >= 0) & (rows_before >= 0)
+    stays = (now.places[rows[common]] == before.places[rows_before[common]]).all(axis=1)
+    still = now.ids[rows[common][stays]]
+    document.amend(edits.measure(now, still, {name: measured.values_of(name, still) for name in MEASURED}))

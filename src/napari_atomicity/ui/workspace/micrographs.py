@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from napari.layers import Image
@@ -35,7 +36,7 @@ def micrograph_of(layer: Image) -> Micrograph:
         )
     if np.iscomplexobj(data):
         raise InputError(f"{layer.name} holds complex numbers (a Fourier transform); open the image itself.")
-    path = layer.source.path
+    path = None if layer.source.path is None else Path(layer.source.path)
     return Micrograph(
         data,
         pixel_size_nm=_pixel_size_nm(layer),
@@ -44,7 +45,7 @@ def micrograph_of(layer: Image) -> Micrograph:
     )
 
 
-def _pixel_size_nm(layer: Any) -> float | None:
+def _pixel_size_nm(layer: Image) -> float | None:
     """Pixel size of a layer with units of length and square pixels; None where napari only knows pixels."""
     sizes = []
     for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True):

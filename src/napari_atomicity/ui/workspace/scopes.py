@@ -20,7 +20,7 @@ def groups_in(workspace: Workspace, scope: str) -> list[LayerGroup]:
         group
         for group in chosen
         if group is not None
-        and group.document.classified
+        and group.document.counted
         and group.document.state.bundle is not None
-        and (scope != "ticked" or group.document.ticked)
+        and (scope != "ticked" or group.document.options.in_joint)
     ]

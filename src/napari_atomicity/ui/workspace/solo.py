@@ -1,4 +1,4 @@
-"""The image in hand is seen alone: clusters of one image over the pixels of another would tell a wrong story."""
+"""Shows the image in hand and hides the others: clusters of one image over the pixels of another would mislead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.workspace.layer_group import LayerGroup
     from napari_atomicity.ui.workspace.workspace import Workspace
 
-#: new layers have shown themselves by then, also those of a session that was opened
+#: new layers have shown themselves by then, also those of a project that was opened
 _AFTER_MS: Final = 4 * PAUSE_MS
 
 
@@ -35,7 +35,7 @@ class Solo:
         workspace.inserted.connect(self.later)
         workspace.removed.connect(self.leave)
 
-    def want(self, wanted: bool) -> None:
+    def set_wanted(self, wanted: bool) -> None:
         """Switch it on or off; off shows all again."""
         self.wanted = wanted
         self.follow()
@@ -49,26 +49,26 @@ class Solo:
         workspace = self._workspace()
         if workspace is None or workspace.viewer is None:
             return
-        alone = self.wanted and workspace.group is not None and not workspace.viewer.canvas.grid.enabled
+        solo = self.wanted and workspace.group is not None and not workspace.viewer.canvas.grid.enabled
         for group in workspace.groups:
-            if alone and group is not workspace.group:
+            if solo and group is not workspace.group:
                 self._hide(group)
             else:
                 self._show(group)
 
     def later(self) -> None:
         """A layer was added: it shows itself a moment after that."""
-        there = weakref.ref(self)
+        solo_ref = weakref.ref(self)
 
         def follow() -> None:
-            if (found := there()) is not None:
-                found.follow()
+            if (solo := solo_ref()) is not None:
+                solo.follow()
 
         # counted from when the event loop is idle again: napari may take longer than that to add a layer
         QTimer.singleShot(0, lambda: QTimer.singleShot(_AFTER_MS, follow))
 
     def leave(self, group: LayerGroup) -> None:
-        """The image of `place` was taken off: what showed its clusters must not lie over the next one."""
+        """The image of `group` was taken off: what showed its clusters must not lie over the next one."""
         for layer in group.layers if self.wanted else []:
             if layer is not group.image():
                 layer.visible = False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
-import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from napari.qt.threading import create_worker
+from napari.layers import Layer
+from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 
@@ -18,43 +17,12 @@ from napari_atomicity.progress import Progress, Steps
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
-# The interface thread waits at most this long for the interpreter; the default of 5 ms, waited for at every
-# paint and every event, adds up to visible stutter.
-_SWITCH_INTERVAL_S: Final = 0.0005
 
 
 @dataclass(frozen=True)
 class _Failure:
     message: str
     ours: bool
-
-
-class _Attentive:
-    """A short switch interval while any work runs; pieces of work overlap, and the last one restores the usual one."""
-
-    def __init__(self) -> None:
-        self._running = 0
-        self._usual = sys.getswitchinterval()
-        self._lock = threading.Lock()
-
-    def enter(self) -> None:
-        """A piece of work begins."""
-        with self._lock:
-            if not self._running:
-                self._usual = sys.getswitchinterval()
-                sys.setswitchinterval(_SWITCH_INTERVAL_S)
-            self._running += 1
-
-    def leave(self) -> None:
-        """A piece of work has ended."""
-        with self._lock:
-            self._running -= 1
-            if not self._running:
-                sys.setswitchinterval(self._usual)
-
-
-#: entered by whatever works beside the interface thread
-attentive: Final = _Attentive()
 
 
 class TaskRunner:
@@ -70,10 +38,10 @@ class TaskRunner:
 
     def __init__(self) -> None:
         self.title = ""
-        self.owner: Any = None
-        self._worker: Any = None
+        self.owner: object = None
+        self._worker: GeneratorWorker[Any, Any, Any] | None = None
         self._outcome: _Failure | tuple[Any] | None = None
-        self._locked: list[tuple[Any, Any]] = []
+        self._locked: list[tuple[Layer, Any]] = []
 
     @property
     def busy(self) -> bool:
@@ -85,8 +53,8 @@ class TaskRunner:
         title: str,
         steps: Callable[[], Steps[Result]],
         apply: Callable[[Result], None],
-        owner: Any = None,
-        layers: Iterable[Any] = (),
+        owner: object = None,
+        layers: Iterable[Layer] = (),
     ) -> bool:
         """Run `steps` in a thread; `apply` gets its result on the interface thread once it is finished.
 
@@ -108,8 +76,7 @@ class TaskRunner:
             return False
         self.title, self.owner, self._outcome = title, owner, None
         self._lock(layers)
-        attentive.enter()
-        worker = create_worker(_guarded, steps, _start_thread=False)
+        worker = create_worker(_guarded, steps)  # type: ignore[arg-type]  # any function, for all that napari says
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(lambda: self._on_finished(apply))
@@ -134,7 +101,6 @@ class TaskRunner:
         outcome, stopped = self._outcome, self._worker is None or self._worker.abort_requested
         title = self.title
         self._worker, self._outcome, self.owner, self.title = None, None, None, ""
-        attentive.leave()
         self._unlock()
         ending = "done"
         if stopped or outcome is None:
@@ -154,7 +120,7 @@ class TaskRunner:
                 show_error(_fault(title))
         self.finished.emit(ending)
 
-    def _lock(self, layers: Iterable[Any]) -> None:
+    def _lock(self, layers: Iterable[Layer]) -> None:
         for layer in layers:
             if hasattr(layer, "locked"):
                 self._locked.append((layer, layer.locked))
@@ -166,7 +132,7 @@ class TaskRunner:
             _set_locked(layer, before)
 
 
-def _set_locked(layer: Any, locked: Any) -> None:
+def _set_locked(layer: Layer, locked: Any) -> None:
     """Lock a layer; whoever listens to that and fails must not keep the others from it."""
     try:
         layer.locked = locked

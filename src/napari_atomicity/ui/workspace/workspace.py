@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_warning
@@ -20,6 +20,9 @@ from napari_atomicity.ui.workspace.tasks import TaskRunner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.utils.events import Event
+
+_NO_IMAGE: Final = "Open a micrograph first: drop a file on the window, or File > Open Sample > Atomicity."
 
 
 class Workspace:
@@ -71,7 +74,8 @@ class Workspace:
     def images(self) -> list[Image]:
         """Image layers that are micrographs, in the order of the layer list."""
         viewer = self.viewer
-        return [] if viewer is None else [layer for layer in viewer.layers if layer in self._groups]
+        layers = [] if viewer is None else list(viewer.layers)
+        return [layer for layer in layers if isinstance(layer, Image) and layer in self._groups]
 
     @property
     def image(self) -> Image | None:
@@ -103,6 +107,17 @@ class Workspace:
     def maps(self) -> HeatMaps | None:
         """Keeper of the heat maps in hand."""
         return self.group.maps if self.group is not None else None
+
+    @property
+    def can_act(self) -> bool:
+        """Whether a step may be started: there is a document, it can be counted, and no work runs."""
+        document = self.document
+        return document is not None and not document.micrograph.refusal and not self.work.busy
+
+    @property
+    def why_no_document(self) -> str:
+        """What to tell a person while no document is in hand."""
+        return self.refusal or _NO_IMAGE
 
     @property
     def refusal(self) -> str:
@@ -142,14 +157,14 @@ class Workspace:
 
     # ------------------------------------------------------------------ layers come and go
 
-    def _on_inserted(self, event: Any) -> None:
+    def _on_inserted(self, event: Event) -> None:
         self._adopt(event.value)
         if self.document is None:
             self._on_active()
         self.inserted.emit()
         self.changed.emit()
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         layer = event.value
         group = self._groups.pop(layer, None) if isinstance(layer, Image) else None
         if group is not None:
@@ -180,11 +195,11 @@ class Workspace:
         document.table_changed.connect(self._on_document)
         document.state_changed.connect(self._on_document)
         document.selection_changed.connect(self._on_document)
-        there = weakref.ref(document)
-        document.measuring_wanted.connect(lambda ids: self.measuring.measure(there(), ids))
+        document_ref = weakref.ref(document)
+        document.measuring_wanted.connect(lambda ids: self.measuring.measure(document_ref(), ids))
         layer.events.data.connect(self._on_pixels)
 
-    def _on_pixels(self, event: Any) -> None:
+    def _on_pixels(self, event: Event) -> None:
         """Other pixels in the same layer: what was measured and predicted on the old ones goes."""
         layer = event.source
         document = self.document_of(layer)
@@ -198,7 +213,7 @@ class Workspace:
         if micrograph.data is not document.micrograph.data:
             document.replace_pixels(micrograph)
 
-    def _on_active(self, _: Any = None) -> None:
+    def _on_active(self, _: object = None) -> None:
         viewer = self.viewer
         if viewer is None:
             return
@@ -214,7 +229,7 @@ class Workspace:
         self.active_changed.emit()
         self.changed.emit()
 
-    def _on_frame(self, _: Any = None) -> None:
+    def _on_frame(self, _: object = None) -> None:
         if self.document is not None and self.document.micrograph.n_frames > 1:
             self.changed.emit()
 
@@ -223,7 +238,7 @@ class Workspace:
             return layer
         return next((image for image, group in self._groups.items() if layer is not None and group.shows(layer)), None)
 
-    def _on_document(self, *_: Any) -> None:
+    def _on_document(self, *_: object) -> None:
         self.changed.emit()
 
 

@@ -1,4 +1,4 @@
-"""A model card in the words of the person who decides whether to trust the model."""
+"""A model card in words, for the window and the terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from napari_atomicity.counting.card import ModelCard
+from napari_atomicity.wording import channel_words
 
 #: what a card without scores says
 NO_SCORES: Final = (
@@ -21,9 +22,8 @@ SCORES_NOTE: Final = (
     "confidence of the self-calibrated labels is off on average."
 )
 _METHODS: Final = ("scale known", "auto", "no scale")
-CHANNEL_WORDS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
 _DASH: Final = "–"
-#: entries of a recipe in words, in the order in which they are said
+#: entries of a recipe in words, in their order
 _RECIPE: Final = {
     "training_clusters": "{:,} clusters",
     "laboratory": "{}",
@@ -47,9 +47,9 @@ def classes(card: ModelCard) -> str:
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
-    """What the card states before its scores: heading and text."""
+    """Heading and text of what the card states before its scores."""
     side = card.patch_px * card.patch_nm_per_px
-    channels = " and ".join(CHANNEL_WORDS.get(name, name) for name in card.channels)
+    channels = " and ".join(channel_words(name) for name in card.channels)
     window = f" (window {card.lcn_window_nm:g} nm)" if "lcn" in card.channels else ""
     adapted = [("Adapted", "; ".join(card.history))] if card.history else []
     return [
@@ -62,7 +62,7 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def fine_print(card: ModelCard) -> list[tuple[str, str]]:
-    """What the card states after its scores: heading and text."""
+    """Heading and text of what the card states after its scores."""
     limits = " ".join(card.limits) if card.limits else "None stated; take it that there are some."
     return [
         ("Limits", limits),
@@ -79,26 +79,32 @@ def scores(card: ModelCard) -> list[tuple[str, ...]]:
     for condition, by_method in card.metrics.items():
         if not isinstance(by_method, Mapping):
             continue
-        found = [by_method.get(name) for name in _METHODS]
-        parts: list[Mapping[str, Any]] = [part if isinstance(part, Mapping) else {} for part in found]
-        cells = [_number(part.get("balanced_accuracy"), percent=True) for part in parts]
-        row = (str(condition).replace("_", " "), *cells, _number(parts[1].get("ece")))
+        entries = [by_method.get(name) for name in _METHODS]
+        results: list[Mapping[str, Any]] = [entry if isinstance(entry, Mapping) else {} for entry in entries]
+        cells = [_number(result.get("balanced_accuracy"), percent=True) for result in results]
+        row = (str(condition).replace("_", " "), *cells, _number(results[1].get("ece")))
         if set(row[1:]) != {_DASH}:
             rows.append(row)
     return rows
 
 
 def as_text(card: ModelCard, name: str = "") -> str:
-    """The whole card for a terminal."""
+    """The whole card for a terminal.
+
+    Parameters
+    ----------
+    card
+        Of the model.
+    name
+        What to call it; as the card does where empty.
+    """
     lines = [name or card.name, *_lines(facts(card)), ""]
     table = scores(card)
     if table:
         widths = [max(map(len, column)) for column in zip(HEADINGS, *table, strict=True)]
         for row in (HEADINGS, *table):
-            first, *others = (
-                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
-            lines.append("  " + "   ".join([first, *others]))
+            numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            lines.append("  " + "   ".join([row[0].ljust(widths[0]), *numbers]))
         lines.append(f"  {SCORES_NOTE}")
     else:
         lines.append(f"  {NO_SCORES}")
@@ -119,14 +125,14 @@ def _training(card: ModelCard) -> str:
     recipe = {key: value for key, value in card.recipe.items() if key not in ("class_sizes", "element")}
     known = [key for key in _RECIPE if key in recipe]
     order = [*known, *(key for key in recipe if key not in known)]
-    parts = [_said(key, recipe[key]) for key in order if recipe[key] not in ("", None, (), [])]
+    entries = [_recipe_entry(key, recipe[key]) for key in order if recipe[key] not in ("", None, (), [])]
     if file := card.config.get("file"):
-        parts.append(f"configuration {file}")
-    return "; ".join(parts) or "not stated"
+        entries.append(f"configuration {file}")
+    return "; ".join(entries) or "not stated"
 
 
-def _said(key: str, value: object) -> str:
-    """One entry of the recipe in words; one that is unknown here as it stands."""
+def _recipe_entry(key: str, value: object) -> str:
+    """One entry of the recipe in words; an unknown one as it is."""
     if key == "laboratory" and isinstance(value, Mapping) and isinstance(images := value.get("images"), list):
         return f"{len(images)} micrographs of a laboratory"
     if isinstance(value, list | tuple):

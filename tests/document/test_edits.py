@@ -10,7 +10,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.document import edits
 from napari_atomicity.document.document import Document
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Classified
+from napari_atomicity.pipeline import Count
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation
 from napari_atomicity.ui.layers.clusters import compare
 
@@ -43,6 +43,17 @@ def test_a_moved_cluster_keeps_id_and_annotation_and_loses_what_was_computed() -
     assert after.rows.drop(index=2).equals(before.rows.drop(index=2))
 
 
+def test_clusters_that_are_gone_meanwhile_are_passed_over() -> None:
+    before = table()
+    places = np.array([[0.0, 1.0, 2.0], [0.0, 5.0, 6.0]])
+    after = edits.move(before, [9, 2], places, 0.1)
+    assert after.ids.tolist() == before.ids.tolist() and after.hand_placed == before.hand_placed | {2}
+    assert after.places[2].tolist() == [0.0, 5.0, 6.0] and len(after.removed) == len(before.removed) + 1
+    assert after.rows.drop(index=2).equals(before.rows.drop(index=2))
+    measured = {"diameter_nm": np.array([9.0]), "intensity": np.array([9.0]), "flag": np.array(["ok"], dtype=object)}
+    assert edits.measure(before, [9], measured).rows.equals(before.rows)
+
+
 def test_placed_clusters_get_fresh_ids_even_after_deletions() -> None:
     after = edits.place(table().drop([4]), np.array([[0.0, 1.0, 2.0]]), None)
     assert after.ids.tolist() == [0, 1, 2, 3, 5]
@@ -64,7 +75,7 @@ def test_what_a_person_did_while_work_ran_goes_on_top_of_its_result() -> None:
     now = edits.move(now, [2], np.array([[0.0, 70.0, 71.0]]), 0.1)
     now = edits.place(now, np.array([[0.0, 80.0, 81.0]]), 0.1).annotate([5], "Pt19")
     result = before.with_columns(label=["Pt30"] * 5)
-    done = edits.carry_over(result, before, now, 0.1).rows.set_index("id")
+    done = edits.rebase(result, before, now, 0.1).rows.set_index("id")
     assert sorted(done.index) == [0, 2, 3, 4, 5]
     assert done.at[0, "annotation"] == "Pt30"
     assert done.at[0, "label"] == "Pt30"
@@ -114,27 +125,27 @@ def test_history_goes_back_and_forth_over_200_steps() -> None:
 
 def test_undoing_the_adaptation_keeps_later_annotations() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
-    base = Classified(table(), None, None, {})
-    after = Classified(table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5), None, None, {})
+    base = Count(table(), None, None, {})
+    after = Count(table().with_columns(label=["Pt30"] * 5, source=["adapted"] * 5), None, None, {})
     adapted = AppliedAdaptation(None, "base", base, base, after, pd.DataFrame())
     # in one step with the search, as the main button does it
-    document.commit("Analyse", after.table, bundle="adapted", classified=after, offered=after, adaptation=adapted)
+    document.commit("Analyse", after.table, bundle="adapted", count=after, offered=after, adaptation=adapted)
     document.annotate([1], "other")
     document.undo_adaptation()
     assert document.table.rows["label"].tolist() == ["Pt19"] * 5
     assert document.table.rows["annotation"].tolist() == ["", "other", "", "", ""]
     assert (document.state.bundle, document.state.adaptation) == ("base", None)
     document.undo()
-    assert document.state.bundle == "adapted" and document.state.adapted is adapted
+    assert document.state.bundle == "adapted" and document.state.applied is adapted
 
 
 def test_what_was_refused_is_kept_with_the_count_and_is_no_step() -> None:
     document = Document(Micrograph(np.zeros((100, 100)), 0.1))
-    base = Classified(table(), None, None, {})
-    document.commit("Classify", base.table, bundle="base", classified=base, offered=base)
+    base = Count(table(), None, None, {})
+    document.commit("Classify", base.table, bundle="base", count=base, offered=base)
     refused = AppliedAdaptation(None, "base", base, base, None, pd.DataFrame())
     document.amend(adaptation=refused)
     assert document.history == ["Classify"] and document.state.adaptation is refused
-    assert document.state.adapted is None and refused.changed == (0, 5)
+    assert document.state.applied is None and refused.changed == (0, 5)
     document.undo_adaptation()
     assert document.history == ["Classify"]

@@ -21,6 +21,8 @@ Content = Mapping[str, Any]
 #: every id fits into a float, which is what other programs make of it
 MOST_ID: Final = 2**53
 TITLE: Final = "napari-atomicity clusters"
+#: of other tables, which are not read back
+ROWS: Final = "napari-atomicity rows"
 #: keys of the file beside a CSV that say which table it belongs to
 _TABLE_HASH: Final = "table_sha256"
 _PLACES: Final = "some_places_px"
@@ -40,7 +42,15 @@ def beside(path: Path) -> Path:
 
 
 def facts_of(table: ClusterTable, metadata: Content) -> dict[str, Any]:
-    """All that is written with a table."""
+    """All that is written with a table.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    metadata
+        JSON-serialisable facts that the numbers depend on.
+    """
     return {
         "software": f"napari-atomicity {__version__}",
         "units": {name: unit for name, unit in UNITS.items() if name in table.rows.columns},
@@ -53,16 +63,49 @@ def facts_of(table: ClusterTable, metadata: Content) -> dict[str, Any]:
 
 
 def signed(facts: Content, text: str, rows: pd.DataFrame) -> dict[str, Any]:
-    """`facts` of the CSV `text` in a form that tells whether a CSV is this one, or was made from it."""
+    """Facts in a form that tells whether a CSV is the one they were written with, or was made from it.
+
+    Parameters
+    ----------
+    facts
+        As `facts_of` gives them.
+    text
+        The CSV.
+    rows
+        What is written in it.
+    """
     some = rows.iloc[:: max(1, -(-len(rows) // _NOTED))]
     places = some[["id", "y_px", "x_px"]].to_numpy(dtype=np.float64)
     noted = [[float(f"{value:.7g}") for value in row] for row in places[np.isfinite(places).all(axis=1)]]
+    return {**signed_text(facts, text, TITLE), _PLACES: noted}
+
+
+def signed_text(facts: Content, text: str, title: str) -> dict[str, Any]:
+    """Facts of any CSV with its hash, which tells whether a CSV is still this one.
+
+    Parameters
+    ----------
+    facts
+        JSON-serialisable.
+    text
+        The CSV.
+    title
+        What kind of table it is.
+    """
     digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
-    return {"title": TITLE, **facts, _TABLE_HASH: digest, _PLACES: noted}
+    return {"title": title, **facts, _TABLE_HASH: digest}
 
 
 def with_earlier(facts: Content, earlier: Content) -> dict[str, Any]:
-    """`facts` that also hold those of the table which is there until the new one takes its place."""
+    """Facts that also hold those of the table which is there until the new one takes its place.
+
+    Parameters
+    ----------
+    facts
+        Of the new table.
+    earlier
+        Of the one that is there.
+    """
     return {**facts, _EARLIER: {name: value for name, value in earlier.items() if name != _EARLIER}}
 
 
@@ -89,7 +132,19 @@ def stored(path: Path) -> dict[str, Any] | None:
 
 
 def is_as_written(facts: Content | None, content: bytes) -> bool | None:
-    """Whether the CSV with this content is exactly the one that the facts were written with; None if they are mute."""
+    """Whether a CSV is exactly the one that the facts were written with.
+
+    Parameters
+    ----------
+    facts
+        Of the file beside it; None where there is none.
+    content
+        The bytes of the CSV.
+
+    Returns
+    -------
+    None where the facts do not tell.
+    """
     if facts is None or not isinstance(facts.get(_TABLE_HASH), str):
         return None
     return bool(hashlib.sha256(content).hexdigest() == facts[_TABLE_HASH])
@@ -108,6 +163,8 @@ def belongs(facts: Content, ids: npt.NDArray[np.int64], places_px: npt.NDArray[n
 
     Parameters
     ----------
+    facts
+        Of a file beside a table.
     ids, places_px
         Of the clusters in the table; (n, 2) y and x.
     """
@@ -118,13 +175,13 @@ def belongs(facts: Content, ids: npt.NDArray[np.int64], places_px: npt.NDArray[n
     common = noted[[int(i) in row_of for i in noted[:, 0]]]
     if not len(common):
         return len(ids) < len(noted)
-    here = places_px[[row_of[int(i)] for i in common[:, 0]]]
-    near = np.abs(here - common[:, 1:]) <= np.maximum(0.6, _SAME_PLACE * np.abs(here))
+    present = places_px[[row_of[int(i)] for i in common[:, 0]]]
+    near = np.abs(present - common[:, 1:]) <= np.maximum(0.6, _SAME_PLACE * np.abs(present))
     return bool(2 * near.all(axis=1).sum() >= len(common))
 
 
 @dataclass(frozen=True)
-class Facts:
+class TableMetadata:
     """What the file beside a table says, as far as it is possible.
 
     Attributes
@@ -142,7 +199,7 @@ class Facts:
     removed: npt.NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, content: Content) -> Facts:
+    def of(cls, content: Content) -> TableMetadata:
         """Read what is possible; what is not is left out."""
         sizes, hand = content.get("class_sizes"), content.get("hand_placed")
         next_id = content.get("next_id")
@@ -201,8 +258,8 @@ def _numbers(values: Any, width: int) -> npt.NDArray[np.float64] | None:
     """(n, width) finite numbers, rows without those that are not; None for anything else."""
     if not isinstance(values, list) or not all(_is_row(row, width) for row in values):
         return None
-    found = np.array(values, dtype=np.float64).reshape(-1, width)
-    return found[(np.abs(found) < _FAR).all(axis=1)]
+    rows = np.array(values, dtype=np.float64).reshape(-1, width)
+    return rows[(np.abs(rows) < _FAR).all(axis=1)]
 
 
 def _is_row(row: Any, width: int) -> bool:

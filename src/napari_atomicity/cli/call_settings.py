@@ -1,14 +1,14 @@
-"""What the person knows beforehand, as the options of a call say it."""
+"""The settings of a call: what the person chose and knows beforehand, as the options say it."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_atomicity.cli.console import Console
+from napari_atomicity.cli.requests import CountRequest, Reference
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Facts:
+class CallSettings:
     """The settings of a call: those of all images, and of references by the place of the image in the call."""
 
     common: Settings
@@ -26,8 +26,15 @@ class Facts:
     references: dict[int, Settings] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Facts:
+    def of(cls, request: CountRequest, named: Sequence[Reference] = ()) -> CallSettings:
         """Read and check all that the options say, before any work is done.
+
+        Parameters
+        ----------
+        request
+            The request.
+        named
+            Images of the call that are standards of known size.
 
         Raises
         ------
@@ -37,31 +44,44 @@ class Facts:
         from napari_atomicity.counting.profile import load_profile
         from napari_atomicity.pipeline import Settings
 
-        if options.profile is not None and options.scale is not None:
+        if request.profile is not None and request.scale is not None:
             raise InputError("Both --scale and --profile give the scale; leave one of them out.")
-        if options.scale_sd is not None and options.scale is None:
+        if request.scale_sd is not None and request.scale is None:
             raise InputError("--scale-sd says how far a scale may be off; give that scale with --scale too.")
-        profile = None if options.profile is None else load_profile(options.profile)
-        sizes, shares = options.deposited
+        profile = None if request.profile is None else load_profile(request.profile)
+        sizes, shares = request.deposited
         common = Settings(
-            sensitivity=options.sensitivity,
-            model=options.model,
-            adapt=options.adapt,
-            scale=options.scale if profile is None else profile.scale,
-            scale_sd=_scale_sd(options.scale_sd) if profile is None else profile.scale_sd,
+            sensitivity=request.sensitivity,
+            model=request.model,
+            adapt=request.adapt,
+            intensity_per_atom=request.scale if profile is None else profile.intensity_per_atom,
+            intensity_per_atom_sd=_scale_sd(request.scale_sd) if profile is None else profile.intensity_per_atom_sd,
             deposited=sizes,
             fractions=shares,
         )
         references: dict[int, Settings] = {}
-        for name, deposited in getattr(options, "reference", ()):
-            place = _place(name, options.images)
+        for name, deposited in named:
+            place = _place(name, request.images)
             if place in references:
                 raise InputError(f"The reference {name} is named twice; name it once, with all its sizes.")
             references[place] = replace(common, deposited=deposited, fractions=())
         return cls(common, profile, references)
 
     def check(self, bundle: Bundle, console: Console) -> None:
-        """Raise `InputError` where a model cannot use these facts."""
+        """Raise where a model cannot use these settings; a profile made with another model is remarked.
+
+        Parameters
+        ----------
+        bundle
+            The model.
+        console
+            Where the remark goes.
+
+        Raises
+        ------
+        InputError
+            For a profile or sizes that do not fit the model.
+        """
         if self.profile is not None:
             self.profile.check(bundle.card)
             if self.profile.model != bundle.card.name:
@@ -72,7 +92,7 @@ class Facts:
         for settings in (self.common, *self.references.values()):
             settings.known.check(bundle.card.class_sizes)
 
-    def settings(self, place: int) -> Settings:
+    def of_image(self, place: int) -> Settings:
         """Of the image at `place` in the call."""
         return self.references.get(place, self.common)
 
@@ -80,15 +100,15 @@ class Facts:
 def _scale_sd(given: float | None) -> float:
     from napari_atomicity.pipeline import Settings
 
-    return Settings.scale_sd if given is None else given
+    return Settings.intensity_per_atom_sd if given is None else given
 
 
 def _place(name: str, images: Sequence[Path]) -> int:
     """Which image of the call `name` is: by its path, else by the name of its file."""
     same = [i for i, path in enumerate(images) if path == Path(name) or path.absolute() == Path(name).absolute()]
-    found = same or [i for i, path in enumerate(images) if name in (path.name, path.stem)]
-    if not found:
+    places = same or [i for i, path in enumerate(images) if name in (path.name, path.stem)]
+    if not places:
         raise InputError(f"The reference {name} is not among the images of this call; name it as one of them too.")
-    if len(found) > 1:
+    if len(places) > 1:
         raise InputError(f"The reference {name} may be several images of this call; name each once, by its path.")
-    return found[0]
+    return places[0]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, ClusterTable, class_label
 from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input
+from napari_atomicity.wording import flag_sentence, nm, percent
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
@@ -26,23 +27,6 @@ LEVELS: Final = (0.35, 0.7)
 _CLOSE, _FAR = 0.25, 0.9
 #: the middle of a patch, where the cluster lies, in pixels from its centre
 _MIDDLE_PX: Final = 16.0
-_FLAG_WORDS: Final = {
-    "border": "Cut off by the border of the image: size and brightness are too low.",
-    "touching": "Touches another cluster: size and brightness may belong to both.",
-    "saturated": "Saturated pixels: its brightness is too low.",
-    "outside": "Looks like none of the sizes that the model knows.",
-}
-_SOURCE_WORDS: Final = {"base": "as shipped", "adapted": "adapted to this image"}
-
-
-def flag_words(flag: str) -> str:
-    """A flag in a sentence; empty for ``ok``."""
-    return _FLAG_WORDS.get(flag, "" if flag == "ok" else f"Flag: {flag}.")
-
-
-def source_words(source: str) -> str:
-    """The state of the model that gave a label, in words."""
-    return _SOURCE_WORDS.get(source, source)
 
 
 def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[str]:
@@ -50,43 +34,61 @@ def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[st
 
     Parameters
     ----------
+    table, row
+        The clusters and which of them is meant.
     counted
         Whether any cluster of the table carries a label.
     unseen
         Whether too little of it lies in the image for a label; that is said elsewhere.
     """
-    one = table.rows.iloc[row]
-    said = []
-    if not one["label"] and not counted:
-        said.append("Not counted yet: count the atoms (step 3) to see what the model makes of it.")
-    elif not one["label"] and not unseen:
-        said.append("Placed or moved since the last count: count again (step 3) to label it.")
-    elif int(one["id"]) in table.hand_placed:
-        said.append("You placed or moved this one by hand.")
-    if sentence := flag_words(str(one["flag"])):
-        said.append(sentence)
-    if one["label"] == OTHER and one["confidence"] < np.nanmax([*table.probabilities[row], 0.0]):
-        said.append(
-            f"Called other because a chance of {_percent(one['confidence'])} of being none of the classes is too high "
-            "for a label, though one of them is likelier."
+    cluster = table.rows.iloc[row]
+    sentences = []
+    if not cluster["label"] and not counted:
+        sentences.append("Not counted yet: count the atoms to see what the model makes of it.")
+    elif not cluster["label"] and not unseen:
+        sentences.append("Placed or moved since the last count: count again to label it.")
+    elif int(cluster["id"]) in table.hand_placed:
+        sentences.append("You placed or moved this one by hand.")
+    if sentence := flag_sentence(str(cluster["flag"])):
+        sentences.append(sentence)
+    if cluster["label"] == OTHER and cluster["confidence"] < np.nanmax([*table.probabilities[row], 0.0]):
+        sentences.append(
+            f"Called other because a chance of {percent(cluster['confidence'], 0)} of being none of the classes is "
+            "too high for a label, though one of them is likelier."
         )
-    return said
+    return sentences
 
 
 # ---------------------------------------------------------------------- chances
 
 
 def class_labels(table: ClusterTable, card: ModelCard | None) -> tuple[str, ...]:
-    """Label of each class of the table, in the element of `card`, or else of the labels themselves."""
+    """Label of each class of the table, in the element of `card`, or else of the labels themselves.
+
+    Parameters
+    ----------
+    table
+        Clusters with the probabilities of some classes.
+    card
+        Of the model; one with other classes says nothing of these.
+    """
     if card is not None and card.class_sizes == table.class_sizes:
         return card.labels
     named = (re.fullmatch(r"([A-Za-z]+)\d+", str(label)) for label in table.rows["label"].unique())
-    element = next((found[1] for found in named if found), "Pt")
+    element = next((match[1] for match in named if match), "Pt")
     return tuple(class_label(size, element) for size in table.class_sizes)
 
 
 def chances(table: ClusterTable, row: int, labels: tuple[str, ...]) -> list[tuple[str, float]]:
-    """Probability of each class and of ``other`` for one cluster; empty where it is not counted."""
+    """Probability of each class and of ``other`` for one cluster; empty where it is not counted.
+
+    Parameters
+    ----------
+    table, row
+        The clusters and which of them is meant.
+    labels
+        Of `class_labels`.
+    """
     inside = table.probabilities[row] if table.class_sizes else np.empty(0)
     if not len(inside) or not np.isfinite(inside).all():
         return []
@@ -96,111 +98,33 @@ def chances(table: ClusterTable, row: int, labels: tuple[str, ...]) -> list[tupl
 
 
 def target_of(table: ClusterTable, row: int, card: ModelCard) -> int | None:
-    """Index of the most probable class, which its maps explain; None where this model has not counted it."""
+    """Index of the most probable class, which its maps explain; None where this model has not counted it.
+
+    Parameters
+    ----------
+    table, row
+        The clusters and which of them is meant.
+    card
+        Of the model that explains.
+    """
     if table.class_sizes != card.class_sizes or not np.isfinite(table.probabilities[row]).all():
         return None
     return int(table.probabilities[row].argmax())
-
-
-# ---------------------------------------------------------------------- among the others
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A column of the table that clusters are held against each other by."""
-
-    column: str
-    name: str
-    unit: str
-    #: what one is that has more of it than another: ``larger``
-    more: str
-    most: str
-    least: str
-
-
-QUANTITIES: Final = (
-    Quantity("diameter_nm", "diameter", "nm", "larger", "largest", "smallest"),
-    Quantity("intensity", "intensity", "counts·nm²", "brighter", "brightest", "faintest"),
-    Quantity("n_atoms", "atoms", "", "more atoms", "most atoms", "fewest atoms"),
-    Quantity("confidence", "confidence", "", "surer", "surest", "least sure"),
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Standing:
-    """One quantity of one cluster among all clusters of its frame.
-
-    Attributes
-    ----------
-    quantity
-        Which one.
-    value
-        Of this cluster; nan where it has none.
-    values
-        (n,) of all clusters of the frame that have it, this one included.
-    fellows
-        (m,) those of `values` whose clusters count as the same class.
-    below
-        Share of the others that lie below; of equals, half do. nan without others.
-    """
-
-    quantity: Quantity
-    value: float
-    values: Floats
-    fellows: Floats
-    below: float
-
-    @property
-    def text(self) -> str:
-        """The value with its unit."""
-        if not np.isfinite(self.value):
-            return "not known"
-        if self.quantity.column == "confidence":
-            return _percent(self.value)
-        digits = {"diameter_nm": 2, "n_atoms": 0}.get(self.quantity.column, 0 if abs(self.value) >= 100 else 2)
-        return f"{self.value:,.{digits}f} {self.quantity.unit}".strip()
-
-    @property
-    def words(self) -> str:
-        """Where it stands: ``larger than 78 %``."""
-        if not np.isfinite(self.value):
-            return ""
-        if not np.isfinite(self.below):
-            return "the only one"
-        if self.below >= 1 or self.below <= 0:
-            return f"the {self.quantity.most if self.below >= 1 else self.quantity.least}"
-        # a rounded 0 or 100 % would claim an extreme
-        return f"{self.quantity.more} than {np.clip(round(100 * self.below), 1, 99):.0f} %"
-
-
-def standings(table: ClusterTable, row: int) -> list[Standing]:
-    """Where the cluster in `row` stands among the clusters of its frame, a quantity each."""
-    here = table.rows["frame"].to_numpy() == table.rows["frame"].iloc[row]
-    labels = table.final_labels
-    same = here & (labels == labels[row]) if labels[row] else np.zeros(len(table), dtype=bool)
-    found = []
-    for quantity in QUANTITIES:
-        column = table.rows[quantity.column].to_numpy(dtype=np.float64)
-        known = np.isfinite(column)
-        if (here & known).any():
-            values = column[here & known]
-            below = _share_below(float(column[row]), values)
-            found.append(Standing(quantity, float(column[row]), values, column[same & known], below))
-    return found
-
-
-def _share_below(value: float, values: Floats) -> float:
-    if not np.isfinite(value) or len(values) < 2:
-        return np.nan
-    equals = np.count_nonzero(values == value) - 1
-    return float((np.count_nonzero(values < value) + equals / 2) / (len(values) - 1))
 
 
 # ---------------------------------------------------------------------- what the network sees
 
 
 def channels_of(patches: Patches, card: ModelCard | None) -> npt.NDArray[np.float32]:
-    """(n, channels, 64, 64) pictures that the network of `card` is fed; the raw one alone without a model."""
+    """(n, channels, 64, 64) pictures that the network of `card` is fed; the raw one alone without a model.
+
+    Parameters
+    ----------
+    patches
+        Of n clusters.
+    card
+        Of the model, which says how many channels there are and how they are made.
+    """
     if card is None or len(card.channels) == 1:
         return patches.raw[:, None]
     seen: npt.NDArray[np.float32] = network_input(patches, len(card.channels), card.lcn_window_nm).numpy()
@@ -220,6 +144,13 @@ def contours(heat: npt.NDArray[np.float32], resolution_nm: float) -> tuple[tuple
     """Closed lines, as (k, 2) places (y, x) in pixels of the patch, along which a map reaches each of `LEVELS`.
 
     The map is smoothed to its resolution first: the corners between its cells mean nothing.
+
+    Parameters
+    ----------
+    heat
+        (64, 64) map of one channel.
+    resolution_nm
+        Side of its cells.
     """
     from scipy.ndimage import gaussian_filter
     from skimage.measure import find_contours
@@ -233,7 +164,17 @@ def contours(heat: npt.NDArray[np.float32], resolution_nm: float) -> tuple[tuple
 
 
 def channel_words(attribution: Attribution, channel: int, label: str) -> str:
-    """What one channel of the first map says about `label`; empty where there is nothing to say."""
+    """What one channel of the first map says about `label`; empty where there is nothing to say.
+
+    Parameters
+    ----------
+    attribution
+        Heat maps, of which the first counts.
+    channel
+        Index into its channels.
+    label
+        Of the class that they explain.
+    """
     if attribution.target[0] < 0:
         return ""
     if attribution.empty[0, channel]:
@@ -243,23 +184,27 @@ def channel_words(attribution: Attribution, channel: int, label: str) -> str:
         return ""
     if share < 0:
         return f"speaks against {label} on the whole"
-    return f"{_percent(min(share, 1.0))} of the evidence"
+    return f"{percent(min(share, 1.0), 0)} of the evidence"
 
 
 def contour_words(attribution: Attribution, label: str) -> str:
-    """What the contours of the first map mean, in about two lines."""
+    """What the contours of the first map mean, in about two lines.
+
+    Parameters
+    ----------
+    attribution
+        Heat maps, of which the first counts.
+    label
+        Of the class that they explain.
+    """
     if attribution.target[0] < 0:
         return ""
     if attribution.empty[0].all():
         return f"No contours: the picture itself does not speak for {label}; size and brightness decided."
     return (
         f"Contours: evidence for {label}, relative to each channel's peak. "
-        f"Detail finer than {attribution.resolution_nm:.2f} nm means nothing."
+        f"Detail finer than {nm(attribution.resolution_nm)} means nothing."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 # ---------------------------------------------------------------------- what it looks like
@@ -281,7 +226,15 @@ class Alike:
     usual: Floats
 
     def nearest(self, features: npt.NDArray[np.float32], n: int = 4) -> list[tuple[int, float]]:
-        """Rows of the library clusters nearest to a cluster of `features` (f,), nearest first, with their distances."""
+        """Rows of the library clusters nearest to a cluster of `features` (f,), nearest first, with their distances.
+
+        Parameters
+        ----------
+        features
+        (f,) of one cluster.
+        n
+        How many.
+        """
         rows, distance = self.library.nearest(features[None], n)
         return [(int(row), float(far)) for row, far in zip(rows[0], distance[0], strict=True) if row >= 0]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from napari_atomicity.simulation.canvas import Canvas
 from napari_atomicity.simulation.detector import ScanPath, acquire, scanned
-from napari_atomicity.simulation.frames import _TRUTH, SimulatedFrame, _truth
-from napari_atomicity.simulation.multislice_library import MultisliceLibrary, paste
+from napari_atomicity.simulation.frames import SimulatedFrame, truth_of
 from napari_atomicity.simulation.placing import Placing
 from napari_atomicity.simulation.spec import FrameSpec
 from napari_atomicity.simulation.support import support_signal
+from validation.multislice_library import MultisliceLibrary, paste
 
 Floats = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
@@ -66,8 +65,7 @@ def multislice_frame(spec: FrameSpec, seed: int, store: MultisliceLibrary) -> Si
     placed = placing.run()
     canvas = _MultisliceCanvas(signal, spec, path, rng)
     canvas.drawn = drawn
-    for thing in placed:
-        canvas.add(thing)
+    for placed_object in placed:
+        canvas.add(placed_object)
     image = acquire(scanned(canvas.signal, path), level, px, spec.detector, rng)
-    truth = pd.DataFrame([_truth(thing, spec) for thing in placed], columns=list(_TRUTH)).astype(_TRUTH)
-    return SimulatedFrame(image, px, truth, spec.detector.gain, spec, seed)
+    return SimulatedFrame(image, px, truth_of(placed, spec), spec.detector.gain, spec, seed)

@@ -1,0 +1,55 @@
+"""Rows of a table of clusters as a data frame: all columns, in their types, with flags that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomicity.clusters.columns import FLAGS, Column
+from napari_atomicity.errors import InputError
+
+
+def neutral_values(column: Column, n: int) -> npt.NDArray[Any]:
+    """(n,) values of a column of `n` clusters of which nothing is known."""
+    return np.full(n, column.neutral, dtype=column.dtype)
+
+
+def complete_rows(columns: Mapping[str, Column], values: Mapping[str, Any], n: int) -> pd.DataFrame:
+    """All `columns` of `n` clusters: from `values` where they are there, else neutral."""
+    data = {name: values[name] if name in values else neutral_values(column, n) for name, column in columns.items()}
+    return _typed(columns, pd.DataFrame(data))
+
+
+def changed_rows(columns: Mapping[str, Column], rows: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
+    """`rows` with other values in whole columns; the other columns share their memory."""
+    unknown = set(values) - set(columns)
+    if unknown:
+        raise InputError(f"The cluster table has no column {', '.join(sorted(unknown))}.")
+    new: dict[str, pd.Series[Any]] = {}
+    for name, column in values.items():
+        dtype: Any = columns[name].dtype
+        # by its dtype: of an array of objects pandas 3 makes strings, which are another dtype
+        new[name] = pd.Series(np.array(column, dtype=dtype), index=rows.index, dtype=dtype)
+    return _checked(rows.assign(**new)) if "flag" in new else rows.assign(**new)
+
+
+def stacked_rows(columns: Mapping[str, Column], first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """The rows of both, one below the other."""
+    parts = [part for part in (first, second) if len(part)]
+    return _typed(columns, pd.concat(parts, ignore_index=True)) if parts else first.reset_index(drop=True)
+
+
+def _typed(columns: Mapping[str, Column], rows: pd.DataFrame) -> pd.DataFrame:
+    dtypes: dict[str, Any] = {name: columns[name].dtype for name in rows.columns}
+    return _checked(rows.astype(dtypes).reset_index(drop=True))
+
+
+def _checked(rows: pd.DataFrame) -> pd.DataFrame:
+    bad = set(rows["flag"].tolist()) - set(FLAGS)
+    if bad:
+        raise InputError(f"The flag {bad.pop()!r} is not one of {', '.join(FLAGS)}.")
+    return rows
