@@ -232,8 +232,9 @@ def test_neither_the_order_of_clusters_nor_the_unit_of_intensity_changes_what_a_
     )
     for again, scale in ((turned, first.intensity_per_atom), (other, 1000.0 * first.intensity_per_atom)):
         assert again.intensity_per_atom == pytest.approx(scale, rel=1e-4)
-        spread, expected = (one.intensity_per_atom_sd / one.intensity_per_atom for one in (again, first))
-        assert spread == pytest.approx(expected, rel=1e-2)
+        assert again.intensity_per_atom_sd / again.intensity_per_atom == pytest.approx(
+            first.intensity_per_atom_sd / first.intensity_per_atom, rel=1e-2
+        )
         assert again.fractions == pytest.approx(first.fractions, abs=1e-3)
     labels = posterior(evidence, first).label
     assert (posterior(evidence.take(order), turned).label == labels[order]).all()

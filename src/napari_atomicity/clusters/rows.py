@@ -14,18 +14,60 @@ from napari_atomicity.errors import InputError
 
 
 def neutral_values(column: Column, n: int) -> npt.NDArray[Any]:
-    """(n,) values of a column of `n` clusters of which nothing is known."""
+    """What a column holds of clusters of which nothing is known.
+
+    Parameters
+    ----------
+    column
+        The column.
+    n
+        Number of clusters.
+
+    Returns
+    -------
+    (n,) its neutral value.
+    """
     return np.full(n, column.neutral, dtype=column.dtype)
 
 
 def complete_rows(columns: Mapping[str, Column], values: Mapping[str, Any], n: int) -> pd.DataFrame:
-    """All `columns` of `n` clusters: from `values` where they are there, else neutral."""
+    """All columns of some clusters.
+
+    Parameters
+    ----------
+    columns
+        The columns by name.
+    values
+        (n,) of each column that is known; the others are neutral.
+    n
+        Number of clusters.
+
+    Raises
+    ------
+    InputError
+        For an unknown flag.
+    """
     data = {name: values[name] if name in values else neutral_values(column, n) for name, column in columns.items()}
     return _typed(columns, pd.DataFrame(data))
 
 
 def changed_rows(columns: Mapping[str, Column], rows: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
-    """`rows` with other values in whole columns; the other columns share their memory."""
+    """Rows with other values in whole columns; the other columns share their memory.
+
+    Parameters
+    ----------
+    columns
+        The columns by name.
+    rows
+        The rows so far.
+    values
+        (n,) of each column that changes, by name.
+
+    Raises
+    ------
+    InputError
+        For an unknown column or flag.
+    """
     unknown = set(values) - set(columns)
     if unknown:
         raise InputError(f"The cluster table has no column {', '.join(sorted(unknown))}.")
@@ -38,7 +80,20 @@ def changed_rows(columns: Mapping[str, Column], rows: pd.DataFrame, values: Mapp
 
 
 def stacked_rows(columns: Mapping[str, Column], first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """The rows of both, one below the other."""
+    """The rows of two tables, one below the other.
+
+    Parameters
+    ----------
+    columns
+        The columns by name.
+    first, second
+        Rows with these columns.
+
+    Raises
+    ------
+    InputError
+        For an unknown flag.
+    """
     parts = [part for part in (first, second) if len(part)]
     return _typed(columns, pd.concat(parts, ignore_index=True)) if parts else first.reset_index(drop=True)
 

@@ -168,7 +168,13 @@ def measure_at(
 
 
 def check_pixel_size(pixel_size_nm: float) -> None:
-    """An `InputError` for a pixel size at which clusters of 0.5 to 3 nm cannot be measured."""
+    """Refuse a pixel size at which clusters of 0.5 to 3 nm cannot be measured.
+
+    Raises
+    ------
+    InputError
+        For such a pixel size in nm.
+    """
     low, high = PIXEL_RANGE_NM
     if not low <= pixel_size_nm <= high:
         raise InputError(

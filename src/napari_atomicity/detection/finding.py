@@ -47,13 +47,33 @@ class Candidates:
 
 
 def coarse_grid(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Image, int]:
-    """The image averaged over whole pixels to about 0.1 nm, and the factor."""
+    """Average an image over whole pixels to about 0.1 nm.
+
+    Parameters
+    ----------
+    image
+        (y, x) pixel values.
+    pixel_size_nm
+        Side of a pixel in nm.
+
+    Returns
+    -------
+    The averaged image, and how many pixels a side became one.
+    """
     factor = max(1, int(GRID_NM / pixel_size_nm + 0.25))
     return averaged(image, factor), factor
 
 
 def averaged(image: npt.NDArray[np.floating], factor: int) -> Image:
-    """The image averaged over squares of `factor` pixels; what does not fill a square is cut off."""
+    """Average an image over squares of pixels; what does not fill a square is cut off.
+
+    Parameters
+    ----------
+    image
+        (y, x) pixel values.
+    factor
+        Pixels a side of a square.
+    """
     if factor == 1:
         return np.asarray(image, dtype=np.float32)
     height, width = (n // factor * factor for n in image.shape)
@@ -199,6 +219,15 @@ def merged(found: Candidates, coarse: Image, grid_nm: float) -> Candidates:
 
     Two blobs belong to one cluster where the signal hardly falls between them: by less than a share of the weaker
     one's height, on the line that joins them.
+
+    Parameters
+    ----------
+    found
+        The candidates.
+    coarse
+        (y, x) the image that they were found in, averaged; see `coarse_grid`.
+    grid_nm
+        Side of one of its pixels in nm.
     """
     if len(found.y_px) < 2:
         return found

@@ -19,7 +19,19 @@ _LEVEL_NM: Final = 3.0
 
 
 def with_narrow_gaps_filled(image: Image, pixel_size_nm: float) -> tuple[Image, Mask]:
-    """Narrow gaps filled with the mean of what is near, and where that was."""
+    """Fill narrow gaps with the mean of what is near.
+
+    Parameters
+    ----------
+    image
+        (y, x) pixel values, nan in the gaps.
+    pixel_size_nm
+        Side of a pixel in nm.
+
+    Returns
+    -------
+    The image, and (y, x) where it was filled.
+    """
     reach_px = max(_FILLED_PX, _FILLED_NM / pixel_size_nm)
     gaps = np.isnan(image)
     wide = ndimage.distance_transform_edt(gaps) > reach_px
@@ -54,7 +66,15 @@ def _mean_around(
 
 
 def without_gaps(image: npt.NDArray[np.floating], pixel_size_nm: float) -> npt.NDArray[np.floating]:
-    """The image with nan replaced by the level of the support around: nothing bright goes on into a gap."""
+    """Replace nan by the level of the support around: nothing bright goes on into a gap.
+
+    Parameters
+    ----------
+    image
+        (y, x) pixel values, nan in the gaps.
+    pixel_size_nm
+        Side of a pixel in nm.
+    """
     gaps = ~np.isfinite(image)
     if not gaps.any():
         return image

@@ -76,10 +76,15 @@ def all_four(mask: Mask) -> Mask:
     return np.asarray(pairs[:, 1:] & pairs[:, :-1])
 
 
+def squares_of_one_value(image: Image) -> Mask:
+    """Which squares of two by two pixels are of exactly one value, named by their first corner."""
+    across = image[:, 1:] == image[:, :-1]
+    return np.asarray(across[1:] & across[:-1] & (image[1:] == image[:-1])[:, 1:])
+
+
 def _of_one_value(image: Image, low: float, high: float) -> Iterator[_Stroke]:
     """Strokes of exactly one value, where no two pixels of a micrograph are equal but by chance."""
-    across = image[:, 1:] == image[:, :-1]
-    squares = across[1:] & across[:-1] & (image[1:] == image[:-1])[:, 1:]
+    squares = squares_of_one_value(image)
     if np.count_nonzero(squares) < _STROKE:
         return
     inner = (image[1:, 1:] > low) & (image[1:, 1:] < high)

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from napari_atomicity.detection.gaps import with_narrow_gaps_filled
 from napari_atomicity.detection.marks import burned_in, sharp_marks
+from napari_atomicity.detection.plateaus import plateaus
 from napari_atomicity.detection.sides import SAMPLE_PX, blank_frame, data_bars, typical_difference
 from napari_atomicity.detection.strips import edge_strips
 
@@ -64,6 +65,7 @@ _LEFT_OUT: Final = (
     edge_strips,
     _said(blank_frame, "An empty frame of one value around the image is left out."),
     _said(burned_in, _BURNED_IN),
+    plateaus,
 )
 
 

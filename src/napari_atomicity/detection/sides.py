@@ -193,7 +193,15 @@ def _is_no_part_of_the_image(image: Image, frame: Mask, grey: float) -> bool:
 
 
 def typical_difference(image: Image, quantile: float) -> float:
-    """Difference of neighbours along a line that this share of them stays below."""
+    """Difference of neighbours along a line that a share of them stays below.
+
+    Parameters
+    ----------
+    image
+        (y, x) pixel values.
+    quantile
+        The share, from 0 to 1.
+    """
     step = max(1, image.size // SAMPLE_PX)
     difference = np.abs(np.diff(image[::step], axis=1)).ravel()
     difference = difference[np.isfinite(difference)]

@@ -49,7 +49,17 @@ class Target:
 
 
 class TrainingData:
-    """Batches of a library: turned, mirrored, a little off centre and with an integral a little wrong."""
+    """Batches of a library: turned, mirrored, a little off centre and with an integral a little wrong.
+
+    Parameters
+    ----------
+    config
+        Of the training; says the classes and the size of a batch.
+    library
+        The clusters.
+    rng
+        From which order and changes are drawn.
+    """
 
     def __init__(self, config: TrainingConfig, library: Library, rng: np.random.Generator) -> None:
         self.config, self.library, self.rng = config, library, rng
