@@ -19,7 +19,7 @@ PATIENCE_MS: Final = 240_000
 class AppDriver:
     """A viewer and what belongs to it, worked by clicks."""
 
-    __slots__ = ("_opened", "context", "layers", "qtbot", "viewer")
+    __slots__ = ("_opened", "context", "documents", "layers", "qtbot", "viewer")
 
     def __init__(self, viewer: Any, qtbot: Any) -> None:
         from napari_atomicity.ui.context import context_of
@@ -29,6 +29,8 @@ class AppDriver:
         self.context: Context = context_of(viewer)
         #: image layers in the order in which they were shown
         self.layers: list[Any] = []
+        #: what belongs to each of them, also to those that are closed by now
+        self.documents: list[Document] = []
         self._opened: dict[str, Any] = {}
 
     # ------------------------------------------------------------------ what is there
@@ -42,11 +44,6 @@ class AppDriver:
     def document(self) -> Document:
         """What belongs to the image at hand."""
         return self.workspace.document
-
-    @property
-    def documents(self) -> list[Document]:
-        """The documents of all images that were shown."""
-        return [self.workspace.document_of(layer) for layer in self.layers]
 
     @property
     def points(self) -> Any:
@@ -135,6 +132,7 @@ class AppDriver:
         layer = Layer.create(*as_layer(micrograph))
         self.viewer.add_layer(layer)
         self.layers.append(layer)
+        self.documents.append(self.workspace.document_of(layer))
         self.settle()
         return layer
 

@@ -145,7 +145,7 @@ def test_stopping_changes_none_of_them(session: Any, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(count_chain, "timed_session_steps", endless)
     tick(session, 0, 1)
-    session.session.run.click()
+    session.joint.run.click()
     session.qtbot.waitUntil(lambda: session.workspace.work.busy)
     session.settle()
     session.workspace.work.stop()
@@ -161,7 +161,7 @@ def test_an_image_that_cannot_be_counted_is_named_and_nothing_is_changed(session
     assert column(desk, 2)[3:] == ["pixel size needed", "cannot be counted"]
     desk.joint.all.click()
     desk.idle()
-    assert [d.options.in_joint for d in (*desk.documents, desk.document)] == [True, True, True, False]
+    assert [d.options.in_joint for d in desk.documents] == [True, True, True, True, False]
     desk.click(desk.joint.run)
     assert desk.notes[-1].startswith("uncalibrated: ") and "pixel size" in desk.notes[-1]
     assert all(document.history == [] for document in desk.documents)
