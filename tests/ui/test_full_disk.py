@@ -158,3 +158,20 @@ def test_flushing_during_a_write_loses_neither_the_warning_nor_those_who_wait(la
         assert called == ["room"]
     desk.qtbot.waitUntil(lambda: called == ["room", "none"], timeout=10_000)
     assert desk.recovered()["frame"].state.table.rows["annotation"].tolist()[-1] == "Pt41"
+
+
+def test_what_waits_for_the_disk_waits_for_the_newest_work(labelled: Any, gate: Any) -> None:
+    """A copy of unsaved work is discarded only then: with an earlier write that ends, the newest would be lost."""
+    desk, autosave = labelled, labelled.context.project.autosave
+    desk.kept()
+    recorder = autosave._recorder
+    gate.hold(recorder, "record")
+    gate.close()
+    ids, labels = desk.document.table.ids.tolist(), []
+    desk.document.annotate(ids[:1], "Pt19")
+    desk.qtbot.waitUntil(lambda: gate.begun, timeout=20_000)
+    desk.document.annotate(ids[1:2], "Pt55")
+    autosave.then(lambda: labels.append(set(desk.recovered()["frame"].state.table.rows["annotation"]) - {""}))
+    gate.open()
+    desk.qtbot.waitUntil(lambda: bool(labels), timeout=20_000)
+    assert labels == [{"Pt19", "Pt55"}]

@@ -171,7 +171,7 @@ class Autosave:
             self._later(_LOOK_AGAIN_MS, Autosave._look)
             return
         self._thread = None
-        if not self.problem:
+        if not self.problem and not self._waiting:  # else what changed since it began is still to be written
             self._call_finished()
         elif not self._waiting:
             self._waiting = True
