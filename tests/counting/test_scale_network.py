@@ -1,6 +1,7 @@
 """What must hold of any scale network, learnt or not: it looks at a set of clusters, and never at the gain."""
 
 import copy
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +82,8 @@ def test_a_frame_that_does_not_fit_its_session_is_named_and_stands_alone():
 
 def test_a_pixel_size_that_contradicts_the_known_scale_is_said():
     evidence = evidence_of(np.random.default_rng(seeded(2)).choice(SIZES, 120), 1000.0 * 1.1**2)
-    assert "pixel size 10%" in calibrate(evidence, Known(scale=1000.0, scale_sd=0.03)).misfit
+    misfit = calibrate(evidence, Known(scale=1000.0, scale_sd=0.03)).misfit
+    assert re.search("pixel size (9|10|11)%", misfit), misfit
     assert calibrate(evidence, Known(scale=1230.0, scale_sd=0.05)).misfit == ""
 
 
