@@ -1,9 +1,9 @@
 """How fast the plots of the window are painted, and the map of features beside the same points in pyqtgraph.
 
-python benchmarks/plots.py
+python benchmarks/plots.py [--rounds 30] [--quick]
 
-Median of 30, of the interface thread's own work, so that other programs on the machine do not count. *Repaint*: what
-is shown already is painted once more; *new data*: drawn anew and painted.
+Half a minute. Median of the rounds, of the interface thread's own work, so that other programs on the machine do not
+count. *Repaint*: what is shown already is painted once more; *new data*: drawn anew and painted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 import _machine
+from _options import parsed, parser_for
 from _window import need_screen
 
 SIZES = (19, 30, 41, 55, 70)
@@ -26,6 +27,9 @@ LIBRARY, CLUSTERS = 2000, 5000
 
 
 def main() -> None:
+    parser = parser_for(__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    rounds = parsed(parser, rounds=3).rounds
     need_screen()
     from napari.qt import get_qapp
 
@@ -37,19 +41,18 @@ def main() -> None:
         widget.show()
         draw()
         app.processEvents()
-        print(
-            f"| {name} | {_ms(widget.grab):.1f} | {_ms(lambda widget=widget, draw=draw: (draw(), widget.grab())):.1f} |"
-        )
+        repaint, anew = (_ms(do, rounds) for do in (widget.grab, lambda w=widget, draw=draw: (draw(), w.grab())))
+        print(f"| {name} | {repaint:.1f} | {anew:.1f} |")
     print(f"\nMap of features: {LIBRARY:,} clusters of the library, {CLUSTERS:,} of images\n")
     print("| what | painted by hand (ms) | pyqtgraph (ms) |\n|---|---|---|")
-    ours, theirs = _by_hand(app), _pyqtgraph(app)
+    ours, theirs = _by_hand(app, rounds), _pyqtgraph(app, rounds)
     for what in ours:
         print(f"| {what} | {ours[what]:.1f} | {theirs[what]:.1f} |")
 
 
-def _ms(do: Callable[[], Any]) -> float:
+def _ms(do: Callable[[], Any], rounds: int) -> float:
     taken = []
-    for _ in range(30):
+    for _ in range(rounds):
         start = time.thread_time()
         do()
         taken.append(time.thread_time() - start)
@@ -94,7 +97,7 @@ def _points() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return library, kinds[0], clusters, kinds[1]
 
 
-def _by_hand(app: Any) -> dict[str, float]:
+def _by_hand(app: Any, rounds: int) -> dict[str, float]:
     from qtpy.QtCore import QPointF
 
     from napari_atomicity.insight.islands import extent, islands
@@ -126,14 +129,14 @@ def _by_hand(app: Any) -> dict[str, float]:
         canvas._look_under_mouse()
 
     return {
-        "repaint": _ms(canvas.grab),
-        "clusters moved or coloured anew": _ms(lambda: (canvas.move_clusters(xy), canvas.grab())),
-        "zoom": _ms(zoom),
-        "what lies under the mouse": _ms(hover),
+        "repaint": _ms(canvas.grab, rounds),
+        "clusters moved or coloured anew": _ms(lambda: (canvas.move_clusters(xy), canvas.grab()), rounds),
+        "zoom": _ms(zoom, rounds),
+        "what lies under the mouse": _ms(hover, rounds),
     }
 
 
-def _pyqtgraph(app: Any) -> dict[str, float]:
+def _pyqtgraph(app: Any, rounds: int) -> dict[str, float]:
     import pyqtgraph as pg
 
     from napari_atomicity.style import label_colours
@@ -164,10 +167,10 @@ def _pyqtgraph(app: Any) -> dict[str, float]:
         plot.grab()
 
     return {
-        "repaint": _ms(plot.grab),
-        "clusters moved or coloured anew": _ms(move),
-        "zoom": _ms(zoom),
-        "what lies under the mouse": _ms(lambda: clusters.pointsAt(under)),
+        "repaint": _ms(plot.grab, rounds),
+        "clusters moved or coloured anew": _ms(move, rounds),
+        "zoom": _ms(zoom, rounds),
+        "what lies under the mouse": _ms(lambda: clusters.pointsAt(under), rounds),
     }
 
 

@@ -240,8 +240,8 @@ def test_a_name_as_long_as_a_name_can_be(run, image, tmp_path):
 @pytest.mark.parametrize(("name", "then"), [("nonsense", "agg"), ("svg", "svg")])
 def test_an_unusual_backend_for_drawings_is_none_of_ours(tmp_path, name, then):
     script = (
-        "import sys; from pathlib import Path; from napari_atomicity.report import figures as figure\n"
-        "drawn = figure._figure(2, 2); drawn.subplots(); figure.save_figure(drawn, Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path; from napari_atomicity.report import drawing, figures\n"
+        "drawn = drawing.new_figure(2, 2); drawn.subplots(); figures.save_figure(drawn, Path(sys.argv[1]))\n"
         "import os, matplotlib; print(os.environ['MPLBACKEND'], matplotlib.get_backend())\n"
     )
     command = [sys.executable, "-c", script, tmp_path / "a.png"]
@@ -361,7 +361,9 @@ def test_closed_streams_cost_nothing(image, tmp_path, closed):
     assert done.returncode == 2
     assert len(read_table(tmp_path / "good.clusters.csv")) > 5
     assert ("good: " in done.stdout) == (1 not in closed)
-    assert len(done.stderr.splitlines()) == (2 not in closed)
+    # how far slow work is may be said as well
+    said = [line for line in done.stderr.splitlines() if not re.search(r"\d+/\d+$", line)]
+    assert len(said) == (2 not in closed)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")

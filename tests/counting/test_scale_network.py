@@ -1,6 +1,7 @@
 """What must hold of any scale network, learnt or not: it looks at a set of clusters, and never at the gain."""
 
 import copy
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -82,10 +83,9 @@ def test_a_frame_that_does_not_fit_its_session_is_named_and_stands_alone():
 
 def test_a_pixel_size_that_contradicts_the_known_scale_is_said():
     evidence = evidence_of(np.random.default_rng(seeded(2)).choice(SIZES, 120), 1000.0 * 1.1**2)
-    assert (
-        "pixel size 10%"
-        in calibrate_frame(evidence, PriorKnowledge(intensity_per_atom=1000.0, intensity_per_atom_sd=0.03)).misfit
-    )
+    near_scale = PriorKnowledge(intensity_per_atom=1000.0, intensity_per_atom_sd=0.03)
+    misfit = calibrate_frame(evidence, near_scale).misfit
+    assert re.search("pixel size (9|10|11)%", misfit), misfit
     assert calibrate_frame(evidence, PriorKnowledge(intensity_per_atom=1230.0, intensity_per_atom_sd=0.05)).misfit == ""
 
 

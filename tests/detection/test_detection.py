@@ -244,8 +244,11 @@ def test_a_burned_in_scale_bar_is_not_a_cluster():
     image = frame.image.copy()
     image[590:600, 420:620] = image.max()  # a bar of 8 nm
     found = detect(image, 0.04).clusters
-    on_bar = (np.abs(found.y_px - 595) < 15) & (found.x_px > 410)
+    on_bar = (np.abs(found.y_px - 595) < 8) & (found.x_px > 417) & (found.x_px < 623)
     assert not on_bar.any()
+    # a cluster that the bar cuts is one
+    beside = (np.abs(found.y_px - 595) < 15) & (found.x_px > 410)
+    assert (found.flag[beside] == "border").all()
 
 
 @pytest.mark.parametrize(

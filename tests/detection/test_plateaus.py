@@ -7,7 +7,8 @@ import pytest
 from scipy import ndimage
 
 from napari_atomicity.detection import detect, repaired
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from seeds import seeded
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_atomicity.detection import detect, repaired
-from napari_atomicity.simulation.frames import sample_spec, simulate_frame
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from seeds import seeded
 
 

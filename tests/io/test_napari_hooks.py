@@ -12,6 +12,7 @@ import tifffile
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import napari_hooks as hooks
+from napari_atomicity.io import samples
 from napari_atomicity.io.tables import read_metadata, read_table
 from napari_atomicity.micrograph import Micrograph
 
@@ -127,19 +128,19 @@ def test_samples(tmp_path: Path, counts: np.ndarray, monkeypatch: pytest.MonkeyP
 
 
 def test_samples_in_a_wheel_lie_beside_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = tmp_path / "site" / "napari_atomicity" / "io" / "napari_hooks.py"
+    installed = tmp_path / "site" / "napari_atomicity" / "io" / "samples.py"
     packaged = tmp_path / "site" / "napari_atomicity_manifest"
     (packaged / "sample_data").mkdir(parents=True)
-    monkeypatch.setattr(hooks, "__file__", str(installed))
+    monkeypatch.setattr(samples, "__file__", str(installed))
 
     class Spec:
         submodule_search_locations = (str(packaged),)
 
-    monkeypatch.setattr(hooks, "find_spec", lambda name: Spec)
-    assert hooks.sample_dir() == packaged / "sample_data"
-    monkeypatch.setattr(hooks, "find_spec", lambda name: None)
+    monkeypatch.setattr(samples, "find_spec", lambda name: Spec)
+    assert samples.sample_dir() == packaged / "sample_data"
+    monkeypatch.setattr(samples, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="install napari-atomicity again"):
-        hooks.sample_dir()
+        samples.sample_dir()
 
 
 def test_napari_shows_the_layers_in_nm(calibrated: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from counting.synthetic import SIZES, evidence_of, trained_bundle
-from napari_atomicity.counting.calibrate import calibrate
+from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.progress import drain
 from napari_atomicity.training import scales
 from napari_atomicity.training.library import Library, Recipe, _sample
@@ -54,7 +54,7 @@ def test_what_is_learnt_is_the_same_every_time_and_beats_not_having_learnt(monke
     for i in range(500, 530):
         evidence = frame(i, 1000.0)
         for name, network in (("taught", networks[0]), ("not", None)):
-            found = calibrate(replace(evidence, scale_network=network))
+            found = calibrate_frame(replace(evidence, scale_network=network))
             errors[name].append(abs(np.log(found.intensity_per_atom / 1000.0)) > 0.12)
     assert np.mean(errors["taught"]) < 0.5 * np.mean(errors["not"])
 

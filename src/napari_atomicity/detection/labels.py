@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_atomicity.detection.sides import typical_difference
+
 Image = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 Box = tuple[slice, slice]
@@ -32,6 +34,12 @@ _SAME_GREY: Final = 0.04
 #: strokes that a micrograph could have, as saturated clusters do, are letters where so many alike stand in line
 _IN_LINE: Final = 3
 _IN_LINE_IF_SOFT: Final = 4
+#: letters cover the noise: neighbours in so many pixels on end, upright or along, differ by less than this share of
+#: what half of all neighbours differ by; a stroke stands out by so many times that
+_STILL_PX: Final = 8
+_STILL: Final = 0.3
+_STANDS_OUT: Final = 2.0
+_SOFT_RIM: Final = 0.4
 #: letters beside these that may be missed
 _LETTERS_MORE: Final = 4
 
@@ -67,6 +75,9 @@ def labels(image: Image) -> list[Box]:
     for strokes in (list(_of_one_value(image, low, high)), list(_bright(image, low, high))):
         together = [line for line in _lines(strokes, image.shape) if _is_text(line, high - low)]
         boxes += [_whole_line(image, line, _SAME_GREY * (high - low)) for line in together]
+    for line in _lines(list(_still(image, high)), image.shape):
+        if _is_text(line, high - low):
+            boxes.append(_whole_line(image, line, _SAME_GREY * (high - low), _SOFT_RIM))
     return boxes
 
 
@@ -112,6 +123,34 @@ def _bright(image: Image, low: float, high: float) -> Iterator[_Stroke]:
             yield stroke
 
 
+def _still(image: Image, high: float) -> Iterator[_Stroke]:
+    """Strokes of any grey, soft or sharp, without the noise of the image: thicker ones than three pixels or so."""
+    typical = typical_difference(image, 0.5)
+    still = np.zeros(image.shape, dtype=bool)
+    for seen, covered in ((image, still), (image.T, still.T)):
+        # what is clipped is still as well
+        alike = (np.abs(np.diff(seen, axis=1)) <= _STILL * typical) & (seen[:, 1:] < high)
+        runs = ndimage.binary_opening(alike, np.ones((1, _STILL_PX - 1), dtype=bool))
+        covered[:, 1:] |= runs
+        covered[:, :-1] |= runs
+    if np.count_nonzero(still) < _STROKE:
+        return
+    areas, count = ndimage.label(still, np.ones((3, 3)))
+    size = np.bincount(areas.ravel(), minlength=count + 1)
+    size[0] = 0
+    # an image without noise of its own is still everywhere
+    if size[size < _STROKE].sum() > _FLAT_OF_ITS_OWN * image.size:
+        return
+    for number, (rows, cols) in enumerate(ndimage.find_objects(areas), start=1):
+        if size[number] < _STROKE:
+            continue
+        part = areas[rows, cols] == number
+        grey = float(np.median(image[rows, cols][part]))
+        around = _ring(image, areas, number, (rows, cols))
+        if _is_thin(part) and len(around) and grey - np.median(around) > _STANDS_OUT * typical:
+            yield _Stroke((rows, cols), grey, sure=False, soft=True)
+
+
 def _strokes(
     image: Image, areas: npt.NDArray[np.integer], size: npt.NDArray[np.integer], sharp: float, soft: bool
 ) -> Iterator[_Stroke]:
@@ -123,7 +162,7 @@ def _strokes(
         if not _is_thin(part) or _is_jpeg_block(part, (rows, cols)):
             continue
         grey = float(np.median(image[1:, 1:][rows, cols][part]))
-        around = _ring(image, areas, number, (rows, cols))
+        around = _ring(image[1:, 1:], areas, number, (rows, cols))
         if len(around) and np.median(np.abs(around - grey)) > sharp:
             yield _Stroke((rows, cols), grey, sure=False, soft=soft)
 
@@ -143,7 +182,7 @@ def _ring(image: Image, areas: npt.NDArray[np.integer], number: int, box: Box) -
     """Pixels three to four away from a stroke."""
     rows, cols = (slice(max(0, side.start - 4), side.stop + 4) for side in box)
     near = ndimage.binary_dilation(areas[rows, cols] == number, iterations=2)
-    values = image[1:, 1:][rows, cols][ndimage.binary_dilation(near, iterations=2) & ~near]
+    values = image[rows, cols][ndimage.binary_dilation(near, iterations=2) & ~near]
     return np.asarray(values[np.isfinite(values)])
 
 
@@ -175,15 +214,23 @@ def _is_text(strokes: list[_Stroke], span: float) -> bool:
     return bool(alike.sum() >= needed and alike.mean() > 0.6)
 
 
-def _whole_line(image: Image, strokes: list[_Stroke], tolerance: float) -> Box:
-    """The box of all strokes with the rim of the letters, and with letters beside them that fall apart."""
+def _whole_line(image: Image, strokes: list[_Stroke], tolerance: float, soft: float = 0.0) -> Box:
+    """The box of all strokes with the rim of the letters, and with letters beside them that fall apart.
+
+    These may be darker than the strokes by the tolerance, and by a share of what the strokes stand out by.
+    """
     grey, height = float(np.median([s.grey for s in strokes])), int(np.median([s.height for s in strokes]))
     first = slice(min(s.box[0].start for s in strokes), max(s.box[0].stop for s in strokes) + 1)
     along = slice(min(s.box[1].start for s in strokes), max(s.box[1].stop for s in strokes) + 1)
     rows, cols = _grown((first, along), image.shape, 3, 3)
+    reach = round((1 + soft) * height)
+    darker = tolerance + soft * max(
+        0.0, grey - float(np.nanmedian(image[_grown((rows, cols), image.shape, reach, reach)]))
+    )
     for _ in range(_LETTERS_MORE):
-        wide = slice(max(0, cols.start - height), min(image.shape[1], cols.stop + height))
-        like = all_four(np.abs(image[rows, wide] - grey) <= tolerance)
+        wide = slice(max(0, cols.start - reach), min(image.shape[1], cols.stop + reach))
+        apart = image[rows, wide] - grey
+        like = all_four((apart <= tolerance) & (apart >= -darker))
         columns = np.flatnonzero(np.count_nonzero(like, axis=0) >= 3)
         if not len(columns):
             break

@@ -1,0 +1,50 @@
+"""Letters of any grey with soft edges, on any pixels, are no clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from napari_atomicity.detection import detect
+from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
+from seeds import seeded
+
+WORDS, PLACE = "HAADF 5 nm", (40, 400)
+
+
+@pytest.fixture(scope="module", params=["nominal", "coarse_pixels", "thick_support"])
+def frame(request):
+    spec = sample_spec(request.param, n_clusters=30, shape=(480, 480), seed=seeded(51), split="validation")
+    return simulate_frame(spec, seeded(51))
+
+
+def written(image, size, grey, blur_px):
+    """Text over an image, as drawing programs mix it with the pixels below, and the box around it."""
+    ink = Image.new("L", image.shape[::-1], 0)
+    draw, font = ImageDraw.Draw(ink), ImageFont.load_default(size)
+    draw.text(PLACE, WORDS, fill=255, font=font)
+    share = ndimage.gaussian_filter(np.asarray(ink) / 255, blur_px)
+    level = np.median(image)
+    text = level + grey * (image.max() - level)
+    return (image * (1 - share) + text * share).astype(np.float32), draw.textbbox(PLACE, WORDS, font=font)
+
+
+@pytest.mark.parametrize("grey", [0.25, 0.35, 0.45, 0.7, 0.9])
+@pytest.mark.parametrize(("size", "blur_px"), [(24, 0.0), (36, 0.0), (36, 0.7)])
+def test_letters_are_no_clusters_whatever_their_grey(frame, size, blur_px, grey):
+    pixel_nm = frame.pixel_size_nm
+    before = detect(frame.image, pixel_nm).clusters
+    pixels, (left, top, right, bottom) = written(frame.image, size, grey, blur_px)
+    result = detect(pixels, pixel_nm)
+    assert "A burned-in scale bar or label is left out." in result.messages
+    places, found = (np.column_stack([each.y_px, each.x_px]) for each in (before, result.clusters))
+    apart = np.hypot(*np.moveaxis(places[:, None] - found[None], 2, 0)) * pixel_nm
+    new = found[apart.min(axis=0) > 0.4]
+    on_text = (new[:, 0] > top) & (new[:, 0] < bottom) & (new[:, 1] > left) & (new[:, 1] < right)
+    assert not on_text.any()
+    # what the text does not reach is found as before, but for what is hardly a cluster
+    far = (places[:, 0] < top - 1.5 / pixel_nm) | (places[:, 1] > right + 2 * size)
+    assert np.count_nonzero(apart.min(axis=1)[far] > 0.1) <= 1
