@@ -80,3 +80,12 @@ def test_thick_and_thin_places_of_the_support_at_a_side_are_no_strips(frame):
         assert not any("strip" in sentence for sentence in repaired(thick, frame.pixel_size_nm).said)
     slope = frame.image + step * np.clip(1 - cols / 200, 0, 1)
     assert not any("strip" in sentence for sentence in repaired(slope, frame.pixel_size_nm).said)
+
+
+def test_what_is_left_out_is_left_out_once_and_beside_gaps(frame):
+    pixel_nm = frame.pixel_size_nm
+    image = with_strip(frame.image, "left", 6, 4.0, 0.3)
+    image[100:150, :40] = np.nan
+    mended = repaired(image, pixel_nm)
+    assert np.isnan(mended.image[:, :6]).all()
+    assert repaired(mended.image, pixel_nm).said == ()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_atomicity.detection.sides import typical_difference
+from napari_atomicity.detection.sides import SAMPLE_PX, typical_difference
 
 Image = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
@@ -40,6 +40,8 @@ _STILL_PX: Final = 8
 _STILL: Final = 0.3
 _STANDS_OUT: Final = 2.0
 _SOFT_RIM: Final = 0.4
+#: share of the pixels that may lie above the full scale of a detector
+_EXCEED: Final = 1e-4
 #: letters beside these that may be missed
 _LETTERS_MORE: Final = 4
 
@@ -75,7 +77,7 @@ def labels(image: Image) -> list[Box]:
     for strokes in (list(_of_one_value(image, low, high)), list(_bright(image, low, high))):
         together = [line for line in _lines(strokes, image.shape) if _is_text(line, high - low)]
         boxes += [_whole_line(image, line, _SAME_GREY * (high - low)) for line in together]
-    for line in _lines(list(_still(image, high)), image.shape):
+    for line in _lines(list(_still(image)), image.shape):
         if _is_text(line, high - low):
             boxes.append(_whole_line(image, line, _SAME_GREY * (high - low), _SOFT_RIM))
     return boxes
@@ -123,16 +125,12 @@ def _bright(image: Image, low: float, high: float) -> Iterator[_Stroke]:
             yield stroke
 
 
-def _still(image: Image, high: float) -> Iterator[_Stroke]:
+def _still(image: Image) -> Iterator[_Stroke]:
     """Strokes of any grey, soft or sharp, without the noise of the image: thicker ones than three pixels or so."""
-    typical = typical_difference(image, 0.5)
+    typical, top = typical_difference(image, 0.5), _top(image)
     still = np.zeros(image.shape, dtype=bool)
-    for seen, covered in ((image, still), (image.T, still.T)):
-        # what is clipped is still as well
-        alike = (np.abs(np.diff(seen, axis=1)) <= _STILL * typical) & (seen[:, 1:] < high)
-        runs = ndimage.binary_opening(alike, np.ones((1, _STILL_PX - 1), dtype=bool))
-        covered[:, 1:] |= runs
-        covered[:, :-1] |= runs
+    for axis in (0, 1):
+        _mark_runs(image, axis, _STILL * typical, top, still)
     if np.count_nonzero(still) < _STROKE:
         return
     areas, count = ndimage.label(still, np.ones((3, 3)))
@@ -149,6 +147,31 @@ def _still(image: Image, high: float) -> Iterator[_Stroke]:
         around = _ring(image, areas, number, (rows, cols))
         if _is_thin(part) and len(around) and grey - np.median(around) > _STANDS_OUT * typical:
             yield _Stroke((rows, cols), grey, sure=False, soft=True)
+
+
+def _top(image: Image) -> float:
+    """Where the image is clipped, which a few hot pixels may exceed; else its highest value."""
+    step = max(1, int(np.sqrt(image.size / SAMPLE_PX)))
+    values = image[::step, ::step]
+    values = values[np.isfinite(values)]
+    top = float(np.quantile(values, 1 - _EXCEED, method="lower"))
+    return top if np.count_nonzero(values == top) > 2 * _EXCEED * len(values) else float(np.nanmax(image))
+
+
+def _mark_runs(image: Image, axis: int, tolerance: float, top: float, marked: Mask) -> None:
+    """Mark pixels of runs along an axis in which neighbours differ by no more than a tolerance."""
+    first, second = (image[:-1], image[1:]) if axis == 0 else (image[:, :-1], image[:, 1:])
+    apart = second - first
+    # what is clipped is still as well
+    alike = (np.abs(apart, out=apart) <= tolerance) & (second < top)
+    length, runs = 1, alike
+    while length < _STILL_PX - 1 and runs.size:
+        step = min(length, _STILL_PX - 1 - length)
+        runs = runs[step:] & runs[:-step] if axis == 0 else runs[:, step:] & runs[:, :-step]
+        length += step
+    y, x = np.nonzero(runs)
+    for k in range(_STILL_PX):
+        marked[(y + k, x) if axis == 0 else (y, x + k)] = True
 
 
 def _strokes(

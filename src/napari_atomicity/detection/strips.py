@@ -19,10 +19,11 @@ _DEEPEST: Final = 0.1
 #: by so many times what neighbouring lines differ by
 _OFF_BY: Final = 0.15
 _OFF_LINES: Final = 6.0
-#: in this share of the parts of its length; where it ends differs by no more pixels than this between as many of them,
-#: which is how it differs from a thick or thin place of the support
+#: in this share of the parts of its length, of which more than half hold data; where it ends differs by no more pixels
+#: than this between as many of them, which is how it differs from a thick or thin place of the support
 _SEGMENTS: Final = 16
 _ALL_ALONG: Final = 0.9
+_THERE: Final = 0.5
 _STRAIGHT: Final = 2.0
 #: what is left of it where it ends
 _FADED: Final = 0.1
@@ -64,12 +65,16 @@ def _depth_of_strip(image: Image, least: float) -> tuple[int, bool]:
     deepest = int(_DEEPEST * len(image))
     if deepest < 4 or image.shape[1] < 4 * _SEGMENTS:
         return 0, False
-    there = np.isfinite(image[: 3 * deepest]).mean(axis=1) > _ALL_ALONG
+    there = np.isfinite(image[: 3 * deepest]).mean(axis=1) > _THERE
     first = int(np.argmax(there))
     lines = image[first : first + 2 * deepest]
     if first > deepest or not there[first : first + 2 * deepest].all():
         return 0, False
-    parts = np.column_stack([np.nanmedian(part, axis=1) for part in np.array_split(lines, _SEGMENTS, axis=1)])
+    split = [part for part in np.array_split(lines, _SEGMENTS, axis=1) if np.isfinite(part).any(axis=1).all()]
+    if len(split) < _THERE * _SEGMENTS:
+        return 0, False
+    median = np.median if np.isfinite(lines).all() else np.nanmedian
+    parts = np.column_stack([median(part, axis=1) for part in split])
     parts -= np.median(parts[deepest:], axis=0)
     scatter = float(np.median(np.abs(np.diff(np.median(parts[deepest:], axis=1)))))
     least = max(least, _OFF_LINES * scatter)
