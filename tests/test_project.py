@@ -105,7 +105,7 @@ def test_wheel_from_the_source_archive_carries_everything(built, repository):
     for folder, inside in (
         (repository / "sample_data", "napari_atomicity_manifest/sample_data"),
         (repository / "src/napari_atomicity/weights", "napari_atomicity/weights"),
-        (repository / "src/napari_atomicity/page/templates", "napari_atomicity/page/templates"),
+        (repository / "src/napari_atomicity/report/templates", "napari_atomicity/report/templates"),
     ):
         wanted = {f"{inside}/{path.name}" for path in folder.iterdir() if path.is_file()}
         assert wanted and wanted <= names
