@@ -184,10 +184,9 @@ def _write_for_print(
         for kind in dict.fromkeys(request.figure):  # one that fails costs neither the others nor the report
             console.guard(f"{stem}: {kind}", partial(draw, analysis, target / f"{stem}.overlay.{kind}"))
     if request.report:
-        from napari_atomicity.pipeline import Settings
         from napari_atomicity.report import report_steps
 
-        settings = analyses[0][1].settings or Settings()
+        settings = analyses[0][1].settings_in_force
         expected = request.expected or dict(zip(settings.deposited, settings.fractions, strict=False))
         name = analyses[0][0] if len(analyses) == 1 else "session"
         path = target / f"{name}.report.html"

@@ -65,7 +65,7 @@ def analyse_steps(
     ]
     if not states:
         return []
-    model = bundle if bundle is not None else load_bundle((states[0].settings or Settings()).model)
+    model = bundle if bundle is not None else load_bundle(states[0].settings_in_force.model)
     chosen = None if frames is None else list(frames)
     analysed: list[ImageState] = []
     for group in [states] if session else [[state] for state in states]:

@@ -19,7 +19,6 @@ from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps,
 from napari_atomicity.pipeline.clock import Clock
 from napari_atomicity.pipeline.counting import Count, choose, timed_session_steps
 from napari_atomicity.pipeline.finding import detect_steps
-from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.pipeline.state import ImageState
 from napari_atomicity.progress import Progress, Steps
 
@@ -58,7 +57,9 @@ def search_steps(state: ImageState, frames: Iterable[int] | None = None) -> Step
     clock, table = Clock(), state.table
     # an empty table that nothing was removed from has nothing to keep
     previous = table if len(table) or len(table.removed) else None
-    detected = yield from clock.time("detect", detect_steps(state.micrograph, _settings(state), previous, frames))
+    detected = yield from clock.time(
+        "detect", detect_steps(state.micrograph, state.settings_in_force, previous, frames)
+    )
     return state.uncounted(
         table=detected.table,
         searched=True,
@@ -84,7 +85,7 @@ def label_steps(states: Sequence[ImageState], bundle: Bundle) -> Steps[list[Imag
     The images with their counts, in the same order; none of them carries an adaptation.
     """
     clocks = [Clock() for _ in states]
-    settings = [_settings(state) for state in states]
+    settings = [state.settings_in_force for state in states]
     micrographs, tables = [state.micrograph for state in states], [state.table for state in states]
     counts = yield from timed_session_steps(micrographs, tables, bundle, settings, clocks)
     names = tuple(state.micrograph.name for state in states) if len(states) > 1 else ()
@@ -111,7 +112,7 @@ def count_steps(states: Sequence[ImageState], base: Bundle) -> Steps[list[ImageS
     before = yield from label_steps(states, base)
     if not before:
         return []
-    settings = _settings(states[0])
+    settings = states[0].settings_in_force
     if settings.adapt == "off" or not any(len(state.table) for state in states):
         return before
     clock, counts = Clock(), [_count(state) for state in before]
@@ -190,10 +191,6 @@ def _count(state: ImageState) -> Count:
     if state.count is None:
         raise ValueError(f"{state.micrograph.name} is not counted")
     return state.count
-
-
-def _settings(state: ImageState) -> Settings:
-    return state.settings or Settings()
 
 
 def _anchors_of_each(anchors: pd.DataFrame, tables: Sequence[ClusterTable]) -> list[pd.DataFrame]:

@@ -91,6 +91,11 @@ class ImageState:
         )
 
     @property
+    def settings_in_force(self) -> Settings:
+        """`settings`, or the usual ones where none were said."""
+        return self.settings or Settings()
+
+    @property
     def applied(self) -> AppliedAdaptation | None:
         """The adaptation that is in force."""
         return self.adaptation if self.adaptation is not None and self.adaptation.accepted else None

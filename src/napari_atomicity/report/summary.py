@@ -11,7 +11,6 @@ import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.prior import as_in_file, file_key
-from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.provenance import describe_image, versions
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def describe(analysis: ImageState) -> dict[str, Any]:
     changed = analysis.micrograph.provenance.file is not None and image["sha256_of"] != "file"
     report = {
         "image": image,
-        "parameters": {**as_in_file(analysis.settings or Settings()), "session": list(analysis.counted_with)},
+        "parameters": {**as_in_file(analysis.settings_in_force), "session": list(analysis.counted_with)},
         "versions": versions(),
         "model": _describe_model(analysis),
         "counts": _counts(table),
@@ -117,7 +116,7 @@ def _describe_adaptation(analysis: ImageState) -> dict[str, Any] | None:
         changed = int((before.table.rows["label"].to_numpy() != analysis.table.rows["label"].to_numpy()).sum())
         ratios = class_ratios(before.table, card, calibrations=before.calibrations)
     return {
-        "mode": (analysis.settings or Settings()).adapt,
+        "mode": analysis.settings_in_force.adapt,
         "accepted": done.accepted,
         "reason": done.reason,
         "anchors": anchors.reset_index(),

@@ -13,7 +13,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import ImageState
 from napari_atomicity.pipeline.count import apply_adaptation, count_steps, label_steps, model_steps, search_steps
 from napari_atomicity.progress import Steps
-from napari_atomicity.ui.actions.single import busy, check, document_model, in_hand
+from napari_atomicity.ui.actions.single import busy, check, in_hand
 from napari_atomicity.ui.workspace.layer_group import LayerGroup
 from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -44,7 +44,7 @@ def calibrate(workspace: Workspace) -> bool:
     """Search what was not searched yet, then count all ticked images with one scale, adapting where it helps."""
 
     def count(requests: Sequence[ImageState]) -> Steps[list[ImageState]]:
-        base = yield from model_steps(document_model(requests[0]))
+        base = yield from model_steps(requests[0].settings_in_force.model)
         return (yield from count_steps(requests, base))
 
     return _start(workspace, _TOGETHER, in_joint(workspace), count)

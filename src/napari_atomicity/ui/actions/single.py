@@ -64,7 +64,7 @@ def analyse(workspace: Workspace) -> bool:
 
     def steps(request: ImageState) -> Steps[ImageState]:
         searched = yield from search_steps(request)
-        base = yield from model_steps(document_model(request))
+        base = yield from model_steps(request.settings_in_force.model)
         (result,) = yield from count_steps([searched], base)
         return result
 
@@ -78,7 +78,7 @@ def adapt(workspace: Workspace) -> bool:
     """Fine-tune the model to this image, and label anew with it where that is accepted."""
 
     def steps(request: ImageState) -> Steps[ImageState]:
-        base = yield from model_steps(document_model(request))
+        base = yield from model_steps(request.settings_in_force.model)
         (result,) = yield from count_steps([request], base)
         return result
 
@@ -222,16 +222,11 @@ def busy(workspace: Workspace) -> bool:
     return workspace.work.busy
 
 
-def document_model(request: ImageState) -> str:
-    """Name of the model that the request is to be counted with."""
-    return (request.settings or pipeline.Settings()).model
-
-
 def _model_in_force_steps(request: ImageState) -> Steps[Bundle]:
     """The adapted model as long as the one that it was adapted from is the chosen one, else the chosen one."""
     from napari_atomicity.counting.bundle import load_card
 
-    name, applied = document_model(request), request.applied
+    name, applied = request.settings_in_force.model, request.applied
     if applied is not None and load_card(name).sha256 == applied.base.card.sha256:
         return request.model_in_force
     return (yield from model_steps(name))
