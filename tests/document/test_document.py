@@ -193,7 +193,7 @@ def test_options_are_news_only_where_they_change(document: Document) -> None:
     assert said == []
     document.set_options(in_joint=True)
     document.set_options(expected={19: 1.0}, random_sample=True)
-    document.know_scale(4.0, 0.1)
+    document.know_intensity_per_atom(4.0, 0.1)
     assert said == ["state"] * 3
     assert (document.settings.intensity_per_atom, document.settings.intensity_per_atom_sd) == (4.0, 0.1)
     request = document.request()

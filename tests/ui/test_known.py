@@ -157,7 +157,7 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
         pytest.approx(profile.intensity_per_atom),
         pytest.approx(profile.intensity_per_atom_sd),
     )
-    assert known.profile.text() == "titan" and known.scale.text() == f"{profile.intensity_per_atom:g}"
+    assert known.profile.text() == "titan" and known.intensity.text() == f"{profile.intensity_per_atom:g}"
     found.click(known.forget)
     assert found.document.settings == dataclasses.replace(
         settings, intensity_per_atom=None, intensity_per_atom_sd=Settings().intensity_per_atom_sd
@@ -165,8 +165,8 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
     assert known.profile.text() == "none" and not known.forget.isVisible()
     # another scale by hand is no longer the profile's
     found.click(known.load)
-    known.scale.setText("123")
-    known.scale.editingFinished.emit()
+    known.intensity.setText("123")
+    known.intensity.editingFinished.emit()
     found.idle()
     assert known.profile.text() == "none" and found.document.settings.intensity_per_atom == 123
     path.write_text("{")

@@ -251,24 +251,24 @@ class Document:
             self.options = options
             self.state_changed.emit()
 
-    def know_scale(
+    def know_intensity_per_atom(
         self,
-        scale: float | None,
-        scale_sd: float = Settings.intensity_per_atom_sd,
+        intensity: float | None,
+        intensity_sd: float = Settings.intensity_per_atom_sd,
         profile: InstrumentProfile | None = None,
     ) -> None:
         """Set what is known beforehand of the intensity of one atom.
 
         Parameters
         ----------
-        scale
+        intensity
             Integrated intensity in counts·nm²; None where it is not known.
-        scale_sd
+        intensity_sd
             Its relative standard deviation.
         profile
             The instrument profile that it comes from; None where it comes from none.
         """
-        settings = replace(self.settings, intensity_per_atom=scale, intensity_per_atom_sd=scale_sd)
+        settings = replace(self.settings, intensity_per_atom=intensity, intensity_per_atom_sd=intensity_sd)
         self.set_options(settings=settings, profile=profile)
 
     # ------------------------------------------------------------------ history

@@ -175,5 +175,5 @@ def _explained(document: Document) -> str:
     if document.state.adaptation is not None:
         return ""
     if document.settings.adapt == "off":
-        return "No adaptation: shape alone labels the clusters, unless sizes or scale are given in step 3."
+        return "No adaptation: shape alone labels the clusters unless sizes or intensity per atom are given in step 3."
     return ""

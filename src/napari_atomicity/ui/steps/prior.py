@@ -38,18 +38,18 @@ class PriorFields:
             "expected. An image of one known size is a reference for its session."
         )
         self.deposited.editingFinished.connect(self._set_deposited)
-        self.scale = QLineEdit()
-        self.scale.setPlaceholderText("optional, counts·nm² per atom")
-        self.scale.setToolTip(
+        self.intensity = QLineEdit()
+        self.intensity.setPlaceholderText("optional, counts·nm² per atom")
+        self.intensity.setToolTip(
             "Integrated intensity of one atom in this image, where you know it from a standard; "
             "otherwise it is found from the clusters themselves"
         )
-        self.scale.editingFinished.connect(self._set_scale)
+        self.intensity.editingFinished.connect(self._set_intensity)
         self.profile = QLabel()
         self.profile.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.load = button("Load…", "Start from the scale of a microscope that you saved", self._ask_load)
-        self.save = button("Save…", "Save the scale that was found, for this microscope's next image", self._ask_save)
-        self.forget = button("✕", "Forget the profile and its scale", self._forget)
+        self.load = button("Load…", "Start from what you saved for a microscope", self._ask_load)
+        self.save = button("Save…", "Save what was found, for this microscope's next image", self._ask_save)
+        self.forget = button("✕", "Forget the profile and its intensity", self._forget)
         self.forget.setAccessibleName("Forget the profile")
         self.forget.setFixedWidth(28)
         row = QHBoxLayout()
@@ -57,12 +57,12 @@ class PriorFields:
         for widget in (self.forget, self.load, self.save):
             row.addWidget(widget)
         form.addRow("Deposited", self.deposited)
-        form.addRow("One atom", self.scale)
+        form.addRow("One atom", self.intensity)
         form.addRow("Profile", row)
 
     def show_document(self, document: Document | None, can_act: bool) -> None:
         """Show what was said about the document in hand; what a person is just typing stays."""
-        for widget in (self.deposited, self.scale, self.load):
+        for widget in (self.deposited, self.intensity, self.load):
             widget.setEnabled(can_act)
         profile = document.options.profile if document is not None else None
         self.profile.setText(profile.name if profile is not None else "none")
@@ -74,8 +74,8 @@ class PriorFields:
             return
         if not self.deposited.hasFocus():
             self.deposited.setText(deposited_text(document.settings))
-        if not self.scale.hasFocus():
-            self.scale.setText(
+        if not self.intensity.hasFocus():
+            self.intensity.setText(
                 "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
             )
 
@@ -90,14 +90,14 @@ class PriorFields:
         except InputError as error:
             show_warning(str(error))
 
-    def _set_scale(self) -> None:
-        document, text = self.panel.document, self.scale.text().strip().replace(",", ".")
+    def _set_intensity(self) -> None:
+        document, text = self.panel.document, self.intensity.text().strip().replace(",", ".")
         if document is None or text == (
             "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
         ):
             return
         try:
-            document.know_scale(float(text) if text else None)
+            document.know_intensity_per_atom(float(text) if text else None)
         except ValueError:
             show_warning("The intensity of one atom is a number of counts·nm²; leave it empty if you do not know it.")
         except InputError as error:
@@ -105,7 +105,7 @@ class PriorFields:
 
     def _forget(self) -> None:
         if self.panel.document is not None:
-            self.panel.document.know_scale(None)
+            self.panel.document.know_intensity_per_atom(None)
 
     def _ask_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self.panel, "Load an instrument profile", str(Path.home()), _SUFFIX)
@@ -113,7 +113,7 @@ class PriorFields:
             self.load_from(Path(path))
 
     def load_from(self, path: Path) -> None:
-        """Take scale and its uncertainty from the profile in that file, for the document in hand."""
+        """Take the intensity of one atom from the profile in that file, for the document in hand."""
         from napari_atomicity.counting.bundle import load_card
         from napari_atomicity.counting.profile import load_profile
 
@@ -128,13 +128,13 @@ class PriorFields:
             return profile
 
         def apply(profile: InstrumentProfile) -> None:
-            document.know_scale(profile.intensity_per_atom, profile.intensity_per_atom_sd, profile)
-            show_info(f"The scale of {profile.name} is taken; count the atoms (step 3) with it.")
+            document.know_intensity_per_atom(profile.intensity_per_atom, profile.intensity_per_atom_sd, profile)
+            show_info(f"The intensity of one atom is taken from {profile.name}; count the atoms (step 3) with it.")
             size = document.micrograph.pixel_size_nm
             if size and profile.pixel_size_nm and abs(size / profile.pixel_size_nm - 1) > _OTHER_PIXELS:
                 show_warning(
                     f"{profile.name} was made at {profile.pixel_size_nm:.3g} nm per pixel, this image has {size:.3g}; "
-                    "its scale holds only if dwell time and beam current are the same."
+                    "its intensity holds only if dwell time and beam current are the same."
                 )
 
         self.panel.workspace.work.start("Load the profile", steps, apply, document)
@@ -146,7 +146,7 @@ class PriorFields:
             self.save_to(Path(path))
 
     def save_to(self, path: Path) -> None:
-        """Write the scale that was found in the image in hand, and in those it was calibrated with."""
+        """Write the intensity that was found in the image in hand, and in those it was calibrated with."""
         document = single.in_hand(self.panel.workspace)
         if document is None:
             return
