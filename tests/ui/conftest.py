@@ -109,7 +109,7 @@ def recovery(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def desk(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
+def app(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     from napari.utils.notifications import notification_manager
 
     notification_manager.records.clear()

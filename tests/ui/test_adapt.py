@@ -20,12 +20,12 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def found(desk: Any, micrograph: Any, model_path: Path) -> Any:
-    """The desk with the clusters of the frame found, and an untrained model chosen."""
-    desk.show(micrograph)
-    desk.document.choose(model=str(model_path))
-    desk.click(desk.panel("Find clusters").search)
-    return desk
+def found(app: Any, micrograph: Any, model_path: Path) -> Any:
+    """The window with the clusters of the frame found, and an untrained model chosen."""
+    app.show(micrograph)
+    app.document.choose(model=str(model_path))
+    app.click(app.panel("Find clusters").search)
+    return app
 
 
 @pytest.fixture
@@ -67,39 +67,39 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
 
 
 def test_the_review_says_how_many_clusters_its_fair_check_leaves_out(adapted: Any) -> None:
-    desk, document = adapted, adapted.document
-    panel, review = desk.panel("Review"), desk.workspace.group.review
+    app, document = adapted, adapted.document
+    panel, review = app.panel("Review"), app.workspace.group.review
     panel.order.activated.emit(panel.order.findData("random"))
-    desk.click(panel.start)
+    app.click(panel.start)
     document.annotate(list(review.queue.ids), "Pt19")
     review.arrived(review.queue.ids[-1])
-    desk.idle()
+    app.idle()
     judged = sum(bool(label) for label in review.queue.predicted.values()) - 4  # 4 of the 6 anchors are not held back
     assert f" of {judged} (" in panel.agreement.text().splitlines()[1]
     assert "Not in it: 4 that you labelled, but the model was tuned on." in panel.agreement.text()
     document.annotate([0, 2, 3, 5], "")  # the anchors
-    desk.idle()
+    app.idle()
     assert f" of {judged} (" in panel.agreement.text() and "Not in it" not in panel.agreement.text()
 
 
 def test_the_main_button_counts_and_adapts_in_one_step(
-    desk: Any, micrograph: Any, model_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, micrograph: Any, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapt_always(monkeypatch)
-    desk.show(micrograph)
-    desk.document.choose(model=str(model_path))
-    panel = desk.panel("Atomicity")
-    desk.click(panel.analyse)
-    assert desk.document.history == ["Analyse"] and desk.document.state.applied is not None
+    app.show(micrograph)
+    app.document.choose(model=str(model_path))
+    panel = app.panel("Atomicity")
+    app.click(panel.analyse)
+    assert app.document.history == ["Analyse"] and app.document.state.applied is not None
     adapt = panel.steps[4].panel
-    desk.click(adapt.back)
-    assert set(desk.document.table.rows["source"]) <= {"base", ""}
-    assert len(desk.document.table) == len(desk.document.state.count.table)
+    app.click(adapt.back)
+    assert set(app.document.table.rows["source"]) <= {"base", ""}
+    assert len(app.document.table) == len(app.document.state.count.table)
     adapt.mode.activated.emit(adapt.mode.findData("off"))
-    desk.idle()
-    assert desk.document.settings.adapt == "off" and not adapt.run.isEnabled()
-    desk.click(panel.analyse)
-    assert desk.document.state.adaptation is None and not desk.document.state.count.calibrations
+    app.idle()
+    assert app.document.settings.adapt == "off" and not adapt.run.isEnabled()
+    app.click(panel.analyse)
+    assert app.document.state.adaptation is None and not app.document.state.count.calibrations
     assert "shape alone" in adapt.result.text()
 
 
@@ -175,17 +175,17 @@ def test_anchors_go_with_the_adaptation_and_with_a_click(adapted: Any) -> None:
 
 
 def test_anchors_lie_on_their_frames_of_a_stack(
-    desk: Any, frame: Any, model_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, frame: Any, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_atomicity.micrograph import Micrograph
 
     adapt_always(monkeypatch)
-    desk.show(Micrograph(np.stack([frame.image, frame.image[::-1].copy()]), frame.pixel_size_nm, name="stack"))
-    desk.document.choose(model=str(model_path))
-    desk.click(desk.panel("Atomicity").analyse)
-    keeper = desk.workspace.group.anchors
+    app.show(Micrograph(np.stack([frame.image, frame.image[::-1].copy()]), frame.pixel_size_nm, name="stack"))
+    app.document.choose(model=str(model_path))
+    app.click(app.panel("Atomicity").analyse)
+    keeper = app.workspace.group.anchors
     keeper.show(True)
-    rows = desk.document.table.rows.set_index("id").loc[keeper.points.features["id"]]
+    rows = app.document.table.rows.set_index("id").loc[keeper.points.features["id"]]
     np.testing.assert_allclose(keeper.points.data, rows[["frame", "y_px", "x_px"]])
 
 
@@ -234,21 +234,21 @@ def test_the_adapted_model_becomes_a_model_with_its_history(
     assert document.state.applied is None
 
 
-def test_clicks_in_the_wrong_order_say_what_is_missing(desk: Any, micrograph: Any) -> None:
+def test_clicks_in_the_wrong_order_say_what_is_missing(app: Any, micrograph: Any) -> None:
     from napari_atomicity.ui.actions import joint, save_model, single
 
     for step in (single.adapt, joint.calibrate, joint.hand_on, single.undo_adaptation):
-        step(desk.workspace)
-    save_model.keep_model(desk.workspace, "nothing")
-    single.choose(desk.workspace, 0, "Pt19")
-    desk.show(micrograph)
-    said = len(desk.notes)
-    assert not single.adapt(desk.workspace) and "find them first" in desk.notes[-1]
-    assert not joint.hand_on(desk.workspace) and "no adapted model yet" in desk.notes[-1]
-    assert not save_model.keep_model(desk.workspace, "nothing") and "no adapted model yet" in desk.notes[-1]
-    assert not single.choose(desk.workspace, 0, "Pt19") and "nothing to choose" in desk.notes[-1]
-    assert not joint.calibrate(desk.workspace) and "at least two" in desk.notes[-1]
-    single.undo_adaptation(desk.workspace)
-    desk.document.choose(adapt="off")
-    assert not single.adapt(desk.workspace) and "switched off" in desk.notes[-1]
-    assert len(desk.notes) == said + 6 and desk.document.history == []
+        step(app.workspace)
+    save_model.keep_model(app.workspace, "nothing")
+    single.choose(app.workspace, 0, "Pt19")
+    app.show(micrograph)
+    said = len(app.notes)
+    assert not single.adapt(app.workspace) and "find them first" in app.notes[-1]
+    assert not joint.hand_on(app.workspace) and "no adapted model yet" in app.notes[-1]
+    assert not save_model.keep_model(app.workspace, "nothing") and "no adapted model yet" in app.notes[-1]
+    assert not single.choose(app.workspace, 0, "Pt19") and "nothing to choose" in app.notes[-1]
+    assert not joint.calibrate(app.workspace) and "at least two" in app.notes[-1]
+    single.undo_adaptation(app.workspace)
+    app.document.choose(adapt="off")
+    assert not single.adapt(app.workspace) and "switched off" in app.notes[-1]
+    assert len(app.notes) == said + 6 and app.document.history == []

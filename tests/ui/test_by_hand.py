@@ -14,17 +14,17 @@ from .stand_ins import blobs
 
 
 @pytest.fixture
-def found(desk: Any, micrograph: Any) -> Any:
-    """The desk with the clusters of the frame found."""
-    desk.show(micrograph)
-    panel = desk.panel("Find clusters")
-    desk.click(panel.search)
-    assert len(desk.document.table) > 30
-    return desk
+def found(app: Any, micrograph: Any) -> Any:
+    """The window with the clusters of the frame found."""
+    app.show(micrograph)
+    panel = app.panel("Find clusters")
+    app.click(panel.search)
+    assert len(app.document.table) > 30
+    return app
 
 
-def rows(desk: Any) -> Any:
-    return desk.document.table.rows.set_index("id")
+def rows(app: Any) -> Any:
+    return app.document.table.rows.set_index("id")
 
 
 def test_the_layer_shows_the_table_in_register(found: Any) -> None:
@@ -148,69 +148,69 @@ def test_colours_say_label_and_confidence_and_annotations_look_different(found: 
     assert found.points.border_color[0, 3] == 1
 
 
-def test_a_stack_keeps_clusters_on_their_frames(desk: Any, frame: Any) -> None:
+def test_a_stack_keeps_clusters_on_their_frames(app: Any, frame: Any) -> None:
     stack = np.stack([frame.image, frame.image[::-1].copy()])
-    layer = desk.show(Micrograph(stack, frame.pixel_size_nm, name="stack"))
-    desk.click(desk.panel("Find clusters").search)
-    table = desk.document.table
+    layer = app.show(Micrograph(stack, frame.pixel_size_nm, name="stack"))
+    app.click(app.panel("Find clusters").search)
+    table = app.document.table
     assert set(table.rows["frame"]) == {0, 1}
-    assert desk.points.data.shape[1] == 3
-    assert np.array_equal(desk.points.data[:, 0], table.rows["frame"])
-    assert desk.points.axis_labels == layer.axis_labels
-    desk.viewer.dims.set_current_step(0, 1)
-    assert desk.workspace.frame == 1
-    desk.points.add([1.0, 100.0, 120.0])
-    desk.idle()
-    assert desk.document.table.rows["frame"].iloc[-1] == 1
+    assert app.points.data.shape[1] == 3
+    assert np.array_equal(app.points.data[:, 0], table.rows["frame"])
+    assert app.points.axis_labels == layer.axis_labels
+    app.viewer.dims.set_current_step(0, 1)
+    assert app.workspace.frame == 1
+    app.points.add([1.0, 100.0, 120.0])
+    app.idle()
+    assert app.document.table.rows["frame"].iloc[-1] == 1
 
 
-def test_an_image_without_pixel_size_asks_for_it_and_rescales_everything(desk: Any) -> None:
-    image = desk.show(Micrograph(blobs(), None, name="uncalibrated"))
-    load, find, count = (desk.panel(name) for name in ("Load and calibrate", "Find clusters", "Count atoms"))
-    desk.click(count.run)
-    assert "pixel size" in desk.notes[-1]
-    desk.click(find.search)
-    assert "pixel size" in desk.notes[-1]
-    desk.workspace.clusters.make().add([50.0, 60.0])
-    desk.idle()
-    assert np.isnan(desk.document.table.rows["diameter_nm"].iloc[0])
+def test_an_image_without_pixel_size_asks_for_it_and_rescales_everything(app: Any) -> None:
+    image = app.show(Micrograph(blobs(), None, name="uncalibrated"))
+    load, find, count = (app.panel(name) for name in ("Load and calibrate", "Find clusters", "Count atoms"))
+    app.click(count.run)
+    assert "pixel size" in app.notes[-1]
+    app.click(find.search)
+    assert "pixel size" in app.notes[-1]
+    app.workspace.clusters.make().add([50.0, 60.0])
+    app.idle()
+    assert np.isnan(app.document.table.rows["diameter_nm"].iloc[0])
     load.pixel.setValue(0.05)
     load.pixel.editingFinished.emit()
-    desk.idle()
-    row = desk.document.table.rows.iloc[0]
+    app.idle()
+    row = app.document.table.rows.iloc[0]
     assert row["y_nm"] == pytest.approx(2.5)
     assert np.isfinite(row["diameter_nm"])
     assert np.allclose(image.scale, 0.05)
-    assert np.allclose(desk.points.scale, 0.05)
-    assert {str(unit) for unit in desk.points.units} == {"nanometer"}
+    assert np.allclose(app.points.scale, 0.05)
+    assert {str(unit) for unit in app.points.units} == {"nanometer"}
     assert load.field.value() == pytest.approx(10.0)
-    desk.document.undo()
+    app.document.undo()
     assert np.allclose(image.scale, 1)
 
 
-def test_a_refused_image_is_shown_and_not_counted(desk: Any) -> None:
+def test_a_refused_image_is_shown_and_not_counted(app: Any) -> None:
     refused = dataclasses.replace(Micrograph(blobs(), 0.05, name="bad"), refusal="bad is constant; record it again.")
-    desk.show(refused)
-    panel = desk.panel("Atomicity")
+    app.show(refused)
+    panel = app.panel("Atomicity")
     assert not panel.analyse.isEnabled()
     assert "bad is constant" in panel.steps[0].panel.remarks.text()
 
 
-def test_what_cannot_be_measured_stays_where_it_was_put_and_is_said(desk: Any) -> None:
-    desk.show(Micrograph(blobs(), 1.3, name="wrong pixel size"))
-    desk.workspace.clusters.make().add([50.0, 60.0])
-    desk.idle()
-    table = desk.document.table
+def test_what_cannot_be_measured_stays_where_it_was_put_and_is_said(app: Any) -> None:
+    app.show(Micrograph(blobs(), 1.3, name="wrong pixel size"))
+    app.workspace.clusters.make().add([50.0, 60.0])
+    app.idle()
+    table = app.document.table
     assert table.centres_px.tolist() == [[50.0, 60.0]] and np.isnan(table.rows["diameter_nm"]).all()
-    assert "correct the pixel size" in desk.notes[-1]
+    assert "correct the pixel size" in app.notes[-1]
 
 
-def test_a_point_beyond_the_last_frame_belongs_to_the_last_frame(desk: Any) -> None:
-    desk.show(Micrograph(np.stack([blobs(), blobs()]), 0.05, name="stack"))
-    desk.workspace.clusters.make().add([4.0, 50.0, 60.0])
-    desk.idle()
-    assert desk.document.table.rows["frame"].tolist() == [1]
-    assert desk.points.data.tolist() == [[1.0, 50.0, 60.0]]
+def test_a_point_beyond_the_last_frame_belongs_to_the_last_frame(app: Any) -> None:
+    app.show(Micrograph(np.stack([blobs(), blobs()]), 0.05, name="stack"))
+    app.workspace.clusters.make().add([4.0, 50.0, 60.0])
+    app.idle()
+    assert app.document.table.rows["frame"].tolist() == [1]
+    assert app.points.data.tolist() == [[1.0, 50.0, 60.0]]
 
 
 def test_clusters_that_are_hidden_follow_the_table_too(found: Any) -> None:

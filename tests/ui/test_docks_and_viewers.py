@@ -27,10 +27,10 @@ DOCKS = (
 
 
 @pytest.fixture
-def counted(desk: Any, micrograph: Any, counted_once: Any, soon: None) -> Any:
+def counted(app: Any, micrograph: Any, counted_once: Any, soon: None) -> Any:
     """A counted frame."""
-    desk.lay_out(micrograph, counted_once)
-    return desk
+    app.lay_out(micrograph, counted_once)
+    return app
 
 
 def texts(panel: Any) -> list[str]:
@@ -51,20 +51,20 @@ def texts(panel: Any) -> list[str]:
     return [text for text in said if " ago" not in text and "just now" not in text]
 
 
-def settled(desk: Any) -> None:
+def settled(app: Any) -> None:
     """Wait until every dock shows what there is, in whatever order they work."""
-    desk.qtbot.wait(200)  # docks look again a moment after a change
-    desk.idle()
-    desk.kept()
-    desk.qtbot.wait(200)
-    desk.idle()
+    app.qtbot.wait(200)  # docks look again a moment after a change
+    app.idle()
+    app.kept()
+    app.qtbot.wait(200)
+    app.idle()
 
 
-def open_all(desk: Any) -> dict[str, tuple[Any, Any]]:
+def open_all(app: Any) -> dict[str, tuple[Any, Any]]:
     """All docks side by side, so that each can be seen."""
     opened = {}
     for name in DOCKS:
-        dock, panel = desk.viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        dock, panel = app.viewer.window.add_plugin_dock_widget(PLUGIN, name)
         dock.setFloating(True)
         dock.show()
         opened[name] = dock, panel
@@ -120,20 +120,20 @@ def _timeless(said: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("opened_again", [True, False])
 def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, opened_again: bool) -> None:
-    desk, document = counted, counted.document
-    shown = open_all(desk)
-    settled(desk)
+    app, document = counted, counted.document
+    shown = open_all(app)
+    settled(app)
     ids = document.table.ids.tolist()
     document.select(ids[3:4])
     document.annotate(ids[3:4], "Pt30")
-    desk.settle()
+    app.settle()
     feature_map = shown["Feature map"][1]
     names = document.history
-    desk.viewer.layers.clear()
+    app.viewer.layers.clear()
     # the mouse is over the map before it was refreshed
     assert feature_map._describe(0, False) is None and feature_map._describe(0, True) is None
-    settled(desk)
-    assert desk.document is None
+    settled(app)
+    assert app.document is None
     # nothing is left of it on the screen
     for name, (_, panel) in shown.items():
         said = "\n".join(texts(panel))
@@ -144,24 +144,24 @@ def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, 
     assert shown["History"][1].list.count() == 0 and shown["Class ratios"][1].result is None
     assert not any(each.isEnabled() for each in (export.save, export.figure, export.teach, export.report))
     # and nothing of it is lost
-    work = desk.recovered()["frame"]
+    work = app.recovered()["frame"]
     assert [step.name for step in work.steps][1:] == names
     assert work.state.table.rows.set_index("id").at[ids[3], "annotation"] == "Pt30"
     # it is offered at once, and comes back whole, into its layer where the image was opened again
     offer = shown["Save and restore"][1].offer
     assert offer.isVisible() and offer.text.text() == "frame was taken off with unsaved work."
-    again = desk.show(micrograph) if opened_again else None
-    desk.click(offer.restore)
-    settled(desk)
-    (place,) = desk.workspace.groups
+    again = app.show(micrograph) if opened_again else None
+    app.click(offer.restore)
+    settled(app)
+    (place,) = app.workspace.groups
     assert not opened_again or place.image() is again
     steps, _ = place.document.steps
     assert place.document.history == names
     assert [state.table for _, state in steps] == [state.table for _, state in document.steps[0]]
-    assert len(desk.points.data) == 40 and "Pt30" in "".join(texts(shown["History"][1]))
-    assert not offer.isVisible() and set(desk.recovered()) == {"frame"}
-    single.undo(desk.workspace)
-    assert desk.document.table.rows["annotation"].eq("").all()
+    assert len(app.points.data) == 40 and "Pt30" in "".join(texts(shown["History"][1]))
+    assert not offer.isVisible() and set(app.recovered()) == {"frame"}
+    single.undo(app.workspace)
+    assert app.document.table.rows["annotation"].eq("").all()
 
 
 WORK = {
@@ -173,34 +173,34 @@ WORK = {
 
 @pytest.mark.parametrize("name", WORK)
 def test_a_dock_hidden_opened_twice_and_taken_away_while_its_work_runs(counted: Any, gate: Any, name: str) -> None:
-    desk, document, ids = counted, counted.document, counted.document.table.ids.tolist()
+    app, document, ids = counted, counted.document, counted.document.table.ids.tolist()
     gate.hold(*WORK[name])
     gate.close()
-    dock, panel = desk.viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    dock, panel = app.viewer.window.add_plugin_dock_widget(PLUGIN, name)
     document.select(ids[:1])
-    desk.qtbot.waitUntil(lambda: gate.begun, timeout=10_000)
+    app.qtbot.waitUntil(lambda: gate.begun, timeout=10_000)
     dock.close()
     document.annotate(ids[1:2], "Pt19")
-    again, same = desk.viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    again, same = app.viewer.window.add_plugin_dock_widget(PLUGIN, name)
     assert same is panel
     again.show()
     gate.open()
-    settled(desk)
+    settled(app)
     assert not [text for text in texts(panel) if "being made" in text or "in a moment" in text]
     # taken off the window for good, and the next one starts afresh
     gate.close()
     document.annotate(ids[2:3], "Pt41")
     document.select(ids[2:3])
-    desk.qtbot.waitUntil(lambda: gate.begun, timeout=10_000)
-    desk.viewer.window.remove_dock_widget(again)
-    desk.settle()
+    app.qtbot.waitUntil(lambda: gate.begun, timeout=10_000)
+    app.viewer.window.remove_dock_widget(again)
+    app.settle()
     del dock, again, same, panel
     gc.collect()
     gate.open()
-    settled(desk)
+    settled(app)
     document.annotate(ids[3:4], "Pt55")
-    fresh = desk.panel(name)
-    settled(desk)
+    fresh = app.panel(name)
+    settled(app)
     assert not [text for text in texts(fresh) if "being made" in text or "in a moment" in text]
     assert document.table.rows["annotation"].tolist()[1:4] == ["Pt19", "Pt41", "Pt55"]
 
@@ -274,14 +274,14 @@ def test_two_viewers_work_at_once_and_one_closes(
     assert not counted.errors
 
 
-def test_an_image_that_napari_opened_itself_keeps_its_file(desk: Any, tmp_path: Path) -> None:
+def test_an_image_that_napari_opened_itself_keeps_its_file(app: Any, tmp_path: Path) -> None:
     import tifffile
 
     path = tmp_path / "other.tif"
     tifffile.imwrite(path, blobs())
-    desk.viewer.open(str(path), plugin="napari")
-    desk.settle()
-    assert desk.document.micrograph.provenance.path == path
-    panel = desk.panel("Load and calibrate")
-    desk.click(panel.look)
-    assert desk.notes[-1] == "other.tif holds this one image."
+    app.viewer.open(str(path), plugin="napari")
+    app.settle()
+    assert app.document.micrograph.provenance.path == path
+    panel = app.panel("Load and calibrate")
+    app.click(panel.look)
+    assert app.notes[-1] == "other.tif holds this one image."

@@ -12,28 +12,28 @@ from .stand_ins import adapt_always
 
 
 @pytest.fixture
-def counted(desk: Any, micrograph: Any, mapped_model: Path) -> Any:
+def counted(app: Any, micrograph: Any, mapped_model: Path) -> Any:
     """A counted frame and the map of it."""
-    desk.show(micrograph)
-    desk.document.choose(model=str(mapped_model))
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Count atoms").run)
-    desk.feature_map.parentWidget().setFloating(True)
-    desk.feature_map.parentWidget().resize(700, 500)
-    wait(desk)
-    yield desk
-    desk.feature_map.looks.stop()
-    wait(desk)
+    app.show(micrograph)
+    app.document.choose(model=str(mapped_model))
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Count atoms").run)
+    app.feature_map.parentWidget().setFloating(True)
+    app.feature_map.parentWidget().resize(700, 500)
+    wait(app)
+    yield app
+    app.feature_map.looks.stop()
+    wait(app)
 
 
-def wait(desk: Any) -> None:
+def wait(app: Any) -> None:
     """Until the map shows what there is."""
-    desk.idle()
-    desk.qtbot.waitUntil(lambda: not desk.feature_map.looks.work.busy, timeout=60_000)
-    desk.settle()
+    app.idle()
+    app.qtbot.waitUntil(lambda: not app.feature_map.looks.work.busy, timeout=60_000)
+    app.settle()
 
 
-def mouse(desk: Any, canvas: Any, path: Any, shift: bool = False) -> None:
+def mouse(app: Any, canvas: Any, path: Any, shift: bool = False) -> None:
     """Press, move along `path` (pixels) and release, as a person draws."""
     from qtpy.QtCore import QEvent, QPointF, Qt
     from qtpy.QtGui import QMouseEvent
@@ -47,7 +47,7 @@ def mouse(desk: Any, canvas: Any, path: Any, shift: bool = False) -> None:
     kinds.append((QEvent.Type.MouseButtonRelease, points[-1], left))
     for kind, point, button in kinds:
         QApplication.sendEvent(canvas, QMouseEvent(kind, point, canvas.mapToGlobal(point), button, left, keys))
-    desk.settle()
+    app.settle()
 
 
 def labelled(document: Any) -> list[int]:
@@ -195,26 +195,26 @@ def test_hovering_shows_patches(counted: Any) -> None:
     assert library.patches[0][0] == "Pt41" and "simulated" in library.lines[0]
 
 
-def test_before_anything_is_counted_one_sentence_stands_there(desk: Any, micrograph: Any, model_path: Path) -> None:
+def test_before_anything_is_counted_one_sentence_stands_there(app: Any, micrograph: Any, model_path: Path) -> None:
     from napari_atomicity.ui.feature_map.placements import looks_of
 
-    panel = desk.panel("Feature map")
-    desk.settle()
+    panel = app.panel("Feature map")
+    app.settle()
     assert "Open a micrograph" in panel.after.canvas.message
-    desk.show(micrograph)
-    desk.settle()
+    app.show(micrograph)
+    app.settle()
     assert "step 3" in panel.after.canvas.message
-    desk.document.choose(model=str(model_path))
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Count atoms").run)
-    desk.qtbot.waitUntil(lambda: "no library clusters" in panel.after.canvas.message, timeout=20_000)
+    app.document.choose(model=str(model_path))
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Count atoms").run)
+    app.qtbot.waitUntil(lambda: "no library clusters" in panel.after.canvas.message, timeout=20_000)
     assert panel.after.canvas._look is None and panel.again.isVisible()
-    assert not looks_of(desk.workspace).work.busy and not [note for note in desk.notes if "library" in note]
+    assert not looks_of(app.workspace).work.busy and not [note for note in app.notes if "library" in note]
     panel.grab()
 
 
 def test_stopping_the_fit_leaves_the_window_as_it_was(
-    desk: Any, micrograph: Any, mapped_model: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, micrograph: Any, mapped_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_atomicity.progress import Progress
     from napari_atomicity.ui.feature_map.placements import looks_of
@@ -232,21 +232,21 @@ def test_stopping_the_fit_leaves_the_window_as_it_was(
             closed.append(True)
 
     monkeypatch.setattr("napari_atomicity.insight.feature_map.feature_map_steps", endless)
-    desk.show(micrograph)
-    desk.document.choose(model=str(mapped_model))
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Count atoms").run)
-    panel, looks = desk.panel("Feature map"), looks_of(desk.workspace)
-    desk.qtbot.waitUntil(panel.waiting.isVisible, timeout=10_000)
-    desk.qtbot.waitUntil(lambda: panel.waiting.bar.format() == "Making the map", timeout=10_000)
-    assert not desk.workspace.work.busy  # other work can go on
+    app.show(micrograph)
+    app.document.choose(model=str(mapped_model))
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Count atoms").run)
+    panel, looks = app.panel("Feature map"), looks_of(app.workspace)
+    app.qtbot.waitUntil(panel.waiting.isVisible, timeout=10_000)
+    app.qtbot.waitUntil(lambda: panel.waiting.bar.format() == "Making the map", timeout=10_000)
+    assert not app.workspace.work.busy  # other work can go on
     panel.waiting.halt.click()
-    desk.qtbot.waitUntil(lambda: not looks.work.busy, timeout=10_000)
-    desk.settle()
+    app.qtbot.waitUntil(lambda: not looks.work.busy, timeout=10_000)
+    app.settle()
     assert closed and "Try again" in panel.after.canvas.message and not looks.work.busy
     monkeypatch.undo()
     panel.again.click()
-    desk.qtbot.waitUntil(lambda: panel.clusters is not None, timeout=20_000)
+    app.qtbot.waitUntil(lambda: panel.clusters is not None, timeout=20_000)
 
 
 def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any, micrograph: Any) -> None:

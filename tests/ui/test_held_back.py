@@ -18,36 +18,36 @@ from .test_keys import press
 KEYS = {19: "Q", 30: "W", 41: "E", 55: "R", 70: "T"}
 
 
-def label_by_truth(desk: Any, frame: Any, ids: Any) -> None:
+def label_by_truth(app: Any, frame: Any, ids: Any) -> None:
     """Label clusters as what was simulated there, with the keys of the classes."""
-    table, truth = desk.document.table, frame.truth
+    table, truth = app.document.table, frame.truth
     rows = np.flatnonzero(np.isin(table.ids, ids))
     apart = np.linalg.norm(table.centres_px[rows][:, None] - truth[["y_px", "x_px"]].to_numpy()[None], axis=2)
     sizes = truth["n_atoms"].to_numpy()[apart.argmin(axis=1)]
     for size, key in KEYS.items():
-        desk.document.select(table.ids[rows[sizes == size]].tolist())
-        press(desk, key)
-    desk.document.select([])
-    desk.idle()
+        app.document.select(table.ids[rows[sizes == size]].tolist())
+        press(app, key)
+    app.document.select([])
+    app.idle()
 
 
 @pytest.mark.slow
-def test_a_person_labels_and_adapts_and_the_panel_says_what_the_labels_held_back_say(desk: Any) -> None:
+def test_a_person_labels_and_adapts_and_the_panel_says_what_the_labels_held_back_say(app: Any) -> None:
     # not drawn anew with other seeds: on this frame shape errs, on others there is nothing to learn
     frame = simulate_frame(sample_spec("defocus", None, 60, shape=(640, 640), seed=3), 3)
-    desk.show(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))
-    document, adapt = desk.document, desk.panel("Adapt to the image")
-    desk.click(desk.panel("Find clusters").search)
+    app.show(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))
+    document, adapt = app.document, app.panel("Adapt to the image")
+    app.click(app.panel("Find clusters").search)
     choose(adapt.mode, "diameter")  # shape alone labels the clusters, and out of focus it errs
-    desk.click(desk.panel("Count atoms").run)
+    app.click(app.panel("Count atoms").run)
     ids = document.table.ids[(document.table.rows["flag"] == "ok").to_numpy()]
     later, first = ids[:4], ids[4:]
-    label_by_truth(desk, frame, first)
+    label_by_truth(app, frame, first)
     adapt.sources["annotations"].click()
     adapt.sources["diameter"].click()
     assert document.settings.anchors == ("annotations",)
     before = document.table
-    desk.click(adapt.run)
+    app.click(adapt.run)
 
     done, after = document.state.applied, document.table
     assert done is not None and done.adaptation.accepted and set(done.anchors["source"]) == {"annotations"}
@@ -64,9 +64,9 @@ def test_a_person_labels_and_adapts_and_the_panel_says_what_the_labels_held_back
     assert after.rows["annotation"].tolist() == mine.tolist(), "labels of a person stay"
 
     # whoever labels more and adapts again keeps the same ones back
-    desk.click(adapt.back)
-    label_by_truth(desk, frame, later)
-    desk.click(adapt.run)
+    app.click(adapt.back)
+    label_by_truth(app, frame, later)
+    app.click(adapt.run)
     more = of_hash(document.table)
     assert (more & np.isin(document.table.ids, first)).sum() == held.sum() == (more & held).sum()
     assert not set(document.state.adaptation.anchors["id"]) & set(document.table.ids[more])

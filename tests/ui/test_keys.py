@@ -18,18 +18,18 @@ from napari_atomicity.ui.shortcuts.table import BY_NAME, SHORTCUTS, chosen_keys,
 SIZES = (19, 30, 41, 55, 70)
 
 
-def counted(desk: Any, micrograph: Any, n: int = 8) -> Any:
-    """The desk with `n` clusters that carry labels, as if a model had counted them; the document."""
-    desk.show(micrograph)
+def counted(app: Any, micrograph: Any, n: int = 8) -> Any:
+    """The window with `n` clusters that carry labels, as if a model had counted them; the document."""
+    app.show(micrograph)
     rng = np.random.default_rng(1)
     y, x = rng.uniform(40, 470, (2, n))
     table = ClusterTable.from_columns({"y_px": y, "x_px": x, "diameter_nm": np.full(n, 1.0), "intensity": np.ones(n)})
     confidence = np.linspace(0.9, 0.5, n)
     values = {"label": np.resize(["Pt19", "Pt55"], n), "confidence": confidence, "source": ["base"] * n}
     values |= {f"p_{size}": np.full(n, 0.2) for size in SIZES}
-    desk.document.commit("Count", table.with_predictions(SIZES, values))
-    desk.idle()
-    return desk.document
+    app.document.commit("Count", table.with_predictions(SIZES, values))
+    app.idle()
+    return app.document
 
 
 def window_of(_: Any) -> Any:
@@ -40,127 +40,127 @@ def window_of(_: Any) -> Any:
     return window
 
 
-def press(desk: Any, key: str) -> None:
+def press(app: Any, key: str) -> None:
     """Press a key in the window, as a person does."""
     from qtpy.QtGui import QKeySequence
 
     combination = QKeySequence(key)[0]
-    desk.qtbot.keyClick(window_of(desk), combination.key(), combination.keyboardModifiers())
-    desk.qtbot.wait(10)
+    app.qtbot.keyClick(window_of(app), combination.key(), combination.keyboardModifiers())
+    app.qtbot.wait(10)
 
 
-def annotations(desk: Any) -> list[str]:
-    return desk.document.table.rows["annotation"].tolist()
+def annotations(app: Any) -> list[str]:
+    return app.document.table.rows["annotation"].tolist()
 
 
-def test_a_key_labels_all_selected_clusters_in_one_step(desk: Any, micrograph: Any) -> None:
-    document = counted(desk, micrograph)
+def test_a_key_labels_all_selected_clusters_in_one_step(app: Any, micrograph: Any) -> None:
+    document = counted(app, micrograph)
     document.select([0, 3, 5])
     steps = len(document.history)
-    press(desk, "E")
-    assert [annotations(desk)[i] for i in (0, 3, 5)] == ["Pt41"] * 3
-    assert annotations(desk).count("") == 5 and len(document.history) == steps + 1
-    press(desk, "D")
-    assert annotations(desk)[3] == "other"
-    press(desk, "F")  # fine: as the model does
-    assert annotations(desk)[0] == "Pt19" and annotations(desk)[3] == annotations(desk)[5] == "Pt55"
+    press(app, "E")
+    assert [annotations(app)[i] for i in (0, 3, 5)] == ["Pt41"] * 3
+    assert annotations(app).count("") == 5 and len(document.history) == steps + 1
+    press(app, "D")
+    assert annotations(app)[3] == "other"
+    press(app, "F")  # fine: as the model does
+    assert annotations(app)[0] == "Pt19" and annotations(app)[3] == annotations(app)[5] == "Pt55"
     assert document.table.rows["label"].tolist() == ["Pt19", "Pt55"] * 4, "both are kept"
-    press(desk, "G")
-    assert annotations(desk) == [""] * 8
+    press(app, "G")
+    assert annotations(app) == [""] * 8
     steps = len(document.history)
-    press(desk, "G")
+    press(app, "G")
     assert len(document.history) == steps, "what changes nothing is no step"
-    press(desk, "Ctrl+Z")
-    assert annotations(desk)[0] == "Pt19"
-    press(desk, "Ctrl+Shift+Z")
-    assert annotations(desk) == [""] * 8
+    press(app, "Ctrl+Z")
+    assert annotations(app)[0] == "Pt19"
+    press(app, "Ctrl+Shift+Z")
+    assert annotations(app) == [""] * 8
 
 
-def test_no_key_deletes_moves_or_adds_and_delete_still_does(desk: Any, micrograph: Any) -> None:
-    document = counted(desk, micrograph)
-    table, places = document.table, desk.points.data.copy()
+def test_no_key_deletes_moves_or_adds_and_delete_still_does(app: Any, micrograph: Any) -> None:
+    document = counted(app, micrograph)
+    table, places = document.table, app.points.data.copy()
     document.select([1, 2])
     for mode in ("pan_zoom", "select", "add"):
-        desk.points.mode = mode
+        app.points.mode = mode
         for key in (*(shortcut.key for shortcut in SHORTCUTS if shortcut.name != "keys"), "1", "5"):
             document.select([1, 2])
-            press(desk, key)
-        assert len(document.table) == len(table) and np.array_equal(desk.points.data, places), mode
-        assert str(desk.points.mode) == mode
+            press(app, key)
+        assert len(document.table) == len(table) and np.array_equal(app.points.data, places), mode
+        assert str(app.points.mode) == mode
     document.select([1, 2])
-    press(desk, "1")
-    assert "Delete" in str(desk.viewer.status) and BY_NAME["class_1"].key in str(desk.viewer.status)
-    desk.points.mode = "select"
-    press(desk, "Delete")
+    press(app, "1")
+    assert "Delete" in str(app.viewer.status) and BY_NAME["class_1"].key in str(app.viewer.status)
+    app.points.mode = "select"
+    press(app, "Delete")
     assert len(document.table) == 6
-    press(desk, "Ctrl+Z")
+    press(app, "Ctrl+Z")
     assert len(document.table) == 8 and document.selection == {1, 2}, "what came back is what is selected"
 
 
-def test_a_held_key_labels_once(desk: Any, micrograph: Any) -> None:
+def test_a_held_key_labels_once(app: Any, micrograph: Any) -> None:
     from qtpy.QtCore import QEvent, Qt
     from qtpy.QtGui import QKeyEvent
     from qtpy.QtWidgets import QApplication
 
-    document = counted(desk, micrograph)
-    press(desk, "N")
+    document = counted(app, micrograph)
+    press(app, "N")
     first, steps = set(document.selection), len(document.history)
-    window = window_of(desk)
+    window = window_of(app)
     for again in (False, True, True, True):
         no_modifier = Qt.KeyboardModifier.NoModifier
         QApplication.sendEvent(window, QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Q, no_modifier, "q", again))
     assert len(document.history) == steps + 1
-    assert set(document.table.ids[np.array(annotations(desk)) != ""]) == first
+    assert set(document.table.ids[np.array(annotations(app)) != ""]) == first
 
 
-def test_without_a_selection_or_clusters_the_status_bar_says_what_to_do(desk: Any, micrograph: Any) -> None:
+def test_without_a_selection_or_clusters_the_status_bar_says_what_to_do(app: Any, micrograph: Any) -> None:
     from napari_atomicity.ui.actions import annotate
 
-    annotate.do(desk.workspace, desk.context.shortcuts, "class_1")
-    assert "Open a micrograph" in desk.viewer.status
-    desk.show(micrograph)
-    press(desk, "Q")
-    assert "no clusters yet" in desk.viewer.status
-    document = counted(desk, micrograph)
+    annotate.do(app.workspace, app.context.shortcuts, "class_1")
+    assert "Open a micrograph" in app.viewer.status
+    app.show(micrograph)
+    press(app, "Q")
+    assert "no clusters yet" in app.viewer.status
+    document = counted(app, micrograph)
     document.select([])
-    press(desk, "Q")
-    assert "Select clusters first" in desk.viewer.status and annotations(desk) == [""] * 8
+    press(app, "Q")
+    assert "Select clusters first" in app.viewer.status and annotations(app) == [""] * 8
     document.select([0])
-    press(desk, "6")
-    assert "there is no class 6" in desk.viewer.status and annotations(desk) == [""] * 8
+    press(app, "6")
+    assert "there is no class 6" in app.viewer.status and annotations(app) == [""] * 8
 
 
-def test_keys_work_on_the_image_too_where_napari_has_no_use_of_its_own(desk: Any, micrograph: Any) -> None:
-    document = counted(desk, micrograph)
-    image = desk.workspace.image
-    desk.viewer.layers.selection.active = image
+def test_keys_work_on_the_image_too_where_napari_has_no_use_of_its_own(app: Any, micrograph: Any) -> None:
+    document = counted(app, micrograph)
+    image = app.workspace.image
+    app.viewer.layers.selection.active = image
     before = image.contrast_limits
     document.select([0])
-    press(desk, "W")
-    assert annotations(desk)[0] == "Pt30"
-    press(desk, "Ctrl+Z")
-    assert annotations(desk)[0] == ""
-    press(desk, "Ctrl+Shift+Z")
-    assert annotations(desk)[0] == "Pt30"
+    press(app, "W")
+    assert annotations(app)[0] == "Pt30"
+    press(app, "Ctrl+Z")
+    assert annotations(app)[0] == ""
+    press(app, "Ctrl+Shift+Z")
+    assert annotations(app)[0] == "Pt30"
     # C belongs to napari on images: given to a label it works on the clusters alone
-    keyboard = desk.context.shortcuts
+    keyboard = app.context.shortcuts
     keyboard.keys = {**keyboard.keys, "clear": "C"}
-    for layer in (image, desk.points):
+    for layer in (image, app.points):
         keyboard._unbind(layer)
-        keyboard._bind(layer, layer is desk.points)
-    press(desk, "C")
-    assert annotations(desk)[0] == "Pt30" and image.contrast_limits is not None and before is not None
-    desk.viewer.layers.selection.active = desk.points
-    press(desk, "C")
-    assert annotations(desk)[0] == ""
+        keyboard._bind(layer, layer is app.points)
+    press(app, "C")
+    assert annotations(app)[0] == "Pt30" and image.contrast_limits is not None and before is not None
+    app.viewer.layers.selection.active = app.points
+    press(app, "C")
+    assert annotations(app)[0] == ""
 
 
-def test_layers_that_are_not_ours_keep_their_keys(desk: Any, micrograph: Any) -> None:
-    document = counted(desk, micrograph)
+def test_layers_that_are_not_ours_keep_their_keys(app: Any, micrograph: Any) -> None:
+    document = counted(app, micrograph)
     document.select([0])
-    desk.viewer.add_points(np.array([[1.0, 1.0]]))
-    press(desk, "Q")
-    assert annotations(desk)[0] == "" and not desk.viewer.layers[-1].keymap
+    app.viewer.add_points(np.array([[1.0, 1.0]]))
+    press(app, "Q")
+    assert annotations(app)[0] == "" and not app.viewer.layers[-1].keymap
 
 
 # ---------------------------------------------------------------------- preferences
@@ -177,32 +177,32 @@ def preferences(npe2pm: Any, plugin_settings: Any, repository: Path) -> Any:
     return get_plugin_settings("napari-atomicity").keys
 
 
-def test_keys_of_the_preferences_are_in_force_at_once(preferences: Any, desk: Any, micrograph: Any) -> None:
-    document = counted(desk, micrograph)
+def test_keys_of_the_preferences_are_in_force_at_once(preferences: Any, app: Any, micrograph: Any) -> None:
+    document = counted(app, micrograph)
     assert {name: getattr(preferences, name) for name in BY_NAME} == {s.name: s.key for s in SHORTCUTS}
-    panel = desk.panel("Review")
+    panel = app.panel("Review")
     preferences.class_1 = "J"
-    desk.qtbot.waitUntil(lambda: desk.context.shortcuts.keys["class_1"] == "J", timeout=3000)
+    app.qtbot.waitUntil(lambda: app.context.shortcuts.keys["class_1"] == "J", timeout=3000)
     document.select([1])
-    press(desk, "Q")
-    assert annotations(desk)[1] == "", "the old key does nothing any more"
-    press(desk, "J")
-    assert annotations(desk)[1] == "Pt19"
-    desk.qtbot.waitUntil(lambda: "(J)" in panel.label_buttons["Pt19"].toolTip(), timeout=3000)
+    press(app, "Q")
+    assert annotations(app)[1] == "", "the old key does nothing any more"
+    press(app, "J")
+    assert annotations(app)[1] == "Pt19"
+    app.qtbot.waitUntil(lambda: "(J)" in panel.label_buttons["Pt19"].toolTip(), timeout=3000)
 
 
 def test_a_bad_or_doubled_key_gets_one_sentence_and_the_default_stays(
-    preferences: Any, desk: Any, micrograph: Any
+    preferences: Any, app: Any, micrograph: Any
 ) -> None:
-    counted(desk, micrograph)
+    counted(app, micrograph)
     preferences.class_2 = "nonsense"
-    desk.qtbot.waitUntil(lambda: bool(desk.notes), timeout=3000)
-    assert "'nonsense' is no key" in desk.notes[-1] and desk.context.shortcuts.keys["class_2"] == "W"
+    app.qtbot.waitUntil(lambda: bool(app.notes), timeout=3000)
+    assert "'nonsense' is no key" in app.notes[-1] and app.context.shortcuts.keys["class_2"] == "W"
     preferences.class_2 = "E"
-    desk.qtbot.waitUntil(lambda: len(desk.notes) == 2, timeout=3000)
-    assert "E is taken" in desk.notes[-1] and desk.context.shortcuts.keys["class_2"] == "W"
-    desk.context.shortcuts.follow()
-    assert len(desk.notes) == 2, "said once"
+    app.qtbot.waitUntil(lambda: len(app.notes) == 2, timeout=3000)
+    assert "E is taken" in app.notes[-1] and app.context.shortcuts.keys["class_2"] == "W"
+    app.context.shortcuts.follow()
+    assert len(app.notes) == 2, "said once"
 
 
 def test_the_manifest_offers_every_key_with_its_default(repository: Path) -> None:
@@ -241,25 +241,25 @@ def test_the_page_of_keys_is_made_from_the_table(repository: Path, tmp_path: Pat
     assert made.read_text("utf-8") == (repository / "docs" / "keys.md").read_text("utf-8"), again
 
 
-def test_the_table_of_keys_can_be_shown_and_hidden(desk: Any, micrograph: Any) -> None:
-    counted(desk, micrograph)
-    press(desk, "K")
-    dock = desk.context.shortcuts.table_dock()
+def test_the_table_of_keys_can_be_shown_and_hidden(app: Any, micrograph: Any) -> None:
+    counted(app, micrograph)
+    press(app, "K")
+    dock = app.context.shortcuts.table_dock()
     assert dock.isVisible()
-    text = desk.panel("Keys").table.text().replace("&nbsp;", " ")
+    text = app.panel("Keys").table.text().replace("&nbsp;", " ")
     assert "Label as Pt70" in text and "tenth" not in text and "Ctrl+Shift+Z" in text
-    press(desk, "K")
+    press(app, "K")
     assert not dock.isVisible()
-    press(desk, "K")
-    assert desk.context.shortcuts.table_dock().isVisible()
+    press(app, "K")
+    assert app.context.shortcuts.table_dock().isVisible()
 
 
-def test_a_table_of_keys_that_was_taken_off_the_window_opens_anew(desk: Any, micrograph: Any) -> None:
+def test_a_table_of_keys_that_was_taken_off_the_window_opens_anew(app: Any, micrograph: Any) -> None:
     from napari_atomicity.ui.actions import annotate
 
-    counted(desk, micrograph)
-    annotate.show_keys(desk.workspace, desk.context.shortcuts)
-    desk.viewer.window.remove_dock_widget(desk.context.shortcuts.table_dock())
-    desk.settle()
-    press(desk, BY_NAME["keys"].key)
-    assert desk.context.shortcuts.table_dock().isVisible()
+    counted(app, micrograph)
+    annotate.show_keys(app.workspace, app.context.shortcuts)
+    app.viewer.window.remove_dock_widget(app.context.shortcuts.table_dock())
+    app.settle()
+    press(app, BY_NAME["keys"].key)
+    assert app.context.shortcuts.table_dock().isVisible()

@@ -19,11 +19,11 @@ CANDIDATES = (
 
 
 @pytest.fixture
-def found(desk: Any, micrograph: Any, model_path: Path) -> Any:
-    desk.show(micrograph)
-    desk.document.choose(model=str(model_path))
-    desk.click(desk.panel("Find clusters").search)
-    return desk
+def found(app: Any, micrograph: Any, model_path: Path) -> Any:
+    app.show(micrograph)
+    app.document.choose(model=str(model_path))
+    app.click(app.panel("Find clusters").search)
+    return app
 
 
 @pytest.fixture
@@ -54,31 +54,31 @@ def offered(count: Any) -> dict[str, bool]:
 
 
 def test_candidates_are_offered_and_none_is_chosen_for_the_person(undecided: Any) -> None:
-    desk = undecided
-    assert desk.count.candidates.isVisible()
-    assert offered(desk.count) == {"mostly Pt41  (62%)": False, "mostly Pt55  (31%)": False, "leave it open": True}
-    assert "62%" in desk.count.remarks.text() and "Pt55" in desk.count.remarks.text()
+    app = undecided
+    assert app.count.candidates.isVisible()
+    assert offered(app.count) == {"mostly Pt41  (62%)": False, "mostly Pt55  (31%)": False, "leave it open": True}
+    assert "62%" in app.count.remarks.text() and "Pt55" in app.count.remarks.text()
 
 
 def test_a_choice_is_a_step_that_survives_and_can_be_undone(undecided: Any) -> None:
-    desk, document = undecided, undecided.document
+    app, document = undecided, undecided.document
     open_labels = document.table.rows["label"].tolist()
     document.annotate([int(document.table.ids[0])], "Pt70")
-    desk.click(desk.count.candidates.buttons[1])
+    app.click(app.count.candidates.buttons[1])
     assert document.history[-1] == "Choose mostly Pt55"
     assert set(document.table.rows["label"]) == {"Pt55"} and document.table.final_labels[0] == "Pt70"
-    assert "cannot decide" not in desk.count.remarks.text()
-    again = desk.workbench.steps[2].panel
+    assert "cannot decide" not in app.count.remarks.text()
+    again = app.workbench.steps[2].panel
     assert offered(again)["mostly Pt55  (31%)"]
     # a person's word holds for the next count too
-    desk.click(again.run)
+    app.click(again.run)
     assert set(document.table.rows["label"]) == {"Pt55"} and offered(again)["mostly Pt55  (31%)"]
-    desk.click(again.candidates.buttons[0])
+    app.click(again.candidates.buttons[0])
     assert set(document.table.rows["label"]) == {"Pt41"}
     document.undo()
-    desk.idle()
+    app.idle()
     assert set(document.table.rows["label"]) == {"Pt55"} and offered(again)["mostly Pt55  (31%)"]
-    desk.click(again.candidates.buttons[2])
+    app.click(again.candidates.buttons[2])
     assert document.history[-1] == "Leave the candidates open"
     assert document.table.rows["label"].tolist() == open_labels and offered(again)["leave it open"]
     assert document.table.final_labels[0] == "Pt70"

@@ -33,78 +33,78 @@ class Kind:
 
 
 def press(dock: str, button: str) -> Callable[[Any], None]:
-    return lambda desk: desk.click_on(getattr(desk.panel(dock), button))
+    return lambda app: app.click_on(getattr(app.panel(dock), button))
 
 
 def relabel(dock: str = "") -> Callable[[Any], None]:
     """A label, which `dock` follows."""
 
-    def start(desk: Any) -> None:
+    def start(app: Any) -> None:
         if dock:
-            desk.panel(dock)
-        document = desk.document
+            app.panel(dock)
+        document = app.document
         document.annotate(document.table.ids[5:9].tolist(), f"Pt{len(document.steps[0])}")
 
     return start
 
 
-def select(desk: Any) -> None:
-    desk.panel("Cluster card")
-    ids = desk.document.table.ids.tolist()
-    at = max((ids.index(one) for one in desk.document.selection), default=7)
-    desk.document.select([ids[(at + 1) % len(ids)]])
+def select(app: Any) -> None:
+    app.panel("Cluster card")
+    ids = app.document.table.ids.tolist()
+    at = max((ids.index(one) for one in app.document.selection), default=7)
+    app.document.select([ids[(at + 1) % len(ids)]])
 
 
-def adapt(desk: Any) -> None:
-    panel = desk.panel("Adapt to the image")
-    if desk.document.state.applied is not None:
-        desk.click(panel.back)
-    desk.click_on(panel.run)
+def adapt(app: Any) -> None:
+    panel = app.panel("Adapt to the image")
+    if app.document.state.applied is not None:
+        app.click(panel.back)
+    app.click_on(panel.run)
 
 
-def together(desk: Any) -> None:
+def together(app: Any) -> None:
     from napari_atomicity.micrograph import Micrograph
 
-    if len(desk.workspace.images) == 1:
-        mine = desk.workspace.image
+    if len(app.workspace.images) == 1:
+        mine = app.workspace.image
         data = np.asarray(mine.data)[:256]
-        desk.show(Micrograph(data, desk.document.micrograph.pixel_size_nm, name="beside"))
-        desk.workspace.choose(mine)
-    for place in desk.workspace.groups:
-        place.document.set_options(in_joint=place is desk.workspace.group or place.name == "beside")
-    desk.click_on(desk.panel("Calibrate images together").run)
+        app.show(Micrograph(data, app.document.micrograph.pixel_size_nm, name="beside"))
+        app.workspace.choose(mine)
+    for place in app.workspace.groups:
+        place.document.set_options(in_joint=place is app.workspace.group or place.name == "beside")
+    app.click_on(app.panel("Calibrate images together").run)
 
 
-def export(desk: Any) -> None:
-    desk.panel("Export").write_figure(Path("figure.png").absolute())
+def export(app: Any) -> None:
+    app.panel("Export").write_figure(Path("figure.png").absolute())
 
 
 def committed(name: str) -> Callable[[Any], bool]:
-    return lambda desk: name in desk.document.history
+    return lambda app: name in app.document.history
 
 
-def maps_are_true(desk: Any) -> bool:
-    found = desk.document.attribution
-    return len(desk.workspace.maps.shown) == 2 and set(found.ids) == set(desk.document.table.ids)
+def maps_are_true(app: Any) -> bool:
+    found = app.document.attribution
+    return len(app.workspace.maps.shown) == 2 and set(found.ids) == set(app.document.table.ids)
 
 
-def on_the_map(desk: Any) -> bool:
-    return desk.panel("Feature map").looks.look(desk.document.state.count) is not None
+def on_the_map(app: Any) -> bool:
+    return app.panel("Feature map").looks.look(app.document.state.count) is not None
 
 
-def on_the_card(desk: Any) -> bool:
-    select(desk)
-    card = desk.panel("Cluster card")
-    desk.qtbot.waitUntil(lambda: not card.looker.waiting, timeout=20_000)
+def on_the_card(app: Any) -> bool:
+    select(app)
+    card = app.panel("Cluster card")
+    app.qtbot.waitUntil(lambda: not card.looker.waiting, timeout=20_000)
     return not card.looker.waiting and card.body.isVisibleTo(card) and card.contours.text() != ""
 
 
-def in_the_ratios(desk: Any) -> bool:
-    dock = desk.panel("Class ratios")
+def in_the_ratios(app: Any) -> bool:
+    dock = app.panel("Class ratios")
     return dock.result is not None and dock.table.isVisibleTo(dock)
 
 
-def written(desk: Any) -> bool:
+def written(app: Any) -> bool:
     return Path("figure.png").is_file()
 
 
@@ -132,7 +132,7 @@ def kind(request: pytest.FixtureRequest, gate: Any, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def counted(
-    desk: Any,
+    app: Any,
     micrograph: Any,
     counted_once: Any,
     tmp_path: Path,
@@ -141,80 +141,80 @@ def counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
     """A counted frame, and the workbench with its strip."""
-    desk.lay_out(micrograph, counted_once)
-    desk.document.choose(adapt="auto")
+    app.lay_out(micrograph, counted_once)
+    app.document.choose(adapt="auto")
     monkeypatch.chdir(tmp_path)
-    desk.panel("Atomicity")
-    return desk
+    app.panel("Atomicity")
+    return app
 
 
-def well(desk: Any) -> None:
+def well(app: Any) -> None:
     """Nothing runs or is locked, nothing failed, and the window says so."""
-    desk.idle()
-    desk.kept()
-    desk.qtbot.waitUntil(lambda: not desk.context.explainer._due, timeout=5000)  # heat maps follow a moment later
-    desk.idle()
-    assert not desk.errors
-    assert not any(layer.locked for layer in desk.viewer.layers)
-    strip = desk.workbench.findChild(object, "strip")
+    app.idle()
+    app.kept()
+    app.qtbot.waitUntil(lambda: not app.context.explainer._due, timeout=5000)  # heat maps follow a moment later
+    app.idle()
+    assert not app.errors
+    assert not any(layer.locked for layer in app.viewer.layers)
+    strip = app.workbench.findChild(object, "strip")
     assert not strip.stop.isVisible() and not strip.bar.isVisible()
 
 
-def begin(desk: Any, gate: Any, kind: Kind) -> None:
+def begin(app: Any, gate: Any, kind: Kind) -> None:
     """Start the work; it waits at the gate."""
     gate.close()
-    kind.start(desk)
-    desk.qtbot.waitUntil(lambda: gate.begun, timeout=20_000)
+    kind.start(app)
+    app.qtbot.waitUntil(lambda: gate.begun, timeout=20_000)
 
 
-def end(desk: Any, gate: Any) -> None:
+def end(app: Any, gate: Any) -> None:
     gate.open()
-    well(desk)
+    well(app)
 
 
 def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micrograph: Any) -> None:
-    desk, document, image = counted, counted.document, counted.workspace.image
+    app, document, image = counted, counted.document, counted.workspace.image
     ids = document.table.ids.tolist()
     document.annotate(ids[1:2], "Pt41")
     # renamed, reordered, duplicated, the clusters' layer deleted; labels, additions and deletions go on
-    begin(desk, gate, kind)
+    begin(app, gate, kind)
     image.name = "another name"
-    for layer in (image, desk.points):
-        desk.viewer.layers.append(Layer.create(*layer.as_layer_data_tuple()))
-    desk.workspace.choose(image)
-    desk.viewer.layers.reverse()
-    desk.viewer.layers.remove(desk.points)
+    for layer in (image, app.points):
+        app.viewer.layers.append(Layer.create(*layer.as_layer_data_tuple()))
+    app.workspace.choose(image)
+    app.viewer.layers.reverse()
+    app.viewer.layers.remove(app.points)
     document.annotate(ids[2:3], "Pt19")
-    desk.points.add(np.array([200.5, 210.5]))
-    desk.points.selected_data = {3}
-    desk.points.remove_selected()
-    end(desk, gate)
-    assert kind.done(desk)
+    app.points.add(np.array([200.5, 210.5]))
+    app.points.selected_data = {3}
+    app.points.remove_selected()
+    end(app, gate)
+    assert kind.done(app)
     rows = document.table.rows.set_index("id")
     assert rows.index.is_unique and len(rows) == len(ids) and ids[3] not in rows.index
     assert ((rows["y_px"] == 200.5) & (rows["x_px"] == 210.5)).sum() == 1
     assert (rows.at[ids[1], "annotation"], rows.at[ids[2], "annotation"]) == ("Pt41", "Pt19")
-    assert len(desk.points.data) == len(rows) and desk.points in desk.viewer.layers
+    assert len(app.points.data) == len(rows) and app.points in app.viewer.layers
     # other pixels in the layer: nothing that was made of the old ones is shown or kept
-    begin(desk, gate, kind)
+    begin(app, gate, kind)
     image.data = np.asarray(image.data) * 2
-    end(desk, gate)
+    end(app, gate)
     assert document.table.rows["label"].eq("").all()
     assert document.attribution is None or document.attribution.micrograph is document.micrograph
     assert document.state.count is None and document.micrograph.data is image.data
     # the image taken off and opened again
     document.undo()
     assert document.micrograph.data is image.data and document.micrograph.data is micrograph.data
-    begin(desk, gate, kind)
+    begin(app, gate, kind)
     steps = document.history
-    desk.viewer.layers.remove(image)
-    again = desk.show(micrograph)
-    end(desk, gate)
-    kept = desk.recovered()["another name"]
+    app.viewer.layers.remove(image)
+    again = app.show(micrograph)
+    end(app, gate)
+    kept = app.recovered()["another name"]
     assert [step.name for step in kept.steps][1 : kept.now + 1] == steps
     assert kept.state.table.rows.set_index("id").at[ids[1], "annotation"] == "Pt41"
     # and the next click does what it says
-    desk.workspace.choose(again)
-    desk.click(desk.panel("Find clusters").search)
-    assert desk.document is desk.workspace.document_of(again) and "Find clusters" in desk.document.history
-    well(desk)
+    app.workspace.choose(again)
+    app.click(app.panel("Find clusters").search)
+    assert app.document is app.workspace.document_of(again) and "Find clusters" in app.document.history
+    well(app)

@@ -52,8 +52,8 @@ def offered(box: Any) -> list[str]:
     return [box.itemText(i) for i in range(box.count())]
 
 
-def test_the_card_of_each_model_can_be_read_before_any_image_is_open(desk: Any, mine: Path) -> None:
-    panel = desk.panel("Models")
+def test_the_card_of_each_model_can_be_read_before_any_image_is_open(app: Any, mine: Path) -> None:
+    panel = app.panel("Models")
     assert listed(panel) == ["dual", "single"]
     for name, channels in (("dual", "raw intensity and local contrast"), ("single", "raw intensity")):
         panel.select(name)
@@ -63,134 +63,134 @@ def test_the_card_of_each_model_can_be_read_before_any_image_is_open(desk: Any, 
 
 
 def test_an_imported_model_is_offered_everywhere_at_once(
-    desk: Any, micrograph: Any, mine: Path, gold_file: Path
+    app: Any, micrograph: Any, mine: Path, gold_file: Path
 ) -> None:
-    desk.show(micrograph)
-    panel, count = desk.panel("Models"), desk.panel("Count atoms")
+    app.show(micrograph)
+    panel, count = app.panel("Models"), app.panel("Count atoms")
     panel.import_from(gold_file)
-    desk.idle()
+    app.idle()
     assert listed(panel) == ["dual", "single", "gold"]
     assert panel.selected.name == "gold" and "Au20, Au38, Au55" in panel.card.toPlainText()
     assert "Nobody has measured" in panel.card.toPlainText()
     assert offered(count.model)[2:] == ["gold (Au 20, 38, 55)"]
-    desk.click(panel.use)
-    assert desk.document.settings.model == "gold"
+    app.click(panel.use)
+    assert app.document.settings.model == "gold"
     assert count.model.currentText() == "gold (Au 20, 38, 55)"
 
 
-def test_a_file_that_is_no_model_is_refused_in_one_sentence(desk: Any, mine: Path, tmp_path: Path) -> None:
-    panel = desk.panel("Models")
+def test_a_file_that_is_no_model_is_refused_in_one_sentence(app: Any, mine: Path, tmp_path: Path) -> None:
+    panel = app.panel("Models")
     wrong = tmp_path / "weights.pt"
     wrong.write_bytes(b"?")
     panel.import_from(wrong)
-    desk.idle()
+    app.idle()
     assert listed(panel) == ["dual", "single"]
-    assert "run programs" in desk.notes[-1]
+    assert "run programs" in app.notes[-1]
 
 
 def test_export_and_import_by_their_buttons(
-    desk: Any, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from qtpy.QtWidgets import QFileDialog
 
-    panel = desk.panel("Models")
+    panel = app.panel("Models")
     panel.select("single")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(tmp_path / "out"))
-    desk.click(panel.give)
+    app.click(panel.give)
     exported = tmp_path / "out" / "single.safetensors"
     assert exported.is_file() and exported.with_suffix(".json").is_file()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(exported), ""))
-    desk.click(panel.bring)
-    assert "here already" in desk.notes[-1]
+    app.click(panel.bring)
+    assert "here already" in app.notes[-1]
 
 
 def test_a_model_of_another_metal_counts_colours_and_explains(
-    desk: Any, micrograph: Any, mine: Path, gold_file: Path
+    app: Any, micrograph: Any, mine: Path, gold_file: Path
 ) -> None:
     from napari_atomicity.style import UNLABELLED, colours, rgb
 
     save_gold(mine / "gold.safetensors")
-    desk.show(micrograph)
-    panel = desk.panel("Atomicity")
+    app.show(micrograph)
+    panel = app.panel("Atomicity")
     _, find, count, _, _, explain, *_ = (step.panel for step in panel.steps)
-    desk.click(find.search)
+    app.click(find.search)
     count.model.activated.emit(count.model.findData("gold"))
     count.known.deposited.setText("Au20, 38 55")
     count.known.deposited.editingFinished.emit()
-    assert desk.document.settings.deposited == SIZES
-    desk.click(count.run)
-    labels = set(desk.document.table.rows["label"]) - {""}
+    assert app.document.settings.deposited == SIZES
+    app.click(count.run)
+    labels = set(app.document.table.rows["label"]) - {""}
     assert labels and labels <= {"Au20", "Au38", "Au55"}
     # an untrained network may give all clusters one label; a person's labels bring in the others
     for row, label in enumerate(("Au20", "Au38", "Au55")):
-        desk.document.annotate([int(desk.document.table.ids[row])], label)
-    desk.settle()
+        app.document.annotate([int(app.document.table.ids[row])], label)
+    app.settle()
     palette = colours(SIZES, "Au") | {"": UNLABELLED}
-    expected = [rgb(palette[label]) for label in desk.document.table.final_labels]
-    np.testing.assert_allclose(desk.points.border_color[:, :3], expected, atol=1e-6)
+    expected = [rgb(palette[label]) for label in app.document.table.final_labels]
+    np.testing.assert_allclose(app.points.border_color[:, :3], expected, atol=1e-6)
     shown = [cell(count.legend, row, 1).text() for row in range(5)]
     assert shown == ["class", "Au20", "Au38", "Au55", "other"]
     assert count.chart.labels == ["Au20", "Au38", "Au55", "other"]
     assert list(explain.target.choices) == ["", "Au20", "Au38", "Au55"]
     explain.target.value = "Au55"
-    desk.click(explain.all)
-    assert len(desk.document.attribution.ids) == len(desk.document.table)
+    app.click(explain.all)
+    assert len(app.document.attribution.ids) == len(app.document.table)
     # back to platinum: the classes follow, and the number of a class means nothing any more
     count.model.activated.emit(count.model.findData("single"))
     count.known.deposited.setText("")
     count.known.deposited.editingFinished.emit()
-    desk.click(count.run)
+    app.click(count.run)
     assert list(explain.target.choices)[1:] == ["Pt19", "Pt30", "Pt41", "Pt55", "Pt70"] and explain.target.value == ""
-    assert not any(label.startswith("Au") for label in desk.document.table.rows["label"])
+    assert not any(label.startswith("Au") for label in app.document.table.rows["label"])
 
 
 def test_removing_the_model_in_use_leaves_its_results_and_the_next_count_says_what_is_missing(
-    desk: Any, micrograph: Any, mine: Path
+    app: Any, micrograph: Any, mine: Path
 ) -> None:
     save_gold(mine / "gold.safetensors")
-    desk.show(micrograph)
-    desk.document.choose(model="gold")
-    panel, count, find = desk.panel("Models"), desk.panel("Count atoms"), desk.panel("Find clusters")
-    desk.click(find.search)
-    desk.click(count.run)
-    table = desk.document.table
+    app.show(micrograph)
+    app.document.choose(model="gold")
+    panel, count, find = app.panel("Models"), app.panel("Count atoms"), app.panel("Find clusters")
+    app.click(find.search)
+    app.click(count.run)
+    table = app.document.table
     panel.select("gold")
-    desk.click(panel.away)
-    assert desk.document.table is table and desk.document.state.bundle.card.name == "gold"
+    app.click(panel.away)
+    assert app.document.table is table and app.document.state.bundle.card.name == "gold"
     assert listed(panel) == ["dual", "single"]
     assert "removed" in panel.result.text()
     assert count.model.currentText() == "gold (not there any more)"
-    desk.click(count.run)
-    assert desk.notes[-1].startswith("There is no model named 'gold' here (any more)")
-    assert desk.document.table is table
+    app.click(count.run)
+    assert app.notes[-1].startswith("There is no model named 'gold' here (any more)")
+    assert app.document.table is table
 
 
 def test_another_model_is_not_silently_replaced_by_the_adapted_one(
-    desk: Any, micrograph: Any, mine: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, micrograph: Any, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_gold(mine / "gold.safetensors")
     adapt_always(monkeypatch)
-    desk.show(micrograph)
-    panel = desk.panel("Atomicity")
+    app.show(micrograph)
+    panel = app.panel("Atomicity")
     _, find, count, _, adapt, *_ = (step.panel for step in panel.steps)
-    desk.click(find.search)
-    desk.document.choose(model="single")
-    desk.click(adapt.run)
-    adapted = desk.document.state.bundle
-    desk.click(count.run)
-    assert desk.document.state.bundle is adapted
-    desk.document.choose(model="gold")
-    desk.click(count.run)
-    assert desk.document.state.bundle.card.name == "gold" and desk.document.state.adaptation is None
+    app.click(find.search)
+    app.document.choose(model="single")
+    app.click(adapt.run)
+    adapted = app.document.state.bundle
+    app.click(count.run)
+    assert app.document.state.bundle is adapted
+    app.document.choose(model="gold")
+    app.click(count.run)
+    assert app.document.state.bundle.card.name == "gold" and app.document.state.adaptation is None
 
 
-def test_models_that_cannot_be_used_say_why_and_are_not_offered(desk: Any, micrograph: Any, mine: Path) -> None:
+def test_models_that_cannot_be_used_say_why_and_are_not_offered(app: Any, micrograph: Any, mine: Path) -> None:
     save_gold(mine / "gold.safetensors")
     (mine / "gold.json").write_text("{")
-    desk.show(micrograph)
-    panel, count = desk.panel("Models"), desk.panel("Count atoms")
+    app.show(micrograph)
+    panel, count = app.panel("Models"), app.panel("Count atoms")
     panel.select("gold")
     assert "cannot be used" in panel.card.toPlainText() and "JSON" in panel.card.toPlainText()
     assert not panel.use.isEnabled() and not panel.give.isEnabled() and panel.away.isEnabled()
     assert len(offered(count.model)) == 2
-    desk.click(count.manage)
+    app.click(count.manage)

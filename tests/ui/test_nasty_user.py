@@ -25,9 +25,9 @@ KEYS = ("Q", "W", "E", "R", "T", "D", "F", "X", "N", "B", "U", "Ctrl+Z", "Ctrl+S
 class Nasty:
     """What such a person does; the seed decides."""
 
-    def __init__(self, desk: Any, pictures: list[Any], seed: int) -> None:
-        self.desk, self.pictures, self.chance = desk, pictures, random.Random(seed)
-        self.docks = {name: desk.viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True) for name in DOCKS}
+    def __init__(self, app: Any, pictures: list[Any], seed: int) -> None:
+        self.app, self.pictures, self.chance = app, pictures, random.Random(seed)
+        self.docks = {name: app.viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True) for name in DOCKS}
 
     def act(self) -> None:
         acts, weights = zip(
@@ -35,15 +35,15 @@ class Nasty:
             (self.layer, 2), (self.dock, 2), (self.open, 1), strict=True,
         )  # fmt: skip
         self.chance.choices(acts, weights)[0]()
-        self.desk.qtbot.wait(self.chance.choice([0, 0, 20, 60]))
+        self.app.qtbot.wait(self.chance.choice([0, 0, 20, 60]))
 
     @property
     def points(self) -> Any:
-        workspace = self.desk.workspace
+        workspace = self.app.workspace
         return workspace.clusters.points if workspace.clusters is not None else None
 
     def open(self) -> None:
-        self.desk.show(self.chance.choice(self.pictures))
+        self.app.show(self.chance.choice(self.pictures))
 
     def key(self) -> None:
         from qtpy.QtGui import QKeySequence
@@ -51,7 +51,7 @@ class Nasty:
 
         window = next(w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow) and w.isVisible())
         combination = QKeySequence(self.chance.choice(KEYS))[0]
-        self.desk.qtbot.keyClick(window, combination.key(), combination.keyboardModifiers())
+        self.app.qtbot.keyClick(window, combination.key(), combination.keyboardModifiers())
 
     def select(self) -> None:
         if self.points is not None and len(self.points.data):
@@ -77,17 +77,17 @@ class Nasty:
     def work(self) -> None:
         from napari_atomicity.ui.actions import single
 
-        workspace = self.desk.workspace
+        workspace = self.app.workspace
         if self.chance.random() < 0.3:
             workspace.work.stop()
         else:
-            explain = partial(single.explain, explainer=self.desk.context.explainer)
+            explain = partial(single.explain, explainer=self.app.context.explainer)
             self.chance.choice([single.detect, single.classify, explain, single.undo, single.redo])(workspace)
 
     def layer(self) -> None:
         from napari.layers import Layer
 
-        layers = self.desk.viewer.layers
+        layers = self.app.viewer.layers
         if not layers:
             return
         one, how = self.chance.choice(list(layers)), self.chance.choice(["remove", "move", "copy", "active", "rename"])
@@ -106,10 +106,10 @@ class Nasty:
         name = self.chance.choice(DOCKS)
         dock, _ = self.docks[name]
         if self.chance.random() < 0.3:
-            self.desk.viewer.window.remove_dock_widget(dock)
+            self.app.viewer.window.remove_dock_widget(dock)
         else:
             dock.hide()
-        self.docks[name] = self.desk.viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        self.docks[name] = self.app.viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
         self.docks[name][0].show()
         self.docks[name][0].raise_()
 
@@ -122,7 +122,7 @@ class Nasty:
         from qtpy.QtWidgets import QAbstractButton
 
         if found := self._seen(QAbstractButton):
-            self.desk.qtbot.mouseClick(self.chance.choice(found), Qt.MouseButton.LeftButton)
+            self.app.qtbot.mouseClick(self.chance.choice(found), Qt.MouseButton.LeftButton)
 
     def fiddle(self) -> None:
         from qtpy.QtWidgets import QComboBox, QLineEdit
@@ -136,9 +136,9 @@ class Nasty:
                 widget.activated.emit(widget.currentIndex())
 
 
-def in_step(desk: Any) -> None:
+def in_step(app: Any) -> None:
     """Every layer of clusters says what the table of its image says."""
-    for place in desk.workspace.groups:
+    for place in app.workspace.groups:
         points, table = place.clusters.points, place.document.table
         if points is None:
             continue
@@ -153,7 +153,7 @@ def in_step(desk: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_nasty_user(
-    desk: Any, micrograph: Any, frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    app: Any, micrograph: Any, frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     from qtpy.QtWidgets import QDialog, QFileDialog, QInputDialog, QMessageBox
 
@@ -172,13 +172,13 @@ def test_a_nasty_user(
     small, stack = frame.image[:256, :256], np.stack([frame.image[:200, :200], frame.image[200:400, :200]])
     pictures = [micrograph] + [Micrograph(image, frame.pixel_size_nm, name="frame") for image in (small, stack)]
     pictures.append(Micrograph(small, None, name="no pixel size"))
-    desk.show(micrograph)
-    nasty.append(Nasty(desk, pictures, seed))
+    app.show(micrograph)
+    nasty.append(Nasty(app, pictures, seed))
     for _ in range(6):
         for _ in range(50):
             nasty[0].act()
-        desk.idle()
-        in_step(desk)
-    desk.workspace.work.stop()
-    desk.idle()
-    assert not any(layer.locked for layer in desk.viewer.layers)
+        app.idle()
+        in_step(app)
+    app.workspace.work.stop()
+    app.idle()
+    assert not any(layer.locked for layer in app.viewer.layers)

@@ -11,22 +11,22 @@ from qtpy.QtCore import QTimer
 
 
 @pytest.fixture
-def counted(desk: Any, micrograph: Any, model_path: Path) -> Any:
+def counted(app: Any, micrograph: Any, model_path: Path) -> Any:
     """A counted image, and the dock of ratios beside it."""
-    desk.show(micrograph)
-    desk.document.choose(model=str(model_path))
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Count atoms").run)
-    settled(desk)
-    return desk
+    app.show(micrograph)
+    app.document.choose(model=str(model_path))
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Count atoms").run)
+    settled(app)
+    return app
 
 
-def settled(desk: Any) -> Any:
+def settled(app: Any) -> Any:
     """Wait until the dock shows what the labels say now; gives its result."""
-    dock = desk.ratios
-    desk.settle()
-    desk.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in dock.findChildren(QTimer)), timeout=20_000)
-    desk.idle()
+    dock = app.ratios
+    app.settle()
+    app.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in dock.findChildren(QTimer)), timeout=20_000)
+    app.idle()
     return dock.result
 
 
@@ -37,56 +37,56 @@ def row_of(table: Any, name: str) -> dict[str, str]:
     return {table.horizontalHeaderItem(j).text(): table.item(names.index(name), j).text() for j in columns}
 
 
-def test_the_dock_says_what_to_do_before_anything_is_counted(desk: Any, micrograph: Any) -> None:
-    assert "Count the atoms" in desk.ratios.numbers.text() and not desk.ratios.chart.isVisible()
-    desk.show(micrograph)
-    assert settled(desk) is None and not desk.ratios.table.isVisible()
+def test_the_dock_says_what_to_do_before_anything_is_counted(app: Any, micrograph: Any) -> None:
+    assert "Count the atoms" in app.ratios.numbers.text() and not app.ratios.chart.isVisible()
+    app.show(micrograph)
+    assert settled(app) is None and not app.ratios.table.isVisible()
 
 
 def test_shares_follow_annotation_and_undo(counted: Any) -> None:
-    desk, document = counted, counted.document
-    before = settled(desk).table.set_index("label")
+    app, document = counted, counted.document
+    before = settled(app).table.set_index("label")
     assert before["share"].sum() == pytest.approx(1.0)
-    assert list(row_of(desk.ratios.table, "clusters")) == [*document.state.bundle.card.labels]
+    assert list(row_of(app.ratios.table, "clusters")) == [*document.state.bundle.card.labels]
     ok = document.table.ids[(document.table.rows["flag"] == "ok").to_numpy()]
     document.annotate(ok.tolist(), "Pt41")
-    after = settled(desk)
+    after = settled(app)
     assert after.by_hand == len(ok)
     assert after.table.set_index("label").loc["Pt41", "share"] > 0.9
-    assert f"{len(ok)} of them labelled by hand" in desk.ratios.numbers.text()
+    assert f"{len(ok)} of them labelled by hand" in app.ratios.numbers.text()
     document.undo()
-    again = settled(desk).table.set_index("label")
+    again = settled(app).table.set_index("label")
     assert again["count"].tolist() == before["count"].tolist()
     assert again["share"].tolist() == pytest.approx(before["share"].tolist())
 
 
 def test_what_was_deposited_is_compared_with_and_changes_no_label(counted: Any) -> None:
-    desk, document = counted, counted.document
+    app, document = counted, counted.document
     ok = document.table.ids[(document.table.rows["flag"] == "ok").to_numpy()].tolist()
     document.annotate(ok, "Pt19")
     document.annotate(ok[: len(ok) // 2], "Pt55")
     table = document.table
-    desk.ratios.expected.setText("19:0.5, 55:0.5")
-    desk.ratios.expected.editingFinished.emit()
-    agreement = settled(desk).agreement
+    app.ratios.expected.setText("19:0.5, 55:0.5")
+    app.ratios.expected.editingFinished.emit()
+    agreement = settled(app).agreement
     assert agreement.p > 0.05 and agreement.r2 > 0.9
-    assert "agree with what was deposited (p = " in desk.ratios.verdict.text()
-    assert f"R² = {agreement.r2:.3f}" in desk.ratios.verdict.text()
+    assert "agree with what was deposited (p = " in app.ratios.verdict.text()
+    assert f"R² = {agreement.r2:.3f}" in app.ratios.verdict.text()
     assert document.table is table and document.settings.deposited == ()
-    desk.ratios.expected.setText("19:0.95, 55:0.05")
-    desk.ratios.expected.editingFinished.emit()
-    assert settled(desk).agreement.p < 0.05
-    assert "do not agree" in desk.ratios.verdict.text()
-    desk.ratios.expected.setText("nonsense")
-    desk.ratios.expected.editingFinished.emit()
-    assert "nonsense" in desk.notes[-1] and document.options.expected == {19: 0.95, 55: 0.05}
-    desk.ratios.expected.setText("13:1")
-    desk.ratios.expected.editingFinished.emit()
-    settled(desk)
-    assert "does not know clusters of 13 atoms" in desk.ratios.numbers.text() and not desk.ratios.chart.isVisible()
-    desk.ratios.expected.setText("")
-    desk.ratios.expected.editingFinished.emit()
-    assert settled(desk).agreement is None and not desk.ratios.verdict.isVisible()
+    app.ratios.expected.setText("19:0.95, 55:0.05")
+    app.ratios.expected.editingFinished.emit()
+    assert settled(app).agreement.p < 0.05
+    assert "do not agree" in app.ratios.verdict.text()
+    app.ratios.expected.setText("nonsense")
+    app.ratios.expected.editingFinished.emit()
+    assert "nonsense" in app.notes[-1] and document.options.expected == {19: 0.95, 55: 0.05}
+    app.ratios.expected.setText("13:1")
+    app.ratios.expected.editingFinished.emit()
+    settled(app)
+    assert "does not know clusters of 13 atoms" in app.ratios.numbers.text() and not app.ratios.chart.isVisible()
+    app.ratios.expected.setText("")
+    app.ratios.expected.editingFinished.emit()
+    assert settled(app).agreement is None and not app.ratios.verdict.isVisible()
 
 
 def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,48 +105,46 @@ def test_deposits_are_loaded_from_a_file(counted: Any, tmp_path: Path, monkeypat
 
 
 def test_over_one_image_the_ticked_ones_or_all(counted: Any, micrograph: Any, model_path: Path) -> None:
-    desk = counted
-    one = settled(desk)
-    desk.show(dataclasses.replace(micrograph, name="second"))
-    assert settled(desk) is None  # the second is not counted yet
-    desk.document.choose(model=str(model_path))
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Count atoms").run)
-    desk.ratios.scope.setCurrentIndex(desk.ratios.scope.findData("all"))
-    desk.ratios.scope.activated.emit(desk.ratios.scope.currentIndex())
-    both = settled(desk)
+    app = counted
+    one = settled(app)
+    app.show(dataclasses.replace(micrograph, name="second"))
+    assert settled(app) is None  # the second is not counted yet
+    app.document.choose(model=str(model_path))
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Count atoms").run)
+    app.ratios.scope.setCurrentIndex(app.ratios.scope.findData("all"))
+    app.ratios.scope.activated.emit(app.ratios.scope.currentIndex())
+    both = settled(app)
     assert both.found == 2 * one.found and len(both.images) == 2
-    desk.ratios.scope.setCurrentIndex(desk.ratios.scope.findData("ticked"))
-    desk.ratios.scope.activated.emit(desk.ratios.scope.currentIndex())
-    assert settled(desk) is None and "tick images" in desk.ratios.numbers.text()
-    desk.document.set_options(in_joint=True)
-    assert settled(desk).images == ("second",)
+    app.ratios.scope.setCurrentIndex(app.ratios.scope.findData("ticked"))
+    app.ratios.scope.activated.emit(app.ratios.scope.currentIndex())
+    assert settled(app) is None and "tick images" in app.ratios.numbers.text()
+    app.document.set_options(in_joint=True)
+    assert settled(app).images == ("second",)
 
 
 def test_labels_as_a_random_sample_need_enough_of_them(counted: Any) -> None:
-    desk, document = counted, counted.document
-    assert not desk.ratios.checked.isVisible()
+    app, document = counted, counted.document
+    assert not app.ratios.checked.isVisible()
     document.annotate(document.table.ids[:3].tolist(), "Pt19")
-    settled(desk)
-    assert desk.ratios.checked.isVisible()
-    desk.click(desk.ratios.checked)
-    settled(desk)
-    assert "label at least 20" in desk.ratios.numbers.text()
+    settled(app)
+    assert app.ratios.checked.isVisible()
+    app.click(app.ratios.checked)
+    settled(app)
+    assert "label at least 20" in app.ratios.numbers.text()
     document.annotate(document.table.ids[:30].tolist(), "Pt19")
-    assert settled(desk).table.set_index("label").loc["Pt19", "share"] > 0.7
+    assert settled(app).table.set_index("label").loc["Pt19", "share"] > 0.7
 
 
 def test_a_dock_that_was_closed_catches_up_when_it_is_shown_again(counted: Any) -> None:
-    desk = counted
-    ids = desk.document.table.ids.tolist()
-    dock = desk.ratios.parentWidget()
+    app = counted
+    ids = app.document.table.ids.tolist()
+    dock = app.ratios.parentWidget()
     dock.hide()
-    desk.document.annotate(ids, "Pt70")
-    desk.qtbot.wait(300)
+    app.document.annotate(ids, "Pt70")
+    app.qtbot.wait(300)
     dock.show()
-    desk.qtbot.waitUntil(
-        lambda: desk.ratios.result is not None and desk.ratios.result.by_hand == len(ids), timeout=20_000
-    )
+    app.qtbot.waitUntil(lambda: app.ratios.result is not None and app.ratios.result.by_hand == len(ids), timeout=20_000)
 
 
 def test_deleting_the_image_empties_the_dock(counted: Any) -> None:

@@ -51,41 +51,41 @@ def another(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
     made.idle()
 
 
-def show_file(desk: Any, path: Path) -> Any:
+def show_file(app: Any, path: Path) -> Any:
     from napari_atomicity.io import read
 
-    return desk.show(read(path))
+    return app.show(read(path))
 
 
-def write(desk: Any, path: Path) -> Path:
-    desk.context.project.save(path)
-    desk.idle()
+def write(app: Any, path: Path) -> Path:
+    app.context.project.save(path)
+    app.idle()
     assert path.is_file()
     return path
 
 
-def open_project(desk: Any, path: Path) -> None:
-    desk.context.project.open(path)
-    desk.idle()
+def open_project(app: Any, path: Path) -> None:
+    app.context.project.open(path)
+    app.idle()
 
 
-def kept(desk: Any) -> None:
+def kept(app: Any) -> None:
     """Wait until the background has written everything."""
-    desk.settle()
-    desk.context.project.autosave._on_changed()
+    app.settle()
+    app.context.project.autosave._on_changed()
     # where it cannot be written, another attempt is soon waited for again
-    autosave = desk.context.project.autosave
-    desk.qtbot.waitUntil(lambda: not autosave._waiting or bool(autosave.problem), timeout=10_000)
-    desk.qtbot.waitUntil(lambda: desk.context.project.autosave._thread is None, timeout=30_000)
+    autosave = app.context.project.autosave
+    app.qtbot.waitUntil(lambda: not autosave._waiting or bool(autosave.problem), timeout=10_000)
+    app.qtbot.waitUntil(lambda: app.context.project.autosave._thread is None, timeout=30_000)
 
 
-def worked_on(desk: Any, path: Path) -> Any:
+def worked_on(app: Any, path: Path) -> Any:
     """A counted image with an adapted model, labels by hand, and a step undone."""
-    show_file(desk, path)
-    desk.document.set_options(in_joint=True)
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Adapt to the image").run)
-    document = desk.document
+    show_file(app, path)
+    app.document.set_options(in_joint=True)
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Adapt to the image").run)
+    document = app.document
     document.annotate([0, 1], "Pt19")
     document.annotate([2], "other")
     document.undo()
@@ -107,16 +107,16 @@ def same(a: Any, b: Any) -> None:
 
 
 def test_everything_comes_back_and_goes_on(
-    desk: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapt_always(monkeypatch)
-    document = worked_on(desk, sample)
-    desk.workspace.image.opacity = 0.5
-    path = write(desk, tmp_path / "day.atomicity")
+    document = worked_on(app, sample)
+    app.workspace.image.opacity = 0.5
+    path = write(app, tmp_path / "day.atomicity")
     open_project(another, path)
     again = another.document
     same(document, again)
-    assert another.workspace.image.opacity == 0.5 and another.workspace.image.name == desk.workspace.image.name
+    assert another.workspace.image.opacity == 0.5 and another.workspace.image.name == app.workspace.image.name
     assert len(another.points.data) == len(document.table)
     pd.testing.assert_frame_equal(document.ratios(), again.ratios())
     # undo and redo through the whole history
@@ -135,34 +135,34 @@ def test_everything_comes_back_and_goes_on(
     for each in (document, again):
         each.undo_adaptation()
     pd.testing.assert_frame_equal(document.table.rows, again.table.rows)
-    for each in (desk, another):
+    for each in (app, another):
         each.click(each.panel("Count atoms").run)
     pd.testing.assert_frame_equal(document.table.rows, again.table.rows)
     assert another.context.project.path == path
 
 
 def test_steps_of_an_earlier_version_whose_times_are_not_known_are_saved_again(
-    desk: Any, another: Any, sample: Path, tmp_path: Path
+    app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    desk.document.annotate([0, 1], "Pt19")
-    steps, now = desk.document.steps
-    desk.document.resume([(name, dataclasses.replace(state, when=math.nan)) for name, state in steps], now)
-    open_project(another, write(desk, tmp_path / "day.atomicity"))
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0, 1], "Pt19")
+    steps, now = app.document.steps
+    app.document.resume([(name, dataclasses.replace(state, when=math.nan)) for name, state in steps], now)
+    open_project(another, write(app, tmp_path / "day.atomicity"))
     assert [math.isnan(state.when) for _, state in another.document.steps[0]] == [True] * len(steps)
-    same(desk.document, another.document)
+    same(app.document, another.document)
     kept(another)
 
 
-def test_choosing_among_candidates_goes_on(desk: Any, another: Any, sample: Path, tmp_path: Path) -> None:
+def test_choosing_among_candidates_goes_on(app: Any, another: Any, sample: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    show_file(desk, sample)
-    desk.document.choose(adapt="auto")
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Count atoms").run)
-    document = desk.document
+    show_file(app, sample)
+    app.document.choose(adapt="auto")
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Count atoms").run)
+    document = app.document
     fit = document.state.offered.calibrations[0]
     # two peaks, as of an image that cannot decide
     grid = np.linspace(np.log(40), np.log(140), 200)
@@ -179,69 +179,69 @@ def test_choosing_among_candidates_goes_on(desk: Any, another: Any, sample: Path
     )
     offered = replace(document.state.offered, calibrations={0: two})
     document.amend(offered=offered, count=offered)
-    open_project(another, write(desk, tmp_path / "undecided.atomicity"))
+    open_project(another, write(app, tmp_path / "undecided.atomicity"))
     from napari_atomicity.ui.actions import single
 
-    for each in (desk, another):
+    for each in (app, another):
         single.choose(each.workspace, 0, "Pt41")
         each.idle()
     assert another.document.state.choices == {0: "Pt41"}
     pd.testing.assert_frame_equal(document.table.rows, another.document.table.rows)
 
 
-def test_save_buttons_and_state(desk: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_save_buttons_and_state(app: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from qtpy.QtWidgets import QFileDialog
 
-    panel = desk.panel("Save and restore")
+    panel = app.panel("Save and restore")
     assert not panel.save.isEnabled()
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
     path = tmp_path / "by name"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    desk.click(panel.save)
-    assert desk.context.project.path == path.with_name("by name.atomicity")
+    app.click(panel.save)
+    assert app.context.project.path == path.with_name("by name.atomicity")
     panel.show_now()
     assert "by name.atomicity, saved" in panel.file.text() and panel.kept.text() == "No unsaved changes."
-    desk.document.annotate([0], "Pt19")
+    app.document.annotate([0], "Pt19")
     panel.show_now()
     assert "changed since" in panel.file.text()
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: pytest.fail("asked again"))
-    desk.click(panel.save)
-    assert not desk.context.project.autosave.unsaved
+    app.click(panel.save)
+    assert not app.context.project.autosave.unsaved
     assert panel.recent.count() == 2 and panel.recent.itemText(1) == "by name.atomicity"
 
 
 def test_a_project_dropped_on_the_window_opens(
-    desk: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    path = write(desk, tmp_path / "dropped.atomicity")
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    path = write(app, tmp_path / "dropped.atomicity")
     from napari_atomicity.ui import commands
 
     # the reader works on the window in front
     monkeypatch.setattr(commands, "_context", lambda _: another.context)
     another.viewer.open(str(path), plugin="napari-atomicity")
     another.idle()
-    same(desk.document, another.document)
+    same(app.document, another.document)
 
 
 # ---------------------------------------------------------------------- unsaved work
 
 
 def test_unsaved_work_is_kept_and_offered_at_the_next_start(
-    desk: Any, sample: Path, make_napari_viewer_proxy: Any, qtbot: Any, recovery: Path
+    app: Any, sample: Path, make_napari_viewer_proxy: Any, qtbot: Any, recovery: Path
 ) -> None:
     from napari_atomicity.project.recovery import unsaved
 
     from .app_driver import AppDriver
 
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    desk.document.annotate([0], "Pt19")
-    kept(desk)
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0], "Pt19")
+    kept(app)
     assert unsaved() == []  # the window that it belongs to runs
-    autosave = desk.context.project.autosave
+    autosave = app.context.project.autosave
     assert autosave.longest < 0.5
     autosave._recorder._lock.release()  # as the system does when a process is killed
     viewer = make_napari_viewer_proxy(show=True)
@@ -252,25 +252,25 @@ def test_unsaved_work_is_kept_and_offered_at_the_next_start(
     qtbot.waitUntil(offer.isVisible)
     assert offer.text.text().startswith("There is unsaved work on frame from ")
     second.click(offer.restore)
-    same(desk.document, second.document)
+    same(app.document, second.document)
     assert not offer.isVisible()
     kept(second)
     qtbot.waitUntil(lambda: len(list((recovery / "aside").iterdir())) == 1)
     assert second.context.project.autosave.unsaved
 
 
-def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: Path, tmp_path: Path) -> None:
-    folder = lambda: desk.recovery_folder  # noqa: E731
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    kept(desk)
+def test_saving_ends_the_keeping_and_closed_images_are_kept(app: Any, sample: Path, tmp_path: Path) -> None:
+    folder = lambda: app.recovery_folder  # noqa: E731
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    kept(app)
     assert (folder() / "session.json").is_file()
-    write(desk, tmp_path / "done.atomicity")
-    kept(desk)
+    write(app, tmp_path / "done.atomicity")
+    kept(app)
     assert folder() is None
-    desk.document.annotate([0], "Pt19")
-    desk.viewer.layers.remove(desk.workspace.image)
-    kept(desk)
+    app.document.annotate([0], "Pt19")
+    app.viewer.layers.remove(app.workspace.image)
+    kept(app)
     from napari_atomicity.progress import drain
     from napari_atomicity.project import open_steps
 
@@ -279,15 +279,15 @@ def test_saving_ends_the_keeping_and_closed_images_are_kept(desk: Any, sample: P
 
 
 def test_a_folder_that_cannot_be_written_is_said_once_and_work_goes_on(
-    desk: Any, micrograph: Any, recovery: Path
+    app: Any, micrograph: Any, recovery: Path
 ) -> None:
     recovery.write_text("in the way")
-    desk.show(micrograph)
-    panel = desk.panel("Save and restore")
-    desk.document.calibrate(0.06)
-    kept(desk)
-    assert "cannot be made" in desk.context.project.autosave.problem
-    assert len([note for note in desk.notes if "not kept at the moment" in note]) == 1
+    app.show(micrograph)
+    panel = app.panel("Save and restore")
+    app.document.calibrate(0.06)
+    kept(app)
+    assert "cannot be made" in app.context.project.autosave.problem
+    assert len([note for note in app.notes if "not kept at the moment" in note]) == 1
     panel.show_now()
     assert panel.kept.text().startswith("⚠ Unsaved work is not kept")
 
@@ -296,12 +296,12 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_work_goes_on(
 
 
 def test_a_moved_image_is_found_and_a_changed_one_is_asked_about(
-    desk: Any, another: Any, sample: Path, tmp_path: Path, micrograph: Any
+    app: Any, another: Any, sample: Path, tmp_path: Path, micrograph: Any
 ) -> None:
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    desk.document.annotate([0], "Pt19")
-    path = write(desk, sample.parent / "here.atomicity")
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0], "Pt19")
+    path = write(app, sample.parent / "here.atomicity")
     moved = tmp_path / "elsewhere"
     sample.parent.rename(moved)
     open_project(another, moved / path.name)
@@ -321,13 +321,13 @@ def test_a_moved_image_is_found_and_a_changed_one_is_asked_about(
 
 
 def test_a_missing_image_can_be_left_out_or_shown(
-    desk: Any, another: Any, sample: Path, tmp_path: Path, micrograph: Any
+    app: Any, another: Any, sample: Path, tmp_path: Path, micrograph: Any
 ) -> None:
-    show_file(desk, sample)
-    desk.document.calibrate(0.06)
-    desk.show(micrograph)  # one that was never a file
-    desk.document.calibrate(0.07)
-    path = write(desk, tmp_path / "two.atomicity")
+    show_file(app, sample)
+    app.document.calibrate(0.06)
+    app.show(micrograph)  # one that was never a file
+    app.document.calibrate(0.07)
+    path = write(app, tmp_path / "two.atomicity")
     sample.unlink()
     panel = another.panel("Save and restore")
     open_project(another, path)
@@ -343,13 +343,13 @@ def test_a_missing_image_can_be_left_out_or_shown(
 
 
 def test_a_project_that_wants_to_read_elsewhere_asks_once_for_a_folder(
-    desk: Any, another: Any, sample: Path, tmp_path: Path
+    app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    desk.document.annotate([0], "Pt19")
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0], "Pt19")
     (tmp_path / "post").mkdir()
-    path = write(desk, tmp_path / "post" / "mail.atomicity")
+    path = write(app, tmp_path / "post" / "mail.atomicity")
     panel = another.panel("Save and restore")
     open_project(another, path)
     panel.show_now()
@@ -363,21 +363,21 @@ def test_a_project_that_wants_to_read_elsewhere_asks_once_for_a_folder(
     open_project(another, path)
     assert another.document.micrograph.provenance.path == sample
     # who saved it in this window has read these images anyway
-    desk.viewer.layers.clear()
-    desk.settle()
-    open_project(desk, path)
-    assert desk.document is not None
+    app.viewer.layers.clear()
+    app.settle()
+    open_project(app, path)
+    assert app.document is not None
 
 
 def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_was_refused(
-    desk: Any, another: Any, sample: Path, tmp_path: Path
+    app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    desk.document.annotate([0], "Pt19")
-    rows = desk.document.table.rows
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0], "Pt19")
+    rows = app.document.table.rows
     (tmp_path / "post").mkdir()
-    path = write(desk, tmp_path / "post" / "mail.atomicity")
+    path = write(app, tmp_path / "post" / "mail.atomicity")
     panel = another.panel("Save and restore")
     open_project(another, path)
     panel.show_now()
@@ -386,39 +386,39 @@ def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_wa
     assert not another.document.micrograph.frame(0).any() and "were not read" in another.document.micrograph.refusal
     another.document.annotate([1], "Pt30")
     write(another, path)
-    desk.viewer.layers.clear()
-    desk.settle()
-    open_project(desk, path)
-    assert desk.document.micrograph.frame(0).any() and desk.document.micrograph.refusal == ""
-    assert desk.document.table.rows["annotation"].tolist()[:2] == ["Pt19", "Pt30"]
+    app.viewer.layers.clear()
+    app.settle()
+    open_project(app, path)
+    assert app.document.micrograph.frame(0).any() and app.document.micrograph.refusal == ""
+    assert app.document.table.rows["annotation"].tolist()[:2] == ["Pt19", "Pt30"]
 
 
 def test_a_colleagues_project_is_merged_in_one_step_and_conflicts_are_listed(
-    desk: Any, another: Any, sample: Path, tmp_path: Path
+    app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    start = write(desk, tmp_path / "start.atomicity")
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    start = write(app, tmp_path / "start.atomicity")
     open_project(another, start)
-    theirs, mine = another.document, desk.document
+    theirs, mine = another.document, app.document
     theirs.annotate([0], "Pt30")
     theirs.annotate([1], "Pt41")
     theirs.annotate([2], "Pt55")
     mine.annotate([1], "Pt19")
     mine.edit("Delete", mine.table.drop([2]), [])
     path = write(another, tmp_path / "theirs.atomicity")
-    open_project(desk, path)
+    open_project(app, path)
     rows = mine.table.rows.set_index("id")
     assert (rows.at[0, "annotation"], rows.at[1, "annotation"]) == ("Pt30", "Pt19") and 2 not in rows.index
-    assert mine.undo_name == "Merge with frame" and len(desk.workspace.groups) == 1
-    panel = desk.panel("Save and restore")
+    assert mine.undo_name == "Merge with frame" and len(app.workspace.groups) == 1
+    panel = app.panel("Save and restore")
     panel.show_now()
     texts = [panel.conflicts.item(at).text() for at in range(panel.conflicts.count())]
     assert len(texts) == 2 and "Pt19 here, Pt41 there" in texts[0] and "Deleted here, Pt55 there" in texts[1]
     panel.conflicts.setCurrentRow(0)
     assert mine.selection == {1}
     panel.all.click()
-    desk.click(panel.theirs)
+    app.click(panel.theirs)
     rows = mine.table.rows
     assert rows.set_index("id").at[1, "annotation"] == "Pt41" and (rows["annotation"] == "Pt55").sum() == 1
     assert np.isfinite(rows["diameter_nm"]).all() and not panel.conflicts.isVisibleTo(panel)
@@ -427,25 +427,25 @@ def test_a_colleagues_project_is_merged_in_one_step_and_conflicts_are_listed(
     assert (mine.table.rows["annotation"] != "").sum() == 1
 
 
-def test_a_colleagues_table_is_merged_too(desk: Any, sample: Path, tmp_path: Path) -> None:
+def test_a_colleagues_table_is_merged_too(app: Any, sample: Path, tmp_path: Path) -> None:
     from napari_atomicity.io.tables import write_table
 
-    show_file(desk, sample)
-    desk.click(desk.panel("Find clusters").search)
-    theirs = desk.document.table.annotate([3], "Pt30")
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    theirs = app.document.table.annotate([3], "Pt30")
     write_table(theirs, tmp_path / "theirs.csv")
-    open_project(desk, tmp_path / "theirs.csv")
-    assert desk.document.table.rows.set_index("id").at[3, "annotation"] == "Pt30"
+    open_project(app, tmp_path / "theirs.csv")
+    assert app.document.table.rows.set_index("id").at[3, "annotation"] == "Pt30"
 
 
 def test_a_model_that_is_gone_leaves_labels_and_ratios(
-    desk: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show_file(desk, sample)
-    desk.document.choose(adapt="off")
-    desk.click(desk.panel("Find clusters").search)
-    desk.click(desk.panel("Count atoms").run)
-    path = write(desk, tmp_path / "day.atomicity")
+    show_file(app, sample)
+    app.document.choose(adapt="off")
+    app.click(app.panel("Find clusters").search)
+    app.click(app.panel("Count atoms").run)
+    path = write(app, tmp_path / "day.atomicity")
     from napari_atomicity.counting import bundle
     from napari_atomicity.errors import InputError
 
@@ -457,8 +457,8 @@ def test_a_model_that_is_gone_leaves_labels_and_ratios(
     open_project(another, path)
     assert any("no model named 'dual'" in note for note in another.notes)
     panel.show_now()
-    same(desk.document, another.document)
-    pd.testing.assert_frame_equal(desk.document.ratios(), another.document.ratios())
+    same(app.document, another.document)
+    pd.testing.assert_frame_equal(app.document.ratios(), another.document.ratios())
     from napari_atomicity.ui.actions import single
 
     single.explain(another.workspace, another.context.explainer)
@@ -479,40 +479,40 @@ def test_a_model_that_is_gone_leaves_labels_and_ratios(
     ids=["cut", "other", "gone"],
 )
 def test_what_cannot_be_opened_is_one_sentence_and_changes_nothing(
-    desk: Any, sample: Path, tmp_path: Path, damage: Any, words: str
+    app: Any, sample: Path, tmp_path: Path, damage: Any, words: str
 ) -> None:
-    show_file(desk, sample)
-    desk.document.calibrate(0.06)
-    path = write(desk, tmp_path / "day.atomicity")
+    show_file(app, sample)
+    app.document.calibrate(0.06)
+    path = write(app, tmp_path / "day.atomicity")
     damage(path)
-    before = desk.document.state
-    open_project(desk, path)
-    assert words in desk.notes[-1] and desk.document.state is before and len(desk.workspace.groups) == 1
+    before = app.document.state
+    open_project(app, path)
+    assert words in app.notes[-1] and app.document.state is before and len(app.workspace.groups) == 1
 
 
 def test_a_full_disk_keeps_the_old_file(
-    desk: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show_file(desk, sample)
-    desk.document.calibrate(0.06)
-    path = write(desk, tmp_path / "day.atomicity")
+    show_file(app, sample)
+    app.document.calibrate(0.06)
+    path = write(app, tmp_path / "day.atomicity")
     before = path.read_bytes()
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
-    desk.document.calibrate(0.07)
-    desk.context.project.save()
-    desk.idle()
-    assert "No space left" in desk.notes[-1] and path.read_bytes() == before
-    assert list(tmp_path.glob(".*")) == [] and desk.context.project.autosave.unsaved
+    app.document.calibrate(0.07)
+    app.context.project.save()
+    app.idle()
+    assert "No space left" in app.notes[-1] and path.read_bytes() == before
+    assert list(tmp_path.glob(".*")) == [] and app.context.project.autosave.unsaved
 
 
-def test_panel_opened_twice_and_before_anything_is_there(desk: Any) -> None:
-    first, second = desk.panel("Save and restore"), desk.panel("Save and restore")
-    desk.show(Micrograph(blobs(), 0.05, name="drawn"))
-    desk.document.calibrate(0.06)
+def test_panel_opened_twice_and_before_anything_is_there(app: Any) -> None:
+    first, second = app.panel("Save and restore"), app.panel("Save and restore")
+    app.show(Micrograph(blobs(), 0.05, name="drawn"))
+    app.document.calibrate(0.06)
     for panel in (first, second):
         panel.show_now()
-        assert panel.status(desk.document) == "unsaved changes"
+        assert panel.status(app.document) == "unsaved changes"

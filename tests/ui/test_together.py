@@ -19,45 +19,45 @@ from .stand_ins import adapt_always, blobs
 
 
 @pytest.fixture
-def session(desk: Any, frame: Any, model_path: Path) -> Any:
+def session(app: Any, frame: Any, model_path: Path) -> Any:
     """Three images of one microscope, none of them searched; the panel that joins them is open."""
     for name, image in (("a", frame.image), ("b", frame.image[::-1].copy()), ("c", frame.image[:, ::-1].copy())):
-        desk.show(Micrograph(image, frame.pixel_size_nm, name=name))
-        desk.document.choose(model=str(model_path))
-    desk.panel("Calibrate images together")
-    return desk
+        app.show(Micrograph(image, frame.pixel_size_nm, name=name))
+        app.document.choose(model=str(model_path))
+    app.panel("Calibrate images together")
+    return app
 
 
-def tick(desk: Any, *rows: int) -> None:
+def tick(app: Any, *rows: int) -> None:
     for row in rows:
-        desk.joint.list.item(row, 0).setCheckState(Qt.CheckState.Checked)
-    desk.idle()
+        app.joint.list.item(row, 0).setCheckState(Qt.CheckState.Checked)
+    app.idle()
 
 
-def column(desk: Any, number: int) -> list[str]:
-    return [desk.joint.list.item(row, number).text() for row in range(desk.joint.list.rowCount())]
+def column(app: Any, number: int) -> list[str]:
+    return [app.joint.list.item(row, number).text() for row in range(app.joint.list.rowCount())]
 
 
 def test_ticked_images_are_searched_counted_and_undone_together(session: Any) -> None:
     from napari_atomicity import pipeline
     from napari_atomicity.counting.bundle import load_bundle
 
-    desk = session
-    assert column(desk, 0) == ["a", "b", "c"] and column(desk, 2) == ["not searched yet"] * 3
-    assert not desk.joint.run.isEnabled()
-    tick(desk, 0, 1)
-    for document in desk.documents:
+    app = session
+    assert column(app, 0) == ["a", "b", "c"] and column(app, 2) == ["not searched yet"] * 3
+    assert not app.joint.run.isEnabled()
+    tick(app, 0, 1)
+    for document in app.documents:
         document.choose(adapt="off")
-    desk.joint.list.item(1, 1).setText("19:0.7, Pt55:0.3")
-    assert desk.documents[1].settings.deposited == (19, 55) and desk.documents[1].settings.fractions == (0.7, 0.3)
-    desk.joint.list.item(1, 1).setText("nineteen")
-    assert "does not say what was deposited" in desk.notes[-1] and desk.documents[1].settings.deposited == (19, 55)
-    desk.idle()
-    assert column(desk, 1) == ["", "19:0.7, 55:0.3", ""]
-    desk.documents[0].choose(adapt="auto", deposited=(19, 30))
-    desk.workspace.choose(desk.layers[0])
-    desk.click(desk.joint.run)
-    a, b, c = desk.documents
+    app.joint.list.item(1, 1).setText("19:0.7, Pt55:0.3")
+    assert app.documents[1].settings.deposited == (19, 55) and app.documents[1].settings.fractions == (0.7, 0.3)
+    app.joint.list.item(1, 1).setText("nineteen")
+    assert "does not say what was deposited" in app.notes[-1] and app.documents[1].settings.deposited == (19, 55)
+    app.idle()
+    assert column(app, 1) == ["", "19:0.7, 55:0.3", ""]
+    app.documents[0].choose(adapt="auto", deposited=(19, 30))
+    app.workspace.choose(app.layers[0])
+    app.click(app.joint.run)
+    a, b, c = app.documents
     assert a.history == b.history == ["Calibrate together"] and c.history == []
     assert b.settings.adapt == "auto"  # those of the image in hand
     # it is what the pipeline makes of the two
@@ -69,19 +69,19 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     for document, one in zip((a, b), expected, strict=True):
         pd.testing.assert_frame_equal(document.table.rows, one.table.rows)
         assert document.state.counted_with == ("a", "b")
-    assert desk.joint.back.isEnabled()
-    desk.click(desk.joint.back)
+    assert app.joint.back.isEnabled()
+    app.click(app.joint.back)
     assert not len(a.table) and not len(b.table) and a.redo_name == "Calibrate together"
 
 
 def test_the_command_line_gives_the_same_session(session: Any) -> None:
     from napari_atomicity.pipeline import analyse_steps
 
-    desk = session
-    tick(desk, 0, 2)
-    documents = [desk.documents[0], desk.documents[2]]
+    app = session
+    tick(app, 0, 2)
+    documents = [app.documents[0], app.documents[2]]
     expected = drain(analyse_steps([d.micrograph for d in documents], [d.settings for d in documents], session=True))
-    desk.click(desk.joint.run)
+    app.click(app.joint.run)
     for document, analysis in zip(documents, expected, strict=True):
         pd.testing.assert_frame_equal(document.table.rows, analysis.table.rows)
         assert document.state.adaptation.adaptation.reason == analysis.adaptation.reason
@@ -90,29 +90,29 @@ def test_the_command_line_gives_the_same_session(session: Any) -> None:
 def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
     session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = session
+    app = session
     adapt_always(monkeypatch)
-    desk.joint.all.click()
-    desk.idle()
-    desk.click(desk.joint.run)
-    bundles = {id(document.state.bundle) for document in desk.documents}
-    assert len(bundles) == 1 and desk.documents[0].state.bundle.card.history == ("tuned",)
-    for document in desk.documents:
+    app.joint.all.click()
+    app.idle()
+    app.click(app.joint.run)
+    bundles = {id(document.state.bundle) for document in app.documents}
+    assert len(bundles) == 1 and app.documents[0].state.bundle.card.history == ("tuned",)
+    for document in app.documents:
         assert document.state.applied.anchors["id"].tolist() == document.table.ids[:6].tolist()
         assert document.state.applied.images == ("a", "b", "c")
-    desk.workspace.choose(desk.layers[1])
-    desk.idle()
-    adapt = desk.panel("Adapt to the image")
-    desk.click(adapt.back)
+    app.workspace.choose(app.layers[1])
+    app.idle()
+    adapt = app.panel("Adapt to the image")
+    app.click(adapt.back)
     # each image goes back by itself
-    assert desk.documents[1].state.applied is None and desk.documents[0].state.applied is not None
-    assert set(desk.documents[1].table.rows["source"]) <= {"base", ""}
+    assert app.documents[1].state.applied is None and app.documents[0].state.applied is not None
+    assert set(app.documents[1].table.rows["source"]) <= {"base", ""}
 
 
 def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_atomicity.pipeline import count as count_chain
 
-    desk, gate, whole = session, threading.Event(), count_chain.timed_session_steps
+    app, gate, whole = session, threading.Event(), count_chain.timed_session_steps
 
     def held(*arguments: Any) -> Any:
         while not gate.wait(0.01):
@@ -120,19 +120,19 @@ def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch
         return (yield from whole(*arguments))
 
     monkeypatch.setattr(count_chain, "timed_session_steps", held)
-    tick(desk, 0, 1, 2)
-    desk.joint.run.click()
-    desk.qtbot.waitUntil(lambda: desk.workspace.work.busy)
-    assert all(layer.locked for layer in desk.layers)
-    desk.viewer.layers.remove(desk.layers[1])
-    desk.layers[0].name = "b"
-    desk.documents[2].calibrate(0.07)
+    tick(app, 0, 1, 2)
+    app.joint.run.click()
+    app.qtbot.waitUntil(lambda: app.workspace.work.busy)
+    assert all(layer.locked for layer in app.layers)
+    app.viewer.layers.remove(app.layers[1])
+    app.layers[0].name = "b"
+    app.documents[2].calibrate(0.07)
     gate.set()
-    desk.idle()
-    assert desk.documents[0].history == ["Calibrate together"] and len(desk.documents[0].table)
-    assert desk.documents[2].history == ["Set the pixel size"] and not len(desk.documents[2].table)
-    assert desk.notes[-1].startswith("b, c: closed or changed while this ran")
-    assert column(desk, 0) == ["b", "c"] and not any(layer.locked for layer in desk.layers)
+    app.idle()
+    assert app.documents[0].history == ["Calibrate together"] and len(app.documents[0].table)
+    assert app.documents[2].history == ["Set the pixel size"] and not len(app.documents[2].table)
+    assert app.notes[-1].startswith("b, c: closed or changed while this ran")
+    assert column(app, 0) == ["b", "c"] and not any(layer.locked for layer in app.layers)
 
 
 def test_stopping_changes_none_of_them(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,17 +154,17 @@ def test_stopping_changes_none_of_them(session: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_an_image_that_cannot_be_counted_is_named_and_nothing_is_changed(session: Any) -> None:
-    desk = session
-    desk.show(Micrograph(blobs(), None, name="uncalibrated"))
-    desk.show(dataclasses.replace(Micrograph(blobs(), 0.05, name="bad"), refusal="bad is constant; record it again."))
-    desk.idle()
-    assert column(desk, 2)[3:] == ["pixel size needed", "cannot be counted"]
-    desk.joint.all.click()
-    desk.idle()
-    assert [d.options.in_joint for d in desk.documents] == [True, True, True, True, False]
-    desk.click(desk.joint.run)
-    assert desk.notes[-1].startswith("uncalibrated: ") and "pixel size" in desk.notes[-1]
-    assert all(document.history == [] for document in desk.documents)
+    app = session
+    app.show(Micrograph(blobs(), None, name="uncalibrated"))
+    app.show(dataclasses.replace(Micrograph(blobs(), 0.05, name="bad"), refusal="bad is constant; record it again."))
+    app.idle()
+    assert column(app, 2)[3:] == ["pixel size needed", "cannot be counted"]
+    app.joint.all.click()
+    app.idle()
+    assert [d.options.in_joint for d in app.documents] == [True, True, True, True, False]
+    app.click(app.joint.run)
+    assert app.notes[-1].startswith("uncalibrated: ") and "pixel size" in app.notes[-1]
+    assert all(document.history == [] for document in app.documents)
 
 
 def test_a_frame_that_does_not_fit_is_marked_with_its_sentence(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,30 +178,30 @@ def test_a_frame_that_does_not_fit_is_marked_with_its_sentence(session: Any, mon
         return [done[0], dataclasses.replace(done[1], calibrations=fits)]
 
     monkeypatch.setattr(count_chain, "timed_session_steps", misfit)
-    desk = session
-    tick(desk, 0, 1)
-    desk.click(desk.joint.run)
-    assert column(desk, 2)[1] == "⚠ does not fit" and column(desk, 2)[0] != "⚠ does not fit"
-    assert desk.joint.list.item(1, 2).toolTip() == sentence
-    assert desk.joint.flagged.text() == f"b: {sentence}"
-    desk.workspace.choose(desk.layers[1])
-    count = desk.panel("Count atoms")
+    app = session
+    tick(app, 0, 1)
+    app.click(app.joint.run)
+    assert column(app, 2)[1] == "⚠ does not fit" and column(app, 2)[0] != "⚠ does not fit"
+    assert app.joint.list.item(1, 2).toolTip() == sentence
+    assert app.joint.flagged.text() == f"b: {sentence}"
+    app.workspace.choose(app.layers[1])
+    count = app.panel("Count atoms")
     assert sentence in count.remarks.text()
 
 
 def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = session
+    app = session
     adapt_always(monkeypatch)
-    a, b, c = desk.documents
-    desk.workspace.choose(desk.layers[0])
-    desk.idle()
-    panel = desk.panel("Atomicity")
-    desk.click(panel.analyse)
+    a, b, c = app.documents
+    app.workspace.choose(app.layers[0])
+    app.idle()
+    panel = app.panel("Atomicity")
+    app.click(panel.analyse)
     adapt = panel.steps[4].panel
-    desk.click(adapt.share)
-    assert "Tick at least two images" in desk.notes[-1]
-    tick(desk, 1)
-    desk.click(adapt.share)
+    app.click(adapt.share)
+    assert "Tick at least two images" in app.notes[-1]
+    tick(app, 1)
+    app.click(adapt.share)
     assert b.history == ["Use the adapted model"] and c.history == []
     assert a.history == ["Analyse", "Use the adapted model"]
     assert b.state.bundle is a.state.bundle and set(b.table.rows["source"]) <= {"adapted", ""}
@@ -210,36 +210,36 @@ def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatc
     b.undo()
     assert not len(b.table)
     b.redo()
-    desk.workspace.choose(desk.layers[1])
-    desk.idle()
-    desk.click(adapt.back)
+    app.workspace.choose(app.layers[1])
+    app.idle()
+    app.click(adapt.back)
     assert set(b.table.rows["source"]) <= {"base", ""} and len(b.table)
 
 
 def test_edits_by_hand_survive_calibrating_together(session: Any) -> None:
-    desk = session
-    tick(desk, 0, 1)
-    desk.workspace.choose(desk.layers[0])
-    desk.click(desk.panel("Find clusters").search)
-    document = desk.documents[0]
+    app = session
+    tick(app, 0, 1)
+    app.workspace.choose(app.layers[0])
+    app.click(app.panel("Find clusters").search)
+    document = app.documents[0]
     document.annotate([int(document.table.ids[3])], "Pt70")
     document.edit("Delete", document.table.drop([int(document.table.ids[0])]), [])
     before = document.table
-    desk.click(desk.joint.run)
+    app.click(app.joint.run)
     assert document.table.ids.tolist() == before.ids.tolist()
     assert np.array_equal(document.table.rows["annotation"], before.rows["annotation"])
     assert (document.table.rows["label"] != "").any()
 
 
 def test_the_list_brings_an_image_into_hand_and_follows_layers(session: Any) -> None:
-    desk = session
-    assert desk.workspace.image is desk.layers[2]
-    desk.joint.list.cellActivated.emit(0, 0)
-    assert desk.workspace.image is desk.layers[0]
-    desk.viewer.layers.move(0, 3)
-    desk.viewer.layers.remove(desk.layers[1])
-    desk.idle()
-    assert column(desk, 0) == ["c", "a"]
-    desk.viewer.layers.clear()
-    desk.idle()
-    assert desk.joint.list.rowCount() == 0 and not desk.joint.all.isEnabled()
+    app = session
+    assert app.workspace.image is app.layers[2]
+    app.joint.list.cellActivated.emit(0, 0)
+    assert app.workspace.image is app.layers[0]
+    app.viewer.layers.move(0, 3)
+    app.viewer.layers.remove(app.layers[1])
+    app.idle()
+    assert column(app, 0) == ["c", "a"]
+    app.viewer.layers.clear()
+    app.idle()
+    assert app.joint.list.rowCount() == 0 and not app.joint.all.isEnabled()

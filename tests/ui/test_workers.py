@@ -42,18 +42,18 @@ def open_gate() -> threading.Event:
 
 
 @pytest.fixture
-def as_before(desk: Any, open_gate: threading.Event) -> Any:
+def as_before(app: Any, open_gate: threading.Event) -> Any:
     """To be called in the end: nothing runs, nothing is locked, and the next piece of work is done."""
-    work = desk.workspace.work
-    desk.show(Micrograph(blobs(), 0.05, name="one"))
-    desk.show(Micrograph(blobs(), 0.05, name="two"))
+    work = app.workspace.work
+    app.show(Micrograph(blobs(), 0.05, name="one"))
+    app.show(Micrograph(blobs(), 0.05, name="two"))
 
     def check() -> None:
-        desk.qtbot.waitUntil(lambda: not work.busy, timeout=5000)
-        assert not any(layer.locked for layer in desk.viewer.layers)
+        app.qtbot.waitUntil(lambda: not work.busy, timeout=5000)
+        assert not any(layer.locked for layer in app.viewer.layers)
         done: list[str] = []
         assert work.start("Next", until(open_gate), done.append)
-        desk.idle()
+        app.idle()
         assert done == ["done"]
 
     return check
@@ -79,30 +79,30 @@ def settings_of_the_process() -> dict[str, Any]:
     }
 
 
-def test_a_count_leaves_the_process_as_it_was(desk: Any, micrograph: Any, mapped_model: Any) -> None:
+def test_a_count_leaves_the_process_as_it_was(app: Any, micrograph: Any, mapped_model: Any) -> None:
     import captum  # noqa: F401  # what a library sets when it is loaded is its own affair
     import torch
 
     from napari_atomicity.ui.actions import single
 
-    desk.show(micrograph)
-    desk.document.choose(model=str(mapped_model))
-    single.detect(desk.workspace)
-    desk.idle()
+    app.show(micrograph)
+    app.document.choose(model=str(mapped_model))
+    single.detect(app.workspace)
+    app.idle()
     usual = torch.get_num_threads()
     torch.set_num_threads(3)  # as another plug-in may have it
     try:
         before = settings_of_the_process()
-        single.classify(desk.workspace)
-        desk.idle()
-        assert desk.document.counted
+        single.classify(app.workspace)
+        app.idle()
+        assert app.document.counted
         assert settings_of_the_process() == before
     finally:
         torch.set_num_threads(usual)
 
 
-def test_a_listener_that_fails_at_the_start(desk: Any, open_gate: threading.Event, as_before: Any) -> None:
-    work, layers = desk.workspace.work, list(desk.viewer.layers)
+def test_a_listener_that_fails_at_the_start(app: Any, open_gate: threading.Event, as_before: Any) -> None:
+    work, layers = app.workspace.work, list(app.viewer.layers)
     work.started.connect(fail)
     with pytest.raises(Exception, match="of a listener"):
         work.start("Wait", until(open_gate), lambda _: None, layers=layers)
@@ -110,48 +110,48 @@ def test_a_listener_that_fails_at_the_start(desk: Any, open_gate: threading.Even
     as_before()
 
 
-def test_a_listener_that_fails_at_the_end(desk: Any, open_gate: threading.Event, as_before: Any) -> None:
-    work, layers = desk.workspace.work, list(desk.viewer.layers)
+def test_a_listener_that_fails_at_the_end(app: Any, open_gate: threading.Event, as_before: Any) -> None:
+    work, layers = app.workspace.work, list(app.viewer.layers)
     work.finished.connect(fail)
-    with desk.qtbot.capture_exceptions() as raised:
+    with app.qtbot.capture_exceptions() as raised:
         work.start("Wait", until(open_gate), lambda _: None, layers=layers)
-        desk.qtbot.waitUntil(lambda: bool(raised), timeout=5000)
+        app.qtbot.waitUntil(lambda: bool(raised), timeout=5000)
     work.finished.disconnect(fail)
     as_before()
 
 
 @pytest.mark.parametrize("removed", [False, True])
 def test_somebody_who_fails_over_a_locked_layer(
-    desk: Any, open_gate: threading.Event, as_before: Any, removed: bool
+    app: Any, open_gate: threading.Event, as_before: Any, removed: bool
 ) -> None:
-    work, layers, ended = desk.workspace.work, list(desk.viewer.layers), []
+    work, layers, ended = app.workspace.work, list(app.viewer.layers), []
     work.finished.connect(ended.append)
     gate = threading.Event()
     layers[0].events.locked.connect(fail)
     work.start("Wait", until(gate), lambda _: None, layers=layers)
     assert layers[1].locked
     if removed:
-        desk.viewer.layers.remove(layers[0])
+        app.viewer.layers.remove(layers[0])
     gate.set()
-    desk.qtbot.waitUntil(lambda: ended == ["done"], timeout=5000)
+    app.qtbot.waitUntil(lambda: ended == ["done"], timeout=5000)
     layers[0].events.locked.disconnect(fail)
     assert not layers[0].locked
     as_before()
 
 
-def test_the_window_closes_while_work_runs(desk: Any, micrograph: Any, gate: Any) -> None:
+def test_the_window_closes_while_work_runs(app: Any, micrograph: Any, gate: Any) -> None:
     from napari_atomicity.pipeline import count as count_chain
     from napari_atomicity.ui.actions import single
 
     gate.hold(count_chain, "detect_steps")
-    image = desk.show(micrograph)
-    workbench = desk.panel("Atomicity")
+    image = app.show(micrograph)
+    workbench = app.panel("Atomicity")
     gate.close()
-    desk.click_on(workbench.analyse)
-    desk.qtbot.waitUntil(lambda: gate.begun)
-    desk.viewer.close()
-    desk.settle()
+    app.click_on(workbench.analyse)
+    app.qtbot.waitUntil(lambda: gate.begun)
+    app.viewer.close()
+    app.settle()
     gate.open()
-    desk.idle()
+    app.idle()
     assert not image.locked
-    assert not single.busy(desk.workspace)
+    assert not single.busy(app.workspace)
