@@ -141,15 +141,16 @@ def test_the_flag_outside_replaces_ok_alone_and_is_taken_back():
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        (PriorKnowledge(intensity_per_atom=-3.0), "above zero"),
-        (PriorKnowledge(intensity_per_atom=float("inf")), "above zero"),
-        (PriorKnowledge(deposited=(38,)), "38"),
-        (PriorKnowledge(deposited=(19, 30), fractions=(1.0,)), "fraction"),
+        ({"intensity_per_atom": -3.0}, "above 0"),
+        ({"intensity_per_atom": float("inf")}, "above 0"),
+        ({"intensity_per_atom_sd": 0.0}, "2 %"),
+        ({"deposited": (38,)}, "38"),
+        ({"deposited": (19, 30), "fractions": (1.0,)}, "share"),
     ],
 )
 def test_impossible_knowledge_is_refused(known, said):
     with pytest.raises(InputError, match=said):
-        calibrate_frame(evidence_of(SIZES, 1.0), known)
+        calibrate_frame(evidence_of(SIZES, 1.0), PriorKnowledge(**known))
 
 
 def test_nothing_to_calibrate_on_is_said():

@@ -207,10 +207,6 @@ def test_the_keys_of_a_profile_stay_what_they_were_in_the_first_version(tmp_path
 
 def test_the_keys_of_what_a_project_knows_of_an_atom_stay_what_they_were():
     from napari_atomicity.project import layout
-    from napari_atomicity.project.counts import known_of, settings_of
 
     for entry in (layout.SettingsEntry, layout.KnownEntry, layout.CalibrationEntry):
         assert {"scale", "scale_sd"} <= set(entry.model_fields)
-    known = known_of(layout.KnownEntry(scale=71.5, scale_sd=0.25, deposited=(19,), fractions=()))
-    assert known == PriorKnowledge(71.5, 0.25, (19,))
-    assert settings_of(layout.SettingsEntry(scale=71.5, scale_sd=0.25, deposited=(19,))).known == known

@@ -464,15 +464,3 @@ def test_folders_that_are_allowed_are_those_and_what_lies_in_them(tmp_path: Path
 def test_json_of_a_project_is_read_by_every_program(saved: Path) -> None:
     with zipfile.ZipFile(saved) as file:
         assert json.loads(file.read(CONTENTS))["format"] == FORMAT
-
-
-def test_the_doors_of_settings_know_every_setting() -> None:
-    """These two are written by hand for their limits; a setting that is added must be added here as well."""
-    from dataclasses import fields
-
-    from napari_atomicity.counting.prior import PriorKnowledge, file_key
-    from napari_atomicity.pipeline import Settings
-    from napari_atomicity.project.layout import KnownEntry, SettingsEntry
-
-    assert set(SettingsEntry.model_fields) == {file_key(one.name) for one in fields(Settings)}
-    assert set(KnownEntry.model_fields) == {file_key(one.name) for one in fields(PriorKnowledge)}

