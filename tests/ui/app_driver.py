@@ -186,12 +186,12 @@ class AppDriver:
     def kept(self) -> None:
         """Wait until the background has written all unsaved work (see `soon`)."""
         autosave = self.context.project.autosave
-        self.qtbot.waitUntil(lambda: not autosave._waiting and autosave._thread is None, timeout=20_000)
+        self.qtbot.waitUntil(lambda: autosave.done, timeout=20_000)
 
     @property
     def recovery_folder(self) -> Path | None:
         """Where the unsaved work of this viewer is kept."""
-        return self.context.project.autosave._recorder.folder
+        return self.context.project.autosave.folder
 
     def recovered(self) -> dict[str, Any]:
         """What would be brought back if the program ended now, by name of the image."""

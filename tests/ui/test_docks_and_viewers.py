@@ -127,11 +127,11 @@ def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, 
     document.select(ids[3:4])
     document.annotate(ids[3:4], "Pt30")
     app.settle()
-    feature_map = shown["Feature map"][1]
+    canvas = shown["Feature map"][1].after.canvas
     names = document.history
     app.viewer.layers.clear()
     # the mouse is over the map before it was refreshed
-    assert feature_map._describe(0, False) is None and feature_map._describe(0, True) is None
+    assert canvas.describe(0, False) is None and canvas.describe(0, True) is None
     settled(app)
     assert app.document is None
     # nothing is left of it on the screen

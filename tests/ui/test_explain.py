@@ -29,7 +29,7 @@ def _why(panel: Any) -> Any:
 
 def follow(app: Any) -> None:
     """Wait until the heat maps are those of what the table shows."""
-    app.qtbot.waitUntil(lambda: app.context.explainer._stale() is None, timeout=30_000)
+    app.qtbot.waitUntil(lambda: app.context.explainer.up_to_date, timeout=30_000)
     app.idle()
     app.qtbot.wait(250)
 
@@ -130,19 +130,19 @@ def test_maps_go_with_the_frame_of_a_stack(app: Any, frame: Any, model_path: Pat
 
 def test_what_cannot_be_asked_is_said_and_draws_nothing(app: Any, micrograph: Any, model_path: Path) -> None:
     why = app.panel("See why (Grad-CAM)")
-    why._run(False)
+    why.all.clicked.emit()
     assert "Open a micrograph first" in app.notes[-1]
     app.show(micrograph)
     app.document.choose(model=str(model_path), adapt="off")
-    why._run(False)
+    why.all.clicked.emit()
     assert "no clusters yet" in app.notes[-1]
-    why._run(True)
+    why.some.clicked.emit()
     assert "Select clusters first" in app.notes[-1]
     panel = app.panel("Atomicity")
     app.click(panel.analyse)
     why.show_now()
     why.target.value = why.against.value = "Pt55"
-    why._run(False)
+    why.all.clicked.emit()
     assert "two different classes" in app.notes[-1]
     assert app.document.attribution is None and not app.workspace.maps.shown
 

@@ -88,7 +88,7 @@ def test_a_lasso_in_the_map_selects_in_the_image_and_back(counted: Any) -> None:
     row = counted.document.table.ids.tolist().index(int(panel.clusters.rows["id"][1]))
     counted.points.selected_data = {row}
     counted.settle()
-    assert np.flatnonzero(canvas._selected).tolist() == [1] and len(told) == 2
+    assert np.flatnonzero(canvas.selected).tolist() == [1] and len(told) == 2
 
 
 def test_a_click_selects_one_shift_adds_and_beside_clears(counted: Any) -> None:
@@ -162,7 +162,7 @@ def test_before_and_after_stand_side_by_side_and_move(counted: Any, monkeypatch:
     counted.qtbot.waitUntil(lambda: panel.move_row.slider.value() == panel.move_row.slider.maximum(), timeout=20_000)
     np.testing.assert_allclose(panel.after.canvas.xy, after)
     # the islands stay where they are
-    looks = [pane.canvas._look.feature_map.xy for pane in (panel.before, panel.after)]
+    looks = [pane.canvas.placement.feature_map.xy for pane in (panel.before, panel.after)]
     np.testing.assert_array_equal(*looks)
     counted.document.undo_adaptation()
     wait(counted)
@@ -175,10 +175,10 @@ def test_colours_by_label_and_by_number(counted: Any) -> None:
     for name in [panel.colour.itemData(i) for i in range(panel.colour.count())]:
         panel.colour.setCurrentIndex(panel.colour.findData(name))
         panel.show_now()
-        assert panel.after.canvas._rgba.shape == (len(panel.clusters), 4)
+        assert panel.after.canvas.rgba.shape == (len(panel.clusters), 4)
     panel.colour.setCurrentIndex(panel.colour.findData("diameter_nm"))
     panel.show_now()
-    rgba, diameter = panel.after.canvas._rgba, panel.clusters.rows["diameter_nm"]
+    rgba, diameter = panel.after.canvas.rgba, panel.clusters.rows["diameter_nm"]
     assert "diameter (nm)" in panel.key.words
     # viridis runs from dark blue to yellow
     assert rgba[diameter.argmax(), 0] > 0.9 > rgba[diameter.argmin(), 0]
@@ -187,11 +187,11 @@ def test_colours_by_label_and_by_number(counted: Any) -> None:
 def test_hovering_shows_patches(counted: Any) -> None:
     panel, canvas = counted.feature_map, counted.feature_map.after.canvas
     canvas.grab()
-    card = canvas._describe(3, False)
+    card = canvas.describe(3, False)
     row = panel.clusters.row_after[3]
     np.testing.assert_array_equal(card.patches[0][1], counted.document.state.count.patches.raw[row])
     assert "library: Pt" in card.patches[1][0] and str(panel.clusters.rows["id"][3]) in card.lines[0]
-    library = canvas._describe(7, True)
+    library = canvas.describe(7, True)
     assert library.patches[0][0] == "Pt41" and "simulated" in library.lines[0]
 
 
@@ -208,7 +208,7 @@ def test_before_anything_is_counted_one_sentence_stands_there(app: Any, microgra
     app.click(app.panel("Find clusters").search)
     app.click(app.panel("Count atoms").run)
     app.qtbot.waitUntil(lambda: "no library clusters" in panel.after.canvas.message, timeout=20_000)
-    assert panel.after.canvas._look is None and panel.again.isVisible()
+    assert panel.after.canvas.placement is None and panel.again.isVisible()
     assert not looks_of(app.workspace).work.busy and not [note for note in app.notes if "library" in note]
     panel.grab()
 
@@ -260,7 +260,7 @@ def test_all_open_images_share_one_map_and_each_keeps_its_selection(counted: Any
     panel.show_now()
     wait(counted)
     assert len(panel.clusters) == len(labelled(first)) + len(labelled(second))
-    panel._pick(np.array([0, len(labelled(first))]), False)
+    panel.after.canvas.picked.emit(np.array([0, len(labelled(first))]), False)
     assert len(first.selection) == len(second.selection) == 1
 
 
@@ -268,10 +268,10 @@ def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> Non
     from napari_atomicity.ui.workspace.docks import open_dock
 
     panel = counted.feature_map
-    dark = panel.after.canvas._style.theme["background"]
+    dark = panel.after.canvas.style.theme["background"]
     counted.viewer.theme = "light"
     panel.show_now()
-    assert panel.after.canvas._style.theme["background"] != dark
+    assert panel.after.canvas.style.theme["background"] != dark
     panel.parentWidget().close()
     counted.settle()
     open_dock(counted.workspace.viewer, "Feature map")

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from napari_atomicity.project.recovery import Recorder
+
 resource = pytest.importorskip("resource")
 
 _ROOM_BYTES = 6000
@@ -91,7 +93,7 @@ def test_unsaved_work_waits_for_room_and_is_then_kept_whole(labelled: Any, recov
         for number in range(3):  # every time the parts have other names
             document.annotate(ids[12 + number :], f"Pt{40 + number}")
             autosave.then(lambda: called.append(1))
-            app.qtbot.waitUntil(lambda: bool(autosave.problem) and autosave._thread is None, timeout=20_000)
+            app.qtbot.waitUntil(lambda: bool(autosave.problem) and not autosave.writing, timeout=20_000)
             app.qtbot.wait(150)
             now = everything_in(folder)
             assert {name: now[name] for name in before} == before  # with more parts beside it at most
@@ -136,7 +138,7 @@ def test_no_room_from_the_first_moment(app: Any, micrograph: Any, recovery: Path
 def test_flushing_during_a_write_loses_neither_the_warning_nor_those_who_wait(labelled: Any, gate: Any) -> None:
     app, document = labelled, labelled.document
     autosave = app.context.project.autosave
-    gate.hold(autosave._recorder, "record")
+    gate.hold(Recorder, "record")
     called: list[str] = []
     gate.close()
     document.annotate(document.table.ids[:3].tolist(), "Pt30")
@@ -164,8 +166,7 @@ def test_what_waits_for_the_disk_waits_for_the_newest_work(labelled: Any, gate: 
     """A copy of unsaved work is discarded only then: with an earlier write that ends, the newest would be lost."""
     app, autosave = labelled, labelled.context.project.autosave
     app.kept()
-    recorder = autosave._recorder
-    gate.hold(recorder, "record")
+    gate.hold(Recorder, "record")
     gate.close()
     ids, labels = app.document.table.ids.tolist(), []
     app.document.annotate(ids[:1], "Pt19")

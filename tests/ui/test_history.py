@@ -34,7 +34,7 @@ def test_every_change_is_a_step_and_a_click_goes_there(app: Any, micrograph: Any
     app.idle()
     names = ["Open", "Count", "Label cluster 2 as Pt19", "Add 1 cluster", "Delete 2 clusters", "Move 1 cluster"]
     assert texts(panel) == names and marked(panel) == [5]
-    states = [state for _, state in document._states]
+    states = [state for _, state in document.steps[0]]
     for row in (2, 5, 1, 4):
         panel.list.itemClicked.emit(panel.list.item(row))
         app.idle()

@@ -130,7 +130,9 @@ def test_without_a_selection_or_clusters_the_status_bar_says_what_to_do(app: Any
     assert "there is no class 6" in app.viewer.status and annotations(app) == [""] * 8
 
 
-def test_keys_work_on_the_image_too_where_napari_has_no_use_of_its_own(app: Any, micrograph: Any) -> None:
+def test_keys_work_on_the_image_too_where_napari_has_no_use_of_its_own(
+    preferences: Any, app: Any, micrograph: Any
+) -> None:
     document = counted(app, micrograph)
     image = app.workspace.image
     app.viewer.layers.selection.active = image
@@ -143,11 +145,8 @@ def test_keys_work_on_the_image_too_where_napari_has_no_use_of_its_own(app: Any,
     press(app, "Ctrl+Shift+Z")
     assert annotations(app)[0] == "Pt30"
     # C belongs to napari on images: given to a label it works on the clusters alone
-    keyboard = app.context.shortcuts
-    keyboard.keys = {**keyboard.keys, "clear": "C"}
-    for layer in (image, app.points):
-        keyboard._unbind(layer)
-        keyboard._bind(layer, layer is app.points)
+    preferences.clear = "C"
+    app.qtbot.waitUntil(lambda: app.context.shortcuts.keys["clear"] == "C", timeout=3000)
     press(app, "C")
     assert annotations(app)[0] == "Pt30" and image.contrast_limits is not None and before is not None
     app.viewer.layers.selection.active = app.points

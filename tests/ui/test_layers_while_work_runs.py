@@ -152,7 +152,7 @@ def well(app: Any) -> None:
     """Nothing runs or is locked, nothing failed, and the window says so."""
     app.idle()
     app.kept()
-    app.qtbot.waitUntil(lambda: not app.context.explainer._due, timeout=5000)  # heat maps follow a moment later
+    app.qtbot.waitUntil(lambda: app.context.explainer.up_to_date, timeout=5000)  # heat maps follow a moment later
     app.idle()
     assert not app.errors
     assert not any(layer.locked for layer in app.viewer.layers)

@@ -20,7 +20,7 @@ def counted(app: Any, micrograph: Any, counted_once: Any) -> Any:
 def up_to_date(app: Any) -> None:
     """Wait until the heat maps are those of what is shown now."""
     explainer = app.context.explainer
-    app.qtbot.waitUntil(lambda: explainer._stale() is None and not explainer.work.busy, timeout=30_000)
+    app.qtbot.waitUntil(lambda: explainer.up_to_date, timeout=30_000)
     app.idle()
 
 
@@ -156,7 +156,7 @@ def test_a_review_goes_on_without_its_layer_its_clusters_or_its_image(
     gone = [review.at, review.peek(1)]
     document.edit("Delete 2 clusters", document.table.drop(gone), [])
     app.settle()
-    app.click(app.review._moves["next"])
+    app.click(app.review.moves["next"])
     assert review.at not in gone and document.selection == {review.at}
     assert app.review.bar.format() == f"3 of {len(document.table)} reviewed"
     # another image and back

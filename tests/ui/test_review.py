@@ -101,12 +101,12 @@ def test_at_the_end_and_in_the_wrong_order_a_sentence_says_what_is_there(app: An
     panel = app.panel("Review")
     assert not panel.start.isEnabled()
     app.show(micrograph)
-    panel._start()
+    panel.start.clicked.emit()
     assert "no clusters to review" in app.notes[-1]
     document = counted(app, micrograph, n=3)
     for order, words in (("adaptation", "adapt first"), ("intensity", "count the atoms"), ("channels", "two channels")):
         panel.order.activated.emit(panel.order.findData(order))
-        panel._start()
+        panel.start.clicked.emit()
         assert words in app.notes[-1] and not app.workspace.group.review.running
     app.workspace.group.review.choose("confidence")
     for _ in range(3):

@@ -72,11 +72,10 @@ def open_project(app: Any, path: Path) -> None:
 def kept(app: Any) -> None:
     """Wait until the background has written everything."""
     app.settle()
-    app.context.project.autosave._on_changed()
-    # where it cannot be written, another attempt is soon waited for again
     autosave = app.context.project.autosave
-    app.qtbot.waitUntil(lambda: not autosave._waiting or bool(autosave.problem), timeout=10_000)
-    app.qtbot.waitUntil(lambda: app.context.project.autosave._thread is None, timeout=30_000)
+    autosave.then(lambda: None)
+    # where it cannot be written, another attempt is soon waited for again
+    app.qtbot.waitUntil(lambda: not autosave.writing and (autosave.done or bool(autosave.problem)), timeout=30_000)
 
 
 def worked_on(app: Any, path: Path) -> Any:
@@ -243,7 +242,7 @@ def test_unsaved_work_is_kept_and_offered_at_the_next_start(
     assert unsaved() == []  # the window that it belongs to runs
     autosave = app.context.project.autosave
     assert autosave.longest < 0.5
-    autosave._recorder._lock.release()  # as the system does when a process is killed
+    autosave.close()  # what is in the folder is found as if the process had been killed
     viewer = make_napari_viewer_proxy(show=True)
     second = AppDriver(viewer, qtbot)
     workbench = second.panel("Atomicity")

@@ -33,14 +33,17 @@ class MapCanvas(QWidget):
 
     def __init__(self, view: View, describe: Callable[[int, bool], paint.Tooltip | None]) -> None:
         super().__init__()
-        self._view, self._describe = view, describe
-        self._look: Placement | None = None
-        self._style = paint.Style({"background": "#262930", "text": "#ffffff", "grid": "#808080"}, {})
+        self._view = view
+        #: what the mouse over a cluster, or over one of the library, shows
+        self.describe = describe
+        #: where the library lies; None where only `message` is shown
+        self.placement: Placement | None = None
+        self.style = paint.Style({"background": "#262930", "text": "#ffffff", "grid": "#808080"}, {})
         self.message = ""
         self.xy: Places = np.empty((0, 2))
-        self._rgba = np.empty((0, 4), dtype=np.float32)
-        self._square = self._crossed = self._selected = np.empty(0, dtype=bool)
-        self._marks = paint.Marks(_RADII[0], 1.0, self._style)
+        self.rgba = np.empty((0, 4), dtype=np.float32)
+        self._square = self._crossed = self.selected = np.empty(0, dtype=bool)
+        self._marks = paint.Marks(_RADII[0], 1.0, self.style)
         self._ground: QPixmap | None = None
         self._top: QPixmap | None = None
         self._outline: list[QPointF] = []
@@ -69,7 +72,7 @@ class MapCanvas(QWidget):
 
     def show_map(self, look: Placement | None, style: paint.Style, message: str = "") -> None:
         """The library and its colours; without one, a sentence."""
-        self._look, self._style, self.message = look, style, message
+        self.placement, self.style, self.message = look, style, message
         self._redraw()
 
     def show_clusters(
@@ -80,9 +83,9 @@ class MapCanvas(QWidget):
         crossed: npt.NDArray[np.bool_],
     ) -> None:
         """Clusters at places of the map, (n, 2), with their colours; `square` and `crossed` say how they are marked."""
-        self.xy, self._rgba, self._square, self._crossed = np.asarray(xy, np.float64), rgba, square, crossed
-        if len(self._selected) != len(xy):
-            self._selected = np.zeros(len(xy), dtype=bool)
+        self.xy, self.rgba, self._square, self._crossed = np.asarray(xy, np.float64), rgba, square, crossed
+        if len(self.selected) != len(xy):
+            self.selected = np.zeros(len(xy), dtype=bool)
         self._hover = self._card = None
         self._redraw_top()
 
@@ -93,8 +96,8 @@ class MapCanvas(QWidget):
 
     def show_selection(self, selected: npt.NDArray[np.bool_]) -> None:
         """Which clusters are selected, (n,)."""
-        if not np.array_equal(selected, self._selected):
-            self._selected = selected
+        if not np.array_equal(selected, self.selected):
+            self.selected = selected
             self.update()
 
     def _redraw(self) -> None:
@@ -115,9 +118,9 @@ class MapCanvas(QWidget):
         """Islands and clusters from pictures made before; selection, outline and card anew."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.fillRect(self.rect(), QColor(self._style.theme["background"]))
-        if self._look is None:
-            painter.setPen(QColor(self._style.theme["text"]))
+        painter.fillRect(self.rect(), QColor(self.style.theme["background"]))
+        if self.placement is None:
+            painter.setPen(QColor(self.style.theme["text"]))
             middle = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(24, 24, -24, -24), middle, self.message)
             return
@@ -125,41 +128,41 @@ class MapCanvas(QWidget):
         assert self._ground is not None
         assert self._top is not None
         painter.drawPixmap(0, 0, self._ground)
-        chosen = np.flatnonzero(self._selected)
+        chosen = np.flatnonzero(self.selected)
         painter.setOpacity(0.4 if len(chosen) else 1.0)
         painter.drawPixmap(0, 0, self._top)
         painter.setOpacity(1.0)
         if len(chosen):
             places = self._places[chosen]
-            paint.paint_rings(painter, places, self._marks.radius, self._style)
-            self._marks.paint(painter, places, self._rgba[chosen], self._square[chosen], self._crossed[chosen])
-        paint.paint_labels(painter, self._look, self._style, self._view, self.extent_px)
+            paint.paint_rings(painter, places, self._marks.radius, self.style)
+            self._marks.paint(painter, places, self.rgba[chosen], self._square[chosen], self._crossed[chosen])
+        paint.paint_labels(painter, self.placement, self.style, self._view, self.extent_px)
         if len(self._outline) > 1:
-            paint.paint_lasso(painter, self._outline, self._style)
+            paint.paint_lasso(painter, self._outline, self.style)
         if self._card is not None and self._mouse is not None:
-            paint.paint_card(painter, self._card, self._mouse, self._style, self.extent_px)
+            paint.paint_card(painter, self._card, self._mouse, self.style, self.extent_px)
 
     def _draw_pictures(self) -> None:
         ratio = self.devicePixelRatioF()
         size = self.size() * ratio
-        assert self._look is not None
+        assert self.placement is not None
         if self._ground is None or self._ground.size() != size:
             self._top = None
             self._ground, painter = _picture(size, ratio)
-            paint.paint_library(painter, self._look, self._style, self._view, self.extent_px, ratio)
+            paint.paint_library(painter, self.placement, self.style, self._view, self.extent_px, ratio)
             painter.end()
         if self._top is None:
             radius = _RADII[int(np.searchsorted(_MANY, len(self.xy)))]
-            self._marks = paint.Marks(radius, ratio, self._style)
+            self._marks = paint.Marks(radius, ratio, self.style)
             self._top, painter = _picture(size, ratio)
-            self._marks.paint(painter, self._places, self._rgba, self._square, self._crossed)
+            self._marks.paint(painter, self._places, self.rgba, self._square, self._crossed)
             painter.end()
 
     # ------------------------------------------------------------------ what a person does
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Begin an outline, or to move the map."""
-        if event is None or self._look is None:
+        if event is None or self.placement is None:
             return
         if event.button() == Qt.MouseButton.LeftButton:
             self._outline, self._card = [event.position()], None
@@ -168,7 +171,7 @@ class MapCanvas(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         """Go on with the outline or the move, or show what is under the mouse."""
-        if event is None or self._look is None:
+        if event is None or self.placement is None:
             return
         self._mouse = event.position()
         if self._dragged is not None:
@@ -204,7 +207,7 @@ class MapCanvas(QWidget):
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         """Zoom about the mouse."""
-        if event is not None and self._look is not None:
+        if event is not None and self.placement is not None:
             at = np.array([event.position().x(), event.position().y()])
             self._view.zoom_at(at, self.extent_px, 1.2 ** (event.angleDelta().y() / 120))
             event.accept()
@@ -223,16 +226,16 @@ class MapCanvas(QWidget):
         self.update()
 
     def _look_under_mouse(self) -> None:
-        assert self._look is not None
+        assert self.placement is not None
         assert self._mouse is not None
         at = np.array([self._mouse.x(), self._mouse.y()])
         row, library = nearest(self._places, at, _REACH_PX), False
         if row is None:
             library = True
-            row = nearest(self._view.to_pixels(self._look.feature_map.xy, self.extent_px), at, _REACH_PX - 3)
+            row = nearest(self._view.to_pixels(self.placement.feature_map.xy, self.extent_px), at, _REACH_PX - 3)
         hover = None if row is None else (row, library)
         if hover != self._hover:
-            self._hover, self._card = hover, None if hover is None else self._describe(*hover)
+            self._hover, self._card = hover, None if hover is None else self.describe(*hover)
         if hover is not None or self._card is None:
             self.update()
 

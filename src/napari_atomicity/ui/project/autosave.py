@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.utils.notifications import show_warning
@@ -80,6 +81,21 @@ class Autosave:
         return bool(self.closed) or any(
             self._is_unsaved(group.document) for group in (workspace.groups if workspace else ())
         )
+
+    @property
+    def folder(self) -> Path | None:
+        """Where unsaved work is kept; None where there is none."""
+        return self._recorder.folder
+
+    @property
+    def writing(self) -> bool:
+        """Whether a thread writes now."""
+        return self._thread is not None
+
+    @property
+    def done(self) -> bool:
+        """Whether all that was to be written has been."""
+        return not self._waiting and not self.writing
 
     def _is_unsaved(self, document: Document) -> bool:
         mark = mark_of(document)

@@ -56,14 +56,14 @@ class ReviewPanel(Panel):
         self.go_on.clicked.connect(lambda on: self._allow(go_on=on))
         self.row(self.unreviewed, self.go_on)
         self.here = self.note("The cluster at hand and what others say of it")
-        self._moves = {
+        self.moves = {
             name: QPushButton(text)
             for name, text in {"previous": "◀ Back", "next": "Next ▶", "uncertain": "Next uncertain"}.items()
         }
         self.marks = {name: QPushButton(text) for name, text in {"accept": "Accept", "clear": "Clear"}.items()}
-        for name, widget in (self._moves | self.marks).items():
+        for name, widget in (self.moves | self.marks).items():
             widget.clicked.connect(partial(self._do, name))
-        self.row(*self._moves.values())
+        self.row(*self.moves.values())
         self.labels = QWidget()
         self._grid = QGridLayout(self.labels)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -93,11 +93,11 @@ class ReviewPanel(Panel):
         review = self._review
         has_clusters = document is not None and len(document.table) > 0
         chosen = has_clusters and document is not None and bool(document.selection)
-        for widget in (self.order, self.start, self.unreviewed, self.go_on, *self._moves.values()):
+        for widget in (self.order, self.start, self.unreviewed, self.go_on, *self.moves.values()):
             widget.setEnabled(has_clusters)
         for widget in (self.labels, *self.marks.values()):
             widget.setEnabled(chosen)
-        for name, widget in ({"keys": self.keys} | self._moves | self.marks).items():
+        for name, widget in ({"keys": self.keys} | self.moves | self.marks).items():
             widget.setToolTip(self.context.shortcuts.tip(name))
         self._offer(document)
         self.bar.setVisible(has_clusters)

@@ -72,6 +72,11 @@ class Explainer:
             self._due = True
             QTimer.singleShot(_PAUSE_MS, _weak(self))
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the maps of the document in hand are those of what it shows now, and none are being made."""
+        return not self._due and not self.work.busy and self._stale() is None
+
     def _stale(self) -> Document | None:
         """The document in hand, where its maps are not those of what it shows now."""
         workspace = self._workspace()
