@@ -17,6 +17,7 @@ import pytest
 from tifffile import imwrite
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
 from napari_atomicity.micrograph import Micrograph
@@ -110,6 +111,27 @@ def test_metadata_that_is_infinite_or_odd_is_kept_as_far_as_json_goes(image: Mic
 def test_how_it_was_shown_is_no_reason_to_fail(saved: Path, view: dict[str, Any]) -> None:
     changed_json(saved, lambda contents: contents["images"][0].update(view=view) or contents.update(view=view))
     assert len(drain(open_steps(saved)).images) == 1
+
+
+@pytest.mark.parametrize(
+    ("review", "said"),
+    [
+        (None, False),
+        ({}, False),
+        ({"at": 3}, True),
+        ({"queue": {"order": "listed", "ids": [1, 2], "predicted": {"1": ""}}}, True),
+        ({"queue": {"order": "listed", "ids": [1], "predicted": {"1": ""}}, "reached": 2}, True),
+    ],
+)
+def test_a_review_that_is_missing_or_odd_costs_nothing_else(
+    saved: Path, review: dict[str, Any] | None, said: bool
+) -> None:
+    changed_json(
+        saved, lambda c: c["images"][0].update(review=review) if review is not None else c["images"][0].pop("review")
+    )
+    project = drain(open_steps(saved))
+    assert project.images[0].review == ReviewRound() and len(project.images[0].steps) == 7
+    assert any("start it again" in remark for remark in project.remarks) == said
 
 
 # ---------------------------------------------------------------------- what it may hold

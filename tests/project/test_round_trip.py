@@ -21,7 +21,9 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle, load_bundle, weights_sha256
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.profile import InstrumentProfile
+from napari_atomicity.counting.review import Queue
 from napari_atomicity.document.options import ImageOptions
+from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import ImageState, Settings, analyse
 from napari_atomicity.progress import drain
@@ -150,7 +152,11 @@ def counted(repository: Path) -> Any:
         choices={0: "Pt30"},
     )
     first = ImageState(micrograph, ClusterTable.empty(), when=float("nan"))
-    return SavedImage("sample", (HistoryStep("Open", first), HistoryStep("Analyse", state)), 1, OPTIONS, frozenset({2}))
+    ids = tuple(reversed(state.table.ids.tolist()))
+    queue = Queue("random", ids, dict.fromkeys(ids, "Pt19") | {ids[0]: ""}, frozenset(ids[3:5]))
+    review = ReviewRound("intensity", queue, ids[2], 4, unreviewed=False, go_on=False)
+    history = (HistoryStep("Open", first), HistoryStep("Analyse", state))
+    return SavedImage("sample", history, 1, OPTIONS, frozenset({2}), review=review)
 
 
 def test_every_field_of_every_kept_object_comes_back(counted: SavedImage, tmp_path: Path) -> None:
@@ -160,10 +166,8 @@ def test_every_field_of_every_kept_object_comes_back(counted: SavedImage, tmp_pa
         f.name for f in fields(ImageState) if not differences(getattr(new, f.name), getattr(counted.state, f.name))
     ]
     assert empty == ["micrograph"], "put something into the new fields of the example"
-    chosen, usual = OPTIONS.settings, Settings()
-    assert not [f.name for f in fields(Settings) if getattr(chosen, f.name) == getattr(usual, f.name)]
-    known, nothing = counted.state.count.known[0], PriorKnowledge()
-    assert not [f.name for f in fields(PriorKnowledge) if getattr(known, f.name) == getattr(nothing, f.name)]
+    for mine in (OPTIONS.settings, counted.state.count.known[0], counted.review):
+        assert not [f.name for f in fields(mine) if getattr(mine, f.name) == getattr(type(mine)(), f.name)]
     (again,) = opened(save_project(Project((counted,)), tmp_path / "all")).images
     assert differences(counted, again) == []
 

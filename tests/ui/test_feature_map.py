@@ -268,10 +268,10 @@ def test_the_theme_is_followed_and_a_closed_dock_comes_back(counted: Any) -> Non
     from napari_atomicity.ui.workspace.docks import open_dock
 
     panel = counted.feature_map
-    dark = panel.after.canvas.style.theme["background"]
+    dark = panel.after.canvas.map_style.theme["background"]
     counted.viewer.theme = "light"
     panel.show_now()
-    assert panel.after.canvas.style.theme["background"] != dark
+    assert panel.after.canvas.map_style.theme["background"] != dark
     panel.parentWidget().close()
     counted.settle()
     open_dock(counted.workspace.viewer, "Feature map")

@@ -111,10 +111,17 @@ def test_everything_comes_back_and_goes_on(
     adapt_always(monkeypatch)
     document = worked_on(app, sample)
     app.workspace.image.opacity = 0.5
+    review = app.workspace.group.review
+    review.start()
+    review.step(1)
+    review.allow(go_on=False)
     path = write(app, tmp_path / "day.atomicity")
     open_project(another, path)
     again = another.document
     same(document, again)
+    later = another.workspace.group.review
+    assert (later.queue.ids, later.at, later.reached, later.go_on) == (review.queue.ids, review.at, 2, False)
+    assert later.step(1) == review.step(1)
     assert another.workspace.image.opacity == 0.5 and another.workspace.image.name == app.workspace.image.name
     assert len(another.points.data) == len(document.table)
     pd.testing.assert_frame_equal(document.ratios(), again.ratios())

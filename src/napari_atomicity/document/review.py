@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -16,6 +17,41 @@ if TYPE_CHECKING:
     from napari_atomicity.pipeline import ImageState
 
 
+@dataclass(frozen=True)
+class ReviewRound:
+    """A round of review as it stands; is saved with its image field by field.
+
+    Attributes
+    ----------
+    order
+        Of the queue that is started next.
+    queue
+        The clusters in the order in which a person looks at them; None where no round was started.
+    at
+        The cluster at hand.
+    reached
+        How many clusters of the queue a person has come to.
+    unreviewed
+        Whether clusters with a person's label are passed over.
+    go_on
+        Whether a label leads to the next cluster.
+    """
+
+    order: Order = "confidence"
+    queue: Queue | None = None
+    at: int | None = None
+    reached: int = 0
+    unreviewed: bool = True
+    go_on: bool = True
+
+    def __post_init__(self) -> None:
+        ids = () if self.queue is None else self.queue.ids
+        if self.queue is not None and set(self.queue.predicted) != set(ids):
+            raise ValueError("a queue of other clusters than those with a prediction")
+        if self.reached > len(ids) or self.at not in (None, *ids):
+            raise ValueError("a place outside of the queue")
+
+
 class Review:
     """A queue of clusters and the place in it. Signal: `changed` after every step."""
 
@@ -23,22 +59,30 @@ class Review:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.order: Order = "confidence"
+        #: the fields of a `ReviewRound`
+        self.order: Order = ReviewRound.order
         self.queue: Queue | None = None
-        #: the cluster at hand
         self.at: int | None = None
-        #: how many clusters of the queue a person has come to
         self.reached = 0
-        #: whether clusters with a person's label are passed over
-        self.unreviewed = True
-        #: whether a label leads to the next cluster
-        self.go_on = True
+        self.unreviewed = ReviewRound.unreviewed
+        self.go_on = ReviewRound.go_on
         self._opinions: tuple[tuple[Any, Any, Any], Opinions] | None = None
 
     @property
     def running(self) -> bool:
         """Whether a queue was started."""
         return self.queue is not None
+
+    @property
+    def round(self) -> ReviewRound:
+        """How it stands now."""
+        return ReviewRound(**{one.name: getattr(self, one.name) for one in fields(ReviewRound)})
+
+    def resume(self, saved: ReviewRound) -> None:
+        """Go on where a round stood when it was saved."""
+        for one in fields(saved):
+            setattr(self, one.name, getattr(saved, one.name))
+        self.changed.emit()
 
     @property
     def opinions(self) -> Opinions:

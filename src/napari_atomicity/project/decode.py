@@ -12,7 +12,9 @@ from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
 from napari_atomicity.counting.prior import PriorKnowledge, file_key
+from napari_atomicity.counting.review import Queue
 from napari_atomicity.document.options import ImageOptions
+from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
@@ -136,9 +138,17 @@ class Decoder:
             options=ImageOptions(**self._fields(ImageOptions, entry.options)),
             selection=frozenset(entry.selection),
             view=entry.view or {},
+            review=self._review(entry),
             changed=found.changed,
             match=found.match,
         )
+
+    def _review(self, entry: ImageEntry) -> ReviewRound:
+        try:
+            return ReviewRound(**self._fields(ReviewRound, entry.review))
+        except ValueError:
+            self.remarks.append(f"The review of {entry.name} does not fit together; start it again.")
+            return ReviewRound()
 
     def _history_steps(self, entry: ImageEntry) -> Steps[tuple[int, tuple[HistoryStep, ...]]]:
         """The step in force and those around it, as far as memory allows; and which of them is the first."""
@@ -215,6 +225,10 @@ class Decoder:
             return {int(frame): PriorKnowledge(**self._fields(PriorKnowledge, known)) for frame, known in value.items()}
         if text == "Judgement":
             return Judgement(**dict(value))
+        if text == "Queue":
+            return Queue(**self._fields(Queue, value))
+        if text == "frozenset[int]":
+            return frozenset(value)
         if text.startswith("Mapping[int"):
             return {int(name): item for name, item in value.items()}
         if text.endswith("[str, float]"):

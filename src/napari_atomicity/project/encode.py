@@ -96,6 +96,7 @@ class Encoder:
                 {"name": step.name, "state": state.key} for step, state in zip(image.steps, states, strict=True)
             ],
             "options": _Fields(self, image.options).content,
+            "review": _Fields(self, image.review).content,
             "selection": sorted(image.selection),
             "view": image.view,
             "frames_sha256": self._frames(image.state),

@@ -16,9 +16,12 @@ from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
+from napari_atomicity.counting.opinions import Order
 from napari_atomicity.counting.prior import PriorKnowledge, file_key
 from napari_atomicity.counting.profile import InstrumentProfile
+from napari_atomicity.counting.review import Queue
 from napari_atomicity.document.options import ImageOptions
+from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.kinds import Count as WholeNumber
 from napari_atomicity.kinds import Entry, Many, Plain, Sha256, Share, Within, wanted
 from napari_atomicity.pipeline import Adapt, AppliedAdaptation, Count, ImageState, Settings, Source
@@ -161,7 +164,9 @@ _DOORS: Final[dict[str, Any]] = {
     "tuple[str, ...]": Many[Words],
     "tuple[int, ...]": Many[Id],
     "tuple[float, ...]": Many[float],
+    "frozenset[int]": Many[Id],
     "Adapt": Adapt,
+    "Order": Order,
     "tuple[Source, ...]": Many[Source],
     "Mapping[int, str]": Named[Frame, Annotated[str, Field(max_length=100)]],
     "Mapping[int, float]": Named[_SizeText, Annotated[float, Field(ge=0)]],
@@ -226,6 +231,8 @@ TunedEntry: Any = _entry_of("TunedEntry", AppliedAdaptation)
 AdaptationEntry: Any = _entry_of("AdaptationEntry", Adaptation)
 EvidenceEntry: Any = _entry_of("EvidenceEntry", Evidence)
 OptionsEntry: Any = _entry_of("OptionsEntry", ImageOptions)
+_DOORS["Queue"] = _entry_of("QueueEntry", Queue)
+ReviewEntry: Any = _entry_of("ReviewEntry", ReviewRound, reached=WholeNumber)
 CalibrationEntry: Any = _entry_of(
     "CalibrationEntry",
     Calibration,
@@ -253,6 +260,7 @@ class ImageEntry(Entry):
     now: WholeNumber
     history: Annotated[list[StepEntry], Field(min_length=1, max_length=100_000, fail_fast=True)]
     options: OptionsEntry
+    review: ReviewEntry = ReviewEntry()
     selection: Many[Id]
     view: Plain | None = None
     frames_sha256: Named[Frame, Sha256] = Field(default_factory=dict)

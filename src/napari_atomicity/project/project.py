@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.document.options import ImageOptions
+from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.pipeline import ImageState
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class SavedImage:
         Ids of the selected clusters.
     view
         How it is shown; JSON-serialisable.
+    review
+        Where the person stood in the review.
     changed
         Only of an opened project: the image's pixels are no longer those that the steps were made on.
     match
@@ -49,6 +52,7 @@ class SavedImage:
     options: ImageOptions = field(default_factory=ImageOptions)
     selection: frozenset[int] = frozenset()
     view: Mapping[str, Any] = field(default_factory=dict)
+    review: ReviewRound = field(default_factory=ReviewRound)
     changed: bool = False
     match: int | None = None
 

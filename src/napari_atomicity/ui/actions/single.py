@@ -210,7 +210,9 @@ def check(document: Document, needs_clusters: bool = False) -> None:
     """Raise `InputError` where the document cannot be counted."""
     if document.micrograph.refusal:
         raise InputError(document.micrograph.refusal)
-    _ = document.micrograph.calibrated_pixel_size_nm
+    if document.micrograph.pixel_size_nm is None:
+        name = document.micrograph.name
+        raise InputError(f"{name} has no pixel size in the file; give it in nm, or the width of the image (step 1).")
     if needs_clusters and not len(document.table):
         raise InputError("There are no clusters yet; find them first (step 2), or add them by hand.")
 

@@ -38,12 +38,12 @@ class MapCanvas(QWidget):
         self.describe = describe
         #: where the library lies; None where only `message` is shown
         self.placement: Placement | None = None
-        self.style = paint.Style({"background": "#262930", "text": "#ffffff", "grid": "#808080"}, {})
+        self.map_style = paint.Style({"background": "#262930", "text": "#ffffff", "grid": "#808080"}, {})
         self.message = ""
         self.xy: Places = np.empty((0, 2))
         self.rgba = np.empty((0, 4), dtype=np.float32)
         self._square = self._crossed = self.selected = np.empty(0, dtype=bool)
-        self._marks = paint.Marks(_RADII[0], 1.0, self.style)
+        self._marks = paint.Marks(_RADII[0], 1.0, self.map_style)
         self._ground: QPixmap | None = None
         self._top: QPixmap | None = None
         self._outline: list[QPointF] = []
@@ -72,7 +72,7 @@ class MapCanvas(QWidget):
 
     def show_map(self, look: Placement | None, style: paint.Style, message: str = "") -> None:
         """The library and its colours; without one, a sentence."""
-        self.placement, self.style, self.message = look, style, message
+        self.placement, self.map_style, self.message = look, style, message
         self._redraw()
 
     def show_clusters(
@@ -118,9 +118,9 @@ class MapCanvas(QWidget):
         """Islands and clusters from pictures made before; selection, outline and card anew."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.fillRect(self.rect(), QColor(self.style.theme["background"]))
+        painter.fillRect(self.rect(), QColor(self.map_style.theme["background"]))
         if self.placement is None:
-            painter.setPen(QColor(self.style.theme["text"]))
+            painter.setPen(QColor(self.map_style.theme["text"]))
             middle = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(24, 24, -24, -24), middle, self.message)
             return
@@ -134,13 +134,13 @@ class MapCanvas(QWidget):
         painter.setOpacity(1.0)
         if len(chosen):
             places = self._places[chosen]
-            paint.paint_rings(painter, places, self._marks.radius, self.style)
+            paint.paint_rings(painter, places, self._marks.radius, self.map_style)
             self._marks.paint(painter, places, self.rgba[chosen], self._square[chosen], self._crossed[chosen])
-        paint.paint_labels(painter, self.placement, self.style, self._view, self.extent_px)
+        paint.paint_labels(painter, self.placement, self.map_style, self._view, self.extent_px)
         if len(self._outline) > 1:
-            paint.paint_lasso(painter, self._outline, self.style)
+            paint.paint_lasso(painter, self._outline, self.map_style)
         if self._card is not None and self._mouse is not None:
-            paint.paint_card(painter, self._card, self._mouse, self.style, self.extent_px)
+            paint.paint_card(painter, self._card, self._mouse, self.map_style, self.extent_px)
 
     def _draw_pictures(self) -> None:
         ratio = self.devicePixelRatioF()
@@ -149,11 +149,11 @@ class MapCanvas(QWidget):
         if self._ground is None or self._ground.size() != size:
             self._top = None
             self._ground, painter = _picture(size, ratio)
-            paint.paint_library(painter, self.placement, self.style, self._view, self.extent_px, ratio)
+            paint.paint_library(painter, self.placement, self.map_style, self._view, self.extent_px, ratio)
             painter.end()
         if self._top is None:
             radius = _RADII[int(np.searchsorted(_MANY, len(self.xy)))]
-            self._marks = paint.Marks(radius, ratio, self.style)
+            self._marks = paint.Marks(radius, ratio, self.map_style)
             self._top, painter = _picture(size, ratio)
             self._marks.paint(painter, self._places, self.rgba, self._square, self._crossed)
             painter.end()

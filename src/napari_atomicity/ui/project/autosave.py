@@ -23,6 +23,7 @@ from napari_atomicity.ui.project.conversion import project_of, saved_image_of
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
+    from napari_atomicity.document.review import Review
     from napari_atomicity.ui.workspace.solo import Solo
     from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -50,7 +51,7 @@ class Autosave:
         self._workspace = weakref.ref(workspace)
         self._recorder = Recorder()
         self._saved: weakref.WeakKeyDictionary[Document, Mark] = weakref.WeakKeyDictionary()
-        self._open: dict[Document, str] = {}
+        self._open: dict[Document, tuple[Review, str]] = {}
         #: images that were taken off the viewer with unsaved work
         self.closed: list[SavedImage] = []
         self._written: list[Any] = []
@@ -129,10 +130,10 @@ class Autosave:
 
     def _notice_closed(self, workspace: Workspace) -> None:
         """An image that was taken off the viewer, or went with it, leaves its unsaved work here."""
-        now = {group.document: group.name for group in workspace.groups}
-        for document, name in self._open.items():
+        now = {group.document: (group.review, group.name) for group in workspace.groups}
+        for document, (review, name) in self._open.items():
             if document not in now and self._is_unsaved(document):
-                self.closed.append(saved_image_of(document, name))
+                self.closed.append(saved_image_of(review, name))
         self._open = now
 
     def _later(self, milliseconds: int, do: Any) -> None:

@@ -21,6 +21,7 @@ from napari_atomicity.ui.layers.clusters import PAUSE_MS
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_atomicity.document.review import Review
     from napari_atomicity.ui.workspace.layer_group import LayerGroup
     from napari_atomicity.ui.workspace.solo import Solo
     from napari_atomicity.ui.workspace.workspace import Workspace
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 _LOOKS: Final = ("visible", "opacity", "gamma", "contrast_limits")
 
 
-def saved_image_of(document: Document, name: str, view: dict[str, Any] | None = None) -> SavedImage:
-    """A document as it is now. Only references are taken: its states never change."""
+def saved_image_of(review: Review, name: str, view: dict[str, Any] | None = None) -> SavedImage:
+    """A document with its review as they are now. Only references are taken: its states never change."""
+    document = review.document
     steps, now = document.steps
     history = tuple(HistoryStep(title, state) for title, state in steps)
-    return SavedImage(name, history, now, document.options, document.selection, view or {})
+    return SavedImage(name, history, now, document.options, document.selection, view or {}, review.round)
 
 
 def project_of(
@@ -40,7 +42,7 @@ def project_of(
 ) -> Project:
     """Documents of a viewer, how it shows them, and `more` images that it no longer shows."""
     shown = list(groups)
-    images = [saved_image_of(group.document, group.name, _looks_of(group, solo)) for group in shown]
+    images = [saved_image_of(group.review, group.name, _looks_of(group, solo)) for group in shown]
     in_hand = next((at for at, group in enumerate(shown) if group is workspace.group), 0)
     return Project((*images, *more), in_hand, _view_of(workspace.viewer))
 
@@ -72,6 +74,8 @@ class Restorer:
         if saved.changed:
             document.replace_pixels(document.micrograph)
         group = next((one for one in self._workspace.groups if one.document is document), None)
+        if group is not None:
+            group.review.resume(saved.review)
         if group is not None and saved.view:
             with contextlib.suppress(InputError):  # how it is shown is no reason to fail
                 _take_looks(group, looks_of(saved.view))
