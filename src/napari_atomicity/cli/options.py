@@ -57,8 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     """Of the whole command line."""
     whole = _Parser(prog=PROGRAM, description="Count the atoms in nanoclusters on HAADF-STEM micrographs.")
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    command = _Commands(whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)).add
+    commands = _Commands(whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser))
+    _commands_on_images(commands)
+    _commands_on_models(commands)
+    return whole
 
+
+def _commands_on_images(commands: _Commands) -> None:
+    command = commands.add
     counting = command(
         "analyse",
         requests.AnalyseRequest,
@@ -93,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("files", nargs="+", type=values.place, metavar="FILE")
     window = command("window", requests.WindowRequest, workshop.window, "open the window, with images where given")
     window.add_argument("images", nargs="*", type=values.place, metavar="IMAGE")
+
+
+def _commands_on_models(commands: _Commands) -> None:
+    command = commands.add
     _simulation_options(
         command("simulate", requests.SimulateRequest, workshop.simulate, "a simulated micrograph with its truth")
     )
@@ -110,7 +120,6 @@ def _parser() -> argparse.ArgumentParser:
     _evaluation_options(evaluate)
     models = command("models", requests.ListModelsRequest, workshop.list_models, "list, show, import and export models")
     _models_commands(models)
-    return whole
 
 
 class _Parser(argparse.ArgumentParser):

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from dataclasses import Field as DataclassField
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import Field, create_model
 
 from napari_atomicity.counting.adapt import Adaptation
 from napari_atomicity.counting.calibration import Calibration
@@ -287,40 +287,3 @@ class Contents(Entry):
 
 
 CONTENTS_DOOR: Final = Door(Contents)
-
-
-# ---------------------------------------------------------------------- how it was shown
-
-
-class _Looks(BaseModel):
-    """How an image was shown; what is odd is passed over with the rest."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
-
-    visible: bool = True
-    opacity: Share = 1.0
-    gamma: Annotated[float, Within(0.01, 100)] = 1.0
-    contrast_limits: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default_factory=list)
-    colormap: Annotated[str, Field(max_length=60)] = "gray"
-
-
-class _ImageView(BaseModel):
-    image: _Looks = Field(default_factory=_Looks)
-    clusters: _Looks = Field(default_factory=_Looks)
-
-
-class _Camera(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
-
-    center: Annotated[list[Annotated[float, Within(-1e9, 1e9)]], Field(min_length=2, max_length=3)]
-    zoom: Annotated[float, Within(1e-6, 1e6)]
-    step: Annotated[list[Annotated[int, Within(0, 10**9)]], Field(max_length=10)]
-
-
-LOOKS_DOOR: Final = Door(_ImageView)
-CAMERA_DOOR: Final = Door(_Camera)
-
-
-def looks_of(view: Any) -> dict[str, dict[str, Any]]:
-    """How an image and its clusters were shown, each as far as it was said; empty where that makes no sense."""
-    return LOOKS_DOOR.check(view, "The view").model_dump(exclude_unset=True)

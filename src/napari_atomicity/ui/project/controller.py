@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from napari.utils.notifications import (
     Notification,
     NotificationSeverity,
@@ -21,16 +20,13 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.progress import Steps
 from napari_atomicity.project import (
-    Conflict,
     Project,
     SavedImage,
     UnclearImage,
-    merge,
     open_steps,
     outside_sentence,
-    resolve,
     save_steps,
 )
 from napari_atomicity.project.files import with_suffix
@@ -38,12 +34,11 @@ from napari_atomicity.project.images import Answer
 from napari_atomicity.project.recovery import Unsaved, set_aside, taken, unsaved
 from napari_atomicity.ui.project.autosave import Autosave, mark_of
 from napari_atomicity.ui.project.conversion import Restorer, project_of
+from napari_atomicity.ui.project.merging import Merging
 from napari_atomicity.ui.project.recent import remember
 
 if TYPE_CHECKING:
-    from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.document.document import Document
-    from napari_atomicity.io.by_hand import ReadTable
     from napari_atomicity.micrograph import Micrograph
     from napari_atomicity.ui.workspace.solo import Solo
     from napari_atomicity.ui.workspace.workspace import Workspace
@@ -75,8 +70,8 @@ class ProjectController:
         self.path: Path | None = None
         self.saved_at: datetime | None = None
         self.asked: PendingProject | None = None
-        #: differences found by the last merge, which a person has to decide
-        self.conflicts: list[tuple[weakref.ref[Document], Conflict]] = []
+        self.merging = Merging(workspace)
+        self.merging.changed.connect(self.changed.emit)
         #: work that was left unsaved by windows that are gone
         self.left: list[Unsaved] = []
         self._not_now: list[SavedImage] = []
@@ -125,7 +120,7 @@ class ProjectController:
     def open(self, path: Path) -> bool:
         """Open a project file, or merge the table in a CSV or Parquet file into the image in hand."""
         if path.suffix.lower() in _TABLES:
-            return self._open_table(path)
+            return self.merging.open_table(path)
         return self._open(PendingProject(path, (), {}, None))
 
     def answer(self, key: str, answer: Answer) -> bool:
@@ -208,7 +203,7 @@ class ProjectController:
         if document is None:
             return landing.show(saved)
         if len(document.table) or len(document.table.removed):
-            self._merge(document, saved.name, saved.state.table, saved.state.micrograph.pixel_size_nm)
+            self.merging.merge(document, saved.name, saved.state.table, saved.state.micrograph.pixel_size_nm)
         else:
             landing.fill(document, saved)
         return document
@@ -228,55 +223,6 @@ class ProjectController:
                 self.path = wanted.path
                 self.autosave.saved({document: mark_of(document) for document in shown})
         show_info(f"Opened {_images(len(shown))}." + (" The image left out stays in the file." if left_out else ""))
-        self.changed.emit()
-
-    # ------------------------------------------------------------------ merging
-
-    def _open_table(self, path: Path) -> bool:
-        from napari_atomicity.io.table_metadata import TableMetadata
-        from napari_atomicity.io.tables import open_table
-
-        document = self.workspace.document
-        if document is None:
-            show_warning("A table belongs to an image: open that micrograph first, then the table.")
-            return False
-
-        def steps() -> Steps[ReadTable]:
-            yield Progress(0, 0, "Reading the table")
-            return open_table(path)
-
-        def apply(found: ReadTable) -> None:
-            for remark in found.remarks:
-                show_warning(remark)
-            self._merge(document, path.name, found.table, TableMetadata.of(found.facts).pixel_size_nm)
-            self.changed.emit()
-
-        return self.workspace.work.start("Merge the table", steps, apply, document)
-
-    def _merge(self, document: Document, name: str, theirs: ClusterTable, size: float | None) -> None:
-        """One step that can be undone; what differs is listed."""
-        done = merge(document.table, theirs, document.micrograph.pixel_size_nm, size)
-        if done.added or done.labelled:
-            document.commit(f"Merge with {name}", done.table)
-        there = weakref.ref(document)
-        self.conflicts = [entry for entry in self.conflicts if entry[0]() not in (None, document)]
-        self.conflicts += [(there, conflict) for conflict in done.conflicts]
-        show_info(done.sentence)
-
-    def decide(self, chosen: Sequence[int], theirs: bool) -> None:
-        """Take the other side's version of some listed conflicts, or keep the present one."""
-        by_document: dict[Document, list[Conflict]] = {}
-        for at in chosen:
-            document = self.conflicts[at][0]()
-            if document is not None:
-                by_document.setdefault(document, []).append(self.conflicts[at][1])
-        for document, conflicts in by_document.items() if theirs else ():
-            table = document.table
-            for conflict in conflicts:
-                table = resolve(table, conflict, document.micrograph.pixel_size_nm)
-            placed = table.ids[table.rows["diameter_nm"].isna().to_numpy() & ~np.isin(table.ids, document.table.ids)]
-            document.edit(f"Take {len(conflicts)} from the merge", table, placed.tolist())
-        self.conflicts = [entry for at, entry in enumerate(self.conflicts) if at not in set(chosen)]
         self.changed.emit()
 
     # ------------------------------------------------------------------ unsaved work of windows that are gone

@@ -15,7 +15,7 @@ from napari_atomicity.document.document import Document
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
 from napari_atomicity.project import HistoryStep, Project, SavedImage
-from napari_atomicity.project.layout import CAMERA_DOOR, looks_of
+from napari_atomicity.project.view import CAMERA_DOOR, looks_of
 from napari_atomicity.ui.layers.clusters import PAUSE_MS
 
 if TYPE_CHECKING:

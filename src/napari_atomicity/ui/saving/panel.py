@@ -139,7 +139,7 @@ class SavingPanel(Panel):
             widget.setVisible(bool(asked) and not outside)
 
     def _show_conflicts(self, idle: bool) -> None:
-        conflicts = self.context.project.conflicts
+        conflicts = self.context.project.merging.conflicts
         texts = [conflict.sentence for _, conflict in conflicts]
         if texts != [item.text() for i in range(self.conflicts.count()) if (item := self.conflicts.item(i))]:
             self.conflicts.clear()
@@ -184,11 +184,11 @@ class SavingPanel(Panel):
 
     def _decide(self, theirs: bool) -> None:
         rows = sorted(index.row() for index in self.conflicts.selectedIndexes())
-        self.context.project.decide(rows, theirs)
+        self.context.project.merging.decide(rows, theirs)
 
     def _show_difference(self, row: int) -> None:
         """Centre the view on a difference, and select its cluster."""
-        viewer, conflicts = self.workspace.viewer, self.context.project.conflicts
+        viewer, conflicts = self.workspace.viewer, self.context.project.merging.conflicts
         if viewer is None or not 0 <= row < len(conflicts):
             return
         document, conflict = conflicts[row][0](), conflicts[row][1]

@@ -1,0 +1,44 @@
+"""How a project was shown: the camera, and the looks of its images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_atomicity.kinds import Share, Within
+from napari_atomicity.schema import Door
+
+
+class _Looks(BaseModel):
+    """How an image was shown; what is odd is passed over with the rest."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    visible: bool = True
+    opacity: Share = 1.0
+    gamma: Annotated[float, Within(0.01, 100)] = 1.0
+    contrast_limits: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(default_factory=list)
+    colormap: Annotated[str, Field(max_length=60)] = "gray"
+
+
+class _ImageView(BaseModel):
+    image: _Looks = Field(default_factory=_Looks)
+    clusters: _Looks = Field(default_factory=_Looks)
+
+
+class _Camera(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    center: Annotated[list[Annotated[float, Within(-1e9, 1e9)]], Field(min_length=2, max_length=3)]
+    zoom: Annotated[float, Within(1e-6, 1e6)]
+    step: Annotated[list[Annotated[int, Within(0, 10**9)]], Field(max_length=10)]
+
+
+LOOKS_DOOR: Final = Door(_ImageView)
+CAMERA_DOOR: Final = Door(_Camera)
+
+
+def looks_of(view: Any) -> dict[str, dict[str, Any]]:
+    """How an image and its clusters were shown, each as far as it was said; empty where that makes no sense."""
+    return LOOKS_DOOR.check(view, "The view").model_dump(exclude_unset=True)
