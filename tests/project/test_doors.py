@@ -120,6 +120,7 @@ def test_how_it_was_shown_is_no_reason_to_fail(saved: Path, view: dict[str, Any]
         ({}, False),
         ({"at": 3}, True),
         ({"queue": {"order": "listed", "ids": [1, 2], "predicted": {"1": ""}}}, True),
+        ({"queue": {"order": "listed", "ids": [1, 1], "predicted": {"1": ""}}}, True),
         ({"queue": {"order": "listed", "ids": [1], "predicted": {"1": ""}}, "reached": 2}, True),
     ],
 )

@@ -46,7 +46,7 @@ class ReviewRound:
 
     def __post_init__(self) -> None:
         ids = () if self.queue is None else self.queue.ids
-        if self.queue is not None and set(self.queue.predicted) != set(ids):
+        if self.queue is not None and sorted(self.queue.predicted) != sorted(ids):
             raise ValueError("a queue of other clusters than those with a prediction")
         if self.reached > len(ids) or self.at not in (None, *ids):
             raise ValueError("a place outside of the queue")
