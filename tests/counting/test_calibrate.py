@@ -143,7 +143,6 @@ def test_the_flag_outside_replaces_ok_alone_and_is_taken_back():
     [
         ({"intensity_per_atom": -3.0}, "above 0"),
         ({"intensity_per_atom": float("inf")}, "above 0"),
-        ({"intensity_per_atom_sd": 0.0}, "2 %"),
         ({"deposited": (38,)}, "38"),
         ({"deposited": (19, 30), "fractions": (1.0,)}, "share"),
     ],

@@ -141,7 +141,7 @@ def counted(repository: Path) -> Any:
     assert state.applied is not None
     judged = replace(state.applied.adaptation, judgement=Judgement(20, 5, 3, 4, 2, 1))
     assert state.applied.after is state.count
-    count = replace(state.count, known={0: PriorKnowledge(4.0, 0.05, (19, 55), (0.5, 0.5))})
+    count = replace(state.count, known={0: PriorKnowledge(4.0, 0.0, (19, 55), (0.5, 0.5))})
     state = replace(
         state,
         count=count,

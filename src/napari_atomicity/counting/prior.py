@@ -34,7 +34,7 @@ class PriorKnowledge:
     Attributes
     ----------
     intensity_per_atom, intensity_per_atom_sd
-        Integrated intensity of one atom, counts·nm², and its relative standard deviation.
+        Integrated intensity of one atom, counts·nm², and its relative standard deviation; 0 where it is exact.
     deposited
         Sizes (atoms) that were deposited; each must be a class of the model.
     fractions
@@ -47,13 +47,9 @@ class PriorKnowledge:
     fractions: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        intensity, sd = self.intensity_per_atom, self.intensity_per_atom_sd
+        intensity = self.intensity_per_atom
         if intensity is not None and not 0 < intensity < np.inf:
             raise InputError(f"An intensity of {intensity} counts·nm² per atom is impossible; give a number above 0.")
-        if not 0 < sd <= 1:
-            raise InputError(
-                f"A relative standard deviation of {sd} of the intensity of one atom is impossible; give 0.02 for 2 %."
-            )
         if any(size < 1 for size in self.deposited):
             raise InputError("A deposited size must be a positive number of atoms, for example 19,30.")
         if len(set(self.deposited)) < len(self.deposited):

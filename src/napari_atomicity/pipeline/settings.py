@@ -64,6 +64,11 @@ class Settings:
         unknown = set(self.anchors) - set(get_args(Source))
         if unknown:
             raise InputError(f"There are no anchors {unknown.pop()!r}; choose among {', '.join(get_args(Source))}.")
+        if not 0 < self.intensity_per_atom_sd <= 1:
+            raise InputError(
+                f"A relative standard deviation of {self.intensity_per_atom_sd} of the intensity of one atom is "
+                "impossible; give 0.02 for 2 %."
+            )
         _ = self.known  # refuses what is impossible
 
     @property

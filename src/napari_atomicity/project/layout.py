@@ -216,12 +216,15 @@ def _entry_of(name: str, kind: type, **narrower: Any) -> Any:
 
 _KNOWN: Final[dict[str, Any]] = {
     "scale": Above0,
-    "scale_sd": Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")],
     "deposited": Many[Size],
     "fractions": Many[Part],
 }
-SettingsEntry: Any = _entry_of("SettingsEntry", Settings, sensitivity=Share, model=PathText, **_KNOWN)
-KnownEntry: Any = _entry_of("KnownEntry", PriorKnowledge, **_KNOWN)
+_SD_OF_A_PERSON: TypeAlias = Annotated[float, Field(gt=0, le=1), wanted("a number above 0, at most 1")]
+_SD: TypeAlias = Annotated[float, Field(ge=0), wanted("a number from 0")]
+SettingsEntry: Any = _entry_of(
+    "SettingsEntry", Settings, sensitivity=Share, model=PathText, scale_sd=_SD_OF_A_PERSON, **_KNOWN
+)
+KnownEntry: Any = _entry_of("KnownEntry", PriorKnowledge, scale_sd=_SD, **_KNOWN)
 _DOORS["Settings"] = SettingsEntry
 _DOORS["dict[int, PriorKnowledge]"] = Named[Frame, KnownEntry]
 _DOORS["Judgement"] = _entry_of("JudgementEntry", Judgement, **{one.name: WholeNumber for one in fields(Judgement)})
