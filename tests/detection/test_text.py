@@ -48,3 +48,19 @@ def test_letters_are_no_clusters_whatever_their_grey(frame, size, blur_px, grey)
     # what the text does not reach is found as before, but for what is hardly a cluster
     far = (places[:, 0] < top - 1.5 / pixel_nm) | (places[:, 1] > right + 2 * size)
     assert np.count_nonzero(apart.min(axis=1)[far] > 0.1) <= 1
+
+
+@pytest.mark.parametrize("condition", ["clean", "nominal", "coarse_pixels"])
+@pytest.mark.parametrize("share", [0.25, 0.35])
+@pytest.mark.parametrize("levels", [None, 255])
+def test_clipped_clusters_are_no_letters(condition, share, levels):
+    spec = sample_spec(condition, n_clusters=40, shape=(640, 640), seed=seeded(103), split="validation")
+    frame = simulate_frame(spec, seeded(103))
+    low, high = frame.image.min(), frame.image.max()
+    clipped = np.minimum(frame.image, np.float32(low + share * (high - low)))
+    if levels:
+        clipped = np.round((clipped - low) / (clipped.max() - low) * levels)
+    before, after = (detect(each, frame.pixel_size_nm) for each in (frame.image, clipped))
+    assert not any("burned-in" in sentence for sentence in after.messages)
+    # what is hardly a cluster may come or go
+    assert len(after.clusters.y_px) == pytest.approx(len(before.clusters.y_px), abs=4)

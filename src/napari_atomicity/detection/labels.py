@@ -40,6 +40,10 @@ _STILL_PX: Final = 8
 _STILL: Final = 0.3
 _STANDS_OUT: Final = 2.0
 _SOFT_RIM: Final = 0.4
+#: what is left of a letter one pixel outside it and two outside, together, as a share of what it stands out by; a probe
+#: leaves more of a cluster that was clipped. The level around either is that of pixels so far outside
+_FALLS: Final = 0.7
+_AROUND: Final = (4, 9)
 #: share of the pixels that may lie above the full scale of a detector
 _EXCEED: Final = 1e-4
 #: letters beside these that may be missed
@@ -120,8 +124,11 @@ def _bright(image: Image, low: float, high: float) -> Iterator[_Stroke]:
     areas, count = ndimage.label(squares, np.ones((3, 3)))
     size = np.bincount(areas[squares], minlength=count + 1)
     for stroke in _strokes(image, areas, size, _SHARP_IF_SOFT * (high - low), soft=True):
-        values = image[1:, 1:][stroke.box][squares[stroke.box]]
-        if np.subtract(*np.quantile(values, (0.75, 0.25))) < _EVEN * (high - low):
+        pixels, part = image[1:, 1:][stroke.box], squares[stroke.box]
+        spans = float(np.subtract(*np.quantile(pixels[part], (0.75, 0.25))))
+        if spans == 0 and not _falls_at_once(image, part & (pixels == stroke.grey), stroke.box, stroke.grey):
+            continue
+        if spans < _EVEN * (high - low):
             yield stroke
 
 
@@ -186,8 +193,26 @@ def _strokes(
             continue
         grey = float(np.median(image[1:, 1:][rows, cols][part]))
         around = _ring(image[1:, 1:], areas, number, (rows, cols))
-        if len(around) and np.median(np.abs(around - grey)) > sharp:
+        ends = len(around) and np.median(np.abs(around - grey)) > sharp
+        if ends and (soft or _falls_at_once(image, part, (rows, cols), grey)):
             yield _Stroke((rows, cols), grey, sure=False, soft=soft)
+
+
+def _falls_at_once(image: Image, part: Mask, box: Box, grey: float) -> bool:
+    """Whether a stroke ends within a pixel or so, as letters do; a clipped cluster has a flank as wide as the probe."""
+    y, x = (side.start for side in box)
+    rows, cols = _grown(box, image.shape, _AROUND[1] + 1, _AROUND[1] + 1)
+    inside = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype=bool)
+    inside[y - rows.start :, x - cols.start :][: part.shape[0], : part.shape[1]] = part
+    # squares are named by their first corner
+    inside = ndimage.binary_dilation(inside, np.ones((2, 2), dtype=bool), origin=-1)
+    away, values = ndimage.distance_transform_edt(~inside), image[rows, cols]
+    around = values[(away > _AROUND[0]) & (away <= _AROUND[1]) & np.isfinite(values)]
+    if not len(around):
+        return True
+    level = float(np.quantile(around, 0.25))
+    left = [np.nanmedian(values[(away > start) & (away <= stop)]) - level for start, stop in ((0, 1), (1.5, 2.3))]
+    return bool(grey <= level or sum(left) < _FALLS * (grey - level))
 
 
 def _is_thin(part: Mask) -> bool:
