@@ -413,6 +413,29 @@ def test_simulate_writes_a_calibrated_frame_with_its_truth(run, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_simulate_keeps_what_a_person_changed_of_an_earlier_frame(run, tmp_path):
+    call = ("simulate", "-o", tmp_path, "--sizes", "19", "--shape", "128,128", "--seed", 1, "--clusters")
+    assert run(*call, 3)[0] == 0
+    table, recipe = (tmp_path / f"nominal_19_1.truth.{suffix}" for suffix in ("csv", "json"))
+    # another frame of that name replaces what nobody changed
+    assert run(*call, 4)[::2] == (0, []) and len(list(tmp_path.iterdir())) == 3
+    corrected = table.read_bytes().replace(b",19,", b",20,")
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()} | {table.name: corrected}
+    table.write_bytes(corrected)
+    code, _, err = run(*call, 5)
+    (said,) = err
+    assert code == 0 and f": {table.name} was changed by hand" in said and f"{table.stem}.kept.csv and" in said
+    for name, content in first.items():
+        stem, suffix = name.rsplit(".", 1)
+        assert (tmp_path / f"{stem}.kept.{suffix}").read_bytes() == content != (tmp_path / name).read_bytes()
+    # neither is what another program wrote under that name; the same frame again changes nothing
+    recipe.write_text('{"mine": true}')
+    assert len(run(*call, 5)[2]) == 1
+    assert (tmp_path / f"{recipe.stem}.kept-2.json").read_text() == '{"mine": true}'
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run(*call, 5)[2] == [] and {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
 @pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", lambda: 1)() == 0, reason="nobody refuses us")
 def test_a_folder_that_cannot_be_written_is_said(run, image, tmp_path):
     tmp_path.chmod(0o500)

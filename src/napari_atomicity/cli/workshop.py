@@ -115,7 +115,7 @@ def simulate(request: SimulateRequest, console: Console) -> None:
         frames = iter([(stem, simulate_frame(spec, request.seed))])
     target = folder(request.output)
     for stem, frame in frames:
-        paths = write_frame(frame, target, stem)
+        paths = write_frame(frame, target, stem, console.remark)
         console.say(f"{stem}: {len(frame.truth)} objects")
         for path in paths:
             console.say(f"  {path}")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_atomicity.detection.sides import SAMPLE_PX, typical_difference
+from napari_atomicity.detection.sides import SAMPLE_PX, all_four, squares_of_one_value, typical_difference
 
 Image = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
@@ -40,6 +40,12 @@ _STILL_PX: Final = 8
 _STILL: Final = 0.3
 _STANDS_OUT: Final = 2.0
 _SOFT_RIM: Final = 0.4
+#: what is left of a letter one pixel outside it and two outside, together, as a share of what it stands out by; a probe
+#: leaves more of a cluster that was clipped. The level around either is that of pixels so far outside
+_FALLS: Final = 0.7
+_AROUND: Final = (4, 9)
+#: a bright stroke of which this share is saturated is one of those
+_CLIPPED: Final = 0.3
 #: share of the pixels that may lie above the full scale of a detector
 _EXCEED: Final = 1e-4
 #: letters beside these that may be missed
@@ -47,7 +53,9 @@ _LETTERS_MORE: Final = 4
 
 
 @dataclass(frozen=True)
-class _Stroke:
+class Stroke:
+    """A letter, a part of one, or a bar."""
+
     box: Box
     grey: float
     #: whether no pixels of a micrograph could make it
@@ -56,10 +64,10 @@ class _Stroke:
 
     @property
     def height(self) -> int:
+        """Rows from its upper to its lower end."""
         return int(self.box[0].stop - self.box[0].start)
 
-    def starts_in(self, rows: slice, cols: slice) -> bool:
-        """Whether its first corner lies in a box."""
+    def _starts_in(self, rows: slice, cols: slice) -> bool:
         y, x = self.box[0].start, self.box[1].start
         return bool(rows.start <= y < rows.stop and cols.start <= x < cols.stop)
 
@@ -76,26 +84,14 @@ def labels(image: Image) -> list[Box]:
     boxes: list[Box] = []
     for strokes in (list(_of_one_value(image, low, high)), list(_bright(image, low, high))):
         together = [line for line in _lines(strokes, image.shape) if _is_text(line, high - low)]
-        boxes += [_whole_line(image, line, _SAME_GREY * (high - low)) for line in together]
+        boxes += [whole_line(image, line, _SAME_GREY * (high - low)) for line in together]
     for line in _lines(list(_still(image)), image.shape):
         if _is_text(line, high - low):
-            boxes.append(_whole_line(image, line, _SAME_GREY * (high - low), _SOFT_RIM))
+            boxes.append(whole_line(image, line, _SAME_GREY * (high - low), _SOFT_RIM))
     return boxes
 
 
-def all_four(mask: Mask) -> Mask:
-    """Which squares of two by two pixels lie in a mask, named by their first corner."""
-    pairs = mask[1:] & mask[:-1]
-    return np.asarray(pairs[:, 1:] & pairs[:, :-1])
-
-
-def squares_of_one_value(image: Image) -> Mask:
-    """Which squares of two by two pixels are of exactly one value, named by their first corner."""
-    across = image[:, 1:] == image[:, :-1]
-    return np.asarray(across[1:] & across[:-1] & (image[1:] == image[:-1])[:, 1:])
-
-
-def _of_one_value(image: Image, low: float, high: float) -> Iterator[_Stroke]:
+def _of_one_value(image: Image, low: float, high: float) -> Iterator[Stroke]:
     """Strokes of exactly one value, where no two pixels of a micrograph are equal but by chance."""
     squares = squares_of_one_value(image)
     if np.count_nonzero(squares) < _STROKE:
@@ -109,23 +105,30 @@ def _of_one_value(image: Image, low: float, high: float) -> Iterator[_Stroke]:
     for stroke in _strokes(image, areas, size, _SHARP * (high - low), soft=False):
         # black letters are no clusters, and what a program clipped has their value
         if stroke.grey == high or (stroke.grey > low and greys_are_sure):
-            yield _Stroke(stroke.box, stroke.grey, sure=stroke.grey < high, soft=False)
+            yield Stroke(stroke.box, stroke.grey, sure=stroke.grey < high, soft=False)
 
 
-def _bright(image: Image, low: float, high: float) -> Iterator[_Stroke]:
+def _bright(image: Image, low: float, high: float) -> Iterator[Stroke]:
     """Bright strokes of nearly one value: small letters with soft edges, and what JPEG leaves of larger ones."""
     squares = all_four(image >= low + _BRIGHT * (high - low))
     if np.count_nonzero(squares) < _IN_LINE_IF_SOFT * _SOFT_STROKE:
         return
     areas, count = ndimage.label(squares, np.ones((3, 3)))
     size = np.bincount(areas[squares], minlength=count + 1)
+    saturated = all_four(image == high)
     for stroke in _strokes(image, areas, size, _SHARP_IF_SOFT * (high - low), soft=True):
-        values = image[1:, 1:][stroke.box][squares[stroke.box]]
-        if np.subtract(*np.quantile(values, (0.75, 0.25))) < _EVEN * (high - low):
+        part = squares[stroke.box]
+        clipped = part & saturated[stroke.box]
+        if np.count_nonzero(clipped) > _CLIPPED * np.count_nonzero(part):
+            is_letter = _falls_at_once(image, clipped, stroke.box, stroke.grey)
+        else:
+            values = image[1:, 1:][stroke.box][part]
+            is_letter = bool(np.subtract(*np.quantile(values, (0.75, 0.25))) < _EVEN * (high - low))
+        if is_letter:
             yield stroke
 
 
-def _still(image: Image) -> Iterator[_Stroke]:
+def _still(image: Image) -> Iterator[Stroke]:
     """Strokes of any grey, soft or sharp, without the noise of the image: thicker ones than three pixels or so."""
     typical, top = typical_difference(image, 0.5), _top(image)
     still = np.zeros(image.shape, dtype=bool)
@@ -145,8 +148,8 @@ def _still(image: Image) -> Iterator[_Stroke]:
         part = areas[rows, cols] == number
         grey = float(np.median(image[rows, cols][part]))
         around = _ring(image, areas, number, (rows, cols))
-        if _is_thin(part) and len(around) and grey - np.median(around) > _STANDS_OUT * typical:
-            yield _Stroke((rows, cols), grey, sure=False, soft=True)
+        if is_thin(part) and len(around) and grey - np.median(around) > _STANDS_OUT * typical:
+            yield Stroke((rows, cols), grey, sure=False, soft=True)
 
 
 def _top(image: Image) -> float:
@@ -176,21 +179,38 @@ def _mark_runs(image: Image, axis: int, tolerance: float, top: float, marked: Ma
 
 def _strokes(
     image: Image, areas: npt.NDArray[np.integer], size: npt.NDArray[np.integer], sharp: float, soft: bool
-) -> Iterator[_Stroke]:
+) -> Iterator[Stroke]:
     """Of numbered areas of squares those that are thin and end suddenly."""
     for number, (rows, cols) in enumerate(ndimage.find_objects(areas), start=1):
         if size[number] < (_SOFT_STROKE if soft else _STROKE):
             continue
         part = areas[rows, cols] == number
-        if not _is_thin(part) or _is_jpeg_block(part, (rows, cols)):
+        if not is_thin(part) or _is_jpeg_block(part, (rows, cols)):
             continue
         grey = float(np.median(image[1:, 1:][rows, cols][part]))
         around = _ring(image[1:, 1:], areas, number, (rows, cols))
-        if len(around) and np.median(np.abs(around - grey)) > sharp:
-            yield _Stroke((rows, cols), grey, sure=False, soft=soft)
+        ends = len(around) and np.median(np.abs(around - grey)) > sharp
+        if ends and (soft or _falls_at_once(image, part, (rows, cols), grey)):
+            yield Stroke((rows, cols), grey, sure=False, soft=soft)
 
 
-def _is_thin(part: Mask) -> bool:
+def _falls_at_once(image: Image, part: Mask, box: Box, grey: float) -> bool:
+    """Whether a stroke ends within a pixel or so, as letters do; a clipped cluster has a flank as wide as the probe."""
+    y, x = (side.start for side in box)
+    rows, cols = _grown(box, image.shape, _AROUND[1] + 1, _AROUND[1] + 1)
+    inside = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype=bool)
+    inside[y - rows.start :, x - cols.start :][: part.shape[0], : part.shape[1]] = part
+    # squares are named by their first corner
+    inside = ndimage.binary_dilation(inside, np.ones((2, 2), dtype=bool), origin=-1)
+    away, values = ndimage.distance_transform_edt(~inside), image[rows, cols]
+    around = values[(away > _AROUND[0]) & (away <= _AROUND[1]) & np.isfinite(values)]
+    level = float(np.quantile(around, 0.25)) if len(around) else grey
+    left = [np.nanmedian(values[(away > start) & (away <= stop)]) - level for start, stop in ((0, 1), (1.5, 2.3))]
+    return bool(grey <= level or sum(left) < _FALLS * (grey - level))
+
+
+def is_thin(part: Mask) -> bool:
+    """Whether an area is much larger than the largest circle inside."""
     depth = ndimage.distance_transform_edt(np.pad(part, 1))
     return bool(np.count_nonzero(part) > _THIN * np.pi * float(depth.max()) ** 2)
 
@@ -209,14 +229,14 @@ def _ring(image: Image, areas: npt.NDArray[np.integer], number: int, box: Box) -
     return np.asarray(values[np.isfinite(values)])
 
 
-def _lines(strokes: list[_Stroke], shape: tuple[int, ...]) -> Iterator[list[_Stroke]]:
+def _lines(strokes: list[Stroke], shape: tuple[int, ...]) -> Iterator[list[Stroke]]:
     """Strokes that stand side by side, no farther apart than words."""
     area = np.zeros(shape, dtype=bool)
     for stroke in strokes:
         area[_grown(stroke.box, shape, max(3, round(0.4 * stroke.height)), max(3, 2 * stroke.height))] = True
     if strokes:
         for rows, cols in ndimage.find_objects(ndimage.label(area)[0]):
-            yield [stroke for stroke in strokes if stroke.starts_in(rows, cols)]
+            yield [stroke for stroke in strokes if stroke._starts_in(rows, cols)]
 
 
 def _grown(box: Box, shape: tuple[int, ...], down: int, aside: int) -> Box:
@@ -227,7 +247,7 @@ def _grown(box: Box, shape: tuple[int, ...], down: int, aside: int) -> Box:
     return rows, cols
 
 
-def _is_text(strokes: list[_Stroke], span: float) -> bool:
+def _is_text(strokes: list[Stroke], span: float) -> bool:
     """One stroke that no micrograph has is enough; of others several alike are needed."""
     if any(stroke.sure for stroke in strokes):
         return True
@@ -237,10 +257,19 @@ def _is_text(strokes: list[_Stroke], span: float) -> bool:
     return bool(alike.sum() >= needed and alike.mean() > 0.6)
 
 
-def _whole_line(image: Image, strokes: list[_Stroke], tolerance: float, soft: float = 0.0) -> Box:
+def whole_line(image: Image, strokes: list[Stroke], tolerance: float, soft: float = 0.0) -> Box:
     """The box of all strokes with the rim of the letters, and with letters beside them that fall apart.
 
-    These may be darker than the strokes by the tolerance, and by a share of what the strokes stand out by.
+    Parameters
+    ----------
+    image
+        (y, x) micrograph in counts; nan where there is no data.
+    strokes
+        Those that are known.
+    tolerance
+        By how much letters beside them may be darker.
+    soft
+        And by which share of what the strokes stand out by.
     """
     grey, height = float(np.median([s.grey for s in strokes])), int(np.median([s.height for s in strokes]))
     first = slice(min(s.box[0].start for s in strokes), max(s.box[0].stop for s in strokes) + 1)

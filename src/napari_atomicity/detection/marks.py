@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_atomicity.detection.labels import Box, all_four, labels
-from napari_atomicity.detection.sides import SAMPLE_PX, typical_difference
+from napari_atomicity.detection.labels import Box, labels
+from napari_atomicity.detection.lettering import lines_of_letters
+from napari_atomicity.detection.sides import SAMPLE_PX, all_four, typical_difference
 
 Image = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
@@ -31,7 +32,8 @@ def burned_in(image: Image) -> Mask | None:
 
     A bar is a filled rectangle, much longer than high, of pixels that all have the lowest or the highest value of
     the image; whatever else has one of these two values near it is its label. Strokes of any other grey, thin and
-    of exactly one value where no two pixels of the micrograph are equal, are bars and letters wherever they stand.
+    of exactly one value where no two pixels of the micrograph are equal, are bars and letters wherever they stand; so
+    are thin things of one height and one grey that stand in line.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def burned_in(image: Image) -> Mask | None:
         # the soft rim that drawing programs leave around letters
         marks = ndimage.binary_closing(ndimage.binary_dilation(marks, iterations=2), iterations=2)
     del extremes
-    for box in labels(image):
+    for box in (*labels(image), *lines_of_letters(image)):
         marks = np.zeros(image.shape, dtype=bool) if marks is None else marks
         marks[box] = True
     return marks

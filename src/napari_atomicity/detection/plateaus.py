@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_atomicity.detection.labels import Box, squares_of_one_value
+from napari_atomicity.detection.labels import Box
+from napari_atomicity.detection.sides import squares_of_one_value
 
 Image = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]

@@ -192,6 +192,18 @@ def _is_no_part_of_the_image(image: Image, frame: Mask, grey: float) -> bool:
     return bool(hull.volume + hull.area / 2 - np.count_nonzero(left) < hull.area)
 
 
+def all_four(mask: Mask) -> Mask:
+    """Which squares of two by two pixels lie in a mask, named by their first corner."""
+    pairs = mask[1:] & mask[:-1]
+    return np.asarray(pairs[:, 1:] & pairs[:, :-1])
+
+
+def squares_of_one_value(image: Image) -> Mask:
+    """Which squares of two by two pixels are of exactly one value, named by their first corner."""
+    across = image[:, 1:] == image[:, :-1]
+    return np.asarray(across[1:] & across[:-1] & (image[1:] == image[:-1])[:, 1:])
+
+
 def typical_difference(image: Image, quantile: float) -> float:
     """Difference of neighbours along a line that a share of them stays below.
 

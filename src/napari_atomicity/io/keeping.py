@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -117,6 +117,33 @@ def kept_sentence(path: Path, kept: Path) -> str:
         Where the earlier one is now.
     """
     return f"{path.name} was changed by hand or by another program; that version is now {kept.name}."
+
+
+def copies_kept_while(paths: Sequence[Path], write: Callable[[], None]) -> list[Path]:
+    """Write over files that belong together, and keep each of them under another name.
+
+    Parameters
+    ----------
+    paths
+        The earlier files that the new ones would cost.
+    write
+        Writes in the place of all of them.
+
+    Returns
+    -------
+    The new names of the earlier files, in their order.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us write there.
+    """
+    if not paths:
+        write()
+        return []
+    others: list[Path] = []
+    first = _keep_copy_while(paths[0], lambda: others.extend(copies_kept_while(paths[1:], write)))
+    return [first, *others]
 
 
 def _holds(table: ClusterTable, existing: ClusterTable | None) -> bool:
