@@ -6,6 +6,7 @@ A difference here is a new format: it needs a new number, a reader of the old on
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,19 @@ import pytest
 
 from napari_atomicity import __version__
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.io.tables import write_table
+from napari_atomicity.io.tables import open_table, write_table
 from napari_atomicity.project.blobs import FolderWriter
 from napari_atomicity.project.records import RecordStore, as_json
 from napari_atomicity.project.tables import TableIndex
 
 HEADING = (
-    "id,y_px,x_px,y_nm,x_nm,frame,diameter_nm,intensity,p_19,p_30,label,confidence,n_atoms,n_atoms_sd,"
+    "id,y_px,x_px,y_nm,x_nm,frame,diameter_nm,intensity,p_19,p_30,p_other,label,confidence,n_atoms,n_atoms_sd,"
     "annotation,flag,source\n"
 )
 ROWS = """\
-0,1.5,2.0,0.075,0.1,0,1.0,100.5,0.75,0.25,Pt19,0.75,19.0,1.5,,ok,base
-2,0.30000000000000004,40.0,,,1,,,,,,,,,Pt55,outside,
-3,7.0,8.0,,,0,,,,,,,,,,ok,
+0,1.5,2.0,0.075,0.1,0,1.0,100.5,0.75,0.25,0.0,Pt19,0.75,19.0,1.5,,ok,base
+2,0.30000000000000004,40.0,,,1,,,,,,,,,,Pt55,outside,
+3,7.0,8.0,,,0,,,,,,,,,,,ok,
 """
 BESIDE = {
     "title": "napari-atomicity clusters",
@@ -119,4 +120,20 @@ def test_the_tables_of_a_project(table: ClusterTable, tmp_path: Path) -> None:
         "hand_placed": {"more": [], "less": []},
         "removed": {"keep": 1, "more": []},
     }
-    assert (tmp_path / changed.parts[0]).read_bytes() == (HEADING + "3,7.0,8.0,,,0,,,,,,,,,other,ok,\n").encode()
+    assert (tmp_path / changed.parts[0]).read_bytes() == (HEADING + "3,7.0,8.0,,,0,,,,,,,,,,other,ok,\n").encode()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_from_before_the_probability_of_none_of_the_classes_is_ours_still(
+    table: ClusterTable, tmp_path: Path, kind: str
+) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / f"clusters.{kind}"
+    unsure = table.with_columns(p_30=np.array([0.125, np.nan, np.nan]))
+    before = copy(unsure)
+    object.__setattr__(before, "rows", unsure.rows.drop(columns="p_other"))
+    write_table(before, path, {"pixel_size_nm": 0.05})
+    read = open_table(path)
+    assert read.is_as_written
+    np.testing.assert_array_equal(read.table.rows["p_other"], [0.125, np.nan, np.nan])

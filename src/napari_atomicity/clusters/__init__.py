@@ -2,6 +2,7 @@
 
 from napari_atomicity.clusters.classes import (
     OTHER,
+    OTHER_PROBABILITY,
     atoms_of,
     class_label,
     class_size,
@@ -20,6 +21,7 @@ from napari_atomicity.clusters.columns import (
     WHOLE_NUMBERS,
     Column,
     columns,
+    rest_to_one,
     table_columns,
 )
 from napari_atomicity.clusters.matching import find_rows, matched, near
@@ -30,6 +32,7 @@ __all__ = [
     "FLAGS",
     "MEASURED",
     "OTHER",
+    "OTHER_PROBABILITY",
     "PLACE",
     "PREDICTED",
     "SIZEABLE",
@@ -47,5 +50,6 @@ __all__ = [
     "matched",
     "near",
     "probability_column",
+    "rest_to_one",
     "table_columns",
 ]

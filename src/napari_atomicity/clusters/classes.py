@@ -8,6 +8,8 @@ from typing import Final
 
 #: label of a cluster that is none of the model's classes
 OTHER: Final = "other"
+#: name of the column that holds the probability of being none of them
+OTHER_PROBABILITY: Final = "p_other"
 _PROBABILITY: Final = re.compile(r"p_([0-9]{1,7})")
 
 

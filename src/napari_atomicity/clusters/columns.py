@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_atomicity.clusters.classes import probability_column
+from napari_atomicity.clusters.classes import OTHER_PROBABILITY, probability_column
 
 #: where the values of a column come from
 Origin: TypeAlias = Literal["identity", "position", "measured", "predicted", "person"]
@@ -98,7 +99,8 @@ def table_columns(class_sizes: Sequence[int]) -> Mapping[str, Column]:
 
 @lru_cache(maxsize=32)
 def _columns_of(class_sizes: tuple[int, ...]) -> Mapping[str, Column]:
-    chances = (Column(probability_column(n_atoms), "predicted") for n_atoms in class_sizes)
+    names = [probability_column(n_atoms) for n_atoms in class_sizes]
+    chances = (Column(name, "predicted") for name in (*names, OTHER_PROBABILITY) if names)
     ordered = (*COLUMNS[:_PROBABILITIES_AT], *chances, *COLUMNS[_PROBABILITIES_AT:])
     return MappingProxyType({column.name: column for column in ordered})
 
@@ -112,3 +114,21 @@ def columns(class_sizes: Sequence[int]) -> tuple[str, ...]:
         As for `table_columns`.
     """
     return tuple(table_columns(class_sizes))
+
+
+def rest_to_one(values: Mapping[str, Any], class_sizes: Sequence[int]) -> npt.NDArray[np.float64]:
+    """The probability of being none of the classes, where a table of an earlier version has no column of it.
+
+    Parameters
+    ----------
+    values
+        (n,) probabilities of each class, by the name of their column.
+    class_sizes
+        Atoms of each class.
+
+    Returns
+    -------
+    (n,) what is missing to 1; nan where a cluster is not classified.
+    """
+    inside = np.sum([np.asarray(values[probability_column(size)], dtype=np.float64) for size in class_sizes], axis=0)
+    return np.asarray(np.clip(1.0 - inside, 0.0, 1.0))

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters.columns import FLAGS, Column
+from napari_atomicity.clusters.classes import OTHER_PROBABILITY, class_sizes_of, probability_column
+from napari_atomicity.clusters.columns import FLAGS, Column, rest_to_one
 from napari_atomicity.errors import InputError
 
 
@@ -38,7 +39,8 @@ def complete_rows(columns: Mapping[str, Column], values: Mapping[str, Any], n: i
     columns
         The columns by name.
     values
-        (n,) of each column that is known; the others are neutral.
+        (n,) of each column that is known; the others are neutral. Where all classes have their probabilities, that of
+        none of them is what is missing to 1.
     n
         Number of clusters.
 
@@ -47,6 +49,9 @@ def complete_rows(columns: Mapping[str, Column], values: Mapping[str, Any], n: i
     InputError
         For an unknown flag.
     """
+    sizes = class_sizes_of(columns)
+    if sizes and OTHER_PROBABILITY not in values and {probability_column(size) for size in sizes} <= values.keys():
+        values = {**values, OTHER_PROBABILITY: rest_to_one(values, sizes)}
     data = {name: values[name] if name in values else neutral_values(column, n) for name, column in columns.items()}
     return _typed(columns, pd.DataFrame(data))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import OTHER, probability_column
+from napari_atomicity.clusters import OTHER, OTHER_PROBABILITY, probability_column
 from napari_atomicity.counting.calibration import NEGLIGIBLE, Calibration
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms
@@ -55,6 +55,7 @@ class Predictions:
         flag = np.where(flag == "outside", "ok", np.asarray(flag, dtype=object))
         return {
             **{probability_column(n): self.probabilities[:, i] for i, n in enumerate(self.class_sizes)},
+            OTHER_PROBABILITY: self.outside,
             "label": self.label,
             "confidence": self.confidence,
             "n_atoms": self.n_atoms,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_atomicity.clusters import (
     FLAGS,
     OTHER,
+    OTHER_PROBABILITY,
     TEXTS,
     WHOLE_NUMBERS,
     ClusterTable,
@@ -74,7 +75,7 @@ def known(cells: Sequence[str]) -> int:
     return n if n > 1 else 0
 
 
-_NAMES: Final = frozenset(columns(()))
+_NAMES: Final = frozenset({*columns(()), OTHER_PROBABILITY})
 
 
 def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) -> ReadTable:

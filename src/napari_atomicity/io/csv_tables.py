@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import TEXTS, WHOLE_NUMBERS, ClusterTable, class_sizes_of, columns
+from napari_atomicity.clusters import (
+    OTHER_PROBABILITY,
+    TEXTS,
+    WHOLE_NUMBERS,
+    ClusterTable,
+    class_sizes_of,
+    columns,
+    rest_to_one,
+)
 from napari_atomicity.io.atomic import fill, write_atomically, write_together
 from napari_atomicity.io.by_hand import ReadTable, known, table_of_sheet
 from napari_atomicity.io.sheets import content_of, quoted, sheet_of, text_of, unquoted
@@ -114,7 +122,12 @@ def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
     The rows; a `ValueError` or `KeyError` meets any other text.
     """
     cells = _parsed(text)
-    values = {name: _typed(name, cells[name]) for name in columns(class_sizes)}
+    values = {name: _typed(name, cells[name]) for name in columns(class_sizes) if name != OTHER_PROBABILITY}
+    if class_sizes:
+        # tables of earlier versions have no column of it
+        rest = cells.get(OTHER_PROBABILITY)
+        values[OTHER_PROBABILITY] = rest_to_one(values, class_sizes) if rest is None else _typed("", rest)
+    values = {name: values[name] for name in columns(class_sizes)}
     # the type is named, or pandas turns texts into strings of its own
     return pd.DataFrame({name: pd.Series(column, dtype=column.dtype) for name, column in values.items()})
 
@@ -129,7 +142,8 @@ def open_csv(path: Path) -> ReadTable:
     read = table_of_sheet(sheet_of(text, path.name, known), path.name, versions(beside_it))
     if beside_it is None or is_as_written(beside_it, b"") is None:
         # written without a hash of it, by an earlier version or other programs: it is ours if we would write the same
-        is_ours = text == csv_text(read.table.rows)
+        rows = read.table.rows
+        is_ours = text in (csv_text(rows), csv_text(rows.drop(columns=OTHER_PROBABILITY, errors="ignore")))
         return ReadTable(read.table, read.facts, read.remarks, is_ours, read.extra)
     return read
 
@@ -151,7 +165,8 @@ def _parsed(text: str) -> dict[str, npt.NDArray[Any]]:
 def _exactly(rows: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> ClusterTable:
     """The table whose columns are those that we wrote."""
     sizes = class_sizes_of(rows)
-    table = ClusterTable.from_columns({name: _typed(name, rows[name]) for name in columns(sizes)}, sizes)
+    known_columns = {name: _typed(name, rows[name]) for name in columns(sizes) if name in rows}
+    table = ClusterTable.from_columns(known_columns, sizes)
     return TableMetadata.of(facts).identify(table)
 
 

@@ -94,7 +94,7 @@ def _table_of(attributes: dict[str, Any]) -> Any:
             "save the points layer that Atomicity made."
         )
     known = attributes.get("metadata", {}).get("table")
-    rows = {name: features[name].to_numpy() for name in columns(sizes)}
+    rows = {name: features[name].to_numpy() for name in columns(sizes) if name in features}
     table = ClusterTable.from_columns(rows, class_sizes=sizes)
     if not isinstance(known, ClusterTable):
         return table

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import TEXTS, WHOLE_NUMBERS, ClusterTable, columns
+from napari_atomicity.clusters import OTHER_PROBABILITY, TEXTS, WHOLE_NUMBERS, ClusterTable, columns
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.by_hand import ReadTable, table_of_sheet
@@ -86,17 +86,16 @@ def open_parquet(path: Path) -> ReadTable:
     facts = json.loads(own) if own is not None else {}
     facts = facts if isinstance(facts, dict) else {}
     sizes = TableMetadata.of(facts).class_sizes
-    if sizes is not None and tuple(file.schema_arrow.names) == columns(sizes):
-        table = ClusterTable.from_columns({name: _typed(name, _column(file, name)) for name in columns(sizes)}, sizes)
+    names = tuple(file.schema_arrow.names)
+    # tables of earlier versions have no column of the probability of being none of the classes
+    if sizes is not None and names in (columns(sizes), tuple(n for n in columns(sizes) if n != OTHER_PROBABILITY)):
+        table = ClusterTable.from_columns({name: _typed(name, _column(file, name)) for name in names}, sizes)
         return ReadTable(TableMetadata.of(facts).identify(table), facts, is_as_written=True)
     n = file.metadata.num_rows
     if n > _MOST_ROWS_OF_OTHERS:
         raise InputError(f"{path.name} claims {n:,} rows, more than a table of clusters of another program may have.")
-    names = file.schema_arrow.names
     texts = [["" if value is None or value != value else str(value) for value in _column(file, name)] for name in names]
-    sheet = Sheet(
-        tuple(names), tuple(zip(*texts, strict=True)), tuple(range(1, n + 1)), "", (len(names),) * n, len(names)
-    )
+    sheet = Sheet(names, tuple(zip(*texts, strict=True)), tuple(range(1, n + 1)), "", (len(names),) * n, len(names))
     return table_of_sheet(sheet, path.name, [facts] if facts else [])
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import UNITS, class_sizes_of, probability_column
+from napari_atomicity.clusters import OTHER_PROBABILITY, UNITS, class_sizes_of, probability_column
 from napari_atomicity.style import UNLABELLED, label_colours, rgb
 from napari_atomicity.ui.feature_map.points import MappedClusters
 
@@ -57,6 +57,7 @@ def choices(clusters: MappedClusters | None) -> list[tuple[str, str]]:
     if clusters is not None:
         sizes = class_sizes_of(clusters.rows)
         offered += [(f"probability of {n_atoms} atoms", probability_column(n_atoms)) for n_atoms in sizes]
+        offered += [("probability of none of them", OTHER_PROBABILITY)] if sizes else []
     offered.append(("distance from the library", "distance"))
     offered += [("position x", "x_nm"), ("position y", "y_nm"), ("frame", "frame")]
     return offered
