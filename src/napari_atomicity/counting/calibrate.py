@@ -2,8 +2,9 @@
 
 The integrated intensity of a cluster is its atom count times a scale that gain, dose and detector decide and that
 nobody wrote down. A frame with clusters of known *classes* fixes it all the same. At every scale of a grid,
-expectation and maximisation find the class shares that explain shapes and integrals best; the model's scale network,
-which has seen many frames whose scale is known, says how plausible the scale is in that light. Frames of a session, a
+expectation and maximisation find the class shares that explain the integrals best (`comb`), whatever the shapes; the
+model's scale network, which has seen many simulated frames whose scale is known, says how plausible the scale is in the
+light of shapes, and is tempered: on another microscope it is surer than it is right. Frames of a session, a
 scale known before and deposited sizes join as factors of one posterior. Where two scales explain the frame, both are
 given.
 """
@@ -12,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.counting.calibration import NEGLIGIBLE, Calibration, calibration_of
+from napari_atomicity.counting.comb import comb_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.joint_scale import posterior_of_scale
 from napari_atomicity.counting.mixture import (
@@ -44,6 +46,9 @@ _CONTRADICTED = 6.0
 _FALL = 50.0
 #: clusters of a frame that take part in finding the scale; more add time but no knowledge
 _ENOUGH = 400
+#: weight of the scale network's log-probabilities beside the comb: chosen on frames of another maker
+#: (``benchmarks/foreign.py``, lot ``choose``)
+_NETWORK_WEIGHT: Final = 0.7
 #: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
 _SHARE_SD = 0.015
 
@@ -164,7 +169,8 @@ def _scale_likelihood(evidence: Evidence, known: PriorKnowledge) -> _ScaleLikeli
 
         with torch.inference_mode():
             offset = torch.as_tensor(log_scale - np.median(evidence.log_integral), dtype=torch.float32)
-            log_likelihood = evidence.scale_network(view, offset).double().numpy()
+            by_network = evidence.scale_network(view, offset).double().numpy()
+        log_likelihood = comb_likelihood(evidence, log_scale) + _NETWORK_WEIGHT * by_network
     contradiction = ""
     if known.deposited:
         shares, free = _first_shares(evidence.card.class_sizes, known)

@@ -76,7 +76,11 @@ def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
 
 
 def fit_mixture(
-    evidence: Evidence, log_scale: Floats, shares: Floats | None = None, free: npt.NDArray[Any] | None = None
+    evidence: Evidence,
+    log_scale: Floats,
+    shares: Floats | None = None,
+    free: npt.NDArray[Any] | None = None,
+    by_shape: bool = True,
 ) -> Mixture:
     """Class shares at each supposed scale, by expectation and maximisation.
 
@@ -88,12 +92,16 @@ def fit_mixture(
         (g,) logarithms of the supposed scales, counts·nm² per atom.
     shares, free
         (classes + 1,) where to start, and which of them the frame may move; all alike, and all, where None.
+    by_shape
+        Whether shapes have a say beside the integrals.
     """
     k = len(evidence.card.class_sizes) + 1
     start = even_shares(k - 1) if shares is None else shares
     movable = np.ones(k, dtype=bool) if free is None else free
     current = np.repeat(start[None], len(log_scale), axis=0)
-    terms = integral_terms(evidence, log_scale) + shape_terms(evidence)[None]
+    terms = integral_terms(evidence, log_scale)
+    if by_shape:
+        terms = terms + shape_terms(evidence)[None]
     peak = terms.max(axis=-1, keepdims=True)
     likelihood = np.exp(terms - peak)
     prior = _pseudo_counts(k)
