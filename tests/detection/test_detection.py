@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from napari_atomicity.detection import detect, extract_windows, inspect, measure_at
+from napari_atomicity.detection.finding import Candidates, averaged, candidates, merged
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
@@ -211,6 +212,55 @@ def test_the_same_image_gives_the_same_clusters_to_the_last_bit():
     first, second = detect(image, spec.pixel_size_nm).clusters, detect(image, spec.pixel_size_nm).clusters
     for name in ("y_px", "x_px", "diameter_nm", "intensity"):
         assert np.array_equal(getattr(first, name), getattr(second, name))
+
+
+# ---------------------------------------------------------------------- finding, a step at a time
+
+
+def test_averaging_over_squares_gives_the_mean_of_each_and_cuts_off_the_rest():
+    image = np.arange(35.0).reshape(5, 7)
+    expected = [[image[y : y + 2, x : x + 2].mean() for x in (0, 2, 4)] for y in (0, 2)]
+    np.testing.assert_allclose(averaged(image, 2), expected)
+    np.testing.assert_allclose(averaged(image, 3), [[image[:3, :3].mean(), image[:3, 3:6].mean()]])
+
+
+def test_a_blob_is_compared_with_the_noise_of_its_own_place():
+    """One half of the support four times as noisy: blobs of one height stand out by a quarter there, from the step on."""
+    rng = np.random.default_rng(seeded(4))
+    y, x = np.indices((80, 800))
+    coarse = rng.normal(0, 1, y.shape) * np.where(x < 400, 1.0, 4.0)
+    for place in (200, 440, 680):
+        coarse += 1000 * np.exp(-0.5 * ((y - 40) ** 2 + (x - place) ** 2) / 4**2)
+    found = candidates(coarse.astype(np.float32), 0.1, 5.0)
+    found = found.take(found.response > 0.5 * found.response.max())
+    quiet, near, noisy = found.significance[np.argsort(found.x_px)]
+    assert near == pytest.approx(noisy, rel=0.3)
+    assert quiet == pytest.approx(4 * noisy, rel=0.3)
+
+
+def test_a_blob_whose_middle_lies_on_the_side_of_the_image_is_found():
+    y, x = np.indices((90, 90))
+    for place in ((0, 45), (89, 45), (45, 0), (45, 89)):
+        blob = np.exp(-0.5 * ((y - place[0]) ** 2 + (x - place[1]) ** 2) / 4**2)
+        found = candidates(blob.astype(np.float32), 0.1, 5.0)
+        best = found.response.argmax()
+        assert (found.y_px[best], found.x_px[best]) == pytest.approx(place, abs=1.0)
+
+
+def test_parts_of_one_cluster_are_joined_to_their_middle_and_area():
+    """By hand: the weight of a part is its response times its area, the joined area four fifths of theirs together."""
+    bar = np.zeros((60, 80), dtype=np.float32)
+    bar[24:37, 20:61] = 100.0
+    parts = Candidates(*np.array([[30.0, 30.0], [30.0, 46.0], [0.7, 0.5], [80.0, 40.0], [20.0, 12.0]]))
+    joined = merged(parts, bar, 0.1)
+    large, small = 80 * 0.49, 40 * 0.25
+    assert joined.x_px == pytest.approx([(30 * large + 46 * small) / (large + small)])
+    assert joined.y_px == pytest.approx([30.0])
+    assert joined.radius_nm == pytest.approx([np.sqrt(0.8 * (0.49 + 0.25))])
+    assert (joined.response[0], joined.significance[0]) == (80.0, 20.0)
+    # a gap down to the support between them
+    bar[:, 37:40] = 0.0
+    assert merged(parts, bar, 0.1).x_px == pytest.approx([30.0, 46.0])
 
 
 # ---------------------------------------------------------------------- what is not a micrograph of clusters
