@@ -225,7 +225,7 @@ def test_averaging_over_squares_gives_the_mean_of_each_and_cuts_off_the_rest():
 
 
 def test_a_blob_is_compared_with_the_noise_of_its_own_place():
-    """One half of the support four times as noisy: blobs of one height stand out by a quarter there, from the step on."""
+    """One half of the support four times as noisy: blobs of one height stand out a quarter as far there."""
     rng = np.random.default_rng(seeded(4))
     y, x = np.indices((80, 800))
     coarse = rng.normal(0, 1, y.shape) * np.where(x < 400, 1.0, 4.0)
