@@ -59,6 +59,16 @@ def test_pixels_outside_the_image_are_nan_and_only_those():
     assert np.isfinite(window[8:]).all()
 
 
+@settings(max_examples=15, deadline=None)
+@given(y=st.floats(34, 46), x=st.floats(34, 46), pixel=st.sampled_from([0.0125, 0.025, 0.05]))
+def test_the_integral_of_a_single_pixel_is_kept_wherever_the_window_lies(y, x, pixel):
+    """Fine pixels are averaged, none is passed over."""
+    image = np.zeros((80, 80), dtype=np.float32)
+    image[40, 40] = 1000.0
+    window = extract_windows(image, np.array([y]), np.array([x]), pixel, 20, 0.05)[0]
+    assert np.nansum(window) * 0.05**2 == pytest.approx(1000.0 * pixel**2, rel=1e-4)
+
+
 # ---------------------------------------------------------------------- measuring
 
 
@@ -261,6 +271,15 @@ def test_parts_of_one_cluster_are_joined_to_their_middle_and_area():
     # a gap down to the support between them
     bar[:, 37:40] = 0.0
     assert merged(parts, bar, 0.1).x_px == pytest.approx([30.0, 46.0])
+
+
+def test_features_just_too_narrow_are_counted_and_said():
+    """Some are wide enough on the coarse grid, and not when measured in full."""
+    places = [(y, x) for y in (40, 100, 160) for x in (40, 100, 160)]
+    image = discs((200, 200), 0.05, places, 0.42, 900.0, noise=3)
+    result = detect(image, 0.05)
+    assert len(result.clusters.y_px) == 0 and result.too_small == 9
+    assert "the 9 bright features are narrower than 0.5 nm" in result.messages[-1]
 
 
 # ---------------------------------------------------------------------- what is not a micrograph of clusters
