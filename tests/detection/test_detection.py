@@ -273,6 +273,19 @@ def test_parts_of_one_cluster_are_joined_to_their_middle_and_area():
     assert merged(parts, bar, 0.1).x_px == pytest.approx([30.0, 46.0])
 
 
+def test_the_highest_sensitivity_finds_most_of_what_is_hardly_to_be_seen_and_the_usual_one_nothing_of_it():
+    """Twenty discs of 0.8 nm, half as high as the noise of a pixel, around five that nobody doubts."""
+    y, x = np.indices((300, 300)) * 0.05
+    distance, clear = np.hypot(y % 3 - 1.5, x % 3 - 1.5), y // 3 == 2 * (x // 3) % 5
+    blurred = np.where(clear, 90, 18) / (1 + np.exp(np.clip((distance - np.where(clear, 0.55, 0.4)) / 0.05, -50, 50)))
+    image = (blurred + np.random.default_rng(seeded(0)).normal(100, 30, y.shape)).astype(np.float32)
+    for sensitivity, least, most in ((0.5, 0, 1), (1.0, 9, 20)):
+        found = detect(image, 0.05, sensitivity).clusters
+        of_the_five = clear[found.y_px.astype(int), found.x_px.astype(int)]
+        assert of_the_five.sum() == 5
+        assert least <= (~of_the_five).sum() <= most
+
+
 def test_features_just_too_narrow_are_counted_and_said():
     """Some are wide enough on the coarse grid, and not when measured in full."""
     places = [(y, x) for y in (40, 100, 160) for x in (40, 100, 160)]
