@@ -276,6 +276,15 @@ def test_one_in_a_hundred_may_be_of_a_size_that_was_not_deposited():
         assert found[name] == pytest.approx(of_classes * 0.01 / 3, rel=1e-3)
 
 
+def test_a_scale_known_to_half_a_percent_is_not_rounded():
+    evidence = evidence_of([41] * 2, scale=850.0, integral_sd=0.3, shape_sd=2.0)
+    for scale in 850.0 * np.exp(np.linspace(0, 0.02, 6)):
+        known = PriorKnowledge(intensity_per_atom=scale, intensity_per_atom_sd=0.005)
+        found = calibrate_frame(evidence, known)
+        assert found.intensity_per_atom == pytest.approx(scale, rel=2e-3)
+        assert found.intensity_per_atom_sd / scale == pytest.approx(0.005, rel=0.15)
+
+
 @pytest.mark.parametrize("middle", [-6.0, 7.0])
 def test_peaks_are_two_solutions_where_they_lie_as_far_apart_as_classes_and_name_another_class(middle):
     """In any unit of intensity: the logarithm of a scale may be below 0."""
