@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from napari_atomicity.detection import detect
+from napari_atomicity.detection import detect, repaired
 from napari_atomicity.detection.labels import labels
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
@@ -49,6 +49,14 @@ def test_letters_are_no_clusters_whatever_their_grey(frame, size, blur_px, grey)
     # what the text does not reach is found as before, but for what is hardly a cluster
     far = (places[:, 0] < top - 1.5 / pixel_nm) | (places[:, 1] > right + 2 * size)
     assert np.count_nonzero(apart.min(axis=1)[far] > 0.1) <= 1
+
+
+def test_clusters_in_a_row_are_no_text_however_noisy():
+    y, x = np.indices((160, 300)) * 0.05
+    discs = 100 / (1 + np.exp(np.clip((np.hypot(y - 4, x % 3 - 1.5) - 0.55) / 0.05, -50, 50)))
+    for seed in range(8):
+        noise = np.random.default_rng(seeded(seed)).normal(100, 30, y.shape)
+        assert repaired((discs + noise).astype(np.float32), 0.05).said == (), seed
 
 
 # ---------------------------------------------------------------------- strokes on small images, by hand
