@@ -262,7 +262,7 @@ def test_deposited_sizes_and_their_fractions_are_taken_where_they_belong_togethe
     PriorKnowledge(deposited=(19, 30), fractions=(0.7, 0.3)).check(SIZES)
     PriorKnowledge(deposited=(19, 30), fractions=(1.0, 0.0)).check(SIZES)
     for fractions in ((1.1, -0.1), (1.0,), (0.5, 0.3, 0.2)):
-        with pytest.raises(InputError, match="fraction|share"):
+        with pytest.raises(InputError, match=r"fraction|share"):
             PriorKnowledge(deposited=(19, 30), fractions=fractions).check(SIZES)
 
 
