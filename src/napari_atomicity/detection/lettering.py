@@ -94,7 +94,9 @@ def _lines(image: Image, above: npt.NDArray[np.bool_], level: float) -> Iterator
 def _closed(part: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """A thing without the gaps that noise leaves in it: a disc with holes is as thin as a letter."""
     reach = max(1, len(part) // _GAPS)
-    return np.asarray(ndimage.binary_closing(np.pad(part, reach), np.ones((3, 3)), reach)[reach:-reach, reach:-reach])
+    return np.asarray(
+        ndimage.binary_closing(np.pad(part, reach), np.ones((3, 3), dtype=bool), reach)[reach:-reach, reach:-reach]
+    )
 
 
 def _runs(by_ends: dict[tuple[int, int], list[int]], boxes: list[Box]) -> list[list[int]]:
