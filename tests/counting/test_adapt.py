@@ -4,19 +4,21 @@ import copy
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.special import log_softmax
 
 from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.counting import adapt, tuning
 from napari_atomicity.counting import sample as samples
-from napari_atomicity.counting import tuning
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.anchors import LEAST_PER_CLASS, choose_anchors
-from napari_atomicity.counting.bundle import weights_sha256
+from napari_atomicity.counting.bundle import Bundle, weights_sha256
 from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.holdout import held_back, identities
+from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import Patches, normalise
 from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.prior import PriorKnowledge
@@ -26,7 +28,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, drain
 from seeds import seeded
 
-from .synthetic import blobs
+from .synthetic import CARD, blobs, evidence_of
 
 MIXED = np.random.default_rng(seeded(8)).choice([19, 41, 70], 120)
 #: seen this much too wide, clusters look like the next larger class
@@ -438,3 +440,90 @@ def test_silhouette_of_islands_of_a_cloud_and_of_nothing():
     assert np.isnan(silhouette(cloud, np.zeros(900)))
     assert np.isnan(silhouette(cloud[:0], labels[:0]))
     assert np.isnan(silhouette(cloud[:2], np.array([0, 1])))
+
+
+# ---------------------------------------------------------------------- a step at a time, without a network
+
+
+def _rehearsal(n):
+    return {"raw": np.zeros((n, 64, 64), np.float32), "noise": np.ones(n, np.float32), "class_index": np.zeros(n, int)}
+
+
+def _pooled_sample(n_atoms, diameter_of, known=None, **columns):
+    """Clusters whose shape and integral leave no doubt, with the diameters that the library gives to others."""
+    diameter = 0.31 * np.asarray(diameter_of, dtype=float) ** (1 / 3)
+    n = len(diameter)
+    table = ClusterTable.from_columns({"y_px": np.arange(n), "x_px": np.zeros(n), "diameter_nm": diameter, **columns})
+    evidence = evidence_of(n_atoms, 100.0, shape_sd=0.05, integral_sd=0.01)
+    return Sample.read(table, evidence, np.zeros(n, dtype=np.int64), known)
+
+
+def test_what_calibration_and_diameter_agree_on_is_an_anchor_and_what_they_differ_on_is_none():
+    n_atoms = [19] * 10 + [55] * 10
+    anchors, problem = choose_anchors(
+        _pooled_sample(n_atoms, [19] * 9 + [55] * 11, PriorKnowledge(deposited=(19, 55))),
+        ("calibrated", "diameter"),
+    )
+    assert problem == "" and set(anchors["id"]) == set(range(20)) - {9}
+    assert list(anchors.sort_values("id")["label"]) == ["Pt19"] * 9 + ["Pt55"] * 10
+
+
+def test_a_diameter_between_two_classes_is_as_sure_as_their_bell_curves_say():
+    """By hand: one standard deviation above the smaller one of two that were deposited."""
+    sd = dict(CARD.diameter_nm)["19"][1]
+    apart = np.log(30 / 19) / 3 / sd
+    between = 19 * np.exp(3 * sd)
+    sample = _pooled_sample([19] * 10 + [30] * 10, [19] * 9 + [between] + [30] * 10, PriorKnowledge(deposited=(19, 30)))
+    anchors = choose_anchors(sample, ("diameter",))[0].set_index("id")
+    assert anchors.loc[9, "label"] == "Pt19"
+    odds = np.exp(-0.5 * (1.0 - (apart - 1.0) ** 2))
+    assert anchors.loc[9, "certainty"] == pytest.approx(odds / (1 + odds), rel=1e-3)
+    certain = 1 / (1 + np.exp(-0.5 * apart**2))
+    assert anchors.loc[[0, 19], "certainty"].to_numpy() == pytest.approx(certain, rel=1e-3)
+
+
+def test_only_whole_measured_clusters_are_sized():
+    evidence = evidence_of([41] * 4, 100.0)
+    evidence.valid[1] = False
+    evidence.log_integral[2] = np.nan
+    table = ClusterTable.from_columns({"y_px": np.arange(4), "x_px": np.zeros(4), "flag": ["ok", "ok", "ok", "border"]})
+    assert samples.sizeable_rows(table, evidence).tolist() == [True, False, False, False]
+
+
+def test_every_group_of_clusters_has_a_calibration_or_is_said_to_have_none():
+    evidence, groups = evidence_of([41] * 4, 100.0), [np.arange(2), np.arange(2, 4)]
+    calibration = calibrate_frame(evidence)
+    labels = samples.predictions_of(evidence, groups, [calibration, None]).label
+    assert (labels != "").all()
+    with pytest.raises(ValueError, match="shorter"):
+        samples.predictions_of(evidence, groups, [calibration])
+
+
+def test_a_model_is_taken_that_fits_what_it_was_not_tuned_on_by_a_twentieth_better_and_no_sooner():
+    anchors = pd.DataFrame({"source": ["diameter"] * 30, "held_back": [True, False, False] * 10})
+    before = {"anchors": 10.0, "right": 0.7, "loss": 1.0, "log_likelihood": -3.0}
+    for change, accepted in (
+        ({"log_likelihood": -2.94}, True),
+        ({"log_likelihood": -2.96}, False),
+        ({"log_likelihood": -3.4}, False),
+        ({"log_likelihood": -2.0, "loss": 1.0}, False),
+        # one anchor of ten more or less is chance, two are not
+        ({"log_likelihood": -2.9, "right": 0.6}, True),
+        ({"log_likelihood": -2.9, "right": 0.5}, False),
+    ):
+        after = before | {"loss": 0.9} | change
+        reason, taken = adapt._verdict(anchors, before, after)
+        assert taken == accepted, change
+        assert reason.startswith("Tuned on 20 anchors by diameter" if taken else STAYS)
+    assert adapt._verdict(anchors, before, before | {"loss": 0.9, "log_likelihood": -2.5})[0].endswith("by +0.50")
+
+
+def test_a_model_without_patches_to_rehearse_is_not_tuned_and_one_with_them_is_looked_at_further():
+    evidence = evidence_of([41] * 8, 100.0)
+    table = ClusterTable.from_columns({"y_px": np.arange(8), "x_px": np.zeros(8), "diameter_nm": np.ones(8)})
+    patches = normalise(*blobs([41] * 8))
+    network = Network(5, 1).eval().requires_grad_(False)
+    for rehearsal, words in (({}, "carries no patches of its training"), (_rehearsal(4), "one class alone")):
+        result = drain(adapt_steps(Bundle(CARD, network, rehearsal), patches, table, evidence, sources=("calibrated",),
+                                   known=PriorKnowledge(deposited=(41,))))  # fmt: skip
+        assert not result.accepted and words in result.reason

@@ -9,10 +9,14 @@ import pytest
 import torch
 
 from napari_atomicity.counting import bundle as bundles
-from napari_atomicity.counting.bundle import available, load_bundle, save_bundle, weights_sha256
+from napari_atomicity.counting.bundle import Bundle, available, load_bundle, save_bundle, weights_sha256
 from napari_atomicity.counting.card import card_of_json
 from napari_atomicity.counting.library_patches import library_patches, packed
+from napari_atomicity.counting.network import Network
+from napari_atomicity.counting.patches import Patches, normalise
 from napari_atomicity.errors import InputError
+
+from .synthetic import CARD, blobs
 
 
 def test_a_saved_model_comes_back_whole(trained, tmp_path):
@@ -339,6 +343,13 @@ def test_library_clusters_come_back_to_one_part_in_two_hundred_and_fifty_six(tra
     assert (np.abs(patches.raw[20:] - raw).max(axis=(1, 2)) < 0.51 * step).all()
     np.testing.assert_allclose(patches.noise[20:], noise, rtol=1e-6)
     assert patches.valid.all() and len(library_patches(replace(trained, library={}, rehearsal={}))[1]) == 0
+
+
+def test_the_patches_of_a_model_that_carries_none_join_those_of_another():
+    own, index = library_patches(Bundle(CARD, Network(5, 1)))
+    assert len(own) == len(index) == 0
+    joined = Patches.join([own, normalise(*blobs([19, 70]))])
+    assert joined.raw.shape == (2, 64, 64) and joined.valid.all()
 
 
 @pytest.mark.parametrize(

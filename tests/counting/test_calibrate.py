@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
-from napari_atomicity.counting.calibration import Calibration
+from napari_atomicity.counting.calibration import Calibration, calibration_of
 from napari_atomicity.counting.joint_scale import intensity
+from napari_atomicity.counting.mixture import expected_counts, fit_mixture, integral_terms
 from napari_atomicity.counting.plausible import check_scale
 from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.prior import PriorKnowledge
@@ -249,3 +250,81 @@ def test_the_scale_is_not_rounded_to_the_grid():
     scales = 850.0 * np.exp(np.linspace(0, 0.02, 5))
     found = [calibrate_frame(evidence_of(n_atoms, scale, integral_sd=0.02)).intensity_per_atom for scale in scales]
     np.testing.assert_allclose(np.array(found) / found[0], scales / scales[0], rtol=2e-3)
+
+
+def test_numbers_beyond_the_range_can_still_be_multiplied_and_divided():
+    largest, smallest = intensity(1e5), intensity(-1e5)
+    with np.errstate(all="raise"):
+        assert 0 < smallest * np.float64(smallest) < largest * np.float64(largest) < np.inf
+
+
+def test_deposited_sizes_and_their_fractions_are_taken_where_they_belong_together():
+    PriorKnowledge(deposited=(19, 30), fractions=(0.7, 0.3)).check(SIZES)
+    PriorKnowledge(deposited=(19, 30), fractions=(1.0, 0.0)).check(SIZES)
+    for fractions in ((1.1, -0.1), (1.0,), (0.5, 0.3, 0.2)):
+        with pytest.raises(InputError, match=r"fraction|share"):
+            PriorKnowledge(deposited=(19, 30), fractions=fractions).check(SIZES)
+
+
+def test_one_in_a_hundred_may_be_of_a_size_that_was_not_deposited():
+    known = PriorKnowledge(deposited=(41, 70), fractions=(0.75, 0.25))
+    found = calibrate_frame(evidence_of([41] * 6 + [70] * 2, scale=850.0), known).fractions
+    of_classes = 0.95
+    assert found["Pt41"] == pytest.approx(of_classes * 0.99 * 0.75, rel=1e-3)
+    assert found["Pt70"] == pytest.approx(of_classes * 0.99 * 0.25, rel=1e-3)
+    for name in ("Pt19", "Pt30", "Pt55"):
+        assert found[name] == pytest.approx(of_classes * 0.01 / 3, rel=1e-3)
+
+
+def test_a_scale_known_to_half_a_percent_is_not_rounded():
+    evidence = evidence_of([41] * 2, scale=850.0, integral_sd=0.3, shape_sd=2.0)
+    for scale in 850.0 * np.exp(np.linspace(0, 0.02, 6)):
+        known = PriorKnowledge(intensity_per_atom=scale, intensity_per_atom_sd=0.005)
+        found = calibrate_frame(evidence, known)
+        assert found.intensity_per_atom == pytest.approx(scale, rel=2e-3)
+        assert found.intensity_per_atom_sd / scale == pytest.approx(0.005, rel=0.15)
+
+
+@pytest.mark.parametrize("middle", [-6.0, 7.0])
+def test_peaks_are_two_solutions_where_they_lie_as_far_apart_as_classes_and_name_another_class(middle):
+    """In any unit of intensity: the logarithm of a scale may be below 0."""
+    grid = middle + np.linspace(-0.5, 0.5, 101)
+
+    def solutions(apart, second):
+        weight = np.exp(-0.5 * ((grid - middle) / 0.02) ** 2) + 0.5 * np.exp(
+            -0.5 * ((grid - middle - apart) / 0.02) ** 2
+        )
+        dominant = np.where(grid < middle + apart / 2, 1, second)
+        shares = 0.1 + 0.5 * (np.arange(6) == dominant[:, None])
+        found = calibration_of(SIZES, grid, weight / weight.sum(), shares / shares.sum(axis=1)[:, None], 0.0, 9, "Pt")
+        return [(one["dominant"], round(one["probability"], 2)) for one in found.candidates]
+
+    assert solutions(0.3, 2) == [("Pt30", 0.67), ("Pt41", 0.33)]
+    assert solutions(0.3, 1) == [("Pt30", 1.0)]
+    assert solutions(0.08, 2) == [("Pt30", 1.0)]
+
+
+# ---------------------------------------------------------------------- the mixture, by hand
+
+
+def test_the_integral_of_a_class_is_a_bell_curve_and_of_other_sizes_level_with_soft_ends():
+    evidence = evidence_of([41], scale=1.0, integral_sd=0.0)
+    evidence = replace(evidence, log_integral=np.log([41.0]), log_integral_sd=np.array([0.05]))
+    log_scale = np.linspace(-3, 5, 8001)
+    density = np.exp(integral_terms(evidence, log_scale)[:, 0])
+    # a two hundredth of the height and three times the width: integrals that are wrong
+    assert np.trapezoid(density, log_scale, axis=0)[:-1] == pytest.approx(np.full(5, 1.0 + 0.005 * 3), rel=1e-3)
+    assert density[:, 2].max() == pytest.approx(1.005 / (0.05 * np.sqrt(2 * np.pi)), rel=1e-3)
+    atoms = np.array([2.0, 4.0, 100.0, 300.0, 300.0 * np.exp(0.2), 300.0 * np.exp(0.6)])
+    other = integral_terms(evidence, np.log(41.0 / atoms))[:, 0, -1]
+    level = -np.log(np.log(300.0 / 4.0))
+    assert other[1:] - level == pytest.approx([0, 0, 0, -0.5, -4.5], abs=1e-9)
+    assert other[0] - level == pytest.approx(-0.5 * (np.log(2) / 0.2) ** 2)
+
+
+def test_no_class_vanishes_and_the_numbers_of_clusters_are_those_that_were_seen():
+    """What is seen of none counts as three tenths of a cluster, other sizes as well."""
+    evidence = evidence_of([19] * 6 + [70] * 4, scale=850.0, integral_sd=0.0, shape_sd=0.05)
+    mixture = fit_mixture(replace(evidence, outside=np.full(10, -12.0)), np.log([850.0]))
+    assert mixture.shares[0] == pytest.approx(np.array([6.3, 0.3, 0.3, 0.3, 4.3, 0.3]) / 11.8, abs=1e-3)
+    assert expected_counts(mixture.shares, 10)[0] == pytest.approx([6, 0, 0, 0, 4, 0], abs=0.02)

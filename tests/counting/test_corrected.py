@@ -89,6 +89,13 @@ def test_intervals_hold_and_the_test_of_agreement_is_right_about_as_often_as_it_
     assert np.mean(contradicted) > 0.8
 
 
+def test_what_is_all_but_impossible_is_said_to_be_rarer_than_the_draws_can_tell():
+    found = compare(shares(table(["Pt19"] * 60 + ["Pt55"] * 40)), expected_shares({19: 0.05, 55: 0.95}, CARD))
+    # none of the draws was as far off
+    assert found.p == pytest.approx(found.least / 2) and found.least < 0.01
+    assert f"(p < {found.least:.2g}:" in found.sentence and "do not agree" in found.sentence
+
+
 def test_a_persons_label_is_certain_and_wins():
     lot = table(["Pt19"] * 50, annotation=["Pt30"] * 50)
     best, low, _ = shares(lot).interval(among=LABELS)

@@ -104,3 +104,30 @@ def test_the_support_is_a_plane_even_beside_bright_neighbours(neighbours):
     # of neighbours 900 counts high no more than three thousandths are left
     for axis in (1, 2):
         assert np.abs(middle.mean(axis=(0, axis))).max() < 0.3 + 0.8 * neighbours
+
+
+@pytest.mark.parametrize("diameter", [1.0, np.nan])
+def test_without_an_intensity_a_cluster_is_summed_up_by_itself(diameter):
+    """A neighbour that ends 0.9 nm away does not count; where no diameter was measured the cluster is a usual one."""
+    y, x = (np.indices((64, 64)) - 31.5) * NM_PER_PX
+    disc, neighbour = np.hypot(y, x) < 0.5, np.hypot(y, x - 1.15) < 0.25
+    windows = 400 + np.random.default_rng(seeded(3)).normal(0, 1.0, (1, 64, 64)) + 1000.0 * (disc | neighbour)
+    patches = normalise(windows.astype(np.float32), np.array([diameter]), np.array([np.nan]))
+    assert np.exp(patches.log_integral) == pytest.approx([1000.0 * disc.sum() * NM_PER_PX**2], rel=0.01)
+
+
+def test_a_large_cluster_adds_nothing_to_the_noise_of_the_support_around_it():
+    windows, _, intensity = _support(2.0)
+    y, x = (np.indices((64, 64)) - 31.5) * NM_PER_PX
+    patches = normalise(windows + np.float32(500.0) * (np.hypot(y, x) < 1.0), np.full(24, 2.0), intensity)
+    assert np.mean(patches.noise * 1000) == pytest.approx(2.0, rel=0.06)
+
+
+def test_the_support_is_level_where_the_side_of_the_image_leaves_too_little_for_a_slope():
+    slope = np.repeat(400 + 0.5 * np.arange(64, dtype=np.float32)[:, None], 64, axis=1)
+    cut = slope.copy()
+    cut[:, :32] = np.nan
+    patches = normalise(np.stack([slope, cut]), np.full(2, 1.9), np.full(2, 1000.0))
+    assert np.ptp(patches.raw[0] * 1000) < 0.1
+    assert np.ptp(patches.raw[1, :, 32:] * 1000, axis=0) == pytest.approx(np.full(32, 0.5 * 63), rel=1e-3)
+    assert not patches.raw[1, :, :32].any() and patches.valid.all()

@@ -179,3 +179,29 @@ def test_the_next_uncertain_one_goes_round_and_skips_what_is_reviewed():
     table = table.annotate([3, 2], "Pt19")
     assert uncertain_after(table, 3) == 1
     assert uncertain_after(table.annotate([0, 1], "Pt19"), 0) is None
+
+
+def test_the_opinion_of_the_intensity_is_a_bell_curve_around_each_class():
+    """By hand: ten percent wide, as clusters of one class scatter, beside the error of the integral itself."""
+    from dataclasses import replace
+
+    evidence = evidence_of([24, 30], 100.0, integral_sd=0.0)
+    evidence = replace(evidence, log_integral_sd=np.array([0.0, 0.24]))
+    found = Opinions.read(counted(2), CARD, evidence, {0: Calibration.at_scale(100.0, SIZES)}, np.arange(2))
+    for row, (atoms, sd) in enumerate(((24, 0.1), (30, 0.26))):
+        density = np.exp(-0.5 * ((np.log(atoms) - np.log(SIZES)) / sd) ** 2)
+        np.testing.assert_allclose(found.chances["intensity"][row], density / density.sum(), rtol=2e-3)
+
+
+def test_every_order_is_offered_for_which_there_are_two_opinions():
+    chances = np.full((3, 5), 0.2)
+    for names, offered in (
+        ((), {"random", "listed"}),
+        (("channel 1", "channel 2"), {"channels", "random", "listed"}),
+        (("channel 1",), {"random", "listed"}),
+        (("model", "diameter", "base"), {"diameter", "adaptation", "random", "listed"}),
+        (("model", "intensity"), {"intensity", "random", "listed"}),
+    ):
+        nobody = np.full(3, "", dtype=object), np.full(3, np.nan), CARD.labels
+        ids = np.arange(3)
+        assert set(Opinions(ids, 0 * ids, *nobody, dict.fromkeys(names, chances)).offered()) == offered

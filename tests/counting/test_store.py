@@ -229,6 +229,11 @@ def test_the_card_in_words() -> None:
     )
 
 
+def test_a_card_names_the_window_of_the_local_contrast_where_the_model_sees_that() -> None:
+    raw, both = (dict(card_text.facts(gold(channels=seen).card))["Sees"] for seen in (("raw",), ("raw", "lcn")))
+    assert "window" not in raw and "(window 1 nm) of 3.2 × 3.2 nm" in both
+
+
 def test_a_card_without_scores_says_so_and_odd_ones_do_no_harm() -> None:
     assert card_text.NO_SCORES in card_text.as_text(gold().card)
     odd = {"nominal": {"auto": {"balanced_accuracy": 0.5}}, "x": 3, "y": {"auto": {"ece": "high"}}, "z": {"auto": 1}}

@@ -1,10 +1,20 @@
-"""Tuning: its optimiser is Adam."""
+"""Tuning: its optimiser is Adam, its loss that of the anchors, and it leaves a network that no longer learns."""
 
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from napari_atomicity.counting import tuning
+from napari_atomicity.counting.bundle import Bundle
+from napari_atomicity.counting.network import Network
+from napari_atomicity.counting.patches import network_input, normalise
+from napari_atomicity.progress import drain
 from seeds import seeded
+
+from .synthetic import CARD, blobs
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
@@ -23,3 +33,36 @@ def test_the_optimiser_moves_parameters_as_that_of_pytorch_does(precision, toler
         reference.step()
     for own, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(own, other.detach(), rtol=tolerance, atol=tolerance)
+
+
+def tuning_of(card, n=16):
+    """A run on round clusters, by a network that has learnt nothing."""
+    torch.manual_seed(seeded(1))
+    n_atoms = np.resize([19, 70], n)
+    patches = normalise(*blobs(n_atoms))
+    network = Network(len(card.class_sizes), len(card.channels)).eval().requires_grad_(False)
+    rehearsal = {"raw": patches.raw[:4], "noise": patches.noise[:4], "class_index": np.zeros(4, np.int64)}
+    anchors = pd.DataFrame({"label": [f"Pt{k}" for k in n_atoms], "held_back": np.arange(n) % 8 < 2})
+    return tuning.Tuning(Bundle(card, network, rehearsal), patches, np.arange(n), anchors, 0)
+
+
+def test_a_tuned_network_is_closed_to_further_learning_and_the_model_stays(monkeypatch):
+    monkeypatch.setattr(tuning, "STEPS", 6)
+    run = tuning_of(CARD)
+    drain(run.steps())
+    assert not any(parameter.requires_grad for parameter in run.network.parameters())
+    assert set(run.before) == set(run.after) == {"right", "loss", "anchors"} and run.before["anchors"] == 4
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_before_anything_has_moved_the_loss_is_that_of_the_anchors_at_the_temperature(monkeypatch, temperature):
+    """Nothing has drifted or been forgotten yet; of all classes only those of anchors compete."""
+    monkeypatch.setattr(tuning, "STEPS", 1)
+    run = tuning_of(replace(CARD, temperature=temperature))
+    drain(run._prepare_steps())
+    batch = replace(run.batches[0], turn=0, mirror=False)
+    x = network_input(run.patches.take(batch.anchors), 1, 1.0)
+    logits = run.network(x).shape_logits[:, [0, 4]] / temperature
+    expected = torch.nn.functional.cross_entropy(logits, torch.as_tensor(batch.anchors % 2))
+    found = run._loss(batch, len(batch.anchors), len(batch.rehearsed))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

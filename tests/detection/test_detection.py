@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from napari_atomicity.detection import detect, extract_windows, inspect, measure_at
+from napari_atomicity.detection.finding import Candidates, averaged, candidates, merged
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
@@ -56,6 +57,16 @@ def test_pixels_outside_the_image_are_nan_and_only_those():
     window = extract_windows(np.ones((40, 40), dtype=np.float32), np.array([0.0]), np.array([20.0]), 0.05, 16, 0.05)[0]
     assert np.isnan(window[:7]).all()
     assert np.isfinite(window[8:]).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(y=st.floats(34, 46), x=st.floats(34, 46), pixel=st.sampled_from([0.0125, 0.025, 0.05]))
+def test_the_integral_of_a_single_pixel_is_kept_wherever_the_window_lies(y, x, pixel):
+    """Fine pixels are averaged, none is passed over."""
+    image = np.zeros((80, 80), dtype=np.float32)
+    image[40, 40] = 1000.0
+    window = extract_windows(image, np.array([y]), np.array([x]), pixel, 20, 0.05)[0]
+    assert np.nansum(window) * 0.05**2 == pytest.approx(1000.0 * pixel**2, rel=1e-4)
 
 
 # ---------------------------------------------------------------------- measuring
@@ -211,6 +222,77 @@ def test_the_same_image_gives_the_same_clusters_to_the_last_bit():
     first, second = detect(image, spec.pixel_size_nm).clusters, detect(image, spec.pixel_size_nm).clusters
     for name in ("y_px", "x_px", "diameter_nm", "intensity"):
         assert np.array_equal(getattr(first, name), getattr(second, name))
+
+
+# ---------------------------------------------------------------------- finding, a step at a time
+
+
+def test_averaging_over_squares_gives_the_mean_of_each_and_cuts_off_the_rest():
+    image = np.arange(35.0).reshape(5, 7)
+    expected = [[image[y : y + 2, x : x + 2].mean() for x in (0, 2, 4)] for y in (0, 2)]
+    np.testing.assert_allclose(averaged(image, 2), expected)
+    np.testing.assert_allclose(averaged(image, 3), [[image[:3, :3].mean(), image[:3, 3:6].mean()]])
+
+
+def test_a_blob_is_compared_with_the_noise_of_its_own_place():
+    """One half of the support four times as noisy: blobs of one height stand out a quarter as far there."""
+    rng = np.random.default_rng(seeded(4))
+    y, x = np.indices((40, 400))
+    coarse = rng.normal(0, 1, y.shape) * np.where(x < 200, 1.0, 4.0)
+    for place in (100, 220, 340):
+        coarse += 1000 * np.exp(-0.5 * ((y - 20) ** 2 + (x - place) ** 2) / 2**2)
+    found = candidates(coarse.astype(np.float32), 0.2, 5.0)
+    found = found.take(found.response > 0.5 * found.response.max())
+    quiet, near, noisy = found.significance[np.argsort(found.x_px)]
+    assert near == pytest.approx(noisy, rel=0.3)
+    assert quiet == pytest.approx(4 * noisy, rel=0.3)
+
+
+@pytest.mark.parametrize("place", [(0, 25), (49, 25), (25, 0), (25, 49)])
+def test_a_blob_whose_middle_lies_on_the_side_of_the_image_is_found(place):
+    y, x = np.indices((50, 50))
+    blob = np.exp(-0.5 * ((y - place[0]) ** 2 + (x - place[1]) ** 2) / 2**2)
+    found = candidates(blob.astype(np.float32), 0.2, 5.0)
+    best = found.response.argmax()
+    assert (found.y_px[best], found.x_px[best]) == pytest.approx(place, abs=1.0)
+
+
+def test_parts_of_one_cluster_are_joined_to_their_middle_and_area():
+    """By hand: the weight of a part is its response times its area, the joined area four fifths of theirs together."""
+    bar = np.zeros((60, 80), dtype=np.float32)
+    bar[24:37, 20:61] = 100.0
+    parts = Candidates(*np.array([[30.0, 30.0], [30.0, 46.0], [0.7, 0.5], [80.0, 40.0], [20.0, 12.0]]))
+    joined = merged(parts, bar, 0.1)
+    large, small = 80 * 0.49, 40 * 0.25
+    assert joined.x_px == pytest.approx([(30 * large + 46 * small) / (large + small)])
+    assert joined.y_px == pytest.approx([30.0])
+    assert joined.radius_nm == pytest.approx([np.sqrt(0.8 * (0.49 + 0.25))])
+    assert (joined.response[0], joined.significance[0]) == (80.0, 20.0)
+    # a gap down to the support between them
+    bar[:, 37:40] = 0.0
+    assert merged(parts, bar, 0.1).x_px == pytest.approx([30.0, 46.0])
+
+
+def test_the_highest_sensitivity_finds_most_of_what_is_hardly_to_be_seen_and_the_usual_one_nothing_of_it():
+    """Twenty discs of 0.8 nm, half as high as the noise of a pixel, around five that nobody doubts."""
+    y, x = np.indices((300, 300)) * 0.05
+    distance, clear = np.hypot(y % 3 - 1.5, x % 3 - 1.5), y // 3 == 2 * (x // 3) % 5
+    blurred = np.where(clear, 90, 18) / (1 + np.exp(np.clip((distance - np.where(clear, 0.55, 0.4)) / 0.05, -50, 50)))
+    image = (blurred + np.random.default_rng(seeded(0)).normal(100, 30, y.shape)).astype(np.float32)
+    for sensitivity, least, most in ((0.5, 0, 1), (1.0, 6, 20)):
+        found = detect(image, 0.05, sensitivity).clusters
+        of_the_five = clear[found.y_px.astype(int), found.x_px.astype(int)]
+        assert of_the_five.sum() == 5
+        assert least <= (~of_the_five).sum() <= most
+
+
+def test_features_just_too_narrow_are_counted_and_said():
+    """Some are wide enough on the coarse grid, and not when measured in full."""
+    places = [(y, x) for y in (40, 100, 160) for x in (40, 100, 160)]
+    image = discs((200, 200), 0.05, places, 0.42, 900.0, noise=3)
+    result = detect(image, 0.05)
+    assert len(result.clusters.y_px) == 0 and result.too_small == 9
+    assert "the 9 bright features are narrower than 0.5 nm" in result.messages[-1]
 
 
 # ---------------------------------------------------------------------- what is not a micrograph of clusters

@@ -65,3 +65,10 @@ def test_lines_through_rows_of_clusters_are_no_bad_lines(pixel_nm):
 def test_lattices_are_refused_on_uneven_supports_too(spacing_nm, pixel_nm, thickness):
     findings = inspect(lattice(spacing_nm, pixel_nm, thickness), pixel_nm)
     assert "lattice" in [finding.code for finding in findings if finding.blocking]
+
+
+def test_a_lattice_is_refused_in_a_field_of_three_nanometres_too():
+    """There thickness leaks into more of the frequencies."""
+    pixels = lattice(0.3, 0.03, 600.0, side_px=90)
+    assert "lattice" in [finding.code for finding in inspect(pixels, 0.03)]
+    assert "lattice" not in [finding.code for finding in inspect(lattice(0.3, 0.03, 600.0, 0.0, 90), 0.03)]

@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_atomicity.detection import detect, repaired
+from napari_atomicity.detection.plateaus import plateaus
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from seeds import seeded
@@ -77,3 +78,19 @@ def test_saturated_clusters_stay_though_something_is_brighter(frame):
     before, after = detect(image, pixel_nm), detect(clipped, pixel_nm)
     assert len(after.clusters.y_px) == pytest.approx(len(before.clusters.y_px), abs=3)
     assert not any("one value" in sentence for sentence in after.messages)
+
+
+@pytest.mark.parametrize(("below", "hidden"), [(0, False), (2, False), (40, True)])
+def test_where_an_image_was_clipped_is_no_such_area_though_a_few_dead_pixels_are_lower(below, hidden):
+    """Of the 40,000 pixels four are hardly any."""
+    rng = np.random.default_rng(seeded(6))
+    pixels = rng.normal(1000, 20, (200, 200)).astype(np.float32)
+    lowest = np.quantile(pixels, 0.05).astype(np.float32)
+    pixels[80:110, 60:90] = lowest
+    pixels = np.maximum(pixels, lowest)
+    pixels[rng.integers(120, 200, below), rng.permutation(200)[:below]] = 0.0
+    found = plateaus(pixels)
+    assert (found is not None) == hidden
+    if hidden:
+        assert found[0][80:110, 60:90].all() and not found[0][:70].any()
+        assert found[1] == "An area of one value, 2.2% of the image, hides what is there: nothing is counted in it."

@@ -13,7 +13,11 @@ from scipy.spatial import cKDTree
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.patches import extract_patches
 from napari_atomicity.detection import detect, inspect, measure_at, repaired
+from napari_atomicity.detection.gaps import with_narrow_gaps_filled, without_gaps
+from napari_atomicity.detection.marks import burned_in, sharp_marks
+from napari_atomicity.detection.sides import blank_frame, data_bars
 from napari_atomicity.micrograph import Micrograph
+from seeds import seeded
 
 PIXEL_NM = 0.04
 
@@ -313,6 +317,172 @@ def test_small_text_with_soft_edges_is_no_cluster(image, words, size):
     ).any()
     assert any("burned-in" in sentence for sentence in found.messages)
     assert not any("burned-in" in sentence for sentence in detect(image, PIXEL_NM).messages)
+
+
+# ---------------------------------------------------------------------- on small images, by hand
+
+
+def noisy(shape=(64, 64), level=100.0, noise=1.0, seed=3):
+    return np.random.default_rng(seeded(seed)).normal(level, noise, shape).astype(np.float32)
+
+
+def neighbours(pixels, y, x):
+    rows, cols = (slice(max(0, at - 1), at + 2) for at in (y, x))
+    near = pixels[rows, cols].ravel()
+    return np.sort(np.delete(near, np.flatnonzero(near == pixels[y, x])[0]))
+
+
+def test_a_hot_pixel_becomes_the_median_of_those_around_it_at_the_sides_too():
+    good = noisy()
+    places = [(y, x) for y in (0, 20, 63) for x in (0, 33, 63)]
+    bad = good.copy()
+    # of one value they would be the empty frame of a small image
+    bad[tuple(np.transpose(places))] = 9000.0 + np.arange(9)
+    mended = repaired(bad, PIXEL_NM)
+    assert mended.said == ("9 hot pixels were replaced by the value of the neighbours.",)
+    for place in places:
+        around = neighbours(good, *place)
+        assert mended.image[place] == around[(len(around) - 1) // 2]
+        bad[place] = mended.image[place]
+    np.testing.assert_array_equal(mended.image, bad)
+
+
+def test_hot_and_dead_pixels_are_counted_each_for_themselves():
+    bad = noisy()
+    bad[[5, 30, 50], [9, 40, 20]] = 5000.0
+    bad[[8, 44], [50, 7]] = -7000.0
+    assert repaired(bad, PIXEL_NM).said == (
+        "3 hot pixels were replaced by the value of the neighbours.",
+        "2 dead pixels were replaced by the value of the neighbours.",
+    )
+
+
+def test_pixels_that_count_nothing_are_dead_on_even_ground_but_not_where_a_cluster_ends():
+    pixels = noisy((80, 80), 1000.0, 1.0)
+    pixels[30:50, 30:50] += 4000.0
+    # twice the same lowest value: on the level, and beside a cluster where three of the neighbours are bright
+    pixels[[10, 40], [60, 29]] = 900.0
+    mended = repaired(pixels, 0.05)
+    assert mended.said == ("1 dead pixel was replaced by the value of the neighbours.",)
+    assert mended.image[10, 60] == pytest.approx(1000.0, abs=4)
+    assert mended.image[40, 29] == 900.0
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1e5])
+def test_the_unit_of_the_counts_changes_nothing(unit):
+    bad = noisy((96, 96))
+    bad[40] -= 80.0
+    bad[:, 60] = 0.0
+    bad[[10, 70], [20, 80]] = 9000.0
+    first, other = repaired(bad, PIXEL_NM), repaired(bad * np.float32(unit), PIXEL_NM)
+    assert other.said == first.said and len(first.said) == 2
+    np.testing.assert_allclose(other.image / unit, first.image, rtol=1e-3)
+
+
+# ---------------------------------------------------------------------- gaps
+
+
+@pytest.mark.parametrize("place", [(0, 0), (30, 40)])
+def test_a_single_gap_is_filled_with_what_is_around_it(place):
+    pixels = np.full((64, 64), 7.0, dtype=np.float32)
+    pixels[place] = np.nan
+    filled, where = with_narrow_gaps_filled(pixels, PIXEL_NM)
+    assert (filled == 7.0).all() and where.sum() == 1 and where[place]
+
+
+def test_the_middle_of_a_gap_in_a_slope_is_filled_with_the_middle_of_its_sides():
+    slope = np.repeat(np.arange(60, dtype=np.float32)[:, None], 50, axis=1)
+    gap = slope.copy()
+    gap[20:39] = np.nan  # 19 pixels of 0.005 nm: none farther than 0.05 nm from data
+    filled, where = with_narrow_gaps_filled(gap, 0.005)
+    assert where.sum() == 19 * 50
+    assert filled[29, 25] == pytest.approx(29.0, abs=1e-3)
+    gap[39:41] = np.nan
+    assert not with_narrow_gaps_filled(gap, 0.005)[1].any()
+
+
+def test_gaps_have_the_level_of_what_there_is_however_little_that_may_be():
+    pixels = np.full((40, 40), np.nan)
+    assert (without_gaps(pixels, 0.1) == 0).all()
+    pixels[[3, 20, 35], [30, 2, 9]] = 4.0, 5.0, 90.0
+    filled = without_gaps(pixels, 0.1)
+    assert filled[np.isnan(pixels)] == pytest.approx(5.0) and filled[35, 9] == 90.0
+
+
+# ---------------------------------------------------------------------- data bars and empty frames
+
+
+def letters(height, width, grey, ink, apart=14):
+    """A strip of one grey with strokes of ink on it, three pixels wide."""
+    strip = np.full((height, width), grey, dtype=np.float32)
+    for x in range(20, width - 20, apart):
+        strip[6:-6, x : x + 3] = ink
+        strip[height // 2 - 1 : height // 2 + 2, x : x + 9] = ink
+    return strip
+
+
+def test_a_strip_of_one_grey_is_a_data_bar_where_the_ink_on_it_is_of_one_grey_as_well():
+    pixels = noisy((128, 160), 100.0, 10.0)
+    pixels[:30] = letters(30, 160, 60.0, 140.0)
+    covered = data_bars(pixels)
+    assert covered[:30].all() and not covered[34:].any()
+    assert (data_bars(pixels * 1e-3) == covered).all()
+    # what stands on it is as uneven as clusters are
+    ink = pixels[:30] == 140.0
+    pixels[:30][ink] = np.random.default_rng(seeded(1)).uniform(80.0, 300.0, ink.sum())
+    assert data_bars(pixels) is None
+
+
+@pytest.mark.parametrize(("roughness", "is_bar"), [(0.1, True), (0.22, False)])
+def test_a_data_bar_may_be_a_little_rough_as_jpeg_leaves_it(roughness, is_bar):
+    """Its noise as a share of that of the image."""
+    pixels = noisy((160, 500), 1000.0, 10.0)
+    pixels[:30] = letters(30, 500, 600.0, 1500.0, apart=34)
+    pixels[:30] += np.random.default_rng(seeded(2)).normal(0, 10.0 * roughness, (30, 500))
+    assert (data_bars(pixels) is not None) == is_bar
+
+
+def test_lines_that_were_never_scanned_are_left_out_in_the_middle_too():
+    pixels = noisy()
+    pixels[30:36] = 0.0
+    expected = np.zeros(pixels.shape, dtype=bool)
+    expected[30:36] = True
+    assert (blank_frame(pixels) == expected).all()
+    # three lines are no such area
+    pixels[33:36] = noisy()[33:36]
+    assert blank_frame(pixels) is None
+
+
+def test_two_pixels_beside_an_empty_corner_are_left_out_with_it_and_no_third():
+    pixels = noisy((80, 80))
+    y, x = np.indices(pixels.shape)
+    corner = y + x < 30
+    pixels[corner] = 0.0
+    assert (blank_frame(pixels) == (y + x < 32)).all()
+
+
+# ---------------------------------------------------------------------- marks
+
+
+def test_a_bar_of_the_highest_value_is_marked_and_a_line_or_a_square_is_not():
+    pixels = noisy((100, 140))
+    pixels[70:74, 30:80] = 200.0
+    marked = burned_in(pixels)
+    assert marked[70:74, 30:80].all() and not marked[:60].any() and not marked[:, 90:].any()
+    for rows, cols in ((slice(70, 71), slice(30, 80)), (slice(70, 82), slice(30, 42))):
+        pixels = noisy((100, 140))
+        pixels[rows, cols] = 200.0
+        assert burned_in(pixels) is None
+
+
+@pytest.mark.parametrize("level", [0.0, 50_000.0])
+def test_steps_too_steep_for_a_probe_are_marks_at_any_black_level(level):
+    pixels = noisy((80, 80), level, 1.0)
+    pixels[40:52, 30:33] = pixels[40:43, 33:40] = level + 1000.0
+    marked = sharp_marks(pixels, 0.02)
+    assert marked[40:52, 30:33].all() and not marked[:30].any()
+    # coarse pixels have such steps of their own
+    assert sharp_marks(pixels, 0.05) is None
 
 
 # ---------------------------------------------------------------------- bright field, and how many

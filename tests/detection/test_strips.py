@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_atomicity.detection import detect, repaired
+from napari_atomicity.detection.strips import edge_strips
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from seeds import seeded
@@ -90,3 +91,46 @@ def test_what_is_left_out_is_left_out_once_and_beside_gaps(frame):
     mended = repaired(image, pixel_nm)
     assert np.isnan(mended.image[:, :6]).all()
     assert repaired(mended.image, pixel_nm).said == ()
+
+
+# ---------------------------------------------------------------------- on small images, by hand
+
+
+def small(shape=(64, 64), noise=1.0, seed=5):
+    """Noise with a few bright spots, the brightest 100 above the level."""
+    pixels = np.random.default_rng(seeded(seed)).normal(0, noise, shape)
+    pixels[20:24, 20:24] += 100.0
+    pixels[40:44, 50:54] += 100.0
+    return pixels
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-4])
+def test_strips_of_the_smallest_image_are_told_by_side_and_brightness_in_any_unit(unit):
+    pixels = small()
+    pixels[:4] += 60.0
+    pixels[:, -3:] -= 70.0
+    strips, said = edge_strips(pixels * unit)
+    assert said == (
+        "A bright strip along the top edge and a dark strip along the right edge of the image are left out."
+    )
+    expected = np.zeros(pixels.shape, dtype=bool)
+    # with a rim of two lines
+    expected[:6] = expected[:, -5:] = True
+    assert (strips == expected).all()
+    # a narrower image has too few pixels in each part of a line
+    assert edge_strips(pixels[:, 4:60] * unit) is None
+
+
+def test_lines_without_data_before_a_strip_are_left_out_with_it():
+    pixels = small((100, 100))
+    pixels[:3], pixels[3:7] = np.nan, pixels[3:7] + 60.0
+    strips, said = edge_strips(pixels)
+    assert said == "A bright strip along the top edge of the image is left out."
+    assert strips[:9].all() and not strips[9:].any()
+
+
+def test_a_strip_is_told_by_its_height_over_what_is_bright():
+    for height, found in ((5.0, False), (40.0, True)):
+        pixels = small((100, 100))
+        pixels[:4] += height
+        assert (edge_strips(pixels) is not None) == found

@@ -36,6 +36,8 @@ _SAME_WIDTH: Final = 0.35
 #: some stand in line; and where there are more things than one in so many pixels, most are noise
 _OF_THEIR_HEIGHT: Final = 0.34
 _PIXELS_EACH: Final = 650
+#: gaps of a pixel are closed for every so many pixels of height
+_GAPS: Final = 24
 #: the rim of soft letters that is left out too, as a share of what they stand out by
 _SOFT_RIM: Final = 0.5
 
@@ -79,7 +81,7 @@ def _lines(image: Image, above: npt.NDArray[np.bool_], level: float) -> Iterator
             by_ends[rows.start, rows.stop].append(number)
             heights[height] += 1
     for run in _runs(by_ends, boxes):
-        thin = [number for number in run if is_thin(areas[boxes[number - 1]] == number)]
+        thin = [number for number in run if is_thin(_closed(areas[boxes[number - 1]] == number))]
         letters = _alike(image, areas, [(number, boxes[number - 1]) for number in thin], level)
         across = [letter.box[1].stop - letter.box[1].start for letter in letters]
         if len(letters) >= _IN_LINE and max(across) - min(across) > 1:
@@ -87,6 +89,14 @@ def _lines(image: Image, above: npt.NDArray[np.bool_], level: float) -> Iterator
             as_high = sum(heights[height + more] for more in (-1, 0, 1))
             if len(letters) >= _OF_THEIR_HEIGHT * as_high:
                 yield letters
+
+
+def _closed(part: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """A thing without the gaps that noise leaves in it: a disc with holes is as thin as a letter."""
+    reach = max(1, len(part) // _GAPS)
+    return np.asarray(
+        ndimage.binary_closing(np.pad(part, reach), np.ones((3, 3), dtype=bool), reach)[reach:-reach, reach:-reach]
+    )
 
 
 def _runs(by_ends: dict[tuple[int, int], list[int]], boxes: list[Box]) -> list[list[int]]:
