@@ -2,6 +2,7 @@
 
     python benchmarks/foreign.py --make              # image the clusters of both lots by multislice: 20 minutes each
     python benchmarks/foreign.py [--lot report] [--model dual single]
+    python benchmarks/foreign.py --lot choose --scales   # how often comb and network of scales are wrong
     python benchmarks/foreign.py --picture look.png  # a piece of a frame of each condition
 
 Two lots (`validation/foreign_clusters.py`, `validation/foreign_frames.py`). On ``choose`` choices may be made: weights,
@@ -17,6 +18,7 @@ pip install napari-atomicity[validate]
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +32,13 @@ from _options import parsed, parser_for
 from _tables import markdown_of
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.calibrate import calibrate_frames
+from napari_atomicity.counting.calibrate import calibrate_frames, frame_view
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.comb import comb_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.predictions import Predictions, posterior
+from napari_atomicity.counting.scale_network import offsets
 from napari_atomicity.progress import drain
 from napari_atomicity.training.evaluate import evaluate_steps
 from napari_atomicity.training.library import Library
@@ -45,6 +49,8 @@ from validation.multislice_library import load_multislice
 
 SESSION, STANDARD = "session", "standard given"
 PLAIN, PLAIN_STANDARD = "intensity, scale known", "intensity, standard given"
+#: difference of ln(scale) from which on a scale is wrong
+_WRONG = 0.12
 SHOWN = ("scale known", STANDARD, "auto", SESSION, "no scale", "diameter only", PLAIN, PLAIN_STANDARD)
 
 
@@ -118,6 +124,34 @@ def _alone(own: Calibration, clusters: Library, index: npt.NDArray[np.int64]) ->
     }
 
 
+def scales(bundle: Bundle, lot: ForeignLot) -> pd.DataFrame:
+    """How many frames have a scale that is more than 12 % off, by comb, by network and by both."""
+    evidence = drain(evidence_steps(bundle, lot.tested.library.patches))
+    sizes, rows_of_table = bundle.card.class_sizes, []
+    for frame, rows in frames_of(lot):
+        clusters = lot.tested.library.take(rows)
+        seen, own = (each.take(np.flatnonzero(clusters.flag == "ok")) for each in (evidence.take(rows), clusters))
+        members = own.class_index(sizes) >= 0
+        atoms = np.log(own.n_atoms[members])
+        measured = replace(seen, log_integral=own.log_integral)
+        grid = np.median(seen.log_integral) + offsets(sizes)
+        true, as_measured = (float(np.median(e.log_integral[members] - atoms)) for e in (seen, measured))
+        assert seen.scale_network is not None
+        view, _, _ = frame_view(seen)
+        with torch.inference_mode():
+            judged = seen.scale_network(view, torch.as_tensor(offsets(sizes), dtype=torch.float32)).numpy()
+        both = calibrate_frames([seen])[0]
+        found = {
+            "comb of the measured integrals": grid[comb_likelihood(measured, grid).argmax()] - as_measured,
+            "comb of the corrected integrals": grid[comb_likelihood(seen, grid).argmax()] - true,
+            "network of scales": grid[judged.argmax()] - true,
+            "both": float(both.log_scale[both.weight.argmax()]) - true,
+        }
+        wrong = {name: abs(off) > _WRONG for name, off in found.items()}
+        rows_of_table.append({"frames": "of one class" if frame in lot.tested.pure else "mixed"} | wrong)
+    return pd.DataFrame(rows_of_table).groupby("frames").sum().astype(str)
+
+
 def report(name: str, lot: ForeignLot, table: pd.DataFrame, alone: pd.DataFrame) -> None:
     mixed, order = table[~table["pure"]], [*CONDITIONS, "pooled"]
     found = scores(mixed, SHOWN)
@@ -184,6 +218,7 @@ def main() -> None:
     parser.add_argument("--lot", choices=list(LOTS), default="report")
     parser.add_argument("--model", nargs="+", default=["dual", "single"])
     parser.add_argument("--folder", type=Path, default=Path("out/foreign"), help="where stores and frames are kept")
+    parser.add_argument("--scales", action="store_true", help="only how often scales are found wrongly")
     parser.add_argument("--picture", type=Path, help="where to draw pieces of the frames")
     options = parsed(parser, model=["dual"])
     torch.set_num_threads(2)
@@ -201,6 +236,10 @@ def main() -> None:
         return
     lot = foreign_lot(options.lot, options.folder)
     for name in options.model:
+        if options.scales:
+            print(f"\n{name}, lot {options.lot}: frames whose scale is more than 12 % off\n")
+            print(markdown_of(scales(load_bundle(name), lot)))
+            continue
         report(f"{name}, lot {options.lot}", lot, *predictions(load_bundle(name), lot))
 
 
