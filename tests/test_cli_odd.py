@@ -398,7 +398,8 @@ def test_a_signal_is_said_in_one_line(tmp_path, number, code):
     """Where a table is being written."""
     script = (
         "import sys, os, signal\n"
-        # a shell's background jobs, as these tests may be, are born deaf to Ctrl-C
+        # a shell's background jobs, as these tests may be, are born deaf to Ctrl-C; under nohup, to a closed terminal
+        f"signal.signal({int(number)}, signal.SIG_DFL)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from napari_atomicity import cli, simulation\n"
         "from napari_atomicity.io import atomic\n"
