@@ -194,7 +194,7 @@ def picture(folder: Path, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(16, 8.6), layout="constrained")
+    made = Figure(figsize=(10, 10.6), layout="constrained")
     FigureCanvasAgg(made)
     axes = made.subplots(len(LOTS) * 2, len(CONDITIONS) // 2).ravel()
     places = iter(axes)
@@ -209,7 +209,7 @@ def picture(folder: Path, path: Path) -> None:
             place.set_title(f"{lot.name}: {condition.replace('_', ' ')}", fontsize=9)
             place.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.savefig(path, dpi=70)
+    made.savefig(path, dpi=62)
 
 
 def main() -> None:
