@@ -370,3 +370,16 @@ def test_a_huge_file_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path.write_bytes(b"id,y_px,x_px\n" * 100)
     with pytest.raises(InputError, match="too large for a table"):
         tables.read_table(path)
+
+
+def test_a_sheet_that_was_sorted_with_its_heading_loses_no_label(tmp_path):
+    table = ClusterTable.from_columns(
+        {"id": np.arange(6), "y_px": np.arange(6) + 0.5, "x_px": np.arange(6) + 1.5, "frame": np.zeros(6, dtype=int)}
+    ).annotate(range(6), [f"Pt{n}" for n in (19, 30, 41, 55, 70, 19)])
+    path = tmp_path / "sorted.csv"
+    write_table(table, path)
+    heading, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(["Clusters of Monday", *rows[:4], heading, *rows[4:]]) + "\n", encoding="utf-8")
+    read = open_table(path).table
+    assert sorted(read.ids) == list(range(6))
+    assert dict(zip(read.ids, read.final_labels, strict=True)) == dict(zip(table.ids, table.final_labels, strict=True))

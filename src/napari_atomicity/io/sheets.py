@@ -32,6 +32,9 @@ _SEP: Final = re.compile(r'"?sep=(.)"?[;,|\t ]*\r?', re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f]")
 #: rows in which the heading is looked for, and that show how the cells are parted
 _HEAD: Final = 40
+#: numbers in a row above the heading that make it a row of data
+_NUMBERS: Final = 3
+_NUMBER_LIKE: Final = re.compile(r"[-+]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?$")
 #: spaces, and the apostrophe of Switzerland, that part thousands
 _GROUP: Final = re.compile("(?<=[0-9])[ \u00a0\u2009\u202f'\u2019](?=[0-9]{3}(?![0-9]))")
 #: signs with which a cell becomes a formula when a spreadsheet opens it, also as wide letters of Japanese and Chinese
@@ -167,7 +170,7 @@ def sheet_of(text: str, name: str, known: Callable[[Sequence[str]], int]) -> She
     headed = bool(filled) and known(filled[head][1]) > 0
     if not headed:  # lines of a title above a table without a heading
         head = next((at for at, (_, row, _) in enumerate(filled) if sum(map(bool, row)) > 1), 0)
-    filled = filled[head:]
+    filled = [*filled[head : head + 1], *_sorted_above(filled, head), *filled[head + 1 :]] if headed else filled[head:]
     width = max((len(row) for _, row, _ in filled), default=0)
     cells = [(*row, *[""] * (width - len(row))) for _, row, _ in filled]
     kept = [at for at in range(width) if any(row[at] for row in cells)]
@@ -182,6 +185,11 @@ def sheet_of(text: str, name: str, known: Callable[[Sequence[str]], int]) -> She
         width=lengths[0] if headed else 0,
         ended=text.endswith(("\n", "\r")),
     )
+
+
+def _sorted_above(filled: list[tuple[int, list[str], int]], head: int) -> list[tuple[int, list[str], int]]:
+    """Rows of data above the heading, where a spreadsheet was sorted with its heading: a title has fewer numbers."""
+    return [row for row in filled[:head] if sum(_NUMBER_LIKE.match(cell) is not None for cell in row[1]) >= _NUMBERS]
 
 
 def _records(text: str, separator: str, name: str, most: int | None = None) -> list[tuple[list[str], int]]:
