@@ -59,6 +59,9 @@ class Condition:
 
 
 _NOMINAL = Condition()
+#: shares of random frames whose probe follows from optics, and whose support is a few layers of graphene
+_BY_OPTICS: Final = 0.4
+_THIN: Final = 0.1
 
 
 CONDITIONS: Final[Mapping[str, Condition]] = {
@@ -113,7 +116,8 @@ def sample_spec(
     ----------
     condition
         A key of `CONDITIONS`, or ``random``: every ingredient on its own anywhere between the lowest and the highest
-        of all conditions, or, as often, as under nominal ones.
+        of all conditions, or, as often, as under nominal ones; probes from optics, supports down to graphene and
+        shapes that differ within a frame as much as between frames among them.
     fractions
         Share of each size; all classes alike where None.
     n_clusters, shape, split
@@ -153,7 +157,24 @@ def sample_spec(
         split=split,
         condition=condition,
     )
-    return replace(spec, **changes)
+    return replace(_widened(spec, seed) if condition == "random" else spec, **changes)
+
+
+def _widened(spec: FrameSpec, seed: int) -> FrameSpec:
+    """A random frame with what no named condition has, drawn apart from all else."""
+    rng = np.random.default_rng([seed, 8])
+    probe, support = spec.probe, spec.support
+    if rng.random() < _BY_OPTICS:
+        probe = Probe.from_optics(
+            voltage_kv=float(rng.choice([80, 120, 200, 300])),
+            convergence_mrad=float(rng.uniform(15, 30)),
+            defocus_nm=float(rng.normal(0, 5)),
+            source_fwhm_nm=float(rng.uniform(0.05, 0.16)),
+            focal_spread_nm=float(rng.uniform(0, 6)),
+        )
+    if rng.random() < _THIN:
+        support = replace(support, thickness_nm=float(rng.uniform(0.34, 2.0)))
+    return replace(spec, probe=probe, support=support, flatness_spread=float(rng.uniform(0.1, 0.45)))
 
 
 class _Drawing:

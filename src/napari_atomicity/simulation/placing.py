@@ -95,7 +95,7 @@ class Placing:
 
     def _cluster(self) -> Floats:
         size = int(self.rng.choice(self.sizes, p=self.share))
-        return self.library.draw(size, self.spec.flatness, self.rng)
+        return self.library.draw(size, self.spec.flatness, self.rng, self.spec.flatness_spread)
 
     def _dimer(self) -> Floats:
         """Two clusters that have merged, side by side or one partly on top of the other: no class any more."""

@@ -29,6 +29,8 @@ class FrameSpec:
         Clusters wanted; fewer where the field has no room.
     flatness
         Mean shape of the clusters of this frame, 0 spheres to 1 rafts.
+    flatness_spread
+        Standard deviation of the shapes of its clusters about that.
     probe
         What one atom looks like.
     touching, dimers
@@ -56,6 +58,7 @@ class FrameSpec:
     fractions: Mapping[int, float]
     n_clusters: int = 100
     flatness: float = 0.45
+    flatness_spread: float = 0.16
     probe: Probe = field(default_factory=lambda: Probe(0.16, 0.01))
     touching: float = 0.0
     dimers: float = 0.0

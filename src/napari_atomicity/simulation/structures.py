@@ -94,7 +94,7 @@ class StructureLibrary:
                 f"{self.element} has no structures of the family {wrong}; choose from {', '.join(of_metal)}."
             )
 
-    def draw(self, n_atoms: int, flatness: float, rng: np.random.Generator) -> Positions:
+    def draw(self, n_atoms: int, flatness: float, rng: np.random.Generator, spread: float = 0.16) -> Positions:
         """A cluster of `n_atoms` turned about the beam and tilted a little; compact ones may have rolled over.
 
         Parameters
@@ -102,15 +102,17 @@ class StructureLibrary:
         n_atoms
             Number of atoms.
         flatness
-            Where in the order of the library to look, 0 the most compact to 1 the flattest; scattered by 0.16.
+            Where in the order of the library to look, 0 the most compact to 1 the flattest.
         rng
             Source of chance.
+        spread
+            Standard deviation of the place about that.
 
         Returns
         -------
         (n_atoms, 3) positions in nm, centred in x and y, z counted upwards from the support.
         """
-        place = np.clip(flatness + rng.normal(0, 0.16), 0, 1) * (self.per_size - 1)
+        place = np.clip(flatness + rng.normal(0, spread), 0, 1) * (self.per_size - 1)
         atoms = self.get(n_atoms, round(float(place)))
         turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, np.radians(4), 2)
         rolled = rng.random() < 0.4
