@@ -3,22 +3,21 @@
     python benchmarks/foreign.py --make              # image the clusters of both lots by multislice: 20 minutes each
     python benchmarks/foreign.py [--lot report] [--model dual single]
     python benchmarks/foreign.py --lot choose --scales   # how often comb and network of scales are wrong
+    python benchmarks/foreign.py --maps              # islands of the features, and where maps light up
     python benchmarks/foreign.py --picture look.png  # a piece of a frame of each condition
 
 Two lots (`validation/foreign_clusters.py`, `validation/foreign_frames.py`). On ``choose`` choices may be made: weights,
 thresholds, designs. ``report`` is for reporting alone. Each holds 48 mixed frames, in sessions of three, and 40 of one
 class, five of each condition; frames are kept in the folder once they are made (10 minutes a lot).
 
-*Scale known*: the mean signal of an atom in the frame is given. *Standard given*: the median of intensity over atoms of
-the frame's own clusters, as a person would measure it on a standard, is handed back. *Auto*: the frame alone.
-*Session*: three mixed frames calibrate each other. ``--make`` needs abTEM and ASE:
+*Scale known*: the median of intensity over atoms of the frame's own clusters, as a person measures it on a standard, is
+handed back. *Auto*: the frame alone. *Session*: three mixed frames calibrate each other. ``--make`` needs abTEM and ASE:
 pip install napari-atomicity[validate]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,26 +31,33 @@ from _options import parsed, parser_for
 from _tables import markdown_of
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.calibrate import calibrate_frames, frame_view
+from napari_atomicity.counting.calibrate import frame_view
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.comb import comb_likelihood
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.counting.predictions import Predictions, posterior
+from napari_atomicity.counting.looking import calibrated_steps, looked_steps
+from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX
+from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.scale_network import offsets
+from napari_atomicity.counting.silhouette import silhouette
+from napari_atomicity.insight.attribution import METHODS, attribution_steps
+from napari_atomicity.insight.feature_map import purity
 from napari_atomicity.progress import drain
-from napari_atomicity.training.evaluate import evaluate_steps
+from napari_atomicity.training.evaluate import evaluate_steps, measured_scale
 from napari_atomicity.training.library import Library
 from napari_atomicity.training.scores import scores
 from validation.foreign_clusters import LOTS, make_clusters
 from validation.foreign_frames import CONDITIONS, Settings, foreign_frame
 from validation.multislice_library import load_multislice
 
-SESSION, STANDARD = "session", "standard given"
-PLAIN, PLAIN_STANDARD = "intensity, scale known", "intensity, standard given"
+SESSION = "session"
+PLAIN = "intensity, scale known"
 #: difference of ln(scale) from which on a scale is wrong
 _WRONG = 0.12
-SHOWN = ("scale known", STANDARD, "auto", SESSION, "no scale", "diameter only", PLAIN, PLAIN_STANDARD)
+SHOWN = ("scale known", "auto", SESSION, "no scale", "diameter only", PLAIN)
+#: evidence further than this beside the rim of a cluster is not of the cluster, nm
+_NEAR_NM = 0.35
 
 
 def frames_of(lot: ForeignLot) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
@@ -60,22 +66,15 @@ def frames_of(lot: ForeignLot) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         yield int(frame), np.flatnonzero(lot.tested.library.frame == frame)
 
 
-def standard(clusters: Library, sizes: tuple[int, ...]) -> float:
-    """ln of the intensity of an atom, as measured on the frame's own whole clusters."""
-    members = (clusters.class_index(sizes) >= 0) & (clusters.flag == "ok")
-    return float(np.median(clusters.log_integral[members] - np.log(clusters.n_atoms[members])))
-
-
-def sessions(lot: ForeignLot, evidence: Evidence) -> dict[int, Calibration]:
-    """Calibration of each mixed frame by its session."""
-    rows, found = dict(frames_of(lot)), {}
-    mixed = [frame for frame in rows if frame not in lot.tested.pure]
-    for session in np.unique(lot.session[mixed]):
-        members = [frame for frame in mixed if lot.session[frame] == session]
-        usable = [lot.tested.library.flag[rows[frame]] == "ok" for frame in members]
-        fits = calibrate_frames([evidence.take(rows[frame]) for frame in members], None, usable)
-        found |= dict(zip(members, fits, strict=True))
-    return found
+def looked(
+    bundle: Bundle, lot: ForeignLot, evidence: Evidence, frames: Sequence[int]
+) -> tuple[list[Evidence], list[Calibration]]:
+    """Frames that calibrate each other, looked at with their scales."""
+    rows = dict(frames_of(lot))
+    clusters = [lot.tested.library.take(rows[frame]) for frame in frames]
+    usable = [of_frame.flag == "ok" for of_frame in clusters]
+    free = [evidence.take(rows[frame]) for frame in frames]
+    return drain(calibrated_steps(bundle, [one.patches for one in clusters], free, None, usable))
 
 
 def predictions(bundle: Bundle, lot: ForeignLot) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -83,33 +82,61 @@ def predictions(bundle: Bundle, lot: ForeignLot) -> tuple[pd.DataFrame, pd.DataF
     table = drain(evaluate_steps(bundle, lot.tested))
     library, card = lot.tested.library, bundle.card
     evidence = drain(evidence_steps(bundle, library.patches))
-    together = sessions(lot, evidence)
-    columns: dict[str, list[npt.NDArray[np.generic]]] = {}
-    alone = []
-
-    def add(name: str, found: Predictions, scored: npt.NDArray[np.bool_]) -> None:
-        values = {name: found.label, f"{name} p": found.confidence, f"{name} n": found.n_atoms}
-        for column, of_frame in (values | {f"{name} sd": found.n_atoms_sd}).items():
-            columns.setdefault(column, []).append(of_frame[scored])
-
+    pure, columns, alone = set(lot.tested.pure.tolist()), {}, []
+    groups = [[frame] for frame in sorted(pure)]
+    mixed = np.array([frame for frame, _ in frames_of(lot) if frame not in pure])
+    groups += [mixed[lot.session[mixed] == session].tolist() for session in np.unique(lot.session[mixed])]
+    found: dict[int, tuple[Evidence, Calibration]] = {}
+    for group in groups:
+        found |= dict(zip(group, zip(*looked(bundle, lot, evidence, group), strict=True), strict=True))
     for frame, rows in frames_of(lot):
-        clusters, seen = library.take(rows), evidence.take(rows)
+        clusters = library.take(rows)
         index = clusters.class_index(card.class_sizes)
         scored = (clusters.flag == "ok") & ((index >= 0) | clusters.is_outside(card.class_sizes))
-        log_scale = standard(clusters, card.class_sizes)
-        given = Calibration.at_scale(float(np.exp(log_scale)), card.class_sizes, card.element)
-        add(STANDARD, posterior(seen, given), scored)
-        own = calibrate_frames([seen], None, [clusters.flag == "ok"])[0]
-        add(SESSION, posterior(seen, together.get(frame, own)), scored)
-        nearest = np.abs((clusters.log_integral - log_scale)[:, None] - np.log(card.class_sizes)).argmin(axis=1)
-        columns.setdefault(PLAIN_STANDARD, []).append(np.array(card.labels, dtype=object)[nearest][scored])
-        if frame in lot.tested.pure:
-            alone.append(_alone(own, clusters, index))
+        said = posterior(*found[frame])
+        values = {SESSION: said.label, f"{SESSION} p": said.confidence, f"{SESSION} n": said.n_atoms}
+        for column, of_frame in (values | {f"{SESSION} sd": said.n_atoms_sd}).items():
+            columns.setdefault(column, []).append(of_frame[scored])
+        if frame in pure:
+            alone.append(_alone(found[frame][1], clusters, index))
     missing = len(table) - sum(map(len, columns[SESSION]))
     for name, parts in columns.items():
         blank = np.full(missing, "" if parts[0].dtype == object else np.nan, dtype=parts[0].dtype)
         table[name] = np.concatenate([*parts, blank])
     return table, pd.DataFrame(alone)
+
+
+def maps(bundle: Bundle, lot: ForeignLot) -> pd.DataFrame:
+    """How well classes keep apart in the features that decide; how much of each map lies on or beside its cluster."""
+    library, sizes = lot.tested.library, bundle.card.class_sizes
+    evidence = drain(evidence_steps(bundle, library.patches))
+    features, labels, parts = [], [], []
+    y, x = (np.indices((PATCH_PX, PATCH_PX)) - (PATCH_PX - 1) / 2) * NM_PER_PX
+    for frame, rows in frames_of(lot):
+        if frame in lot.tested.pure:
+            continue
+        clusters, index = library.take(rows), library.class_index(sizes)[rows]
+        log_scale = measured_scale(clusters, sizes)
+        usable = clusters.flag == "ok"
+        seen = drain(looked_steps(bundle, clusters.patches, evidence.take(rows), log_scale, usable))
+        member = usable & (index >= 0)
+        features.append(seen.features[member])
+        labels.append(index[member])
+        some = np.flatnonzero(member)[:12]
+        radius = np.hypot(y, x)[None] - clusters.diameter_nm[some, None, None] / 2
+        scale = (seen.log_scale + seen.shift)[some]
+        for method in METHODS:
+            shown = drain(attribution_steps(bundle, clusters.take(some).patches, scale, index[some], method=method))
+            for channel, name in enumerate(shown.channel_names):
+                heat = shown.maps[:, channel]
+                near, inside = ((heat * (radius < reach)).sum(axis=(1, 2)) for reach in (_NEAR_NM, 0.1))
+                total = np.maximum(heat.sum(axis=(1, 2)), 1e-9)
+                parts.append({"method": method, "channel": name, "near": near / total, "inside": inside / total,
+                              "empty": shown.empty[:, channel]})  # fmt: skip
+    joined, of = np.concatenate(features), np.concatenate(labels)
+    print(f"\nsilhouette {silhouette(joined, of):.2f}, purity {purity(joined, of):.2f} of the features that decide\n")
+    table = pd.DataFrame(parts).explode(["near", "inside", "empty"])
+    return table.astype({"near": float, "inside": float, "empty": float}).groupby(["method", "channel"]).mean()
 
 
 def _alone(own: Calibration, clusters: Library, index: npt.NDArray[np.int64]) -> dict[str, object]:
@@ -130,20 +157,18 @@ def scales(bundle: Bundle, lot: ForeignLot) -> pd.DataFrame:
     sizes, rows_of_table = bundle.card.class_sizes, []
     for frame, rows in frames_of(lot):
         clusters = lot.tested.library.take(rows)
-        seen, own = (each.take(np.flatnonzero(clusters.flag == "ok")) for each in (evidence.take(rows), clusters))
-        members = own.class_index(sizes) >= 0
-        atoms = np.log(own.n_atoms[members])
-        measured = replace(seen, log_integral=own.log_integral)
-        grid = np.median(seen.log_integral) + offsets(sizes)
-        true, as_measured = (float(np.median(e.log_integral[members] - atoms)) for e in (seen, measured))
-        assert seen.scale_network is not None
-        view, _, _ = frame_view(seen)
+        usable = np.flatnonzero(clusters.flag == "ok")
+        (looked_at,), (both,) = looked(bundle, lot, evidence, [frame])
+        seen, free = looked_at.take(usable), evidence.take(rows).take(usable)
+        true = measured_scale(clusters, sizes)
+        grid = np.median(free.log_integral) + offsets(sizes)
+        assert free.scale_network is not None
+        view, _, _ = frame_view(free)
         with torch.inference_mode():
-            judged = seen.scale_network(view, torch.as_tensor(offsets(sizes), dtype=torch.float32)).numpy()
-        both = calibrate_frames([seen])[0]
+            judged = free.scale_network(view, torch.as_tensor(offsets(sizes), dtype=torch.float32)).numpy()
         found = {
-            "comb of the measured integrals": grid[comb_likelihood(measured, grid).argmax()] - as_measured,
-            "comb of the corrected integrals": grid[comb_likelihood(seen, grid).argmax()] - true,
+            "comb of measured integrals": grid[comb_likelihood(free, grid).argmax()] - true,
+            "comb of what is counted": grid[comb_likelihood(seen, grid).argmax()] - true,
             "network of scales": grid[judged.argmax()] - true,
             "both": float(both.log_scale[both.weight.argmax()]) - true,
         }
@@ -159,7 +184,7 @@ def report(name: str, lot: ForeignLot, table: pd.DataFrame, alone: pd.DataFrame)
     for title, values in (("Balanced accuracy", "balanced_accuracy"), ("R² of the class ratios", "ratio_r2")):
         by = found.pivot(index="condition", columns="method", values=values).loc[order, [*SHOWN]]
         print(f"\n{title}\n\n{markdown_of(by)}")
-    for method in SHOWN[:4]:
+    for method in SHOWN[:3]:
         of_method = found[found["method"] == method].set_index("condition").loc[order]
         statements = of_method[["ece", "mae", "within_68", "within_95", "rejected", "caught"]].copy()
         members = mixed[(mixed["truth"] != OTHER) & (mixed[method] != "")]
@@ -219,6 +244,7 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=["dual", "single"])
     parser.add_argument("--folder", type=Path, default=Path("out/foreign"), help="where stores and frames are kept")
     parser.add_argument("--scales", action="store_true", help="only how often scales are found wrongly")
+    parser.add_argument("--maps", action="store_true", help="only the islands of the features, and where maps light up")
     parser.add_argument("--picture", type=Path, help="where to draw pieces of the frames")
     options = parsed(parser, model=["dual"])
     torch.set_num_threads(2)
@@ -239,6 +265,10 @@ def main() -> None:
         if options.scales:
             print(f"\n{name}, lot {options.lot}: frames whose scale is more than 12 % off\n")
             print(markdown_of(scales(load_bundle(name), lot)))
+            continue
+        if options.maps:
+            print(f"\n{name}, lot {options.lot}: shares of the maps inside the clusters, and within 0.35 nm of them")
+            print(markdown_of(maps(load_bundle(name), lot).reset_index().set_index("method")))
             continue
         report(f"{name}, lot {options.lot}", lot, *predictions(load_bundle(name), lot))
 

@@ -99,7 +99,7 @@ def model_path(tmp_path_factory) -> Path:
 
     sizes = (19, 30, 41, 55, 70)
     torch.manual_seed(seeded(0))
-    network = Network(len(sizes), 2).eval().requires_grad_(False)
+    network = Network(sizes, ("raw", "lcn")).eval().requires_grad_(False)
     diameters = {str(n): (0.18 + 0.35 * i / len(sizes), 0.1) for i, n in enumerate(sizes)}
     card = ModelCard("untrained", sizes, ("raw", "lcn"), lcn_window_nm=1.0, diameter_nm=diameters)
     return save_bundle(Bundle(card, network), tmp_path_factory.mktemp("model") / "untrained.safetensors")

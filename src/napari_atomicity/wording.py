@@ -21,7 +21,13 @@ _FLAG_SENTENCES: Final = {
     "saturated": "Saturated pixels: its brightness is too low.",
     "outside": "Looks like none of the sizes that the model knows.",
 }
-_CHANNELS: Final = {"raw": "raw intensity", "lcn": "local contrast"}
+_CHANNELS: Final = {"raw": "raw intensity", "lcn": "local contrast", "density": "atoms per nm²"}
+_METHODS: Final = {
+    "density": "Atoms per nm²",
+    "hires-cam": "HiResCAM",
+    "grad-cam": "Grad-CAM",
+    "integrated-gradients": "Integrated gradients",
+}
 _SOURCES: Final = {"base": "as shipped", "adapted": "adapted to this image"}
 
 
@@ -115,6 +121,11 @@ def counted(n: int, noun: str) -> str:
 def flag_sentence(flag: str) -> str:
     """A flag in a sentence; empty for ``ok``."""
     return _FLAG_SENTENCES.get(flag, "" if flag == "ok" else f"Flag: {flag}.")
+
+
+def method_words(name: str) -> str:
+    """A way of explaining: ``Grad-CAM``."""
+    return _METHODS.get(name, name)
 
 
 def channel_words(name: str) -> str:

@@ -8,11 +8,13 @@ import torch
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.counting.network import Network
-from napari_atomicity.counting.patches import network_input, normalise
+from napari_atomicity.counting.network import Network, decision
+from napari_atomicity.counting.patches import in_atoms, network_input, normalise
 from seeds import seeded
 
 SIZES = (19, 30, 41, 55, 70)
+#: counts·nm² of an atom of the blobs
+GAIN = 100.0
 CARD = ModelCard(
     name="synthetic",
     class_sizes=SIZES,
@@ -37,16 +39,21 @@ def evidence_of(n_atoms, scale, shape_sd=0.35, integral_sd=0.06, seed=0, bias=0.
         outside=np.full(n, -3.0),
         log_integral=np.log(n_atoms * scale) + rng.normal(0, integral_sd, n),
         log_integral_sd=sd,
-        log_n=seen,
-        log_n_sd=np.full(n, shape_sd),
         features=np.zeros((n, 4), np.float32),
-        branch=np.zeros((n, 1, len(SIZES)), np.float32),
+        branch=np.zeros((n, 1, len(SIZES) + 1), np.float32),
         noise=np.full(n, 0.05),
         valid=np.ones(n, dtype=bool),
     )
 
 
-def blobs(n_atoms, seed=0, noise=2.0, gain=100.0, stretch=1.0):
+def seen_log_n(evidence, shape_sd=0.35):
+    """ln(atoms) that the shapes of `evidence_of` tell."""
+    small, large = np.log(SIZES[0]), np.log(SIZES[-1])
+    lead = evidence.shape[:, -1] - evidence.shape[:, 0]
+    return (shape_sd**2 * lead + 0.5 * (large**2 - small**2)) / (large - small)
+
+
+def blobs(n_atoms, seed=0, noise=2.0, gain=GAIN, stretch=1.0):
     """Windows of 64 × 64 with a round cluster each, whose width grows with its atoms; diameters; integrals."""
     rng = np.random.default_rng(seeded(seed))
     n_atoms = np.asarray(n_atoms)
@@ -70,16 +77,22 @@ def trained_bundle():
     """A small network that has learnt the blobs: tests need one that looks at its input."""
     n_atoms, patches, _ = sized_blobs()
     torch.manual_seed(seeded(0))
-    network = Network(5, 2)
-    x = network_input(patches, 2, 0.8)
+    network = Network(SIZES, ("raw", "lcn"))
     label = torch.as_tensor([SIZES.index(n) for n in n_atoms])
-    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-    # nine in ten right whatever the seed; after half of the steps it is a third to four fifths
-    for step in range(80):
-        rows = torch.arange(step * 48, step * 48 + 48) % 300
-        out = network(x[rows])
-        loss = torch.nn.functional.cross_entropy(out.shape_logits, label[rows])
-        loss = loss + (out.log_integral_shift**2).mean() + (out.outside_logit + 3).pow(2).mean() * 0.1
+    log_scale = np.log(GAIN)
+    middle = np.log(SIZES).mean()
+    seen = [in_atoms(patches, log_scale), in_atoms(patches, patches.log_integral - middle)]
+    x, noise = zip(*((network_input(*one, 2, 0.8), torch.from_numpy(one[1])) for one in seen), strict=True)
+    optimiser = torch.optim.Adam(network.parameters(), lr=4e-3)
+    for step in range(120):
+        rows = torch.arange(step * 32, step * 32 + 32) % 300
+        out = network(torch.cat([part[rows] for part in x]), torch.cat([part[rows] for part in noise]))
+        verdict, expected = label[rows], torch.log(torch.as_tensor(n_atoms[rows])).float()
+        told = decision(out, network.log_sizes, 0.0, 1.0)[:32]
+        loss = torch.nn.functional.cross_entropy(told, verdict)
+        loss = loss + torch.nn.functional.cross_entropy(out.alone[32:].sum(dim=1), verdict)
+        z = ((out.log_n[:32] - expected) / out.log_n_sd[:32]).clamp(-8, 8)
+        loss = loss + 0.5 * (0.5 * z**2 + out.log_n_sd[:32].log()).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -89,6 +102,17 @@ def trained_bundle():
     rehearsal = {
         "raw": patches.raw[:20].astype(np.float16),
         "noise": patches.noise[:20],
+        "log_atoms": patches.log_integral[:20] - log_scale,
         "class_index": label[:20].numpy(),
     }
     return Bundle(card, network, rehearsal)
+
+
+def looked(bundle, patches, log_scale=None):
+    """What a model sees in clusters at a scale, that of the blobs where None."""
+    from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.looking import looked_steps
+    from napari_atomicity.progress import drain
+
+    free = drain(evidence_steps(bundle, patches))
+    return drain(looked_steps(bundle, patches, free, np.log(GAIN) if log_scale is None else log_scale))

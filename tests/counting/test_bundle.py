@@ -10,7 +10,7 @@ import torch
 
 from napari_atomicity.counting import bundle as bundles
 from napari_atomicity.counting.bundle import Bundle, available, load_bundle, save_bundle, weights_sha256
-from napari_atomicity.counting.card import card_of_json
+from napari_atomicity.counting.card import FORMAT, card_of_json
 from napari_atomicity.counting.library_patches import library_patches, packed
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import Patches, normalise
@@ -25,8 +25,8 @@ def test_a_saved_model_comes_back_whole(trained, tmp_path):
     assert replace(again.card, sha256="") == replace(trained.card, sha256="")
     assert weights_sha256(again) == weights_sha256(trained)
     np.testing.assert_array_equal(again.rehearsal["raw"], trained.rehearsal["raw"])
-    x = torch.randn(3, 2, 64, 64)
-    torch.testing.assert_close(again.network(x).shape_logits, trained.network(x).shape_logits)
+    x, noise = torch.randn(3, 3, 52, 52), torch.rand(3)
+    torch.testing.assert_close(again.network(x, noise), trained.network(x, noise))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
 
 
@@ -54,7 +54,8 @@ def _changed(path, **change):
         ({"patch_px": 64.5}, "patch_px is 64.5; it must be a whole number"),
         ({"sha256": "0" * 64}, "not those"),
         ({"sha256": 5}, "sha256"),
-        ({"format": 9}, "format"),
+        ({"format": 9}, "another format"),
+        ({"format": 1}, "train the model again"),
         ({"surprise": 1}, "no key surprise"),
         ({"diameter_nm": {"19": [1.0]}}, "diameter_nm.19 is "),
         ({"diameter_nm": {"19": [NAN, 0.1]}}, "diameter_nm.19 is "),
@@ -77,13 +78,13 @@ def test_a_card_that_does_not_fit_is_refused_in_a_sentence(trained, tmp_path, ch
 def _read(trained, **change):
     from dataclasses import asdict
 
-    content = json.dumps({"format": 1, **asdict(trained.card), **change}).encode()
+    content = json.dumps({"format": FORMAT, **asdict(trained.card), **change}).encode()
     return card_of_json(content, "The model card mine.json")
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF, -1, 1e300, 10**400, "1", "", None, [1], {}, True])
 @pytest.mark.parametrize(
-    "key", ["lcn_window_nm", "temperature", "integral_tau", "outside_threshold", "effective_clusters"]
+    "key", ["lcn_window_nm", "temperature", "integral_tau", "measured_sd", "outside_threshold", "effective_clusters"]
 )
 def test_no_number_of_a_card_changes_labels_silently(trained, key, value):
     with pytest.raises(InputError, match=f"{key} is .*; it must be "):
@@ -160,13 +161,13 @@ def _put(name, value):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (_put("measure.bias", np.zeros((5, 1), np.float32)), r"measure.bias has the shape \(5, 1\), not \(5,\)"),
-        (_put("measure.bias", np.zeros(5, np.int64)), "measure.bias holds int64"),
-        (_put("measure.bias", np.full(5, np.inf, np.float32)), "not numbers"),
-        (_put("measure.bias", np.full(5, 1e30, np.float32)), "beyond 1e"),
-        (_put("branches.0.maps.0.1.running_var", np.full(16, -1, np.float32)), "variance below 0"),
+        (_put("spread.0.bias", np.zeros((5, 1), np.float32)), r"spread.0.bias has the shape \(5, 1\), not \(24,\)"),
+        (_put("spread.0.bias", np.zeros(24, np.int64)), "spread.0.bias holds int64"),
+        (_put("spread.0.bias", np.full(24, np.inf, np.float32)), "not numbers"),
+        (_put("spread.0.bias", np.full(24, 1e30, np.float32)), "beyond 1e"),
+        (_put("branches.0.maps.1.running_var", np.full(16, -1, np.float32)), "variance below 0"),
         (_put("more", np.zeros(5, np.float32)), "'more' is unknown"),
-        (lambda tensors: tensors.pop("measure.bias"), "'measure.bias' is missing"),
+        (lambda tensors: tensors.pop("spread.0.bias"), "'spread.0.bias' is missing"),
         (_put("rehearsal.class_index", np.array(3)), "rehearse .* do not belong together"),
         (_put("rehearsal.class_index", np.full(20, 99)), "class that the model does not know"),
         (_put("rehearsal.noise", np.zeros(3, np.float32)), "noise has the shape"),
@@ -228,7 +229,7 @@ def test_weights_that_are_not_numbers_are_refused(trained, tmp_path):
     import copy
 
     network = copy.deepcopy(trained.network)
-    network.measure.weight[0, 0] = float("nan")
+    network.spread[0].weight[0, 0] = float("nan")
     path = save_bundle(replace(trained, network=network), tmp_path / "nan")
     with pytest.raises(InputError, match="not numbers"):
         load_bundle(path)
@@ -266,7 +267,7 @@ def test_a_save_that_dies_anywhere_leaves_a_whole_model(trained, tmp_path, monke
 
     path = save_bundle(trained, tmp_path / "mine")
     network = copy.deepcopy(trained.network)
-    network.measure.bias.add_(1.0)
+    network.spread[0].bias.add_(1.0)
     new = replace(trained, network=network, card=_renamed(trained.card, "new"))
     count = 0
 
@@ -335,18 +336,19 @@ def test_library_clusters_come_back_to_one_part_in_two_hundred_and_fifty_six(tra
     """Packed as bytes, a scale and an offset each; what is rehearsed comes first."""
     rng = np.random.default_rng(0)
     raw = rng.normal(0, 1, (7, 64, 64)) * np.geomspace(0.1, 30, 7)[:, None, None] - 2
-    noise, index = rng.uniform(0.01, 0.1, 7), np.arange(7) % 5
-    patches, classes = library_patches(replace(trained, library=packed(raw, noise, index)))
+    noise, index, log_atoms = rng.uniform(0.01, 0.1, 7), np.arange(7) % 5, np.linspace(3, 4.2, 7)
+    patches, classes = library_patches(replace(trained, library=packed(raw, noise, log_atoms, index)))
     assert len(patches) == 27 and classes[20:].tolist() == index.tolist()
     np.testing.assert_allclose(patches.raw[:20], trained.rehearsal["raw"])
     step = np.ptp(raw, axis=(1, 2)) / 255
     assert (np.abs(patches.raw[20:] - raw).max(axis=(1, 2)) < 0.51 * step).all()
     np.testing.assert_allclose(patches.noise[20:], noise, rtol=1e-6)
+    np.testing.assert_allclose(patches.log_integral[20:], log_atoms, rtol=1e-6)
     assert patches.valid.all() and len(library_patches(replace(trained, library={}, rehearsal={}))[1]) == 0
 
 
 def test_the_patches_of_a_model_that_carries_none_join_those_of_another():
-    own, index = library_patches(Bundle(CARD, Network(5, 1)))
+    own, index = library_patches(Bundle(CARD, Network(CARD.class_sizes, CARD.channels)))
     assert len(own) == len(index) == 0
     joined = Patches.join([own, normalise(*blobs([19, 70]))])
     assert joined.raw.shape == (2, 64, 64) and joined.valid.all()
@@ -364,7 +366,7 @@ def test_the_patches_of_a_model_that_carries_none_join_those_of_another():
     ],
 )
 def test_patches_that_do_not_fit_are_refused(trained, tmp_path, part, name, value):
-    library = packed(np.random.default_rng(0).normal(0, 1, (7, 64, 64)), np.ones(7), np.arange(7) % 5)
+    library = packed(np.random.default_rng(0).normal(0, 1, (7, 64, 64)), np.ones(7), np.full(7, 3.7), np.arange(7) % 5)
     whole = replace(trained, library=library)
     path = save_bundle(replace(whole, **{part: getattr(whole, part) | {name: value}}), tmp_path / "a.safetensors")
     with pytest.raises(InputError):

@@ -14,7 +14,7 @@ from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from seeds import seeded
 
-from .synthetic import SIZES, evidence_of
+from .synthetic import SIZES, evidence_of, seen_log_n
 
 
 def _labels(n_atoms):
@@ -101,7 +101,7 @@ def test_what_is_known_settles_a_pure_frame():
 
 def test_a_session_settles_its_pure_frame_by_the_mixed_one():
     # they look larger by as much whatever the draw: how sure a frame may be of another scale is not looked at here
-    drawn = evidence_of([41] * 40, scale=850.0, seed=3).log_n.mean() - np.log(41)
+    drawn = seen_log_n(evidence_of([41] * 40, scale=850.0, seed=3)).mean() - np.log(41)
     pure = evidence_of([41] * 40, scale=850.0, bias=0.2 - drawn, seed=3)
     mixed = evidence_of(np.random.default_rng(seeded(4)).choice(SIZES, 150), scale=880.0, seed=4)
     assert calibrate_frame(pure).candidates[0]["dominant"] == "Pt55"

@@ -5,10 +5,17 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.counting.patches import NM_PER_PX, extract_patches, network_input, normalise
+from napari_atomicity.counting.patches import (
+    NM_PER_PX,
+    channel_pictures,
+    extract_patches,
+    in_atoms,
+    network_input,
+    normalise,
+)
 from seeds import seeded
 
-from .synthetic import blobs
+from .synthetic import GAIN, blobs
 
 
 def _frame(seed=0):
@@ -28,7 +35,27 @@ def test_gain_and_black_level_drop_out():
     other = extract_patches(image * 3 + 100, table, 0.05)
     np.testing.assert_allclose(other.raw, one.raw, atol=2e-4)
     np.testing.assert_allclose(other.log_integral - one.log_integral, np.log(3), atol=1e-3)
-    np.testing.assert_allclose(network_input(other, 2, 0.8), network_input(one, 2, 0.8), atol=5e-3)
+    # at the scale that belongs to each, atoms per nm² are the same
+    seen = [in_atoms(patches, np.log(scale)) for patches, scale in ((one, 7.0), (other, 21.0))]
+    np.testing.assert_allclose(network_input(*seen[0], 2, 0.8), network_input(*seen[1], 2, 0.8), atol=5e-3)
+
+
+def test_in_atoms_the_sum_over_a_cluster_is_its_atoms_and_the_network_sees_the_middle():
+    patches = normalise(*blobs([19, 70], noise=0.5))
+    picture, noise = in_atoms(patches, np.log(GAIN))
+    assert picture.sum(axis=(1, 2)) * NM_PER_PX**2 == pytest.approx([19, 70], rel=0.05)
+    x = network_input(picture, noise, 2, 0.8).numpy()
+    assert x.shape == (2, 3, 52, 52)
+    np.testing.assert_allclose(x[:, 0] * 20, picture[:, 6:58, 6:58], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.sinh(x[:, 1] * 3) * 4, picture[:, 6:58, 6:58], rtol=1e-4, atol=1e-4)
+
+
+def test_a_cluster_without_an_integral_or_at_an_absurd_scale_gives_finite_pictures():
+    patches = normalise(*blobs([19, 70]))
+    patches.valid[0] = False
+    for scale in (np.nan, 400.0, -400.0, np.log(GAIN)):
+        picture, noise = in_atoms(patches, np.full(2, scale))
+        assert np.isfinite(picture).all() and np.isfinite(noise).all() and not picture[0].any()
 
 
 def test_the_measured_intensity_takes_precedence_over_the_own_sum():
@@ -63,7 +90,7 @@ def test_the_empty_outside_of_the_image_becomes_zero_and_a_lost_cluster_invalid(
 
 def test_local_contrast_shows_dim_and_bright_structure_alike_but_not_noise():
     patches = normalise(*blobs([19, 70], noise=0.5))
-    x = network_input(patches, 2, 0.8).numpy()
+    x = channel_pictures(*in_atoms(patches, np.log(GAIN)), 2, 0.8).numpy()
     assert x.shape == (2, 2, 64, 64)
     raw_peaks, lcn_peaks = x[:, 0].max(axis=(1, 2)), x[:, 1].max(axis=(1, 2))
     assert abs(np.log(lcn_peaks[0] / lcn_peaks[1])) < abs(np.log(raw_peaks[0] / raw_peaks[1]))
@@ -74,11 +101,12 @@ def test_local_contrast_is_what_the_plain_filter_gives():
     """Mean and spread within a Gaussian window, the noise as its floor: here by SciPy, pixel by pixel."""
     patches = normalise(*blobs([19, 41, 70], noise=4.0))
     blur = partial(gaussian_filter, sigma=(0, *[0.8 / NM_PER_PX / 2.355] * 2), mode="nearest", truncate=2.5)
-    mean = blur(patches.raw.astype(np.float64))
-    spread = np.sqrt(blur((patches.raw - mean) ** 2) + 0.25 * patches.noise[:, None, None] ** 2 + 1e-4)
-    expected = np.stack([patches.raw, (patches.raw - mean) / spread], axis=1)
-    np.testing.assert_allclose(network_input(patches, 2, 0.8).numpy(), expected, atol=2e-3)
-    np.testing.assert_array_equal(network_input(patches, 1, 0.8).numpy(), expected[:, :1].astype(np.float32))
+    raw, noise = in_atoms(patches, np.log(GAIN))
+    mean = blur(raw.astype(np.float64))
+    spread = np.sqrt(blur((raw - mean) ** 2) + 0.25 * noise[:, None, None] ** 2 + 1.0)
+    expected = np.stack([raw, (raw - mean) / spread], axis=1)
+    np.testing.assert_allclose(channel_pictures(raw, noise, 2, 0.8).numpy(), expected, atol=2e-3)
+    np.testing.assert_array_equal(channel_pictures(raw, noise, 1, 0.8).numpy(), expected[:, :1].astype(np.float32))
 
 
 def _support(noise, n=24, seed=1):

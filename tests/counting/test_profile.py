@@ -23,7 +23,7 @@ MIXED = np.repeat(SIZES, 30)
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return Bundle(CARD, Network(len(SIZES), 1).eval().requires_grad_(False))
+    return Bundle(CARD, Network(SIZES, ("raw",)).eval().requires_grad_(False))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ SIZES = (20, 38, 55)
 
 def gold(seed: int = 0, **values: object) -> Bundle:
     torch.manual_seed(seed)
-    network = Network(len(SIZES), 1).eval().requires_grad_(False)
+    network = Network(SIZES, ("raw",)).eval().requires_grad_(False)
     diameters = {str(n): (float(np.log(0.31 * n ** (1 / 3))), 0.1) for n in SIZES}
     card = ModelCard("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
     return Bundle(replace(card, **values), network)

@@ -9,12 +9,12 @@ import torch
 
 from napari_atomicity.counting import tuning
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.network import Network
-from napari_atomicity.counting.patches import network_input, normalise
+from napari_atomicity.counting.network import Network, brightness
+from napari_atomicity.counting.patches import in_atoms, network_input, normalise
 from napari_atomicity.progress import drain
 from seeds import seeded
 
-from .synthetic import CARD, blobs
+from .synthetic import CARD, GAIN, blobs
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
@@ -40,10 +40,15 @@ def tuning_of(card, n=16):
     torch.manual_seed(seeded(1))
     n_atoms = np.resize([19, 70], n)
     patches = normalise(*blobs(n_atoms))
-    network = Network(len(card.class_sizes), len(card.channels)).eval().requires_grad_(False)
-    rehearsal = {"raw": patches.raw[:4], "noise": patches.noise[:4], "class_index": np.zeros(4, np.int64)}
+    network = Network(card.class_sizes, card.channels).eval().requires_grad_(False)
+    rehearsal = {
+        "raw": patches.raw[:4],
+        "noise": patches.noise[:4],
+        "log_atoms": patches.log_integral[:4] - np.log(GAIN),
+        "class_index": np.zeros(4, np.int64),
+    }
     anchors = pd.DataFrame({"label": [f"Pt{k}" for k in n_atoms], "held_back": np.arange(n) % 8 < 2})
-    return tuning.Tuning(Bundle(card, network, rehearsal), patches, np.arange(n), anchors, 0)
+    return tuning.Tuning(Bundle(card, network, rehearsal), patches, np.full(n, np.log(GAIN)), np.arange(n), anchors, 0)
 
 
 def test_a_tuned_network_is_closed_to_further_learning_and_the_model_stays(monkeypatch):
@@ -58,11 +63,16 @@ def test_a_tuned_network_is_closed_to_further_learning_and_the_model_stays(monke
 def test_before_anything_has_moved_the_loss_is_that_of_the_anchors_at_the_temperature(monkeypatch, temperature):
     """Nothing has drifted or been forgotten yet; of all classes only those of anchors compete."""
     monkeypatch.setattr(tuning, "STEPS", 1)
-    run = tuning_of(replace(CARD, temperature=temperature))
+    run = tuning_of(replace(CARD, temperature_scaled=temperature))
     drain(run._prepare_steps())
     batch = replace(run.batches[0], turn=0, mirror=False)
-    x = network_input(run.patches.take(batch.anchors), 1, 1.0)
-    logits = run.network(x).shape_logits[:, [0, 4]] / temperature
-    expected = torch.nn.functional.cross_entropy(logits, torch.as_tensor(batch.anchors % 2))
+    picture, noise = in_atoms(run.patches.take(batch.anchors), np.log(GAIN))
+    out = run.network(network_input(picture, noise, 1, 1.0), torch.from_numpy(noise))
+    sd = torch.hypot(out.log_n_sd, torch.tensor(CARD.integral_tau))
+    logits = brightness(out.log_n, sd, run.network.log_sizes) + out.shape.sum(dim=1) / temperature
+    label = torch.as_tensor(batch.anchors % 2)
+    expected = torch.nn.functional.cross_entropy(logits[:, [0, 4]], label)
+    # and the count of an anchor is that of its class
+    z = (run.network.log_sizes[torch.tensor([0, 4])][label] - out.log_n) / out.log_n_sd
     found = run._loss(batch, len(batch.anchors), len(batch.rehearsed))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, expected + 0.5 * (z**2).mean(), rtol=1e-4, atol=1e-4)

@@ -11,12 +11,12 @@ from seeds import seeded
 def blob_library(n, seed, sizes=(*SIZES, 10, 120), scale=7.0):
     """Labelled blobs in frames of fifty."""
     n_atoms = np.random.default_rng(seeded(seed)).choice(sizes, n)
-    windows, diameter, intensity = blobs(n_atoms, seed=seed, gain=scale)
-    patches = normalise((windows - 400) / 7 + 400, diameter, intensity)
+    windows, diameter, intensity = blobs(n_atoms, seed=seed, gain=1.0, noise=0.3)
+    patches = normalise(windows, diameter, intensity)
     return Library(
         raw=patches.raw.astype(np.float16),
         noise=patches.noise,
-        log_integral=patches.log_integral,
+        log_integral=patches.log_integral + np.log(scale),
         diameter_nm=diameter,
         flag=np.full(n, "ok"),
         n_atoms=n_atoms,

@@ -100,8 +100,9 @@ def test_calibration_finds_an_exaggerated_network_out():
     network = copy.deepcopy(trained_bundle().network)
     with torch.no_grad():
         for branch in network.branches:
-            branch.logits.weight.mul_(1.4)
-            branch.logits.bias.mul_(1.4)
+            for head in (branch.alone[-1], branch.shape[-1]):
+                head.weight.mul_(1.4)
+                head.bias.mul_(1.4)
     loud = drain(calibrated_steps(replace(trained_bundle(), network=network), validation))
     assert loud.card.temperature == pytest.approx(1.4 * honest.card.temperature, rel=0.05)
     assert 0.2 <= honest.card.outside_threshold <= 1.0

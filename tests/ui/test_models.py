@@ -24,7 +24,7 @@ def save_gold(path: Path, seed: int = 0) -> Path:
     from napari_atomicity.counting.network import Network
 
     torch.manual_seed(seed)
-    network = Network(len(SIZES), 1).eval().requires_grad_(False)
+    network = Network(SIZES, ("raw",)).eval().requires_grad_(False)
     diameters = {str(n): (0.1 * i, 0.1) for i, n in enumerate(SIZES)}
     # nothing is rejected: the labels of an untrained network are to be seen
     card = ModelCard("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)

@@ -66,7 +66,10 @@ def explain_analysis(
     micrograph = analysis.micrograph
     explained = [
         console.drain(
-            stem.name, explain_steps(micrograph, analysis.table, analysis.model_in_force, frame, question=asked)
+            stem.name,
+            explain_steps(
+                micrograph, analysis.table, analysis.model_in_force, frame, question=asked, count=analysis.count
+            ),
         )
         for frame in frames or range(micrograph.n_frames)
     ]
@@ -80,7 +83,7 @@ def summary(explained: Sequence[Explained]) -> dict[str, Any]:
 
     clusters = pd.concat([of_frame.clusters() for of_frame in explained], ignore_index=True)
     first = explained[0]
-    medians = clusters.filter(regex="^(share|agreement)_").median(numeric_only=True)
+    medians = clusters.filter(regex="^(log_odds|agreement)_").median(numeric_only=True)
     silent = clusters.filter(regex="^silent_").mean()
     attribution = first.attribution
     numbers = {name: None if pd.isna(value) else float(value) for name, value in {**medians, **silent}.items()}
@@ -88,7 +91,7 @@ def summary(explained: Sequence[Explained]) -> dict[str, Any]:
     return {
         "method": attribution.method,
         "target": first.question.target or "own class",
-        "against": first.question.against or "mean of the others",
+        "against": first.question.against or "next smaller",
         "clusters": len(clusters),
         "resolution_nm": attribution.resolution_nm,
         "field_nm": attribution.field_nm,

@@ -192,7 +192,10 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", default="", metavar="LABEL", help="evidence for this class, such as Pt55, of all")
     command.add_argument("--against", default="", metavar="LABEL", help="held against this class: why 55 and not 41?")
     command.add_argument(
-        "--method", choices=METHODS, default=METHODS[0], help="grad-cam as in the paper; integrated-gradients finer"
+        "--method",
+        choices=METHODS,
+        default=METHODS[0],
+        help="density: atoms per nm² as counted; the others: evidence in each channel, grad-cam as in the paper",
     )
 
 

@@ -15,7 +15,7 @@ from napari_atomicity.counting.anchors import Source, choose_anchors, contradict
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.calibration import Calibration
-from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.classify import look_steps
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import Judgement
 from napari_atomicity.counting.patches import Patches
@@ -44,6 +44,7 @@ _ANCHOR_WORDS: Final = {
     "annotations": "anchors labelled by hand",
 }
 _STAYS: Final = "The model stays as it was: "
+_NO_SCALE: Final = "these clusters were counted by an earlier version, which knew no scale; count them again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class Adaptation:
         or annotations), held_back; low_nm and high_nm, the range of diameters of the anchors of this label; frame.
     before, after
         How the base and the tuned model do on clusters that were not tuned on: right (share of the held-back
-        anchors with the anchor's label, by shape alone), loss (mean negative log-probability of that label), anchors
+        anchors with the anchor's label), loss (mean negative log-probability of that label), anchors
         (their number), log_likelihood (mean of a cluster, shape and integral, at the same scale); and the silhouette
         of the features over the labels of all certain clusters (nan where there is one label). Empty where nothing
         was tuned.
@@ -101,7 +102,7 @@ def adapt_steps(
     """Fine-tune a copy of `bundle` on clusters whose class is nearly certain.
 
     Only the affine pairs of the normalisations and the class heads move. A few patches of the training library are
-    rehearsed in every step, and the model's answers on integral, count and outsiders are held where they were. A third
+    rehearsed in every step, so that counts and classes of these stay where they were. A third
     of the anchors is held back and decides when to stop. The result is accepted where it is better on these, and the
     clusters that it was not tuned on become likelier. A quarter of the labels that a person gave takes part in none of
     this: they tell whether it helped.
@@ -111,7 +112,8 @@ def adapt_steps(
     bundle
         Stays as it is, whatever happens.
     patches, table, evidence
-        Of the same clusters, row by row; those of several frames one after the other.
+        Of the same clusters, row by row; those of several frames one after the other. The evidence was looked at with
+        the scale of each frame.
     mode
         ``auto``: anchors are clusters of which the calibrated image is nearly certain, and those that a person
         labelled. ``diameter``: clusters in the ranges of diameters that the library gives to one class, as in
@@ -127,8 +129,7 @@ def adapt_steps(
     identity
         (n,) as by `holdout.identities`: decides which of a person's labels are held back; of frame and id where None.
     calibrations
-        That the labels in force rest on, by number of the frame; shape alone labels a frame that has none. They decide
-        nothing here: the labels held back are compared with the labels that a person sees. Those found here where None.
+        That the labels in force rest on, by number of the frame; anchors are chosen by them. Found here where None.
 
     Raises
     ------
@@ -142,27 +143,29 @@ def adapt_steps(
     if refusal:
         return Adaptation(bundle, False, refusal, no_anchors(), {}, {})
     frame = np.zeros(len(table), dtype=np.int64) if frames is None else np.asarray(frames)
-    sample = Sample.read(table, evidence, frame, known, identity)
+    sample = Sample.read(table, evidence, frame, known, identity, calibrations, chosen == ("diameter",))
     anchors, problem = choose_anchors(sample, chosen)
     if problem:
         return Adaptation(bundle, False, _STAYS + problem, anchors, {}, {})
+    if evidence.log_scale is None or evidence.shift is None:
+        return Adaptation(bundle, False, _STAYS + _NO_SCALE, anchors, {}, {})
     yield Progress(0, STEPS, "Fine-tuning")
     rows = sample.table.rows_of(anchors["id"])
-    tuning = Tuning(bundle, patches, rows, anchors, seed)
+    tuning = Tuning(bundle, patches, evidence.log_scale + evidence.shift, rows, anchors, seed)
     yield from tuning.steps()
     tuned = replace(bundle, network=tuning.network, shipped=bundle.shipped or bundle.network)
-    # the scale network keeps to the evidence of the model as shipped, which tuning does not change
-    shipped = evidence if bundle.shipped is None else evidence.shipped
-    again = (yield from evidence_steps(tuned, patches, shipped)) if tuning.moved else evidence
+    again = evidence
+    if tuning.moved:
+        again = yield from look_steps(tuned, patches, evidence.free, evidence.log_scale, evidence.shift)
     yield Progress(STEPS, STEPS, "Weighing the result")
     untuned = sample.sizeable.copy()
     untuned[rows[~anchors["held_back"].to_numpy()]] = False
-    before = tuning.before | _scores(evidence, sample, untuned, chosen)
-    after = tuning.after | _scores(again, sample, untuned, chosen)
+    before = tuning.before | _scores(evidence, sample, untuned)
+    after = tuning.after | _scores(again, sample, untuned)
     reason, accepted = _verdict(anchors, before, after)
     if "annotations" in chosen:
         reason += _contradiction_words(*contradictions(sample))
-    judgement = _judgement(sample, again, sample.calibrations if calibrations is None else calibrations)
+    judgement = _judgement(sample, again)
     if not accepted:
         return Adaptation(bundle, False, f"{reason}.", anchors, before, after, judgement=judgement)
     entry = f"{mode}: {_anchor_words(anchors)}, seed {seed}"
@@ -210,30 +213,30 @@ def _refusal(bundle: Bundle, table: ClusterTable, sizeable: Mask, mode: str, sou
 # ---------------------------------------------------------------------- whether it is better
 
 
-def _scores(evidence: Evidence, sample: Sample, untuned: Mask, sources: Sequence[Source]) -> dict[str, float]:
+def _scores(evidence: Evidence, sample: Sample, untuned: Mask) -> dict[str, float]:
     """How well a model separates the labels, and how well it fits the clusters that were not tuned on."""
     labels = sample.certain_labels()
     named = ~np.isin(labels, ["", OTHER])
     return {
         "silhouette": silhouette(evidence.features[named], labels[named]),
-        "log_likelihood": _log_likelihood(evidence, sample, untuned, same_scale="calibrated" in sources),
+        "log_likelihood": _log_likelihood(evidence, sample, untuned),
     }
 
 
-def _log_likelihood(evidence: Evidence, sample: Sample, untuned: Mask, same_scale: bool) -> float:
+def _log_likelihood(evidence: Evidence, sample: Sample, untuned: Mask) -> float:
     """Mean log-likelihood of the `untuned` clusters, shape and integral together.
 
-    Anchors can be wrong and still be learnt; a model that has learnt something wrong no longer fits the intensities.
-    Where the anchors rest on the calibration, it must fit them at the scale found before (`same_scale`).
+    Anchors can be wrong and still be learnt; a model that has learnt something wrong no longer fits the intensities at
+    the scale found before.
     """
     # here the tuned model itself is judged, and the scale network knows only the features of the one as shipped
-    plain = replace(evidence, scale_network=None, shipped=None)
+    plain = replace(evidence, scale_network=None, scale_free=None)
     total, count = 0.0, 0
     for frame, rows in sample.rows_by_frame():
         if not untuned[rows].any():
             continue
         before, known = sample.calibrations[frame], sample.known[frame]
-        if same_scale and not before.ambiguous:
+        if not before.ambiguous:
             known = replace(
                 known,
                 intensity_per_atom=before.intensity_per_atom,
@@ -245,11 +248,11 @@ def _log_likelihood(evidence: Evidence, sample: Sample, untuned: Mask, same_scal
     return total / count
 
 
-def _judgement(sample: Sample, after: Evidence, in_force: Mapping[int, Calibration]) -> Judgement:
+def _judgement(sample: Sample, after: Evidence) -> Judgement:
     """The labels that were held back, beside those that both models give at the calibrations in force."""
     frames = np.unique(sample.frames)
     groups = [np.flatnonzero(sample.frames == frame) for frame in frames]
-    calibrations = [in_force.get(int(frame)) for frame in frames]
+    calibrations = [sample.calibrations.get(int(frame)) for frame in frames]
     labels = [predictions_of(evidence, groups, calibrations).label for evidence in (sample.evidence, after)]
     return Judgement.of(sample.annotation, sample.judges, *labels)
 
@@ -258,7 +261,7 @@ def _verdict(anchors: pd.DataFrame, before: dict[str, float], after: dict[str, f
     """The sentence, without its full stop, and whether the tuned model is better."""
     gain = after["log_likelihood"] - before["log_likelihood"]
     held = f"the {before['anchors']:.0f} held back"
-    right = f"{before['right']:.0%} were right by shape alone before, {after['right']:.0%} after"
+    right = f"{before['right']:.0%} were right before, {after['right']:.0%} after"
     likelier = f"the mean log-likelihood of the clusters not tuned on changed by {gain:+.2f}"
     # one anchor more or less is chance
     if after["loss"] >= before["loss"] or (before["right"] - after["right"]) * after["anchors"] > 1.5:

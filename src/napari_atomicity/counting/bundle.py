@@ -54,11 +54,13 @@ class Bundle:
     network
         What labels the clusters.
     rehearsal
-        Patches to rehearse when the model is adapted: raw (m, 64, 64) float16, noise (m,), class_index (m,).
+        Patches to rehearse when the model is adapted: raw (m, 64, 64) float16, noise (m,), log_atoms (m,) (logarithm of
+        the atoms that the measured integral stands for), class_index (m,).
     library
         Further patches to compare with, in bytes: pixels (l, 64, 64) uint8, of which scale · pixels + offset (both
-        (l,)) are the patches; noise and class_index as before; and map, the fixed positions (m + l, 2) of all of them,
-        those of the rehearsal first, on the map of the features. A library without it gets its map at first use.
+        (l,)) are the patches; noise, log_atoms and class_index as before; and map, the fixed positions (m + l, 2) of
+        all of them, those of the rehearsal first, on the map of the features. A library without it gets its map at
+        first use.
     scale_network
         What has learnt which scale goes with which frame; None where the model learnt from too few frames.
     shipped

@@ -48,7 +48,7 @@ _FALL = 50.0
 _ENOUGH = 400
 #: weight of the scale network's log-probabilities beside the comb: chosen on frames of another maker
 #: (``benchmarks/foreign.py``, lot ``choose``)
-_NETWORK_WEIGHT: Final = 0.7
+_NETWORK_WEIGHT: Final = 1.0
 #: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
 _SHARE_SD = 0.015
 
@@ -79,6 +79,7 @@ def calibrate_frames(
     frames: Sequence[Evidence],
     known: PriorKnowledge | Sequence[PriorKnowledge] | None = None,
     use: Sequence[npt.NDArray[np.bool_]] | None = None,
+    by_diameter: Sequence[Floats] | None = None,
 ) -> list[Calibration]:
     """Calibrate frames taken under the same settings, each helping the others.
 
@@ -91,6 +92,9 @@ def calibrate_frames(
         its own ``deposited``.
     use
         For each frame, (n,) which clusters to rest on, for example those whose flag is ``ok``; all where None.
+    by_diameter
+        For each frame, (n, classes) log-likelihoods of the diameters of its clusters, relative to an average class
+        member: these take the place of what the model has learnt about scales.
 
     Returns
     -------
@@ -103,7 +107,6 @@ def calibrate_frames(
     """
     if not frames:
         raise InputError("There is no frame to calibrate on; open at least one image.")
-    frames = [frame if frame.shipped is None else frame.shipped for frame in frames]
     sizes = frames[0].card.class_sizes
     if known is None or isinstance(known, PriorKnowledge):
         facts = [known or PriorKnowledge()] * len(frames)
@@ -113,11 +116,15 @@ def calibrate_frames(
         fact.check(sizes)
     usable = [frame.valid & np.isfinite(frame.log_integral) for frame in frames]
     if use is not None:
-        usable = [mask & chosen for mask, chosen in zip(usable, use, strict=True)]
-    samples = [frame.take(_thinned(np.flatnonzero(mask))) for frame, mask in zip(frames, usable, strict=True)]
+        usable = [mask & wanted for mask, wanted in zip(usable, use, strict=True)]
+    chosen = [_thinned(np.flatnonzero(mask)) for mask in usable]
+    samples = [frame.take(rows) for frame, rows in zip(frames, chosen, strict=True)]
+    diameters: list[Floats | None] = [None] * len(frames)
+    if by_diameter is not None:
+        diameters = [of_frame[rows] for of_frame, rows in zip(by_diameter, chosen, strict=True)]
     if not any(len(sample) for sample in samples):
         raise InputError("No cluster of this image can be used to calibrate it; detect clusters first.")
-    likelihoods = [_scale_likelihood(sample, fact) for sample, fact in zip(samples, facts, strict=True)]
+    likelihoods = [_scale_likelihood(*each) for each in zip(samples, facts, diameters, strict=True)]
     grid = _grid(likelihoods, facts)
     weights, misfits = posterior_of_scale(grid, [likelihood.on(grid) for likelihood in likelihoods], facts)
     calibrations = []
@@ -156,25 +163,32 @@ class _ScaleLikelihood:
         return np.asarray(inside - _FALL * beyond)
 
 
-def _scale_likelihood(evidence: Evidence, known: PriorKnowledge) -> _ScaleLikelihood:
+def _scale_likelihood(evidence: Evidence, known: PriorKnowledge, by_diameter: Floats | None) -> _ScaleLikelihood:
     n = len(evidence)
     if n == 0:
         return _ScaleLikelihood(np.empty(0), np.empty(0))
-    view, log_scale, mean = frame_view(evidence)
+    view, log_scale, mean = frame_view(evidence.free)
+    # shapes that were looked at with a scale would speak for that one: those that were not decide
+    frame = evidence.free
+    if evidence.log_scale is not None:
+        frame = replace(frame, log_integral=evidence.log_integral, log_integral_sd=evidence.log_integral_sd)
+        mean = fit_mixture(_blurred(frame), log_scale).fit.mean(axis=1)
     witnesses = n / (1.0 + n / evidence.card.effective_clusters)
-    if evidence.scale_network is None:
+    if by_diameter is not None:
+        log_likelihood = comb_likelihood(evidence, log_scale, by_diameter)
+    elif evidence.scale_network is None:
         log_likelihood = witnesses * mean
     else:
         import torch
 
         with torch.inference_mode():
-            offset = torch.as_tensor(log_scale - np.median(evidence.log_integral), dtype=torch.float32)
+            offset = torch.as_tensor(log_scale - np.median(evidence.free.log_integral), dtype=torch.float32)
             by_network = evidence.scale_network(view, offset).double().numpy()
         log_likelihood = comb_likelihood(evidence, log_scale) + _NETWORK_WEIGHT * by_network
     contradiction = ""
     if known.deposited:
         shares, free = _first_shares(evidence.card.class_sizes, known)
-        mean_deposited = fit_mixture(evidence, log_scale, shares, free).fit.mean(axis=1)
+        mean_deposited = fit_mixture(frame, log_scale, shares, free).fit.mean(axis=1)
         best = log_likelihood.max()
         log_likelihood = log_likelihood + witnesses * (mean_deposited - mean)
         if best - log_likelihood.max() > _CONTRADICTED:
@@ -185,8 +199,13 @@ def _scale_likelihood(evidence: Evidence, known: PriorKnowledge) -> _ScaleLikeli
     return _ScaleLikelihood(log_scale, log_likelihood - log_likelihood.max(), contradiction)
 
 
+def _blurred(evidence: Evidence) -> Evidence:
+    """Integrals no sharper than the grid of scales."""
+    return replace(evidence, log_integral_sd=np.hypot(evidence.log_integral_sd, 0.02))
+
+
 def frame_view(evidence: Evidence) -> tuple[FrameView, Floats, Floats]:
-    """Prepare a frame for the scale network.
+    """Prepare a frame, seen without a scale, for the scale network.
 
     Returns
     -------
@@ -197,9 +216,7 @@ def frame_view(evidence: Evidence) -> tuple[FrameView, Floats, Floats]:
 
     middle = float(np.median(evidence.log_integral))
     log_scale = middle + offsets(evidence.card.class_sizes)
-    # no sharper than the grid
-    blurred = replace(evidence, log_integral_sd=np.hypot(evidence.log_integral_sd, 0.02))
-    mixture = fit_mixture(blurred, log_scale)
+    mixture = fit_mixture(_blurred(evidence), log_scale)
     view = FrameView(
         cluster_view(evidence), mixture.chances, mixture.fit, mixture.shares, evidence.log_integral - middle
     )

@@ -132,6 +132,11 @@ class Calibration:
         )
         return replace(calibration, intervals=self.intervals, misfit=self.misfit)
 
+    @property
+    def best(self) -> npt.NDArray[np.int64]:
+        """Points of the grid that belong to the most probable solution."""
+        return _solutions(self.log_scale, self.weight, self.shares)[0]
+
     def _dominant_label(self, points: npt.NDArray[np.int64]) -> str:
         """The most frequent class of the solution with these points of the grid."""
         best = points[np.argmax(self.weight[points])]

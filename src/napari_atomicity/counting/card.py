@@ -27,7 +27,9 @@ from napari_atomicity.kinds import (
 )
 from napari_atomicity.schema import Door, json_of
 
-FORMAT: Final = 1
+#: 1: networks that saw clusters divided by their integral alone
+FORMAT: Final = 2
+_EARLIER: Final = (1,)
 
 
 def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -66,10 +68,13 @@ class ModelCard:
         ``("raw",)`` or ``("raw", "lcn")``.
     patch_px, patch_nm_per_px, lcn_window_nm
         Geometry of the input and the full width of the window of the local contrast normalisation.
-    temperature
-        Divides the shape logits: chosen so that the probabilities are calibrated on structures never trained on.
+    temperature, temperature_scaled
+        Divide the logits of shape, without and with the scale of the image: chosen so that the probabilities are
+        calibrated on structures never trained on.
     integral_tau
-        Standard deviation, in log units, added to the stated error of the integral, for the same reason.
+        Standard deviation, in log units, added to the stated error of the count, for the same reason.
+    measured_sd
+        Standard deviation, in log units, of measured integrals about their classes within a frame.
     outside_threshold, outside_threshold_scaled
         Probability of being none of the classes above which a cluster is called ``other``: so that at most 5 % of the
         class members of structures never trained on are rejected, and not below 0.2; without and with the scale of the
@@ -108,7 +113,9 @@ class ModelCard:
     patch_px: Annotated[int, Within(1, 4096)] = PATCH_PX
     patch_nm_per_px: Positive = NM_PER_PX
     temperature: Annotated[float, Within(0.01, 100)] = 1.0
+    temperature_scaled: Annotated[float, Within(0.01, 100)] = 1.0
     integral_tau: Annotated[float, Within(0, 3)] = 0.02
+    measured_sd: Annotated[float, Within(0.001, 3)] = 0.1
     outside_threshold: Share = 0.5
     outside_threshold_scaled: Share = 0.5
     effective_clusters: Annotated[float, Field(gt=0, le=1e6), wanted("a number of clusters above 0")] = 15.0
@@ -151,7 +158,13 @@ def card_of_json(content: bytes, name: str, with_format: bool = True) -> ModelCa
         Where it is no card, of another format, holds impossible values, or needs patches of another size.
     """
     fields = json_of(content, name)
-    if not isinstance(fields, dict) or (fields.pop("format", None) != FORMAT and with_format):
+    made = fields.pop("format", None) if isinstance(fields, dict) else None
+    if with_format and made in _EARLIER:
+        raise InputError(
+            f"{name} is of a version before this one, whose networks saw clusters in another way; train the model "
+            "again with this version (napari-atomicity train), or install that version."
+        )
+    if not isinstance(fields, dict) or (with_format and made != FORMAT):
         raise InputError(f"{name} is of another format than {FORMAT}; it needs another version.")
     if isinstance(fields.get("limits"), str):  # of the first cards
         fields["limits"] = [fields["limits"]]

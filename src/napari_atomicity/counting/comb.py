@@ -24,7 +24,7 @@ _SHARPEST: Final = 0.02
 _TAKES_PART: Final = 0.03
 
 
-def comb_likelihood(evidence: Evidence, log_scale: Floats) -> Floats:
+def comb_likelihood(evidence: Evidence, log_scale: Floats, beside: Floats | None = None) -> Floats:
     """How well the integrals of a frame fit the classes at each of several supposed scales.
 
     At every scale the class shares that explain the integrals best are found, with any share of clusters that are none
@@ -37,6 +37,8 @@ def comb_likelihood(evidence: Evidence, log_scale: Floats) -> Floats:
         Of n clusters; only their integrals are looked at.
     log_scale
         (g,) logarithms of the supposed scales, counts·nm² per atom.
+    beside
+        (n, classes) log-likelihoods that have a say too; see `fit_mixture`.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def comb_likelihood(evidence: Evidence, log_scale: Floats) -> Floats:
         return np.zeros(len(log_scale))
     # no sharper than the grid
     blurred = replace(evidence, log_integral_sd=np.hypot(evidence.log_integral_sd, _SHARPEST))
-    mixture = fit_mixture(blurred, log_scale, by_shape=False)
+    mixture = fit_mixture(blurred, log_scale, by_shape=False, beside=beside)
     classes = (mixture.shares[:, :-1] > _TAKES_PART).sum(axis=1)
     fit = mixture.fit.sum(axis=1) - 0.5 * np.log(n) * (classes - 1)
     return np.asarray(fit / (1 + n / _WITNESSES))

@@ -229,12 +229,14 @@ def _likelihood(image: CountedImage, rows: npt.NDArray[np.int64]) -> Floats:
     for frame in np.unique(frames):
         in_frame = np.flatnonzero(frames == frame)
         evidence = image.evidence.take(evidence_rows[in_frame])
-        terms = np.repeat(shape_terms(evidence)[None], _SCALES, axis=0)
         fit = image.calibrations.get(int(frame))
-        if fit is not None:
+        if fit is None:
+            terms = np.repeat(shape_terms(evidence.free, quantiles), _SCALES, axis=0)
+        else:
             # frames of a session share their scale: the same quantile of each
             cumulative = np.cumsum(fit.weight) - 0.5 * fit.weight
-            terms += integral_terms(evidence, np.interp(quantiles, cumulative, fit.log_scale))
+            scales = np.interp(quantiles, cumulative, fit.log_scale)
+            terms = integral_terms(evidence, scales) + shape_terms(evidence, scales)
         likelihood[:, in_frame] = np.exp(terms - terms.max(axis=2, keepdims=True))
     return likelihood
 

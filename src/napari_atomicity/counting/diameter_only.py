@@ -36,6 +36,30 @@ def log_likelihood(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt
     return np.where(np.isfinite(z), -0.5 * z**2 - np.log(sd), np.nan)
 
 
+def relative_log_likelihood(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt.NDArray[np.float64]:
+    """How well each diameter goes with each class, relative to an average class; 0 where there is no diameter.
+
+    Parameters
+    ----------
+    diameter_nm
+        (n,) nm.
+    card
+        Of the model, which knows the diameters of its classes.
+
+    Returns
+    -------
+    (n, classes).
+
+    Raises
+    ------
+    InputError
+        Where the model knows no diameters of its classes.
+    """
+    terms = log_likelihood(diameter_nm, card)
+    terms[~np.isfinite(terms).all(axis=1)] = 0.0
+    return np.asarray(terms - np.logaddexp.reduce(terms, axis=1, keepdims=True) + np.log(terms.shape[1]))
+
+
 def classify_by_diameter(diameter_nm: npt.NDArray[np.float64], card: ModelCard) -> npt.NDArray[np.object_]:
     """Label clusters by their diameter alone, all classes taken to be equally frequent.
 

@@ -1,4 +1,4 @@
-"""What a model derives from the patch of each cluster, one row a cluster."""
+"""What a model sees in each cluster, one row a cluster."""
 
 from __future__ import annotations
 
@@ -16,33 +16,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What follows from one cluster's patch alone, one row a cluster.
+    """What a network sees in clusters: before anything is known of their scale, or looked at with one.
+
+    Without a scale a cluster's picture is divided by its own integral, and only its shape is left. With one it is in
+    atoms per nm², and the network counts.
 
     Attributes
     ----------
     card
         Of the model.
     shape
-        (n, classes) log-likelihood of each class from the scale-free shape, tempered; rows are normalised.
+        (n, classes) log-likelihood of each class from the shape (with a scale: beyond the count), tempered; rows are
+        normalised.
     outside
-        (n,) log-odds, from shape, that the cluster is none of the classes.
+        (n,) log-odds, from the same, that the cluster is none of the classes.
     log_integral, log_integral_sd
-        (n,) logarithm of the corrected integral in counts·nm² and its standard deviation.
-    log_n, log_n_sd
-        (n,) logarithm of the atom count from shape alone and its standard deviation.
+        (n,) logarithm of the integral in counts·nm² and its standard deviation: as measured without a scale, as the
+        network counts with one. The median of a frame is the same in both, so that a scale means one thing everywhere:
+        intensity over atoms as they are measured.
     features
-        (n, features) last hidden layer.
+        (n, features) without a scale what the last maps hold; with one the features that decide, see `classify`.
     branch
-        (n, channels, classes) each channel's share of the class logits.
+        (n, channels, classes + 1) each channel's share of the logits of shape, not tempered; none of the classes last.
     noise
         (n,) of the background around the cluster, as in `Patches`.
     valid
         (n,) rows that could be classified; the other rows hold nan.
+    log_scale
+        (n,) logarithm of the scale that the clusters were looked at with, counts·nm² per atom; None without.
+    shift
+        (n,) what the network finds beyond what is measured, the median of the frame of ln(integral): what lies outside
+        the aperture; None without a scale.
     scale_network
         What the model has learnt about the scales of whole frames; None where it has not.
-    shipped
-        Of an adapted model, the evidence by the model that it was adapted from: the scale network has learnt from the
-        features of that one. None where the model is not adapted.
+    scale_free
+        Of clusters that were looked at with a scale, the evidence without, by the model as shipped: the scale network
+        has learnt from that. None where this is it.
     """
 
     card: ModelCard
@@ -50,32 +59,43 @@ class Evidence:
     outside: npt.NDArray[np.float64]
     log_integral: npt.NDArray[np.float64]
     log_integral_sd: npt.NDArray[np.float64]
-    log_n: npt.NDArray[np.float64]
-    log_n_sd: npt.NDArray[np.float64]
     features: npt.NDArray[np.float32]
     branch: npt.NDArray[np.float32]
     noise: npt.NDArray[np.float64]
     valid: npt.NDArray[np.bool_]
+    log_scale: npt.NDArray[np.float64] | None = None
+    shift: npt.NDArray[np.float64] | None = None
     scale_network: ScaleNetwork | None = None
-    shipped: Evidence | None = None
+    scale_free: Evidence | None = None
 
     def __len__(self) -> int:
         return len(self.shape)
 
+    @property
+    def free(self) -> Evidence:
+        """The evidence without a scale."""
+        return self if self.scale_free is None else self.scale_free
+
     def take(self, rows: npt.NDArray[Any]) -> Evidence:
         """The evidence of some `rows` (indices or mask)."""
-        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ARRAYS}
-        return replace(self, **taken, shipped=None if self.shipped is None else self.shipped.take(rows))
+        taken: dict[str, Any] = {name: values[rows] for name, values in self._arrays().items()}
+        return replace(self, **taken, scale_free=None if self.scale_free is None else self.scale_free.take(rows))
 
     @classmethod
     def join(cls, parts: Sequence[Evidence]) -> Evidence:
-        """The evidence of several parts from one model, one after the other."""
-        joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
-        shipped = [part.shipped for part in parts if part.shipped is not None]
-        return replace(parts[0], **joined, shipped=cls.join(shipped) if shipped else None)
+        """The evidence of several parts from one model, all with a scale or all without, one after the other."""
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in parts[0]._arrays()
+        }
+        free = [part.scale_free for part in parts if part.scale_free is not None]
+        return replace(parts[0], **joined, scale_free=cls.join(free) if free else None)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        present = {name: getattr(self, name) for name in _ARRAYS}
+        return {name: values for name, values in present.items() if values is not None}
 
 
-_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network", "shipped"))
+_ARRAYS = tuple(name for name in Evidence.__dataclass_fields__ if name not in ("card", "scale_network", "scale_free"))
 
 
 def cluster_view(evidence: Evidence) -> npt.NDArray[np.float32]:
@@ -84,9 +104,6 @@ def cluster_view(evidence: Evidence) -> npt.NDArray[np.float32]:
     shape = shape - shape.mean(axis=1, keepdims=True)
     columns = [
         shape[:, :-1],
-        evidence.log_n[:, None],
-        np.log(evidence.log_n_sd)[:, None],
-        np.log(evidence.log_integral_sd)[:, None],
         np.log(np.maximum(evidence.noise, 1e-4))[:, None],
         np.clip(evidence.outside, -8, 8)[:, None],
         np.clip(evidence.branch.reshape(len(evidence), -1), -15, 15),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +18,15 @@ OUTSIDE_PRIOR: Final = 0.05
 _ROUNDS = 40
 _PSEUDO_COUNT = 0.3
 #: share of integrals that are wrong by three times the stated error: none rules a class out by itself
-_TAIL = 0.005
-#: atom counts (natural logarithm) that a cluster outside the classes may have
-_OUTSIDE_LOG_N = (np.log(4.0), np.log(300.0))
+TAIL: Final = 0.005
+#: atom counts (natural logarithm) that a cluster outside the classes may have, and how softly that ends
+OUTSIDE_LOG_N: Final = (math.log(4.0), math.log(300.0))
+OUTSIDE_SD: Final = 0.2
+#: what shape says against a cluster being none of the classes goes no further than this, in log-odds: a count far
+#: outside them stands whatever the shape
+_MOST_AGAINST_OTHER: Final = 4.0
+#: what shape says holds for scales within about this of the one that the picture was looked at with, in ln(scale)
+_SHAPE_HOLDS: Final = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +53,26 @@ def even_shares(classes: int) -> Floats:
     return np.append(np.full(classes, (1 - OUTSIDE_PRIOR) / classes), OUTSIDE_PRIOR)
 
 
-def shape_terms(evidence: Evidence) -> Floats:
-    """(n, classes + 1) log-likelihood of shape, relative to an average class member; outside last."""
-    return np.column_stack([evidence.shape + np.log(evidence.shape.shape[1]), np.clip(evidence.outside, -12, 12)])
+def shape_terms(evidence: Evidence, log_scale: Floats) -> Floats:
+    """Log-likelihood of shape, relative to an average class member.
+
+    Parameters
+    ----------
+    evidence
+        Of n clusters. Shapes that were looked at with a scale say nothing about scales far from it.
+    log_scale
+        (g,) logarithms of the supposed scales, counts·nm² per atom.
+
+    Returns
+    -------
+    (g, n, classes + 1), or (1, n, classes + 1) where it is the same for all; ``other`` last.
+    """
+    outside = np.clip(evidence.outside, -_MOST_AGAINST_OTHER, 12)
+    terms = np.column_stack([evidence.shape + np.log(evidence.shape.shape[1]), outside])[None]
+    if evidence.log_scale is None:
+        return terms
+    away = (log_scale[:, None] - evidence.log_scale[None]) / _SHAPE_HOLDS
+    return np.asarray(np.exp(-0.5 * away**2)[..., None] * terms)
 
 
 def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
@@ -68,10 +92,10 @@ def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
     log_n = evidence.log_integral[None, :] - log_scale[:, None]
     sd = evidence.log_integral_sd[None, :, None]
     z2 = ((log_n[..., None] - np.log(np.array(evidence.card.class_sizes, dtype=float))) / sd) ** 2
-    inside = np.logaddexp(-0.5 * z2, np.log(_TAIL) - 0.5 * z2 / 9) - np.log(sd * np.sqrt(2 * np.pi))
-    low, high = _OUTSIDE_LOG_N
+    inside = np.logaddexp(-0.5 * z2, np.log(TAIL) - 0.5 * z2 / 9) - np.log(sd * np.sqrt(2 * np.pi))
+    low, high = OUTSIDE_LOG_N
     beyond = np.maximum(np.maximum(low - log_n, log_n - high), 0.0)
-    outside = -np.log(high - low) - 0.5 * (beyond / 0.2) ** 2
+    outside = -np.log(high - low) - 0.5 * (beyond / OUTSIDE_SD) ** 2
     return np.concatenate([inside, outside[..., None]], axis=-1)
 
 
@@ -81,6 +105,7 @@ def fit_mixture(
     shares: Floats | None = None,
     free: npt.NDArray[Any] | None = None,
     by_shape: bool = True,
+    beside: Floats | None = None,
 ) -> Mixture:
     """Class shares at each supposed scale, by expectation and maximisation.
 
@@ -94,6 +119,8 @@ def fit_mixture(
         (classes + 1,) where to start, and which of them the frame may move; all alike, and all, where None.
     by_shape
         Whether shapes have a say beside the integrals.
+    beside
+        (n, classes) log-likelihoods that have a say too, relative to an average class member: of diameters.
     """
     k = len(evidence.card.class_sizes) + 1
     start = even_shares(k - 1) if shares is None else shares
@@ -101,7 +128,9 @@ def fit_mixture(
     current = np.repeat(start[None], len(log_scale), axis=0)
     terms = integral_terms(evidence, log_scale)
     if by_shape:
-        terms = terms + shape_terms(evidence)[None]
+        terms = terms + shape_terms(evidence, log_scale)
+    if beside is not None:
+        terms[..., :-1] += beside
     peak = terms.max(axis=-1, keepdims=True)
     likelihood = np.exp(terms - peak)
     prior = _pseudo_counts(k)

@@ -1,128 +1,176 @@
-"""The compact network: from a cluster's patch to its class, its atom count and a correction of its integral."""
+"""The compact network: from a cluster in atoms per nm² to a density whose sum is its atom count.
+
+The decision has two parts that add up in the log-odds of the classes: *brightness*, the likelihood of the count that
+the density sums to, and *shape*, what each channel sees beyond the count. A map of the density is therefore a map of
+the larger part of the decision itself.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-_WIDTHS = (16, 24, 32, 48, 48)
+from napari_atomicity.counting.mixture import OUTSIDE_LOG_N, OUTSIDE_SD, TAIL
+from napari_atomicity.counting.patches import CELL_NM, CELL_PX, UNIT
+
+#: width of the layers
+WIDTH: Final = 16
 #: features a channel
-FEATURES = 48
+FEATURES: Final = 16
+#: pictures that each channel consists of: the image itself linear and compressed; its local contrast
+PICTURES: Final = {"raw": 2, "lcn": 1}
+_HIDDEN: Final = 24
 
 
 class Outputs(NamedTuple):
-    """Outputs of the network for a batch of b patches.
+    """Outputs of the network for a batch of b clusters.
 
     Attributes
     ----------
-    shape_logits
-        (b, classes) logits of the classes: the sum of `branch_logits`.
-    branch_logits
-        (b, channels, classes) each channel's share of them.
-    log_integral_shift, log_integral_sd
-        (b,) correction of the logarithm of the rough integral, and its standard deviation.
+    density
+        (b, 26, 26) atoms per nm², in cells of 0.1 nm.
     log_n, log_n_sd
-        (b,) logarithm of the atom count as far as shape alone tells it, and its standard deviation.
-    outside_logit
-        (b,) log-odds that the cluster is none of the classes.
+        (b,) logarithm of the sum of the density, and its standard deviation.
+    shape
+        (b, channels, classes + 1) each channel's share of the log-odds of the classes beyond the count, for a picture
+        in atoms per nm²; none of them last.
+    alone
+        (b, channels, classes + 1) the same for a picture whose scale is not known: one that was divided by its own
+        integral, so that nothing but shape is left.
     features
-        (b, channels · 48) last hidden layer.
+        (b, channels · 16) mean of the last maps, weighted by the density.
     """
 
-    shape_logits: torch.Tensor
-    branch_logits: torch.Tensor
-    log_integral_shift: torch.Tensor
-    log_integral_sd: torch.Tensor
+    density: torch.Tensor
     log_n: torch.Tensor
     log_n_sd: torch.Tensor
-    outside_logit: torch.Tensor
+    shape: torch.Tensor
+    alone: torch.Tensor
     features: torch.Tensor
 
 
 class _Residual(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
-        self.norm = nn.BatchNorm2d(width)
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.first_norm = nn.BatchNorm2d(width)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(x + self.norm(self.conv(x)))
+        inner = torch.relu(self.first_norm(self.first(x)))
+        return torch.relu(x + self.second_norm(self.second(inner)))
 
 
-def _convolution(before: int, after: int, size: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU()
-    )
+def _verdict(classes: int) -> nn.Sequential:
+    """From the features of a channel to its share of the log-odds."""
+    return nn.Sequential(nn.Linear(FEATURES, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, classes + 1))
 
 
 class Branch(nn.Module):
-    """From one channel of a patch to its share of the class logits.
+    """One channel: its last maps, its say in what belongs to the cluster, and its say in the classes.
 
-    `maps` gives the last convolutional maps, (b, 48, 16, 16): Grad-CAM looks there.
+    `maps` gives the last convolutional maps, (b, 16, 26, 26): Grad-CAM looks there.
+
+    Parameters
+    ----------
+    pictures
+        How many the channel consists of.
+    classes
+        Number of size classes.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, pictures: int, classes: int) -> None:
         super().__init__()
-        a, b, c, d, e = _WIDTHS
         self.maps = nn.Sequential(
-            _convolution(1, a, 5, 2),
-            _convolution(a, b, 3, 2),
-            _convolution(b, c, 3, 1),
-            _convolution(c, d, 3, 1),
-            _Residual(d, 2),
-            _Residual(e, 1),
+            nn.Conv2d(pictures, WIDTH, 5, 2, padding=2, bias=False),
+            nn.BatchNorm2d(WIDTH),
+            nn.ReLU(),
+            _Residual(WIDTH, 1),
+            _Residual(WIDTH, 2),
+            _Residual(WIDTH, 4),
         )
-        self.hidden = nn.Linear(2 * e, FEATURES)
-        self.logits = nn.Linear(FEATURES, classes)
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Share of the class logits (b, classes) and features (b, 48) for `x` (b, 1, 64, 64)."""
-        return self.head(self.maps(x))
-
-    def head(self, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Share of the class logits (b, classes) and features (b, 48) from the last `maps` (b, 48, 16, 16)."""
-        pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
-        features = torch.relu(self.hidden(pooled))
-        return self.logits(features), features
+        self.gate = nn.Conv2d(WIDTH, 1, 1)
+        self.background = nn.Conv2d(WIDTH, 1, 1)
+        self.features = nn.Conv2d(WIDTH, FEATURES, 1)
+        self.shape = _verdict(classes)
+        self.alone = _verdict(classes)
+        nn.init.zeros_(self.background.weight)
+        assert self.background.bias is not None
+        nn.init.zeros_(self.background.bias)
 
 
 class Network(nn.Module):
-    """One branch a channel, fused at the very end.
+    """One branch a channel; gate, background and log-odds of the classes are sums over the branches.
 
     Batch normalisation, with its running statistics, makes inference independent of the batch and leaves an affine
     pair a map to tune when the model is adapted to an image.
 
     Parameters
     ----------
-    classes
-        Number of size classes.
+    class_sizes
+        Atoms of each class.
     channels
-        1: raw; 2: raw and local contrast normalisation.
+        ``("raw",)`` or ``("raw", "lcn")``.
+
+    Attributes
+    ----------
+    log_sizes
+        (classes,) logarithm of the atoms of each class.
     """
 
-    def __init__(self, classes: int, channels: int) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(Branch(classes) for _ in range(channels))
-        self.measure = nn.Linear(channels * FEATURES, 5)
+    log_sizes: torch.Tensor
 
-    def forward(self, x: torch.Tensor) -> Outputs:
-        """Outputs for `x` (b, channels, 64, 64)."""
-        by_channel = [branch(x[:, i : i + 1]) for i, branch in enumerate(self.branches)]
-        branch_logits = torch.stack([logits for logits, _ in by_channel], dim=1)
-        features = torch.cat([own_features for _, own_features in by_channel], dim=1)
-        shift, log_shift_sd, log_n, log_n_sd, outside = self.measure(features).unbind(dim=1)
-        return Outputs(
-            shape_logits=branch_logits.sum(dim=1),
-            branch_logits=branch_logits,
-            log_integral_shift=shift,
-            log_integral_sd=torch.exp(log_shift_sd.clamp(-5.0, 1.0)),
-            log_n=log_n + 3.6,
-            log_n_sd=torch.exp(log_n_sd.clamp(-5.0, 1.0)),
-            outside_logit=outside,
-            features=features,
+    def __init__(self, class_sizes: Sequence[int], channels: Sequence[str]) -> None:
+        super().__init__()
+        self.register_buffer("log_sizes", torch.log(torch.tensor(class_sizes, dtype=torch.float32)))
+        self.pictures = tuple(PICTURES[name] for name in channels)
+        self.branches = nn.ModuleList(Branch(pictures, len(class_sizes)) for pictures in self.pictures)
+        self.spread = nn.Sequential(nn.Linear(len(channels) * FEATURES + 3, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
+
+    @property
+    def each(self) -> list[Branch]:
+        """The branches."""
+        return [branch for branch in self.branches if isinstance(branch, Branch)]
+
+    def forward(self, x: torch.Tensor, noise: torch.Tensor) -> Outputs:
+        """Outputs for `x` (b, pictures, 52, 52), with the noise (b,) of the background in atoms per nm²."""
+        parts = torch.split(x, list(self.pictures), dim=1)
+        maps = [branch.maps(part) for branch, part in zip(self.each, parts, strict=True)]
+        offset = sum_of([branch.background(m) for branch, m in zip(self.each, maps, strict=True)])[:, 0]
+        gate = torch.sigmoid(sum_of([branch.gate(m) for branch, m in zip(self.each, maps, strict=True)])[:, 0])
+        signal = functional.avg_pool2d(x[:, :1], CELL_PX)[:, 0] * UNIT
+        density = gate * (signal - 2.0 * offset)
+        # never below one atom, and linear from a few atoms on
+        log_n = torch.log(1.0 + functional.softplus(density.sum(dim=(1, 2)) * CELL_NM**2 - 1.0, beta=2.0))
+        weight = functional.softplus(density) * gate
+        weight = weight / weight.sum(dim=(1, 2), keepdim=True).clamp(min=1e-6)
+        pooled = [
+            (torch.relu(branch.features(m)) * weight[:, None]).sum(dim=(2, 3))
+            for branch, m in zip(self.each, maps, strict=True)
+        ]
+        features = torch.cat(pooled, dim=1)
+        area = gate.sum(dim=(1, 2)) * CELL_NM**2
+        known = torch.stack([log_n - 3.6, noise.clamp(min=1e-3).log(), area.clamp(min=0.01).log()], dim=1)
+        log_sd = self.spread(torch.cat([features, known], dim=1))[:, 0].clamp(-5.0, 1.0)
+        shape, alone = (
+            torch.stack([head(f) for head, f in zip(heads, pooled, strict=True)], dim=1)
+            for heads in ([branch.shape for branch in self.each], [branch.alone for branch in self.each])
         )
+        return Outputs(density, log_n, log_sd.exp(), shape, alone, features)
+
+    def lower_outside(self, by: float) -> None:
+        """Take `by` off the logit of being none of the classes, with a scale and without."""
+        for head in (self.each[0].shape, self.each[0].alone):
+            last = head[-1]
+            assert isinstance(last, nn.Linear)
+            with torch.no_grad():
+                last.bias[-1] -= by
 
     def tunable(self) -> list[nn.Parameter]:
         """The parameters that an adaptation may move: the affine pairs of the normalisations and the class heads."""
@@ -131,5 +179,67 @@ class Network(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 parameters += [module.weight, module.bias]
             elif isinstance(module, Branch):
-                parameters += module.logits.parameters()
+                parameters += module.shape[-1].parameters()
         return parameters
+
+
+def sum_of(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Sum of tensors of one shape."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def brightness(log_n: torch.Tensor, sd: torch.Tensor, log_sizes: torch.Tensor) -> torch.Tensor:
+    """(b, classes + 1) log-density of a count, were the cluster of this or that class; none of them last.
+
+    As `mixture.integral_terms`, for what has to have gradients.
+
+    Parameters
+    ----------
+    log_n, sd
+        (b,) logarithm of the count and its standard deviation, that of the scale included.
+    log_sizes
+        (classes,) logarithm of the atoms of each class.
+    """
+    z2 = ((log_n[:, None] - log_sizes) / sd[:, None]) ** 2
+    inside = torch.logaddexp(-0.5 * z2, math.log(TAIL) - z2 / 18) - torch.log(sd[:, None] * math.sqrt(2 * math.pi))
+    low, high = OUTSIDE_LOG_N
+    beyond = torch.maximum(low - log_n, log_n - high).clamp(min=0.0)
+    outside = -math.log(high - low) - 0.5 * (beyond / OUTSIDE_SD) ** 2
+    return torch.cat([inside, outside[:, None]], dim=1)
+
+
+def decision(out: Outputs, log_sizes: torch.Tensor, tau: float, temperature: float) -> torch.Tensor:
+    """(b, classes + 1) log-odds of the classes, brightness and shape together; none of them last.
+
+    Parameters
+    ----------
+    out
+        Of the network for b clusters.
+    log_sizes
+        (classes,) logarithm of the atoms of each class.
+    tau
+        Standard deviation to be added to the stated error of ln(atoms).
+    temperature
+        As in `tempered`.
+    """
+    sd = torch.hypot(out.log_n_sd, torch.tensor(tau))
+    return brightness(out.log_n, sd, log_sizes) + tempered(out.shape.sum(dim=1), temperature)
+
+
+def tempered(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """(b, classes + 1) log-likelihoods of shape relative to an average class member, from its logits.
+
+    Parameters
+    ----------
+    logits
+        (b, classes + 1) none of the classes last.
+    temperature
+        Divides what tells the classes from one another, not what tells them from none of them.
+    """
+    inside = logits[:, :-1]
+    even = math.log(inside.shape[1])
+    outside = logits[:, -1:] - (torch.logsumexp(inside, dim=1, keepdim=True) - even)
+    return torch.cat([torch.log_softmax(inside / temperature, dim=1) + even, outside], dim=1)

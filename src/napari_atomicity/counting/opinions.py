@@ -216,10 +216,10 @@ def _of_evidence(
         off = evidence.log_integral[rows] - np.log(scale)
     sd = np.hypot(evidence.log_integral_sd[rows], _INTENSITY_SD)
     chances["intensity"] = _softmax(-0.5 * ((off[:, None] - log_n) / sd[:, None]) ** 2)
-    channels = evidence.branch.shape[1]
-    if channels > 1:
-        for channel in range(channels):
-            logits = evidence.branch[rows, channel].astype(np.float64) / evidence.card.temperature
+    branch, classes = evidence.free.branch, len(log_n)
+    if branch.shape[1] > 1:
+        for channel in range(branch.shape[1]):
+            logits = branch[rows, channel, :classes].astype(np.float64) / evidence.card.temperature
             chances[f"channel {channel + 1}"] = _softmax(logits)
     for values in chances.values():
         values[missing] = np.nan

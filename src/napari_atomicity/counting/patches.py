@@ -1,4 +1,4 @@
-"""From an image and its clusters to the scale-free patches that the network sees."""
+"""From an image and its clusters to scale-free patches, and from these to what the network sees."""
 
 from __future__ import annotations
 
@@ -17,9 +17,21 @@ if TYPE_CHECKING:
 
 PATCH_PX: Final = 64
 NM_PER_PX: Final = 0.05
+#: border of a patch that the network does not look at: the background there is known from it
+MARGIN_PX: Final = 6
+#: pixels along a side of a cell of the network's maps, its side in nm, and cells along a side
+CELL_PX: Final = 2
+CELL_NM: Final = CELL_PX * NM_PER_PX
+CELLS: Final = (PATCH_PX - 2 * MARGIN_PX) // CELL_PX
+#: the linear picture is given in units of so many atoms per nm²
+UNIT: Final = 20.0
 #: a patch of which less than this part lies inside the image is not classified
 _LEAST_INSIDE: Final = 0.5
 _BATCH: Final = 64
+#: the compressed picture is linear up to so many atoms per nm²
+_KNEE: Final = 4.0
+#: beyond e^9 atoms a scale is a mistake, and numbers must not overflow
+_MOST_LOG_ATOMS: Final = 9.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,17 +132,43 @@ def normalise(
     return Patches(raw.astype(np.float32), log_integral, (noise / divisor).astype(np.float32), valid)
 
 
-def network_input(patches: Patches, channels: int, lcn_window_nm: float) -> torch.Tensor:
-    """The input of the network: raw patches and, for two channels, their local contrast.
-
-    Local contrast normalisation subtracts the mean and divides by the standard deviation within a Gaussian window of
-    `lcn_window_nm` (full width at half maximum). The noise of the background is the floor of that standard deviation,
-    so that empty support does not swell to full contrast.
+def in_atoms(
+    patches: Patches, log_scale: npt.NDArray[Any] | float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Patches and their noise in atoms per nm².
 
     Parameters
     ----------
     patches
         Of n clusters.
+    log_scale
+        (n,) logarithm of the intensity of one atom, counts·nm².
+
+    Returns
+    -------
+    picture
+        (n, 64, 64); 0 for a cluster without an integral.
+    noise
+        (n,) standard deviation of the background.
+    """
+    atoms = np.exp(np.clip(patches.log_integral - log_scale, -_MOST_LOG_ATOMS, _MOST_LOG_ATOMS))
+    atoms = np.where(patches.valid & np.isfinite(atoms), atoms, 0.0).astype(np.float32)
+    return patches.raw * atoms[:, None, None], patches.noise * atoms
+
+
+def channel_pictures(
+    picture: npt.NDArray[np.float32], noise: npt.NDArray[np.float32], channels: int, lcn_window_nm: float
+) -> torch.Tensor:
+    """The channels that the network looks at: the picture itself and, for two, its local contrast.
+
+    Local contrast normalisation subtracts the mean and divides by the standard deviation within a Gaussian window of
+    `lcn_window_nm` (full width at half maximum). The noise of the background and one atom per nm² are the floor of that
+    standard deviation, so that empty support does not swell to full contrast.
+
+    Parameters
+    ----------
+    picture, noise
+        As by `in_atoms`, of n clusters.
     channels
         1: raw; 2: raw and local contrast.
     lcn_window_nm
@@ -142,14 +180,36 @@ def network_input(patches: Patches, channels: int, lcn_window_nm: float) -> torc
     """
     import torch
 
-    raw = torch.from_numpy(np.ascontiguousarray(patches.raw))[:, None]
+    raw = torch.from_numpy(np.ascontiguousarray(picture))[:, None]
     if channels == 1:
         return raw
-    floor = torch.from_numpy(np.ascontiguousarray(patches.noise))[:, None, None, None]
+    floor = torch.from_numpy(np.ascontiguousarray(noise))[:, None, None, None]
     kernel = _gaussian(lcn_window_nm / NM_PER_PX / 2.355)
     mean = _blur(raw, kernel)
-    spread = torch.sqrt(_blur((raw - mean) ** 2, kernel) + 0.25 * floor**2 + 1e-4)
+    spread = torch.sqrt(_blur((raw - mean) ** 2, kernel) + 0.25 * floor**2 + 1.0)
     return torch.cat([raw, (raw - mean) / spread], dim=1)
+
+
+def network_input(
+    picture: npt.NDArray[np.float32], noise: npt.NDArray[np.float32], channels: int, lcn_window_nm: float
+) -> torch.Tensor:
+    """What the network is fed: the middle of the channels, the raw one both linear and compressed.
+
+    Parameters
+    ----------
+    picture, noise, channels, lcn_window_nm
+        As in `channel_pictures`.
+
+    Returns
+    -------
+    (n, 2 or 3, 52, 52) float32.
+    """
+    import torch
+
+    seen = channel_pictures(picture, noise, channels, lcn_window_nm)
+    raw = seen[:, :1]
+    seen = torch.cat([raw / UNIT, torch.asinh(raw / _KNEE) / 3.0, seen[:, 1:]], dim=1)
+    return seen[:, :, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX].contiguous(memory_format=torch.channels_last)
 
 
 def _gaussian(sigma_px: float) -> torch.Tensor:

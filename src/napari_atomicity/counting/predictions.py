@@ -14,6 +14,9 @@ from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms
 from napari_atomicity.errors import InputError
 
+#: standard deviation of ln(atoms) below which shape alone never tells them
+_NEVER_BETTER = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -30,8 +33,8 @@ class Predictions:
     label, confidence
         (n,) ``Pt19`` … or ``other``, and its probability.
     n_atoms, n_atoms_sd
-        (n,) continuous atom count and its standard deviation: from the integral where the image's scale is known or
-        found, else from the shape alone. It does not depend on the classes.
+        (n,) continuous atom count and its standard deviation. It does not depend on the classes where the image's scale
+        is known or found; else it is the mean over the classes.
     """
 
     class_sizes: tuple[int, ...]
@@ -66,12 +69,12 @@ class Predictions:
 
 
 def posterior(evidence: Evidence, calibration: Calibration | None) -> Predictions:
-    """Join shape and, where there is a calibration, integral to class probabilities, labels and counts.
+    """Join count and shape to class probabilities and labels.
 
     Parameters
     ----------
     evidence
-        Of the clusters of one frame.
+        Of the clusters of one frame, looked at with its scale.
     calibration
         Of that frame; shape alone decides where it is None.
 
@@ -87,14 +90,17 @@ def posterior(evidence: Evidence, calibration: Calibration | None) -> Prediction
     rows = np.flatnonzero(evidence.valid)
     usable = evidence.take(rows)
     if calibration is None:
-        joint = np.exp(shape_terms(usable)) * even_shares(len(sizes))
+        joint = np.exp(shape_terms(usable.free, np.zeros(1))[0]) * even_shares(len(sizes))
         chances = joint / joint.sum(axis=1, keepdims=True)
-        log_n, log_n_sd, threshold = usable.log_n, usable.log_n_sd, card.outside_threshold
+        log_n, log_n_sd = _mean_over_classes(chances[:, :-1], np.log(sizes))
+        threshold = card.outside_threshold
+        of_best = chances
     else:
-        chances, log_n, log_n_sd = _over_scales(usable, calibration)
+        chances, of_best, log_n, log_n_sd = _over_scales(usable, calibration)
         threshold = card.outside_threshold_scaled
     inside = chances[:, :-1]
-    is_other = chances[:, -1] > threshold
+    # that it would be none of the classes at another scale is no reason to call it so at this one
+    is_other = of_best[:, -1] > threshold
     # the count owes nothing to the classes: a cluster of 62 atoms says so, whatever label lies nearest
     count = np.exp(np.clip(log_n, -1.0, 8.0))
 
@@ -115,19 +121,32 @@ def posterior(evidence: Evidence, calibration: Calibration | None) -> Prediction
     )
 
 
-def _over_scales(evidence: Evidence, calibration: Calibration) -> tuple[Floats, Floats, Floats]:
-    """(n, classes + 1) chances averaged over the posterior of the scale; ln(atoms) from the integral and its error."""
+def _over_scales(evidence: Evidence, calibration: Calibration) -> tuple[Floats, Floats, Floats, Floats]:
+    """Chances (n, classes + 1) averaged over the posterior of the scale, and over its most probable solution alone;
+    ln(atoms) by that solution, and its error over all."""
+    best = np.zeros(len(calibration.weight), dtype=bool)
+    best[calibration.best] = True
     keep = calibration.weight > NEGLIGIBLE * calibration.weight.max()
     grid, weight, shares = calibration.log_scale[keep], calibration.weight[keep], calibration.shares[keep]
     weight = weight / weight.sum()
-    shape = shape_terms(evidence)
-    chances = np.zeros_like(shape)
+    of_best = np.where(best[keep], weight, 0.0)
+    of_best = of_best / of_best.sum()
+    chances, by_best = np.zeros((2, len(evidence), len(evidence.card.class_sizes) + 1))
     for start in range(0, len(evidence), 500):
         rows = slice(start, start + 500)
-        terms = integral_terms(evidence.take(np.arange(len(evidence))[rows]), grid) + shape[None, rows]
+        some = evidence.take(np.arange(len(evidence))[rows])
+        terms = integral_terms(some, grid) + shape_terms(some, grid)
         terms += np.log(shares)[:, None, :]
         joint = np.exp(terms - terms.max(axis=-1, keepdims=True))
-        chances[rows] = np.einsum("g,gnk->nk", weight, joint / joint.sum(axis=-1, keepdims=True))
-    centre = weight @ grid
+        joint /= joint.sum(axis=-1, keepdims=True)
+        chances[rows], by_best[rows] = (np.einsum("g,gnk->nk", over, joint) for over in (weight, of_best))
+    centre = float(np.log(calibration.intensity_per_atom))
     centre_sd = np.sqrt(weight @ (grid - centre) ** 2)
-    return chances, evidence.log_integral - centre, np.hypot(evidence.log_integral_sd, centre_sd)
+    return chances, by_best, evidence.log_integral - centre, np.hypot(evidence.log_integral_sd, centre_sd)
+
+
+def _mean_over_classes(chances: Floats, log_sizes: Floats) -> tuple[Floats, Floats]:
+    """(n,) mean of ln(atoms) over the classes by their chances (n, classes), and its standard deviation."""
+    weight = chances / np.maximum(chances.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    mean = weight @ log_sizes
+    return mean, np.sqrt((weight * (log_sizes - mean[:, None]) ** 2).sum(axis=1) + _NEVER_BETTER**2)

@@ -13,6 +13,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.calibrate import calibrate_frames
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.card import ModelCard
+from napari_atomicity.counting.diameter_only import relative_log_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.holdout import held_back, identities
 from napari_atomicity.counting.predictions import Predictions, posterior
@@ -64,6 +65,8 @@ class Sample:
         frames: Rows,
         known: PriorKnowledge | Sequence[PriorKnowledge] | None,
         identity: npt.NDArray[np.uint64] | None = None,
+        in_force: Mapping[int, Calibration] | None = None,
+        by_diameter: bool = False,
     ) -> Sample:
         """Calibrate the frames together and label their clusters.
 
@@ -77,6 +80,10 @@ class Sample:
             What is known beforehand, of all frames alike or one entry a frame, by its number.
         identity
             (n,) as by `holdout.identities`; of frame and id where None.
+        in_force
+            Calibrations that the labels rest on, by number of the frame; frames are calibrated here where None.
+        by_diameter
+            Whether the diameters tell the scale then, and not what the model has learnt.
 
         Raises
         ------
@@ -87,11 +94,16 @@ class Sample:
         present = np.unique(frames[sizeable])
         facts = _by_frame(known, present)
         groups = [np.flatnonzero(frames == frame) for frame in present]
-        fits = calibrate_frames(
-            [evidence.take(rows) for rows in groups],
-            [facts[int(frame)] for frame in present],
-            [sizeable[rows] for rows in groups],
-        )
+        if in_force is not None and all(int(frame) in in_force for frame in present):
+            fits = [in_force[int(frame)] for frame in present]
+        else:
+            diameter = table.rows["diameter_nm"].to_numpy(dtype=np.float64)
+            fits = calibrate_frames(
+                [evidence.take(rows) for rows in groups],
+                [facts[int(frame)] for frame in present],
+                [sizeable[rows] for rows in groups],
+                [relative_log_likelihood(diameter[rows], evidence.card) for rows in groups] if by_diameter else None,
+            )
         calibrations = {int(frame): fit for frame, fit in zip(present, fits, strict=True)}
         if identity is None:
             identity = identities("", frames, table.ids)

@@ -10,7 +10,7 @@ posterior.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,6 @@ import torch
 from torch import nn
 
 from napari_atomicity.counting.network import FEATURES
-
-if TYPE_CHECKING:
-    pass
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,7 +45,7 @@ def inputs(classes: int, channels: int) -> int:
     classes, channels
         How many the model has.
     """
-    return classes - 1 + 5 + channels * classes + channels * FEATURES
+    return classes - 1 + 2 + channels * (classes + 1) + channels * FEATURES
 
 
 class FrameView:

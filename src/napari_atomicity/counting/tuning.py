@@ -14,7 +14,8 @@ import pandas as pd
 
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.card import ModelCard
-from napari_atomicity.counting.patches import Patches, network_input
+from napari_atomicity.counting.library_patches import rehearsal_patches
+from napari_atomicity.counting.patches import Patches, in_atoms, network_input
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import in_order, pool
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.network import Network, Outputs
 
 Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 STEPS: Final = 90
 _CHECK_EVERY: Final = 6
@@ -44,8 +46,10 @@ class Tuning:
     ----------
     bundle
         The model; it stays as it is.
-    patches, rows
-        Of all clusters, and (n,) which of them are the anchors.
+    patches, log_scale
+        Of all clusters, and (clusters,) logarithm of the whole intensity of one atom in each, counts·nm².
+    rows
+        (n,) which of them are the anchors.
     anchors
         One row an anchor, in the order of `rows`: label, and held_back for those that decide when to stop.
     seed
@@ -56,18 +60,21 @@ class Tuning:
     network
         The copy; after `steps` in the state that did best on the anchors that were held back.
     before, after
-        right (share of these with the anchor's label, by shape alone), loss and anchors (their number), by the base
-        model and by the best state.
+        right (share of these with the anchor's label), loss and anchors (their number), by the base model and by the
+        best state.
     """
 
-    def __init__(self, bundle: Bundle, patches: Patches, rows: Rows, anchors: pd.DataFrame, seed: int) -> None:
+    def __init__(
+        self, bundle: Bundle, patches: Patches, log_scale: Floats, rows: Rows, anchors: pd.DataFrame, seed: int
+    ) -> None:
         import torch
 
         self.card = bundle.card
         self.network: Network = copy.deepcopy(bundle.network).eval()
         self.before: dict[str, float] = {}
         self.after: dict[str, float] = {}
-        self.patches, self.rows, self.rehearsal = patches, rows, _rehearsal(bundle)
+        self.patches, self.log_scale, self.rows = patches, log_scale, rows
+        self.rehearsal = rehearsal_patches(bundle)
         class_index = np.array([self.card.labels.index(label) for label in anchors["label"]])
         # anchors of some classes say nothing about the others: only the logits of these compete
         present, among_present = np.unique(class_index, return_inverse=True)
@@ -114,31 +121,42 @@ class Tuning:
 
     def _prepare_steps(self) -> Steps[None]:
         """Run the base model once over all patches that any step will use, and keep its answers."""
-        anchors = np.concatenate([batch.anchors for batch in self.batches])
-        rehearsed = np.concatenate([batch.rehearsed for batch in self.batches])
-        every = np.arange(len(self.rehearsal))
-        self.anchor_examples = yield from _example_steps(self.patches, self.rows, anchors, self.network, self.card)
-        self.rehearsal_examples = yield from _example_steps(self.rehearsal, every, rehearsed, self.network, self.card)
+        anchors = np.unique(np.concatenate([batch.anchors for batch in self.batches]))
+        rehearsed = np.unique(np.concatenate([batch.rehearsed for batch in self.batches]))
+        of_anchors = self.rows[anchors]
+        self.anchor_examples = yield from _example_steps(
+            anchors, self.patches.take(of_anchors), self.log_scale[of_anchors], self.network, self.card
+        )
+        self.rehearsal_examples = yield from _example_steps(
+            rehearsed, self.rehearsal.take(rehearsed), np.zeros(len(rehearsed)), self.network, self.card
+        )
         held = self.rows[self.held]
         groups = [held[start : start + _BATCH] for start in range(0, len(held), _BATCH)]
-        self.held_x = [_input(self.patches.take(rows), self.card) for rows in groups]
+        self.held_input = [_input(self.patches.take(rows), self.log_scale[rows], self.card) for rows in groups]
 
     def _score(self) -> dict[str, float]:
         """How well the network labels the held-back anchors."""
         import torch
         from torch.nn import functional
 
-        def look(x: torch.Tensor) -> torch.Tensor:
+        def look(seen: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
             with torch.inference_mode():
-                return self.network(x).shape_logits[:, self.anchored] / self.card.temperature  # type: ignore[no-any-return]
+                return self._decision(self.network(*seen))[:, self.anchored]
 
-        logits, label = torch.cat(list(in_order(look, self.held_x))), self.label[self.held]
+        logits, label = torch.cat(list(in_order(look, self.held_input))), self.label[self.held]
         right = (logits.argmax(dim=1) == label).double().mean()
         return {
             "right": float(right),
             "loss": float(functional.cross_entropy(logits, label)),
             "anchors": float(len(label)),
         }
+
+    def _decision(self, out: Outputs) -> torch.Tensor:
+        """(b, classes + 1) log-odds of the classes, brightness and shape together; none of them last."""
+        from napari_atomicity.counting.network import decision
+
+        card = self.card
+        return decision(out, self.network.log_sizes, card.integral_tau, card.temperature_scaled)
 
     def _gradients(
         self, batch: _Batch, parameters: Sequence[torch.nn.Parameter], threads: Executor
@@ -162,15 +180,19 @@ class Tuning:
         rows, again = fresh.index_of(shard.anchors), known.index_of(shard.rehearsed)
         x = torch.rot90(fresh.x[rows], shard.turn, dims=(2, 3))
         x = torch.cat([x.flip(3) if shard.mirror else x, known.x[again]])
-        out: Outputs = self.network(x)
+        out: Outputs = self.network(x, torch.cat([fresh.noise[rows], known.noise[again]]))
         of_anchors, of_rehearsed = _outputs_at(out, slice(len(rows))), _outputs_at(out, slice(len(rows), None))
-        logits = of_anchors.shape_logits[:, self.anchored] / self.card.temperature
-        loss = functional.cross_entropy(logits, self.label[shard.anchors], reduction="sum")
-        loss = (loss + _drift(of_anchors, _outputs_at(fresh.base, rows))) / anchors
+        label = self.label[shard.anchors]
+        loss = functional.cross_entropy(self._decision(of_anchors)[:, self.anchored], label, reduction="sum")
+        # the count of an anchor is that of its class, in units of its own error
+        expected = self.network.log_sizes[self.anchored][label]
+        loss = loss + 0.5 * (((expected - of_anchors.log_n) / _outputs_at(fresh.base, rows).log_n_sd) ** 2).sum()
+        loss = (loss + _width(of_anchors, _outputs_at(fresh.base, rows))) / anchors
         base = _outputs_at(known.base, again)
-        target = (base.shape_logits / self.card.temperature).softmax(dim=1)
-        log_chances = (of_rehearsed.shape_logits / self.card.temperature).log_softmax(dim=1)
-        return loss + (functional.kl_div(log_chances, target, reduction="sum") + _drift(of_rehearsed, base)) / rehearsed
+        target, log_chances = self._decision(base).softmax(dim=1), self._decision(of_rehearsed).log_softmax(dim=1)
+        forgotten = functional.kl_div(log_chances, target, reduction="sum")
+        forgotten = forgotten + (((of_rehearsed.log_n - base.log_n) / base.log_n_sd) ** 2).sum()
+        return loss + (forgotten + _width(of_rehearsed, base)) / rehearsed
 
 
 @dataclass(frozen=True)
@@ -202,10 +224,11 @@ def _batches(rows: Rows, label: Rows, rehearsed: int, seed: int) -> Iterator[_Ba
 
 @dataclass(frozen=True)
 class _Examples:
-    """Some rows of patches, ascending: the input of the network, and the outputs of the base model for it."""
+    """Some patches, by ascending numbers `rows`: the input of the network, and what the base model says of it."""
 
     rows: Rows
     x: torch.Tensor
+    noise: torch.Tensor
     base: Outputs
 
     def index_of(self, rows: Rows) -> torch.Tensor:
@@ -215,48 +238,44 @@ class _Examples:
         return torch.as_tensor(np.searchsorted(self.rows, rows))
 
 
-def _example_steps(patches: Patches, among: Rows, rows: Rows, network: Network, card: ModelCard) -> Steps[_Examples]:
-    """Examples of those patches that lie at `among[rows]`."""
+def _example_steps(
+    rows: Rows, patches: Patches, log_scale: Floats, network: Network, card: ModelCard
+) -> Steps[_Examples]:
+    """Examples of patches that go by the numbers `rows`."""
     import torch
 
-    rows = np.unique(rows)
     starts = range(0, len(rows), _BATCH)
 
-    def look(start: int) -> tuple[torch.Tensor, Outputs]:
-        x = _input(patches.take(among[rows[start : start + _BATCH]]), card)
+    def look(start: int) -> _Examples:
+        some = np.arange(start, min(start + _BATCH, len(rows)))
+        x, noise = _input(patches.take(some), log_scale[some], card)
         with torch.inference_mode():
-            return x, network(x)
+            return _Examples(rows[some], x, noise, network(x, noise))
 
     batches = in_order(look, starts)
     looked_at = []
     for _ in starts:
         yield Progress(0, STEPS, _TASK)
         looked_at.append(next(batches))
-    base = [torch.cat(values) for values in zip(*(out for _, out in looked_at), strict=True)]
-    return _Examples(rows, torch.cat([x for x, _ in looked_at]), type(looked_at[0][1])(*base))
+    x, noise = (torch.cat(values) for values in zip(*((each.x, each.noise) for each in looked_at), strict=True))
+    base = [torch.cat(values) for values in zip(*(each.base for each in looked_at), strict=True)]
+    return _Examples(rows, x, noise, type(looked_at[0].base)(*base))
 
 
-def _input(patches: Patches, card: ModelCard) -> torch.Tensor:
-    return network_input(patches, len(card.channels), card.lcn_window_nm)
+def _input(patches: Patches, log_scale: Floats, card: ModelCard) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
 
-
-def _rehearsal(bundle: Bundle) -> Patches:
-    raw = bundle.rehearsal["raw"].astype(np.float32)
-    noise = bundle.rehearsal["noise"].astype(np.float32)
-    return Patches(raw, np.zeros(len(raw)), noise, np.ones(len(raw), dtype=bool))
+    picture, noise = in_atoms(patches, log_scale)
+    return network_input(picture, noise, len(card.channels), card.lcn_window_nm), torch.from_numpy(noise)
 
 
 def _outputs_at(out: Outputs, rows: torch.Tensor | slice) -> Outputs:
     return type(out)(*(values[rows] for values in out))
 
 
-def _drift(out: Outputs, base: Outputs) -> torch.Tensor:
-    """How far the outputs for integral, count and outsiders have moved, in units of their own error; summed."""
-    shift = (out.log_integral_shift - base.log_integral_shift) / base.log_integral_sd
-    count = (out.log_n - base.log_n) / base.log_n_sd
-    outside = out.outside_logit - base.outside_logit
-    width = (out.log_integral_sd / base.log_integral_sd).log()
-    return (shift**2 + count**2 + 0.1 * outside**2 + width**2).sum()
+def _width(out: Outputs, base: Outputs) -> torch.Tensor:
+    """How far the stated errors of the count have moved, in logarithms; summed squares."""
+    return ((out.log_n_sd / base.log_n_sd).log() ** 2).sum()
 
 
 class _Adam:

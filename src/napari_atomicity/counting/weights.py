@@ -74,11 +74,12 @@ def _check_patches(card: ModelCard, rehearsal: Arrays, library: Arrays) -> None:
     needed = {
         "raw": TensorSpec((m, PATCH_PX, PATCH_PX)),
         "noise": TensorSpec((m,)),
+        "log_atoms": TensorSpec((m,)),
         "class_index": TensorSpec((m,), "iu"),
     }
     _check_rows(card, "patches to rehearse", rehearsal, needed)
     needed = {"pixels": TensorSpec((n, PATCH_PX, PATCH_PX), "u"), "class_index": TensorSpec((n,), "iu")}
-    needed |= dict.fromkeys(("scale", "offset", "noise"), TensorSpec((n,)))
+    needed |= dict.fromkeys(("scale", "offset", "noise", "log_atoms"), TensorSpec((n,)))
     needed |= {"map": TensorSpec((m + n, 2))} if "map" in library else {}
     _check_rows(card, "library clusters", library, needed)
 
@@ -96,7 +97,7 @@ def _check_rows(card: ModelCard, name: str, arrays: Arrays, needed: Mapping[str,
 def _network(card: ModelCard, tensors: Arrays) -> Network:
     from napari_atomicity.counting.network import Network
 
-    network = Network(len(card.class_sizes), len(card.channels))
+    network = Network(card.class_sizes, card.channels)
     wrong = _fill(network, tensors)
     if wrong:
         raise InputError(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX, Patches, network_input
+from napari_atomicity.counting.patches import CELL_NM, NM_PER_PX, Patches, in_atoms, network_input
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import methods
-from napari_atomicity.insight.methods import CELLS, FIELD_PX
+from napari_atomicity.insight.methods import FIELD_PX
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import in_order, steps_on_one_thread_each
 
@@ -22,34 +22,39 @@ if TYPE_CHECKING:
 
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.card import ModelCard
-    from napari_atomicity.counting.network import Branch
+    from napari_atomicity.counting.network import Outputs
 
-Method = Literal["grad-cam", "integrated-gradients"]
+Method = Literal["density", "hires-cam", "grad-cam", "integrated-gradients"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
+#: the one channel of a map of the density
+DENSITY: Final = "density"
 #: integrated gradients look at every patch many times: fewer at once, so that it can be stopped soon
-_BATCH: Final = {"grad-cam": 32, "integrated-gradients": 8}
-#: clusters of a Grad-CAM that are looked at the other way too
+_BATCH: Final[dict[Method, int]] = {"density": 64, "hires-cam": 32, "grad-cam": 32, "integrated-gradients": 8}
+#: clusters of a map of gradients that are looked at another way too
 _COMPARED: Final = 24
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the heat maps are to explain.
+    """What the maps are to explain.
 
     Attributes
     ----------
     target
         Label of the class, for example ``Pt55``; each cluster's own class where empty.
     against
-        "Why `target` and not this one?"; the mean of all other classes where empty.
+        "Why `target` and not this one?"; where empty the next smaller class in brightness, the mean of all others in
+        shape.
     method
-        ``grad-cam``: as in the paper, from the network's last maps; ``integrated-gradients``: pixel by pixel, against
-        an empty support, slower. See `methods`, and docs/heat_maps.md for how far each can be trusted.
+        ``density``: atoms per nm², whose sum is the count that decides; ``hires-cam``: what each channel's last maps
+        contribute, cell by cell; ``grad-cam``: the same with one weight a map, as in the paper;
+        ``integrated-gradients``: pixel by pixel, against an empty support, slower. See `methods`, and docs/heat_maps.md
+        for how far each can be trusted.
     """
 
     target: str = ""
     against: str = ""
-    method: Method = "grad-cam"
+    method: Method = "density"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -74,39 +79,39 @@ def _index(label: str, card: ModelCard) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """Heat maps of n clusters; one channel a branch of the network.
+    """Maps of n clusters.
 
     Attributes
     ----------
     maps
-        (n, channels, 64, 64) float32, 0 or above: contribution of each place to the score of the target class, in
-        register with the patch. 0 everywhere where `empty`.
+        (n, channels, 64, 64) float32, 0 or above, in register with the patch: of the density atoms per nm², else the
+        contribution of each place to the lead of the target class. 0 everywhere where `empty`.
     channel_names
-        ``raw``, ``lcn``.
+        ``raw``, ``lcn``; of the density the one channel ``density``.
     target
-        (n,) index of the class that is explained, -1 for a cluster without a patch or without a question (its own
+        (n,) index of the class that is explained, -1 for a cluster without a patch, a scale or a question (its own
         class is the one that it should be held against).
-    share
-        (n, channels) share of each channel in the target's lead over what it is held against. Shares add up
-        to 1; a negative one speaks against the class.
+    parts
+        (n, 1 + channels of the model) what the target's lead is made of, in log-odds: brightness, then the shape in
+        each channel. See `methods.lead_parts`.
     empty
         (n, channels) nothing in this channel speaks for the class: the map would be negative everywhere.
     resolution_nm
         Side of one cell of the maps: finer detail in `maps` is interpolation.
     field_nm
-        How wide the field is from which a cell can draw what it shows: for Grad-CAM the receptive field of the last
-        maps, so that evidence may lie that far beside the place that lights up; for integrated gradients the cell.
+        How wide the field is from which a cell can draw what it shows: for maps of the last layers their receptive
+        field, so that evidence may lie that far beside the place that lights up; else the cell.
     method
         How they were made; see `Question`.
     agreement
-        (n, channels) correlation of Grad-CAM with integrated gradients, cell by cell, signs kept (`agreement_of`); nan
-        for clusters that were not looked at both ways: of a Grad-CAM only a sample is.
+        (n, channels) correlation of the map with integrated gradients, of these with HiResCAM, cell by cell, signs kept
+        (`agreement_of`); nan for clusters that were not looked at both ways: of most maps only a sample is.
     """
 
     maps: npt.NDArray[np.float32]
     channel_names: tuple[str, ...]
     target: npt.NDArray[np.int64]
-    share: npt.NDArray[np.float64]
+    parts: npt.NDArray[np.float64]
     empty: npt.NDArray[np.bool_]
     resolution_nm: float
     field_nm: float
@@ -138,21 +143,22 @@ class Attribution:
         return replace(first, **_joined([first, second]))
 
 
-_ARRAYS: Final = ("maps", "target", "share", "empty", "agreement")
+_ARRAYS: Final = ("maps", "target", "parts", "empty", "agreement")
 
 
 @steps_on_one_thread_each
 def attribution_steps(
     bundle: Bundle,
     patches: Patches,
+    log_scale: npt.NDArray[np.float64],
     target: int | npt.NDArray[np.int64] | None = None,
     against: int | None = None,
-    method: Method = "grad-cam",
+    method: Method = "density",
 ) -> Steps[Attribution]:
-    """Heat maps of every patch.
+    """Maps of every patch.
 
-    Grad-CAM (Selvaraju et al. 2017) or integrated gradients (Sundararajan et al. 2017) of each branch of the network by
-    itself; see `methods`.
+    The density that the network counts, HiResCAM (Draelos & Carin 2020), Grad-CAM (Selvaraju et al. 2017) or integrated
+    gradients (Sundararajan et al. 2017); see `methods`.
 
     Parameters
     ----------
@@ -160,13 +166,14 @@ def attribution_steps(
         The model.
     patches
         Patches of n clusters.
+    log_scale
+        (n,) logarithm of the whole intensity of one atom in each, counts·nm²; nan where it is not known.
     target
-        Index of the class to explain, for all or one a cluster; the class of the largest shape logit where None or -1.
+        Index of the class to explain, for all or one a cluster; the class that is decided for where None or -1.
     against
-        Index of the class that it is held against; the mean of the others where None. A cluster whose own class this
-        is has no question, and no map.
+        Index of the class that it is held against. A cluster whose own class this is has no question, and no map.
     method
-        See `Question`. Each comes with its agreement with the other, Grad-CAM for a sample of the clusters.
+        See `Question`. Maps of gradients come with their agreement with another way, most for a sample.
 
     Returns
     -------
@@ -186,7 +193,7 @@ def attribution_steps(
 
     def explain(start: int) -> Attribution:
         rows = np.arange(start, min(start + _BATCH[method], len(patches)))
-        return _explain(bundle, patches.take(rows), targets[rows], against, method)
+        return _explain(bundle, patches.take(rows), log_scale[rows], targets[rows], against, method)
 
     batches = []
     starts = range(0, max(len(patches), 1), _BATCH[method])
@@ -195,8 +202,8 @@ def attribution_steps(
         yield Progress(start, len(patches), "Computing heat maps")
         batches.append(next(explained))
     attribution = batches[0] if len(batches) == 1 else replace(batches[0], **_joined(batches))
-    if method == "grad-cam":
-        yield from _compare_steps(bundle, patches, attribution, against)
+    if method in ("hires-cam", "grad-cam"):
+        yield from _compare_steps(bundle, patches, log_scale, attribution, against)
     return attribution
 
 
@@ -204,7 +211,13 @@ def _joined(attributions: Sequence[Attribution]) -> dict[str, Any]:
     return {name: np.concatenate([getattr(attribution, name) for attribution in attributions]) for name in _ARRAYS}
 
 
-def _compare_steps(bundle: Bundle, patches: Patches, attribution: Attribution, against: int | None) -> Steps[None]:
+def _compare_steps(
+    bundle: Bundle,
+    patches: Patches,
+    log_scale: npt.NDArray[np.float64],
+    attribution: Attribution,
+    against: int | None,
+) -> Steps[None]:
     """Fill in the agreement for a sample of the clusters, evenly over the rows."""
     rows_with_map = np.flatnonzero(attribution.target >= 0)
     sample = rows_with_map[
@@ -213,13 +226,14 @@ def _compare_steps(bundle: Bundle, patches: Patches, attribution: Attribution, a
     batch = _BATCH["integrated-gradients"]
     batches = [sample[start : start + batch] for start in range(0, len(sample), batch)]
 
-    def explain(rows: npt.NDArray[np.int64]) -> Attribution:
-        return _explain(bundle, patches.take(rows), attribution.target[rows], against, "integrated-gradients")
+    def compare(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        asked = _Asked.of(bundle, patches.take(rows), log_scale[rows], attribution.target[rows], against)
+        return _agreement(asked.maps(attribution.method), asked.maps("integrated-gradients"))
 
-    explained = in_order(explain, batches)
+    compared = in_order(compare, batches)
     for i, rows in enumerate(batches):
         yield Progress(i * batch, len(sample), "Comparing with a second method")
-        attribution.agreement[rows] = next(explained).agreement
+        attribution.agreement[rows] = next(compared)
 
 
 def _check_branches(bundle: Bundle) -> None:
@@ -230,56 +244,101 @@ def _check_branches(bundle: Bundle) -> None:
         )
 
 
-def _explain(
-    bundle: Bundle, patches: Patches, targets: npt.NDArray[np.int64], against: int | None, method: Method
-) -> Attribution:
-    """Heat maps of one batch."""
-    import torch
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A network with b clusters before it, and the class of each that is to be explained."""
 
-    card = bundle.card
-    # both methods hang hooks on the network, which other threads are running meanwhile: each gets one of its own
-    bundle = replace(bundle, network=copy.deepcopy(bundle.network))
-    channels = len(card.channels)
-    x = network_input(patches, channels, card.lcn_window_nm)
-    with torch.inference_mode():
-        branch = bundle.network(x.contiguous(memory_format=torch.channels_last)).branch_logits.numpy()
-    chosen = np.where(targets < 0, branch.sum(axis=1).argmax(axis=1), targets)
-    weights = methods.lead(chosen, against, len(card.class_sizes))
-    lead = np.einsum("bck,bk->bc", branch, weights)
-    total = lead.sum(axis=1, keepdims=True)
-    share = np.where(np.abs(total) > 1e-6, lead / np.where(total == 0, 1.0, total), np.nan).astype(np.float64)
-    maps, agreement = _maps(bundle, patches, x, torch.as_tensor(weights), method)
-    has_question = patches.valid & (chosen != (-1 if against is None else against))
-    maps[~has_question], share[~has_question], agreement[~has_question] = 0.0, np.nan, np.nan
-    cell_nm = PATCH_PX * NM_PER_PX / maps.shape[-1]
+    bundle: Bundle
+    x: torch.Tensor
+    noise: torch.Tensor
+    empty: torch.Tensor
+    out: Outputs
+    chosen: torch.Tensor
+    against: int | None
+
+    @classmethod
+    def of(
+        cls,
+        bundle: Bundle,
+        patches: Patches,
+        log_scale: npt.NDArray[np.float64],
+        targets: npt.NDArray[np.int64],
+        against: int | None,
+    ) -> _Asked:
+        import torch
+
+        from napari_atomicity.counting.network import decision
+
+        card = bundle.card
+        # gradients hang hooks on the network, which other threads are running meanwhile: each gets one of its own
+        bundle = replace(bundle, network=copy.deepcopy(bundle.network))
+        picture, noise_of = in_atoms(patches, log_scale)
+        bare, _ = in_atoms(methods.empty_support(patches), log_scale)
+        x, empty = (network_input(one, noise_of, len(card.channels), card.lcn_window_nm) for one in (picture, bare))
+        noise = torch.from_numpy(noise_of)
+        with torch.inference_mode():
+            out = bundle.network(x, noise)
+            log_odds = decision(out, bundle.network.log_sizes, card.integral_tau, card.temperature_scaled)
+        chosen = np.where(targets < 0, log_odds[:, :-1].argmax(dim=1).numpy(), targets)
+        return cls(bundle, x, noise, empty, out, torch.as_tensor(chosen), against)
+
+    def parts(self) -> npt.NDArray[np.float64]:
+        """(b, 1 + channels) what the lead is made of."""
+        found = methods.lead_parts(self.out, self.bundle.network, self.bundle.card, self.chosen, self.against)
+        return np.asarray(found.double().numpy())
+
+    def score(self, x: torch.Tensor) -> torch.Tensor:
+        """The lead of each cluster's class for an input; of several copies of the clusters one after the other too."""
+        network, copies = self.bundle.network, len(x) // max(len(self.chosen), 1)
+        noise, chosen = self.noise.repeat(copies), self.chosen.repeat(copies)
+        return methods.lead_parts(network(x, noise), network, self.bundle.card, chosen, self.against).sum(dim=1)
+
+    def maps(self, method: Method) -> npt.NDArray[np.float32]:
+        """(b, channels, 26, 26) signed maps."""
+        network, channels = self.bundle.network, range(len(self.bundle.card.channels))
+        if method == "density" or not len(self.chosen):
+            return np.asarray(self.out.density.numpy())[:, None]
+        if method == "integrated-gradients":
+            return methods.integrated_gradients(network, self.x, self.empty, self.score)
+        cam = methods.grad_cam if method == "grad-cam" else methods.hires_cam
+        return np.stack([cam(network, channel, self.x, self.score) for channel in channels], axis=1)
+
+
+def _explain(
+    bundle: Bundle,
+    patches: Patches,
+    log_scale: npt.NDArray[np.float64],
+    targets: npt.NDArray[np.int64],
+    against: int | None,
+    method: Method,
+) -> Attribution:
+    """Maps of one batch."""
+    asked = _Asked.of(bundle, patches, log_scale, targets, against)
+    maps, parts, chosen = asked.maps(method), asked.parts(), asked.chosen.numpy()
+    names = (DENSITY,) if method == "density" else bundle.card.channels
+    maps = np.broadcast_to(maps, (len(maps), len(names), *maps.shape[2:])).copy()
+    agreement = np.full(maps.shape[:2], np.nan)
+    if method == "integrated-gradients" and len(patches):
+        agreement = _agreement(asked.maps("hires-cam"), maps)
+    has_question = patches.valid & np.isfinite(log_scale) & (chosen != (-1 if against is None else against))
+    maps[~has_question], parts[~has_question], agreement[~has_question] = 0.0, np.nan, np.nan
     return Attribution(
         maps=_upsampled(np.maximum(maps, 0.0)),
-        channel_names=card.channels,
+        channel_names=names,
         target=np.where(has_question, chosen, -1),
-        share=share,
+        parts=parts,
         empty=maps.max(axis=(2, 3), initial=0.0) <= 0,
-        resolution_nm=cell_nm,
-        field_nm=FIELD_PX * NM_PER_PX if method == "grad-cam" else cell_nm,
+        resolution_nm=CELL_NM,
+        field_nm=FIELD_PX * NM_PER_PX if method in ("grad-cam", "hires-cam") else CELL_NM,
         method=method,
         agreement=agreement,
     )
 
 
-def _maps(
-    bundle: Bundle, patches: Patches, x: torch.Tensor, weights: torch.Tensor, method: Method
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """Signed maps (b, channels, 16, 16) and, of integrated gradients, their agreement with Grad-CAM (b, channels)."""
-    card = bundle.card
-    empty = network_input(methods.empty_support(patches), len(card.channels), card.lcn_window_nm)
-    maps = np.zeros((len(patches), len(card.channels), CELLS, CELLS), dtype=np.float32)
-    agreement = np.full(maps.shape[:2], np.nan)
-    for i, branch in enumerate(cast("list[Branch]", list(bundle.network.branches)) if len(patches) else []):
-        shown = x[:, i : i + 1]
-        maps[:, i] = cam = methods.grad_cam(branch, shown, weights)
-        if method == "integrated-gradients":
-            maps[:, i] = methods.integrated_gradients(branch, shown, empty[:, i : i + 1], weights)
-            agreement[:, i] = agreement_of(maps[:, i], cam)
-    return maps, agreement
+def _agreement(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """(b, channels) agreement of two sets of maps (b, channels, 26, 26)."""
+    channels = [agreement_of(first[:, i], second[:, i]) for i in range(first.shape[1])]
+    return np.stack(channels, axis=1)
 
 
 def agreement_of(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -302,6 +361,6 @@ def agreement_of(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArr
 
 
 def _upsampled(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(n, channels, 64, 64) from the coarse maps (n, channels, 16, 16), in register with the patch."""
+    """(n, channels, 64, 64) from the coarse maps (n, channels, 26, 26), in register with the patch."""
     weights = methods.cell_weights()
     return np.asarray(weights @ maps @ weights.T, dtype=np.float32)

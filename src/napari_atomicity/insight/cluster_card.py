@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, ClusterTable, class_label
-from napari_atomicity.counting.patches import NM_PER_PX, Patches, network_input
+from napari_atomicity.counting.patches import NM_PER_PX, Patches, channel_pictures, in_atoms
 from napari_atomicity.wording import flag_sentence, nm, percent
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def target_of(table: ClusterTable, row: int, card: ModelCard) -> int | None:
 # ---------------------------------------------------------------------- what the network sees
 
 
-def channels_of(patches: Patches, card: ModelCard | None) -> npt.NDArray[np.float32]:
+def channels_of(patches: Patches, card: ModelCard | None, log_scale: float = np.nan) -> npt.NDArray[np.float32]:
     """(n, channels, 64, 64) pictures that the network of `card` is fed; the raw one alone without a model.
 
     Parameters
@@ -124,10 +124,14 @@ def channels_of(patches: Patches, card: ModelCard | None) -> npt.NDArray[np.floa
         Of n clusters.
     card
         Of the model, which says how many channels there are and how they are made.
+    log_scale
+        Logarithm of the whole intensity of one atom, counts·nm²; nan where it is not known.
     """
     if card is None or len(card.channels) == 1:
         return patches.raw[:, None]
-    seen: npt.NDArray[np.float32] = network_input(patches, len(card.channels), card.lcn_window_nm).numpy()
+    scale = log_scale if np.isfinite(log_scale) else patches.log_integral - np.log(card.class_sizes).mean()
+    picture, noise = in_atoms(patches, scale)
+    seen: npt.NDArray[np.float32] = channel_pictures(picture, noise, len(card.channels), card.lcn_window_nm).numpy()
     return seen
 
 
@@ -179,12 +183,8 @@ def channel_words(attribution: Attribution, channel: int, label: str) -> str:
         return ""
     if attribution.empty[0, channel]:
         return f"nothing in this channel speaks for {label}"
-    share = float(attribution.share[0, channel])
-    if len(attribution.channel_names) == 1 or not np.isfinite(share):
-        return ""
-    if share < 0:
-        return f"speaks against {label} on the whole"
-    return f"{percent(min(share, 1.0), 0)} of the evidence"
+    part = float(attribution.parts[0, 1 + channel])
+    return f"its shape adds {part:+.1f} in log-odds" if np.isfinite(part) else ""
 
 
 def contour_words(attribution: Attribution, label: str) -> str:

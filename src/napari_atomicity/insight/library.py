@@ -36,7 +36,7 @@ class LibraryClusters:
     labels
         (m,) its label, for example ``Pt19``.
     features
-        (m, f) last hidden layer of the model's network, adapted or not.
+        (m, f) features that decide, of the model's network, adapted or not.
     """
 
     patches: Patches
@@ -120,7 +120,7 @@ def library_of(bundle: Bundle) -> LibraryClusters:
 
 
 def _clusters_of(bundle: Bundle) -> LibraryClusters:
-    from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.classify import evidence_steps, look_steps
     from napari_atomicity.counting.library_patches import library_patches
 
     patches, index = library_patches(bundle)
@@ -129,5 +129,8 @@ def _clusters_of(bundle: Bundle) -> LibraryClusters:
             f"The model {bundle.card.name!r} carries no library clusters to compare with; "
             "train it again with this version."
         )
-    features = drain(evidence_steps(bundle, patches)).features
+    # one atom is one count in them
+    nothing = np.zeros(len(patches))
+    free = drain(evidence_steps(bundle, patches))
+    features = drain(look_steps(bundle, patches, free, nothing, nothing)).features
     return LibraryClusters(patches, index, [bundle.card.labels[i] for i in index], features)

@@ -30,23 +30,25 @@ def compose(
 
     Returns
     -------
-    (channels, y, x) float32 from 0 to 1. Each cluster's maps are given in parts of its strongest place in either
-    channel: clusters compare in where their evidence lies, not in how much there is, and channels keep their
-    proportion. Each map is interpolated linearly at the centres of the image's pixels; where windows overlap the
-    larger value stands; 0 where nothing is attributed. Over the outermost 0.3 nm of a window its map fades to nothing.
+    (channels, y, x) float32. The density is in atoms per nm². Of other maps, from 0 to 1, each cluster's are given in
+    parts of its strongest place in either channel: clusters compare in where their evidence lies, not in how much there
+    is, and channels keep their proportion. Each map is interpolated linearly at the centres of the image's pixels;
+    where windows overlap the larger value stands; 0 where nothing is attributed. Over the outermost 0.3 nm of a window
+    its map fades to nothing.
     """
     height, width = shape_yx
     channels = attribution.maps.shape[1]
     image = np.zeros((channels, height, width), dtype=np.float32)
     for maps, (y, x) in zip(attribution.maps, centres_px, strict=True):
         strongest = float(maps.max())
+        whole = 1.0 if attribution.method == "density" else strongest
         if strongest <= 0:
             continue
         rows, down = _weights(float(y), height, pixel_size_nm)
         cols, across = _weights(float(x), width, pixel_size_nm)
         if rows.stop > rows.start and cols.stop > cols.start:
             window = image[:, rows, cols]
-            np.maximum(window, down @ (maps / strongest) @ across.T, out=window)
+            np.maximum(window, down @ (maps / whole) @ across.T, out=window)
     return image
 
 

@@ -14,7 +14,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.clock import Clock
 from napari_atomicity.pipeline.settings import Settings
-from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.progress import Progress, Steps, drain
 from napari_atomicity.threads import steps_on_one_thread_each
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Count:
     table: ClusterTable
     evidence: Evidence
     patches: Patches
-    #: calibration of each frame; empty where the labels rest on shape alone
+    #: calibration of each frame; empty where no cluster can be looked at
     calibrations: Calibrations
     #: what was known of each frame beforehand
     known: dict[int, PriorKnowledge] = field(default_factory=dict)
@@ -175,8 +175,25 @@ def choose(classified: Count, frame: int, dominant: str, bundle: Bundle) -> Coun
             )
         }
     )
-    relabelled = labelled(classified.table, classified.patches, classified.evidence, calibrations, bundle)
+    evidence = drain(_looked_again_steps(classified, frame, fit, bundle))
+    relabelled = labelled(classified.table, classified.patches, evidence, calibrations, bundle)
     return replace(relabelled, known={**classified.known, **narrowed}, image=classified.image)
+
+
+def _looked_again_steps(classified: Count, frame: int, fit: Calibration, bundle: Bundle) -> Steps[Evidence]:
+    """The evidence, with the clusters of one frame looked at with another scale."""
+    from napari_atomicity.counting.evidence import Evidence
+    from napari_atomicity.counting.looking import looked_steps
+
+    evidence, table = classified.evidence, classified.table
+    if evidence.log_scale is None:  # counted by an earlier version, whose evidence knows no scale
+        return evidence
+    frames = table.rows["frame"].to_numpy()
+    rows, others = np.flatnonzero(frames == frame), np.flatnonzero(frames != frame)
+    free = evidence.take(rows).free
+    log_scale = float(np.log(fit.intensity_per_atom))
+    anew = yield from looked_steps(bundle, classified.patches.take(rows), free, log_scale, table.sizeable[rows])
+    return Evidence.join([evidence.take(others), anew]).take(np.argsort(np.concatenate([others, rows])))
 
 
 @steps_on_one_thread_each
@@ -232,43 +249,99 @@ def _labelled_steps(
 ) -> Steps[list[Count]]:
     """Calibrate the images together where the settings want it, and label their clusters."""
     yield Progress(0, 1, "Calibrating")
-    calibrations = _calibrated(tables, evidence, bundle, settings)
+    seen, calibrations = yield from _calibrated_steps(tables, patches, evidence, bundle, settings)
     counts = []
-    for table, of_table, of_clusters, of_frames, own in zip(
-        tables, patches, evidence, calibrations, settings, strict=True
-    ):
+    for table, of_table, of_clusters, of_frames, own in zip(tables, patches, seen, calibrations, settings, strict=True):
         known = {frame: own.known for frame, _ in rows_by_frame(table)}
         counts.append(replace(labelled(table, of_table, of_clusters, of_frames, bundle), known=known))
     return counts
 
 
-def _calibrated(
-    tables: Sequence[ClusterTable], evidence: Sequence[Evidence], bundle: Bundle, settings: Sequence[Settings]
-) -> list[Calibrations]:
-    """Calibrations of the frames of each image, all taken under the same settings; empty where shape alone speaks."""
-    from napari_atomicity.counting.calibrate import calibrate_frames
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """The clusters of one frame of one of the images: their rows, patches, evidence without a scale, and use."""
+
+    image: int
+    frame: int
+    rows: npt.NDArray[np.int64]
+    patches: Patches
+    scale_free: Evidence
+    #: which of them have the integral of one whole cluster
+    use: npt.NDArray[np.bool_]
+
+
+def _frames(tables: Sequence[ClusterTable], patches: Sequence[Patches], evidence: Sequence[Evidence]) -> list[_Frame]:
+    frames = []
+    for i, table in enumerate(tables):
+        for frame, rows in rows_by_frame(table):
+            free = evidence[i].take(rows)
+            # what is cut off, merged or saturated has no integral to calibrate on, unless there is nothing else
+            use = table.sizeable[rows] & free.valid
+            frames.append(_Frame(i, frame, rows, patches[i].take(rows), free, use if use.any() else free.valid))
+    return frames
+
+
+def _calibrated_steps(
+    tables: Sequence[ClusterTable],
+    patches: Sequence[Patches],
+    evidence: Sequence[Evidence],
+    bundle: Bundle,
+    settings: Sequence[Settings],
+) -> Steps[tuple[list[Evidence], list[Calibrations]]]:
+    """What the network sees with the scales of the frames, all taken under the same settings; their calibrations."""
     from napari_atomicity.counting.calibration import Calibration
+    from napari_atomicity.counting.classify import look_steps
+    from napari_atomicity.counting.evidence import Evidence
+    from napari_atomicity.counting.looking import calibrated_steps, looked_steps
 
     card = bundle.card
     for own in settings:
         own.known.check(card.class_sizes)
     _check_scales(tables, evidence, settings)
+    frames = _frames(tables, patches, evidence)
+    given = not _calibrates(settings)
+    exact = [frame for frame in frames if given and settings[frame.image].intensity_per_atom is not None]
+    found = [frame for frame in frames if frame not in exact]
+    seen: dict[int, list[tuple[_Frame, Evidence]]] = {i: [] for i in range(len(tables))}
     of_images: list[Calibrations] = [{} for _ in tables]
-    if not _calibrates(settings):
-        for table, own, of_frames in zip(tables, settings, of_images, strict=True):
-            if own.intensity_per_atom is not None:
-                exact = Calibration.at_scale(own.intensity_per_atom, card.class_sizes, card.element)
-                of_frames.update({frame: exact for frame, _ in rows_by_frame(table)})
-        return of_images
-    groups = [(i, frame, rows) for i, table in enumerate(tables) for frame, rows in rows_by_frame(table)]
-    group_evidence = [evidence[i].take(rows) for i, _, rows in groups]
-    # what is cut off, merged or saturated has no integral to calibrate on
-    usable = [tables[i].sizeable[rows] for i, _, rows in groups]
-    if any((whole & of_group.valid).any() for whole, of_group in zip(usable, group_evidence, strict=True)):
-        fits = calibrate_frames(group_evidence, [settings[i].known for i, _, _ in groups], usable)
-        for (i, frame, _), fit in zip(groups, fits, strict=True):
-            of_images[i][frame] = fit
-    return of_images
+    for frame in exact:
+        scale = settings[frame.image].intensity_per_atom
+        assert scale is not None
+        at_scale = yield from looked_steps(bundle, frame.patches, frame.scale_free, float(np.log(scale)), frame.use)
+        seen[frame.image].append((frame, at_scale))
+        of_images[frame.image][frame.frame] = Calibration.at_scale(scale, card.class_sizes, card.element)
+    if any(frame.use.any() for frame in found):
+        looked, fits = yield from calibrated_steps(
+            bundle,
+            [frame.patches for frame in found],
+            [frame.scale_free for frame in found],
+            [settings[frame.image].known for frame in found],
+            [frame.use for frame in found],
+            _by_diameter(tables, found, bundle) if settings[0].adapt == "diameter" else None,
+        )
+        for frame, with_scale, fit in zip(found, looked, fits, strict=True):
+            seen[frame.image].append((frame, with_scale))
+            of_images[frame.image][frame.frame] = fit
+    joined = []
+    for i, free in enumerate(evidence):
+        parts = seen[i]
+        if not parts:  # no cluster of it can be looked at: nothing is said of any
+            nothing = np.zeros(len(free))
+            joined.append((yield from look_steps(bundle, patches[i], free, nothing, nothing)))
+            continue
+        order = np.argsort(np.concatenate([frame.rows for frame, _ in parts]))
+        joined.append(Evidence.join([part for _, part in parts]).take(order))
+    return joined, of_images
+
+
+def _by_diameter(
+    tables: Sequence[ClusterTable], frames: Sequence[_Frame], bundle: Bundle
+) -> list[npt.NDArray[np.float64]]:
+    """For each frame (n, classes) what the diameters of its clusters say, relative to an average class member."""
+    from napari_atomicity.counting.diameter_only import relative_log_likelihood
+
+    diameters = [tables[frame.image].rows["diameter_nm"].to_numpy(dtype=np.float64)[frame.rows] for frame in frames]
+    return [relative_log_likelihood(of_frame, bundle.card) for of_frame in diameters]
 
 
 def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], settings: Sequence[Settings]) -> None:
@@ -289,7 +362,7 @@ def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], 
 
 
 def _calibrates(settings: Sequence[Settings]) -> bool:
-    """Whether the clusters have a say in the scale."""
+    """Whether the clusters have a say in a scale that is known."""
     return settings[0].adapt == "auto" or any(own.deposited for own in settings)
 
 
@@ -312,7 +385,7 @@ def labelled(
     patches, evidence
         Of each row of the table.
     calibrations
-        Of the frames; where a frame has none its labels rest on shape alone.
+        Of the frames; a frame without a cluster that can be looked at has none.
     bundle
         The model.
     """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.insight.attribution import Attribution, Question
     from napari_atomicity.insight.radial import RadialProfiles
+    from napari_atomicity.pipeline.counting import Count
 
 #: columns of the table that a patch depends on; the place decides where it is cut, the measurements how it is scaled
 _OF_THE_PATCH = ["y_px", "x_px", "diameter_nm", "intensity"]
@@ -36,8 +37,8 @@ class Explained:
     ids
         (n,) ids of the explained clusters; row i of `attribution` is cluster ``ids[i]``.
     overlay
-        (channels, y, x) float32 on the pixels of the image, in parts of each cluster's strongest place, 0 where nothing
-        is attributed.
+        (channels, y, x) float32 on the pixels of the image: atoms per nm² of a density, else in parts of each cluster's
+        strongest place; 0 where nothing is attributed.
     question
         What was asked of the model.
     table
@@ -46,6 +47,8 @@ class Explained:
         (n,) index of the class that was to be explained; -1 where the network was left to choose.
     bundle, micrograph
         What was asked, and what it was shown.
+    log_scale
+        Logarithm of the whole intensity of one atom in the frame, counts·nm²; nan where it is not counted.
     reused
         How many maps were taken over from an explanation before, because nothing that they depend on had changed.
     """
@@ -59,6 +62,7 @@ class Explained:
     asked: npt.NDArray[np.int64]
     bundle: Bundle
     micrograph: Micrograph
+    log_scale: float
     reused: int = 0
 
     @property
@@ -79,8 +83,9 @@ class Explained:
     def clusters(self) -> pd.DataFrame:
         """One row a cluster.
 
-        id, frame, label, target and against (what was explained), and of each channel: its share of the evidence, the
-        strongest score of a place, whether nothing in it speaks for the class, and the agreement of the two methods.
+        id, frame, label, target and against (what was explained); the lead of the target in log-odds by brightness and
+        by the shape in each channel of the model; and of each map its strongest place, whether nothing in it speaks for
+        the class, and its agreement with another method.
         """
         attribution = self.attribution
         labels = np.array([*self.bundle.card.labels, ""], dtype=object)
@@ -89,11 +94,12 @@ class Explained:
             "frame": np.full(len(self.ids), self.frame),
             "label": self.table.final_labels,
             "target": labels[attribution.target],
-            "against": self.question.against or "mean of the others",
+            "against": self.question.against or "next smaller",
             "method": attribution.method,
         }
+        for name, part in zip(("brightness", *self.bundle.card.channels), attribution.parts.T, strict=True):
+            columns["log_odds_brightness" if name == "brightness" else f"log_odds_shape_{name}"] = part
         for i, name in enumerate(self.channel_names):
-            columns[f"share_{name}"] = attribution.share[:, i]
             columns[f"strongest_{name}"] = attribution.maps[:, i].max(axis=(1, 2), initial=0.0)
             columns[f"silent_{name}"] = attribution.empty[:, i]
             columns[f"agreement_{name}"] = attribution.agreement[:, i]
@@ -108,6 +114,7 @@ def explain_steps(
     ids: Iterable[int] | None = None,
     question: Question | None = None,
     before: Explained | None = None,
+    count: Count | None = None,
 ) -> Steps[Explained]:
     """Heat maps of the clusters of one frame, laid over the micrograph.
 
@@ -127,6 +134,8 @@ def explain_steps(
         What to explain, and how; each cluster's most probable class in the table where None.
     before
         An explanation whose maps are taken over for clusters about which nothing has changed.
+    count
+        What the labels rest on: it says at which scale the clusters were looked at. Without it nothing is explained.
 
     Returns
     -------
@@ -147,18 +156,44 @@ def explain_steps(
     explained = table.take(chosen)
     target, against = question.target_index(bundle.card), question.against_index(bundle.card)
     asked = _likeliest(explained, bundle) if target is None else np.full(len(explained), target)
-    request = Explained(frame, explained.ids, _NOTHING, _NOTHING, question, explained, asked, bundle, micrograph)
+    log_scale = scale_of(count, frame)
+    request = Explained(
+        frame, explained.ids, _NOTHING, _NOTHING, question, explained, asked, bundle, micrograph, log_scale
+    )
     old_rows = _known(before, request)
     anew = np.flatnonzero(old_rows < 0)
     if before is not None and len(explained) and not len(anew) and np.array_equal(before.ids, explained.ids):
         return replace(request, attribution=before.attribution, overlay=before.overlay, reused=len(explained))
     patches = yield from patches_steps(micrograph, explained.take(anew))
-    attribution = yield from attribution_steps(bundle, patches, asked[anew], against, question.method)
+    attribution = yield from attribution_steps(
+        bundle, patches, np.full(len(anew), log_scale), asked[anew], against, question.method
+    )
     if before is not None and len(anew) < len(explained):
         order = np.argsort(np.concatenate([np.flatnonzero(old_rows >= 0), anew]))
         attribution = Attribution.join(before.attribution.take(old_rows[old_rows >= 0]), attribution).take(order)
     overlay = compose(attribution, explained.centres_px, micrograph.shape_yx, micrograph.calibrated_pixel_size_nm)
     return replace(request, attribution=attribution, overlay=overlay, reused=len(explained) - len(anew))
+
+
+def scale_of(count: Count | None, frame: int) -> float:
+    """Logarithm of the whole intensity of one atom that the clusters of a frame were looked at with, counts·nm².
+
+    Parameters
+    ----------
+    count
+        What the labels rest on; None without a count.
+    frame
+        Which frame.
+
+    Returns
+    -------
+    float
+        nan where it is not counted, or was by a version that did not look at clusters with a scale.
+    """
+    if count is None or count.evidence.log_scale is None or count.evidence.shift is None:
+        return float("nan")
+    rows = np.flatnonzero(count.table.rows["frame"].to_numpy() == frame)
+    return float(count.evidence.log_scale[rows[0]] + count.evidence.shift[rows[0]]) if len(rows) else float("nan")
 
 
 #: stands in for what is not computed yet
@@ -169,6 +204,8 @@ def _known(before: Explained | None, request: Explained) -> npt.NDArray[np.int64
     """For each wanted cluster, the row of `before` that holds its map; -1 where it must be computed."""
     rows = np.full(len(request.ids), -1, dtype=np.int64)
     if before is None or before.bundle is not request.bundle or before.frame != request.frame:
+        return rows
+    if before.log_scale != request.log_scale:
         return rows
     if (before.question.against, before.question.method) != (request.question.against, request.question.method):
         return rows

@@ -70,6 +70,8 @@ def check_evidence(arrays: Mapping[str, npt.NDArray[Any]], card: ModelCard, sour
     width = arrays["features"].shape[-1] if arrays["features"].ndim else 0
     needed = {name: TensorSpec((n,)) for name in arrays} | {"valid": TensorSpec((n,), "b")}
     needed |= {"shape": TensorSpec((n, classes)), "features": TensorSpec((n, width))}
-    needed |= {"branch": TensorSpec((n, channels, classes))}
+    # files before format 3 hold the classes alone, without that a cluster is none of them
+    of_other = int(arrays["branch"].shape[-1] == classes + 1) if arrays["branch"].ndim else 0
+    needed |= {"branch": TensorSpec((n, channels, classes + of_other))}
     if wrong := misfit(arrays, needed, finite=False):  # nan where nothing could be said
         raise InputError(f"{source.path.name} is damaged: what a model said does not fit together ({wrong}).")

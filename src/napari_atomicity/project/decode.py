@@ -299,7 +299,9 @@ class Decoder:
         def make(entry: Any) -> Evidence:
             values = self._fields(Evidence, entry)
             arrays = {
-                field.name: values[field.name] for field in kept_fields(Evidence) if is_array(annotation(field)[0])
+                field.name: values[field.name]
+                for field in kept_fields(Evidence)
+                if is_array(annotation(field)[0]) and values.get(field.name) is not None
             }
             check_evidence(arrays, values["card"], self.source)
             bundles = [self._bundle(model) for model in self.contents.models] if values["scale_network"] else []

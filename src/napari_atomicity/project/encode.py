@@ -30,7 +30,7 @@ from napari_atomicity.project.project import Project, SavedImage
 from napari_atomicity.project.records import Record, RecordStore, plain, reached
 from napari_atomicity.project.tables import TableIndex
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 KIND: Final = "napari-atomicity session"
 #: lists in which the objects of a class stand, by the class
 _LISTS: Final[dict[type, str]] = {

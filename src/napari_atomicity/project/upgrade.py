@@ -48,6 +48,14 @@ def from_1(contents: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def from_2(contents: dict[str, Any]) -> dict[str, Any]:
+    """Format 2: models saw clusters without a scale alone, and what was adapted kept that of the model as shipped."""
+    evidence = {
+        key: _renamed(record, {"shipped": "scale_free"}) for key, record in contents.get("evidence", {}).items()
+    }
+    return {**contents, "format": 3, "evidence": evidence}
+
+
 def _image_1(image: dict[str, Any], states: dict[str, Any], micrographs: dict[str, Any]) -> dict[str, Any]:
     history = [{"name": step["name"], "state": step["state"]} for step in image["history"]]
     for step in image["history"]:
@@ -74,4 +82,4 @@ def _seconds(when: str) -> float | None:
 
 
 #: from each earlier format to the next one
-UPGRADES: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: from_1}
+UPGRADES: Final[dict[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: from_1, 2: from_2}

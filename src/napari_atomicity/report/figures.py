@@ -15,6 +15,7 @@ from napari_atomicity.report import drawing
 from napari_atomicity.report.overlay import draw_micrograph, overlay_figure, show_image, shrunk
 from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.style import colours
+from napari_atomicity.wording import method_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,11 +125,18 @@ def draw_heat_map(micrograph: Micrograph, explained: Explained, channel: int, pa
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     show_image(picture, micrograph.frame(explained.frame), pixel_size_nm)
     heat = shrunk(explained.overlay[channel])
+    density = explained.question.method == "density"
+    top = max(float(heat.max(initial=0.0)), 1e-6) if density else 1.0
     extent = picture.get_images()[0].get_extent()
-    shown = picture.imshow(heat, cmap="inferno", extent=extent, vmin=0, vmax=1, alpha=np.clip(1.5 * heat, 0, 0.8))
+    shown = picture.imshow(
+        heat, cmap="inferno", extent=extent, vmin=0, vmax=top, alpha=np.clip(1.5 * heat / top, 0, 0.8)
+    )
     scale = figure.add_axes((0.86, 0.12, 0.025, 0.72))
-    figure.colorbar(shown, cax=scale, label="evidence (1: the strongest place of each cluster)")
-    picture.set_title(f"{_asked(explained)}, channel {explained.channel_names[channel]}", fontsize=10)
+    figure.colorbar(
+        shown, cax=scale, label="atoms per nm²" if density else "evidence (1: the strongest place of each cluster)"
+    )
+    of_channel = "" if density else f", channel {explained.channel_names[channel]}"
+    picture.set_title(f"{_asked(explained)}{of_channel}", fontsize=10)
     save_figure(figure, path)
 
 
@@ -158,8 +166,10 @@ def draw_profiles(explained: Explained, path: Path) -> None:
 
 def _asked(explained: Explained) -> str:
     question = explained.question
-    method = "Grad-CAM" if question.method == "grad-cam" else "Integrated gradients"
+    method = method_words(question.method)
     against = f" against {question.against}" if question.against else ""
+    if question.method == "density":
+        return method
     return f"{method} for {question.target or 'the own class'}{against}"
 
 

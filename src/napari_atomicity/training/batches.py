@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,38 +18,67 @@ if TYPE_CHECKING:
 
     from napari_atomicity.counting.network import Outputs
 
+#: standard deviations of ln(scale) in training reach up to this: what a calibration leaves open
+_SCALE_SD: Final = 0.1
+#: one cluster in so many is shown without its scale as well
+_ALONE: Final = 4
+
 
 @dataclass(frozen=True)
 class Target:
-    """What the network shall say of the b clusters of a batch.
+    """What the network shall say of the b clusters of a batch; c of them are shown to it without their scale, too.
 
     Attributes
     ----------
-    class_index
-        (b,) index of the class, -1 for none.
-    shift
-        (b,) what the logarithm of the measured integral lacks of the true one.
+    verdict
+        (b,) index of the class, one beyond the last for none of them, -1 for a size between the classes, which is
+        neither.
+    alone
+        (c,) the same of the clusters that are shown without their scale.
     log_n
-        (b,) ln of the number of atoms.
+        (b,) ln of the number of atoms that the picture shows at the scale that is told.
     counts
         (b,) 1 where the number of atoms is known and belongs to what was measured, else 0.
-    outside
-        (b,) 1 for clusters that are none of the classes, else 0.
+    scale_sd
+        (b,) standard deviation of ln(scale) as it is told.
     """
 
-    class_index: torch.Tensor
-    shift: torch.Tensor
+    verdict: torch.Tensor
+    alone: torch.Tensor
     log_n: torch.Tensor
     counts: torch.Tensor
-    outside: torch.Tensor
+    scale_sd: torch.Tensor
 
     def to(self, device: torch.device) -> Target:
         """The same on a device."""
         return Target(*(getattr(self, entry.name).to(device) for entry in fields(self)))
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What the network is shown, and what it shall say: first the b clusters in atoms per nm², then c without a scale.
+
+    Attributes
+    ----------
+    x
+        (b + c, pictures, 52, 52), see `counting.patches.network_input`.
+    noise
+        (b + c,) of the background, atoms per nm².
+    target
+        Of the batch.
+    """
+
+    x: torch.Tensor
+    noise: torch.Tensor
+    target: Target
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(self.x.to(device), self.noise.to(device), self.target.to(device))
+
+
 class TrainingData:
-    """Batches of a library: turned, mirrored, a little off centre and with an integral a little wrong.
+    """Batches of a library: turned, mirrored, a little off centre and at a scale that is a little wrong.
 
     Parameters
     ----------
@@ -64,50 +93,53 @@ class TrainingData:
     def __init__(self, config: TrainingConfig, library: Library, rng: np.random.Generator) -> None:
         self.config, self.library, self.rng = config, library, rng
         sizes = config.recipe.class_sizes
-        self.class_index = library.class_index(sizes)
-        self.outside = library.is_outside(sizes)
-        self.counts = library.n_atoms > 0
+        outside = library.is_outside(sizes)
+        index = library.class_index(sizes)
+        self.verdict = np.where(index >= 0, index, np.where(outside, len(sizes), -1))
         self.log_n = np.log(np.maximum(library.n_atoms, 1))
-        self.shift = np.where(self.counts, self.log_n + library.log_scale - library.log_integral, 0.0)
         # an integral that is far off belongs to something else that was matched by chance
-        self.counts &= np.abs(self.shift) < 0.7
+        off = self.log_n + library.log_scale - library.log_integral
+        self.counts = (library.n_atoms > 0) & (np.abs(off) < 0.7)
+        self.middle = float(np.log(sizes).mean())
         self.batches = len(library) // config.batch
 
-    def epoch(self, augment: bool = True) -> Iterator[tuple[torch.Tensor, Target]]:
-        """Input (b, channels, 64, 64) and target of each batch; all clusters, unchanged, without `augment`."""
+    def epoch(self, augment: bool = True) -> Iterator[Batch]:
+        """The batches of one pass; all clusters, unchanged, without `augment`."""
         order = self.rng.permutation(len(self.library)) if augment else np.arange(len(self.library))
         for start in range(self.batches if augment else math.ceil(len(order) / self.config.batch)):
             rows = order[start * self.config.batch : (start + 1) * self.config.batch]
-            yield self._batch(np.sort(rows), augment)
+            yield self._batch(rows, augment)
 
-    def _batch(self, rows: npt.NDArray[np.int64], augment: bool) -> tuple[torch.Tensor, Target]:
+    def _batch(self, rows: npt.NDArray[np.int64], augment: bool) -> Batch:
         import torch
 
-        from napari_atomicity.counting.patches import network_input
+        from napari_atomicity.counting.patches import in_atoms, network_input
 
-        clusters = self.library.take(rows)
-        raw, noise = clusters.raw.astype(np.float32), clusters.noise
-        shift = self.shift[rows]
+        patches = self.library.take(rows).patches
+        n = len(rows)
+        scale_sd, mistaken = np.zeros(n), np.zeros(n)
         if augment:
-            raw = _turned(raw, self.rng)
-            factor = np.exp(self.rng.normal(0, 0.08, len(rows)))
-            raw *= factor[:, None, None]
-            noise = noise * factor.astype(np.float32)
-            shift = shift + np.log(factor)
-        patches = replace(clusters.patches, raw=raw, noise=noise)
-        x = network_input(patches, len(self.config.channels), self.config.lcn_window_nm)
+            patches = replace(patches, raw=_turned(patches.raw, self.rng))
+            scale_sd = self.rng.uniform(0, _SCALE_SD, n)
+            mistaken = self.rng.normal(0, 1, n) * scale_sd
+        # with its scale, and some of them without: divided by their own integral
+        some = patches.take(np.arange(max(n // _ALONE, 1)))
+        with_scale = in_atoms(patches, self.library.log_scale[rows] - mistaken)
+        without = in_atoms(some, some.log_integral - self.middle)
+        picture, noise = (np.concatenate(parts) for parts in zip(with_scale, without, strict=True))
+        x = network_input(picture, noise, len(self.config.channels), self.config.lcn_window_nm)
 
         def tensor(values: npt.NDArray[Any], kind: torch.dtype = torch.float32) -> torch.Tensor:
             return torch.as_tensor(np.ascontiguousarray(values)).to(kind)
 
         target = Target(
-            class_index=tensor(self.class_index[rows], torch.int64),
-            shift=tensor(shift),
-            log_n=tensor(self.log_n[rows]),
+            verdict=tensor(self.verdict[rows], torch.int64),
+            alone=tensor(self.verdict[rows[: len(some)]], torch.int64),
+            log_n=tensor(self.log_n[rows] + mistaken),
             counts=tensor(self.counts[rows]),
-            outside=tensor(self.outside[rows]),
+            scale_sd=tensor(scale_sd),
         )
-        return x.contiguous(memory_format=torch.channels_last), target
+        return Batch(x, tensor(noise), target)
 
 
 def _turned(raw: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -124,11 +156,12 @@ def _turned(raw: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArr
     return turned
 
 
-def loss_of(out: Outputs, target: Target) -> torch.Tensor:
-    """The loss of a batch: classes, integral, number of atoms, and whether a cluster is none of the classes.
+def loss_of(out: Outputs, target: Target, log_sizes: torch.Tensor) -> torch.Tensor:
+    """The loss of a batch: the decision, the number of atoms, and the classes by shape alone.
 
-    Cross-entropy of the classes and of the outsiders; the integral and the number of atoms by the likelihood of a
-    Gaussian whose width the network states (Nix & Weigend 1994), cut off at eight widths.
+    Cross-entropy of the decision, which adds up brightness and shape, at the scale that was told and its error, and of
+    the verdict without a scale; the number of atoms by the likelihood of a Gaussian whose width the network states
+    (Nix & Weigend 1994), cut off at eight widths.
 
     Parameters
     ----------
@@ -136,6 +169,8 @@ def loss_of(out: Outputs, target: Target) -> torch.Tensor:
         What the network says.
     target
         What it shall say.
+    log_sizes
+        (classes,) ln of the atoms of each class.
 
     Returns
     -------
@@ -145,14 +180,21 @@ def loss_of(out: Outputs, target: Target) -> torch.Tensor:
     import torch
     from torch.nn import functional
 
-    is_class = target.class_index >= 0
-    loss = functional.cross_entropy(out.shape_logits, target.class_index, ignore_index=-1, reduction="sum")
-    loss = loss / torch.clamp(is_class.sum(), min=1)
+    from napari_atomicity.counting.network import brightness
 
-    def unlikely(value: torch.Tensor, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
-        z = ((value - mean) / sd).clamp(-8, 8)
-        return ((0.5 * z**2 + torch.log(sd)) * target.counts).sum() / target.counts.sum().clamp(min=1)
+    n = len(target.verdict)
+    log_n, sd = out.log_n[:n], out.log_n_sd[:n]
+    decision = brightness(log_n, torch.hypot(sd, target.scale_sd), log_sizes) + out.shape[:n].sum(dim=1)
+    z = ((target.log_n - log_n) / sd).clamp(-8, 8)
+    count = ((0.5 * z**2 + torch.log(sd)) * target.counts).sum() / target.counts.sum().clamp(min=1)
+    return (
+        _surprise(functional.cross_entropy, decision, target.verdict)
+        + 0.5 * count
+        + 0.5 * _surprise(functional.cross_entropy, out.alone[n:].sum(dim=1), target.alone)
+    )
 
-    loss = loss + 0.3 * unlikely(target.shift, out.log_integral_shift, out.log_integral_sd)
-    loss = loss + 0.3 * unlikely(target.log_n, out.log_n, out.log_n_sd)
-    return loss + 0.5 * functional.binary_cross_entropy_with_logits(out.outside_logit, target.outside)
+
+def _surprise(cross_entropy: Any, logits: torch.Tensor, verdict: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy over the clusters that have a verdict; 0 where none has."""
+    total: torch.Tensor = cross_entropy(logits, verdict, ignore_index=-1, reduction="sum")
+    return total / (verdict >= 0).sum().clamp(min=1)

@@ -45,7 +45,9 @@ def with_library_steps(bundle: Bundle, training: Library, seed: int, say: Callab
     """
     plain = replace(bundle, library={})
     rows = _chosen(plain, training, seed)
-    library = packed(training.raw[rows], training.noise[rows], training.class_index(bundle.card.class_sizes)[rows])
+    chosen = training.take(rows)
+    log_atoms = chosen.log_integral - chosen.log_scale
+    library = packed(chosen.raw, chosen.noise, log_atoms, chosen.class_index(bundle.card.class_sizes))
     with_clusters = replace(plain, library=library)
     try:
         xy = yield from fitted_map_steps(with_clusters, seed)

@@ -15,11 +15,11 @@ import pandas as pd
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.diameter_only import classify_by_diameter
 from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.looking import calibrated_steps, looked_steps
 from napari_atomicity.counting.predictions import Predictions, posterior
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.library import MATCH_NM, Library, label_image
@@ -270,11 +270,15 @@ def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.
             "truth": labels[np.where(index[rows] >= 0, index[rows], -1)],
             "n_atoms": clusters.n_atoms,
         }
-        for method, predicted in _of_model(seen, clusters, usable).items():
+        standard = measured_scale(clusters, card.class_sizes)
+        for method, predicted in (yield from _of_model_steps(bundle, seen, clusters, usable, standard)).items():
             values |= {method: predicted.label, f"{method} p": predicted.confidence}
             values |= {f"{method} n": predicted.n_atoms, f"{method} sd": predicted.n_atoms_sd}
         values["diameter only"] = classify_by_diameter(clusters.diameter_nm, card)
-        log_scales = {"intensity, other frames": carried[rows], "intensity, scale known": clusters.log_scale}
+        log_scales = {
+            "intensity, other frames": carried[rows],
+            "intensity, scale known": np.full(len(rows), standard),
+        }
         for method, log_scale in log_scales.items():
             nearest = np.abs((clusters.log_integral - log_scale)[:, None] - np.log(card.class_sizes)).argmin(axis=1)
             values[method] = np.where(np.isfinite(log_scale), labels[nearest], "")
@@ -294,14 +298,40 @@ def evaluate_steps(bundle: Bundle, tested: EvaluationSet | Library) -> Steps[pd.
     return pd.concat([*tables, unseen] if len(unseen) else tables, ignore_index=True)
 
 
-def _of_model(evidence: Evidence, clusters: Library, usable: npt.NDArray[np.bool_]) -> dict[str, Predictions]:
-    card = evidence.card
-    exact = Calibration.at_scale(float(np.exp(clusters.log_scale[0])), card.class_sizes, card.element)
-    auto = calibrate_frame(evidence, use=usable) if usable.any() else None
+def measured_scale(clusters: Library, sizes: Sequence[int]) -> float:
+    """Logarithm of the median of intensity over atoms of a frame's own whole clusters: a standard, as it is measured.
+
+    Parameters
+    ----------
+    clusters
+        Of one frame.
+    sizes
+        Atoms of each class.
+
+    Returns
+    -------
+    float
+        The frame's own scale, all of an atom's intensity, where it holds no class member.
+    """
+    member = (clusters.class_index(tuple(sizes)) >= 0) & (clusters.flag == "ok")
+    if not member.any():
+        return float(clusters.log_scale[0])
+    return float(np.median(clusters.log_integral[member] - np.log(clusters.n_atoms[member])))
+
+
+def _of_model_steps(
+    bundle: Bundle, free: Evidence, clusters: Library, usable: npt.NDArray[np.bool_], log_scale: float
+) -> Steps[dict[str, Predictions]]:
+    card, patches = bundle.card, clusters.patches
+    exact = Calibration.at_scale(float(np.exp(log_scale)), card.class_sizes, card.element)
+    given = yield from looked_steps(bundle, patches, free, log_scale, usable)
+    auto, alone = None, free
+    if usable.any():
+        (alone,), (auto,) = yield from calibrated_steps(bundle, [patches], [free], None, [usable])
     return {
-        "scale known": posterior(evidence, exact),
-        "no scale": posterior(evidence, None),
-        "auto": posterior(evidence, auto),
+        "scale known": posterior(given, exact),
+        "no scale": posterior(free, None),
+        "auto": posterior(alone, auto),
     }
 
 

@@ -86,6 +86,7 @@ def _samples_steps(evidence: Evidence, frames: Library, seed: int) -> Steps[list
     rng = np.random.default_rng([seed, 4])
     sizes = evidence.card.class_sizes
     index = frames.class_index(sizes)
+    measured = _measured_scales(frames, index)
     samples: list[tuple[int, _Frame]] = []
     numbers = np.unique(frames.frame)
     for looked_at, number in enumerate(numbers):
@@ -93,11 +94,27 @@ def _samples_steps(evidence: Evidence, frames: Library, seed: int) -> Steps[list
         rows = np.flatnonzero((frames.frame == number) & (frames.flag == "ok"))
         choices = [rows, *(_other_sample(rows, index[rows], len(sizes), rng) for _ in range(_DRAWN))]
         samples += [
-            (int(number), _Frame(evidence.take(chosen), float(frames.log_scale[chosen[0]])))
+            (int(number), _Frame(evidence.take(chosen), measured[int(number)]))
             for chosen in choices
             if len(chosen) >= _LEAST_CLUSTERS and (index[chosen] >= 0).sum() >= _LEAST_CLUSTERS - 1
         ]
     return samples
+
+
+def _measured_scales(frames: Library, index: npt.NDArray[np.int64]) -> dict[int, float]:
+    """Logarithm of intensity over atoms of each frame as its own clusters measure it, by number of the frame.
+
+    Where a frame holds too few for that, the whole intensity of an atom less what measurements usually miss of it.
+    """
+    member = (index >= 0) & (frames.flag == "ok")
+    missed = float(np.median((frames.log_scale + np.log(np.maximum(frames.n_atoms, 1)) - frames.log_integral)[member]))
+    scales = {}
+    for number in np.unique(frames.frame):
+        rows = np.flatnonzero((frames.frame == number) & member)
+        own = frames.log_integral[rows] - np.log(frames.n_atoms[rows])
+        whole = float(frames.log_scale[frames.frame == number][0])
+        scales[int(number)] = float(np.median(own)) if len(rows) >= _LEAST_CLUSTERS else whole - missed
+    return scales
 
 
 def _other_sample(

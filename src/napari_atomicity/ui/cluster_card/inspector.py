@@ -15,6 +15,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.counting import patches_steps
+from napari_atomicity.pipeline.explaining import scale_of
 from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.patches import Patches
     from napari_atomicity.document.document import Document
     from napari_atomicity.insight.attribution import Attribution
+    from napari_atomicity.pipeline import Count
     from napari_atomicity.ui.workspace.tasks import TaskRunner
 
 _KEPT: Final = 200
 _TITLE: Final = "Look closer"
+#: contours are smoothed to this: what a cell shows draws on its neighbours
+_CONTOUR_NM: Final = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,10 @@ class Subject:
         Its patch, and its (f,) features, where the last count saw it at this very place; else None.
     target
         Index of the class to explain; None leaves it to the network.
+    log_scale
+        Logarithm of the whole intensity of one atom in its frame; nan where that is not known.
+    decision
+        What decided, in a sentence; empty where nothing did.
     """
 
     micrograph: Micrograph
@@ -48,6 +56,8 @@ class Subject:
     patches: Patches | None = None
     features: npt.NDArray[Any] | None = None
     target: int | None = None
+    log_scale: float = np.nan
+    decision: str = ""
 
     @classmethod
     def of(cls, document: Document, row: int) -> Subject:
@@ -57,18 +67,23 @@ class Subject:
         if state.count is None:
             return cls(state.micrograph, cluster)
         target = cards.target_of(cluster, 0, state.model_in_force.card)
+        frame = int(cluster.rows["frame"].iloc[0])
+        log_scale = scale_of(state.count, frame)
         seen = _row_seen(state.count.table, cluster)
         if seen is None:
-            return cls(state.micrograph, cluster, state.bundle, target=target)
+            return cls(state.micrograph, cluster, state.bundle, target=target, log_scale=log_scale)
         patches = state.count.patches.take(np.array([seen]))
-        return cls(state.micrograph, cluster, state.bundle, patches, state.count.evidence.features[seen], target)
+        # those of an earlier version are of another kind
+        features = state.count.evidence.features[seen] if np.isfinite(log_scale) else None
+        decision = _decision(state.count, cluster, frame, seen)
+        return cls(state.micrograph, cluster, state.bundle, patches, features, target, log_scale, decision)
 
     @property
     def key(self) -> tuple[object, ...]:
         """The same for the same cluster at the same place, measured and labelled the same."""
         row = self.table.rows.iloc[0]
         measured = (row[name] for name in ("id", *PLACE, "diameter_nm", "intensity"))
-        return (*(str(value) for value in measured), self.target, self.patches is None)
+        return (*(str(value) for value in measured), self.target, self.patches is None, self.log_scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +99,9 @@ class Inspection:
     features
         (f,) last hidden layer.
     attribution, contours
-        Heat maps of this one cluster, and their contours a channel.
+        HiResCAM of this one cluster, and its contours a channel.
+    density
+        (64, 64) atoms per nm² that were counted.
     alike, no_library
         What it can be compared with, or why with nothing.
     """
@@ -94,6 +111,7 @@ class Inspection:
     features: npt.NDArray[Any] | None = None
     attribution: Attribution | None = None
     contours: tuple[Any, ...] = ()
+    density: npt.NDArray[np.float32] | None = None
     alike: cards.Alike | None = None
     no_library: str = ""
     problem: str = ""
@@ -206,16 +224,22 @@ def look_steps(subject: Subject, own: OwnMeasurement) -> Steps[Inspection]:
     except InputError as error:
         return Inspection(problem=str(error))
     if subject.bundle is None or own.bundle is None or not patches.valid[0]:
-        return _inspection(patches, subject.bundle, None, own)
+        return _inspection(patches, subject.bundle, None, own, subject.log_scale)
+    if not np.isfinite(subject.log_scale):
+        return _inspection(patches, own.bundle, None, own)
     from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.classify import look_steps as seen_steps
     from napari_atomicity.insight.attribution import attribution_steps
 
-    features = subject.features
+    features, scale = subject.features, np.array([subject.log_scale])
     if features is None:
-        features = (yield from evidence_steps(own.bundle, patches)).features[0]
-    attribution = yield from attribution_steps(own.bundle, patches, subject.target, method="integrated-gradients")
-    lines = tuple(cards.contours(heat, attribution.resolution_nm) for heat in attribution.maps[0])
-    return replace(_inspection(patches, own.bundle, features, own), attribution=attribution, contours=lines)
+        free = yield from evidence_steps(own.bundle, patches)
+        features = (yield from seen_steps(own.bundle, patches, free, scale, np.zeros(1))).features[0]
+    attribution = yield from attribution_steps(own.bundle, patches, scale, subject.target, method="hires-cam")
+    density = yield from attribution_steps(own.bundle, patches, scale, subject.target)
+    lines = tuple(cards.contours(heat, _CONTOUR_NM) for heat in attribution.maps[0])
+    found = _inspection(patches, own.bundle, features, own, subject.log_scale)
+    return replace(found, attribution=attribution, contours=lines, density=density.maps[0, 0])
 
 
 def own_steps(bundle: Bundle) -> Steps[OwnMeasurement]:
@@ -229,18 +253,37 @@ def own_steps(bundle: Bundle) -> Steps[OwnMeasurement]:
 
 def _at_once(subject: Subject, own: OwnMeasurement) -> Inspection:
     return (
-        Inspection() if subject.patches is None else _inspection(subject.patches, subject.bundle, subject.features, own)
+        Inspection()
+        if subject.patches is None
+        else _inspection(subject.patches, subject.bundle, subject.features, own, subject.log_scale)
     )
 
 
 def _inspection(
-    patches: Patches, bundle: Bundle | None, features: npt.NDArray[Any] | None, own: OwnMeasurement
+    patches: Patches,
+    bundle: Bundle | None,
+    features: npt.NDArray[Any] | None,
+    own: OwnMeasurement,
+    log_scale: float = np.nan,
 ) -> Inspection:
     if not patches.valid[0]:
         return Inspection(problem="Too little of it lies inside the image for the model to see.")
     card = None if bundle is None else bundle.card
     names = ("raw",) if card is None else card.channels
-    return Inspection(cards.channels_of(patches, card)[0], names, features, alike=own.alike, no_library=own.no_library)
+    pictures = cards.channels_of(patches, card, log_scale)[0]
+    return Inspection(pictures, names, features, alike=own.alike, no_library=own.no_library)
+
+
+def _decision(count: Count, cluster: ClusterTable, frame: int, row: int) -> str:
+    """What decided between the two likeliest classes of a cluster that was counted, in a sentence."""
+    from napari_atomicity.insight.decision import decision_of
+
+    fit, card = count.calibrations.get(frame), count.evidence.card
+    if fit is None or cluster.class_sizes != card.class_sizes:
+        return ""
+    chances = dict(zip(card.labels, cluster.probabilities[0].tolist(), strict=True))
+    found = decision_of(count.evidence, fit, row, chances)
+    return "" if found is None else found.words
 
 
 def _row_seen(counted: ClusterTable, cluster: ClusterTable) -> int | None:

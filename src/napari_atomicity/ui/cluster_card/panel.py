@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 _CONTOURS: Final = ("#ffa53c", "#4fb8ff", "#d58bff")
 _NO_CLUSTERS: Final = "There are no clusters yet: find them first (step 2), or add them by hand."
 _NONE_SELECTED: Final = "Select a cluster to see its card: click its ring with the select tool of the clusters layer."
+_DENSITY_TIP: Final = "What the network takes for the cluster, in atoms per nm²: its sum is the count"
 _CHANNEL_TIPS: Final = {
-    "raw": "The image around the cluster, background taken off and divided by the cluster's total intensity",
+    "raw": "The image around the cluster, background taken off",
     "lcn": "The same after local contrast normalisation: each place against its surroundings, so that edges stand out",
 }
 
@@ -68,11 +69,13 @@ class CardPanel(Panel):
         )
         self.annotation = self.note("Your label; colours, shares and exports follow it")
         self.remarks = self.note()
-        self.patch = Thumbnails(2, 300, scale_bar=True)
+        self.patch = Thumbnails(3, 240, scale_bar=True)
         self.page.addWidget(self.patch)
         self.contours = self.note(
-            "Grad-CAM, drawn at 35 and 70 % of the highest value in each channel; the share under a picture says how "
-            "much of the evidence the whole channel holds"
+            "HiResCAM, drawn at 35 and 70 % of the highest value in each channel; atoms per nm² add up to the count"
+        )
+        self.decision = self.note(
+            "How much likelier the first class is than the second, in natural logarithms, and what that is made of"
         )
         self.chances = ChanceBars()
         self.page.addWidget(self.chances)
@@ -116,7 +119,9 @@ class CardPanel(Panel):
         if row is None:
             self.looker.prepare(document)
             return
-        look = self.looker.look(Subject.of(document, row))
+        subject = Subject.of(document, row)
+        look = self.looker.look(subject)
+        say(self.decision, subject.decision)
         self._show_label(document, row, look)
         self._show_patch(document, row, look)
         self._show_numbers(document, row)
@@ -167,6 +172,10 @@ class CardPanel(Panel):
                     tip=_CHANNEL_TIPS.get(name, ""),
                 )
             )
+        if look.density is not None:
+            top = float(look.density.max(initial=0.0))
+            grey = np.asarray(np.clip(255 * look.density / max(top, 1e-6), 0, 255), dtype=np.uint8)
+            shown.append(Thumbnail(grey, ("Atoms per nm²", f"up to {top:.0f}"), tip=_DENSITY_TIP))
         self.patch.show_pictures(shown, self._theme["text"])
         say(self.contours, _about_contours(look, label, self.looker.waiting))
 

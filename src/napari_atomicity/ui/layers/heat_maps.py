@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
+#: of atoms per nm²
+_DENSITY: Final = "inferno"
 
 
 class HeatMaps:
@@ -33,6 +35,7 @@ class HeatMaps:
         self.layers: list[Image] = []
         self.opacity = 0.8
         self._active: Layer | None = None
+        self._density = False
         self._waiting: list[tuple[int, tuple[str, npt.NDArray[np.float32]]]] = []
         document.table_changed.connect(self._clear_stale)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
@@ -41,6 +44,9 @@ class HeatMaps:
     def show(self, explained: Explained) -> None:
         """Lay the maps of `explained` over the image, one a turn of the event loop."""
         viewer = self._viewer()
+        self._density = explained.question.method == "density"
+        for layer in self.layers[len(explained.overlay) :]:
+            layer.visible = False
         self._waiting = list(enumerate(zip(explained.channel_names, explained.overlay, strict=True)))
         self._active = viewer.layers.selection.active if viewer is not None else None
         where = f", frame {explained.frame}" if self.document.micrograph.n_frames > 1 else ""
@@ -51,15 +57,17 @@ class HeatMaps:
         if viewer is None or image is None or image not in viewer.layers or not self._waiting:
             return
         channel, (name, plane) = self._waiting.pop(0)
-        name = f"{image.name} heat map, {channel_words(name)}{where}"
-        # what is faint beside a cluster's strongest evidence stays dark; the layer's slider brings it up
-        limits = (0.15, 1.0)
+        words = "atoms per nm²" if self._density else f"heat map, {channel_words(name)}"
+        name = f"{image.name} {words}{where}"
+        limits = _limits(plane, self._density)
+        colourmap = _DENSITY if self._density else _COLOURMAPS[channel % len(_COLOURMAPS)]
         if channel < len(self.layers):
             # removing a layer makes napari collect garbage, which stalls the window: the old one gets the new map
             layer = self.layers[channel]
             layer.data, layer.contrast_limits, layer.name, layer.visible = plane, limits, name, True
+            layer.colormap, layer.colorbar.visible = colourmap, self._density
         else:
-            self._insert(viewer, image, name, plane, limits)
+            self._insert(viewer, image, name, plane, limits, colourmap)
         # one at a time, with time to paint between
         QTimer.singleShot(3 * PAUSE_MS, (lambda: self._lay_next(where)) if self._waiting else self._give_back)
 
@@ -70,12 +78,18 @@ class HeatMaps:
             viewer.layers.selection.active = active
 
     def _insert(
-        self, viewer: ViewerModel, image: Image, name: str, plane: npt.NDArray[np.float32], limits: tuple[float, float]
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        name: str,
+        plane: npt.NDArray[np.float32],
+        limits: tuple[float, float],
+        colourmap: str,
     ) -> None:
         layer = Image(
             plane,
             name=name,
-            colormap=_COLOURMAPS[len(self.layers) % len(_COLOURMAPS)],
+            colormap=colourmap,
             blending="additive",
             contrast_limits=limits,
             opacity=self.opacity,
@@ -83,6 +97,7 @@ class HeatMaps:
             metadata={"napari_atomicity_overlay": True},
             **_geometry(image),
         )
+        layer.colorbar.visible = self._density
         self.layers.append(layer)
         viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
         later_visible(layer)
@@ -120,6 +135,14 @@ class HeatMaps:
             for layer in self.layers:
                 for name, value in _geometry(image).items():
                     setattr(layer, name, value)
+
+
+def _limits(plane: npt.NDArray[np.float32], density: bool) -> tuple[float, float]:
+    """Contrast limits of a map: what is faint beside the strongest stays dark; the layer's slider brings it up."""
+    if not density:
+        return 0.15, 1.0
+    present = plane[plane > 0]
+    return 0.0, float(np.quantile(present, 0.999)) if len(present) else 1.0
 
 
 def _geometry(image: Image) -> dict[str, Any]:

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 _OWN: Final = ("each cluster's own class", "")
 _OTHERS: Final = ("the other classes", "")
 _METHODS: Final = [
+    ("Atoms per nm² (what was counted)", "density"),
+    ("HiResCAM (a channel each)", "hires-cam"),
     ("Grad-CAM (as in the paper)", "grad-cam"),
     ("Integrated gradients (finer, slower)", "integrated-gradients"),
 ]
 _METHODS_TIP: Final = (
-    "Grad-CAM shows the network's last maps: quick, but a place that lights up may draw on all that lies within a "
-    "nanometre. Integrated gradients go down to the pixels. Their agreement is shown below as a number."
+    "Atoms per nm² add up to the count, which decides most of all. HiResCAM and Grad-CAM show what each channel's last "
+    "maps contribute; Grad-CAM gives a whole map one weight and so lights up places that do not count. Integrated "
+    "gradients go down to the pixels. Their agreement is shown below as a number."
 )
 _MORE: Final = (
     ("Cluster card", "Everything about the selected cluster, and what it looks most like", "Cluster card"),
@@ -131,7 +134,7 @@ def _heat_map_words(document: Document) -> str:
     if explained is None or not len(explained.ids):
         return ""
     attribution = explained.attribution
-    lines = [_shares(attribution), _agreement(attribution), *_not_drawn(explained), _detail(attribution)]
+    lines = [_lead(explained), _agreement(attribution), *_not_drawn(explained), _detail(attribution)]
     return "\n".join(line for line in lines if line)
 
 
@@ -145,14 +148,21 @@ def _by_channel(attribution: Attribution, values: np.ndarray, form: str) -> str:
     return ", ".join(parts)
 
 
-def _shares(attribution: Attribution) -> str:
-    words = _by_channel(attribution, attribution.share, ".0%") if len(attribution.channel_names) > 1 else ""
-    return f"Evidence (median): {words}" if words else ""
+def _lead(explained: Explained) -> str:
+    """What the lead of the classes is made of, medians over the clusters."""
+    parts = explained.attribution.parts
+    known = parts[np.isfinite(parts).all(axis=1)]
+    if not len(known):
+        return ""
+    names = ["brightness", *(f"shape in {channel_words(name)}" for name in explained.bundle.card.channels)]
+    words = ", ".join(f"{name} {part:+.1f}" for name, part in zip(names, np.median(known, axis=0), strict=True))
+    over = explained.question.against or "the next smaller size"
+    return f"Lead over {over} in log-odds (median): {words}"
 
 
 def _agreement(attribution: Attribution) -> str:
     n = int(np.isfinite(attribution.agreement).any(axis=1).sum())
-    other = "integrated gradients" if attribution.method == "grad-cam" else "Grad-CAM"
+    other = "HiResCAM" if attribution.method == "integrated-gradients" else "integrated gradients"
     words = _by_channel(attribution, attribution.agreement, ".2f")
     return f"Agreement with {other} ({n} clusters; 1 the same, 0 none): {words}" if words else ""
 

@@ -14,7 +14,7 @@ from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button, say
 from napari_atomicity.ui.widgets.curves import Curves
 from napari_atomicity.ui.widgets.panel import Panel
-from napari_atomicity.wording import channel_words, nm, number
+from napari_atomicity.wording import channel_words, method_words, nm, number
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -128,8 +128,10 @@ class RadialProfilesPanel(Panel):
 def _question(explained: Any) -> str:
     question = explained.question
     target = question.target or "each cluster's own class"
+    if question.method == "density":
+        return f"Where the atoms are counted; {len(explained.ids)} clusters."
     against = question.against or "the other classes"
-    method = "Grad-CAM" if question.method == "grad-cam" else "integrated gradients"
+    method = method_words(question.method)
     return f"Where the evidence for {target} against {against} lies, by {method}; {len(explained.ids)} clusters."
 
 

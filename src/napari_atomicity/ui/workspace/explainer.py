@@ -41,7 +41,14 @@ class Explainer:
         """The heat maps of a frame; computed only for the clusters about which something has changed."""
         bundle = state.bundle or (yield from model_steps(document.settings.model))
         done = yield from pipeline.explain_steps(
-            state.micrograph, state.table, bundle, frame, asked.ids, asked.question, self._last.get(document)
+            state.micrograph,
+            state.table,
+            bundle,
+            frame,
+            asked.ids,
+            asked.question,
+            self._last.get(document),
+            state.count,
         )
         _ = done.profiles  # takes a moment, and is wanted at once where it is shown
         return done

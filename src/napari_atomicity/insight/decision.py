@@ -1,0 +1,85 @@
+"""What a decision between two classes is made of: brightness, shape in each channel, and class shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_atomicity.wording import channel_words
+
+if TYPE_CHECKING:
+    from napari_atomicity.counting.calibration import Calibration
+    from napari_atomicity.counting.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Why the likeliest class of a cluster and not the next one; parts in log-odds, which add up to `total`.
+
+    Attributes
+    ----------
+    label, against
+        The likeliest class, and the one after it.
+    total
+        Logarithm of how much likelier it is.
+    brightness
+        By the count, over all scales that the image allows.
+    shape
+        By the shape beyond the count, a channel each.
+    shares
+        By how frequent the classes are in this image.
+    """
+
+    label: str
+    against: str
+    total: float
+    brightness: float
+    shape: Mapping[str, float]
+    shares: float
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        parts = [f"brightness {self.brightness:+.1f}"]
+        parts += [f"shape in {channel_words(name)} {part:+.1f}" for name, part in self.shape.items()]
+        parts += [f"class shares {self.shares:+.1f}"]
+        return f"{self.label} rather than {self.against}, log-odds {self.total:+.1f}: {', '.join(parts)}."
+
+
+def decision_of(
+    evidence: Evidence, calibration: Calibration, row: int, chances: Mapping[str, float]
+) -> Decision | None:
+    """What decided between the two likeliest classes of a cluster.
+
+    Parameters
+    ----------
+    evidence
+        Of the clusters of its image, looked at with their scales.
+    calibration
+        Of its frame.
+    row
+        Of the cluster in the evidence.
+    chances
+        Probability of each class, as the table holds them.
+
+    Returns
+    -------
+    Decision
+        None where there is nothing to take apart: without a scale, or where only one class has a chance.
+    """
+    card = evidence.card
+    if evidence.log_scale is None or not evidence.valid[row]:
+        return None
+    known = np.array([chances.get(label, np.nan) for label in card.labels])
+    if not np.isfinite(known).all() or np.count_nonzero(known > 0) < 2:
+        return None
+    second, first = np.argsort(known)[-2:]
+    branch = evidence.branch[row].astype(float) / card.temperature_scaled
+    label, against = card.labels[first], card.labels[second]
+    shape = dict(zip(card.channels, (branch[:, first] - branch[:, second]).tolist(), strict=True))
+    shares = float(np.log(max(calibration.fractions[label], 1e-12) / max(calibration.fractions[against], 1e-12)))
+    total = float(np.log(known[first] / known[second]))
+    return Decision(label, against, total, total - sum(shape.values()) - shares, shape, shares)
