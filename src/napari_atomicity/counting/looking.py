@@ -10,7 +10,7 @@ everywhere: intensity over atoms as they are measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ _USUAL_SHIFT: Final = 0.05
 _SCALE_SETTLED: Final = 0.02
 _SHIFT_SETTLED: Final = 0.01
 _LOOKS: Final = 3
+#: clusters of a frame that its scale is found with; all are looked at once it is
+_ENOUGH: Final = 96
 
 
 def calibrated_steps(
@@ -66,25 +68,58 @@ def calibrated_steps(
         As by `calibrate_frames`.
     """
     use = [frame.valid for frame in scale_free] if use is None else use
-    frames, shifts = list(scale_free), [_USUAL_SHIFT] * len(scale_free)
-    at = [np.nan] * len(frames)
-    calibrations = calibrate_frames(frames, known, use, by_diameter)
+    some = [_some(mask & frame.valid) for mask, frame in zip(use, scale_free, strict=True)]
+    sample = _Frames(
+        [part.take(rows) for part, rows in zip(patches, some, strict=True)],
+        [part.take(rows) for part, rows in zip(scale_free, some, strict=True)],
+        None if by_diameter is None else [part[rows] for part, rows in zip(by_diameter, some, strict=True)],
+    )
+    scales, shifts = yield from _settled_steps(bundle, sample, known)
+    frames = []
+    for part, free, scale, shift in zip(patches, scale_free, scales, shifts, strict=True):
+        frames.append((yield from _look_steps(bundle, part, free, scale, shift)))
+    return frames, calibrate_frames(frames, known, use, by_diameter)
+
+
+class _Frames(NamedTuple):
+    """Clusters of several frames, one entry a frame."""
+
+    patches: Sequence[Patches]
+    scale_free: Sequence[Evidence]
+    by_diameter: Sequence[Floats] | None
+
+
+def _some(use: Mask) -> npt.NDArray[np.int64]:
+    """Clusters enough to find a scale with, always the same ones."""
+    rows = np.flatnonzero(use)
+    return rows if len(rows) <= _ENOUGH else np.sort(np.random.default_rng(0).choice(rows, _ENOUGH, replace=False))
+
+
+def _settled_steps(
+    bundle: Bundle, sample: _Frames, known: PriorKnowledge | Sequence[PriorKnowledge] | None
+) -> Steps[tuple[list[float], list[float]]]:
+    """Scale and shift of each frame, found by looking until they no longer move."""
+    frames, n = list(sample.scale_free), len(sample.patches)
+    shifts, at = [_USUAL_SHIFT] * n, [np.nan] * n
     for _ in range(_LOOKS):
-        scales = [float(np.log(fit.intensity_per_atom)) for fit in calibrations]
-        moved = [
-            i
-            for i, frame in enumerate(frames)
-            if not abs(scales[i] - at[i]) < _SCALE_SETTLED
-            or abs(shift_of(frame, patches[i], use[i], shifts[i]) - shifts[i]) >= _SHIFT_SETTLED
-        ]
+        fits = calibrate_frames(frames, known, None, sample.by_diameter)
+        scales = [float(np.log(fit.intensity_per_atom)) for fit in fits]
+        moved = [i for i in range(n) if not abs(scales[i] - at[i]) < _SCALE_SETTLED]
+        for i, (frame, part) in enumerate(zip(frames, sample.patches, strict=True)):
+            found = shift_of(frame, part, frame.valid, shifts[i])
+            if abs(found - shifts[i]) >= _SHIFT_SETTLED and i not in moved:
+                moved.append(i)
+            shifts[i] = found
+        at = [scales[i] if i in moved else at[i] for i in range(n)]
         if not moved:
             break
         for i in moved:
-            shifts[i] = shift_of(frames[i], patches[i], use[i], shifts[i])
-            at[i] = scales[i]
-            frames[i] = yield from _look_steps(bundle, patches[i], scale_free[i], at[i], shifts[i])
-        calibrations = calibrate_frames(frames, known, use, by_diameter)
-    return frames, calibrations
+            frames[i] = yield from _look_steps(bundle, sample.patches[i], sample.scale_free[i], at[i], shifts[i])
+    shifts = [
+        shift_of(frame, part, frame.valid, shift)
+        for frame, part, shift in zip(frames, sample.patches, shifts, strict=True)
+    ]
+    return at, shifts
 
 
 def looked_steps(

@@ -122,8 +122,10 @@ def posterior(evidence: Evidence, calibration: Calibration | None) -> Prediction
 
 
 def _over_scales(evidence: Evidence, calibration: Calibration) -> tuple[Floats, Floats, Floats, Floats]:
-    """Chances (n, classes + 1) averaged over the posterior of the scale, and over its most probable solution alone;
-    ln(atoms) by that solution, and its error over all."""
+    """Chances (n, classes + 1) averaged over the posterior of the scale, and over its most probable solution alone.
+
+    And ln(atoms) (n,) by that solution, with its error over all.
+    """
     best = np.zeros(len(calibration.weight), dtype=bool)
     best[calibration.best] = True
     keep = calibration.weight > NEGLIGIBLE * calibration.weight.max()

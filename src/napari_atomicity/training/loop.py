@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _REHEARSED_PER_CLASS: Final = 12
 _FALSE_REJECTION: Final = 0.05
 #: a cluster that is rather one of the classes is never called ``other``: on frames of another maker, which hold more
-#: outsiders, a lower threshold cost more right labels than it caught of them (``benchmarks/foreign.py``, lot ``choose``)
+#: outsiders, a lower threshold cost more right labels than it caught of them (``benchmarks/foreign.py``, ``choose``)
 _LEAST_THRESHOLD: Final = 0.5
 #: clusters of a class without which there is nothing to learn from, or to judge by
 LEAST_CLUSTERS: Final = {"training": 10, "validation": 5}
