@@ -20,15 +20,16 @@ from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
-from napari_atomicity.counting.diameter_only import classify_by_diameter
+from napari_atomicity.counting.diameter_only import classify_by_diameter, relative_log_likelihood
 from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.looking import calibrated_steps, looked_steps
 from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
 from napari_atomicity.simulation.spec import FrameSpec
-from napari_atomicity.training.evaluate import EvaluationSet, FramePlan, labelled
+from napari_atomicity.training.evaluate import EvaluationSet, FramePlan, labelled, measured_scale
 from napari_atomicity.training.library import Library
 from validation.multislice_frames import multislice_frame
 from validation.multislice_library import MultisliceLibrary, load_multislice
@@ -184,7 +185,9 @@ class Frame:
         self.missed = sample.found.missed[sample.found.missed["n_atoms"].isin(SIZES)]
         library = sample.found.library
         self.library = library.take(library.flag == "ok")
-        self.evidence: Evidence = drain(evidence_steps(bundle, self.library.patches))
+        self.free: Evidence = drain(evidence_steps(bundle, self.library.patches))
+        #: looked at with the scale that the frame alone has found
+        self.evidence: Evidence = self.free
         index = self.library.class_index(SIZES)
         outside = self.library.is_outside(SIZES)
         labels = np.array([*bundle.card.labels, OTHER], dtype=object)
@@ -199,13 +202,19 @@ class Frame:
         predictions = posterior(evidence or self.evidence, calibration)
         self.labels[method], self.chance[method] = predictions.label, predictions.confidence
 
+    def calibrate(self, method: str, known: PriorKnowledge) -> None:
+        """Calibrate the frame with something known, and label its clusters."""
+        (evidence,), (found,) = drain(calibrated_steps(self.bundle, [self.library.patches], [self.free], known))
+        self.facts[method] = found
+        self.take(method, found, evidence)
+
     def classical(self, calibration: Calibration) -> None:
         """What simple measurements say."""
         library, labels = self.library, np.array(self.bundle.card.labels, dtype=object)
         self.labels["diameter"] = classify_by_diameter(library.diameter_nm, self.bundle.card)
         for method, log_scale in (
             ("intensity", np.log(calibration.intensity_per_atom)),
-            ("bound", library.log_scale[0]),
+            ("bound", measured_scale(library, SIZES)),
         ):
             log_n = library.log_integral - log_scale
             self.labels[method] = labels[np.abs(log_n[:, None] - np.log(SIZES)).argmin(axis=1)]
@@ -214,12 +223,18 @@ class Frame:
         """Fine-tuning by either kind of anchors, each taken only where it passes its test."""
         table = self.table()
         for method, mode in (("auto", "auto"), ("recipe", "diameter")):
+            evidence, own = self.evidence, calibration
+            if mode == "diameter":
+                beside = relative_log_likelihood(self.library.diameter_nm, self.bundle.card)
+                (evidence,), (own,) = drain(
+                    calibrated_steps(self.bundle, [self.library.patches], [self.free], by_diameter=[beside])
+                )
             adaptation = drain(
-                adapt_steps(self.bundle, self.library.patches, table, self.evidence, mode=mode)  # type: ignore[arg-type]
+                adapt_steps(self.bundle, self.library.patches, table, evidence, mode=mode, calibrations={0: own})  # type: ignore[arg-type]
             )
             self.facts[f"{method} accepted"] = adaptation.accepted
             # the calibration stays that of the base model, as in the pipeline
-            self.take(method, calibration if mode == "auto" else None, adaptation.evidence)
+            self.take(method, own, adaptation.evidence or evidence)
 
     def table(self) -> ClusterTable:
         """The clusters as a table, places left out."""
@@ -258,17 +273,17 @@ def analysed(found: Sequence[Sample], bundle: Bundle, tune: bool) -> list[Frame]
     frames = [Frame(sample, bundle) for sample in found]
     frames = [frame for frame in frames if len(frame.library) >= 3]
     for frame in frames:
-        exact = Calibration.at_scale(float(np.exp(frame.library.log_scale[0])), SIZES)
-        alone = calibrate_frame(frame.evidence)
+        log_scale = measured_scale(frame.library, SIZES)
+        (frame.evidence,), (alone,) = drain(calibrated_steps(bundle, [frame.library.patches], [frame.free]))
         frame.facts["alone"] = alone
-        frame.take("known", exact)
+        given = drain(looked_steps(bundle, frame.library.patches, frame.free, log_scale))
+        frame.take("known", Calibration.at_scale(float(np.exp(log_scale)), SIZES), given)
         frame.take("off", None)
         frame.take("calibrated", alone)
         frame.classical(alone)
         if frame.job.kind == "pure":
             size = next(iter(frame.job.fractions))
-            frame.facts["deposited"] = calibrate_frame(frame.evidence, PriorKnowledge(deposited=(size,)))
-            frame.take("deposited", frame.facts["deposited"])
+            frame.calibrate("deposited", PriorKnowledge(deposited=(size,)))
         if tune and (frame.job.kind == "mixed" or set(frame.job.fractions) < _TUNED_PURE):
             frame.tuned(alone)
     for number in sorted({frame.job.session for frame in frames} - {-1}):
@@ -279,18 +294,23 @@ def analysed(found: Sequence[Sample], bundle: Bundle, tune: bool) -> list[Frame]
 
 def _calibrate_session(right: list[Frame], members: list[Frame]) -> None:
     """Calibrate a session; once more with a frame whose pixel size is wrong; and each pure frame beside a reference."""
-    for frame, calibration in zip(right, calibrate_frames([one.evidence for one in right]), strict=True):
+    seen, fits = drain(calibrated_steps(right[0].bundle, [f.library.patches for f in right], [f.free for f in right]))
+    for frame, evidence, calibration in zip(right, seen, fits, strict=True):
         frame.facts["session"] = calibration
-        frame.take("session", calibration)
+        frame.take("session", calibration, evidence)
     for wrong in (frame for frame in members if frame.job.kind == "wrong pixel"):
         wrong.facts["session"] = calibrate_frames([frame.evidence for frame in (*right, wrong)])[-1]
-        known = PriorKnowledge(intensity_per_atom=float(np.exp(wrong.library.log_scale[0])), intensity_per_atom_sd=0.05)
+        known = PriorKnowledge(
+            intensity_per_atom=float(np.exp(measured_scale(wrong.library, SIZES))), intensity_per_atom_sd=0.05
+        )
         wrong.facts["given"] = calibrate_frame(wrong.evidence, known)
         wrong.facts["mixed"] = True
     for frame in right:
         frame.facts["given"] = calibrate_frame(
             frame.evidence,
-            PriorKnowledge(intensity_per_atom=float(np.exp(frame.library.log_scale[0])), intensity_per_atom_sd=0.05),
+            PriorKnowledge(
+                intensity_per_atom=float(np.exp(measured_scale(frame.library, SIZES))), intensity_per_atom_sd=0.05
+            ),
         )
         others = [other for other in right if other is not frame and len(other.job.fractions) == 1]
         if len(frame.job.fractions) == 1 and others:

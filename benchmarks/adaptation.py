@@ -36,7 +36,7 @@ NAMES = {
     "diameter": "diameter only",
     "intensity": "intensity, scale found",
     "bound": "intensity, scale known",
-    "off": "off (shape alone)",
+    "off": "shape alone",
     "recipe": "`diameter`",
     "calibrated": "calibrated",
     "auto": "`auto`",
@@ -155,7 +155,7 @@ def pure_table(seeds: Seeds) -> str:
 
 
 def harm_table(seeds: Seeds) -> str:
-    """What calibrating and fine-tuning cost at worst against `off`."""
+    """What calibrating and fine-tuning cost at worst against shape alone."""
     methods = [m for m in ("calibrated", "auto", "recipe") if m in of_kind(seeds[0], "mixed")[0].labels]
     lines = {}
     for kind in ("mixed", "pure"):
@@ -167,7 +167,7 @@ def harm_table(seeds: Seeds) -> str:
                 for gain, method in zip(gains, methods, strict=True):
                     gain.append(100 * (balanced_accuracy(rows, method) - off))
             lines[f"{kind}, {where}"] = [median_and_range(gain, "{:+.1f}") for gain in gains]
-    text = "**Points of balanced accuracy against `off`**\n\n" + markdown([NAMES[m] for m in methods], lines)
+    text = "**Points of balanced accuracy against shape alone**\n\n" + markdown([NAMES[m] for m in methods], lines)
     tuned = [frame for frames in seeds for frame in frames if "auto accepted" in frame.facts]
     for method in ("auto", "recipe") if tuned else ():
         share = np.mean([frame.facts[f"{method} accepted"] for frame in tuned])

@@ -2,11 +2,13 @@
 
     python benchmarks/attribution.py [--model dual single] [--frames 6] [--clusters 60]
 
-Simulated frames of structures that no model was trained on, half of them nominal and half of random conditions.
-Deletion: the cells of the patch are replaced by empty support, the most attributed first; the area under the score
-is small where the map names what the score rests on. Insertion: they are put into an empty support; large is good.
-Both are compared with cells in random order, and with a centred disc, from the middle outwards.
-Takes about five minutes.
+Simulated frames of structures that no model was trained on, half of them nominal and half of random conditions, at the
+scale that is measured on their own clusters. Deletion: the cells of the patch are replaced by empty support, the most
+attributed first; the area under the score, the lead of the class over the next smaller one in log-odds, is small where
+the map names what it rests on. Insertion: they are put into an empty support; large is good. Both are given in parts of
+the score of the whole cluster less that of the empty support, and compared with cells in random order and with a
+centred disc, from the middle outwards. *Near*: part of the map within 0.35 nm of the cluster's rim.
+Takes about five minutes. On frames of another maker: ``benchmarks/foreign.py --maps``.
 """
 
 from __future__ import annotations
@@ -23,21 +25,24 @@ import torch
 from _machine import describe
 from _options import parsed, parser_for
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.patches import Patches, network_input
+from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.looking import looked_steps
+from napari_atomicity.counting.patches import CELL_PX, CELLS, NM_PER_PX, PATCH_PX, Patches, in_atoms, network_input
 from napari_atomicity.insight import methods
-from napari_atomicity.insight.attribution import METHODS, Attribution, attribution_steps
-from napari_atomicity.insight.methods import CELLS
+from napari_atomicity.insight.attribution import DENSITY, METHODS, Attribution, attribution_steps
 from napari_atomicity.insight.overlay import compose
 from napari_atomicity.insight.radial import radial_profiles
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
+from napari_atomicity.training.evaluate import measured_scale
 from napari_atomicity.training.library import Library, label_image
 
 #: seeds apart from those of the frames behind the model cards
 _FIRST = 900_000
-#: cells replaced so far, of 256
-_STEPS = (0, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+#: cells replaced so far, of 676
+_STEPS = (0, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 676)
+_NEAR_NM = 0.35
 
 
 def frames(n: int, clusters: int) -> Iterator[Library]:
@@ -51,43 +56,61 @@ def frames(n: int, clusters: int) -> Iterator[Library]:
 
 
 def by_cells(x: torch.Tensor, empty: torch.Tensor, order: npt.NDArray[np.int64], k: int) -> torch.Tensor:
-    """`x` (n, 1, 64, 64) with the first `k` cells of `order` (n, 256) taken from `empty`."""
+    """`x` (n, pictures, 52, 52) with the first `k` cells of `order` (n, 676) taken from `empty`."""
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(CELLS**2)[None].repeat(len(order), 0), axis=1)
-    cell = np.round(np.arange(64) / 4).clip(0, CELLS - 1).astype(int)
-    pixel = rank.reshape(-1, CELLS, CELLS)[:, cell][:, :, cell]
+    pixel = rank.reshape(-1, CELLS, CELLS).repeat(CELL_PX, axis=1).repeat(CELL_PX, axis=2)
     return torch.where(torch.as_tensor(pixel < k)[:, None], empty, x)
 
 
-def faithfulness(bundle: Bundle, patches: Patches, found: dict[str, Attribution]) -> pd.DataFrame:
-    """Area under the score while cells go (deletion) or come (insertion), a channel and an order."""
-    card, n = bundle.card, len(patches)
-    target = next(iter(found.values())).target
-    weights = torch.as_tensor(methods.lead(target, None, len(card.class_sizes)))
-    x = network_input(patches, len(card.channels), card.lcn_window_nm)
-    empty = network_input(methods.empty_support(patches), len(card.channels), card.lcn_window_nm)
-    radius = np.hypot(*(np.indices((CELLS, CELLS)) * 4.0 - 31.5)).ravel()
+def faithfulness(
+    bundle: Bundle, patches: Patches, log_scale: npt.NDArray[np.float64], found: dict[str, Attribution]
+) -> pd.DataFrame:
+    """Area under the score while cells go (deletion) or come (insertion), by the order of the cells."""
+    card, network, n = bundle.card, bundle.network, len(patches)
+    target = torch.as_tensor(next(iter(found.values())).target)
+    picture, noise_of = in_atoms(patches, log_scale)
+    bare, _ = in_atoms(methods.empty_support(patches), log_scale)
+    x, empty = (network_input(one, noise_of, len(card.channels), card.lcn_window_nm) for one in (picture, bare))
+    noise = torch.from_numpy(noise_of)
+
+    def score(shown: torch.Tensor) -> npt.NDArray[np.float64]:
+        with torch.inference_mode():
+            parts = methods.lead_parts(network(shown, noise), network, card, target, None)
+        return np.asarray(parts.sum(dim=1).double().numpy())
+
+    to_cells = methods.cell_weights()
+    radius = np.hypot(*(np.indices((CELLS, CELLS)) - (CELLS - 1) / 2)).ravel()
+    orders = {"centred disc": np.argsort(radius, kind="stable")[None].repeat(n, 0)}
+    orders["random"] = np.argsort(np.random.default_rng(0).random((n, CELLS**2)), axis=1)
+    for method, one in found.items():
+        for channel, name in enumerate(one.channel_names):
+            cells = (to_cells.T @ one.maps[:, channel] @ to_cells).reshape(n, -1)
+            orders[method if name == DENSITY else f"{method}, {name}"] = np.argsort(-cells, axis=1, kind="stable")
+    whole, nothing = score(x), score(empty)
+    span = np.where(np.abs(whole - nothing) > 0.5, whole - nothing, np.nan)
     rows = []
-    for channel, name in enumerate(card.channels):
-        branch = bundle.network.branches[channel]
-        shown, blank = x[:, channel : channel + 1], empty[:, channel : channel + 1]
-        orders = {
-            method: np.argsort(-one.maps[:, channel, ::4, ::4].reshape(n, -1), axis=1, kind="stable")
-            for method, one in found.items()
-        }
-        orders["centred disc"] = np.argsort(radius)[None].repeat(n, 0)
-        orders["random"] = np.argsort(np.random.default_rng(0).random((n, CELLS**2)), axis=1)
-        for order_name, order in orders.items():
-            areas = []
-            for first, second in ((shown, blank), (blank, shown)):
-                scores = []
-                for k in _STEPS:
-                    with torch.inference_mode():
-                        logits = branch(by_cells(first, second, order, k))[0]
-                    scores.append((logits * weights).sum(dim=1).numpy())
-                areas.append(np.trapezoid(np.array(scores), _STEPS, axis=0) / CELLS**2)
-            rows.append({"channel": name, "order": order_name, "deletion": areas[0], "insertion": areas[1]})
+    for name, order in orders.items():
+        areas = []
+        for first, second in ((x, empty), (empty, x)):
+            scores = [(score(by_cells(first, second, order, k)) - nothing) / span for k in _STEPS]
+            areas.append(np.trapezoid(np.array(scores), _STEPS, axis=0) / CELLS**2)
+        rows.append({"order": name, "deletion": areas[0], "insertion": areas[1]})
     return pd.DataFrame(rows)
+
+
+def near(found: dict[str, Attribution], diameter_nm: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+    """Part of each map that lies within 0.35 nm of its cluster, by method and channel."""
+    y, x = (np.indices((PATCH_PX, PATCH_PX)) - (PATCH_PX - 1) / 2) * NM_PER_PX
+    close = np.hypot(y, x)[None] < diameter_nm[:, None, None] / 2 + _NEAR_NM
+    parts = {}
+    for method, one in found.items():
+        for channel, name in enumerate(one.channel_names):
+            heat = one.maps[:, channel]
+            total = heat.sum(axis=(1, 2))
+            share = (heat * close).sum(axis=(1, 2)) / np.where(total > 0, total, np.nan)
+            parts[method if name == DENSITY else f"{method}, {name}"] = share
+    return parts
 
 
 def mean_and_interval(values: npt.NDArray[Any]) -> str:
@@ -98,44 +121,60 @@ def mean_and_interval(values: npt.NDArray[Any]) -> str:
     return f"{values.mean():.2f} ({low:.2f} to {high:.2f})"
 
 
+def scales_of(bundle: Bundle, libraries: list[Library]) -> npt.NDArray[np.float64]:
+    """(n,) whole intensity of an atom of each cluster, in its logarithm, from what is measured in its frame."""
+    found = []
+    for library in libraries:
+        free = drain(evidence_steps(bundle, library.patches))
+        seen = drain(looked_steps(bundle, library.patches, free, measured_scale(library, bundle.card.class_sizes)))
+        assert seen.log_scale is not None and seen.shift is not None
+        found.append(seen.log_scale + seen.shift)
+    return np.concatenate(found)
+
+
 def trust(bundle: Bundle, libraries: list[Library]) -> None:
     whole = [one.take((one.flag == "ok") & one.patches.valid & one.whole) for one in libraries]
     patches = Patches.join([library.patches for library in whole])
-    found = {method: drain(attribution_steps(bundle, patches, method=method)) for method in METHODS}
-    table = faithfulness(bundle, patches, found)
+    scale = scales_of(bundle, whole)
+    found = {method: drain(attribution_steps(bundle, patches, scale, method=method)) for method in METHODS}
+    diameter = np.concatenate([library.diameter_nm for library in whole])
+    table, beside = faithfulness(bundle, patches, scale, found), near(found, diameter)
     print(f"\n{bundle.card.name}: {len(patches)} clusters\n")
-    print("| channel | cells in the order of | deletion (lower is better) | insertion (higher is better) |")
+    print("| cells in the order of | deletion (lower is better) | insertion (higher is better) | near the cluster |")
     print("|---|---|---|---|")
     for row in table.to_dict("records"):
         deletion, insertion = mean_and_interval(row["deletion"]), mean_and_interval(row["insertion"])
-        print(f"| {row['channel']} | {row['order']} | {deletion} | {insertion} |")
-    agreement = found["integrated-gradients"].agreement
-    words = [f"{name} {mean_and_interval(agreement[:, i])}" for i, name in enumerate(bundle.card.channels)]
-    print(f"\nAgreement of the two methods (correlation, mean and 95 % interval): {', '.join(words)}")
-    diameter = np.concatenate([library.diameter_nm for library in whole])
-    for method, one in found.items():
-        labels = np.array([bundle.card.labels[i] if i >= 0 else "" for i in one.target], dtype=object)
-        print(f"\nFrom centre to contour by {method}, by predicted class\n")
-        print("| channel | class | clusters | centre | contour | lead of the contour |")
-        print("|---|---|---|---|---|---|")
-        for row in radial_profiles(one, diameter, labels).summary.to_dict("records"):
-            lead = f"{row['lead']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
-            print(
-                f"| {row['channel']} | {row['label']} | {row['clusters']} | {row['centre']:.2f} | "
-                f"{row['contour']:.2f} | {lead} |"
-            )
+        close = mean_and_interval(beside[row["order"]]) if row["order"] in beside else "–"
+        print(f"| {row['order']} | {deletion} | {insertion} | {close} |")
+    for method in ("hires-cam", "grad-cam"):
+        agreement = found[method].agreement
+        words = [f"{name} {mean_and_interval(agreement[:, i])}" for i, name in enumerate(bundle.card.channels)]
+        print(f"\nAgreement of {method} with integrated gradients (correlation, 24 clusters): {', '.join(words)}")
+    parts = np.median(found["density"].parts, axis=0)
+    named = zip(("brightness", *bundle.card.channels), parts, strict=True)
+    print("\nLead over the next smaller class, log-odds, median: " + ", ".join(f"{n} {p:+.1f}" for n, p in named))
+    one = found["density"]
+    labels = np.array([bundle.card.labels[i] if i >= 0 else "" for i in one.target], dtype=object)
+    print("\nFrom centre to contour by density, by predicted class\n")
+    print("| class | clusters | centre | contour | lead of the contour |")
+    print("|---|---|---|---|---|")
+    for row in radial_profiles(one, diameter, labels).summary.to_dict("records"):
+        lead = f"{row['lead']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+        print(f"| {row['label']} | {row['clusters']} | {row['centre']:.2f} | {row['contour']:.2f} | {lead} |")
 
 
 def speed(bundle: Bundle, libraries: list[Library], clusters: int) -> None:
     patches = Patches.join([library.patches for library in libraries])
-    patches = patches.take(np.arange(clusters) % len(patches))
+    scale = np.concatenate([library.log_scale for library in libraries])
+    rows = np.arange(clusters) % len(patches)
+    patches, scale = patches.take(rows), scale[rows]
     places = np.random.default_rng(0).uniform(30, 2018, (clusters, 2))
-    print(f"\nSeconds for {clusters} clusters in 2048 x 2048, best of 3 (target of Grad-CAM with its layers: 3)")
+    print(f"\nSeconds for {clusters} clusters in 2048 x 2048, best of 3 (target of the default with its layer: 3)")
     for method in METHODS:
         best = [np.inf, np.inf]
         for _ in range(3):
             start = time.perf_counter()
-            found = drain(attribution_steps(bundle, patches, method=method))
+            found = drain(attribution_steps(bundle, patches, scale, method=method))
             middle = time.perf_counter()
             compose(found, places, (2048, 2048), 0.05)
             best = np.minimum(best, [middle - start, time.perf_counter() - middle]).tolist()

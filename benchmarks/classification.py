@@ -20,8 +20,8 @@ from _options import parsed, parser_for
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.calibrate import calibrate_frame
 from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.looking import calibrated_steps
 from napari_atomicity.counting.patches import extract_patches
 from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.detection import detect
@@ -55,7 +55,7 @@ def pure_accuracy(bundle: Bundle, per_size: int) -> None:
     for frame in np.unique(library.frame):
         here = library.frame == frame
         part = library.take(here)
-        found = calibrate_frame(evidence.take(here), use=part.flag == "ok")
+        _, (found,) = drain(calibrated_steps(bundle, [part.patches], [evidence.take(here)], None, [part.flag == "ok"]))
         size = int(np.median(part.n_atoms[part.whole]))
         names = [candidate["dominant"] for candidate in found.candidates]
         right = names[0] == f"{bundle.card.element}{size}"
@@ -77,14 +77,18 @@ def speed(bundle: Bundle) -> None:
         {name: getattr(measured, name) for name in ("y_px", "x_px", "diameter_nm", "intensity", "flag")}
     )
     patches = extract_patches(frame.image, table, frame.pixel_size_nm)
-    evidence = drain(evidence_steps(bundle, patches))
-    attribution = drain(attribution_steps(bundle, patches))
+    free = drain(evidence_steps(bundle, patches))
+    (evidence,), (fit,) = drain(calibrated_steps(bundle, [patches], [free]))
+    assert evidence.log_scale is not None and evidence.shift is not None
+    scale = evidence.log_scale + evidence.shift
+    attribution = drain(attribution_steps(bundle, patches, scale))
     jobs = {
         "cut out patches": lambda: extract_patches(frame.image, table, frame.pixel_size_nm),
-        "network": lambda: drain(evidence_steps(bundle, patches)),
-        "calibrate": lambda: calibrate_frame(evidence),
-        "label": lambda: posterior(evidence, calibrate_frame(evidence)),
-        "heat maps": lambda: drain(attribution_steps(bundle, patches)),
+        "network, without a scale": lambda: drain(evidence_steps(bundle, patches)),
+        "calibrate and look with the scale": lambda: drain(calibrated_steps(bundle, [patches], [free])),
+        "label": lambda: posterior(evidence, fit),
+        "atoms per nm²": lambda: drain(attribution_steps(bundle, patches, scale)),
+        "HiResCAM": lambda: drain(attribution_steps(bundle, patches, scale, method="hires-cam")),
         "lay heat maps over the image": lambda: compose(
             attribution, table.centres_px, (2048, 2048), spec.pixel_size_nm
         ),
@@ -98,7 +102,7 @@ def speed(bundle: Bundle) -> None:
             start = time.perf_counter()
             job()
             best = min(best, time.perf_counter() - start)
-        print(f"  {name:30s} {best:6.3f}")
+        print(f"  {name:34s} {best:6.3f}")
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from _machine import describe
 from _options import parsed, parser_for
 from napari_atomicity.counting.bundle import load_bundle
-from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.classify import evidence_steps, look_steps
+from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.insight.feature_map import FeatureMap, feature_map_steps, purity
 from napari_atomicity.insight.fitting import NEIGHBOURS
 from napari_atomicity.progress import drain
@@ -34,7 +35,9 @@ def main() -> None:
         began = time.perf_counter()
         found = drain(feature_map_steps(bundle))
         opened = time.perf_counter() - began
-        features = drain(evidence_steps(bundle, library.patches)).features
+        nothing = np.zeros(len(library))
+        free = drain(evidence_steps(bundle, library.patches))
+        features = drain(look_steps(bundle, library.patches, free, library.log_scale, nothing)).features
         index = library.class_index(bundle.card.class_sizes)
         print(f"## {name}: {len(found.xy)} library clusters, {len(features)} clusters of three simulated frames\n")
         print("| what | |\n|---|---|")
@@ -72,6 +75,9 @@ def _neighbours(found: FeatureMap, features: np.ndarray, index: np.ndarray) -> N
     inside = index >= 0
     own = found.library.standardised(features[inside])
     print(f"| purity of the frames' clusters, true classes | {purity(own, index[inside]):.2f} |")
+    print(f"| silhouette of the library | {silhouette(known, found.library.class_index):.2f} |")
+    print(f"| silhouette of the frames' clusters | {silhouette(own, index[inside]):.2f} |")
+    print(f"| purity of their places on the map | {purity(found.place(features[inside]).xy, index[inside]):.2f} |")
 
 
 def _beside_umap(found: FeatureMap, features: np.ndarray) -> None:

@@ -10,9 +10,9 @@ Two lots (`validation/foreign_clusters.py`, `validation/foreign_frames.py`). On 
 thresholds, designs. ``report`` is for reporting alone. Each holds 48 mixed frames, in sessions of three, and 40 of one
 class, five of each condition; frames are kept in the folder once they are made (10 minutes a lot).
 
-*Scale known*: the median of intensity over atoms of the frame's own clusters, as a person measures it on a standard, is
-handed back. *Auto*: the frame alone. *Session*: three mixed frames calibrate each other. ``--make`` needs abTEM and ASE:
-pip install napari-atomicity[validate]
+*Scale known*: the median of intensity over atoms of the frame's own clusters, as a person measures it on a standard,
+is handed back. *Auto*: the frame alone. *Session*: three mixed frames calibrate each other. ``--make`` needs abTEM and
+ASE: pip install napari-atomicity[validate]
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def scales(bundle: Bundle, lot: ForeignLot) -> pd.DataFrame:
         }
         wrong = {name: abs(off) > _WRONG for name, off in found.items()}
         rows_of_table.append({"frames": "of one class" if frame in lot.tested.pure else "mixed"} | wrong)
-    return pd.DataFrame(rows_of_table).groupby("frames").sum().astype(str)
+    return pd.DataFrame(rows_of_table).groupby("frames").sum().astype(float)
 
 
 def report(name: str, lot: ForeignLot, table: pd.DataFrame, alone: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""The figure of docs/heat_maps.md: the same clusters through both methods, and what randomised weights make of them.
+"""The figure of docs/heat_maps.md: the same clusters through all methods, and what randomised weights make of them.
 
     python benchmarks/heat_map_figure.py [--model dual] [--output docs/images/heat_maps.png]
 
@@ -20,7 +20,7 @@ from PIL import Image
 
 from _options import parsed, parser_for
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.patches import Patches, network_input
+from napari_atomicity.counting.patches import Patches, channel_pictures, in_atoms
 from napari_atomicity.insight.attribution import METHODS, Method, attribution_steps
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import sample_spec
@@ -28,17 +28,22 @@ from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.training.library import label_image
 
 _SEED = 910_000
-_WORDS = {"grad-cam": "Grad-CAM", "integrated-gradients": "integrated\ngradients"}
+_WORDS: dict[Method, str] = {
+    "density": "atoms\nper nm²",
+    "hires-cam": "HiResCAM",
+    "grad-cam": "Grad-CAM",
+    "integrated-gradients": "integrated\ngradients",
+}
 
 
-def one_of_each(bundle: Bundle) -> tuple[Patches, np.ndarray]:
-    """A well separated cluster of each class, and the index of its class."""
+def one_of_each(bundle: Bundle) -> tuple[Patches, np.ndarray, np.ndarray]:
+    """A well separated cluster of each class, the logarithm of an atom's intensity, and the index of its class."""
     frame = simulate_frame(sample_spec("nominal", n_clusters=80, seed=_SEED, split="test"), _SEED)
     library = label_image(frame.image, frame.pixel_size_nm, frame.truth, frame.scale_counts_nm2_per_atom, 0, "nominal")
     index = library.class_index(bundle.card.class_sizes)
     good = (library.flag == "ok") & library.whole
     rows = [np.flatnonzero(good & (index == k))[0] for k in range(len(bundle.card.class_sizes))]
-    return library.patches.take(np.array(rows)), index[rows]
+    return library.patches.take(np.array(rows)), library.log_scale[rows], index[rows]
 
 
 def scrambled(bundle: Bundle) -> Bundle:
@@ -50,8 +55,9 @@ def scrambled(bundle: Bundle) -> Bundle:
     return replace(bundle, network=network)
 
 
-def maps_of(bundle: Bundle, patches: Patches, index: np.ndarray, method: Method) -> Any:
-    return drain(attribution_steps(bundle, patches, index, method=method)).maps
+def maps_of(bundle: Bundle, patches: Patches, scale: np.ndarray, index: np.ndarray, method: Method) -> Any:
+    maps = drain(attribution_steps(bundle, patches, scale, index, method=method)).maps
+    return np.broadcast_to(maps, (len(maps), len(bundle.card.channels), *maps.shape[2:]))
 
 
 def main() -> None:
@@ -61,12 +67,12 @@ def main() -> None:
     options = parsed(parser, output=Path("out/benchmarks/heat_maps.png"))
     torch.set_num_threads(2)
     bundle = load_bundle(options.model)
-    patches, index = one_of_each(bundle)
+    patches, scale, index = one_of_each(bundle)
     channels = len(bundle.card.channels)
-    seen = network_input(patches, channels, bundle.card.lcn_window_nm).numpy()
+    seen = channel_pictures(*in_atoms(patches, scale), channels, bundle.card.lcn_window_nm).numpy()
     rows: list[tuple[str, Any]] = [("what it sees", None)]
-    rows += [(_WORDS[method], maps_of(bundle, patches, index, method)) for method in METHODS]
-    rows.append(("integrated\ngradients,\nrandom weights", maps_of(scrambled(bundle), patches, index, METHODS[1])))
+    rows += [(_WORDS[method], maps_of(bundle, patches, scale, index, method)) for method in METHODS]
+    rows.append(("atoms per nm²,\nrandom weights", maps_of(scrambled(bundle), patches, scale, index, "density")))
     classes = len(index)
     figure = Figure(figsize=(1.15 * classes * channels + 1.2, 1.2 * len(rows) + 0.4), dpi=90)
     axes = figure.subplots(len(rows), classes * channels)

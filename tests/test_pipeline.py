@@ -225,7 +225,8 @@ def test_a_known_scale_is_used_even_without_adaptation(micrograph, settings, sim
     scale = simulated.scale_counts_nm2_per_atom
     done = analyse(micrograph, Settings(model=settings.model, adapt="off", intensity_per_atom=scale))
     assert done.calibrations[0].intensity_per_atom == pytest.approx(scale)
-    assert analyse(micrograph, Settings(model=settings.model, adapt="off")).calibrations == {}
+    found = analyse(micrograph, Settings(model=settings.model, adapt="off"))
+    assert found.calibrations[0].clusters > 0 and found.adaptation is None
 
 
 def test_an_image_that_was_replaced_meanwhile_does_not_lend_its_hash(analysis, tmp_path):
@@ -267,7 +268,7 @@ def test_rejected_clusters_are_counted_by_reason(analysis):
 
 def test_heat_maps_lie_over_their_clusters(micrograph, settings, analysis):
     chosen = [int(i) for i in analysis.table.ids[:2]]
-    explained = drain(explain_steps(micrograph, analysis.table, analysis.bundle, ids=chosen))
+    explained = drain(explain_steps(micrograph, analysis.table, analysis.bundle, ids=chosen, count=analysis.count))
     assert list(explained.ids) == chosen
     assert explained.overlay.shape == (len(explained.channel_names), *micrograph.shape_yx)
     assert np.isfinite(explained.overlay).all()
@@ -282,10 +283,10 @@ def test_heat_maps_lie_over_their_clusters(micrograph, settings, analysis):
 
 
 def test_only_clusters_about_which_something_changed_are_explained_anew(micrograph, analysis):
-    table, bundle = analysis.table, analysis.bundle
+    table, bundle, count = analysis.table, analysis.bundle, analysis.count
 
     def again(table, before, **options):
-        return drain(explain_steps(micrograph, table, bundle, before=before, **options))
+        return drain(explain_steps(micrograph, table, bundle, before=before, count=count, **options))
 
     first = again(table, None)
     assert first.reused == 0
@@ -301,19 +302,41 @@ def test_only_clusters_about_which_something_changed_are_explained_anew(microgra
     np.testing.assert_allclose(now.overlay, fresh.overlay, atol=1e-3)
     # another question, method or model is another explanation
     assert again(table, first, question=Question(method="integrated-gradients"), ids=[int(table.ids[1])]).reused == 0
-    assert drain(explain_steps(micrograph, table, replace(bundle), before=first, ids=[1])).reused == 0
+    assert drain(explain_steps(micrograph, table, replace(bundle), before=first, ids=[1], count=count)).reused == 0
     other = Question("Pt55")
     assert again(table, first, question=other).reused == int((first.asked == 3).sum())
 
 
 def test_clusters_of_an_explanation_as_a_table(micrograph, analysis):
-    explained = drain(explain_steps(micrograph, analysis.table, analysis.bundle, question=Question("Pt55", "Pt41")))
+    question = Question("Pt55", "Pt41", "hires-cam")
+    explained = drain(
+        explain_steps(micrograph, analysis.table, analysis.bundle, question=question, count=analysis.count)
+    )
     rows = explained.clusters()
     assert rows["id"].tolist() == analysis.table.ids.tolist()
     there = rows["target"] == "Pt55"
-    np.testing.assert_allclose(rows.loc[there, ["share_raw", "share_lcn"]].sum(axis=1), 1.0, atol=1e-4)
+    parts = rows.loc[there, ["log_odds_brightness", "log_odds_shape_raw", "log_odds_shape_lcn"]]
+    assert np.isfinite(parts.to_numpy()).all() and there.any()
     assert (rows.loc[rows["silent_raw"], "strongest_raw"] == 0).all()
     assert set(rows["against"]) == {"Pt41"}
+
+
+def test_the_density_over_the_image_sums_to_the_atoms_of_each_cluster(micrograph, simulated):
+    done = analyse(micrograph)
+    explained = drain(explain_steps(micrograph, done.table, done.bundle, count=done.count))
+    assert explained.channel_names == ("density",)
+    y, x = np.indices(micrograph.shape_yx)
+    alone = (done.table.rows["flag"] == "ok").to_numpy()
+    for row in np.flatnonzero(alone)[:5]:
+        cy, cx = done.table.centres_px[row]
+        near = np.hypot(y - cy, x - cx) * micrograph.pixel_size_nm < 1.1
+        atoms = explained.overlay[0][near].sum() * micrograph.pixel_size_nm**2
+        assert atoms == pytest.approx(done.table.rows["n_atoms"].iloc[row], rel=0.12)
+
+
+def test_what_is_not_counted_is_not_explained(micrograph, analysis):
+    explained = drain(explain_steps(micrograph, analysis.table, analysis.bundle))
+    assert (explained.attribution.target == -1).all() and not explained.overlay.any()
 
 
 def test_fine_tuning_says_what_came_of_it_and_repeats_to_the_bit(micrograph, settings):

@@ -254,13 +254,14 @@ def test_tuning_gives_the_same_model_however_many_threads_there_are(monkeypatch)
     index = bundle.rehearsal["class_index"]
     rows = np.concatenate([np.flatnonzero(index == i)[:8] for i in range(2)])
     noise = bundle.rehearsal["noise"][rows].astype(np.float32)
-    patches = Patches(bundle.rehearsal["raw"][rows].astype(np.float32), np.zeros(16), noise, np.ones(16, dtype=bool))
+    log_atoms = bundle.rehearsal["log_atoms"][rows].astype(np.float64)
+    patches = Patches(bundle.rehearsal["raw"][rows].astype(np.float32), log_atoms, noise, np.ones(16, dtype=bool))
     labels = np.array(bundle.card.labels, dtype=object)[index[rows]]
     anchors = pd.DataFrame({"label": labels, "held_back": np.arange(16) % 3 == 0})
     said = set()
     for workers in (1, 3):
         monkeypatch.setattr(threads, "WORKERS", workers)
-        one = tuning.Tuning(bundle, patches, np.arange(16), anchors, seed=1)
+        one = tuning.Tuning(bundle, patches, np.zeros(16), np.arange(16), anchors, seed=1)
         drain(threads.steps_on_one_thread_each(one.steps)())
         assert one.after["anchors"] == 6
         said.add(json.dumps([one.before, one.after, [float(p.double().sum()) for p in one.network.parameters()]]))

@@ -84,7 +84,7 @@ def trained_bundle():
     seen = [in_atoms(patches, log_scale), in_atoms(patches, patches.log_integral - middle)]
     x, noise = zip(*((network_input(*one, 2, 0.8), torch.from_numpy(one[1])) for one in seen), strict=True)
     optimiser = torch.optim.Adam(network.parameters(), lr=4e-3)
-    for step in range(120):
+    for step in range(200):
         rows = torch.arange(step * 32, step * 32 + 32) % 300
         out = network(torch.cat([part[rows] for part in x]), torch.cat([part[rows] for part in noise]))
         verdict, expected = label[rows], torch.log(torch.as_tensor(n_atoms[rows])).float()

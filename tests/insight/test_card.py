@@ -1,12 +1,15 @@
 """The card of a cluster without a window: ranks, chances, sentences, contours, likeness."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from counting.synthetic import SIZES, sized_blobs, trained_bundle
+from counting.synthetic import GAIN, SIZES, sized_blobs, trained_bundle
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.classify import evidence_steps
+from napari_atomicity.counting.classify import evidence_steps, look_steps
+from napari_atomicity.counting.patches import NM_PER_PX
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.insight.attribution import Attribution
@@ -104,30 +107,41 @@ def test_notes_say_what_is_missing_or_odd_in_one_sentence_each():
     assert len(other) == 2 and "30 %" in other[1]
 
 
+def _attribution(parts, empty, target=3):
+    return Attribution(
+        np.ones((1, 2, 64, 64), np.float32),
+        ("raw", "lcn"),
+        np.array([target]),
+        np.array([parts]),
+        np.array([empty]),
+        0.1,
+        2.25,
+        "hires-cam",
+        np.ones((1, 2)),
+    )
+
+
 @pytest.mark.parametrize(
-    ("share", "empty", "words"),
+    ("part", "empty", "words"),
     [
-        (0.62, False, "62 % of the evidence"),
-        (1.4, False, "100 % of the evidence"),
-        (-0.4, False, "speaks against Pt55"),
+        (0.62, False, "adds +0.6 in log-odds"),
+        (-1.4, False, "adds -1.4 in log-odds"),
         (0.4, True, "nothing in this channel speaks for Pt55"),
         (np.nan, False, ""),
     ],
 )
-def test_what_a_channel_says(share, empty, words):
-    found = Attribution(
-        np.ones((1, 2, 64, 64), np.float32),
-        ("raw", "lcn"),
-        np.array([3]),
-        np.array([[share, 1 - share]]),
-        np.array([[empty, False]]),
-        0.2,
-        0.2,
-        "grad-cam",
-        np.ones((1, 2)),
-    )
-    assert words in cards.channel_words(found, 0, "Pt55")
-    assert bool(words) == bool(cards.channel_words(found, 0, "Pt55"))
+def test_what_a_channel_says(part, empty, words):
+    # brightness comes first among the parts, and is no channel's
+    found = cards.channel_words(_attribution([9.0, 7.0, part], [False, empty]), 1, "Pt55")
+    assert words in found and bool(words) == bool(found)
+    assert cards.channel_words(_attribution([9.0, 7.0, part], [False, empty], target=-1), 1, "Pt55") == ""
+
+
+def test_contours_are_explained_where_there_are_any():
+    parts = [9.0, 1.0, 0.5]
+    assert "Pt55" in cards.contour_words(_attribution(parts, [True, False]), "Pt55")
+    assert cards.contour_words(_attribution(parts, [True, True]), "Pt55").startswith("No contours: nothing")
+    assert cards.contour_words(_attribution(parts, [True, True], target=-1), "Pt55") == ""
 
 
 # ---------------------------------------------------------------------- pictures
@@ -154,12 +168,23 @@ def test_a_bright_neighbour_does_not_darken_the_cluster():
     assert cards.as_grey(picture)[32, 32] == alone[32, 32] == 255
 
 
-def test_the_channels_are_those_of_the_model():
-    _, patches, _ = sized_blobs()
+def test_the_channels_are_those_of_the_model_in_atoms_per_nm2():
+    n_atoms, patches, _ = sized_blobs()
     some, card = patches.take(np.arange(2)), trained_bundle().card
-    assert cards.channels_of(some, card).shape == (2, 2, 64, 64)
-    np.testing.assert_array_equal(cards.channels_of(some, card)[:, 0], some.raw)
-    assert cards.channels_of(some, None).shape == (2, 1, 64, 64)
+    seen = cards.channels_of(some, card, np.log(GAIN))
+    assert seen.shape == (2, 2, 64, 64)
+    np.testing.assert_allclose(seen[:, 0].sum(axis=(1, 2)) * NM_PER_PX**2, n_atoms[:2], rtol=0.1)
+    # of a model that sees one channel it is the same picture; of none there are no atoms yet
+    alone = cards.channels_of(some, replace(card, channels=("raw",)), np.log(GAIN))
+    np.testing.assert_array_equal(alone, seen[:, :1])
+    np.testing.assert_array_equal(cards.channels_of(some, None)[:, 0], some.raw)
+
+
+def test_without_a_scale_every_cluster_is_drawn_as_if_of_middle_size():
+    _, patches, _ = sized_blobs()
+    drawn = cards.channels_of(patches.take(np.arange(9)), trained_bundle().card)[:, 0]
+    middle = np.exp(np.log(SIZES).mean())
+    np.testing.assert_allclose(drawn.sum(axis=(1, 2)) * NM_PER_PX**2, middle, rtol=0.1)
 
 
 # ---------------------------------------------------------------------- likeness
@@ -169,7 +194,9 @@ def test_a_library_cluster_is_most_like_itself_and_distances_are_put_into_words(
     bundle = trained_bundle()
     alike = cards.alike_of(bundle)
     _, patches, _ = sized_blobs()
-    features = drain(evidence_steps(bundle, patches.take(np.arange(20)))).features
+    some, scale = patches.take(np.arange(20)), np.full(20, np.log(GAIN))
+    free = drain(evidence_steps(bundle, some))
+    features = drain(look_steps(bundle, some, free, scale, np.zeros(20))).features
     row, distance = alike.nearest(features[7])[0]
     assert distance < 0.1 * alike.usual.max()
     assert alike.library.class_index[row] == alike.library.class_index[7]

@@ -16,8 +16,8 @@ def _planted(*heats):
     maps = np.array(heats, dtype=np.float32)[:, None]
     n = len(maps)
     empty = maps.max(axis=(2, 3)) <= 0
-    share = np.ones((n, 1))
-    return Attribution(maps, ("raw",), np.zeros(n, int), share, empty, 0.2, 0.2, "grad-cam", share)
+    parts = np.ones((n, 2))
+    return Attribution(maps, ("raw",), np.zeros(n, int), parts, empty, 0.1, 2.25, "grad-cam", parts[:, :1])
 
 
 def _of(heats, diameters, labels):

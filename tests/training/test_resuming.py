@@ -85,7 +85,10 @@ def test_training_stops_early_and_keeps_the_best_epoch(data, tmp_path, monkeypat
     assert (bundle.card.recipe["epochs"], bundle.card.recipe["best_epoch"]) == (4, 2)
     second = loop.load_checkpoint(kept, loop._fingerprint(config, data[0])).part("network")
     for name, value in bundle.network.state_dict().items():
-        if name not in ("branches.0.shape.2.bias", "branches.0.alone.2.bias"):  # there the share of outsiders has been taken out
+        if name not in (
+            "branches.0.shape.2.bias",
+            "branches.0.alone.2.bias",
+        ):  # there the share of outsiders has been taken out
             torch.testing.assert_close(value, second[name], rtol=0, atol=0)
 
 

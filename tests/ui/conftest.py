@@ -62,9 +62,11 @@ def mapped_model(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     rng = np.random.default_rng(seeded(0))
     index = np.arange(40) % 5
     raw = rng.normal(0, 0.02, (40, 64, 64)) + 0.3 * (index[:, None, None] + 1)
-    kept = packed(raw, np.full(40, 0.02), index) | {"map": rng.normal(0, 3, (40, 2)).astype(np.float32)}
+    bundle = load_bundle(model_path)
+    log_atoms = np.log(np.array(bundle.card.class_sizes))[index]
+    kept = packed(raw, np.full(40, 0.02), log_atoms, index) | {"map": rng.normal(0, 3, (40, 2)).astype(np.float32)}
     path = tmp_path_factory.mktemp("mapped") / "mapped.safetensors"
-    return save_bundle(replace(load_bundle(model_path), library=kept), path)
+    return save_bundle(replace(bundle, library=kept), path)
 
 
 @pytest.fixture(scope="session")

@@ -66,14 +66,15 @@ def blobs(shape: tuple[int, int] = (200, 200)) -> Any:
 def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None:
     """An untrained model has no clear anchors; an adaptation of the same form stands in for it.
 
-    It moves the head of the network so far that most labels change.
+    It turns the head of the network around, so that most labels change, and lets its gate wider open.
     """
     import copy
     import dataclasses
 
     from napari_atomicity import pipeline
     from napari_atomicity.counting.adapt import Adaptation
-    from napari_atomicity.counting.classify import evidence_steps
+    from napari_atomicity.counting.classify import look_steps
+    from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
 
     def steps(classified: Any, bundle: Any, settings: Any) -> Any:
@@ -99,13 +100,41 @@ def adapt_always(monkeypatch: pytest.MonkeyPatch, accepted: bool = True) -> None
         if not accepted:
             return Adaptation(bundle, False, "No clear diameters.", anchors, before, after)
         network = copy.deepcopy(bundle.network)
-        for values in network.state_dict().values():
-            if values.dtype.is_floating_point:
-                values.mul_(1.3).add_(0.02)
+        for branch in network.each:
+            branch.gate.bias.add_(0.3)
+            for values in branch.shape[-1].parameters():
+                values.mul_(-30.0)
         card = dataclasses.replace(bundle.card, history=("tuned",))
         tuned = dataclasses.replace(bundle, card=card, network=network)
         patches = Patches.join([part.patches for part in parts])
-        evidence = yield from evidence_steps(tuned, patches)
+        seen = Evidence.join([part.evidence for part in parts])
+        evidence = yield from look_steps(tuned, patches, seen.free, seen.log_scale, seen.shift)
         return Adaptation(tuned, True, "Fitted to 6 clusters.", anchors, before, after, evidence)
 
     monkeypatch.setattr("napari_atomicity.pipeline.count.adapt_steps", steps)
+
+
+def leave_undecided(document: Any, *dominant: str) -> dict[str, float]:
+    """Let a counted image of one frame be unable to decide between two classes; gives the scale of each."""
+    import dataclasses
+
+    first, second = dominant
+    fit = document.state.offered.calibrations[0]
+    scales = {first: 100.0, second: 70.0}
+    grid = np.linspace(np.log(40), np.log(140), 200)
+    peaks = (np.exp(-0.5 * ((grid - np.log(scale)) / 0.03) ** 2) for scale in scales.values())
+    weight = sum(chance * peak for chance, peak in zip((0.6, 0.4), peaks, strict=True))
+    shares = np.full((200, len(fit.class_sizes) + 1), 0.02)
+    near_first = grid > np.log(85)
+    for label, near in ((first, near_first), (second, ~near_first)):
+        shares[near, fit.class_sizes.index(int(label.removeprefix("Pt")))] = 0.9
+    candidates = tuple(
+        {"dominant": label, "probability": chance, "scale": scale}
+        for (label, scale), chance in zip(scales.items(), (0.6, 0.4), strict=True)
+    )
+    two = dataclasses.replace(
+        fit, log_scale=grid, weight=weight / weight.sum(), shares=shares, ambiguous=True, candidates=candidates
+    )
+    offered = dataclasses.replace(document.state.offered, calibrations={0: two})
+    document.amend(offered=offered, count=offered)
+    return scales

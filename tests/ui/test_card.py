@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from .stand_ins import leave_undecided
 from .test_models import save_gold
 
 
@@ -24,6 +25,7 @@ def with_library(path: Path, target: Path) -> Path:
     rehearsal = {
         "raw": raw.astype(np.float16),
         "noise": np.full(20, 0.02, np.float32),
+        "log_atoms": np.repeat(np.log([19, 30, 41, 55, 70]), 4),
         "class_index": np.repeat(np.arange(5), 4),
     }
     return save_bundle(replace(bundle, rehearsal=rehearsal), target)
@@ -92,10 +94,53 @@ def test_a_click_on_a_point_shows_numbers_at_once_and_contours_later(counted: An
     assert "as shipped" in card.model.text()
     seen(app)
     done = card.looker.look(_subject(app, row))
-    for channel, shown in enumerate(card.patch.shown):
+    *channels, density = card.patch.shown
+    assert len(channels) == 2
+    for channel, shown in enumerate(channels):
         assert bool(sum(map(len, shown.contours))) != bool(done.attribution.empty[0, channel])
         assert shown.caption[1]
     assert card.contours.text() and "moment" not in card.contours.text()
+    # what was counted, and no evidence beside it
+    assert density.caption[0] == "Atoms per nm²" and not density.contours
+    assert density.caption[1] == f"up to {done.density.max():.0f}"
+
+
+def test_a_sentence_says_what_decided_unless_it_was_none_of_the_classes(counted: Any) -> None:
+    app, card = counted, counted.card
+    (first,) = usual(app)
+    app.document.select([first])
+    seen(app)
+    row = int(np.flatnonzero(app.document.table.ids == first)[0])
+    table, said = app.document.table, card.decision.text()
+    likelier, likeliest = np.argsort(table.probabilities[row])[-2:]
+    sizes = table.class_sizes
+    assert said.startswith(f"Pt{sizes[likeliest]} rather than Pt{sizes[likelier]}")
+    assert all(part in said for part in ("brightness", "raw intensity", "local contrast", "class shares"))
+    labels = table.rows["label"].to_numpy(dtype=object).copy()
+    labels[row] = "other"
+    app.document.commit("None of them", table.with_columns(label=labels))
+    seen(app)
+    assert "other" in card.label.text() and not card.decision.isVisible()
+
+
+def test_the_density_is_that_of_the_scale_in_force(counted: Any) -> None:
+    from napari_atomicity.insight.attribution import attribution_steps
+    from napari_atomicity.progress import drain
+    from napari_atomicity.ui.actions import single
+
+    app, state = counted, counted.document.state
+    (first,) = usual(app)
+    app.document.select([first])
+    row = int(np.flatnonzero(app.document.table.ids == first)[0])
+    for dominant in leave_undecided(app.document, "Pt30", "Pt41"):
+        single.choose(app.workspace, 0, dominant)
+        seen(app)
+        count = app.document.state.count
+        scale = (count.evidence.log_scale + count.evidence.shift)[[row]]
+        expected = drain(attribution_steps(state.bundle, count.patches.take(np.array([row])), scale))
+        found = app.card.looker.look(_subject(app, row))
+        np.testing.assert_allclose(found.density, expected.maps[0, 0], atol=1e-5)
+        np.testing.assert_array_equal(found.features, count.evidence.features[row])
 
 
 def _subject(app: Any, row: int) -> Any:
@@ -116,7 +161,8 @@ def test_maps_and_neighbours_are_those_of_the_pipeline(counted: Any) -> None:
     row = int(np.flatnonzero(app.document.table.ids == first)[0])
     target = int(app.document.table.probabilities[row].argmax())
     patch = state.count.patches.take(np.array([row]))
-    expected = drain(attribution_steps(state.bundle, patch, target, method="integrated-gradients"))
+    scale = (state.count.evidence.log_scale + state.count.evidence.shift)[[row]]
+    expected = drain(attribution_steps(state.bundle, patch, scale, target, method="hires-cam"))
     found = app.card.looker.look(_subject(app, row))
     np.testing.assert_allclose(found.attribution.maps, expected.maps, atol=1e-6)
     library = library_of(state.bundle)
@@ -188,7 +234,8 @@ def test_clusters_that_were_added_moved_or_deleted_since_the_count(counted: Any)
         seen(app)
         assert card.shown == one and "count again" in card.remarks.text()
         # the model sees it all the same
-        assert len(card.patch.shown) == 2 and len(card.alike.shown) == 4
+        assert len(card.patch.shown) == 3 and len(card.alike.shown) == 4
+        assert not card.decision.isVisible()
         assert not card.chances.isVisible() and not card.label.isVisible()
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from napari_atomicity.micrograph import Micrograph
 
+from .stand_ins import adapt_always, leave_undecided
+
 
 @pytest.fixture
 def explained(app: Any, micrograph: Any, model_path: Path) -> Any:
@@ -28,10 +30,75 @@ def _why(panel: Any) -> Any:
 
 
 def follow(app: Any) -> None:
-    """Wait until the heat maps are those of what the table shows."""
+    """Wait until the heat maps are those of what the table shows, and lie over the image."""
     app.qtbot.waitUntil(lambda: app.context.explainer.up_to_date, timeout=30_000)
     app.idle()
-    app.qtbot.wait(250)
+    done = app.document.attribution
+    laid(app, [] if done is None else done.overlay)
+
+
+def laid(app: Any, planes: Any) -> None:
+    """Wait until these planes, and no others, are what is seen over the image."""
+
+    def lie() -> bool:
+        shown = app.workspace.maps.shown
+        return len(shown) == len(planes) and all(map(np.array_equal, [layer.data for layer in shown], planes))
+
+    app.qtbot.waitUntil(lie, timeout=10_000)
+
+
+def ask(app: Any, panel: Any, method: str) -> None:
+    """Ask for the maps of all clusters by another method."""
+    _why(panel).method.value = method
+    app.click(_why(panel).all)
+    follow(app)
+
+
+def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_channel(explained: Any) -> None:
+    app, panel = explained
+    maps, notes = app.workspace.maps, list(app.notes)
+    (density,) = maps.shown
+    assert density.name == "frame atoms per nm²" and density.colorbar.visible
+    low, high = density.contrast_limits
+    assert low == 0 and 0 < high <= density.contrast_limits_range[1] == pytest.approx(density.data.max())
+    assert "brightness" in _why(panel).result.text()
+    ask(app, panel, "hires-cam")
+    raw, lcn = maps.shown
+    assert raw.name == "frame heat map, raw intensity" and lcn.name == "frame heat map, local contrast"
+    assert not raw.colorbar.visible and not lcn.colorbar.visible
+    assert raw.colormap.name != lcn.colormap.name
+    # the slider reaches all of the map and nothing beyond it, whatever was shown before
+    assert raw.contrast_limits_range == lcn.contrast_limits_range == [0, 1]
+    assert "Agreement with integrated gradients" in _why(panel).result.text()
+    ask(app, panel, "density")
+    assert maps.shown == [density] and density.name == "frame atoms per nm²" and density.colorbar.visible
+    # what is put away holds nothing, should a person bring it back by hand
+    assert not lcn.visible and not lcn.data.any() and not lcn.colorbar.visible
+    app.click(_why(panel).clear)
+    assert not maps.shown and not density.data.any() and not density.colorbar.visible
+    assert app.notes == notes
+
+
+def test_another_question_before_the_maps_lie_leaves_none_of_the_first(explained: Any) -> None:
+    import dataclasses
+
+    app, panel = explained
+    density, active = app.document.attribution, app.viewer.layers.selection.active
+    ask(app, panel, "hires-cam")
+    channels, maps = app.document.attribution, app.workspace.maps
+    for layer in list(maps.layers):
+        app.viewer.layers.remove(layer)
+    app.viewer.layers.selection.active = active
+    maps.show(channels)
+    maps.show(density)
+    laid(app, density.overlay)
+    maps.show(channels)
+    laid(app, channels.overlay)
+    maps.show(dataclasses.replace(channels, overlay=channels.overlay[::-1]))
+    maps.clear()
+    app.settle()
+    assert not maps.shown
+    app.qtbot.waitUntil(lambda: app.viewer.layers.selection.active == active, timeout=10_000)
 
 
 def test_a_planted_map_lies_on_its_pixel_in_the_world(explained: Any) -> None:
@@ -42,7 +109,7 @@ def test_a_planted_map_lies_on_its_pixel_in_the_world(explained: Any) -> None:
     plane = np.zeros_like(done.overlay)
     plane[0, 100, 37] = 1.0
     app.workspace.maps.show(dataclasses.replace(done, overlay=plane))
-    app.qtbot.wait(300)
+    laid(app, plane)
     layer, image = app.workspace.maps.layers[0], app.workspace.image
     y, x = np.unravel_index(layer.data.argmax(), layer.data.shape)
     assert np.allclose(layer.data_to_world((y, x)), image.data_to_world((100, 37)))
@@ -96,16 +163,62 @@ def test_a_recount_with_another_model_gives_other_maps_by_itself(explained: Any,
     assert not np.allclose(now.overlay, first.overlay)
 
 
+def test_maps_follow_an_adaptation_and_its_undoing(explained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, panel = explained
+    document = app.document
+    first = document.attribution
+    adapt_always(monkeypatch)
+    document.choose(adapt="auto")
+    app.click(panel.steps[4].panel.run)
+    follow(app)
+    adapted = document.attribution
+    assert adapted.bundle is document.state.model_in_force is not first.bundle and adapted.reused == 0
+    assert not np.allclose(adapted.overlay, first.overlay)
+    app.click(panel.steps[4].panel.back)
+    follow(app)
+    np.testing.assert_allclose(document.attribution.overlay, first.overlay, atol=1e-3)
+
+
+def test_a_choice_among_candidates_looks_at_the_clusters_with_its_scale(explained: Any) -> None:
+    from napari_atomicity.ui.actions import single
+
+    app, _ = explained
+    document = app.document
+    scales = leave_undecided(document, "Pt30", "Pt41")
+    follow(app)
+    for dominant in scales:
+        single.choose(app.workspace, 0, dominant)
+        app.idle()
+        follow(app)
+        evidence, done = document.state.count.evidence, document.attribution
+        np.testing.assert_allclose(evidence.log_scale, np.log(scales[dominant]), atol=0.05)
+        assert done.log_scale == pytest.approx((evidence.log_scale + evidence.shift)[0]) and done.reused == 0
+
+
+def test_maps_that_are_asked_for_go_with_the_count_and_come_back_with_the_next(explained: Any) -> None:
+    app, panel = explained
+    document, notes = app.document, list(app.notes)
+    first = document.attribution
+    app.click(panel.steps[1].panel.search)
+    follow(app)
+    assert document.state.count is None and document.attribution is None
+    assert not app.workspace.maps.layers[0].data.any() and app.notes == notes
+    app.click(panel.steps[2].panel.run)
+    follow(app)
+    np.testing.assert_allclose(document.attribution.overlay, first.overlay, atol=1e-3)
+
+
 def test_cleared_maps_stay_away_and_a_deleted_layer_does_no_harm(explained: Any) -> None:
     app, panel = explained
     document = app.document
+    ask(app, panel, "hires-cam")
     app.viewer.layers.remove(app.workspace.maps.layers[0])
     document.edit("Delete 1 cluster", document.table.drop([int(document.table.ids[0])]), [])
     follow(app)
     assert len(app.workspace.maps.shown) == 2
     app.click(_why(panel).clear)
     document.edit("Delete 1 cluster", document.table.drop([int(document.table.ids[0])]), [])
-    app.qtbot.wait(400)
+    follow(app)
     assert document.attribution is None and not app.workspace.maps.shown
     assert not _why(panel).clear.isEnabled()
 
@@ -139,6 +252,10 @@ def test_what_cannot_be_asked_is_said_and_draws_nothing(app: Any, micrograph: An
     why.some.clicked.emit()
     assert "Select clusters first" in app.notes[-1]
     panel = app.panel("Atomicity")
+    app.click(panel.steps[1].panel.search)
+    app.click(why.all)
+    assert app.notes[-1].startswith("Count the atoms first") and why.all.isEnabled()
+    assert app.document.attribution is None and app.document.asked is None
     app.click(panel.analyse)
     why.show_now()
     why.target.value = why.against.value = "Pt55"
@@ -153,10 +270,15 @@ def test_the_profiles_are_those_of_the_maps_and_can_be_saved(explained: Any, tmp
     app, panel = explained
     uses = app.panel("What the model uses")
     uses.show_now()
+    assert [curves.isVisibleTo(uses) for curves in uses.curves] == [True, False]
+    assert "counted" in uses.question.text() and "evidence" not in uses.curves[0].words.text()
+    ask(app, panel, "hires-cam")
+    uses.show_now()
+    assert all(curves.isVisibleTo(uses) for curves in uses.curves)
     profiles = app.document.attribution.profiles
-    shown = uses.curves[1].rows
-    expected = profiles.table[(profiles.table["channel"] == "lcn") & (profiles.table["unit"] == "radii")]
-    pd.testing.assert_frame_equal(shown, expected)
+    for curves, channel in zip(uses.curves, ("raw", "lcn"), strict=True):
+        expected = profiles.table[(profiles.table["channel"] == channel) & (profiles.table["unit"] == "radii")]
+        pd.testing.assert_frame_equal(curves.rows, expected)
     uses.unit.setCurrentIndex(1)
     uses.show_now()
     assert set(uses.curves[0].rows["unit"]) == {"nm"}

@@ -84,8 +84,10 @@ def committed(name: str) -> Callable[[Any], bool]:
 
 
 def maps_are_true(app: Any) -> bool:
-    found = app.document.attribution
-    return len(app.workspace.maps.shown) == 2 and set(found.ids) == set(app.document.table.ids)
+    found, maps = app.document.attribution, app.workspace.maps
+    app.qtbot.waitUntil(lambda: len(maps.shown) == len(found.overlay), timeout=10_000)
+    lie = all(map(np.array_equal, [layer.data for layer in maps.shown], found.overlay))
+    return lie and set(found.ids) == set(app.document.table.ids)
 
 
 def on_the_map(app: Any) -> bool:

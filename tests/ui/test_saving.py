@@ -15,7 +15,7 @@ import pytest
 from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.micrograph import Micrograph
 
-from .stand_ins import adapt_always, blobs
+from .stand_ins import adapt_always, blobs, leave_undecided
 
 
 @pytest.fixture
@@ -164,29 +164,12 @@ def test_steps_of_an_earlier_version_whose_times_are_not_known_are_saved_again(
 
 
 def test_choosing_among_candidates_goes_on(app: Any, another: Any, sample: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     show_file(app, sample)
     app.document.choose(adapt="auto")
     app.click(app.panel("Find clusters").search)
     app.click(app.panel("Count atoms").run)
     document = app.document
-    fit = document.state.offered.calibrations[0]
-    # two peaks, as of an image that cannot decide
-    grid = np.linspace(np.log(40), np.log(140), 200)
-    weight = np.exp(-0.5 * ((grid - np.log(100)) / 0.03) ** 2) + 0.6 * np.exp(-0.5 * ((grid - np.log(70)) / 0.03) ** 2)
-    shares = np.full((200, 6), 0.02)
-    shares[:, 1] = np.where(grid > np.log(85), 0.9, 0.02)
-    shares[:, 2] = np.where(grid > np.log(85), 0.02, 0.9)
-    candidates = (
-        {"dominant": "Pt30", "probability": 0.6, "scale": 100.0},
-        {"dominant": "Pt41", "probability": 0.4, "scale": 70.0},
-    )
-    two = replace(
-        fit, log_scale=grid, weight=weight / weight.sum(), shares=shares, ambiguous=True, candidates=candidates
-    )
-    offered = replace(document.state.offered, calibrations={0: two})
-    document.amend(offered=offered, count=offered)
+    leave_undecided(document, "Pt30", "Pt41")
     open_project(another, write(app, tmp_path / "undecided.atomicity"))
     from napari_atomicity.ui.actions import single
 

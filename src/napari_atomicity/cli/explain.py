@@ -61,20 +61,30 @@ def explain_analysis(
     -------
     What was found of each frame, and the paths that were written.
     """
+    from napari_atomicity.insight.attribution import Question
+
+    asked = asked or Question(method="hires-cam")
+    explained = _explained(analysis, asked, stem, frames, console)
+    written = [*_write_tables(explained, stem, console), *_write_heat_maps(explained, stem)]
+    if asked.method != "density":  # where atoms were counted belongs to every explanation
+        counted = _explained(analysis, Question(method="density"), stem, frames, console)
+        written += _write_heat_maps(counted, stem)
+    return explained, [*written, *_write_feature_map(analysis, stem, console)]
+
+
+def _explained(
+    analysis: ImageState, asked: Question, stem: Path, frames: Sequence[int] | None, console: Console
+) -> list[Explained]:
     from napari_atomicity.pipeline import explain_steps
 
-    micrograph = analysis.micrograph
-    explained = [
+    micrograph, model = analysis.micrograph, analysis.model_in_force
+    return [
         console.drain(
             stem.name,
-            explain_steps(
-                micrograph, analysis.table, analysis.model_in_force, frame, question=asked, count=analysis.count
-            ),
+            explain_steps(micrograph, analysis.table, model, frame, question=asked, count=analysis.count),
         )
         for frame in frames or range(micrograph.n_frames)
     ]
-    written = [*_write_tables(explained, stem, console), *_write_heat_maps(explained, stem)]
-    return explained, [*written, *_write_feature_map(analysis, stem, console)]
 
 
 def summary(explained: Sequence[Explained]) -> dict[str, Any]:

@@ -194,8 +194,8 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--method",
         choices=METHODS,
-        default=METHODS[0],
-        help="density: atoms per nm² as counted; the others: evidence in each channel, grad-cam as in the paper",
+        default="hires-cam",
+        help="of the evidence in each channel, besides the atoms per nm²; grad-cam as in the paper",
     )
 
 

@@ -142,7 +142,7 @@ def _over_scales(evidence: Evidence, calibration: Calibration) -> tuple[Floats, 
         joint = np.exp(terms - terms.max(axis=-1, keepdims=True))
         joint /= joint.sum(axis=-1, keepdims=True)
         chances[rows], by_best[rows] = (np.einsum("g,gnk->nk", over, joint) for over in (weight, of_best))
-    centre = float(np.log(calibration.intensity_per_atom))
+    centre = of_best @ grid
     centre_sd = np.sqrt(weight @ (grid - centre) ** 2)
     return chances, by_best, evidence.log_integral - centre, np.hypot(evidence.log_integral_sd, centre_sd)
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-STEPS: Final = 90
+STEPS: Final = 48
 _CHECK_EVERY: Final = 6
-_PATIENCE: Final = 5
+_PATIENCE: Final = 3
 _ANCHORS_A_STEP: Final = 24
 _REHEARSED_A_STEP: Final = 8
 #: parts of a step that are computed beside one another; their number is fixed, and so is every sum over them
@@ -81,6 +81,8 @@ class Tuning:
         self.anchored, self.label = torch.as_tensor(present), torch.as_tensor(among_present)
         held = anchors["held_back"].to_numpy(copy=True)
         self.held, tuned = np.flatnonzero(held), np.flatnonzero(~held)
+        #: stated errors of the counts of these by the base model
+        self.held_sd: torch.Tensor | None = None
         self.batches = list(_batches(tuned, class_index[tuned], len(self.rehearsal), seed))
 
     @property
@@ -139,17 +141,27 @@ class Tuning:
         import torch
         from torch.nn import functional
 
-        def look(seen: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        def look(seen: tuple[torch.Tensor, torch.Tensor]) -> Outputs:
             with torch.inference_mode():
-                return self._decision(self.network(*seen))[:, self.anchored]
+                out: Outputs = self.network(*seen)
+            return out
 
-        logits, label = torch.cat(list(in_order(look, self.held_input))), self.label[self.held]
+        parts = list(in_order(look, self.held_input))
+        out = type(parts[0])(*(torch.cat(values) for values in zip(*parts, strict=True)))
+        logits, label = self._decision(out)[:, self.anchored], self.label[self.held]
+        if self.held_sd is None:
+            self.held_sd = out.log_n_sd
+        off = self._off(out, label, self.held_sd)
         right = (logits.argmax(dim=1) == label).double().mean()
         return {
             "right": float(right),
-            "loss": float(functional.cross_entropy(logits, label)),
+            "loss": float(functional.cross_entropy(logits, label) + 0.5 * (off**2).mean()),
             "anchors": float(len(label)),
         }
+
+    def _off(self, out: Outputs, label: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
+        """By how much counts miss those of their classes, in units of the error that the base model states."""
+        return (self.network.log_sizes[self.anchored][label] - out.log_n) / sd
 
     def _decision(self, out: Outputs) -> torch.Tensor:
         """(b, classes + 1) log-odds of the classes, brightness and shape together; none of them last."""
@@ -184,9 +196,7 @@ class Tuning:
         of_anchors, of_rehearsed = _outputs_at(out, slice(len(rows))), _outputs_at(out, slice(len(rows), None))
         label = self.label[shard.anchors]
         loss = functional.cross_entropy(self._decision(of_anchors)[:, self.anchored], label, reduction="sum")
-        # the count of an anchor is that of its class, in units of its own error
-        expected = self.network.log_sizes[self.anchored][label]
-        loss = loss + 0.5 * (((expected - of_anchors.log_n) / _outputs_at(fresh.base, rows).log_n_sd) ** 2).sum()
+        loss = loss + 0.5 * (self._off(of_anchors, label, _outputs_at(fresh.base, rows).log_n_sd) ** 2).sum()
         loss = (loss + _width(of_anchors, _outputs_at(fresh.base, rows))) / anchors
         base = _outputs_at(known.base, again)
         target, log_chances = self._decision(base).softmax(dim=1), self._decision(of_rehearsed).log_softmax(dim=1)

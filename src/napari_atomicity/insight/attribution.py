@@ -291,7 +291,9 @@ class _Asked:
         """The lead of each cluster's class for an input; of several copies of the clusters one after the other too."""
         network, copies = self.bundle.network, len(x) // max(len(self.chosen), 1)
         noise, chosen = self.noise.repeat(copies), self.chosen.repeat(copies)
-        return methods.lead_parts(network(x, noise), network, self.bundle.card, chosen, self.against).sum(dim=1)
+        # the stated error is how sure the network is, not where it looked: that of the clusters as they are
+        out = network(x, noise)._replace(log_n_sd=self.out.log_n_sd.repeat(copies))
+        return methods.lead_parts(out, network, self.bundle.card, chosen, self.against).sum(dim=1)
 
     def maps(self, method: Method) -> npt.NDArray[np.float32]:
         """(b, channels, 26, 26) signed maps."""

@@ -127,7 +127,7 @@ def channels_of(patches: Patches, card: ModelCard | None, log_scale: float = np.
     log_scale
         Logarithm of the whole intensity of one atom, counts·nm²; nan where it is not known.
     """
-    if card is None or len(card.channels) == 1:
+    if card is None:
         return patches.raw[:, None]
     scale = log_scale if np.isfinite(log_scale) else patches.log_integral - np.log(card.class_sizes).mean()
     picture, noise = in_atoms(patches, scale)
@@ -200,7 +200,7 @@ def contour_words(attribution: Attribution, label: str) -> str:
     if attribution.target[0] < 0:
         return ""
     if attribution.empty[0].all():
-        return f"No contours: the picture itself does not speak for {label}; size and brightness decided."
+        return f"No contours: nothing in the picture speaks for {label}."
     return (
         f"Contours: evidence for {label}, relative to each channel's peak. "
         f"Detail finer than {nm(attribution.resolution_nm)} means nothing."

@@ -229,7 +229,8 @@ def _cache_path(bundle: Bundle, library: LibraryClusters) -> Path:
 
     chosen = os.environ.get("NAPARI_ATOMICITY_CACHE")
     folder = Path(chosen) if chosen else user_cache_path("napari-atomicity", appauthor=False)
-    digest = hashlib.sha256(weights_sha256(bundle).encode() + library.patches.raw.tobytes())
+    seen = library.patches.raw.tobytes() + library.patches.log_integral.tobytes()
+    digest = hashlib.sha256(weights_sha256(bundle).encode() + seen)
     return folder / "maps" / f"{digest.hexdigest()[:32]}.npy"
 
 

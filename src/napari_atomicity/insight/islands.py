@@ -16,6 +16,8 @@ _GRID: Final = 120
 #: smoothing, as part of the spread of all places
 _SMOOTH: Final = 0.2
 _MARGIN: Final = 0.1
+#: no outline lies higher, in parts of the peak: of a class that lies on one point the grid would miss it
+_HIGHEST: Final = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,7 @@ def _island(label: str, xy: npt.NDArray[np.float64], axes: list[npt.NDArray[np.f
     outlines = []
     for held in HELD:
         level = float(at_points[int((1 - held) * len(at_points))]) * 0.999
+        level = min(level, _HIGHEST * float(density.max()))
         outlines.append(tuple(corner + line * step for line in find_contours(density, level)))
     peak = np.unravel_index(int(density.argmax()), density.shape)
     return Island(label, tuple(outlines), (float(axes[0][peak[0]]), float(axes[1][peak[1]])))

@@ -56,8 +56,7 @@ def lead_parts(
     rows = torch.arange(len(chosen))
     below = torch.cat([2 * log_sizes[:1] - log_sizes[1:2], log_sizes[:-1]])[chosen]
     other = below if against is None else log_sizes[against].expand(len(chosen))
-    # the stated error is how sure the network is, not where it looked
-    sd = torch.hypot(out.log_n_sd, torch.tensor(card.integral_tau)).detach()
+    sd = torch.hypot(out.log_n_sd, torch.tensor(card.integral_tau))
     bright = 0.5 * (((out.log_n - other) / sd) ** 2 - ((out.log_n - log_sizes[chosen]) / sd) ** 2)
     shape = out.shape[..., :-1] / card.temperature_scaled
     own = shape[rows, :, chosen]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from napari_atomicity.clusters import PLACE, ClusterTable
+from napari_atomicity.clusters import OTHER, PLACE, ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.micrograph import Micrograph
@@ -275,11 +275,14 @@ def _inspection(
 
 
 def _decision(count: Count, cluster: ClusterTable, frame: int, row: int) -> str:
-    """What decided between the two likeliest classes of a cluster that was counted, in a sentence."""
+    """What decided between the two likeliest classes of a cluster that was counted, in a sentence.
+
+    Empty for one that was taken for none of them: which class it would be otherwise decided nothing.
+    """
     from napari_atomicity.insight.decision import decision_of
 
     fit, card = count.calibrations.get(frame), count.evidence.card
-    if fit is None or cluster.class_sizes != card.class_sizes:
+    if fit is None or cluster.class_sizes != card.class_sizes or cluster.rows["label"].iloc[0] == OTHER:
         return ""
     chances = dict(zip(card.labels, cluster.probabilities[0].tolist(), strict=True))
     found = decision_of(count.evidence, fit, row, chances)

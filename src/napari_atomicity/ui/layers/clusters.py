@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -179,12 +180,20 @@ class ClusterLayer:
         )
 
 
-def later_visible(layer: Layer) -> None:
-    """Show a new layer a moment after it was added: adding and first painting take napari 60 ms each."""
+def later_visible(layer: Layer, wanted: Callable[[], bool] = lambda: True) -> None:
+    """Show a new layer a moment after it was added: adding and first painting take napari 60 ms each.
+
+    Parameters
+    ----------
+    layer
+        The new layer.
+    wanted
+        Whether it is still to be shown when the moment has come.
+    """
     layer_ref = weakref.ref(layer)
 
     def show() -> None:
-        if (layer := layer_ref()) is not None:
+        if (layer := layer_ref()) is not None and wanted():
             layer.visible = True
 
     QTimer.singleShot(PAUSE_MS, show)

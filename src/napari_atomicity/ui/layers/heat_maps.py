@@ -36,6 +36,9 @@ class HeatMaps:
         self.opacity = 0.8
         self._active: Layer | None = None
         self._density = False
+        self._where = ""
+        #: how many of the layers belong to the maps that are shown; the others are put away
+        self._used = 0
         self._waiting: list[tuple[int, tuple[str, npt.NDArray[np.float32]]]] = []
         document.table_changed.connect(self._clear_stale)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
@@ -45,31 +48,38 @@ class HeatMaps:
         """Lay the maps of `explained` over the image, one a turn of the event loop."""
         viewer = self._viewer()
         self._density = explained.question.method == "density"
-        for layer in self.layers[len(explained.overlay) :]:
-            layer.visible = False
+        self._where = f", frame {explained.frame}" if self.document.micrograph.n_frames > 1 else ""
+        self._used = len(explained.overlay)
+        for layer in self.layers[self._used :]:
+            _put_away(layer)
         self._waiting = list(enumerate(zip(explained.channel_names, explained.overlay, strict=True)))
-        self._active = viewer.layers.selection.active if viewer is not None else None
-        where = f", frame {explained.frame}" if self.document.micrograph.n_frames > 1 else ""
-        self._lay_next(where)
+        active = viewer.layers.selection.active if viewer is not None else None
+        # one of the maps may be active only because it has just been added
+        self._active = self._active if active in self.layers and self._active is not None else active
+        self._lay_next()
 
-    def _lay_next(self, where: str) -> None:
+    def _lay_next(self) -> None:
         viewer, image = self._viewer(), self._image()
         if viewer is None or image is None or image not in viewer.layers or not self._waiting:
             return
         channel, (name, plane) = self._waiting.pop(0)
         words = "atoms per nm²" if self._density else f"heat map, {channel_words(name)}"
-        name = f"{image.name} {words}{where}"
-        limits = _limits(plane, self._density)
-        colourmap = _DENSITY if self._density else _COLOURMAPS[channel % len(_COLOURMAPS)]
-        if channel < len(self.layers):
-            # removing a layer makes napari collect garbage, which stalls the window: the old one gets the new map
-            layer = self.layers[channel]
-            layer.data, layer.contrast_limits, layer.name, layer.visible = plane, limits, name, True
-            layer.colormap, layer.colorbar.visible = colourmap, self._density
+        name = f"{image.name} {words}{self._where}"
+        # removing a layer makes napari collect garbage, which stalls the window: an old one gets the new map
+        new = channel >= len(self.layers)
+        layer = self._made(image, plane) if new else self.layers[channel]
+        layer.data, layer.name = plane, name
+        layer.contrast_limits_range, layer.contrast_limits = _range_and_limits(plane, self._density)
+        layer.colormap = _DENSITY if self._density else _COLOURMAPS[channel % len(_COLOURMAPS)]
+        layer.colorbar.visible = self._density
+        if new:
+            self.layers.append(layer)
+            viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
+            later_visible(layer, lambda: layer in self.layers[: self._used])
         else:
-            self._insert(viewer, image, name, plane, limits, colourmap)
+            layer.visible = True
         # one at a time, with time to paint between
-        QTimer.singleShot(3 * PAUSE_MS, (lambda: self._lay_next(where)) if self._waiting else self._give_back)
+        QTimer.singleShot(3 * PAUSE_MS, self._lay_next if self._waiting else self._give_back)
 
     def _give_back(self) -> None:
         """The layer that was active before is active again; napari activates new ones."""
@@ -77,38 +87,23 @@ class HeatMaps:
         if viewer is not None and active in viewer.layers and viewer.layers.selection.active in self.layers:
             viewer.layers.selection.active = active
 
-    def _insert(
-        self,
-        viewer: ViewerModel,
-        image: Image,
-        name: str,
-        plane: npt.NDArray[np.float32],
-        limits: tuple[float, float],
-        colourmap: str,
-    ) -> None:
-        layer = Image(
+    def _made(self, image: Image, plane: npt.NDArray[np.float32]) -> Image:
+        """One more layer, in register with the image, which nobody sees yet."""
+        return Image(
             plane,
-            name=name,
-            colormap=colourmap,
+            contrast_limits=(0.0, 1.0),
             blending="additive",
-            contrast_limits=limits,
             opacity=self.opacity,
             visible=False,
             metadata={"napari_atomicity_overlay": True},
             **_geometry(image),
         )
-        layer.colorbar.visible = self._density
-        self.layers.append(layer)
-        viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
-        later_visible(layer)
 
     def clear(self) -> None:
         """Empty and hide the maps."""
-        self._waiting = []
+        self._waiting, self._used = [], 0
         for layer in self.layers:
-            if layer.visible:
-                layer.visible = False
-                layer.data = np.zeros(layer.data.shape, dtype=np.float32)
+            _put_away(layer)
 
     @property
     def shown(self) -> list[Image]:
@@ -137,12 +132,22 @@ class HeatMaps:
                     setattr(layer, name, value)
 
 
-def _limits(plane: npt.NDArray[np.float32], density: bool) -> tuple[float, float]:
-    """Contrast limits of a map: what is faint beside the strongest stays dark; the layer's slider brings it up."""
+def _put_away(layer: Image) -> None:
+    """Hide a map, and empty it: whoever brings it back by hand must not see what is no longer true."""
+    layer.visible = False
+    layer.colorbar.visible = False
+    if layer.data.any():
+        layer.data = np.zeros(layer.data.shape, dtype=np.float32)
+
+
+def _range_and_limits(plane: npt.NDArray[np.float32], density: bool) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Range of the slider and contrast limits of a map: what is faint beside the strongest stays dark at first."""
     if not density:
-        return 0.15, 1.0
+        return (0.0, 1.0), (0.15, 1.0)
     present = plane[plane > 0]
-    return 0.0, float(np.quantile(present, 0.999)) if len(present) else 1.0
+    if not len(present):
+        return (0.0, 1.0), (0.0, 1.0)
+    return (0.0, float(present.max())), (0.0, float(np.quantile(present, 0.995)))
 
 
 def _geometry(image: Image) -> dict[str, Any]:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 _MODES: Final = {
     "auto": "auto: calibrate, tune where it helps",
     "diameter": "diameter: clear diameters (the paper)",
-    "off": "off: shape alone",
+    "off": "off: calibrate alone",
 }
 _MODES_TIP: Final = (
     "auto: the image calibrates itself, and the model is fine-tuned where that makes it better. "
-    "diameter: fine-tuned on clusters of clear diameters, and labelled by shape alone, as in Tsukamoto et al., "
-    "npj Comput. Mater. 12, 143 (2026). off: neither."
+    "diameter: fine-tuned on clusters of clear diameters, which also tell the intensity of an atom; after Tsukamoto et "
+    "al., npj Comput. Mater. 12, 143 (2026). off: the image calibrates itself, and the model stays as it is."
 )
 _SOURCE_TIPS: Final = {
     "calibrated": "Clusters of whose class the calibrated image is sure",
@@ -175,5 +175,5 @@ def _explained(document: Document) -> str:
     if document.state.adaptation is not None:
         return ""
     if document.settings.adapt == "off":
-        return "No adaptation: shape alone labels the clusters unless sizes or intensity per atom are given in step 3."
+        return "No adaptation: the image calibrates itself, and the model stays as it is."
     return ""

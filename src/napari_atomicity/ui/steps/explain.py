@@ -169,6 +169,8 @@ def _agreement(attribution: Attribution) -> str:
 
 def _not_drawn(explained: Explained) -> list[str]:
     """What is not drawn, and why."""
+    from napari_atomicity.insight.attribution import DENSITY
+
     attribution = explained.attribution
     asked = attribution.target >= 0
     lines = []
@@ -178,10 +180,8 @@ def _not_drawn(explained: Explained) -> list[str]:
         lines.append(f"{unasked} {why} too little of them in the image: not explained.")
     for column, name in zip(attribution.empty[asked].T, attribution.channel_names, strict=True):
         if silent := int(column.sum()):
-            channel = channel_words(name)
-            lines.append(
-                f"{silent} of {int(asked.sum())}: nothing in {channel} speaks for the class, nothing is drawn."
-            )
+            why = "no atoms are seen" if name == DENSITY else f"nothing in {channel_words(name)} speaks for the class"
+            lines.append(f"{silent} of {int(asked.sum())}: {why}, nothing is drawn.")
     return lines
 
 

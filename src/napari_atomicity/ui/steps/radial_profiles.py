@@ -79,6 +79,7 @@ class RadialProfilesPanel(Panel):
         return "no heat maps" if explained is None else f"{len(explained.ids)} clusters"
 
     def _draw(self, profiles: RadialProfiles, channels: tuple[str, ...], card: Any) -> None:
+        from napari_atomicity.insight.attribution import DENSITY
         from napari_atomicity.style import colours
         from napari_atomicity.ui.widgets.theme import plot_colours
 
@@ -87,7 +88,8 @@ class RadialProfilesPanel(Panel):
         for curves, text, channel in zip(self.curves, self.tables, channels, strict=False):
             rows = profiles.table
             rows = rows[(rows["channel"] == channel) & (rows["unit"] == unit)]
-            title = f"{channel_words(channel)}: density of the evidence"
+            about = "over their mean within two radii" if channel == DENSITY else "density of the evidence"
+            title = f"{channel_words(channel)}: {about}"
             curves.show_curves(rows, title, _UNITS[unit], colours(card.class_sizes, card.element), theme)
             curves.setVisible(True)
             say(text, _table(profiles.summary[profiles.summary["channel"] == channel]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,9 @@ from qtpy.QtCore import QTimer
 
 from napari_atomicity import pipeline
 from napari_atomicity.document.explanation import MapRequest
+from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline.count import model_steps
+from napari_atomicity.pipeline.explaining import scale_of
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ from napari_atomicity.pipeline import ImageState
 
 #: many edits come together; one look serves them all
 _PAUSE_MS: Final = 250
+_NOT_COUNTED: Final = "Count the atoms first (step 3); heat maps show what was counted."
+_NO_SCALE: Final = "This frame was not counted, or by an earlier version; count its atoms again (step 3)."
 
 
 class Explainer:
@@ -38,7 +43,15 @@ class Explainer:
         self.work.finished.connect(self._on_finished)
 
     def steps(self, document: Document, state: ImageState, asked: MapRequest, frame: int) -> Steps[pipeline.Explained]:
-        """The heat maps of a frame; computed only for the clusters about which something has changed."""
+        """The heat maps of a frame; computed only for the clusters about which something has changed.
+
+        Raises
+        ------
+        InputError
+            For a frame that is not counted: the maps are in atoms, and nothing says how bright one is.
+        """
+        if not _counted(state, frame):
+            raise InputError(_NOT_COUNTED if state.count is None else _NO_SCALE)
         bundle = state.bundle or (yield from model_steps(document.settings.model))
         done = yield from pipeline.explain_steps(
             state.micrograph,
@@ -105,8 +118,8 @@ class Explainer:
                 maps.clear()
             document.explain(None)
         made_for = self._made_for[document] = _made_for(state, frame)
-        if not len(document.table):
-            return
+        if not len(document.table) or not _counted(state, frame):
+            return  # they come back with the next count
 
         def show(done: pipeline.Explained) -> None:
             if document.asked == asked and _made_for(document.state, frame) == made_for:
@@ -122,6 +135,11 @@ class Explainer:
             self.forget(self._following)  # it was said why; once is enough
         self._following = None
         self._on_changed()
+
+
+def _counted(state: ImageState, frame: int) -> bool:
+    """Whether the clusters of a frame were counted, so that they can be shown in atoms."""
+    return math.isfinite(scale_of(state.count, frame))
 
 
 def _made_for(state: ImageState, frame: int) -> tuple[object, ...]:
