@@ -131,12 +131,12 @@ def maps(bundle: Bundle, lot: ForeignLot) -> pd.DataFrame:
                 heat = shown.maps[:, channel]
                 near, inside = ((heat * (radius < reach)).sum(axis=(1, 2)) for reach in (_NEAR_NM, 0.1))
                 total = np.maximum(heat.sum(axis=(1, 2)), 1e-9)
-                parts.append({"method": method, "channel": name, "near": near / total, "inside": inside / total,
+                parts.append({"map": f"{method}, {name}", "near": near / total, "inside": inside / total,
                               "empty": shown.empty[:, channel]})  # fmt: skip
     joined, of = np.concatenate(features), np.concatenate(labels)
     print(f"\nsilhouette {silhouette(joined, of):.2f}, purity {purity(joined, of):.2f} of the features that decide\n")
     table = pd.DataFrame(parts).explode(["near", "inside", "empty"])
-    return table.astype({"near": float, "inside": float, "empty": float}).groupby(["method", "channel"]).mean()
+    return table.astype({"near": float, "inside": float, "empty": float}).groupby("map").mean()
 
 
 def _alone(own: Calibration, clusters: Library, index: npt.NDArray[np.int64]) -> dict[str, object]:
@@ -268,7 +268,7 @@ def main() -> None:
             continue
         if options.maps:
             print(f"\n{name}, lot {options.lot}: shares of the maps inside the clusters, and within 0.35 nm of them")
-            print(markdown_of(maps(load_bundle(name), lot).reset_index().set_index("method")))
+            print(markdown_of(maps(load_bundle(name), lot)))
             continue
         report(f"{name}, lot {options.lot}", lot, *predictions(load_bundle(name), lot))
 

@@ -376,7 +376,7 @@ def test_explain_writes_shares_and_profiles_and_answers_a_question(run, image, m
 def test_the_report_can_include_the_explanation(run, image, model_path, tmp_path):
     assert run("analyse", image, "-o", tmp_path, "--model", model_path, "--explain")[0] == 0
     told = json.loads((tmp_path / "good.report.json").read_text(encoding="utf-8"))["explanation"]
-    assert told["method"] == "hires-cam" and told["resolution_nm"] == pytest.approx(0.1)
+    assert told["method"] == "grad-cam" and told["resolution_nm"] == pytest.approx(0.1)
     assert told["log_odds_brightness"] is not None and told["profiles"]
     assert (tmp_path / "good.density.heatmap.tif").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,6 @@ def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_chan
 
 
 def test_another_question_before_the_maps_lie_leaves_none_of_the_first(explained: Any) -> None:
-    import dataclasses
-
     app, panel = explained
     density, active = app.document.attribution, app.viewer.layers.selection.active
     ask(app, panel, "hires-cam")
@@ -102,8 +101,6 @@ def test_another_question_before_the_maps_lie_leaves_none_of_the_first(explained
 
 
 def test_a_planted_map_lies_on_its_pixel_in_the_world(explained: Any) -> None:
-    import dataclasses
-
     app, _ = explained
     done = app.document.attribution
     plane = np.zeros_like(done.overlay)
@@ -114,8 +111,8 @@ def test_a_planted_map_lies_on_its_pixel_in_the_world(explained: Any) -> None:
     y, x = np.unravel_index(layer.data.argmax(), layer.data.shape)
     assert np.allclose(layer.data_to_world((y, x)), image.data_to_world((100, 37)))
     assert np.allclose(layer.scale, image.scale) and layer.units == image.units
-    assert layer.axis_labels == image.axis_labels and str(layer.blending) == "additive"
-    # black adds nothing: what nobody attributed lets the micrograph through
+    assert layer.axis_labels == image.axis_labels and str(layer.blending) == "translucent"
+    # clear where nothing is: what nobody attributed lets the micrograph through
     assert np.allclose(layer.colormap.map(np.array([0.0]))[0, :3], 0, atol=0.02)
     # moved, the image takes its maps along
     image.translate = (3.0, 5.0)
@@ -257,6 +254,12 @@ def test_what_cannot_be_asked_is_said_and_draws_nothing(app: Any, micrograph: An
     assert app.notes[-1].startswith("Count the atoms first") and why.all.isEnabled()
     assert app.document.attribution is None and app.document.asked is None
     app.click(panel.analyse)
+    # nothing in the frame could be looked at, so that it has no scale
+    counted = app.document.state.count
+    app.document.amend(count=dataclasses.replace(counted, calibrations={}))
+    app.click(why.all)
+    assert app.notes[-1].startswith("This frame was not counted") and app.document.attribution is None
+    app.document.amend(count=counted)
     why.show_now()
     why.target.value = why.against.value = "Pt55"
     why.all.clicked.emit()

@@ -109,7 +109,7 @@ def test_load_calibrate_find_count_adapt_undo_explain_by_clicks(
     assert layer.name.endswith("atoms per nm²") and layer.colorbar.visible
     assert np.allclose(layer.scale, app.workspace.image.scale)
     assert layer.units == app.workspace.image.units
-    assert str(layer.blending) == "additive"
+    assert str(layer.blending) == "translucent"
     assert layer.data.shape == app.workspace.image.data.shape
     app.document.select([int(base.ids[2])])
     app.settle()

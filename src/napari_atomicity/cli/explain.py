@@ -63,7 +63,7 @@ def explain_analysis(
     """
     from napari_atomicity.insight.attribution import Question
 
-    asked = asked or Question(method="hires-cam")
+    asked = asked or Question(method="grad-cam")
     explained = _explained(analysis, asked, stem, frames, console)
     written = [*_write_tables(explained, stem, console), *_write_heat_maps(explained, stem)]
     if asked.method != "density":  # where atoms were counted belongs to every explanation

@@ -194,7 +194,7 @@ def _question_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--method",
         choices=METHODS,
-        default="hires-cam",
+        default="grad-cam",
         help="of the evidence in each channel, besides the atoms per nm²; grad-cam as in the paper",
     )
 

@@ -31,6 +31,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: what usually lies outside the aperture, in ln(integral): where to begin
 _USUAL_SHIFT: Final = 0.05
+#: what lies outside an aperture is no more than this; what a network says beyond it is its own mistake
+_POSSIBLE_SHIFT: Final = (-0.2, 0.5)
 #: a scale and a shift that move by less, in logarithms, are found
 _SCALE_SETTLED: Final = 0.02
 _SHIFT_SETTLED: Final = 0.01
@@ -172,7 +174,8 @@ def shift_of(evidence: Evidence, patches: Patches, use: Mask, before: float) -> 
     rows = evidence.valid & use & np.isfinite(evidence.log_integral)
     if not rows.any():
         return before
-    return before + float(np.median(evidence.log_integral[rows] - patches.log_integral[rows]))
+    found = before + float(np.median(evidence.log_integral[rows] - patches.log_integral[rows]))
+    return float(np.clip(found, *_POSSIBLE_SHIFT))
 
 
 def _look_steps(

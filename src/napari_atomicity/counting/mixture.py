@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_atomicity.counting.brightness import log_density
 from napari_atomicity.counting.evidence import Evidence
 
 Floats = npt.NDArray[np.float64]
@@ -17,11 +17,6 @@ Floats = npt.NDArray[np.float64]
 OUTSIDE_PRIOR: Final = 0.05
 _ROUNDS = 40
 _PSEUDO_COUNT = 0.3
-#: share of integrals that are wrong by three times the stated error: none rules a class out by itself
-TAIL: Final = 0.005
-#: atom counts (natural logarithm) that a cluster outside the classes may have, and how softly that ends
-OUTSIDE_LOG_N: Final = (math.log(4.0), math.log(300.0))
-OUTSIDE_SD: Final = 0.2
 #: what shape says against a cluster being none of the classes goes no further than this, in log-odds: a count far
 #: outside them stands whatever the shape
 _MOST_AGAINST_OTHER: Final = 4.0
@@ -90,13 +85,8 @@ def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
     (g, n, classes + 1), ``other`` last.
     """
     log_n = evidence.log_integral[None, :] - log_scale[:, None]
-    sd = evidence.log_integral_sd[None, :, None]
-    z2 = ((log_n[..., None] - np.log(np.array(evidence.card.class_sizes, dtype=float))) / sd) ** 2
-    inside = np.logaddexp(-0.5 * z2, np.log(TAIL) - 0.5 * z2 / 9) - np.log(sd * np.sqrt(2 * np.pi))
-    low, high = OUTSIDE_LOG_N
-    beyond = np.maximum(np.maximum(low - log_n, log_n - high), 0.0)
-    outside = -np.log(high - low) - 0.5 * (beyond / OUTSIDE_SD) ** 2
-    return np.concatenate([inside, outside[..., None]], axis=-1)
+    sd = np.broadcast_to(evidence.log_integral_sd, log_n.shape)
+    return log_density(log_n, sd, np.log(np.array(evidence.card.class_sizes, dtype=float)))
 
 
 def fit_mixture(

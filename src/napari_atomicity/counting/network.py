@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from napari_atomicity.counting.mixture import OUTSIDE_LOG_N, OUTSIDE_SD, TAIL
+from napari_atomicity.counting.brightness import OUTSIDE_LOG_N, OUTSIDE_SD, TAIL
 from napari_atomicity.counting.patches import CELL_NM, CELL_PX, UNIT
 
 #: width of the layers
@@ -139,7 +139,15 @@ class Network(nn.Module):
         return [branch for branch in self.branches if isinstance(branch, Branch)]
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor) -> Outputs:
-        """Outputs for `x` (b, pictures, 52, 52), with the noise (b,) of the background in atoms per nm²."""
+        """What the network says of clusters.
+
+        Parameters
+        ----------
+        x
+            (b, pictures, 52, 52), see `patches.network_input`.
+        noise
+            (b,) standard deviation of the background in atoms per nm².
+        """
         parts = torch.split(x, list(self.pictures), dim=1)
         maps = [branch.maps(part) for branch, part in zip(self.each, parts, strict=True)]
         offset = sum_of([branch.background(m) for branch, m in zip(self.each, maps, strict=True)])[:, 0]
@@ -194,7 +202,7 @@ def sum_of(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 def brightness(log_n: torch.Tensor, sd: torch.Tensor, log_sizes: torch.Tensor) -> torch.Tensor:
     """(b, classes + 1) log-density of a count, were the cluster of this or that class; none of them last.
 
-    As `mixture.integral_terms`, for what has to have gradients.
+    As `brightness.log_density`, for what has to have gradients.
 
     Parameters
     ----------

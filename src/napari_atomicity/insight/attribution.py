@@ -322,7 +322,9 @@ def _explain(
     agreement = np.full(maps.shape[:2], np.nan)
     if method == "integrated-gradients" and len(patches):
         agreement = _agreement(asked.maps("hires-cam"), maps)
-    has_question = patches.valid & np.isfinite(log_scale) & (chosen != (-1 if against is None else against))
+    # where atoms are counted does not depend on the question
+    itself = (chosen == against) if method != "density" else np.zeros(len(chosen), dtype=bool)
+    has_question = patches.valid & np.isfinite(log_scale) & ~itself
     maps[~has_question], parts[~has_question], agreement[~has_question] = 0.0, np.nan, np.nan
     return Attribution(
         maps=_upsampled(np.maximum(maps, 0.0)),

@@ -179,12 +179,8 @@ def channel_words(attribution: Attribution, channel: int, label: str) -> str:
     label
         Of the class that they explain.
     """
-    if attribution.target[0] < 0:
-        return ""
-    if attribution.empty[0, channel]:
-        return f"nothing in this channel speaks for {label}"
-    part = float(attribution.parts[0, 1 + channel])
-    return f"its shape adds {part:+.1f} in log-odds" if np.isfinite(part) else ""
+    silent = attribution.target[0] >= 0 and attribution.empty[0, channel]
+    return f"nothing in this channel speaks for {label}" if silent else ""
 
 
 def contour_words(attribution: Attribution, label: str) -> str:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline.counting import Count, labelled, rows_by_frame
+from napari_atomicity.pipeline.calibrating import rows_by_frame
+from napari_atomicity.pipeline.counting import Count, labelled
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.progress import Steps
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline.calibrating import Calibrations, calibrated_images_steps, rows_by_frame
 from napari_atomicity.pipeline.clock import Clock
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.progress import Progress, Steps, drain
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
     from napari_atomicity.counting.prior import PriorKnowledge
-
-    Calibrations = dict[int, Calibration]
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,128 +247,12 @@ def _labelled_steps(
 ) -> Steps[list[Count]]:
     """Calibrate the images together where the settings want it, and label their clusters."""
     yield Progress(0, 1, "Calibrating")
-    seen, calibrations = yield from _calibrated_steps(tables, patches, evidence, bundle, settings)
+    seen, calibrations = yield from calibrated_images_steps(tables, patches, evidence, bundle, settings)
     counts = []
     for table, of_table, of_clusters, of_frames, own in zip(tables, patches, seen, calibrations, settings, strict=True):
         known = {frame: own.known for frame, _ in rows_by_frame(table)}
         counts.append(replace(labelled(table, of_table, of_clusters, of_frames, bundle), known=known))
     return counts
-
-
-@dataclass(frozen=True, eq=False)
-class _Frame:
-    """The clusters of one frame of one of the images: their rows, patches, evidence without a scale, and use."""
-
-    image: int
-    frame: int
-    rows: npt.NDArray[np.int64]
-    patches: Patches
-    scale_free: Evidence
-    #: which of them have the integral of one whole cluster
-    use: npt.NDArray[np.bool_]
-
-
-def _frames(tables: Sequence[ClusterTable], patches: Sequence[Patches], evidence: Sequence[Evidence]) -> list[_Frame]:
-    frames = []
-    for i, table in enumerate(tables):
-        for frame, rows in rows_by_frame(table):
-            free = evidence[i].take(rows)
-            # what is cut off, merged or saturated has no integral to calibrate on, unless there is nothing else
-            use = table.sizeable[rows] & free.valid
-            frames.append(_Frame(i, frame, rows, patches[i].take(rows), free, use if use.any() else free.valid))
-    return frames
-
-
-def _calibrated_steps(
-    tables: Sequence[ClusterTable],
-    patches: Sequence[Patches],
-    evidence: Sequence[Evidence],
-    bundle: Bundle,
-    settings: Sequence[Settings],
-) -> Steps[tuple[list[Evidence], list[Calibrations]]]:
-    """What the network sees with the scales of the frames, all taken under the same settings; their calibrations."""
-    from napari_atomicity.counting.calibration import Calibration
-    from napari_atomicity.counting.classify import look_steps
-    from napari_atomicity.counting.evidence import Evidence
-    from napari_atomicity.counting.looking import calibrated_steps, looked_steps
-
-    card = bundle.card
-    for own in settings:
-        own.known.check(card.class_sizes)
-    _check_scales(tables, evidence, settings)
-    frames = _frames(tables, patches, evidence)
-    given = not _calibrates(settings)
-    exact = [frame for frame in frames if given and settings[frame.image].intensity_per_atom is not None]
-    found = [frame for frame in frames if frame not in exact]
-    seen: dict[int, list[tuple[_Frame, Evidence]]] = {i: [] for i in range(len(tables))}
-    of_images: list[Calibrations] = [{} for _ in tables]
-    for frame in exact:
-        scale = settings[frame.image].intensity_per_atom
-        assert scale is not None
-        at_scale = yield from looked_steps(bundle, frame.patches, frame.scale_free, float(np.log(scale)), frame.use)
-        seen[frame.image].append((frame, at_scale))
-        of_images[frame.image][frame.frame] = Calibration.at_scale(scale, card.class_sizes, card.element)
-    if any(frame.use.any() for frame in found):
-        looked, fits = yield from calibrated_steps(
-            bundle,
-            [frame.patches for frame in found],
-            [frame.scale_free for frame in found],
-            [settings[frame.image].known for frame in found],
-            [frame.use for frame in found],
-            _by_diameter(tables, found, bundle) if settings[0].adapt == "diameter" else None,
-        )
-        for frame, with_scale, fit in zip(found, looked, fits, strict=True):
-            seen[frame.image].append((frame, with_scale))
-            of_images[frame.image][frame.frame] = fit
-    joined = []
-    for i, free in enumerate(evidence):
-        parts = seen[i]
-        if not parts:  # no cluster of it can be looked at: nothing is said of any
-            nothing = np.zeros(len(free))
-            joined.append((yield from look_steps(bundle, patches[i], free, nothing, nothing)))
-            continue
-        order = np.argsort(np.concatenate([frame.rows for frame, _ in parts]))
-        joined.append(Evidence.join([part for _, part in parts]).take(order))
-    return joined, of_images
-
-
-def _by_diameter(
-    tables: Sequence[ClusterTable], frames: Sequence[_Frame], bundle: Bundle
-) -> list[npt.NDArray[np.float64]]:
-    """For each frame (n, classes) what the diameters of its clusters say, relative to an average class member."""
-    from napari_atomicity.counting.diameter_only import relative_log_likelihood
-
-    diameters = [tables[frame.image].rows["diameter_nm"].to_numpy(dtype=np.float64)[frame.rows] for frame in frames]
-    return [relative_log_likelihood(of_frame, bundle.card) for of_frame in diameters]
-
-
-def _check_scales(tables: Sequence[ClusterTable], evidence: Sequence[Evidence], settings: Sequence[Settings]) -> None:
-    """Raise `InputError` for a known scale that is impossible for all images that it is said of."""
-    from napari_atomicity.counting.evidence import Evidence
-    from napari_atomicity.counting.plausible import check_scale
-
-    # where nothing is calibrated the scale is taken as it is
-    doubt = {
-        own.intensity_per_atom: own.intensity_per_atom_sd if _calibrates(settings) else 0.0
-        for own in settings
-        if own.intensity_per_atom is not None
-    }
-    for scale, scale_sd in doubt.items():
-        images = [i for i, own in enumerate(settings) if own.intensity_per_atom == scale]
-        usable = [tables[i].sizeable for i in images]
-        check_scale(Evidence.join([evidence[i] for i in images]), scale, scale_sd, np.concatenate(usable))
-
-
-def _calibrates(settings: Sequence[Settings]) -> bool:
-    """Whether the clusters have a say in a scale that is known."""
-    return settings[0].adapt == "auto" or any(own.deposited for own in settings)
-
-
-def rows_by_frame(table: ClusterTable) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Each frame that has clusters, with their rows in the table."""
-    frames = table.rows["frame"].to_numpy()
-    for index in np.unique(frames):
-        yield int(index), np.flatnonzero(frames == index)
 
 
 def labelled(

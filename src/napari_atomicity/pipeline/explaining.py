@@ -188,9 +188,12 @@ def scale_of(count: Count | None, frame: int) -> float:
     Returns
     -------
     float
-        nan where it is not counted, or was by a version that did not look at clusters with a scale.
+        nan where it is not counted, where nothing in it could be looked at, or where a version counted it that did not
+        look at clusters with a scale.
     """
     if count is None or count.evidence.log_scale is None or count.evidence.shift is None:
+        return float("nan")
+    if frame not in count.calibrations:
         return float("nan")
     rows = np.flatnonzero(count.table.rows["frame"].to_numpy() == frame)
     return float(count.evidence.log_scale[rows[0]] + count.evidence.shift[rows[0]]) if len(rows) else float("nan")
@@ -205,7 +208,7 @@ def _known(before: Explained | None, request: Explained) -> npt.NDArray[np.int64
     rows = np.full(len(request.ids), -1, dtype=np.int64)
     if before is None or before.bundle is not request.bundle or before.frame != request.frame:
         return rows
-    if before.log_scale != request.log_scale:
+    if not np.array_equal(before.log_scale, request.log_scale, equal_nan=True):
         return rows
     if (before.question.against, before.question.method) != (request.question.against, request.question.method):
         return rows

@@ -31,8 +31,9 @@ class Settings:
         Name of a model that comes with the package (``dual``, ``single``), or path of one.
     adapt
         ``auto``: calibrate intensity and class shares from the image's own clusters, then fine-tune the model to them
-        where that helps; ``diameter``: fine-tune on clusters of clearly separated diameters, and label by shape alone
-        unless scale or deposited sizes are given; ``off``: neither.
+        where that helps; ``diameter``: find the scale by what the diameters of the clusters say, and fine-tune on those
+        whose diameter speaks for one class; ``off``: calibrate, but leave the network as it is. A scale that is given
+        is taken as it is with the latter two, unless deposited sizes are given.
     intensity_per_atom, intensity_per_atom_sd
         Integrated intensity of one atom in this image in counts·nm², where it is known, and its relative standard
         deviation.

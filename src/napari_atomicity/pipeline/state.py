@@ -102,7 +102,7 @@ class ImageState:
 
     @property
     def calibrations(self) -> Mapping[int, Calibration]:
-        """Calibration of each frame; empty where the labels rest on shape alone."""
+        """Calibration of each frame; empty where no cluster can be looked at."""
         return {} if self.count is None else self.count.calibrations
 
     @property

@@ -203,7 +203,7 @@ def _picture(analysis: ImageState, frame: int) -> _ImageSection:
 def _scale(analysis: ImageState) -> list[tuple[str, str]]:
     fits = list(analysis.calibrations.values())
     if not fits:
-        return [("Intensity of one atom", "not calibrated: labels rest on shape alone")]
+        return [("Intensity of one atom", "not calibrated: no cluster could be looked at")]
     first = fits[0]
     more = f", and {len(fits) - 1} more frames" if len(fits) > 1 else ""
     return [

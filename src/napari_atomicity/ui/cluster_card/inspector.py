@@ -99,7 +99,7 @@ class Inspection:
     features
         (f,) last hidden layer.
     attribution, contours
-        HiResCAM of this one cluster, and its contours a channel.
+        Grad-CAM of this one cluster, and its contours a channel.
     density
         (64, 64) atoms per nm² that were counted.
     alike, no_library
@@ -235,7 +235,7 @@ def look_steps(subject: Subject, own: OwnMeasurement) -> Steps[Inspection]:
     if features is None:
         free = yield from evidence_steps(own.bundle, patches)
         features = (yield from seen_steps(own.bundle, patches, free, scale, np.zeros(1))).features[0]
-    attribution = yield from attribution_steps(own.bundle, patches, scale, subject.target, method="hires-cam")
+    attribution = yield from attribution_steps(own.bundle, patches, scale, subject.target, method="grad-cam")
     density = yield from attribution_steps(own.bundle, patches, scale, subject.target)
     lines = tuple(cards.contours(heat, _CONTOUR_NM) for heat in attribution.maps[0])
     found = _inspection(patches, own.bundle, features, own, subject.log_scale)

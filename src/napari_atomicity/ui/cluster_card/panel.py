@@ -72,7 +72,7 @@ class CardPanel(Panel):
         self.patch = Thumbnails(3, 240, scale_bar=True)
         self.page.addWidget(self.patch)
         self.contours = self.note(
-            "HiResCAM, drawn at 35 and 70 % of the highest value in each channel; atoms per nm² add up to the count"
+            "Grad-CAM, drawn at 35 and 70 % of the highest value in each channel; atoms per nm² add up to the count"
         )
         self.decision = self.note(
             "How much likelier the first class is than the second, in natural logarithms, and what that is made of"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import weakref
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Layer
+from napari.utils.colormaps import Colormap, ensure_colormap
 from qtpy.QtCore import QTimer
 
 from napari_atomicity.ui.layers.clusters import PAUSE_MS, later_visible
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
-#: of atoms per nm²
+#: of atoms per nm²; clear where nothing is counted, so that its colours are those of its bar
 _DENSITY: Final = "inferno"
+_CLEAR_BELOW: Final = 0.25
 
 
 class HeatMaps:
@@ -70,7 +73,8 @@ class HeatMaps:
         layer = self._made(image, plane) if new else self.layers[channel]
         layer.data, layer.name = plane, name
         layer.contrast_limits_range, layer.contrast_limits = _range_and_limits(plane, self._density)
-        layer.colormap = _DENSITY if self._density else _COLOURMAPS[channel % len(_COLOURMAPS)]
+        layer.colormap = _density_colours() if self._density else _COLOURMAPS[channel % len(_COLOURMAPS)]
+        layer.blending = "translucent" if self._density else "additive"
         layer.colorbar.visible = self._density
         if new:
             self.layers.append(layer)
@@ -130,6 +134,15 @@ class HeatMaps:
             for layer in self.layers:
                 for name, value in _geometry(image).items():
                     setattr(layer, name, value)
+
+
+@cache
+def _density_colours() -> Colormap:
+    """The colours of a density: clear at nothing, opaque from a quarter of the highest on."""
+    at = np.linspace(0.0, 1.0, 256)
+    colours = ensure_colormap(_DENSITY).map(at)
+    colours[:, 3] = np.clip(at / _CLEAR_BELOW, 0.0, 1.0)
+    return Colormap(colours, name="atoms per nm²")
 
 
 def _put_away(layer: Image) -> None:

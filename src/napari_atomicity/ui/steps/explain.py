@@ -25,8 +25,8 @@ _OWN: Final = ("each cluster's own class", "")
 _OTHERS: Final = ("the other classes", "")
 _METHODS: Final = [
     ("Atoms per nm² (what was counted)", "density"),
-    ("HiResCAM (a channel each)", "hires-cam"),
-    ("Grad-CAM (as in the paper)", "grad-cam"),
+    ("Grad-CAM (a channel each, as in the paper)", "grad-cam"),
+    ("HiResCAM (the same, cell by cell)", "hires-cam"),
     ("Integrated gradients (finer, slower)", "integrated-gradients"),
 ]
 _METHODS_TIP: Final = (
