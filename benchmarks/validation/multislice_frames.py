@@ -24,7 +24,7 @@ class _Drawn:
         self.store, self.focus = store, focus
         self.images: list[tuple[Floats, Image]] = []
 
-    def draw(self, n_atoms: int, _flatness: float, rng: np.random.Generator) -> Floats:
+    def draw(self, n_atoms: int, _flatness: float, rng: np.random.Generator, _spread: float = 0.0) -> Floats:
         image, atoms = self.store.draw(n_atoms, rng, self.focus)
         self.images.append((atoms, image))
         return atoms

@@ -9,6 +9,7 @@ everywhere: intensity over atoms as they are measured.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -37,6 +38,9 @@ _POSSIBLE_SHIFT: Final = (-0.2, 0.5)
 _SCALE_SETTLED: Final = 0.02
 _SHIFT_SETTLED: Final = 0.01
 _LOOKS: Final = 3
+#: logarithm of the chance from which on a cluster is rather none of the classes; members enough to compare
+_RATHER_OTHER: Final = math.log(0.5)
+_LEAST_MEMBERS: Final = 5
 #: clusters of a frame that its scale is found with; all are looked at once it is
 _ENOUGH: Final = 96
 
@@ -172,6 +176,9 @@ def shift_of(evidence: Evidence, patches: Patches, use: Mask, before: float) -> 
     if evidence.log_scale is None:
         return before
     rows = evidence.valid & use & np.isfinite(evidence.log_integral)
+    # of what is none of the classes the network counts a part: merged pairs, clusters with something beside them
+    members = rows & (evidence.features[:, -1] < _RATHER_OTHER)
+    rows = members if members.sum() >= _LEAST_MEMBERS else rows
     if not rows.any():
         return before
     found = before + float(np.median(evidence.log_integral[rows] - patches.log_integral[rows]))
