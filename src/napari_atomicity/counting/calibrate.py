@@ -4,9 +4,8 @@ The integrated intensity of a cluster is its atom count times a scale that gain,
 nobody wrote down. A frame with clusters of known *classes* fixes it all the same. At every scale of a grid,
 expectation and maximisation find the class shares that explain the integrals best (`comb`), whatever the shapes; the
 model's scale network, which has seen many simulated frames whose scale is known, says how plausible the scale is in the
-light of shapes, and is tempered: on another microscope it is surer than it is right. Frames of a session, a
-scale known before and deposited sizes join as factors of one posterior. Where two scales explain the frame, both are
-given.
+light of shapes; it is weighed on frames of another maker. Frames of a session, a scale known before and deposited sizes
+join as factors of one posterior. Where two scales explain the frame, both are given.
 """
 
 from __future__ import annotations
