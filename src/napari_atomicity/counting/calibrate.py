@@ -116,7 +116,7 @@ def calibrate_frames(
     usable = [frame.valid & np.isfinite(frame.log_integral) for frame in frames]
     if use is not None:
         usable = [mask & wanted for mask, wanted in zip(usable, use, strict=True)]
-    chosen = [_thinned(np.flatnonzero(mask)) for mask in usable]
+    chosen = [thinned(np.flatnonzero(mask), _ENOUGH) for mask in usable]
     samples = [frame.take(rows) for frame, rows in zip(frames, chosen, strict=True)]
     diameters: list[Floats | None] = [None] * len(frames)
     if by_diameter is not None:
@@ -137,11 +137,19 @@ def calibrate_frames(
 # ---------------------------------------------------------------------- finding the scale
 
 
-def _thinned(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """At most `_ENOUGH` of the rows, always the same ones."""
-    if len(rows) <= _ENOUGH:
+def thinned(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """Take some of the rows, always the same ones.
+
+    Parameters
+    ----------
+    rows
+        Ascending.
+    most
+        How many at most.
+    """
+    if len(rows) <= most:
         return rows
-    return np.sort(np.random.default_rng(0).choice(rows, _ENOUGH, replace=False))
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
 
 
 @dataclass(frozen=True, eq=False)

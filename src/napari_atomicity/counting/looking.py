@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.calibrate import calibrate_frames
+from napari_atomicity.counting.calibrate import calibrate_frames, thinned
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import look_steps
 from napari_atomicity.counting.evidence import Evidence
@@ -74,7 +74,7 @@ def calibrated_steps(
         As by `calibrate_frames`.
     """
     use = [frame.valid for frame in scale_free] if use is None else use
-    some = [_some(mask & frame.valid) for mask, frame in zip(use, scale_free, strict=True)]
+    some = [thinned(np.flatnonzero(mask & frame.valid), _ENOUGH) for mask, frame in zip(use, scale_free, strict=True)]
     sample = _Frames(
         [part.take(rows) for part, rows in zip(patches, some, strict=True)],
         [part.take(rows) for part, rows in zip(scale_free, some, strict=True)],
@@ -93,12 +93,6 @@ class _Frames(NamedTuple):
     patches: Sequence[Patches]
     scale_free: Sequence[Evidence]
     by_diameter: Sequence[Floats] | None
-
-
-def _some(use: Mask) -> npt.NDArray[np.int64]:
-    """Clusters enough to find a scale with, always the same ones."""
-    rows = np.flatnonzero(use)
-    return rows if len(rows) <= _ENOUGH else np.sort(np.random.default_rng(0).choice(rows, _ENOUGH, replace=False))
 
 
 def _settled_steps(

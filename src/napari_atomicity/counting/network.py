@@ -150,8 +150,9 @@ class Network(nn.Module):
         """
         parts = torch.split(x, list(self.pictures), dim=1)
         maps = [branch.maps(part) for branch, part in zip(self.each, parts, strict=True)]
-        offset = sum_of([branch.background(m) for branch, m in zip(self.each, maps, strict=True)])[:, 0]
-        gate = torch.sigmoid(sum_of([branch.gate(m) for branch, m in zip(self.each, maps, strict=True)])[:, 0])
+        offset = torch.cat([branch.background(m) for branch, m in zip(self.each, maps, strict=True)], dim=1).sum(dim=1)
+        gates = torch.cat([branch.gate(m) for branch, m in zip(self.each, maps, strict=True)], dim=1)
+        gate = torch.sigmoid(gates.sum(dim=1))
         signal = functional.avg_pool2d(x[:, :1], CELL_PX)[:, 0] * UNIT
         density = gate * (signal - 2.0 * offset)
         # never below one atom, and linear from a few atoms on
@@ -189,14 +190,6 @@ class Network(nn.Module):
             elif isinstance(module, Branch):
                 parameters += module.shape[-1].parameters()
         return parameters
-
-
-def sum_of(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Sum of tensors of one shape."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
 
 
 def brightness(log_n: torch.Tensor, sd: torch.Tensor, log_sizes: torch.Tensor) -> torch.Tensor:

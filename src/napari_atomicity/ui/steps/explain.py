@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_atomicity.pipeline import Explained
 
 _OWN: Final = ("each cluster's own class", "")
-_OTHERS: Final = ("the other classes", "")
+_OTHERS: Final = ("the next smaller size", "")
 _METHODS: Final = [
     ("Atoms per nm² (what was counted)", "density"),
     ("Grad-CAM (a channel each, as in the paper)", "grad-cam"),
@@ -30,8 +30,8 @@ _METHODS: Final = [
     ("Integrated gradients (finer, slower)", "integrated-gradients"),
 ]
 _METHODS_TIP: Final = (
-    "Atoms per nm² add up to the count, which decides most of all. HiResCAM and Grad-CAM show what each channel's last "
-    "maps contribute; Grad-CAM gives a whole map one weight and so lights up places that do not count. Integrated "
+    "Atoms per nm² add up to the count, which decides most of all. Grad-CAM and HiResCAM show what each channel's last "
+    "maps contribute, with one weight a map or cell by cell; HiResCAM of the local contrast misleads. Integrated "
     "gradients go down to the pixels. Their agreement is shown below as a number."
 )
 _MORE: Final = (

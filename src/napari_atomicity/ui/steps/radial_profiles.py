@@ -132,7 +132,7 @@ def _question(explained: Any) -> str:
     target = question.target or "each cluster's own class"
     if question.method == "density":
         return f"Where the atoms are counted; {len(explained.ids)} clusters."
-    against = question.against or "the other classes"
+    against = question.against or "the next smaller size"
     method = method_words(question.method)
     return f"Where the evidence for {target} against {against} lies, by {method}; {len(explained.ids)} clusters."
 
