@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,32 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 
 FloatImage = npt.NDArray[np.float32]
+
+#: per cent of the pixels that are darker, and brighter, than what is shown
+_SHOWN: Final = (0.5, 99.7)
+#: pixels along a side that tell the contrast
+_LOOKED_AT: Final = 512
+
+
+def contrast_limits(image: npt.NDArray[Any]) -> tuple[float, float] | None:
+    """Intensities to show as black and white: the darkest half per cent and the brightest 0.3 per cent are cut.
+
+    Parameters
+    ----------
+    image
+        (y, x) intensities.
+
+    Returns
+    -------
+    Black and white; None for an image without contrast.
+    """
+    step = max(1, max(image.shape) // _LOOKED_AT)
+    part = np.asarray(image[::step, ::step], dtype=np.float64)
+    finite = part[np.isfinite(part)]
+    if not finite.size:
+        return None
+    low, high = (float(value) for value in np.percentile(finite, _SHOWN))
+    return (low, high) if low < high else None
 
 
 @dataclass(frozen=True, slots=True)

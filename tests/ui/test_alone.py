@@ -71,7 +71,7 @@ def test_clusters_found_in_images_that_are_not_in_hand_stay_hidden(app: Any, mic
     table = ClusterTable.from_columns({"y_px": [50.0], "x_px": [60.0]})
     app.workspace.document_of(first).commit("Find clusters", table)
     app.qtbot.wait(300)
-    (clusters,) = (layer for layer in app.viewer.layers if layer.name == "frame clusters")
+    (clusters,) = (layer for layer in app.viewer.layers if layer.name == "clusters")
     app.qtbot.waitUntil(lambda: not clusters.visible)
     app.workspace.choose(first)
     assert clusters.visible

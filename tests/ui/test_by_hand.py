@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QWidget
 
 from napari_atomicity.micrograph import Micrograph
 
@@ -222,3 +223,58 @@ def test_clusters_that_are_hidden_follow_the_table_too(found: Any) -> None:
     points.visible = True
     found.idle()
     assert np.array_equal(points.data, document.table.centres_px)
+
+
+def test_a_layer_of_clusters_that_was_taken_off_comes_back_by_undo_and_nothing_else_goes(found: Any) -> None:
+    document, strip = found.document, found.workbench.findChild(QWidget, "strip")
+    document.annotate([0], "Pt19")
+    found.viewer.layers.remove(found.points)
+    found.settle()
+    assert found.points is None and "layer of clusters" in strip.undo.toolTip()
+    found.click(strip.undo)
+    assert len(found.points.data) == len(document.table)
+    assert rows(found).loc[0, "annotation"] == "Pt19", "the label is not what was taken back"
+    found.click(strip.undo)
+    assert rows(found).loc[0, "annotation"] == ""
+
+
+def test_rings_lie_over_the_heat_maps_also_when_they_are_made_anew(found: Any) -> None:
+    maps, image = found.workspace.maps, found.workspace.image
+    plane = maps._made(image, np.zeros(image.data.shape, dtype=np.float32))
+    found.viewer.layers.insert(found.viewer.layers.index(image) + 1, plane)
+    maps.layers.append(plane)
+    found.viewer.layers.remove(found.points)
+    found.document.annotate([0], "Pt19")
+    found.idle()
+    layers = list(found.viewer.layers)
+    assert layers.index(image) < layers.index(plane) < layers.index(found.points)
+
+
+def test_what_naparis_controls_did_to_the_rings_is_put_right_with_the_next_step(found: Any) -> None:
+    points, before = found.points, found.points.size.copy()
+    points.selected_data = set(range(5))
+    points.current_size, points.current_symbol, points.current_border_color = 80, "star", "red"
+    assert points.size[0] == 80
+    found.document.annotate([7], "Pt19")
+    found.idle()
+    assert np.allclose(points.size, before)
+    assert {str(symbol) for symbol in points.symbol} == {"disc", "square"}
+    red = np.all(np.isclose(points.border_color, (1, 0, 0, 1)), axis=1)
+    assert not red.any()
+
+
+def test_close_up_a_ring_is_a_thin_line_and_nothing_lies_over_the_cluster(found: Any) -> None:
+    found.document.annotate([0], "Pt19")
+    camera, pixel = found.viewer.scene.camera, found.document.micrograph.pixel_size_nm
+
+    def on_screen() -> Any:
+        return found.points.border_width * found.points.size * pixel * camera.zoom
+
+    camera.zoom = 4.0
+    found.qtbot.waitUntil(lambda: np.allclose(found.points.border_width.max(), 0.1), timeout=5000)
+    assert found.points.face_color[0, 3] > 0, "from afar a label of a person is tinted"
+    for zoom in (60.0, 150.0):
+        camera.zoom = zoom
+        found.qtbot.waitUntil(lambda: on_screen().max() < 3.3, timeout=5000)
+        assert on_screen().max() > 2.5
+        assert not found.points.face_color[:, 3].any()

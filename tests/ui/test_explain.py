@@ -59,20 +59,20 @@ def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_chan
     app, panel = explained
     maps, notes = app.workspace.maps, list(app.notes)
     (density,) = maps.shown
-    assert density.name == "frame atoms per nm²" and density.colorbar.visible
+    assert density.name == "atoms per nm²" and density.colorbar.visible
     low, high = density.contrast_limits
     assert low == 0 and 0 < high <= density.contrast_limits_range[1] == pytest.approx(density.data.max())
     assert "brightness" in _why(panel).result.text()
     ask(app, panel, "hires-cam")
     raw, lcn = maps.shown
-    assert raw.name == "frame heat map, raw intensity" and lcn.name == "frame heat map, local contrast"
+    assert raw.name == "why: raw" and lcn.name == "why: local contrast"
     assert not raw.colorbar.visible and not lcn.colorbar.visible
     assert raw.colormap.name != lcn.colormap.name
     # the slider reaches all of the map and nothing beyond it, whatever was shown before
     assert raw.contrast_limits_range == lcn.contrast_limits_range == [0, 1]
     assert "Agreement with integrated gradients" in _why(panel).result.text()
     ask(app, panel, "density")
-    assert maps.shown == [density] and density.name == "frame atoms per nm²" and density.colorbar.visible
+    assert maps.shown == [density] and density.name == "atoms per nm²" and density.colorbar.visible
     # what is put away holds nothing, should a person bring it back by hand
     assert not lcn.visible and not lcn.data.any() and not lcn.colorbar.visible
     app.click(_why(panel).clear)

@@ -175,3 +175,28 @@ def test_a_report_on_all_images(counted: Any, tmp_path: Path, monkeypatch: pytes
     app.click(app.export.report)
     page = (tmp_path / "both.html").read_text(encoding="utf-8")
     assert "all images together" in page and "&lt;second&gt;" in page and "<second>" not in page
+
+
+def test_heat_maps_that_can_be_seen_are_in_the_figure(
+    counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.image import imread
+
+    app = counted
+    image, maps = app.workspace.image, app.workspace.maps
+    plane = np.zeros(image.data.shape, dtype=np.float32)
+    plane[: plane.shape[0] // 2] = 1.0
+    layer = maps._made(image, plane)
+    layer.colormap, layer.blending, layer.opacity, layer.visible = "red", "translucent", 1.0, True
+    app.viewer.layers.insert(1, layer)
+    maps.layers, maps._used = [layer], 1
+    answer(monkeypatch, tmp_path / "with.png")
+    app.click(app.export.figure)
+    seen = imread(tmp_path / "with.png")[:, :, :3]
+    upper = seen[200:900]
+    assert np.mean((upper[..., 0] > 0.9) & (upper[..., 1] < 0.1)) > 0.7
+    layer.visible = False
+    answer(monkeypatch, tmp_path / "without.png")
+    app.click(app.export.figure)
+    seen = imread(tmp_path / "without.png")[200:900, :, :3]
+    assert np.mean((seen[..., 0] > 0.9) & (seen[..., 1] < 0.1)) < 0.05

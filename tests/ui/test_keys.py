@@ -262,3 +262,16 @@ def test_a_table_of_keys_that_was_taken_off_the_window_opens_anew(app: Any, micr
     app.settle()
     press(app, BY_NAME["keys"].key)
     assert app.context.shortcuts.table_dock().isVisible()
+
+
+def test_undo_and_redo_by_key_work_where_no_cluster_is_left(app: Any, micrograph: Any) -> None:
+    document = counted(app, micrograph)
+    document.edit("Delete all", document.table.drop(document.table.ids), [])
+    app.idle()
+    press(app, "Ctrl+Z")
+    assert len(document.table) == 8
+    document.go_to(0)
+    app.idle()
+    assert not len(document.table)
+    press(app, "Ctrl+Shift+Z")
+    assert document.history == ["Count"] and len(document.table) == 8

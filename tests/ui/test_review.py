@@ -193,3 +193,31 @@ def test_a_cluster_of_a_turned_and_shifted_stack_comes_into_view_and_the_selecti
     camera.zoom = zoom = 55.0
     app.click(card.walk.centre)
     assert camera.zoom == zoom, "large enough already"
+
+
+def test_while_a_review_runs_the_contrast_is_that_of_the_place_and_no_heat_map_covers_it(
+    app: Any, micrograph: Any
+) -> None:
+    counted(app, micrograph)
+    image, maps = app.workspace.image, app.workspace.maps
+    plane = maps._made(image, np.ones(image.data.shape, dtype=np.float32))
+    app.viewer.layers.insert(1, plane)
+    maps.layers, maps._used, plane.visible = [plane], 1, True
+    app.viewer.layers.selection.active = app.points
+    usual = list(image.contrast_limits)
+    panel, review = app.panel("Review"), app.workspace.group.review
+    app.click(panel.start)
+    first = list(image.contrast_limits)
+    assert first != usual and not plane.visible
+    assert app.workspace.group.look.limits == pytest.approx(usual), "figures are written as usual"
+    press(app, "N")
+    assert list(image.contrast_limits) != first
+    review.stop()
+    app.idle()
+    assert list(image.contrast_limits) == usual and plane.visible
+    # what a person sets while it runs is theirs
+    app.click(panel.start)
+    image.contrast_limits = (0.0, 1234.0)
+    press(app, "N")
+    review.stop()
+    assert list(image.contrast_limits) == [0.0, 1234.0]

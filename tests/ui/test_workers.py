@@ -155,3 +155,53 @@ def test_the_window_closes_while_work_runs(app: Any, micrograph: Any, gate: Any)
     app.idle()
     assert not image.locked
     assert not single.busy(app.workspace)
+
+
+def test_napari_asks_in_plain_words_whether_to_close_while_work_runs(app: Any, micrograph: Any) -> None:
+    gate = threading.Event()
+    app.show(micrograph)
+    assert app.workspace.work.start("Find clusters", until(gate), lambda _: None)
+    statuses = app.viewer.window._task_status_manager.get_status
+    app.qtbot.waitUntil(lambda: any("Executing" in text for text in statuses()), timeout=5000)
+    (text,) = statuses()
+    gate.set()
+    app.idle()
+    assert "“Find clusters”" in text and "is kept" in text and "function" not in text
+
+
+def test_analyse_shows_rings_before_labels_and_one_bar_that_never_goes_back(
+    app: Any, micrograph: Any, mapped_model: Any
+) -> None:
+    app.show(micrograph)
+    document, bar = app.document, []
+    document.choose(model=str(mapped_model), adapt="off")
+    seen: list[tuple[int, bool]] = []
+    document.table_changed.connect(lambda: seen.append((len(document.table), document.counted)))
+    app.workspace.work.progressed.connect(lambda progress: bar.append(progress.done / max(progress.total, 1)))
+    app.click(app.workbench.analyse)
+    assert seen[0][0] > 30 and not seen[0][1] and seen[-1][1]
+    assert bar == sorted(bar) and len(bar) > 5
+    assert document.history == ["Analyse"], "what came on the way is no step of its own"
+    document.undo()
+    assert not len(document.table)
+
+
+def test_what_a_person_does_between_rings_and_labels_stays(
+    app: Any, micrograph: Any, mapped_model: Any, gate: Any
+) -> None:
+    from napari_atomicity.ui.actions import single
+
+    gate.hold(single, "label_steps")
+    gate.close()
+    app.show(micrograph)
+    document = app.document
+    document.choose(model=str(mapped_model), adapt="off")
+    app.click_on(app.workbench.analyse)
+    app.qtbot.waitUntil(lambda: gate.begun and len(document.table) > 0, timeout=60_000)
+    document.annotate([0], "Pt19")
+    document.edit("Delete 1 cluster", document.table.drop([1]), [])
+    gate.open()
+    app.idle()
+    assert document.counted and 1 not in document.table.ids
+    assert document.table.values_of("annotation", [0]).tolist() == ["Pt19"]
+    assert document.history == ["Find clusters", "Label 1 as Pt19", "Delete 1 cluster", "Analyse"]

@@ -13,6 +13,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.document import edits
 from napari_atomicity.document.explanation import MapRequest
 from napari_atomicity.document.options import ImageOptions
+from napari_atomicity.io.units import remark_on
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import ImageState, Settings
 
@@ -120,7 +121,7 @@ class Document:
         state = replace(self.state, table=self.table if table is None else table, when=time.time(), **changes)
         self._push(name, state, bool(changes))
 
-    def apply(self, name: str, result: ImageState, started: ImageState) -> None:
+    def apply(self, name: str, result: ImageState, started: ImageState, over: ImageState | None = None) -> ImageState:
         """Make the result of work the newest step; what a person did since the work began goes on top of it.
 
         Parameters
@@ -131,9 +132,18 @@ class Document:
             The image after the work.
         started
             The image as it was when the work began.
+        over
+            What the same work made before and was shown already: it is replaced, unless a person went on from there.
+
+        Returns
+        -------
+        The state that is in force then.
         """
         table = self._kept(result.table, started.table)
+        if over is not None and self.state is over:
+            self._now -= 1
         self._push(name, replace(result, table=table, when=time.time()), True)
+        return self.state
 
     def _push(self, name: str, state: ImageState, maps_go: bool) -> None:
         self._states = [*self._states[: self._now + 1], (name, state)][-_HISTORY:]
@@ -161,6 +171,9 @@ class Document:
         """Another pixel size in nm: lengths follow, predictions go; nothing happens where it is the same."""
         old = self.micrograph.pixel_size_nm
         micrograph = self.micrograph.with_pixel_size(pixel_size_nm)
+        stale = () if old is None else remark_on(old)
+        kept = [warning for warning in micrograph.warnings if warning not in stale]
+        micrograph = replace(micrograph, warnings=(*dict.fromkeys([*kept, *remark_on(pixel_size_nm)]),))
         if old == micrograph.pixel_size_nm:
             return
         table = edits.rescale(self.table, old, pixel_size_nm)

@@ -37,7 +37,10 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
 
 def as_layer(micrograph: Any) -> LayerData:
     """The layer-data tuple of a `Micrograph`."""
+    from napari_atomicity.micrograph import contrast_limits
+
     size = micrograph.pixel_size_nm
+    limits = contrast_limits(micrograph.frame(0))
     stack = micrograph.data.ndim == 3
     options = {
         "name": micrograph.name,
@@ -45,6 +48,7 @@ def as_layer(micrograph: Any) -> LayerData:
         "units": ("pixel",) * stack + ("pixel" if size is None else "nm",) * 2,
         "axis_labels": ("t",) * stack + ("y", "x"),
         "metadata": {"micrograph": micrograph},
+        **({} if limits is None else {"contrast_limits": limits}),
     }
     return micrograph.data, options, "image"
 

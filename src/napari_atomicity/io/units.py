@@ -85,13 +85,15 @@ def is_energy(unit: object) -> bool:
     return bool(_ENERGY.match(plain(unit)))
 
 
-def pixel_calibration(y: tuple[object, object], x: tuple[object, object]) -> PixelCalibration:
+def pixel_calibration(y: tuple[object, object], x: tuple[object, object], source: str = "The file") -> PixelCalibration:
     """Pixel size from (scale, unit) of the two axes.
 
     Parameters
     ----------
     y, x
         Scale a pixel and its unit along each axis, as stored in the file.
+    source
+        What gives them, as a sentence begins with it.
 
     Returns
     -------
@@ -110,18 +112,18 @@ def pixel_calibration(y: tuple[object, object], x: tuple[object, object]) -> Pix
     unknown = [str(axis[1]).strip() for axis in (y, x) if nm_per(axis[1]) is None and not _unit_missing(axis[1])]
     if unknown:
         return PixelCalibration(
-            warnings=(f"The file gives the pixel size in “{unknown[0]}”, which is not a length; enter it in nm.",)
+            warnings=(f"{source} gives the pixel size in “{unknown[0]}”, which is not a length; enter it in nm.",)
         )
     sizes = [_length(axis) for axis in (y, x)]
     if sizes[0] is None or sizes[1] is None:
         return PixelCalibration()
     for axis, size in zip((x, y), (sizes[1], sizes[0]), strict=True):
         if doubt := _why_not_believed(axis, size):
-            return not_believed(f"{abs(_number(axis[0])):.4g} {str(axis[1]).strip()} a pixel", doubt)
+            return not_believed(f"{abs(_number(axis[0])):.4g} {str(axis[1]).strip()} a pixel", doubt, source)
     return _square(sizes[0], sizes[1])
 
 
-def not_believed(claim: str, why: str) -> PixelCalibration:
+def not_believed(claim: str, why: str, source: str = "The file") -> PixelCalibration:
     """No pixel size, and the sentence that asks for it.
 
     Parameters
@@ -130,8 +132,10 @@ def not_believed(claim: str, why: str) -> PixelCalibration:
         What the file gives, in words: ``1 Å a pixel``.
     why
         Why it is not believed; goes on after "which".
+    source
+        What gives it, as a sentence begins with it.
     """
-    return PixelCalibration(warnings=(f"The file gives {claim}, which {why}; enter the pixel size in nm.",))
+    return PixelCalibration(warnings=(f"{source} gives {claim}, which {why}; enter the pixel size in nm.",))
 
 
 def _why_not_believed(axis: tuple[object, object], size_nm: float) -> str:

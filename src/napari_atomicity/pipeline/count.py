@@ -110,16 +110,33 @@ def count_steps(states: Sequence[ImageState], base: Bundle) -> Steps[list[ImageS
     The images with their counts; where the model was adapted or the adaptation was refused, with `adaptation`.
     """
     before = yield from label_steps(states, base)
+    return (yield from refine_steps(before, base))
+
+
+def refine_steps(before: Sequence[ImageState], base: Bundle) -> Steps[list[ImageState]]:
+    """Adapt a model once to counted images where their settings say so, and count anew where that helps.
+
+    Parameters
+    ----------
+    before
+        What `label_steps` gave.
+    base
+        The model that counted.
+
+    Returns
+    -------
+    The images; where the model was adapted or the adaptation was refused, with `adaptation`.
+    """
     if not before:
         return []
-    settings = states[0].settings_in_force
-    if settings.adapt == "off" or not any(len(state.table) for state in states):
-        return before
+    settings = before[0].settings_in_force
+    if settings.adapt == "off" or not any(len(state.table) for state in before):
+        return list(before)
     clock, counts = Clock(), [_count(state) for state in before]
     adaptation = yield from clock.time("adapt", adapt_steps(counts, base, settings))
-    after: Sequence[Count | None] = adapted(counts, adaptation) if adaptation.accepted else [None] * len(states)
+    after: Sequence[Count | None] = adapted(counts, adaptation) if adaptation.accepted else [None] * len(before)
     anchors = _anchors_of_each(adaptation.anchors, [state.table for state in before])
-    names = tuple(state.micrograph.name for state in states)
+    names = tuple(state.micrograph.name for state in before)
     adapted_states = [
         apply_adaptation(state, offered, adaptation, own, names)
         for state, offered, own in zip(before, after, anchors, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.report import drawing
-from napari_atomicity.report.overlay import draw_micrograph, overlay_figure, show_image, shrunk
+from napari_atomicity.report.overlay import HeatOverlay, draw_micrograph, overlay_figure, show_image, shrunk
 from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.style import colours
 from napari_atomicity.wording import method_words
@@ -58,6 +59,8 @@ def draw_overlay(
     frame: int = 0,
     title: str = "",
     dpi: int = 300,
+    limits: tuple[float, float] | None = None,
+    heat: Sequence[HeatOverlay] = (),
 ) -> None:
     """Write the micrograph with its clusters as on the screen, a scale bar and a legend, ready for print.
 
@@ -76,8 +79,12 @@ def draw_overlay(
         Over the picture; none where empty.
     dpi
         Dots per inch of a PNG 7 inches wide.
+    limits
+        Intensities of black and white; where None the darkest and brightest pixels are cut.
+    heat
+        What lies over the micrograph.
     """
-    save_figure(overlay_figure(micrograph, table, card, frame, title), path, dpi)
+    save_figure(overlay_figure(micrograph, table, card, frame, title, limits, heat), path, dpi)
 
 
 def _title(micrograph: Micrograph, frame: int) -> str:

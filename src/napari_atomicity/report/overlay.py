@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity import style
 from napari_atomicity.clusters import ClusterTable
-from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.micrograph import Micrograph, contrast_limits
 from napari_atomicity.report.drawing import new_figure
 
 if TYPE_CHECKING:
@@ -25,8 +27,42 @@ _WIDTH: Final = 7.0
 _MOST_PX: Final = 2048
 
 
+@dataclass(frozen=True, eq=False)
+class HeatOverlay:
+    """A map over a micrograph, as the window shows it.
+
+    Attributes
+    ----------
+    name
+        What it shows, for the legend.
+    plane
+        (y, x) values.
+    colours
+        (n, 4) RGBA from the lowest to the highest value that is shown.
+    limits
+        Those values.
+    opacity
+        0 to 1.
+    additive
+        Whether it adds to what lies below, in place of covering it.
+    """
+
+    name: str
+    plane: npt.NDArray[np.float32]
+    colours: npt.NDArray[np.float32]
+    limits: tuple[float, float]
+    opacity: float
+    additive: bool
+
+
 def overlay_figure(
-    micrograph: Micrograph, table: ClusterTable | None, card: ModelCard | None, frame: int = 0, title: str = ""
+    micrograph: Micrograph,
+    table: ClusterTable | None,
+    card: ModelCard | None,
+    frame: int = 0,
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+    heat: Sequence[HeatOverlay] = (),
 ) -> Figure:
     """The figure that `figures.draw_overlay` writes.
 
@@ -38,6 +74,8 @@ def overlay_figure(
         Which frame of a stack.
     title
         Over the picture; none where empty.
+    limits, heat
+        As in `show_image`.
     """
     height, width = micrograph.shape_yx
     tall = _WIDTH * height / width
@@ -45,7 +83,12 @@ def overlay_figure(
     figure = new_figure(_WIDTH, tall + head + foot)
     whole = tall + head + foot
     picture = figure.add_axes((0.0, foot / whole, 1.0, tall / whole))
-    draw_micrograph(picture, micrograph, table, card, frame)
+    show_image(picture, micrograph.frame(frame), micrograph.calibrated_pixel_size_nm, limits, heat)
+    if table is not None:
+        _rings(picture, table, card, frame, heat)
+    for each in heat:
+        if not each.additive:
+            _colour_bar(picture, each)
     picture.set_axis_off()
     if title:
         figure.text(0.5, 1 - 0.5 * head / whole, title, ha="center", va="center", fontsize=10, parse_math=False)
@@ -71,6 +114,18 @@ def draw_micrograph(
         _rings(axes, table, card, frame)
 
 
+def _colour_bar(axes: Axes, heat: HeatOverlay) -> None:
+    """In the upper right corner, over the picture."""
+    from matplotlib.colors import ListedColormap
+
+    place = axes.inset_axes((0.72, 0.94, 0.25, 0.025))
+    ramp = np.linspace(0, 1, 256)[None]
+    place.imshow(ramp, cmap=ListedColormap(heat.colours[:, :3]), aspect="auto", extent=(*heat.limits, 0, 1))
+    place.set_yticks([])
+    place.tick_params(colors="white", labelsize=7, pad=1)
+    place.set_xlabel(heat.name, color="white", fontsize=8, labelpad=1)
+
+
 def shrunk(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Mean of square blocks, so that the longer side has at most `_MOST_PX` pixels."""
     step = -(-max(image.shape) // _MOST_PX)
@@ -81,8 +136,14 @@ def shrunk(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64), dtype=np.float32)
 
 
-def show_image(axes: Axes, image: npt.NDArray[np.float32], pixel_size_nm: float) -> None:
-    """Draw an image in nm, its brightest and darkest half per cent cut, with a scale bar.
+def show_image(
+    axes: Axes,
+    image: npt.NDArray[np.float32],
+    pixel_size_nm: float,
+    limits: tuple[float, float] | None = None,
+    heat: Sequence[HeatOverlay] = (),
+) -> None:
+    """Draw an image in nm, with a scale bar.
 
     Parameters
     ----------
@@ -92,17 +153,36 @@ def show_image(axes: Axes, image: npt.NDArray[np.float32], pixel_size_nm: float)
         (y, x) intensities.
     pixel_size_nm
         Side of a pixel.
+    limits
+        Intensities of black and white; where None the darkest and brightest pixels are cut.
+    heat
+        What lies over it.
     """
     height, width = image.shape
     small = shrunk(image)
-    finite = small[np.isfinite(small)]
-    low, high = np.percentile(finite, [0.5, 99.7]) if finite.size else (0.0, 1.0)
+    low, high = limits or contrast_limits(small) or (0.0, 1.0)
     half = 0.5 * pixel_size_nm
     extent = (-half, width * pixel_size_nm - half, height * pixel_size_nm - half, -half)
-    axes.imshow(small, cmap="gray", vmin=low, vmax=max(high, low + 1e-12), extent=extent, interpolation="antialiased")
+    if heat:
+        grey = np.clip((small - low) / max(high - low, 1e-12), 0, 1)[..., None]
+        axes.imshow(_over(np.repeat(np.nan_to_num(grey), 3, axis=-1), heat), extent=extent, interpolation="antialiased")
+    else:
+        high = max(high, low + 1e-12)
+        axes.imshow(small, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])
     _scale_bar(axes, width * pixel_size_nm, height * pixel_size_nm)
+
+
+def _over(rgb: npt.NDArray[np.float32], heat: Sequence[HeatOverlay]) -> npt.NDArray[np.float32]:
+    """(y, x, 3) colours with maps over them, as the window lays them."""
+    for each in heat:
+        low, high = each.limits
+        at = np.clip((shrunk(each.plane) - low) / max(high - low, 1e-12), 0, 1)
+        rgba = each.colours[np.rint(at * (len(each.colours) - 1)).astype(int)]
+        opacity = rgba[..., 3:] * each.opacity
+        rgb = rgba[..., :3] * opacity + rgb * (1.0 if each.additive else 1 - opacity)
+    return np.clip(rgb, 0, 1)
 
 
 def _scale_bar(axes: Axes, width_nm: float, height_nm: float) -> None:
@@ -117,9 +197,12 @@ def _scale_bar(axes: Axes, width_nm: float, height_nm: float) -> None:
     axes.set_ylim(axes.get_images()[0].get_extent()[2:])
 
 
-def _rings(axes: Axes, table: ClusterTable, card: ModelCard | None, frame: int) -> None:
+def _rings(
+    axes: Axes, table: ClusterTable, card: ModelCard | None, frame: int, heat: Sequence[HeatOverlay] = ()
+) -> None:
     """Rings as on the screen: colour and opacity by label and confidence, form by who gave the label."""
     from matplotlib.collections import PatchCollection
+    from matplotlib.colors import to_hex
 
     here = (table.rows["frame"] == frame).to_numpy()
     ring = style.ring_colours(table, () if card is None else card.class_sizes)[here]
@@ -141,6 +224,7 @@ def _rings(axes: Axes, table: ClusterTable, card: ModelCard | None, frame: int) 
     )
     palette = {} if card is None else style.colours(card.class_sizes, card.element)
     marks = [(colour, label, "o") for label, colour in palette.items()]
+    marks += [(to_hex(each.colours[-1, :3].tolist()), each.name, "_") for each in heat if each.additive]
     marks += [("#606060", "labelled by hand", "s")] if (symbol != "disc").any() else []
     marks += [("#606060", "against the model", "D")] if (symbol == "diamond").any() else []
     _legend(axes, marks, bool(thin.any()))

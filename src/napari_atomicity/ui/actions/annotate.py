@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.compat import isalive
+from qtpy.QtCore import QPoint
+from qtpy.QtWidgets import QMainWindow
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.review import uncertain_after
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
     from napari_atomicity.ui.workspace.workspace import Workspace
+
+
+#: of the table of keys from the corner of the canvas: its frame lies outside of it
+_MARGIN_PX: Final = 32
 
 
 class _NothingSelected(InputError):
@@ -107,15 +113,15 @@ def step(workspace: Workspace, by: int) -> None:
 
 def undo(workspace: Workspace) -> None:
     """One step back."""
-    document = _document(workspace)
-    if not document.undo_name:
+    _in_hand(workspace)
+    if not single.undo_name(workspace):
         raise InputError("There is nothing to undo.")
     single.undo(workspace)
 
 
 def redo(workspace: Workspace) -> None:
     """One step forward."""
-    document = _document(workspace)
+    document = _in_hand(workspace)
     if not document.redo_name:
         raise InputError("There is nothing to redo.")
     single.redo(workspace)
@@ -135,8 +141,11 @@ def show_keys(workspace: Workspace, shortcuts: ShortcutBindings) -> None:
         return
     shortcuts.table_dock = weakref.ref(dock)
     if first:  # beside the work, not in place of it
+        window = dock.parentWidget()
         dock.setFloating(True)
         dock.adjustSize()
+        if isinstance(window, QMainWindow) and (canvas := window.centralWidget()) is not None:
+            dock.move(canvas.mapToGlobal(canvas.rect().topLeft()) + QPoint(_MARGIN_PX, _MARGIN_PX))
 
 
 # ---------------------------------------------------------------------- parts
@@ -162,10 +171,15 @@ _ACTIONS: Final[dict[str, Callable[[Workspace, str], None]]] = {
 }
 
 
-def _document(workspace: Workspace) -> Document:
+def _in_hand(workspace: Workspace) -> Document:
     document = workspace.document
     if document is None:
         raise InputError(workspace.why_no_document)
+    return document
+
+
+def _document(workspace: Workspace) -> Document:
+    document = _in_hand(workspace)
     if not len(document.table):
         raise InputError("There are no clusters yet; find them first (step 2).")
     return document

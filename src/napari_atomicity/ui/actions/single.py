@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.utils.notifications import show_info, show_warning
 
@@ -13,8 +13,8 @@ from napari_atomicity.document.document import Document
 from napari_atomicity.document.explanation import MapRequest
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import ImageState
-from napari_atomicity.pipeline.count import chosen, count_steps, label_steps, model_steps, search_steps
-from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.pipeline.count import chosen, count_steps, label_steps, model_steps, refine_steps, search_steps
+from napari_atomicity.progress import Milestone, Progress, Steps, part
 from napari_atomicity.ui.workspace.camera import look_at_changes
 from napari_atomicity.ui.workspace.explainer import Explainer
 from napari_atomicity.ui.workspace.workspace import Workspace
@@ -60,18 +60,34 @@ def classify(workspace: Workspace) -> bool:
 
 
 def analyse(workspace: Workspace) -> bool:
-    """Find, count and, where the settings say so, adapt in one go, from the model as shipped."""
+    """Find, count and, where the settings say so, adapt in one go, from the model as shipped.
+
+    Rings are shown as soon as they are found, and labels as soon as they are counted.
+    """
+    #: what was made last and from what: what a person does from then on goes on top of it
+    made: list[ImageState] = []
+    shown: list[ImageState] = []
 
     def steps(request: ImageState) -> Steps[ImageState]:
-        searched = yield from search_steps(request)
-        base = yield from model_steps(request.settings_in_force.model)
-        (result,) = yield from count_steps([searched], base)
+        searched = yield from part(search_steps(request), 0.0, 0.35)
+        yield Milestone(350, 1000, "Clusters found", ("Find clusters", searched))
+        base = yield from part(model_steps(request.settings_in_force.model), 0.35, 0.4)
+        counted = yield from part(label_steps([searched], base), 0.4, 0.7)
+        yield Milestone(700, 1000, "Atoms counted", ("Analyse", counted[0]))
+        (result,) = yield from part(refine_steps(counted, base), 0.7, 1.0)
         return result
 
-    def apply(document: Document, result: ImageState, started: ImageState) -> None:
-        document.apply("Analyse", result, started)
+    def show(document: Document, named: tuple[str, ImageState], started: ImageState) -> None:
+        name, result = named
+        over = shown[-1] if shown else None
+        shown.append(document.apply(name, result, made[-1] if made else started, over))
+        made.append(result)
 
-    return _start(workspace, "Analyse", steps, apply)
+    def apply(document: Document, result: ImageState, started: ImageState) -> None:
+        if not made or result is not made[-1]:
+            show(document, ("Analyse", result), started)
+
+    return _start(workspace, "Analyse", steps, apply, meanwhile=show)
 
 
 def adapt(workspace: Workspace) -> bool:
@@ -146,14 +162,25 @@ def explain(
         return explainer.steps(document, request, asked, frame)
 
     def apply(document: Document, result: pipeline.Explained, started: ImageState) -> None:
+        if (maps := workspace.maps_of(document)) is not None:
+            maps.put_aside(False)  # asked for while a review runs, they are to be seen
         explainer.show(document, asked, result, started)
 
     return _start(workspace, "Explain", steps, apply, needs_clusters=True)
 
 
+def undo_name(workspace: Workspace) -> str:
+    """What undo would take back; empty where there is nothing."""
+    if workspace.clusters is not None and workspace.clusters.taken_off:
+        return "Delete the layer of clusters"
+    return "" if workspace.document is None else workspace.document.undo_name
+
+
 def undo(workspace: Workspace) -> None:
-    """One step back."""
-    if workspace.document is not None:
+    """One step back; a layer of clusters that was taken off comes back, and nothing else."""
+    if workspace.clusters is not None and workspace.clusters.taken_off:
+        workspace.clusters.make()
+    elif workspace.document is not None:
         go_to(workspace, workspace.document.step - 1)
 
 
@@ -181,11 +208,12 @@ def _start(
     steps: Callable[[ImageState], Steps[T]],
     apply: Callable[[Document, T, ImageState], None],
     needs_clusters: bool = False,
+    meanwhile: Callable[[Document, Any, ImageState], None] | None = None,
 ) -> bool:
     """Run `steps` of the document in hand; the result lands only if image and calibration are still the same.
 
     `steps` get the document as it is now, for they run in a thread, perhaps later, while a person goes on; `apply`
-    gets the state that they started from.
+    gets the state that they started from. So does `meanwhile`, with what is ready before the end.
     """
     document = in_hand(workspace)
     if document is None:
@@ -202,8 +230,12 @@ def _start(
             raise InputError(f"The image or its pixel size changed while this ran ({title}); do it again.")
         apply(document, result, started)
 
+    def land_early(result: Any) -> None:
+        if meanwhile is not None and document.micrograph is started.micrograph:
+            meanwhile(document, result, started)
+
     layers = workspace.group.layers_in_use if workspace.group is not None else ()
-    return workspace.work.start(title, lambda: steps(request), land, document, layers)
+    return workspace.work.start(title, lambda: steps(request), land, document, layers, land_early)
 
 
 def check(document: Document, needs_clusters: bool = False) -> None:

@@ -81,7 +81,7 @@ class AnchorLayer:
         points: Points = Points(
             np.empty((0, image.ndim)),
             ndim=image.ndim,
-            name=f"{image.name} anchors",
+            name="anchors",
             border_width_is_relative=True,
             border_width=_RING,
             blending="translucent_no_depth",

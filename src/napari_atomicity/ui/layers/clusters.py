@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,13 +34,22 @@ class ClusterLayer:
         self._image = weakref.ref(image)
         self.document = document
         self.points: Points | None = None
+        #: layers that lie between the image and the rings
+        self.under: Callable[[], Sequence[Layer]] = tuple
         self._writing = False
+        #: whether a person changed how the rings look, with napari's controls of the layer
+        self._spoiled = False
         #: pixel size (nm) that the rings were drawn for; nothing was drawn yet while it is -1
         self._drawn_for: float | None = _NOTHING_DRAWN
         document.table_changed.connect(self.draw)
         document.selection_changed.connect(self._draw_selection)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
             getattr(image.events, event).connect(self._follow_image)
+        self._zoomed = QTimer()
+        self._zoomed.setSingleShot(True)
+        self._zoomed.setInterval(PAUSE_MS)
+        self._zoomed.timeout.connect(self._follow_zoom)
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
 
     # ------------------------------------------------------------------ table → layer
 
@@ -71,7 +80,7 @@ class ClusterLayer:
         points: Points = Points(
             positions(self.document, image.ndim),
             ndim=image.ndim,
-            name=f"{image.name} clusters",
+            name="clusters",
             opacity=1.0,
             blending="translucent_no_depth",
             border_width_is_relative=True,
@@ -82,15 +91,23 @@ class ClusterLayer:
         self._drawn_for = _NOTHING_DRAWN
         self._write(points)
         points.events.data.connect(self._on_data)
+        for look in ("size", "symbol", "border_width", "border_color", "face_color"):
+            getattr(points.events, look).connect(self._on_look)
         points.selected_data.events.items_changed.connect(self._on_selection)
         self.points = points
         active = viewer.layers.selection.active
-        viewer.layers.insert(viewer.layers.index(image) + 1, points)
+        below = [image, *(layer for layer in self.under() if layer in viewer.layers)]
+        viewer.layers.insert(1 + max(viewer.layers.index(layer) for layer in below), points)
         # napari activates what is new; clusters of an image that is not in hand do not take it
         viewer.layers.selection.active = points if active in (None, image) else active
         self._draw_selection(self.document.selection)
         later_visible(points)
         return points
+
+    @property
+    def taken_off(self) -> bool:
+        """Whether there are clusters, and a person took their layer off the viewer."""
+        return self.points is None and len(self.document.table) > 0
 
     def forget_layer(self) -> None:
         """The points layer is gone from the viewer; the table stays."""
@@ -111,13 +128,40 @@ class ClusterLayer:
                 points.set_view_slice()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
-        if same and tuple(points.features.columns) == tuple(table.rows.columns):
-            ring_style.draw_changes(points, table, pixel)
+        if same and not self._spoiled and tuple(points.features.columns) == tuple(table.rows.columns):
+            ring_style.draw_changes(points, table, pixel, self._zoom)
             return
         points.features = table.rows.copy()
         if len(table):
-            ring_style.draw_all(points, table, pixel)
+            ring_style.draw_all(points, table, pixel, self._zoom)
             self._drawn_for = pixel
+        self._spoiled = False
+
+    @property
+    def _zoom(self) -> float:
+        """Pixels of the screen for each pixel of the image."""
+        viewer, image = self._viewer(), self._image()
+        if viewer is None or image is None:
+            return 1.0
+        return float(viewer.scene.camera.zoom * abs(image.scale[-1]))
+
+    def _on_zoom(self, _: object = None) -> None:
+        self._zoomed.start()
+
+    def _follow_zoom(self) -> None:
+        points, viewer = self.points, self._viewer()
+        if points is None or viewer is None or points not in viewer.layers or not self._drawn:
+            return
+        self._writing = True
+        try:
+            ring_style.follow_zoom(points, self.document.table, self.document.micrograph.pixel_size_nm, self._zoom)
+        finally:
+            self._writing = False
+
+    @property
+    def _drawn(self) -> bool:
+        """Whether the layer shows as many points as there are clusters: what napari did meanwhile comes first."""
+        return self.points is not None and len(self.points.data) == len(self.document.table) > 0
 
     def _draw_selection(self, ids: frozenset[int]) -> None:
         if self.points is None:
@@ -142,6 +186,9 @@ class ClusterLayer:
         if self.points is not None and not self._writing:
             ids = self.document.table.ids
             self.document.select(ids[i] for i in self.points.selected_data if i < len(ids))
+
+    def _on_look(self, _: object = None) -> None:
+        self._spoiled |= not self._writing
 
     def _on_data(self, event: Event) -> None:
         if not self._writing and str(getattr(event, "action", "")).lower().endswith("ed"):
@@ -251,7 +298,23 @@ def geometry(image: Image) -> dict[str, Any]:
 
 def positions(document: Document, ndim: int) -> npt.NDArray[np.float64]:
     """(n, ndim) centres of the clusters in data coordinates of the image."""
-    return document.table.centres_px if ndim == 2 else document.table.places
+    table = document.table
+    # axes before the frames have length 1
+    return table.centres_px if ndim == 2 else np.pad(table.places, ((0, 0), (ndim - 3, 0)))
+
+
+def world_point(image: Image, frame: float, y: float, x: float) -> tuple[float, ...]:
+    """World coordinates of a place in an image or stack, as many as the image has axes.
+
+    Parameters
+    ----------
+    image
+        The layer.
+    frame, y, x
+        In pixels; the frame is ignored where the image has none.
+    """
+    place = (*(0.0,) * (image.ndim - 3), frame, y, x)[-image.ndim :]
+    return tuple(float(value) for value in image.data_to_world(place))
 
 
 def _places(positions: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -12,8 +12,8 @@ from napari.layers import Image, Layer
 from napari.utils.colormaps import Colormap, ensure_colormap
 from qtpy.QtCore import QTimer
 
+from napari_atomicity.report.overlay import HeatOverlay
 from napari_atomicity.ui.layers.clusters import PAUSE_MS, later_visible
-from napari_atomicity.wording import channel_words
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.pipeline import Explained
 
+#: channels in a word, for the list of layers
+_SHORT: Final = {"raw": "raw", "lcn": "local contrast"}
 #: one a channel; they add up on a grey image without hiding it
 _COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
 #: of atoms per nm²; clear where nothing is counted, so that its colours are those of its bar
@@ -42,6 +44,9 @@ class HeatMaps:
         self._where = ""
         #: how many of the layers belong to the maps that are shown; the others are put away
         self._used = 0
+        #: whether they are hidden for a while, and which of them could be seen before
+        self._aside = False
+        self._seen: list[Image] = []
         self._waiting: list[tuple[int, tuple[str, npt.NDArray[np.float32]]]] = []
         document.table_changed.connect(self._clear_stale)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
@@ -66,8 +71,8 @@ class HeatMaps:
         if viewer is None or image is None or image not in viewer.layers or not self._waiting:
             return
         channel, (name, plane) = self._waiting.pop(0)
-        words = "atoms per nm²" if self._density else f"heat map, {channel_words(name)}"
-        name = f"{image.name} {words}{self._where}"
+        # short: napari cuts longer ones in the middle
+        name = ("atoms per nm²" if self._density else f"why: {_SHORT.get(name, name)}") + self._where
         # removing a layer makes napari collect garbage, which stalls the window: an old one gets the new map
         new = channel >= len(self.layers)
         layer = self._made(image, plane) if new else self.layers[channel]
@@ -79,9 +84,11 @@ class HeatMaps:
         if new:
             self.layers.append(layer)
             viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
-            later_visible(layer, lambda: layer in self.layers[: self._used])
+            later_visible(layer, lambda: layer in self.layers[: self._used] and not self._aside)
         else:
-            layer.visible = True
+            layer.visible = not self._aside
+        if self._aside and layer not in self._seen:
+            self._seen.append(layer)
         # one at a time, with time to paint between
         QTimer.singleShot(3 * PAUSE_MS, self._lay_next if self._waiting else self._give_back)
 
@@ -113,6 +120,33 @@ class HeatMaps:
     def shown(self) -> list[Image]:
         """The maps that can be seen."""
         return [layer for layer in self.layers if layer.visible]
+
+    @property
+    def overlays(self) -> tuple[HeatOverlay, ...]:
+        """What can be seen of them, for a figure."""
+        at = np.linspace(0.0, 1.0, 256)
+        return tuple(
+            HeatOverlay(
+                layer.name,
+                np.asarray(layer.data),
+                np.asarray(ensure_colormap(layer.colormap).map(at), dtype=np.float32),
+                (float(layer.contrast_limits[0]), float(layer.contrast_limits[1])),
+                float(layer.opacity),
+                str(layer.blending) == "additive",
+            )
+            for layer in self.shown
+        )
+
+    def put_aside(self, aside: bool) -> None:
+        """Hide the maps while something else is looked at, and bring those back that could be seen before."""
+        if aside and not self._aside:
+            self._seen = self.shown
+            for layer in self._seen:
+                layer.visible = False
+        elif self._aside and not aside:
+            for layer in self._seen:
+                layer.visible = layer in self.layers[: self._used]
+        self._aside = aside
 
     def forget(self, layer: Layer) -> None:
         """A person took one of the maps off."""

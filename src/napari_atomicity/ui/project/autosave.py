@@ -226,7 +226,12 @@ def mark_of(document: Document) -> Mark:
 
 
 def _has_work(document: Document) -> bool:
-    return len(document.steps[0]) > 1
+    """Whether anything was done that a person would miss: a search that found nothing is none."""
+    states = [state for _, state in document.steps[0]]
+    first = states[0].micrograph.pixel_size_nm
+    return len(states) > 1 and any(
+        len(state.table) or len(state.table.removed) or state.micrograph.pixel_size_nm != first for state in states
+    )
 
 
 def _flush(autosave: Autosave | None) -> None:

@@ -72,6 +72,8 @@ class ProjectController:
         self.asked: PendingProject | None = None
         self.merging = Merging(workspace)
         self.merging.changed.connect(self.changed.emit)
+        #: whether a panel offers it
+        self.offered = False
         #: work that was left unsaved by windows that are gone
         self.left: list[Unsaved] = []
         self._not_now: list[SavedImage] = []
@@ -231,7 +233,8 @@ class ProjectController:
         """Look for work that was left unsaved, and say so."""
         self.left = unsaved()
         if self.left:
-            show_info(f"{self.left[0].sentence} Restore it in Save and restore.")
+            if not self.offered:  # else it stands in the window already
+                show_info(f"{self.left[0].sentence} Restore it in Save and restore.")
             self.changed.emit()
 
     def restore(self, one: Unsaved) -> bool:

@@ -15,6 +15,7 @@ from napari_atomicity.ui.project.recent import recent
 from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
+from napari_atomicity.ui.workspace.camera import centre_on
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -196,11 +197,7 @@ class SavingPanel(Panel):
         image = group.image() if group is not None else None
         if document is None or image is None:
             return
-        frame, y, x = conflict.place
-        where = image.data_to_world((frame, y, x)[-image.ndim :])
-        viewer.scene.camera.center = (where[-2], where[-1])
-        if image.ndim == 3:
-            viewer.dims.set_point(0, where[0])
+        centre_on(viewer, image, conflict.place)
         document.select([] if conflict.id is None else [conflict.id])
 
 

@@ -33,6 +33,7 @@ class RecoveryBanner(QFrame):
         column.setContentsMargins(8, 6, 8, 6)
         column.addWidget(self.text)
         column.addLayout(row)
+        self.project.offered = True
         self.project.changed.connect(self._show)
         self.workspace.changed.connect(self._show)
         self._show()

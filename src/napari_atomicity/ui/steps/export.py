@@ -33,7 +33,9 @@ class ExportPanel(Panel):
         """The buttons, and where the last file went."""
         self.save = button("Save table…", "All clusters with all columns, as CSV or Parquet", self._ask_table)
         self.figure = button(
-            "Save figure…", "The image with its rings, scale bar and legend, as PNG, SVG or PDF", self._ask_figure
+            "Save figure…",
+            "The image as you see it, with rings, heat maps and legend, as PNG, SVG or PDF",
+            self._ask_figure,
         )
         self.teach = button(
             "Save training set…",
@@ -134,14 +136,16 @@ class ExportPanel(Panel):
         document = self._up_to_date()
         if document is None:
             return
-        state, frame = document.state, self.workspace.frame
+        state, frame, group = document.state, self.workspace.frame, self.workspace.group
+        limits = None if group is None else group.look.limits
+        heat = () if group is None else group.maps.overlays
 
         def steps() -> Steps[str]:
             yield Progress(0, 0, "Drawing")
             from napari_atomicity.report.figures import draw_overlay
 
             card = None if state.bundle is None else state.bundle.card
-            draw_overlay(state.micrograph, state.table, card, path, frame)
+            draw_overlay(state.micrograph, state.table, card, path, frame, limits=limits, heat=heat)
             return f"Saved the figure to {path}"
 
         self.workspace.work.start("Save the figure", steps, self._say, document)

@@ -89,16 +89,20 @@ class LoadPanel(Panel):
         micrograph = document.micrograph
         size, (height, width) = micrograph.pixel_size_nm, micrograph.shape_yx
         # what a person is just typing stays
-        if not self.pixel.hasFocus():
-            self.pixel.setValue(size or 0)
-        if not self.field.hasFocus():
-            self.field.setValue((size or 0) * width)
+        self._show_lengths(document, not self.pixel.hasFocus(), not self.field.hasFocus())
         frames = f"{micrograph.n_frames} frames of " if micrograph.n_frames > 1 else ""
         extent = f", {height * size:.4g} × {width * size:.4g} nm" if size else ""
         say(self.facts, f"{frames}{height} × {width} px{extent}, {micrograph.data.dtype}")
         missing = () if size else ("No pixel size in the file: give it in nm, or the width of the image.",)
         refusal = (micrograph.refusal,) if micrograph.refusal else ()
         say(self.remarks, "\n".join(dict.fromkeys((*refusal, *missing, *micrograph.warnings))))
+
+    def _show_lengths(self, document: Document, pixel: bool = True, field: bool = True) -> None:
+        size = document.micrograph.pixel_size_nm or 0.0
+        if pixel:
+            self.pixel.setValue(size)
+        if field:
+            self.field.setValue(size * document.micrograph.shape_yx[1])
 
     def status(self, document: Document) -> str:
         """Calibration in a few words."""
@@ -122,7 +126,10 @@ class LoadPanel(Panel):
 
     def _calibrate(self, length_nm: float, pixels: int, rounding_nm: float) -> None:
         document = self.document
-        if document is None or length_nm <= 0:
+        if document is None:
+            return
+        if length_nm <= 0:  # emptied: what is in force stands there again
+            self._show_lengths(document)
             return
         now = document.micrograph.pixel_size_nm
         # what is shown is rounded; leaving a field as it was must change nothing

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy
 
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import read_deposited
 from napari_atomicity.progress import Progress, Steps
@@ -82,10 +83,14 @@ class PriorFields:
     # ------------------------------------------------------------------ what a person does
 
     def _set_deposited(self) -> None:
+        from napari_atomicity.counting.bundle import load_card
+
         if self.panel.document is None:
             return
         try:
             sizes, shares = read_deposited(self.deposited.text())
+            if sizes:
+                PriorKnowledge(deposited=sizes).check(load_card(self.panel.document.settings.model).class_sizes)
             self.panel.document.choose(deposited=sizes, fractions=shares)
         except InputError as error:
             show_warning(str(error))

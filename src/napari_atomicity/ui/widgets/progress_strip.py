@@ -78,7 +78,7 @@ class ProgressStrip(QWidget):
         self.bar.setVisible(work.busy)
         self.stop.setVisible(work.busy)
         for each, name in (
-            (self.undo, document.undo_name if document else ""),
+            (self.undo, single.undo_name(self.workspace)),
             (self.redo, document.redo_name if document else ""),
         ):
             each.setEnabled(bool(name) and not work.busy)

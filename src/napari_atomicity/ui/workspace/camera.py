@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
+from napari.layers import Image
 
 from napari_atomicity.clusters import PLACE, ClusterTable
+from napari_atomicity.ui.layers.clusters import world_point
 from napari_atomicity.ui.layers.ring_style import diameters_px
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
     from napari_atomicity.ui.workspace.workspace import Workspace
 
 #: a ring smaller than this on the screen cannot be judged: the view comes closer, until it has the second size
@@ -30,14 +36,27 @@ def bring_into_view(workspace: Workspace, cluster: int) -> bool:
     at = document.table.row_of(cluster)
     if at is None:
         return False
-    place = document.table.places[at]
-    _show_frame(workspace, int(place[0]))
+    centre_on(viewer, image, document.table.places[at])
     camera = viewer.scene.camera
-    camera.center = (0.0, *image.data_to_world(place[-image.ndim :])[-2:])
     across = float(diameters_px(document.table, document.micrograph.pixel_size_nm)[at]) * float(image.scale[-1])
     if across * camera.zoom < _SMALL_PX:
         camera.zoom = _WELL_SEEN_PX / across
     return True
+
+
+def centre_on(viewer: ViewerModel, image: Image, place: Sequence[float] | npt.NDArray[np.float64]) -> None:
+    """Centre the view on a place of an image, and show its frame.
+
+    Parameters
+    ----------
+    viewer, image
+        The viewer and the image layer in it.
+    place
+        Frame, y and x in pixels.
+    """
+    _show_frame(viewer, image, int(place[0]))
+    down, across = world_point(image, *place)[-2:]
+    viewer.scene.camera.center = (0.0, down, across)
 
 
 def look_at(workspace: Workspace, cluster: int) -> None:
@@ -66,7 +85,7 @@ def look_at_changes(workspace: Workspace, before: ClusterTable) -> None:
     document.select(ids)
     frames = document.table.rows["frame"].to_numpy()[np.sort(document.table.rows_of(ids))]
     if workspace.frame not in frames:
-        _show_frame(workspace, int(frames[0]))
+        _show_frame(viewer, image, int(frames[0]))
 
 
 def changed(before: ClusterTable, after: ClusterTable) -> list[int]:
@@ -82,9 +101,7 @@ def changed(before: ClusterTable, after: ClusterTable) -> list[int]:
     return sorted(after.ids[differs].tolist())
 
 
-def _show_frame(workspace: Workspace, frame: int) -> None:
+def _show_frame(viewer: ViewerModel, image: Image, frame: int) -> None:
     """Move the slider of a stack; other axes, and single images, stay as they are."""
-    viewer, image = workspace.viewer, workspace.image
-    if viewer is not None and image is not None and image.ndim > 2:
-        world = image.data_to_world([frame, *(0.0,) * (image.ndim - 1)])
-        viewer.dims.set_point(viewer.dims.ndim - image.ndim, float(world[0]))
+    if image.ndim > 2:
+        viewer.dims.set_point(viewer.dims.ndim - 3, world_point(image, frame, 0.0, 0.0)[-3])

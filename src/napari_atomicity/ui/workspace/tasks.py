@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from napari.layers import Layer
@@ -13,7 +14,7 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.progress import Milestone, Progress, Steps
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class TaskRunner:
         self.owner: object = None
         self._worker: GeneratorWorker[Any, Any, Any] | None = None
         self._outcome: _Failure | tuple[Any] | None = None
+        self._meanwhile: Callable[[Any], None] | None = None
         self._locked: list[tuple[Layer, Any]] = []
 
     @property
@@ -55,6 +57,7 @@ class TaskRunner:
         apply: Callable[[Result], None],
         owner: object = None,
         layers: Iterable[Layer] = (),
+        meanwhile: Callable[[Any], None] | None = None,
     ) -> bool:
         """Run `steps` in a thread; `apply` gets its result on the interface thread once it is finished.
 
@@ -66,6 +69,8 @@ class TaskRunner:
             The document that the work belongs to.
         layers
             Layers that the interface may not delete meanwhile.
+        meanwhile
+            Gets the result of every `Milestone` on the interface thread.
 
         Returns
         -------
@@ -74,9 +79,9 @@ class TaskRunner:
         if self.busy:
             show_info(f"{self.title} is still running; wait for it or stop it first.")
             return False
-        self.title, self.owner, self._outcome = title, owner, None
+        self.title, self.owner, self._outcome, self._meanwhile = title, owner, None, meanwhile
         self._lock(layers)
-        worker = create_worker(_guarded, steps)  # type: ignore[arg-type]  # any function, for all that napari says
+        worker = create_worker(_Named(title, steps))  # type: ignore[arg-type]  # any function, for all that napari says
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(lambda: self._on_finished(apply))
@@ -91,8 +96,14 @@ class TaskRunner:
             self._worker.quit()
 
     def _on_progress(self, progress: Progress) -> None:
-        if self.busy:
-            self.progressed.emit(progress)
+        if self._worker is None:
+            return
+        self.progressed.emit(progress)
+        if isinstance(progress, Milestone) and self._meanwhile is not None and not self._worker.abort_requested:
+            try:
+                self._meanwhile(progress.result)
+            except Exception:  # the end of the work shows more than this would have
+                _log.exception("%s: what is ready could not be shown", self.title)
 
     def _on_returned(self, outcome: _Failure | tuple[Any]) -> None:
         self._outcome = outcome
@@ -100,7 +111,7 @@ class TaskRunner:
     def _on_finished(self, apply: Callable[[Any], None]) -> None:
         outcome, stopped = self._outcome, self._worker is None or self._worker.abort_requested
         title = self.title
-        self._worker, self._outcome, self.owner, self.title = None, None, None, ""
+        self._worker, self._outcome, self._meanwhile, self.owner, self.title = None, None, None, None, ""
         self._unlock()
         ending = "done"
         if stopped or outcome is None:
@@ -149,6 +160,20 @@ def _guarded(steps: Callable[[], Steps[Any]]) -> Generator[Progress, None, _Fail
     except Exception as error:
         _log.exception("Work failed")
         return _Failure(_explained(error), ours=True)
+
+
+class _Named(partial[Generator[Progress, None, "_Failure | tuple[Any]"]]):
+    """The work under its name: napari asks with it whether the window is to be closed while it runs."""
+
+    def __new__(cls, title: str, steps: Callable[[], Steps[Any]]) -> _Named:
+        named = super().__new__(cls, _guarded, steps)
+        named.title = title
+        return named
+
+    title: str
+
+    def __str__(self) -> str:
+        return f"“{self.title}”. It would be given up; what was done before it is kept and offered at the next start"
 
 
 def _explained(error: Exception) -> str:

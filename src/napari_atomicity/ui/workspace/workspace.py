@@ -15,7 +15,7 @@ from napari_atomicity.ui.layers.clusters import ClusterLayer
 from napari_atomicity.ui.layers.heat_maps import HeatMaps
 from napari_atomicity.ui.workspace.layer_group import LayerGroup
 from napari_atomicity.ui.workspace.measuring import Measuring
-from napari_atomicity.ui.workspace.micrographs import micrograph_of
+from napari_atomicity.ui.workspace.micrographs import micrograph_of, same_pixels
 from napari_atomicity.ui.workspace.tasks import TaskRunner
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Workspace:
         viewer, document, image = self.viewer, self.document, self.image
         if viewer is None or document is None or image is None or document.micrograph.n_frames == 1:
             return 0
-        frame = round(float(image.world_to_data(viewer.dims.point[-image.ndim :])[0]))
+        frame = round(float(image.world_to_data(viewer.dims.point[-image.ndim :])[-3]))
         return min(max(frame, 0), document.micrograph.n_frames - 1)
 
     def document_of(self, image: Image) -> Document | None:
@@ -210,7 +210,7 @@ class Workspace:
         except InputError as error:
             show_warning(str(error))
             return
-        if micrograph.data is not document.micrograph.data:
+        if not same_pixels(micrograph.data, document.micrograph.data):
             document.replace_pixels(micrograph)
 
     def _on_active(self, _: object = None) -> None:
