@@ -278,3 +278,26 @@ def test_close_up_a_ring_is_a_thin_line_and_nothing_lies_over_the_cluster(found:
         found.qtbot.waitUntil(lambda: on_screen().max() < 3.3, timeout=5000)
         assert on_screen().max() > 2.5
         assert not found.points.face_color[:, 3].any()
+
+
+def test_an_emptied_pixel_size_shows_again_what_is_in_force(app: Any, micrograph: Any) -> None:
+    app.show(micrograph)
+    panel, size = app.panel("Load and calibrate"), micrograph.pixel_size_nm
+    for box, value in ((panel.pixel, size), (panel.field, size * micrograph.shape_yx[1])):
+        box.setValue(0.0)
+        box.editingFinished.emit()
+        assert box.value() == pytest.approx(value, abs=1e-2)
+    assert app.document.micrograph.pixel_size_nm == size and not app.document.history
+
+
+def test_an_unlikely_pixel_size_is_remarked_before_anything_is_searched(app: Any, micrograph: Any) -> None:
+    app.show(micrograph)
+    panel = app.panel("Load and calibrate")
+    panel.pixel.setValue(99.0)
+    panel.pixel.editingFinished.emit()
+    app.settle()
+    assert "too coarse" in panel.remarks.text()
+    panel.pixel.setValue(0.05)
+    panel.pixel.editingFinished.emit()
+    app.settle()
+    assert "too coarse" not in panel.remarks.text()

@@ -172,3 +172,15 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
     path.write_text("{")
     found.click(known.load)
     assert found.document.settings.intensity_per_atom == 123 and "titan" in found.notes[-1]
+
+
+def test_a_deposited_size_that_no_model_knows_is_refused_at_once(found: Any) -> None:
+    fields, before = found.count.known, found.document.settings
+    for text, said in (("999999999", "does not know"), ("20", "does not know"), ("19, 19", "twice")):
+        fields.deposited.setText(text)
+        fields.deposited.editingFinished.emit()
+        assert said in found.notes[-1], found.notes
+        assert found.document.settings == before
+    fields.deposited.setText("19, 55")
+    fields.deposited.editingFinished.emit()
+    assert found.document.settings.deposited == (19, 55)

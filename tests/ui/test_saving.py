@@ -507,3 +507,13 @@ def test_panel_opened_twice_and_before_anything_is_there(app: Any) -> None:
     for panel in (first, second):
         panel.show_now()
         assert panel.status(app.document) == "unsaved changes"
+
+
+def test_a_search_that_found_nothing_is_no_unsaved_work(app: Any, soon: None) -> None:
+    app.show(Micrograph(np.random.default_rng(0).normal(10, 1, (128, 128)).astype(np.float32), 0.05, name="empty"))
+    app.click(app.panel("Find clusters").search)
+    app.kept()
+    assert not len(app.document.table) and app.document.state.searched
+    assert not app.context.project.autosave.unsaved and app.recovery_folder is None
+    app.document.calibrate(0.06)
+    assert app.context.project.autosave.unsaved, "a pixel size that a person gave is work"
