@@ -14,7 +14,7 @@ from napari_atomicity.counting import card_text, store
 from napari_atomicity.counting.store import Model
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.controls import button, line_height, say, with_window_font
 from napari_atomicity.ui.widgets.html import Bold, html_table
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
@@ -46,6 +46,7 @@ class ModelsPanel(Panel):
     def build(self) -> None:
         """The list, the buttons, the card."""
         self.list = QTreeWidget()
+        with_window_font(self.list)
         self.list.setObjectName("models")
         self.list.setColumnCount(3)
         self.list.setHeaderLabels(["Model", "Classes", "From"])
@@ -70,6 +71,7 @@ class ModelsPanel(Panel):
         self.card = QTextBrowser()
         self.card.setOpenExternalLinks(True)
         self.card.setWordWrapMode(QTextOption.WrapMode.WordWrap)
+        self.card.setAccessibleName("Model card")
         self.card.setMinimumHeight(220)
         self.page.addWidget(self.card, 30)
 
@@ -123,7 +125,7 @@ class ModelsPanel(Panel):
         self.select(before)
         self.list.blockSignals(False)
         # as tall as it needs to be, up to eight rows
-        self.list.setFixedHeight(26 + 17 * min(max(len(models), 3), 8))
+        self.list.setFixedHeight(line_height(self.list, 1 + min(max(len(models), 3), 8)) + 8)
         self._show_selected()
 
     def _show_selected(self) -> None:

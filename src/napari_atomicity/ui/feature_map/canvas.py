@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 from napari_atomicity.ui.feature_map import painting as paint
 from napari_atomicity.ui.feature_map.placements import Placement
 from napari_atomicity.ui.feature_map.view import Places, Size, View, nearest
+from napari_atomicity.ui.widgets.controls import with_window_font
 
 _REACH_PX: Final = 9
 _CLICK_PX: Final = 4
@@ -52,6 +53,7 @@ class MapCanvas(QWidget):
         self._hover: tuple[int, bool] | None = None
         self._card: paint.Tooltip | None = None
         self.setMouseTracking(True)
+        with_window_font(self)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setMinimumSize(220, 200)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

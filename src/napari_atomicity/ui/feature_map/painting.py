@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
+from qtpy.QtGui import QColor, QFont, QFontInfo, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
 from napari_atomicity.insight.cluster_card import as_grey
 from napari_atomicity.style import OTHER_COLOUR
@@ -17,6 +17,8 @@ from napari_atomicity.ui.feature_map.placements import Placement
 from napari_atomicity.ui.feature_map.view import Places, Size, View
 from napari_atomicity.ui.widgets.thumbnails import grey_picture
 
+#: height of the window's text in napari as it comes
+_USUAL_PX: Final = 12
 _FAINT_RADIUS: Final = 1.9
 _PATCH_PX: Final = 92
 _PAD: Final = 8
@@ -44,9 +46,9 @@ class Tooltip:
 
 
 def small(painter: QPainter, bold: bool = False, size: int = 11) -> None:
-    """The font of plots."""
+    """The font of plots: `size` px where the window's text has its usual size, larger or smaller with it."""
     font = QFont(painter.font())
-    font.setPixelSize(size)
+    font.setPixelSize(max(round(size * QFontInfo(font).pixelSize() / _USUAL_PX), 7))
     font.setBold(bold)
     painter.setFont(font)
 

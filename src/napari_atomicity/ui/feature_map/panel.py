@@ -16,7 +16,8 @@ from napari_atomicity.ui.feature_map.placements import Figures, looks_of
 from napari_atomicity.ui.feature_map.points import MappedClusters, gather
 from napari_atomicity.ui.feature_map.view import View
 from napari_atomicity.ui.feature_map.widgets import MapLegend, Move, Pane, Waiting
-from napari_atomicity.ui.widgets.controls import AfterPainting, button, narrow, say
+from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, narrow, say
+from napari_atomicity.ui.widgets.focus import FocusFrame
 
 if TYPE_CHECKING:
     import napari
@@ -39,6 +40,8 @@ class FeatureMapPanel(QWidget):
         self._shown: tuple[Any, ...] = ()
         self.view = View()
         self._build()
+        name_controls(self)
+        FocusFrame.watch(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.looks.changed.connect(self._on_changed)

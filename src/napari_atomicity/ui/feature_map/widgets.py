@@ -16,7 +16,7 @@ from napari_atomicity.ui.feature_map.colouring import Colouring, ramp
 from napari_atomicity.ui.feature_map.painting import Style, Tooltip, small
 from napari_atomicity.ui.feature_map.placements import Figures, Placement
 from napari_atomicity.ui.feature_map.view import View
-from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.controls import button, line_height, say, with_window_font
 from napari_atomicity.ui.widgets.html import Bold, html_table
 from napari_atomicity.wording import number
 
@@ -109,12 +109,20 @@ class MapLegend(QWidget):
         super().__init__()
         self._colouring: Colouring | None = None
         self._style = Style({"text": "#ffffff", "grid": "#808080", "background": "#000000"}, {})
-        self.setMinimumHeight(22)
+        with_window_font(self)
         self.setToolTip("Colours of the clusters. Squares: labelled by hand. Crossed: unlike every library cluster.")
 
     def sizeHint(self) -> QSize:
         """One line."""
-        return QSize(320, 22)
+        return QSize(320, self._line_px)
+
+    def minimumSizeHint(self) -> QSize:
+        """One line."""
+        return QSize(0, self._line_px)
+
+    @property
+    def _line_px(self) -> int:
+        return max(22, line_height(self))
 
     @property
     def words(self) -> str:
@@ -151,22 +159,22 @@ class MapLegend(QWidget):
             painter.drawEllipse(QRectF(x, 7, 9, 9))
             painter.setPen(QColor(self._style.theme["text"]))
             width = painter.fontMetrics().horizontalAdvance(word)
-            painter.drawText(QRectF(x + 13, 0, width + 2, 22), Qt.AlignmentFlag.AlignVCenter, word)
+            painter.drawText(QRectF(x + 13, 0, width + 2, self._line_px), Qt.AlignmentFlag.AlignVCenter, word)
             x += width + 25
 
     def _paint_bar(self, painter: QPainter, found: Colouring) -> None:
         painter.setPen(QColor(self._style.theme["text"]))
         middle = Qt.AlignmentFlag.AlignVCenter
         widths = [painter.fontMetrics().horizontalAdvance(text) + 8 for text in (found.title, found.low)]
-        painter.drawText(QRectF(2, 0, widths[0], 22), middle, found.title)
-        painter.drawText(QRectF(2 + widths[0], 0, widths[1], 22), middle, found.low)
+        painter.drawText(QRectF(2, 0, widths[0], self._line_px), middle, found.title)
+        painter.drawText(QRectF(2 + widths[0], 0, widths[1], self._line_px), middle, found.low)
         bar = QRectF(2 + sum(widths), 6, max(min(140.0, self.width() - sum(widths) - 60), 30.0), 10)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for part in np.linspace(0, 1, 11):
             red, green, blue, _ = (round(255 * float(value)) for value in ramp(np.array([part]))[0])
             gradient.setColorAt(float(part), QColor(red, green, blue))
         painter.fillRect(bar, gradient)
-        painter.drawText(QRectF(bar.right() + 6, 0, 60, 22), middle, found.high)
+        painter.drawText(QRectF(bar.right() + 6, 0, 60, self._line_px), middle, found.high)
 
 
 class Waiting(QWidget):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import pandas as pd
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_atomicity.ui.widgets.controls import line_height, with_window_font
 from napari_atomicity.wording import number
 
 #: rows, and the columns of `pipeline.Ratios` that they hold
@@ -21,7 +22,6 @@ _ROWS: Final = {
     "diameter": "diameter",
     "intensity": "intensity",
 }
-_ROW_PX: Final = 21
 _FLAT: Final = (
     "QTableWidget, QHeaderView, QHeaderView::section, QTableCornerButton::section "
     "{ background: transparent; border: none; padding: 0px; }"
@@ -42,15 +42,28 @@ class RatioTable(QTableWidget):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
         self.setStyleSheet(_FLAT)
+        with_window_font(self)
         side, header = self.verticalHeader(), self.horizontalHeader()
         if side is not None and header is not None:
-            side.setDefaultSectionSize(_ROW_PX)
             header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
             header.setMinimumSectionSize(20)
-            header.setFixedHeight(_ROW_PX)
         for bar in (self.setHorizontalScrollBarPolicy, self.setVerticalScrollBarPolicy):
             bar(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFixedHeight(_ROW_PX * (len(_ROWS) + 1) + 4)
+        self._fit()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Another size of the text asks for other rows."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        row, side, header = line_height(self), self.verticalHeader(), self.horizontalHeader()
+        if side is not None and header is not None:
+            side.setMinimumSectionSize(row)
+            side.setDefaultSectionSize(row)
+            header.setFixedHeight(row)
+        self.setFixedHeight(row * (len(_ROWS) + 1) + 4)
 
     def show_ratios(self, table: pd.DataFrame) -> None:
         """Show the `table` of `pipeline.Ratios`."""

@@ -13,7 +13,7 @@ from napari_atomicity.project import outside_sentence
 from napari_atomicity.ui.actions.project import ask_open, save, save_as
 from napari_atomicity.ui.project.recent import recent
 from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
-from napari_atomicity.ui.widgets.controls import button, narrow, say
+from napari_atomicity.ui.widgets.controls import button, line_height, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.workspace.camera import centre_on
 
@@ -147,7 +147,7 @@ class SavingPanel(Panel):
             self.conflicts.addItems(texts)
         many = f"{len(texts)} differences" if len(texts) != 1 else "One difference"
         say(self.about, f"{many} between the two; your version stays until you choose." if texts else "")
-        self.conflicts.setFixedHeight(36 * min(max(len(texts), 2), _ROWS) + 8)
+        self.conflicts.setFixedHeight(line_height(self.conflicts, 2 * min(max(len(texts), 2), _ROWS)) + 8)
         for widget in (self.conflicts, self.theirs, self.mine, self.all):
             widget.setVisible(bool(texts))
             widget.setEnabled(idle)

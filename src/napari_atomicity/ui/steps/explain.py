@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSlider
 from napari.utils.notifications import show_warning
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QAbstractSpinBox, QPushButton
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import single
@@ -65,6 +65,8 @@ class ExplainPanel(Panel):
         form = Container(widgets=list(self._fields), labels=True)
         form.margins = (0, 0, 0, 0)
         self.page.addWidget(form.native)
+        for number in self.opacity.native.findChildren(QAbstractSpinBox):
+            number.setAccessibleName("Opacity")
         self.all = button(
             "All clusters", "Heat maps of all clusters in view (of the frame shown)", lambda: self._run(False)
         )

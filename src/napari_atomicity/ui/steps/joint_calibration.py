@@ -12,7 +12,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import read_deposited
 from napari_atomicity.ui.actions import joint
 from napari_atomicity.ui.steps.prior import deposited_text
-from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.controls import button, line_height, say, with_window_font
 from napari_atomicity.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _ABOUT: Final = (
     "so that mixed samples and references settle the others."
 )
 _MOST_ROWS: Final = 8
-_ROW_PX: Final = 24
 
 
 class JointCalibrationPanel(Panel):
@@ -38,6 +37,7 @@ class JointCalibrationPanel(Panel):
         about = self.note()
         say(about, _ABOUT)
         self.list = QTableWidget(0, len(_HEADINGS))
+        with_window_font(self.list)
         self.list.setObjectName("session")
         self.list.setHorizontalHeaderLabels(list(_HEADINGS))
         self.list.setToolTip(
@@ -50,7 +50,7 @@ class JointCalibrationPanel(Panel):
         side, header = self.list.verticalHeader(), self.list.horizontalHeader()
         if side is not None and header is not None:
             side.hide()
-            side.setDefaultSectionSize(_ROW_PX)
+            side.setDefaultSectionSize(self._row_px)
             for column in (_DEPOSITED, _STATE):
                 header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
             header.setSectionResizeMode(_IMAGE, QHeaderView.ResizeMode.Stretch)
@@ -66,13 +66,18 @@ class JointCalibrationPanel(Panel):
         self.flagged = self.note("Images that contradict what they were calibrated with")
         self._shown: list[Document] = []
 
+    @property
+    def _row_px(self) -> int:
+        """Height of a row, with room for its tick."""
+        return max(24, line_height(self.list))
+
     def show_document(self, document: Document | None) -> None:
         """Show all images, whichever is in hand."""
         groups = self.workspace.groups
         self._shown = [group.document for group in groups]
         self.list.blockSignals(True)
         self.list.setRowCount(len(groups))
-        self.list.setFixedHeight((1 + min(max(len(groups), 2), _MOST_ROWS)) * _ROW_PX + 10)
+        self.list.setFixedHeight((1 + min(max(len(groups), 2), _MOST_ROWS)) * self._row_px + 10)
         idle = not self.workspace.work.busy
         for row, group in enumerate(groups):
             self._show_row(row, group.name, group.document, idle)

@@ -20,7 +20,8 @@ from napari_atomicity.ui.steps.explain import ExplainPanel
 from napari_atomicity.ui.steps.export import ExportPanel
 from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
 from napari_atomicity.ui.steps.load import LoadPanel
-from napari_atomicity.ui.widgets.controls import AfterPainting, button, scrolling
+from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, scrolling
+from napari_atomicity.ui.widgets.focus import FocusFrame
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
@@ -115,9 +116,13 @@ class Workbench(QWidget):
         page.setContentsMargins(4, 4, 4, 4)
         page.addWidget(RecoveryBanner(self.context))
         page.addWidget(self.analyse)
-        page.addWidget(scrolling(inner), 1)
+        steps = scrolling(inner)
+        steps.setAccessibleName("Steps")
+        page.addWidget(steps, 1)
         page.addWidget(ProgressStrip(viewer))
         self.setMinimumWidth(420)
+        name_controls(self)
+        FocusFrame.watch(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.workspace.active_changed.connect(self._on_active)

@@ -7,12 +7,13 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_atomicity.insight.standing import Standing
 from napari_atomicity.style import OTHER_COLOUR
+from napari_atomicity.ui.widgets.controls import line_height, with_window_font
 from napari_atomicity.wording import chance
 
 _ROW: Final = 18
@@ -25,13 +26,23 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 class _Chart(QWidget):
     """Rows of one height, painted."""
 
-    row_px = _ROW
-
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        with_window_font(self)
         self._text = QColor("#ffffff")
         self._rows = 0
+
+    @property
+    def row_px(self) -> int:
+        """Height of a row, which grows with the text."""
+        return max(_ROW, line_height(self) - 2)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Another size of the text asks for other rows."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.setFixedHeight(max(self._rows * self.row_px, 1))
 
     def _show(self, rows: int, text_colour: str) -> None:
         self._text, self._rows = QColor(text_colour), rows
@@ -107,7 +118,10 @@ class ChanceBars(_Chart):
 class Strips(_Chart):
     """One strip a quantity: how all clusters of the frame are spread over it, and where this one lies."""
 
-    row_px = _ROW + _STRIP + 5
+    @property
+    def row_px(self) -> int:
+        """A line of text and the strip below it."""
+        return super().row_px + _STRIP + 5
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +141,7 @@ class Strips(_Chart):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for row, standing in enumerate(self.standings):
-            head = QRectF(0, row * self.row_px, self.width(), _ROW)
+            head = QRectF(0, row * self.row_px, self.width(), super().row_px)
             self._bold(painter, False)
             name = f"{standing.quantity.name}  "
             painter.setPen(self._faint(0.75))
@@ -178,4 +192,4 @@ def bounds(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 def swatch(label: str, colours: Mapping[str, str], shape: str = "●") -> str:
     """A dot in the colour of a label, as rich text."""
-    return f'<span style="color:{colours.get(label, OTHER_COLOUR)}; font-size:17px">{shape}</span>'
+    return f'<span style="color:{colours.get(label, OTHER_COLOUR)}; font-size:large">{shape}</span>'

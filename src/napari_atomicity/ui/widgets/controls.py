@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import QObject, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QComboBox,
     QFrame,
     QLabel,
@@ -55,6 +56,62 @@ def button(text: str, tip: str, do: Callable[[], object]) -> QPushButton:
     push_button.setToolTip(tip)
     push_button.clicked.connect(lambda _=False: do())
     return push_button
+
+
+def line_height(widget: QWidget, lines: int = 1) -> int:
+    """Height in pixels of lines of text in a widget, in whatever size a person reads.
+
+    Parameters
+    ----------
+    widget
+        In whose font.
+    lines
+        How many.
+    """
+    return lines * widget.fontMetrics().height() + 5
+
+
+class _WindowFont(QObject):
+    """Gives a widget the font of the labels around it, whenever that changes."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self._widget = widget
+        self._label = QLabel(widget)
+        self._label.hide()
+        widget.installEventFilter(self)
+        self._label.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Shown for the first time, or in another style."""
+        kinds = (QEvent.Type.Show, QEvent.Type.FontChange, QEvent.Type.StyleChange)
+        if event is not None and event.type() in kinds and (watched is self._label or event.type() == kinds[0]):
+            self._label.ensurePolished()
+            if self._widget.font() != self._label.font():
+                self._widget.setFont(self._label.font())
+        return False
+
+
+def with_window_font(widget: QWidget) -> None:
+    """Let a widget that napari's style leaves out, a painted one or a table, have letters of the size of its labels."""
+    _WindowFont(widget)
+
+
+def name_controls(root: QWidget) -> None:
+    """Give every control in a widget the name that a screen reader speaks: its label's, or else its tool tip's."""
+    labels = [(label.buddy(), label.text()) for label in root.findChildren(QLabel) if label.buddy() is not None]
+    for widget in root.findChildren(QWidget):
+        if widget.focusPolicy() == Qt.FocusPolicy.NoFocus or widget.accessibleName():
+            continue
+        text = getattr(widget, "text", None) if isinstance(widget, QAbstractButton) else None
+        if text is not None and text().strip():
+            continue
+        named = [words for buddy, words in labels if buddy is widget]
+        tip, parent = widget.toolTip(), widget.parentWidget()
+        while not tip and parent is not None and parent is not root:  # the number beside a slider
+            tip, parent = parent.toolTip(), parent.parentWidget()
+        widget.setAccessibleName(named[0] if named else tip.split(". ")[0].split("; ")[0])
+        widget.setAccessibleDescription(tip)
 
 
 def narrow(box: QComboBox) -> None:

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_atomicity.ui.context import context_of
-from napari_atomicity.ui.widgets.controls import AfterPainting, scrolling
+from napari_atomicity.ui.widgets.controls import AfterPainting, name_controls, scrolling
+from napari_atomicity.ui.widgets.focus import FocusFrame
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Panel(QWidget):
         self.build()
         if not inside:
             self.page.addStretch(1)
+        name_controls(self)
+        FocusFrame.watch(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.show_now()
@@ -75,6 +78,7 @@ class Panel(QWidget):
         inner = QWidget()
         inner.setLayout(self.page)
         self._scroll = scrolling(inner)
+        self._scroll.setAccessibleName(self.title)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._scroll, 1)

@@ -15,8 +15,15 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QMenu, QSizePolicy, QVBoxLayout,
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.style import OTHER_COLOUR
+from napari_atomicity.ui.widgets.controls import with_window_font
 
-_FONT_PX: Final = 11
+#: size of the text in a plot beside that of the window
+_SMALLER: Final = 0.9
+
+
+def font_px(widget: QWidget) -> int:
+    """Height in pixels of the text of a plot in a widget."""
+    return max(round(_SMALLER * widget.fontInfo().pixelSize()), 8)
 
 
 class Plot(QWidget):
@@ -35,6 +42,7 @@ class Plot(QWidget):
         self.words.setWordWrap(True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.axes = _Axes(size, tip)
+        with_window_font(self)
         menu = QMenu(self)
         save = menu.addAction("Save picture…", self._ask)
         # in place of pyqtgraph's own export, whose SVG fails with the newest Qt
@@ -50,8 +58,8 @@ class Plot(QWidget):
     def clear(self, colours: Mapping[str, str], theme: Mapping[str, str]) -> None:
         """Take everything off, before it is drawn anew in the colours of labels and of a theme."""
         self._colours, self._theme = colours, theme
-        self.words.setStyleSheet(f"font-size: {_FONT_PX}px; color: {theme['text']}")
-        self.axes.clear_in(theme)
+        self.words.setStyleSheet(f"font-size: {font_px(self)}px; color: {theme['text']}")
+        self.axes.clear_in(theme, font_px(self))
 
     def save(self, path: Path) -> None:
         """Write the plot as it is on the screen to a PNG.
@@ -104,6 +112,8 @@ class _Axes(pg.PlotWidget):  # type: ignore[misc]
         self._size = QSize(*size)
         super().__init__(axisItems={"left": _LeftAxis("left")}, background=None)
         self.setMinimumSize(120, 60)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # no key does anything here
+        self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(self.Shape.NoFrame)
         self.setAntialiasing(True)
         self._ends = (1.0, 1.0)
@@ -114,27 +124,27 @@ class _Axes(pg.PlotWidget):  # type: ignore[misc]
         plot.setMenuEnabled(False, enableViewBoxMenu=True)
         for menu in (plot.ctrlMenu, plot.getViewBox().menu):
             menu.setParent(self, menu.windowFlags())  # else they outlive the plot until Python tidies up
-        font = QFont(self.font())
-        font.setPixelSize(_FONT_PX)
         for side in ("left", "bottom"):
             axis = plot.getAxis(side)
-            axis.setTickFont(font)
             axis.setStyle(tickLength=0, tickTextOffset=3, maxTickLevel=0, hideOverlappingLabels=False)
             axis.enableAutoSIPrefix(False)
             axis.setZValue(-1)  # lines across lie under the bars
-            axis.label.setFont(font)
 
     def sizeHint(self) -> QSize:
         """Wide enough for six classes; pyqtgraph would ask for far more."""
         return self._size
 
-    def clear_in(self, theme: Mapping[str, str]) -> None:
-        """Take everything off and set the colours of a theme."""
+    def clear_in(self, theme: Mapping[str, str], letters_px: int) -> None:
+        """Take everything off and set the colours of a theme, and the height of the letters."""
         plot = self.getPlotItem()
         plot.clear()
         self.setBackground(theme["background"])
+        font = QFont(self.font())
+        font.setPixelSize(letters_px)
         for side in ("left", "bottom"):
             axis = plot.getAxis(side)
+            axis.setTickFont(font)
+            axis.label.setFont(font)
             axis.setPen(pg.mkPen(theme["grid"]))
             axis.setTextPen(pg.mkPen(theme["text"]))
         plot.showGrid(y=True, alpha=0.4)

@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor, QHelpEvent, QImage, QPainter, QPainterPath, QPain
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_atomicity.counting.patches import NM_PER_PX
+from napari_atomicity.ui.widgets.controls import with_window_font
 
 _GAP: Final = 8
 _BAR_NM: Final = 1.0
@@ -58,6 +59,7 @@ class Thumbnails(QWidget):
         self.shown: tuple[Thumbnail, ...] = ()
         self._at_least, self._largest, self._bar = at_least, largest_px, scale_bar
         self._text = "#ffffff"
+        with_window_font(self)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
