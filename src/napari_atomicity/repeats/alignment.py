@@ -1,0 +1,237 @@
+"""How frames of one field lie to each other: rigid shifts from pairs of them, and which frames do not belong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.progress import Progress, Steps
+
+Image = npt.NDArray[np.float32]
+
+#: nm; details finer than the first are noise, wider than the second the support
+_FINE_NM: Final = 0.2
+_WIDE_NM: Final = 2.0
+#: pixels along a side on which frames are compared
+_SIDE_PX: Final = 512
+#: a pair belongs together where its correlation exceeds that of noise by so many standard deviations
+_CLEAR: Final = 6.0
+#: nm by which a pair may contradict the others
+_CONSISTENT_NM: Final = 0.3
+#: least share of a frame that another one has to show
+_LEAST_OVERLAP: Final = 0.15
+#: with more frames only neighbours, and every so many, are compared
+_ALL_PAIRS: Final = 16
+_NEIGHBOURS: Final = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Where frames of one field lie.
+
+    Attributes
+    ----------
+    shifts_px
+        (t, 2) y and x by which what the first of them shows has moved in each frame; nan for those that do not belong.
+    rejected
+        Frames that do not show the field of the others.
+    pairs
+        How many pairs were compared, and how many of these agree with the shifts.
+    spread_nm
+        Root mean square by which agreeing pairs differ from the shifts.
+    """
+
+    shifts_px: npt.NDArray[np.float64]
+    rejected: tuple[int, ...]
+    pairs: tuple[int, int]
+    spread_nm: float
+
+    @classmethod
+    def none(cls, frames: int) -> Alignment:
+        """Frames that lie on one another as they are."""
+        return cls(np.zeros((frames, 2)), (), (0, 0), 0.0)
+
+    def overlap(self, shape: tuple[int, int]) -> float:
+        """Share of a frame that all frames that belong show.
+
+        Parameters
+        ----------
+        shape
+            Of a frame in pixels.
+        """
+        kept = self.shifts_px[np.isfinite(self.shifts_px[:, 0])]
+        left = 1 - np.ptp(kept, axis=0) / np.asarray(shape)
+        return float(np.prod(np.clip(left, 0, 1)))
+
+
+def align_steps(frames: Sequence[Callable[[], Image]], pixel_size_nm: float) -> Steps[Alignment]:
+    """Align frames of one field.
+
+    Shifts of pairs by cross-correlation (Guizar-Sicairos et al., Opt. Lett. 33, 156 (2008)) without normalising the
+    spectrum, which on smooth images makes the noise decide; joined by least squares that take little note of pairs
+    that contradict the others.
+
+    Parameters
+    ----------
+    frames
+        Reads each frame: (y, x) counts, all of one shape.
+    pixel_size_nm
+        Side of a pixel.
+
+    Returns
+    -------
+    Alignment
+        The first frame that belongs has no shift.
+
+    Raises
+    ------
+    InputError
+        For fewer than two frames, frames of different shapes, or where no two show the same field.
+    """
+    if len(frames) < 2:
+        raise InputError("There is one frame only; repeated frames of the same field are needed.")
+    bin_px = 1
+    seen: list[Image] = []
+    shape: tuple[int, ...] = ()
+    for number, frame in enumerate(frames):
+        yield Progress(number, len(frames), "Reading the frames")
+        image = frame()
+        shape = shape or image.shape
+        if image.shape != shape:
+            raise InputError(
+                f"Frame {number} has {_by(image.shape)} pixels and the first one {_by(shape)}; repeats are of one size."
+            )
+        bin_px = max(1, max(shape) // _SIDE_PX)
+        seen.append(_details(image, bin_px, pixel_size_nm))
+    wanted = _pairs(len(frames))
+    found: list[tuple[int, int, npt.NDArray[np.float64]]] = []
+    for done, (i, j) in enumerate(wanted):
+        yield Progress(done, len(wanted), "Aligning the frames")
+        shift, score = _shift(seen[i], seen[j])
+        if score > _CLEAR:
+            found.append((i, j, shift * bin_px))
+    return _joined(len(frames), found, len(wanted), pixel_size_nm)
+
+
+def _pairs(n: int) -> list[tuple[int, int]]:
+    """All pairs of few frames; of many, neighbours and those that span the whole."""
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    if n <= _ALL_PAIRS:
+        return pairs
+    far = max(n // _NEIGHBOURS, 1)
+    return [(i, j) for i, j in pairs if j - i <= _NEIGHBOURS or (j - i) % far == 0]
+
+
+def _details(image: Image, bin_px: int, pixel_size_nm: float) -> Image:
+    """What is as wide as clusters."""
+    from scipy.ndimage import gaussian_filter
+
+    finite = np.isfinite(image)
+    image = np.where(finite, image, np.median(image[finite]) if finite.any() else 0.0).astype(np.float32)
+    height, width = (side // bin_px * bin_px for side in image.shape)
+    blocks = image[:height, :width].reshape(height // bin_px, bin_px, width // bin_px, bin_px)
+    small = blocks.mean(axis=(1, 3), dtype=np.float32)
+    pixel = pixel_size_nm * bin_px
+    details = gaussian_filter(small, _FINE_NM / pixel) - gaussian_filter(small, _WIDE_NM / pixel)
+    return np.asarray(details, dtype=np.float32)
+
+
+def _shift(one: Image, other: Image) -> tuple[npt.NDArray[np.float64], float]:
+    """By how much `other` has moved against `one` (pixels), and how clear that is, in standard deviations of chance."""
+    from skimage.registration import phase_cross_correlation
+
+    moved, *_ = phase_cross_correlation(_faded(one), _faded(other), normalization=None)
+    shift = -np.rint(np.asarray(moved, dtype=np.float64))
+    y, x = (int(part) for part in shift)
+    height, width = one.shape
+    if (height - abs(y)) * (width - abs(x)) < _LEAST_OVERLAP * height * width:
+        return shift, 0.0
+    # once more on what both show: fading the rims draws the first answer towards none
+    first = one[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)]
+    second = other[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)]
+    moved, *_ = phase_cross_correlation(_faded(first), _faded(second), normalization=None, upsample_factor=10)
+    return shift - np.asarray(moved, dtype=np.float64), _clearness(_faded(first), _faded(second))
+
+
+def _faded(details: Image) -> Image:
+    """Without a mean, and nothing at the rim."""
+    from skimage.filters import window
+
+    faded = (details - details.mean()) * window(("tukey", 0.2), details.shape).astype(np.float32)
+    return np.asarray(faded, dtype=np.float32)
+
+
+def _clearness(one: Image, other: Image) -> float:
+    """Correlation of two pictures over the standard deviation that it has where they have nothing in common.
+
+    That follows from their spectra: few wide features agree by chance more than many small ones do.
+    """
+    from scipy.fft import rfft2
+
+    powers = [np.abs(rfft2(picture)) ** 2 for picture in (one, other)]
+    total = float(np.sqrt(np.sum(powers[0]) * np.sum(powers[1])))
+    if not total:
+        return 0.0
+    # of the spectrum one half is looked at, as of the sum of products
+    chance = float(np.sqrt(0.5 * np.sum(powers[0] * powers[1]))) / total
+    r = float(np.sum(one * other, dtype=np.float64)) / float(
+        np.sqrt(np.sum(one**2, dtype=np.float64) * np.sum(other**2, dtype=np.float64))
+    )
+    return r / chance if chance else 0.0
+
+
+def _joined(
+    n: int, found: Sequence[tuple[int, int, npt.NDArray[np.float64]]], compared: int, pixel_size_nm: float
+) -> Alignment:
+    """One shift a frame from shifts of pairs; those that contradict count for little, and then not at all."""
+    tolerance = _CONSISTENT_NM / pixel_size_nm
+    shifts = np.zeros((n, 2))
+    weights = np.ones(len(found))
+    for _ in range(20):
+        shifts = _least_squares(n, found, weights)
+        misfit = np.array([np.linalg.norm(d - (shifts[j] - shifts[i])) for i, j, d in found])
+        weights = 1 / (1 + (misfit / (0.5 * tolerance)) ** 2)
+    agreeing = [(pair, off) for pair, off in zip(found, misfit, strict=True) if off <= tolerance] if found else []
+    together = _largest_group(n, [(i, j) for (i, j, _), _ in agreeing])
+    if len(together) < 2:
+        raise InputError(
+            "No two of the frames show the same field; choose frames that were taken of one place, one after the other."
+        )
+    kept = np.full((n, 2), np.nan)
+    kept[together] = shifts[together] - shifts[together[0]]
+    rejected = tuple(number for number in range(n) if number not in together)
+    spread = float(np.sqrt(np.mean([off**2 for _, off in agreeing]))) * pixel_size_nm
+    return Alignment(kept, rejected, (compared, len(agreeing)), spread)
+
+
+def _least_squares(
+    n: int, found: Sequence[tuple[int, int, npt.NDArray[np.float64]]], weights: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    rows = np.zeros((len(found) + 1, n))
+    values: npt.NDArray[Any] = np.zeros((len(found) + 1, 2))
+    for row, ((i, j, shift), weight) in enumerate(zip(found, np.sqrt(weights), strict=True)):
+        rows[row, i], rows[row, j] = -weight, weight
+        values[row] = weight * shift
+    rows[-1] = 1e-3  # only differences are known
+    solution: npt.NDArray[np.float64] = np.linalg.lstsq(rows, values, rcond=None)[0]
+    return solution
+
+
+def _largest_group(n: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Frames that hang together by pairs, the most of them."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
+    graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(n, n))
+    _, group = connected_components(graph, directed=False)
+    return np.flatnonzero(group == np.bincount(group).argmax()).tolist()
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
