@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import analyse, requests, values, workshop
+from napari_atomicity.cli import analyse, repeatability, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.errors import InputError
 
@@ -90,6 +90,20 @@ def _commands_on_images(commands: _Commands) -> None:
     _image_options(explain)
     _model_options(explain)
     _question_options(explain)
+    again = command(
+        "repeatability",
+        requests.RepeatabilityRequest,
+        repeatability.repeatability,
+        "how well repeated frames of one field agree: precision of intensities and counts, drift, honesty of errors",
+    )
+    _image_options(again)
+    _model_options(again)
+    again.add_argument(
+        "--session", action="store_true", help="the images calibrate each other, in place of each standing alone"
+    )
+    again.add_argument(
+        "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
+    )
     info = command(
         "info",
         requests.InfoRequest,

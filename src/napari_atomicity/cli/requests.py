@@ -119,6 +119,22 @@ class ExplainRequest(CountRequest):
 
 
 @dataclass(frozen=True)
+class RepeatabilityRequest(CountRequest):
+    """The options of ``repeatability``.
+
+    Attributes
+    ----------
+    session
+        The images calibrate each other, in place of each standing alone.
+    align
+        Whether to find out how the frames lie to each other.
+    """
+
+    session: bool
+    align: bool
+
+
+@dataclass(frozen=True)
 class InfoRequest:
     """The options of ``info``."""
 

@@ -11,6 +11,7 @@ from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
 from napari_atomicity.pipeline.mapping import map_table_steps
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
+from napari_atomicity.pipeline.repeatability import Repeatability, repeatability_steps
 from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
 from napari_atomicity.pipeline.state import ImageState
 from napari_atomicity.pipeline.teaching import training_set_steps
@@ -24,6 +25,7 @@ __all__ = [
     "Explained",
     "ImageState",
     "Ratios",
+    "Repeatability",
     "Settings",
     "Source",
     "adapt_steps",
@@ -45,6 +47,7 @@ __all__ = [
     "read_deposited",
     "read_expected",
     "remarks",
+    "repeatability_steps",
     "seen",
     "training_set_steps",
 ]
