@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
-from napari_atomicity.ui.widgets.focus import FocusFrame
+from napari_atomicity.ui.widgets.focus import mark_focus
 
 from .app_driver import PLUGIN
 
@@ -55,22 +55,25 @@ def test_a_screen_reader_has_a_name_for_every_control(app: Any, micrograph: Any,
 def test_the_tabulator_shows_where_it_is_and_the_mouse_leaves_no_frame(app: Any, micrograph: Any) -> None:
     app.show(micrograph)
     workbench = app.workbench
+    focus = mark_focus(workbench)
     app.settle()
     window = workbench.window()
     window.activateWindow()
     app.qtbot.waitUntil(window.isActiveWindow, timeout=5000)
     workbench.analyse.setFocus(Qt.FocusReason.TabFocusReason)
-    frame = FocusFrame._the_one
-    app.qtbot.waitUntil(frame.isVisible, timeout=5000)
-    assert frame.at is workbench.analyse and frame.geometry().contains(workbench.analyse.geometry())
+    app.qtbot.waitUntil(lambda: focus.frame is not None, timeout=5000)
+    assert focus.frame.control is workbench.analyse
+    assert focus.frame.geometry().contains(workbench.analyse.geometry())
     reached = set()
     for _ in range(12):
         app.qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
-        reached.add(frame.at)
-    assert len(reached) > 6 and None not in reached
-    box = workbench.steps[0].panel.field
-    app.qtbot.mouseClick(workbench.steps[1].panel.search, Qt.MouseButton.LeftButton)
-    assert box is not frame.at
+        assert focus.frame is not None and focus.frame.control is QApplication.focusWidget()
+        reached.add(focus.frame.control)
+    assert len(reached) > 6
+    app.qtbot.mousePress(workbench.steps[1].panel.search, Qt.MouseButton.LeftButton)
+    pressed = focus.frame
+    app.qtbot.mouseRelease(workbench.steps[1].panel.search, Qt.MouseButton.LeftButton)
+    assert pressed is None or pressed.control is not workbench.steps[1].panel.search
     app.idle()
 
 

@@ -17,7 +17,7 @@ from napari_atomicity.ui.feature_map.points import MappedClusters, gather
 from napari_atomicity.ui.feature_map.view import View
 from napari_atomicity.ui.feature_map.widgets import MapLegend, Move, Pane, Waiting
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, narrow, say
-from napari_atomicity.ui.widgets.focus import FocusFrame
+from napari_atomicity.ui.widgets.focus import mark_focus
 
 if TYPE_CHECKING:
     import napari
@@ -41,7 +41,7 @@ class FeatureMapPanel(QWidget):
         self.view = View()
         self._build()
         name_controls(self)
-        FocusFrame.watch(self)
+        mark_focus(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.looks.changed.connect(self._on_changed)

@@ -21,7 +21,7 @@ from napari_atomicity.ui.steps.export import ExportPanel
 from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
 from napari_atomicity.ui.steps.load import LoadPanel
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, scrolling
-from napari_atomicity.ui.widgets.focus import FocusFrame
+from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
@@ -122,7 +122,7 @@ class Workbench(QWidget):
         page.addWidget(ProgressStrip(viewer))
         self.setMinimumWidth(420)
         name_controls(self)
-        FocusFrame.watch(self)
+        mark_focus(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.workspace.active_changed.connect(self._on_active)

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_atomicity.ui.context import context_of
 from napari_atomicity.ui.widgets.controls import AfterPainting, name_controls, scrolling
-from napari_atomicity.ui.widgets.focus import FocusFrame
+from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Panel(QWidget):
         if not inside:
             self.page.addStretch(1)
         name_controls(self)
-        FocusFrame.watch(self)
+        mark_focus(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.show_now()

@@ -116,7 +116,7 @@ class _Axes(pg.PlotWidget):  # type: ignore[misc]
         self.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(self.Shape.NoFrame)
         self.setAntialiasing(True)
-        self._ends = (1.0, 1.0)
+        self._from, self._ends = (0.0, 0.0), (1.0, 1.0)
         plot = self.getPlotItem()
         plot.setToolTip(tip)
         plot.hideButtons()
@@ -151,8 +151,20 @@ class _Axes(pg.PlotWidget):  # type: ignore[misc]
 
     def show_as_far_as(self, far: float, high: float) -> None:
         """Both axes go from zero to here; a person can zoom in, not beyond."""
-        self._ends = far, high
+        self._from, self._ends = (0.0, 0.0), (far, high)
         self.getViewBox().setLimits(xMin=0, xMax=far, yMin=0, yMax=high)
+        self._show_all()
+
+    def show_between(self, across: tuple[float, float], up: tuple[float, float]) -> None:
+        """Both axes lie between two ends; a person can zoom in, not beyond.
+
+        Parameters
+        ----------
+        across, up
+            Ends of the axis below and of that at the left.
+        """
+        self._from, self._ends = (across[0], up[0]), (across[1], up[1])
+        self.getViewBox().setLimits(xMin=across[0], xMax=across[1], yMin=up[0], yMax=up[1])
         self._show_all()
 
     def name_below(self, names: Sequence[str]) -> None:
@@ -164,8 +176,8 @@ class _Axes(pg.PlotWidget):  # type: ignore[misc]
         self.getPlotItem().getAxis("left").percent = True
 
     def _show_all(self) -> None:
-        far, high = self._ends
-        self.getViewBox().setRange(xRange=(0, far), yRange=(0, high), padding=0)
+        (left, low), (far, high) = self._from, self._ends
+        self.getViewBox().setRange(xRange=(left, far), yRange=(low, high), padding=0)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom with Ctrl only."""
