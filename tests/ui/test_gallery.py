@@ -167,6 +167,7 @@ def test_nothing_is_labelled_where_a_drag_is_given_up_or_ends_beside_everything(
     steps = len(document.history)
     start = middle(view, 0)
     mouse(app, view, [start, (start[0] + 20, start[1]), (-500.0, 5.0)])
+    mouse(app, view, [start, middle(view, 1)])  # a slip of the hand, within the group
     send(view, PRESS, start)
     send(view, MOVE, heading(view, "Pt70"))
     assert view.mouse.target == "Pt70"
@@ -265,6 +266,19 @@ def test_a_folded_group_shows_its_heading_alone_and_stays_so_when_the_panel_come
     gc.collect()
     assert gone() is None, "nothing holds a panel that was taken off"
     assert again.bound.value() == 90 and again.view.contents.ids.tolist() == [7, 5, 3, 1]
+
+
+def test_captions_are_as_large_as_the_text_of_the_window(app: Any, gallery: Any) -> None:
+    from napari.settings import get_settings
+
+    appearance = get_settings().appearance
+    line, size = gallery.view.grid.sizes.line, appearance.font_size
+    appearance.font_size = size + 8
+    try:
+        app.qtbot.waitUntil(lambda: gallery.view.grid.sizes.line > 1.5 * line, timeout=5000)
+        assert gallery.view.grid.sizes.line == gallery.words.fontMetrics().lineSpacing()
+    finally:
+        appearance.font_size = size
 
 
 def test_an_empty_gallery_says_what_to_do_and_outlives_its_image(app: Any, micrograph: Any) -> None:

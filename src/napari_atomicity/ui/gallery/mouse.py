@@ -144,7 +144,10 @@ class Mouse:
         if not self._view.port.rect().contains(at.toPoint()):
             return self.label_at(self._view.port.mapToGlobal(at.toPoint()))
         group = self._view.group_under(at)
-        return None if group is None else self._view.contents.groups[group].label or None
+        label = "" if group is None else self._view.contents.groups[group].label
+        # a slip of the hand within a group is no label
+        begun = None if self._index is None else self._view.contents.label(self._index)
+        return label if label and label != begun else None
 
     def _on_edge(self) -> None:
         """The mouse is held at the upper or lower end."""

@@ -125,7 +125,7 @@ def paint_heading(painter: QPainter, room: QRectF, group: Group, look: Look, sid
         Whether what is being dragged would be dropped here.
     """
     painter.fillRect(room, QColor(look.theme["background"]))
-    ground = _faded(look.text, 60 if target else 18)
+    ground = _faded(look.text, 90 if target else 18)
     painter.fillRect(room, ground)
     painter.fillRect(QRectF(room.x(), room.y(), 6, room.height()), look.of_label(group.label))
     painter.setPen(look.text)

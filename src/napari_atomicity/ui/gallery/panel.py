@@ -136,6 +136,8 @@ class GalleryPanel(QWidget):
         document, choices = self.workspace.document, self.gallery.choices
         self._show_choices()
         self.labels.offer(document)
+        # what is painted is as large as what is written: the style of the window sizes labels alone
+        self.view.setFont(self.words.font())
         now = (document, *_basis(document), choices, self._theme, self.workspace.why_no_document)
         if now != self._shown:
             self._shown = now
