@@ -21,6 +21,7 @@ PLUGIN = "napari-atomicity"
 #: width and, where it matters, height of the picture of a panel that stands alone
 SIZES = {
     "Models": (400, 760),
+    "Gallery": (760, 760),
     "Review": (420, 660),
     "History": (400, 330),
     "Keys": (520, 480),
@@ -38,6 +39,7 @@ NAMES = {
     "Cluster card": "card",
     "Feature map": "feature_map",
     "What the model uses": "uses",
+    "Gallery": "gallery",
     "Review": "review",
     "History": "history",
     "Keys": "keys",
@@ -195,6 +197,7 @@ def _review(tour: Tour) -> None:
         wrong = next(made for label, made in review.label_buttons.items() if label != _label(tour))
         tour.click(wrong if i % 10 == 4 else review.marks["accept"])
     tour.panel("Review")
+    _gallery(tour)
     tour.panel("Keys")
     tour.panel("History")
     document.select([])
@@ -203,6 +206,17 @@ def _review(tour: Tour) -> None:
     document.set_options(expected={19: 0.3, 30: 0.25, 41: 0.18, 55: 0.18, 70: 0.09}, random_sample=True)
     tour.panel("Class ratios", 3000)
     tour.panel("Export")
+
+
+def _gallery(tour: Tour) -> None:
+    """The less sure clusters of all classes, some of them selected."""
+    from napari_atomicity.ui.gallery.service import gallery_of
+
+    rows = tour.workspace.document.table.rows
+    gallery_of(tour.workspace).choose(bound=int(100 * rows["confidence"].quantile(0.25)), order="against")
+    tour.workspace.document.select(rows[rows["label"] == "Pt30"].nsmallest(3, "confidence")["id"])
+    tour.panel("Gallery", 1000)
+    gallery_of(tour.workspace).choose(bound=100)
 
 
 def _together(tour: Tour, work: Path) -> None:
@@ -240,7 +254,10 @@ def _label(tour: Tour) -> str:
 
 def _save(picture: Any, path: Path) -> None:
     """In 256 colours a picture takes a third of the room, and nobody sees it."""
-    picture.convert("RGB").quantize(256).save(path, optimize=True)
+    from PIL.Image import Quantize
+
+    # the usual method gives the small marks of a class the colour of another one
+    picture.convert("RGB").quantize(256, method=Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def _on_a_virtual_screen() -> None:

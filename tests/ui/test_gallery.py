@@ -100,7 +100,7 @@ def test_the_slider_shows_the_less_or_the_more_sure_ones_and_says_how_many(app: 
     n = int((confidence <= 0.7).sum())
     assert sorted(gallery.view.contents.ids.tolist()) == np.flatnonzero(confidence <= 0.7).tolist()
     app.settle()
-    assert gallery.words.text() == f"{n} of 8 shown, 1 selected (1 of them not shown)"
+    assert gallery.words.text() == f"{n} of 8 shown, 1 selected, not shown"
     gallery.side.setCurrentIndex(1)
     gallery.side.activated.emit(1)
     assert sorted(gallery.view.contents.ids.tolist()) == np.flatnonzero(confidence >= 0.7).tolist()
@@ -279,6 +279,11 @@ def test_captions_are_as_large_as_the_text_of_the_window(app: Any, gallery: Any)
         assert gallery.view.grid.sizes.line == gallery.words.fontMetrics().lineSpacing()
     finally:
         appearance.font_size = size
+
+
+def test_the_review_opens_the_gallery(app: Any) -> None:
+    app.click_on(app.review.gallery)
+    assert "Open a micrograph first" in app.panel("Gallery").view.message
 
 
 def test_an_empty_gallery_says_what_to_do_and_outlives_its_image(app: Any, micrograph: Any) -> None:

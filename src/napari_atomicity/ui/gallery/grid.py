@@ -99,6 +99,10 @@ class Grid:
         first = np.searchsorted(self.y, top - self.sizes.tile[1], side="right")
         return np.arange(first, np.searchsorted(self.y, bottom))
 
+    def whole(self, top: float, bottom: float) -> Indices:
+        """Pictures that lie between two heights from end to end, below a heading that stays at the upper one."""
+        return np.flatnonzero((self.y >= top + self.sizes.heading) & (self.y + self.sizes.tile[1] <= bottom))
+
     def at(self, place: QPointF) -> int | None:
         """The picture, with its frame and text, at a place of the page."""
         found = self.within(QRectF(place.x(), place.y(), 0, 0))

@@ -178,7 +178,8 @@ class GalleryPanel(QWidget):
         said = [f"{self.view.contents.n_shown} of {n} shown"] if n else []
         if chosen:
             hidden = len(chosen) - len(self.view.contents.indices_of(chosen))
-            said.append(f"{len(chosen)} selected" + (f" ({hidden} of them not shown)" if hidden else ""))
+            where = ", not shown" if hidden == len(chosen) else f" ({hidden} of them not shown)" if hidden else ""
+            said.append(f"{len(chosen)} selected{where}")
         self.words.setText(", ".join(said))
         for part in (self.order, self.backwards, self.one_grey, self.side, self.bound):
             part.setEnabled(n > 0)

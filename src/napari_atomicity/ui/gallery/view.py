@@ -97,7 +97,8 @@ class PictureView(QAbstractScrollArea):
         if len(there):
             if len(selected) == 1:
                 self.walker.stand(self.contents, int(there[0]))
-            if not np.isin(there, self.visible).any():
+            whole = self.grid.whole(self.top, self.top + self.port.height())
+            if not np.isin(there, whole).any():
                 self.reveal(int(there[0]))
         self._describe()
         self.port.update()

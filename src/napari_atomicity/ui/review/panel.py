@@ -17,6 +17,7 @@ from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.label_buttons import LabelButtons
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.workspace.camera import look_at
+from napari_atomicity.ui.workspace.docks import open_dock
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -69,7 +70,8 @@ class ReviewPanel(Panel):
         self.page.addWidget(self.labels)
         self._written = False
         self.keys = button("Keys…", "", partial(self._do, "keys"))
-        self.row(*self.marks.values(), self.keys)
+        self.gallery = button("Gallery…", "Pictures of all clusters side by side, in groups of their class", self._open)
+        self.row(*self.marks.values(), self.keys, self.gallery)
         self.bar = QProgressBar()
         self.bar.setToolTip("How many clusters carry a label of yours")
         self.page.addWidget(self.bar)
@@ -131,6 +133,9 @@ class ReviewPanel(Panel):
 
     def _do(self, name: str, _: bool = False) -> None:
         annotate.do(self.workspace, self.context.shortcuts, name)
+
+    def _open(self) -> None:
+        open_dock(self.workspace.viewer, "Gallery", tabify=True)
 
     def _choose(self, row: int) -> None:
         if self._review is not None:
