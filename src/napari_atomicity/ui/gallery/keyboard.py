@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeyEvent
 
-if TYPE_CHECKING:
-    from napari_atomicity.ui.gallery.view import PictureView
+from napari_atomicity.ui.gallery.page import Page
 
 _STEPS: Final = {
     Qt.Key.Key_Left: (-1, 0),
@@ -19,11 +18,11 @@ _STEPS: Final = {
 _ENTER: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
-def press(view: PictureView, event: QKeyEvent) -> bool:
+def press(view: Page, event: QKeyEvent) -> bool:
     """Do what a key says about the pictures.
 
     Arrows, Home, End and the page keys walk, with Shift they select the way; the space bar selects, with Ctrl besides
-    the others; Enter looks at the cluster in the image; Escape gives up what is being dragged, or the selection.
+    the others; Enter looks at the cluster in the image; Escape gives the selection up.
 
     Parameters
     ----------
@@ -41,8 +40,7 @@ def press(view: PictureView, event: QKeyEvent) -> bool:
         bool(keys & each) for each in (Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier)
     )
     if key == Qt.Key.Key_Escape:
-        if not view.mouse.give_up():
-            view.pick(())
+        view.pick(())
         return True
     if not len(view.contents):
         return False
@@ -64,7 +62,7 @@ def press(view: PictureView, event: QKeyEvent) -> bool:
     return True
 
 
-def _walked(view: PictureView, key: Qt.Key, ctrl: bool) -> int | None:
+def _walked(view: Page, key: Qt.Key, ctrl: bool) -> int | None:
     """The picture that a key leads to; None for a key that does not walk."""
     seen, last = view.visible, len(view.contents) - 1
     at = view.at
@@ -82,7 +80,7 @@ def _walked(view: PictureView, key: Qt.Key, ctrl: bool) -> int | None:
     return view.grid.beside(at, *step)
 
 
-def _other_group(view: PictureView, at: int, down: int) -> int:
+def _other_group(view: Page, at: int, down: int) -> int:
     """The first picture of the group above or below."""
     group = view.contents.group
     if down > 0:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from qtpy.QtCore import QPoint, QPointF, QRectF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent, QPainter
 
+from napari_atomicity.ui.gallery.page import Page
 from napari_atomicity.ui.gallery.painting import Look, paint_band, paint_carried
 from napari_atomicity.wording import counted
-
-if TYPE_CHECKING:
-    from napari_atomicity.ui.gallery.view import PictureView
 
 #: a shorter way is a click
 _CLICK_PX: Final = 6
@@ -24,7 +22,7 @@ _SCROLL_MS: Final = 30
 class Mouse:
     """What the mouse is doing: nothing, a click, a box around pictures, or carrying the selected ones to a label."""
 
-    def __init__(self, view: PictureView) -> None:
+    def __init__(self, view: Page) -> None:
         self._view = view
         self.doing: Literal["nothing", "click", "box", "carry"] = "nothing"
         #: the label that is offered at a place of the screen outside the pictures
