@@ -218,6 +218,14 @@ def app_place(app: Any, cluster: int) -> tuple[float, float, float]:
     return frame, y, x
 
 
+def test_nothing_of_an_image_that_was_taken_off_is_held(app: Any, gallery: Any) -> None:
+    crops, place = gallery.gallery.crops, app_place(app, 0)
+    app.qtbot.waitUntil(lambda: crops.picture(place) is not None, timeout=10_000)
+    app.viewer.layers.clear()
+    app.idle()
+    assert crops.picture(place) is None and crops._source is None
+
+
 def test_a_bright_cluster_is_brighter_on_the_common_scale_of_grey() -> None:
     from napari_atomicity.progress import drain
     from napari_atomicity.ui.gallery.crops import Source, cut_steps

@@ -108,6 +108,11 @@ class Crops:
             self._pictures, self._levels, self._wanted, self._failed = {}, {}, [], False
         self._source = source
 
+    def forget(self, micrograph: Micrograph) -> None:
+        """An image is gone: nothing holds its pixels any more."""
+        if self._source is not None and self._source.micrograph.data is micrograph.data:
+            self._source, self._pictures, self._levels, self._wanted = None, {}, {}, []
+
     def picture(self, place: Place) -> QImage | None:
         """The picture of the cluster at a place; None as long as it is not made."""
         return self._pictures.get(place)

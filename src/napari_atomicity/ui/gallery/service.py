@@ -12,6 +12,7 @@ from napari_atomicity.ui.gallery.contents import Choices
 from napari_atomicity.ui.gallery.crops import Crops
 
 if TYPE_CHECKING:
+    from napari_atomicity.ui.workspace.layer_group import LayerGroup
     from napari_atomicity.ui.workspace.workspace import Workspace
 
 
@@ -20,9 +21,10 @@ class Gallery:
 
     changed = Signal()
 
-    def __init__(self, crops: Crops) -> None:
-        self.crops = crops
+    def __init__(self, workspace: Workspace) -> None:
+        self.crops = Crops(workspace.new_work())
         self.choices = Choices()
+        workspace.removed.connect(self._on_removed)
 
     def choose(self, **values: Any) -> None:
         """New values for fields of `Choices`."""
@@ -35,6 +37,9 @@ class Gallery:
         """Show only the heading of a group, or its pictures again."""
         self.choose(folded=self.choices.folded ^ {label})
 
+    def _on_removed(self, group: LayerGroup) -> None:
+        self.crops.forget(group.document.micrograph)
+
 
 _GALLERIES: weakref.WeakKeyDictionary[Workspace, Gallery] = weakref.WeakKeyDictionary()
 
@@ -43,5 +48,5 @@ def gallery_of(workspace: Workspace) -> Gallery:
     """The one gallery of a workspace: it outlives the panel that shows it."""
     gallery = _GALLERIES.get(workspace)
     if gallery is None:
-        gallery = _GALLERIES[workspace] = Gallery(Crops(workspace.new_work()))
+        gallery = _GALLERIES[workspace] = Gallery(workspace)
     return gallery
