@@ -31,7 +31,7 @@ def bring_into_view(workspace: Workspace, cluster: int) -> bool:
     if at is None:
         return False
     place = document.table.places[at]
-    _show_frame(workspace, int(place[0]))
+    show_frame(workspace, int(place[0]))
     camera = viewer.scene.camera
     camera.center = (0.0, *image.data_to_world(place[-image.ndim :])[-2:])
     across = float(diameters_px(document.table, document.micrograph.pixel_size_nm)[at]) * float(image.scale[-1])
@@ -66,7 +66,7 @@ def look_at_changes(workspace: Workspace, before: ClusterTable) -> None:
     document.select(ids)
     frames = document.table.rows["frame"].to_numpy()[np.sort(document.table.rows_of(ids))]
     if workspace.frame not in frames:
-        _show_frame(workspace, int(frames[0]))
+        show_frame(workspace, int(frames[0]))
 
 
 def changed(before: ClusterTable, after: ClusterTable) -> list[int]:
@@ -82,7 +82,7 @@ def changed(before: ClusterTable, after: ClusterTable) -> list[int]:
     return sorted(after.ids[differs].tolist())
 
 
-def _show_frame(workspace: Workspace, frame: int) -> None:
+def show_frame(workspace: Workspace, frame: int) -> None:
     """Move the slider of a stack; other axes, and single images, stay as they are."""
     viewer, image = workspace.viewer, workspace.image
     if viewer is not None and image is not None and image.ndim > 2:
