@@ -130,9 +130,16 @@ def test_a_box_from_beside_the_pictures_selects_those_that_it_touches(app: Any, 
     (_, y), (x, _) = middle(view, 0), middle(view, 2)
     mouse(app, view, [(3.0, y - 40), (100.0, y), (x, y + 10)])
     assert app.document.selection == {6, 4, 2}
+    told: list[Any] = []
+    app.document.selection_changed.connect(told.append)
     (_, y) = middle(view, 4)
     mouse(app, view, [(3.0, y), (30.0, y), (60.0, y + 10)], SHIFT)
-    assert app.document.selection == {6, 4, 2, 7}
+    assert app.document.selection == {6, 4, 2, 7} and len(told) == 1, "the image follows once the box is drawn"
+    send(view, PRESS, (3.0, y))
+    send(view, MOVE, (60.0, y + 10))
+    assert view.preview == {7}
+    press(app, view, Qt.Key.Key_Escape)
+    assert view.preview is None and app.document.selection == {6, 4, 2, 7}
 
 
 def test_a_double_click_centres_the_view_on_the_cluster(app: Any, gallery: Any) -> None:
@@ -287,6 +294,17 @@ def test_captions_are_as_large_as_the_text_of_the_window(app: Any, gallery: Any)
         assert gallery.view.grid.sizes.line == gallery.words.fontMetrics().lineSpacing()
     finally:
         appearance.font_size = size
+
+
+def test_pictures_can_be_made_larger_and_what_is_seen_stays(app: Any, gallery: Any) -> None:
+    view, side = gallery.view, gallery.view.grid.sizes.side
+    view.setFocus()
+    for _ in range(8):
+        press(app, view, Qt.Key.Key_Plus, CTRL)
+    assert view.grid.sizes.side > 1.5 * side and 0 in view.visible
+    for _ in range(9):
+        press(app, view, Qt.Key.Key_Minus, CTRL)
+    assert view.grid.sizes.side == side
 
 
 def test_the_review_opens_the_gallery(app: Any) -> None:

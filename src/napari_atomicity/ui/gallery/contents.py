@@ -43,6 +43,8 @@ class Choices:
         0 all of them.
     one_grey
         Whether all pictures of a frame share one scale of grey, so that brightness can be compared.
+    size
+        How many times as large as they need be the pictures are.
     folded
         Labels of the groups of which only the heading is shown.
     """
@@ -52,6 +54,7 @@ class Choices:
     side: Literal["below", "above"] = "below"
     bound: int = 100
     one_grey: bool = True
+    size: float = 1.0
     folded: frozenset[str] = frozenset()
 
 

@@ -183,7 +183,8 @@ def cut_steps(
 def _plane(micrograph: Micrograph, frame: int) -> npt.NDArray[Any]:
     """One frame; counts as they are where they can be cut without a copy of the whole."""
     plane = micrograph.data[frame] if micrograph.data.ndim == 3 else micrograph.data
-    return plane if type(plane) is np.ndarray and plane.dtype.kind in "iuf" else micrograph.frame(frame)
+    as_it_is = isinstance(plane, np.ndarray) and not isinstance(plane, np.ma.MaskedArray) and plane.dtype.kind in "iuf"
+    return plane if as_it_is else micrograph.frame(frame)
 
 
 def _levels(plane: npt.NDArray[Any], table: ClusterTable, frame: int) -> Levels:

@@ -16,13 +16,16 @@ _STEPS: Final = {
     Qt.Key.Key_Down: (0, 1),
 }
 _ENTER: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+#: how many times as large the pictures become
+_SIZES: Final = {Qt.Key.Key_Plus: 1.15, Qt.Key.Key_Equal: 1.15, Qt.Key.Key_Minus: 1 / 1.15}
 
 
 def press(view: Page, event: QKeyEvent) -> bool:
     """Do what a key says about the pictures.
 
     Arrows, Home, End and the page keys walk, with Shift they select the way; the space bar selects, with Ctrl besides
-    the others; Enter looks at the cluster in the image; Escape gives the selection up.
+    the others; Enter looks at the cluster in the image; Ctrl with + and - makes the pictures larger and smaller;
+    Escape gives the selection up.
 
     Parameters
     ----------
@@ -55,6 +58,8 @@ def press(view: Page, event: QKeyEvent) -> bool:
         view.stand_at(at)
     elif key == Qt.Key.Key_A and ctrl and not shift:
         view.pick(range(len(view.contents)))
+    elif ctrl and key in _SIZES:
+        view.sized.emit(_SIZES[key])
     elif key in _ENTER and at is not None:
         view.looked_at.emit(int(view.contents.ids[at]))
     else:

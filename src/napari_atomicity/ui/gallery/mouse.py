@@ -80,10 +80,15 @@ class Mouse:
         if event.button() != Qt.MouseButton.LeftButton or self.doing == "nothing":
             return
         doing, target, view = self.doing, self.target, self._view
+        if doing == "box":
+            self._pick_box()
+        chosen = view.preview
         self.stop()
         if doing == "carry":
             if target:
                 view.dropped.emit(target)
+        elif doing == "box":
+            view.picked.emit(chosen)
         elif doing == "click":
             self._click()
 
@@ -91,9 +96,10 @@ class Mouse:
         """Drop nothing, and select what was selected before; gives whether there was anything to give up."""
         if self.doing not in ("box", "carry"):
             return False
-        if self.doing == "box":
-            self._view.picked.emit(self._before)
+        box = self.doing == "box"
         self.stop()
+        if box:
+            self._view.picked.emit(self._before)
         return True
 
     def paint(self, painter: QPainter, look: Look) -> None:
@@ -134,9 +140,8 @@ class Mouse:
 
     def _pick_box(self) -> None:
         within = self._view.contents.ids[self._view.grid.within(self._box())]
-        chosen = frozenset(within.tolist()) | (self._before if self._adds else frozenset())
-        if chosen != self._view.selected:
-            self._view.picked.emit(chosen)
+        # the rings over the image follow at the end: thousands of them take napari longer than a move of the mouse
+        self._view.preview = frozenset(within.tolist()) | (self._before if self._adds else frozenset())
 
     def _label_under(self, at: QPointF) -> str | None:
         if not self._view.port.rect().contains(at.toPoint()):
@@ -158,7 +163,7 @@ class Mouse:
 
     def stop(self) -> None:
         """Do nothing any more."""
-        self.doing, self.target = "nothing", None
+        self.doing, self.target, self._view.preview = "nothing", None, None
         self._scrolling.stop()
         self._view.port.unsetCursor()
         self._view.port.update()

@@ -30,13 +30,14 @@ class Page(QAbstractScrollArea):
 
     Signals: `picked` with the ids that a person selected, `looked_at` with the one that was double-clicked, `dropped`
     with the label onto which the selected ones were dragged, `folded` with the label of a heading that was clicked,
-    `typed` with a key that is not about the pictures.
+    `sized` with how many times as large the pictures are wanted, `typed` with a key that is not about the pictures.
     """
 
     picked = Signal(object)
     looked_at = Signal(int)
     dropped = Signal(str)
     folded = Signal(str)
+    sized = Signal(float)
     typed = Signal(object)
 
     def __init__(self, crops: Crops) -> None:
@@ -47,6 +48,8 @@ class Page(QAbstractScrollArea):
         self.look = Look({"background": "#262930", "text": "#ffffff", "grid": "#414851"}, {}, float("nan"))
         self.message = ""
         self.selected: frozenset[int] = frozenset()
+        #: what a box that is being drawn would select; None where there is none
+        self.preview: frozenset[int] | None = None
         self.walker = Walker()
         # of our own: Qt's may be missing, for all that its annotations say
         self.port, self.bar = QWidget(), QScrollBar(Qt.Orientation.Vertical)
@@ -147,7 +150,8 @@ class Page(QAbstractScrollArea):
         """Where everything lies, with the first picture of `seen` that kept its label at the height where it was."""
         metrics = self.fontMetrics()
         width = self.port.width()
-        side = fitting_side(width, max(_SIDE_PX, metrics.horizontalAdvance(_CAPTION)))
+        least = max(_SIDE_PX, metrics.horizontalAdvance(_CAPTION))
+        side = fitting_side(width, round(least * self.contents.choices.size))
         counts = [0 if group.folded else len(group.rows) for group in self.contents.groups]
         self.grid = Grid(counts, Sizes(width, side, metrics.lineSpacing()))
         self.bar.setRange(0, max(self.grid.height - self.port.height(), 0))

@@ -40,9 +40,12 @@ _BOUND_TIP: Final = (
 )
 _VIEW_TIP: Final = (
     "Click selects, Shift and Ctrl select more, as does a box drawn from beside the pictures. Drag the selected ones "
-    "onto a heading or a button to label them. Double click: see it in the image."
+    "onto a heading or a button to label them. Double click: see it in the image. Click a heading to close its group; "
+    "Ctrl and the wheel make the pictures larger."
 )
 _COLUMNS: Final = 6
+#: times as large as the smallest pictures
+_LARGEST: Final = 4.0
 
 
 class GalleryPanel(QWidget):
@@ -72,6 +75,7 @@ class GalleryPanel(QWidget):
             (self.view.looked_at, self._look_at),
             (self.view.dropped, self._label),
             (self.view.folded, self.gallery.fold),
+            (self.view.sized, self._size),
             (self.view.typed, self._type),
         ):
             signal.connect(do)
@@ -218,6 +222,9 @@ class GalleryPanel(QWidget):
             annotate.label(self.workspace, label)
         except InputError as error:
             annotate.say(self.workspace, str(error))
+
+    def _size(self, factor: float) -> None:
+        self.gallery.choose(size=float(np.clip(self.gallery.choices.size * factor, 1.0, _LARGEST)))
 
     def _label_at(self, place: Any) -> str | None:
         """The label whose button lies at a place of the screen, where clusters can be dropped."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from qtpy.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from qtpy.QtWidgets import QToolTip
 
 from napari_atomicity.ui.gallery import keyboard
@@ -51,9 +51,10 @@ class PictureView(Page):
 
     def _paint_page(self, painter: QPainter) -> None:
         contents, current = self.contents, self.at if self.hasFocus() else None
+        selected = self.selected if self.preview is None else self.preview
         painter.translate(0, -self.top)
         for i in self.visible.tolist():
-            now = paint.Standing(int(contents.ids[i]) in self.selected, i == current)
+            now = paint.Standing(int(contents.ids[i]) in selected, i == current)
             paint.paint_picture(
                 painter, self.grid, contents, i, self.crops.picture(self.contents.place(i)), self.look, now
             )
@@ -87,7 +88,9 @@ class PictureView(Page):
         """Each picture has a tool tip of its own."""
         if isinstance(event, QHelpEvent):
             index = self.picture_under(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), "" if index is None else self.contents.sentence(index), self)
+            QToolTip.showText(
+                event.globalPos(), self.toolTip() if index is None else self.contents.sentence(index), self
+            )
             return True
         return bool(super().viewportEvent(event))
 
@@ -111,6 +114,14 @@ class PictureView(Page):
         index = None if event is None else self.picture_under(event.position())
         if index is not None:
             self.looked_at.emit(int(self.contents.ids[index]))
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Scroll; with Ctrl larger or smaller pictures."""
+        if event is not None and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.sized.emit(1.15 ** (event.angleDelta().y() / 120))
+            event.accept()
+        else:
+            super().wheelEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Walk and select; all other keys are for others."""
