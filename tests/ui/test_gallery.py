@@ -207,6 +207,21 @@ def test_all_of_it_works_by_keys_alone(app: Any, gallery: Any) -> None:
     assert not document.selection
 
 
+def test_delete_takes_the_selected_clusters_away_in_one_step(app: Any, gallery: Any) -> None:
+    view, document = gallery.view, app.document
+    view.setFocus()
+    press(app, view, Qt.Key.Key_Delete)
+    assert "Select clusters first" in app.viewer.status and len(document.table) == 8
+    document.select([4, 6])
+    app.settle()
+    steps = len(document.history)
+    press(app, view, Qt.Key.Key_Delete)
+    assert document.history[-1] == "Delete 2 clusters" and len(document.history) == steps + 1
+    assert view.contents.ids.tolist() == [2, 0, 7, 5, 3, 1] and len(app.points.data) == 6
+    press(app, view, Qt.Key.Key_Z, CTRL)
+    assert len(document.table) == 8
+
+
 def test_pictures_are_cut_for_what_is_seen_and_are_those_of_the_clusters(app: Any, gallery: Any) -> None:
     crops, contents = gallery.gallery.crops, gallery.view.contents
     app.qtbot.waitUntil(lambda: all(crops.picture(contents.place(i)) is not None for i in range(8)), timeout=10_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,7 @@ _VIEW_TIP: Final = (
     "Ctrl and the wheel make the pictures larger."
 )
 _COLUMNS: Final = 6
+_DELETE: Final = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
 #: times as large as the smallest pictures
 _LARGEST: Final = 4.0
 
@@ -218,8 +220,12 @@ class GalleryPanel(QWidget):
         look_at(self.workspace, cluster)
 
     def _label(self, label: str) -> None:
+        self._try(lambda: annotate.label(self.workspace, label))
+
+    def _try(self, do: Callable[[], None]) -> None:
+        """Do what may be refused with a sentence."""
         try:
-            annotate.label(self.workspace, label)
+            do()
         except InputError as error:
             annotate.say(self.workspace, str(error))
 
@@ -236,9 +242,13 @@ class GalleryPanel(QWidget):
     def _type(self, event: QKeyEvent) -> None:
         """The keys of the layer of clusters work here as well; a key that is held does so once."""
         name = name_of_key(event.keyCombination(), self.context.shortcuts.keys)
-        if name is None:
+        if name is None and event.key() not in _DELETE:
             event.ignore()
-        elif not event.isAutoRepeat():
+        elif event.isAutoRepeat():
+            return
+        elif name is None:
+            self._try(lambda: annotate.delete(self.workspace))
+        else:
             self._do(name)
 
     # ------------------------------------------------------------------ Qt
