@@ -44,10 +44,10 @@ def fitting_side(width: int, least: int) -> int:
     width
         Of the page.
     least
-        They are no smaller, as long as one of them fits.
+        They are no smaller.
     """
     columns = max(1, (width - GAP) // (least + 2 * MARGIN + GAP))
-    return max(min(least, width - 2 * (GAP + MARGIN)), min((width - GAP) // columns - 2 * MARGIN - GAP, 2 * least))
+    return max(least, min((width - GAP) // columns - 2 * MARGIN - GAP, 2 * least))
 
 
 class Grid:

@@ -151,7 +151,10 @@ class Page(QAbstractScrollArea):
         metrics = self.fontMetrics()
         width = self.port.width()
         least = max(_SIDE_PX, metrics.horizontalAdvance(_CAPTION))
-        side = fitting_side(width, round(least * self.contents.choices.size))
+        # a picture is seen whole, with its text and below a heading
+        room = min(self.port.height() - 3 * metrics.lineSpacing() - 40, width - 40)
+        wanted = max(least, min(round(least * self.contents.choices.size), room))
+        side = max(least, min(fitting_side(width, wanted), room))
         counts = [0 if group.folded else len(group.rows) for group in self.contents.groups]
         self.grid = Grid(counts, Sizes(width, side, metrics.lineSpacing()))
         self.bar.setRange(0, max(self.grid.height - self.port.height(), 0))
