@@ -212,8 +212,10 @@ class GalleryPanel(QWidget):
     def _pick(self, ids: frozenset[int]) -> None:
         document = self.workspace.document
         if document is not None:
+            # at once: napari takes a while for the rings of thousands of clusters
+            self.view.show_selection(ids)
+            self.view.port.repaint()
             document.select(ids)
-            self.view.show_selection(document.selection)
             self._show_words(document)
 
     def _look_at(self, cluster: int) -> None:
