@@ -150,6 +150,18 @@ def test_a_double_click_centres_the_view_on_the_cluster(app: Any, gallery: Any) 
     assert np.allclose(app.viewer.scene.camera.center[-2:], at) and app.document.selection == {5}
 
 
+def test_the_page_stays_under_the_mouse_when_a_picture_at_its_end_is_clicked(app: Any, micrograph: Any) -> None:
+    counted(app, micrograph, 60)
+    view = opened(app).view
+    index = int(view.visible[-1])
+    view.bar.setValue(int(view.grid.y[index] - view.viewport().height() + 40))  # the upper part of it is seen
+    top, (x, _) = view.top, middle(view, index)
+    at = (x, view.viewport().height() - 20.0)
+    mouse(app, view, [at, (at[0] + 2, at[1] + 1)])
+    assert view.top == top and view.mouse.doing == "nothing"
+    assert app.document.selection == {int(view.contents.ids[index])}
+
+
 def test_dragging_onto_a_heading_or_a_button_labels_all_that_is_selected_in_one_step(app: Any, gallery: Any) -> None:
     view, document = gallery.view, app.document
     mouse(app, view, [middle(view, 0)])

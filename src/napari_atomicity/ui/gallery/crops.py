@@ -62,6 +62,8 @@ class Source:
         """Whether its pictures are those of another one."""
         if other is None or self.micrograph.data is not other.micrograph.data or self.one_grey != other.one_grey:
             return False
+        if not len(other.table) <= 2 * len(self.table) <= 4 * len(other.table):
+            return False  # the brightness of a few clusters says little of that of many
         same_scale = self.micrograph.pixel_size_nm == other.micrograph.pixel_size_nm
         return same_scale and (self.side_nm == other.side_nm or np.isnan([self.side_nm, other.side_nm]).all().item())
 
@@ -97,6 +99,8 @@ class Crops:
         self.work = work
         self.work.finished.connect(self._on_finished)
         self._source: Source | None = None
+        #: when the first of the pictures was made
+        self._first: Source | None = None
         self._pictures: dict[Place, QImage] = {}
         self._levels: dict[int, Levels] = {}
         self._wanted: list[Place] = []
@@ -104,14 +108,16 @@ class Crops:
 
     def turn_to(self, source: Source) -> None:
         """Cut out of this from now on; what was made stays where it would be made the same."""
-        if not source.makes_the_same_as(self._source):
+        if not source.makes_the_same_as(self._first):
             self._pictures, self._levels, self._wanted, self._failed = {}, {}, [], False
+            self._first = source
         self._source = source
 
     def forget(self, micrograph: Micrograph) -> None:
         """An image is gone: nothing holds its pixels any more."""
         if self._source is not None and self._source.micrograph.data is micrograph.data:
-            self._source, self._pictures, self._levels, self._wanted = None, {}, {}, []
+            self._source = self._first = None
+            self._pictures, self._levels, self._wanted = {}, {}, []
 
     def picture(self, place: Place) -> QImage | None:
         """The picture of the cluster at a place; None as long as it is not made."""
@@ -136,7 +142,7 @@ class Crops:
         )
 
     def _take(self, source: Source, frame: int, batch: list[Place], cut: tuple[npt.NDArray[np.uint8], Levels]) -> None:
-        if not source.makes_the_same_as(self._source):
+        if not source.makes_the_same_as(self._first):
             return
         greys, self._levels[frame] = cut
         for place, grey in zip(batch, greys, strict=True):

@@ -29,7 +29,8 @@ class Mouse:
         self.label_at: Callable[[QPoint], str | None] = lambda _: None
         #: where what is carried would be dropped
         self.target: str | None = None
-        self._from, self._to = QPointF(), QPointF()
+        #: on the page; where the mouse was pressed and where it is now, in the view
+        self._from, self._pressed, self._to = QPointF(), QPointF(), QPointF()
         self._index: int | None = None
         self._keys = Qt.KeyboardModifier.NoModifier
         self._before: frozenset[int] = frozenset()
@@ -46,7 +47,8 @@ class Mouse:
         if event.button() != Qt.MouseButton.LeftButton or self._view.message:
             return
         view = self._view
-        self.doing, self._to, self._keys = "click", event.position(), event.modifiers()
+        self.doing, self._keys = "click", event.modifiers()
+        self._pressed = self._to = event.position()
         self._from = view.on_page(event.position())
         self._index, self._before = view.picture_under(event.position()), view.selected
         index = self._index
@@ -54,20 +56,21 @@ class Mouse:
             return
         if self._keys & Qt.KeyboardModifier.ShiftModifier:
             view.pick_up_to(index, add=bool(self._keys & Qt.KeyboardModifier.ControlModifier))
-            view.stand_at(index, anchor=False)
+            view.stand_at(index, anchor=False, reveal=False)
             return
         if self._keys & Qt.KeyboardModifier.ControlModifier:
             view.toggle(index)
         elif int(view.contents.ids[index]) not in view.selected:
             view.pick([index])  # one of several that are selected: they may be dragged, the release decides
-        view.stand_at(index)
+        # the page stays under the mouse
+        view.stand_at(index, reveal=False)
 
     def move(self, at: QPointF) -> None:
         """Go on."""
         if self.doing == "nothing":
             return
         self._to = at
-        if self.doing == "click" and (self._view.on_page(at) - self._from).manhattanLength() > _CLICK_PX:
+        if self.doing == "click" and (at - self._pressed).manhattanLength() > _CLICK_PX:
             self._begin()
         if self.doing == "box":
             self._pick_box()

@@ -82,8 +82,16 @@ class Page(QAbstractScrollArea):
         if not same_order:
             self.bar.setValue(0)
 
-    def show_selection(self, selected: frozenset[int]) -> None:
-        """What is selected in the document; where none of it is seen, the first of it comes into view."""
+    def show_selection(self, selected: frozenset[int], reveal: bool = True) -> None:
+        """What is selected in the document.
+
+        Parameters
+        ----------
+        selected
+            Ids of the clusters.
+        reveal
+            Whether the first of them comes into view where none of them is seen.
+        """
         if selected == self.selected:
             return
         self.selected = selected
@@ -92,7 +100,7 @@ class Page(QAbstractScrollArea):
             if len(selected) == 1:
                 self.walker.stand(self.contents, int(there[0]))
             whole = self.grid.whole(self.top, self.top + self.port.height())
-            if not np.isin(there, whole).any():
+            if reveal and not np.isin(there, whole).any():
                 self.reveal(int(there[0]))
         self._describe()
         self.port.update()
@@ -184,10 +192,21 @@ class Page(QAbstractScrollArea):
         """Select all from where the range begins to a picture."""
         self.pick(self.walker.range_to(self.contents, index), add)
 
-    def stand_at(self, index: int, anchor: bool = True) -> None:
-        """The keyboard goes on from a picture; with `anchor`, ranges begin there as well."""
+    def stand_at(self, index: int, anchor: bool = True, reveal: bool = True) -> None:
+        """The keyboard goes on from a picture.
+
+        Parameters
+        ----------
+        index
+            Which one.
+        anchor
+            Whether ranges begin there as well.
+        reveal
+            Whether it comes into view.
+        """
         self.walker.stand(self.contents, index, anchor)
-        self.reveal(index)
+        if reveal:
+            self.reveal(index)
         self._describe()
         self.port.update()
 

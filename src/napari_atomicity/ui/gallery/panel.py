@@ -213,7 +213,7 @@ class GalleryPanel(QWidget):
         document = self.workspace.document
         if document is not None:
             # at once: napari takes a while for the rings of thousands of clusters
-            self.view.show_selection(ids)
+            self.view.show_selection(ids, reveal=False)
             self.view.port.repaint()
             document.select(ids)
             self._show_words(document)
