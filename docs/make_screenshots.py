@@ -22,6 +22,7 @@ PLUGIN = "napari-atomicity"
 SIZES = {
     "Models": (400, 760),
     "Gallery": (760, 760),
+    "Frames": (560, 330),
     "Review": (420, 660),
     "History": (400, 330),
     "Keys": (520, 480),
@@ -40,6 +41,7 @@ NAMES = {
     "Feature map": "feature_map",
     "What the model uses": "uses",
     "Gallery": "gallery",
+    "Frames": "frames",
     "Review": "review",
     "History": "history",
     "Keys": "keys",
@@ -149,6 +151,7 @@ def main() -> None:
         _look(tour)
         _review(tour)
         _together(tour, Path(work))
+        _stack(tour)
         tour.viewer.close()
 
 
@@ -230,6 +233,33 @@ def _together(tour: Tour, work: Path) -> None:
     tour.panel("Calibrate images together")
     tour.context.project.save(work / "monday.atomicity")
     tour.panel("Save and restore")
+
+
+def _stack(tour: Tour) -> None:
+    """A stack in which small clusters become fewer and large ones more."""
+    from dataclasses import replace
+
+    import numpy as np
+    from napari.layers import Layer
+
+    from napari_atomicity.io.napari_hooks import as_layer
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
+
+    spec = sample_spec("nominal", None, 40, shape=(640, 640), seed=1)
+    parts = [np.array([0.6 - late, 0.2, 0.1, 0.1 + late]) for late in np.linspace(0, 0.5, 16)]
+    frames = [
+        simulate_frame(
+            replace(spec, fractions=dict(zip((19, 30, 41, 55), part.tolist(), strict=True)), n_clusters=40 - i), i
+        )
+        for i, part in enumerate(parts)
+    ]
+    stack = Micrograph(np.stack([frame.image for frame in frames]), frames[0].pixel_size_nm, name="stack")
+    tour.viewer.add_layer(Layer.create(*as_layer(stack)))
+    tour.click(tour.panels["DetectPanel"].search)
+    tour.click(tour.panels["CountPanel"].run)
+    tour.panel("Frames")
 
 
 def _open(tour: Tour, panel: str) -> None:

@@ -42,7 +42,7 @@ class FramesPanel(Panel):
         self.chart = FrameChart()
         self.chart.setToolTip(_TIP)
         self.chart.chosen.connect(self._go)
-        self.page.addWidget(self.chart, 1)
+        self.page.addWidget(self.chart, 20)
         self.key = QLabel()
         self.key.setWordWrap(True)
         self.key.setToolTip("Colours of the classes, from the bottom of the chart to its top")
