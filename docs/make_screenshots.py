@@ -21,6 +21,8 @@ PLUGIN = "napari-atomicity"
 #: width and, where it matters, height of the picture of a panel that stands alone
 SIZES = {
     "Models": (400, 760),
+    "Gallery": (760, 760),
+    "Frames": (560, 330),
     "Review": (420, 660),
     "History": (400, 330),
     "Keys": (520, 480),
@@ -38,6 +40,8 @@ NAMES = {
     "Cluster card": "card",
     "Feature map": "feature_map",
     "What the model uses": "uses",
+    "Gallery": "gallery",
+    "Frames": "frames",
     "Review": "review",
     "History": "history",
     "Keys": "keys",
@@ -147,6 +151,7 @@ def main() -> None:
         _look(tour)
         _review(tour)
         _together(tour, Path(work))
+        _stack(tour)
         tour.viewer.close()
 
 
@@ -195,6 +200,7 @@ def _review(tour: Tour) -> None:
         wrong = next(made for label, made in review.label_buttons.items() if label != _label(tour))
         tour.click(wrong if i % 10 == 4 else review.marks["accept"])
     tour.panel("Review")
+    _gallery(tour)
     tour.panel("Keys")
     tour.panel("History")
     document.select([])
@@ -203,6 +209,17 @@ def _review(tour: Tour) -> None:
     document.set_options(expected={19: 0.3, 30: 0.25, 41: 0.18, 55: 0.18, 70: 0.09}, random_sample=True)
     tour.panel("Class ratios", 3000)
     tour.panel("Export")
+
+
+def _gallery(tour: Tour) -> None:
+    """The less sure clusters of all classes, some of them selected."""
+    from napari_atomicity.ui.gallery.service import gallery_of
+
+    rows = tour.workspace.document.table.rows
+    gallery_of(tour.workspace).choose(bound=int(100 * rows["confidence"].quantile(0.25)), order="against")
+    tour.workspace.document.select(rows[rows["label"] == "Pt30"].nsmallest(3, "confidence")["id"])
+    tour.panel("Gallery", 1000)
+    gallery_of(tour.workspace).choose(bound=100)
 
 
 def _together(tour: Tour, work: Path) -> None:
@@ -216,6 +233,33 @@ def _together(tour: Tour, work: Path) -> None:
     tour.panel("Calibrate images together")
     tour.context.project.save(work / "monday.atomicity")
     tour.panel("Save and restore")
+
+
+def _stack(tour: Tour) -> None:
+    """A stack in which small clusters become fewer and large ones more."""
+    from dataclasses import replace
+
+    import numpy as np
+    from napari.layers import Layer
+
+    from napari_atomicity.io.napari_hooks import as_layer
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
+
+    spec = sample_spec("nominal", None, 40, shape=(640, 640), seed=1)
+    parts = [np.array([0.6 - late, 0.2, 0.1, 0.1 + late]) for late in np.linspace(0, 0.5, 16)]
+    frames = [
+        simulate_frame(
+            replace(spec, fractions=dict(zip((19, 30, 41, 55), part.tolist(), strict=True)), n_clusters=40 - i), i
+        )
+        for i, part in enumerate(parts)
+    ]
+    stack = Micrograph(np.stack([frame.image for frame in frames]), frames[0].pixel_size_nm, name="stack")
+    tour.viewer.add_layer(Layer.create(*as_layer(stack)))
+    tour.click(tour.panels["DetectPanel"].search)
+    tour.click(tour.panels["CountPanel"].run)
+    tour.panel("Frames")
 
 
 def _open(tour: Tour, panel: str) -> None:
@@ -240,7 +284,10 @@ def _label(tour: Tour) -> str:
 
 def _save(picture: Any, path: Path) -> None:
     """In 256 colours a picture takes a third of the room, and nobody sees it."""
-    picture.convert("RGB").quantize(256).save(path, optimize=True)
+    from PIL.Image import Quantize
+
+    # the usual method gives the small marks of a class the colour of another one
+    picture.convert("RGB").quantize(256, method=Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def _on_a_virtual_screen() -> None:

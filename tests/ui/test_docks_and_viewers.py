@@ -22,7 +22,7 @@ from .stand_ins import blobs
 
 DOCKS = (
     "Atomicity", "Cluster card", "Feature map", "What the model uses", "Review", "History", "Class ratios",
-    "Save and restore", "Export",
+    "Save and restore", "Export", "Gallery", "Frames",
 )  # fmt: skip
 
 

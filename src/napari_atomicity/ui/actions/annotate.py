@@ -17,6 +17,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.workspace.camera import look_at
 from napari_atomicity.ui.workspace.docks import open_dock
+from napari_atomicity.wording import counted
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -91,6 +92,14 @@ def clear(workspace: Workspace) -> None:
     """Take a person's labels of the selected clusters back."""
     document, chosen = _chosen(workspace)
     _annotate(workspace, document, chosen, [""] * len(chosen), f"Take the label of {_clusters(chosen)} back")
+
+
+def delete(workspace: Workspace) -> None:
+    """Delete the selected clusters."""
+    document, chosen = _chosen(workspace)
+    name = f"Delete {counted(len(chosen), 'cluster')}"
+    document.edit(name, document.table.drop(chosen), [])
+    say(workspace, f"{name}.")
 
 
 def next_uncertain(workspace: Workspace) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from app_model.backends.qt import qkeysequence2modelkeybinding
 from napari.layers import Layer, Points
 from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.notifications import show_warning
 from psygnal import Signal
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QKeySequence
 
 from napari_atomicity.ui.shortcuts.table import BY_NAME, GUARDED, SHORTCUTS, chosen_keys
 from napari_atomicity.ui.workspace.docks import PLUGIN
 
 if TYPE_CHECKING:
+    from qtpy.QtCore import QKeyCombination
     from qtpy.QtWidgets import QDockWidget
 
     from napari_atomicity.ui.workspace.workspace import Workspace
@@ -165,3 +168,24 @@ class ShortcutBindings:
             if sentence not in self._warned:
                 show_warning(sentence)
         self._warned = list(self.problems)
+
+
+def name_of_key(combination: QKeyCombination, keys: Mapping[str, str]) -> str | None:
+    """The shortcut that a key pressed in one of our panels stands for.
+
+    Parameters
+    ----------
+    combination
+        The key with its modifiers, as Qt says it.
+    keys
+        The keys in force by name of the shortcut.
+
+    Returns
+    -------
+    Its name; None for a key that is none of ours.
+    """
+    try:
+        pressed = qkeysequence2modelkeybinding(QKeySequence(combination))
+    except KeyError:  # a key that no shortcut can have
+        return None
+    return next((name for name, key in keys.items() if coerce_keybinding(key) == pressed), None)

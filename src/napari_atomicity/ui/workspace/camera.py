@@ -101,6 +101,12 @@ def changed(before: ClusterTable, after: ClusterTable) -> list[int]:
     return sorted(after.ids[differs].tolist())
 
 
+def show_frame(workspace: Workspace, frame: int) -> None:
+    """Move the slider of the stack in hand; single images stay as they are."""
+    if workspace.viewer is not None and workspace.image is not None:
+        _show_frame(workspace.viewer, workspace.image, frame)
+
+
 def _show_frame(viewer: ViewerModel, image: Image, frame: int) -> None:
     """Move the slider of a stack; other axes, and single images, stay as they are."""
     if image.ndim > 2:

@@ -1,0 +1,1 @@
+"""A counted stack frame by frame: how many clusters, and of which classes."""
