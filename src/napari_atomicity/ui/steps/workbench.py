@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
-from superqt import QElidingLabel
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.context import context_of
@@ -56,7 +56,9 @@ class StepFrame(QWidget):
         self.head.setStyleSheet("QToolButton { font-weight: bold; padding: 3px 4px; border: none; }")
         self.head.setToolTip(f"Open or close step {number}")
         self.head.clicked.connect(self._on_click)
-        self.state = QElidingLabel()
+        self.state = QLabel()
+        # a summary that is too long goes on in a second line: a number that is cut short is another number
+        self.state.setWordWrap(True)
         self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         heading = QHBoxLayout()
@@ -81,9 +83,9 @@ class StepFrame(QWidget):
         self.panel.setVisible(opened)
 
     def say(self, text: str) -> None:
-        """The state of the step, in plain words; cut short where it does not fit, whole in the tool tip."""
+        """The state of the step, in plain words, whole: where it does not fit it goes on in the next line."""
         self.state.setToolTip(text)
-        self.state.setText(text)
+        self.state.setText(_keep_together(text))
 
     def _on_click(self) -> None:
         self.by_hand = True
@@ -145,6 +147,11 @@ class Workbench(QWidget):
         hint = super().sizeHint()
         hint.setWidth(max(hint.width(), 420))
         return hint
+
+
+def _keep_together(text: str) -> str:
+    """`text` in which no line ends between a number and what it counts."""
+    return re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)
 
 
 def _open_steps(document: Document | None, images: int) -> tuple[bool, ...]:
