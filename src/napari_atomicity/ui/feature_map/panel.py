@@ -17,6 +17,7 @@ from napari_atomicity.ui.feature_map.points import MappedClusters, gather
 from napari_atomicity.ui.feature_map.view import View
 from napari_atomicity.ui.feature_map.widgets import MapLegend, Move, Pane, Waiting
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, narrow, say
+from napari_atomicity.ui.widgets.docked import Docked
 
 if TYPE_CHECKING:
     import napari
@@ -39,6 +40,7 @@ class FeatureMapPanel(QWidget):
         self._shown: tuple[Any, ...] = ()
         self.view = View()
         self._build()
+        self._docked = Docked(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.looks.changed.connect(self._on_changed)

@@ -21,6 +21,7 @@ from napari_atomicity.ui.steps.export import ExportPanel
 from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
 from napari_atomicity.ui.steps.load import LoadPanel
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, scrolling
+from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 
@@ -120,6 +121,7 @@ class Workbench(QWidget):
         page.addWidget(scrolling(inner), 1)
         page.addWidget(ProgressStrip(viewer))
         self.setMinimumWidth(420)
+        self._docked = Docked(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.workspace.active_changed.connect(self._on_active)
