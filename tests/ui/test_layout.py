@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QRect, Qt
-from qtpy.QtWidgets import QDockWidget, QLabel, QTabBar
+from qtpy.QtWidgets import QDockWidget, QLabel, QTabBar, QToolButton
 
+from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.ui.launch import lay_out
 from napari_atomicity.ui.workspace.docks import dock_of, find_dock, open_dock
+
+from .stand_ins import blobs
 
 #: what a person read as 555 clusters, and as 15
 SUMMARY = "655 clusters, 216 touching, 15 at the border, 3 saturated, 12 without a diameter"
@@ -144,3 +149,99 @@ def test_a_panel_stays_where_a_person_puts_it(app: Any, micrograph: Any) -> None
     open_dock(app.viewer, "History")
     app.settle()
     assert main_of(app).dockWidgetArea(dock) == Qt.DockWidgetArea.BottomDockWidgetArea
+
+
+def seen_whole(app: Any, image: Any) -> bool:
+    """Whether the image lies inside the canvas, and fills it as far as its shape allows."""
+    viewer = app.workspace.viewer
+    low, high = image.extent.world[:, -2:]
+    size = viewer.scene.camera.zoom * (high - low) / viewer.canvas.size
+    centred = np.allclose(viewer.scene.camera.center[-2:], (low + high) / 2, atol=(high - low).max() / 100)
+    return bool(centred and 0.9 < size.max() <= 1)
+
+
+def until_whole(app: Any, image: Any) -> None:
+    app.qtbot.waitUntil(lambda: seen_whole(app, image))
+
+
+def test_an_image_is_seen_whole_until_a_person_moves_the_view(app: Any, micrograph: Any) -> None:
+    window, camera = main_of(app), app.workspace.viewer.scene.camera
+    image = app.show(micrograph)
+    until_whole(app, image)
+    _ = app.workbench  # the canvas becomes narrower
+    app.settle()
+    until_whole(app, image)
+    window.resize(900, 600)
+    until_whole(app, image)
+    camera.zoom *= 3
+    center, zoom = camera.center, camera.zoom
+    size = tuple(app.workspace.viewer.canvas.size)
+    window.resize(1200, 800)
+    app.qtbot.waitUntil(lambda: tuple(app.workspace.viewer.canvas.size) != size)
+    app.settle()
+    assert (camera.center, camera.zoom) == (center, zoom)
+    app.viewer.reset_view()  # the house
+    until_whole(app, image)
+    window.resize(1000, 600)
+    until_whole(app, image)
+
+
+def test_every_image_that_comes_into_hand_is_seen_whole_and_keeps_its_view(app: Any, micrograph: Any) -> None:
+    camera = app.workspace.viewer.scene.camera
+    small = app.show(micrograph)
+    until_whole(app, small)
+    large = app.show(Micrograph(blobs(), 10 * micrograph.pixel_size_nm, name="large"))
+    until_whole(app, large)
+    app.workspace.choose(small)
+    until_whole(app, small)
+    camera.zoom *= 4
+    camera.center = tuple(0.9 * np.array(camera.center))
+    center, zoom = camera.center, camera.zoom
+    app.workspace.choose(large)
+    until_whole(app, large)
+    app.workspace.choose(small)
+    app.settle()
+    assert (camera.center, camera.zoom) == (center, zoom)
+    # the house shows the image in hand, not what is hidden
+    app.viewer.reset_view()
+    until_whole(app, small)
+    # seen at once, none of them takes the view from the other
+    app.context.solo.set_wanted(False)
+    camera.zoom *= 2
+    zoom = camera.zoom
+    app.workspace.choose(large)
+    app.settle()
+    assert camera.zoom == zoom
+
+
+def test_a_stack_beside_a_single_image_is_seen_whole(app: Any, micrograph: Any) -> None:
+    single = app.show(micrograph)
+    stack = app.show(Micrograph(np.stack([blobs(), blobs()]), 10 * micrograph.pixel_size_nm, name="stack"))
+    until_whole(app, stack)
+    app.workspace.choose(single)
+    until_whole(app, single)
+    app.viewer.layers.remove(single)
+    until_whole(app, stack)
+
+
+def test_our_own_window_gives_its_room_to_the_image(app: Any, micrograph: Any) -> None:
+    viewer = app.workspace.viewer
+    controls = viewer.window._qt_viewer.dockLayerControls
+    assert controls.isVisible()
+    lay_out(viewer)
+    app.settle()
+    assert main_of(app).isMaximized() and not controls.isVisible()
+    assert find_dock(viewer.window, "Atomicity").isVisible()
+    image = app.show(micrograph)
+    until_whole(app, image)
+    # the way back is on the screen, and tells how things are
+    fold = main_of(app).findChild(QToolButton, "fold")
+    assert fold.isVisible() and fold.text() == "layer controls" and not fold.isChecked()
+    app.click_on(fold)
+    assert controls.isVisible() and fold.isChecked() and fold.arrowType() == Qt.ArrowType.DownArrow
+    app.click_on(fold)
+    assert not controls.isVisible() and not fold.isChecked()
+    controls.show()
+    assert fold.isChecked()
+    app.settle()
+    until_whole(app, image)

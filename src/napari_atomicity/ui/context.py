@@ -9,6 +9,7 @@ from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.project.controller import ProjectController
 from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
 from napari_atomicity.ui.workspace.explainer import Explainer
+from napari_atomicity.ui.workspace.fitting import Fitting
 from napari_atomicity.ui.workspace.solo import Solo
 from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -31,6 +32,8 @@ class Context:
         The keys on the layers.
     project
         Saving, opening and autosaving.
+    fitting
+        Shows the image in hand whole.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -40,6 +43,7 @@ class Context:
         self.shortcuts = ShortcutBindings(self.workspace, annotate.do)
         self.project = ProjectController(self.workspace, self.solo)
         self.workspace.begin()
+        self.fitting = Fitting(self.workspace, self.solo)
 
 
 _CONTEXTS: weakref.WeakKeyDictionary[ViewerModel, Context] = weakref.WeakKeyDictionary()

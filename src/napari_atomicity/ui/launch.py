@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.threads import settle
@@ -32,15 +32,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _load_torch()
     import napari
 
-    from napari_atomicity.ui.workspace.docks import open_dock
-
     _check(trial)
     viewer = napari.Viewer(title="Atomicity")
-    open_dock(viewer, "Atomicity")
+    lay_out(viewer)
     for path in sys.argv[1:] if arguments is None else arguments:
         open_file(viewer, Path(path))
     napari.run()
     return 0
+
+
+def lay_out(viewer: Any) -> None:
+    """The whole screen, with as much of it as can be for the image: napari's layer controls are folded.
+
+    Parameters
+    ----------
+    viewer
+        A viewer with its window; a proxy of napari's will not do.
+    """
+    from napari_atomicity.ui.widgets.fold import fold_layer_controls
+    from napari_atomicity.ui.workspace.docks import WORKBENCH, open_dock
+
+    viewer.window._qt_window.showMaximized()
+    fold_layer_controls(viewer)
+    open_dock(viewer, WORKBENCH)
 
 
 def open_file(viewer: object, path: Path) -> None:
