@@ -13,6 +13,7 @@ from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.context import context_of
 from napari_atomicity.ui.review.panel import ReviewPanel
 from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
+from napari_atomicity.ui.saving.save_line import SaveLine
 from napari_atomicity.ui.steps.adapt import AdaptPanel
 from napari_atomicity.ui.steps.count import CountPanel
 from napari_atomicity.ui.steps.detect import DetectPanel
@@ -20,6 +21,7 @@ from napari_atomicity.ui.steps.explain import ExplainPanel
 from napari_atomicity.ui.steps.export import ExportPanel
 from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
 from napari_atomicity.ui.steps.load import LoadPanel
+from napari_atomicity.ui.steps.start import StartPage
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, scrolling
 from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.panel import Panel
@@ -116,10 +118,15 @@ class Workbench(QWidget):
         column.addStretch(1)
         page = QVBoxLayout(self)
         page.setContentsMargins(4, 4, 4, 4)
+        self.start = StartPage(self.context, self.show_tour)
+        self.files, self.strip = SaveLine(self.context), ProgressStrip(viewer)
+        self.work = scrolling(inner)
         page.addWidget(RecoveryBanner(self.context))
+        page.addWidget(self.start, 1)
         page.addWidget(self.analyse)
-        page.addWidget(scrolling(inner), 1)
-        page.addWidget(ProgressStrip(viewer))
+        page.addWidget(self.work, 1)
+        page.addWidget(self.files)
+        page.addWidget(self.strip)
         self.setMinimumWidth(420)
         self._docked = Docked(self)
         self._due = AfterPainting(self, self.show_now)
@@ -131,10 +138,18 @@ class Workbench(QWidget):
         """Show the states of all steps, and open what comes next."""
         document = self.workspace.document
         self.analyse.setEnabled(self.workspace.can_act)
+        # an empty window says how to begin, and nothing else
+        self.start.setVisible(document is None)
+        for part in (self.analyse, self.work, self.files):
+            part.setVisible(document is not None)
+        self.strip.show_steps(document is not None)
         for step, opened in zip(self.steps, _open_steps(document, len(self.workspace.groups)), strict=True):
             step.say(step.panel.status(document) if document is not None else "")
             if not step.by_hand and step.head.isChecked() != opened:
                 step.open(opened)
+
+    def show_tour(self) -> None:
+        """Five hints, beginning with the sample."""
 
     def _on_changed(self) -> None:
         if isalive(self):

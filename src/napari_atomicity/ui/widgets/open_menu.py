@@ -1,0 +1,76 @@
+"""The ways to open something, as a menu: samples alone, or all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtWidgets import QMenu, QWidget
+
+from napari_atomicity.ui.actions.opening import ask_images, open_files, open_sample, samples
+from napari_atomicity.ui.actions.project import ask_open
+from napari_atomicity.ui.project.recent import recent
+
+if TYPE_CHECKING:
+    from napari_atomicity.ui.context import Context
+
+#: so many recent files are offered
+RECENT: Final = 6
+
+
+def sample_menu(owner: QWidget, context: Context) -> QMenu:
+    """A menu of the samples.
+
+    Parameters
+    ----------
+    owner
+        The widget that the menu belongs to.
+    context
+        The services of the viewer where they open.
+    """
+    menu = QMenu("Open a sample", owner)
+    for key, name in samples().items():
+        menu.addAction(name).triggered.connect(lambda _=False, key=key: open_sample(context.project, key))
+    return menu
+
+
+def open_menu(owner: QWidget, context: Context) -> QMenu:
+    """A menu of an image, a sample, a project, and the files that were opened last.
+
+    Parameters
+    ----------
+    owner
+        The widget that the menu belongs to.
+    context
+        The services of the viewer where they open.
+    """
+    menu = QMenu("Open", owner)
+    menu.addAction("Image…").triggered.connect(lambda _=False: ask_images(context.project, folder_of(context)))
+    samples_below = sample_menu(owner, context)
+    samples_below.setTitle("Sample")
+    menu.addMenu(samples_below)
+    menu.addAction("Project or table…").triggered.connect(lambda _=False: ask_open(context.project))
+    menu.addSeparator()
+    last: list[QMenu] = [QMenu("Recent", owner)]
+    menu.addMenu(last[0])
+
+    def fill() -> None:
+        last[0].clear()
+        paths = recent()[:RECENT]
+        for path in paths:
+            last[0].addAction(path.name).triggered.connect(
+                lambda _=False, path=path: open_files(context.project, [path])
+            )
+        last[0].setEnabled(bool(paths))
+
+    menu.aboutToShow.connect(fill)
+    return menu
+
+
+def folder_of(context: Context) -> Path | None:
+    """Where the image in hand lies, or the file that was opened last."""
+    document = context.workspace.document
+    path = document.micrograph.provenance.path if document is not None else None
+    if path is None:
+        path = next(iter(recent()), None)
+    return path.parent if path is not None else None
