@@ -15,6 +15,8 @@ from napari_atomicity.threads import settle
 _INSTEAD: Final = "use napari-atomicity analyse, or a computer with a desktop."
 #: seconds; a display far away may be slow
 _PATIENCE_S: Final = 60.0
+#: the window has found its size by then, and work that was left unsaved has been looked for
+_SETTLED_MS: Final = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # On Windows PyTorch fails to load once Qt is there (pytorch#169429), so it comes first.
     _load_torch()
     import napari
+    from qtpy.QtCore import QTimer
 
     _check(trial)
     viewer = napari.Viewer(title="Atomicity")
     lay_out(viewer)
-    for path in sys.argv[1:] if arguments is None else arguments:
+    paths = sys.argv[1:] if arguments is None else arguments
+    for path in paths:
         open_file(viewer, Path(path))
+    if not paths:
+        QTimer.singleShot(_SETTLED_MS, lambda: first_tour(viewer))
     napari.run()
     return 0
 
@@ -55,6 +61,27 @@ def lay_out(viewer: Any) -> None:
     viewer.window._qt_window.showMaximized()
     fold_layer_controls(viewer)
     open_dock(viewer, WORKBENCH)
+
+
+def first_tour(viewer: Any) -> bool:
+    """Show the tour to a person who never saw it and has nothing before them; gives whether it was shown.
+
+    Parameters
+    ----------
+    viewer
+        A viewer with the workbench open.
+    """
+    from napari_atomicity.ui.context import context_of
+    from napari_atomicity.ui.project.seen import remember_tour, tour_seen
+    from napari_atomicity.ui.workspace.docks import WORKBENCH, find_dock
+
+    dock = find_dock(viewer.window, WORKBENCH)
+    context = context_of(viewer)
+    if dock is None or len(viewer.layers) or context.workspace.work.busy or context.project.left or tour_seen():
+        return False
+    remember_tour()
+    dock.widget().show_tour()
+    return True
 
 
 def open_file(viewer: object, path: Path) -> None:

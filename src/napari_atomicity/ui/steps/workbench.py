@@ -22,10 +22,12 @@ from napari_atomicity.ui.steps.export import ExportPanel
 from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
 from napari_atomicity.ui.steps.load import LoadPanel
 from napari_atomicity.ui.steps.start import StartPage
+from napari_atomicity.ui.steps.tour import tour_of
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, scrolling
 from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
+from napari_atomicity.ui.widgets.tour import Tour
 
 if TYPE_CHECKING:
     import napari
@@ -129,6 +131,7 @@ class Workbench(QWidget):
         page.addWidget(self.strip)
         self.setMinimumWidth(420)
         self._docked = Docked(self)
+        self._tour: Tour | None = None
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.workspace.active_changed.connect(self._on_active)
@@ -149,11 +152,20 @@ class Workbench(QWidget):
                 step.open(opened)
 
     def show_tour(self) -> None:
-        """Five hints, beginning with the sample."""
+        """Five hints, on a sample where no image is open."""
+        if self._tour is not None and isalive(self._tour):
+            self._tour.end()
+        window = self.window()
+        if window is None:
+            return
+        self._tour = tour_of(self, window)
+        self._tour.go(0)
 
     def _on_changed(self) -> None:
         if isalive(self):
             self._due.start()
+            if self._tour is not None and isalive(self._tour):
+                self._tour.follow()
 
     def _on_active(self) -> None:
         for step in self.steps:
