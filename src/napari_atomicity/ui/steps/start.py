@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_atomicity.ui.actions.opening import ask_images, open_files
 from napari_atomicity.ui.actions.project import ask_open
+from napari_atomicity.ui.help import show_help
 from napari_atomicity.ui.project.recent import recent
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, say
 from napari_atomicity.ui.widgets.open_menu import RECENT, folder_of, sample_menu
@@ -55,6 +56,7 @@ class StartPage(QWidget):
         self.sample.setMenu(sample_menu(self.sample, context))
         self.project = button("Open a project…", "Work that was saved before", lambda: ask_open(project))
         self.tour = button("Show the tour", "Five hints on the sample, in a minute", tour)
+        self.guide = button("User guide", "What each step does", lambda: show_help(self.workspace.viewer))
         self.refusal = QLabel()
         self.refusal.setWordWrap(True)
         self._head = QLabel("Opened last")
@@ -76,9 +78,10 @@ class StartPage(QWidget):
             page.addWidget(widget)
         page.addLayout(self._recent)
         page.addSpacing(6)
-        self.tour.setStyleSheet(_LINK)
-        self.tour.setCursor(Qt.CursorShape.PointingHandCursor)
-        page.addWidget(self.tour, 0, Qt.AlignmentFlag.AlignLeft)
+        for link in (self.tour, self.guide):
+            link.setStyleSheet(_LINK)
+            link.setCursor(Qt.CursorShape.PointingHandCursor)
+            page.addWidget(link, 0, Qt.AlignmentFlag.AlignLeft)
         page.addStretch(1)
 
     def show_now(self) -> None:

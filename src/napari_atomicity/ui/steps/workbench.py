@@ -9,8 +9,10 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from napari_atomicity.io.documentation import anchor_of
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.context import context_of
+from napari_atomicity.ui.help import show_help
 from napari_atomicity.ui.review.panel import ReviewPanel
 from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
 from napari_atomicity.ui.saving.save_line import SaveLine
@@ -61,6 +63,13 @@ class StepFrame(QWidget):
         self.head.setStyleSheet("QToolButton { font-weight: bold; padding: 3px 4px; border: none; }")
         self.head.setToolTip(f"Open or close step {number}")
         self.head.clicked.connect(self._on_click)
+        self.help = QToolButton()
+        self.help.setText("?")
+        self.help.setStyleSheet("QToolButton { border: none; padding: 3px 5px; }")
+        self.help.setToolTip(f"What is this? The guide on {panel.title}")
+        self.help.clicked.connect(
+            lambda _=False: show_help(panel.workspace.viewer, anchor_of(f"{number} {panel.title}"))
+        )
         self.state = QLabel()
         # a summary that is too long goes on in a second line: a number that is cut short is another number
         self.state.setWordWrap(True)
@@ -68,6 +77,7 @@ class StepFrame(QWidget):
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         heading = QHBoxLayout()
         heading.addWidget(self.head)
+        heading.addWidget(self.help)
         heading.addWidget(self.state, 1)
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
