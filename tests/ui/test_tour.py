@@ -114,6 +114,12 @@ def test_the_tour_bears_what_a_person_does_meanwhile(app: Any) -> None:
     main_of(app).resize(900, 600)
     app.settle()
     assert main_of(app).rect().contains(bubble_of(app).geometry())
+    # the workbench becomes a window of its own
+    find_dock(app.workspace.viewer.window, "Atomicity").setFloating(True)
+    app.settle()
+    workbench.show_tour()
+    app.settle()
+    assert main_of(app).rect().contains(bubble_of(app).geometry())
     # another panel covers it, and the workbench goes: there is still a way out
     app.panel("Models")
     find_dock(app.workspace.viewer.window, "Atomicity").close()

@@ -27,9 +27,12 @@ def _command(do: Callable[[Context], object]) -> Callable[..., None]:
 
 def show_tour(viewer: Any = None) -> None:
     """Five hints over the workbench, which is opened for them."""
+    from napari_atomicity.ui.steps.workbench import Workbench
+
     dock = open_dock(_context(viewer).workspace.viewer, WORKBENCH)
-    if dock is not None:
-        dock.widget().show_tour()
+    workbench = dock.widget() if dock is not None else None
+    if isinstance(workbench, Workbench):
+        workbench.show_tour()
 
 
 def _key(name: str) -> Callable[..., None]:

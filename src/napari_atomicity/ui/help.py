@@ -21,7 +21,7 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
 from napari_atomicity.io.documentation import address_of, anchor_of, page_of
-from napari_atomicity.ui.widgets.controls import button
+from napari_atomicity.ui.widgets.controls import button, later
 from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.workspace.docks import open_dock
 
@@ -118,16 +118,18 @@ class Page(QTextBrowser):
         self._file: Path | None = None
         self._anchor = ""
         self._wide = 0
+        self._text = QTextDocument(self)
+        self._resized = later(self, 100, self._follow_width)  # not with every step of a drag
 
     def show_file(self, path: Path, anchor: str) -> None:
         """Show a file from a heading on."""
         if path != self._file or self._room() != self._wide:
             self._file, self._wide = path, self._room()
-            document = QTextDocument(self)  # a new one: the old one hands on the font at its cursor
-            document.setDefaultFont(self.font())
-            document.setMarkdown(path.read_text(encoding="utf-8"))
-            _plain_links(document)
-            self.setDocument(document)
+            self._text = QTextDocument(self)  # a new one: the old one hands on the font at its cursor
+            self._text.setDefaultFont(self.font())
+            self._text.setMarkdown(path.read_text(encoding="utf-8"))
+            _plain_links(self._text)
+            self.setDocument(self._text)
         self._anchor = anchor
         self._scroll()
         QTimer.singleShot(0, self._scroll)  # once it is laid out
@@ -142,37 +144,42 @@ class Page(QTextBrowser):
             size.scale(self._wide, size.height(), Qt.AspectRatioMode.KeepAspectRatio)
         room = QImage(size, QImage.Format.Format_ARGB32_Premultiplied)
         room.fill(Qt.GlobalColor.transparent)
-        worker = create_worker(_decoded, path, size, _start_thread=False)  # it may take a tenth of a second
+        # it may take a tenth of a second
+        worker = create_worker(_decoded, path, size, _start_thread=False)  # type: ignore[arg-type]  # any function
         worker.returned.connect(lambda image: self._take(name, size, image))
         worker.start()
         return room
 
     def _take(self, name: QUrl, size: QSize, image: QImage) -> None:
         if isalive(self) and not image.isNull() and size.width() <= self._wide:
-            self.document().addResource(QTextDocument.ResourceType.ImageResource.value, name, image)
-            self.viewport().update()
+            self._text.addResource(QTextDocument.ResourceType.ImageResource.value, name, image)
+            self._text.markContentsDirty(0, self._text.characterCount())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Pictures follow the width."""
         super().resizeEvent(event)
+        self._resized.start()
+
+    def _follow_width(self) -> None:
         if self._file is not None and self._room() != self._wide:
-            path, anchor = self._file, self._anchor
-            self.show_file(path, anchor)
+            self.show_file(self._file, self._anchor)
 
     def _room(self) -> int:
-        return max(self.viewport().width() - _MARGIN, 120)
+        viewport = self.viewport()
+        return max((viewport.width() if viewport is not None else 0) - _MARGIN, 120)
 
     def _scroll(self) -> None:
-        block = self._heading(self._anchor)
+        block, layout, bar = self._heading(self._anchor), self._text.documentLayout(), self.verticalScrollBar()
+        if bar is None or layout is None:
+            return
         if block is None:
-            self.verticalScrollBar().setValue(0)
+            bar.setValue(0)
             return
         self.setTextCursor(QTextCursor(block))
-        top = self.document().documentLayout().blockBoundingRect(block).top()
-        self.verticalScrollBar().setValue(int(top))
+        bar.setValue(int(layout.blockBoundingRect(block).top()))
 
     def _heading(self, anchor: str) -> QTextBlock | None:
-        block = self.document().firstBlock()
+        block = self._text.firstBlock()
         while anchor and block.isValid():
             if block.blockFormat().headingLevel() and anchor_of(block.text()) == anchor:
                 return block

@@ -73,14 +73,22 @@ def first_tour(viewer: Any) -> bool:
     """
     from napari_atomicity.ui.context import context_of
     from napari_atomicity.ui.project.seen import remember_tour, tour_seen
+    from napari_atomicity.ui.steps.workbench import Workbench
     from napari_atomicity.ui.workspace.docks import WORKBENCH, find_dock
 
     dock = find_dock(viewer.window, WORKBENCH)
+    workbench = dock.widget() if dock is not None else None
     context = context_of(viewer)
-    if dock is None or len(viewer.layers) or context.workspace.work.busy or context.project.left or tour_seen():
+    if (
+        not isinstance(workbench, Workbench)
+        or len(viewer.layers)
+        or context.workspace.work.busy
+        or context.project.left
+        or tour_seen()
+    ):
         return False
     remember_tour()
-    dock.widget().show_tour()
+    workbench.show_tour()
     return True
 
 

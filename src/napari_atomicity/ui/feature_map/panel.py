@@ -54,6 +54,7 @@ class FeatureMapPanel(QWidget):
         ):
             box.setToolTip(tip)
             narrow(box)
+            box.setMinimumContentsLength(4)  # as narrow as the workbench, behind whose tabs it lies
             box.activated.connect(lambda _: self.show_now())
         _offer(self.colour, choices(None), "label")
         self.reset = button("Whole map", "Undo zooming and moving", self.view.reset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ class StartPage(QWidget):
             self._link(0).deleteLater()
             self._recent.takeAt(0)
         for path in paths:
-            link = button(path.name, str(path), lambda path=path: open_files(self.context.project, [path]))
+            link = button(path.name, str(path), partial(open_files, self.context.project, [path]))
             link.setObjectName("recent")
             link.setStyleSheet(_LINK)
             link.setCursor(Qt.CursorShape.PointingHandCursor)

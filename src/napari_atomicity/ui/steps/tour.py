@@ -25,7 +25,10 @@ class Bench(Protocol):
     start: StartPage
     files: SaveLine
     analyse: QPushButton
-    steps: Sequence[Any]
+
+    @property
+    def steps(self) -> Sequence[Any]:
+        """The steps in the order of work."""
 
 
 def tour_of(workbench: Bench, window: QWidget) -> Tour:
@@ -52,7 +55,8 @@ def tour_of(workbench: Bench, window: QWidget) -> Tour:
         load = workbench.steps[0]
         if workspace.document is not None and not load.head.isChecked():
             load.head.click()
-        return load.head if workspace.document is None else load.panel
+        shown: QWidget = load.head if workspace.document is None else load.panel
+        return shown
 
     def canvas() -> QWidget | None:
         window = getattr(workspace.viewer, "window", None)

@@ -30,6 +30,7 @@ from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 from napari_atomicity.ui.widgets.tour import Tour
+from napari_atomicity.ui.workspace.docks import dock_of
 
 if TYPE_CHECKING:
     import napari
@@ -76,6 +77,7 @@ class StepFrame(QWidget):
         self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         heading = QHBoxLayout()
+        heading.setSpacing(2)
         heading.addWidget(self.head)
         heading.addWidget(self.help)
         heading.addWidget(self.state, 1)
@@ -165,8 +167,9 @@ class Workbench(QWidget):
         """Five hints, on a sample where no image is open."""
         if self._tour is not None and isalive(self._tour):
             self._tour.end()
-        window = self.window()
-        if window is None:
+        dock = dock_of(self)  # it may be a window of its own, the bubbles lie over the one with the image
+        window = dock.parent() if dock is not None else self.window()
+        if not isinstance(window, QWidget):
             return
         self._tour = tour_of(self, window)
         self._tour.go(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +32,7 @@ def sample_menu(owner: QWidget, context: Context) -> QMenu:
     """
     menu = QMenu("Open a sample", owner)
     for key, name in samples().items():
-        menu.addAction(name).triggered.connect(lambda _=False, key=key: open_sample(context.project, key))
+        _entry(menu, name, partial(open_sample, context.project, key))
     return menu
 
 
@@ -45,26 +47,30 @@ def open_menu(owner: QWidget, context: Context) -> QMenu:
         The services of the viewer where they open.
     """
     menu = QMenu("Open", owner)
-    menu.addAction("Image…").triggered.connect(lambda _=False: ask_images(context.project, folder_of(context)))
+    _entry(menu, "Image…", lambda: ask_images(context.project, folder_of(context)))
     samples_below = sample_menu(owner, context)
     samples_below.setTitle("Sample")
     menu.addMenu(samples_below)
-    menu.addAction("Project or table…").triggered.connect(lambda _=False: ask_open(context.project))
+    _entry(menu, "Project or table…", lambda: ask_open(context.project))
     menu.addSeparator()
-    last: list[QMenu] = [QMenu("Recent", owner)]
-    menu.addMenu(last[0])
+    last = QMenu("Recent", owner)
+    menu.addMenu(last)
 
     def fill() -> None:
-        last[0].clear()
+        last.clear()
         paths = recent()[:RECENT]
         for path in paths:
-            last[0].addAction(path.name).triggered.connect(
-                lambda _=False, path=path: open_files(context.project, [path])
-            )
-        last[0].setEnabled(bool(paths))
+            _entry(last, path.name, partial(open_files, context.project, [path]))
+        last.setEnabled(bool(paths))
 
     menu.aboutToShow.connect(fill)
     return menu
+
+
+def _entry(menu: QMenu, text: str, do: Callable[[], object]) -> None:
+    action = menu.addAction(text)
+    if action is not None:
+        action.triggered.connect(lambda _=False: do())
 
 
 def folder_of(context: Context) -> Path | None:

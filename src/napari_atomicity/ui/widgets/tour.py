@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QPolygon
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -89,7 +89,7 @@ class Pointer(QWidget):
 
 
 class Tour(QObject):
-    """Leads through `stops`; `finished` when a person came to the end or skipped the rest, or the window went.
+    """Leads through `stops` until a person comes to the end or skips the rest.
 
     Parameters
     ----------
@@ -100,8 +100,6 @@ class Tour(QObject):
     stops
         In the order in which they come.
     """
-
-    finished = Signal()
 
     def __init__(self, window: QWidget, colour: str, stops: Sequence[Stop]) -> None:
         super().__init__(window)
@@ -154,7 +152,6 @@ class Tour(QObject):
             part.deleteLater()
         if self._focus is not None and isalive(self._focus):
             self._focus.setFocus()
-        self.finished.emit()
         self.deleteLater()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -184,7 +181,8 @@ class Tour(QObject):
         bubble.setFixedHeight(max(bubble.heightForWidth(_WIDE), bubble.sizeHint().height()))
         if target is not None and shown:
             rect = target.visibleRegion().boundingRect()
-            rect.moveTopLeft(target.mapTo(self._window, rect.topLeft()))
+            # by way of the screen: the target may lie in a window of its own
+            rect.moveTopLeft(self._window.mapFromGlobal(target.mapToGlobal(rect.topLeft())))
             bubble.move(_beside(rect, bubble.rect(), room))
             self.pointer.setGeometry(self._window.rect())
             self.pointer.show_at(rect, bubble.geometry())

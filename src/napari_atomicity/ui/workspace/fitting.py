@@ -115,7 +115,7 @@ class Fitting:
             self._fitting = False
             return
         low, high = image.extent.world[:, -2:]
-        zoom = _FILLS * float(np.min(np.divide(viewer.canvas.size, np.maximum(high - low, 1e-12))))
+        zoom = _FILLS * float(np.min(np.divide(np.maximum(viewer.canvas.size, 1), np.maximum(high - low, 1e-12))))
         self._set(viewer.scene.camera, (0.0, *((low + high) / 2).tolist()), zoom)
 
     def _set(self, camera: Any, center: tuple[float, ...], zoom: float) -> None:
