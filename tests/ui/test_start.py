@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_atomicity.io.samples import sample_dir
 from napari_atomicity.ui.actions.opening import open_files, open_sample, samples
@@ -31,7 +31,9 @@ def links(workbench: Any) -> list[str]:
     return [link.text() for link in found if link.isVisible()]
 
 
-def test_an_empty_window_offers_ways_to_begin_and_nothing_else(app: Any, files: list[Path]) -> None:
+def test_an_empty_window_offers_ways_to_begin_and_nothing_else(
+    app: Any, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     workbench = app.workbench
     start = workbench.start
     app.settle()
@@ -39,9 +41,12 @@ def test_an_empty_window_offers_ways_to_begin_and_nothing_else(app: Any, files: 
     assert not workbench.analyse.isVisible() and not workbench.files.isVisible() and links(workbench) == []
     assert not any(step.isVisible() for step in workbench.steps)
     # every sample of the manifest stands in the menu
-    assert [action.text() for action in start.sample.menu().actions()] == list(samples().values())
-    open_files(app.context.project, files)
-    app.idle()
+    assert [action.text() for action in start.samples.actions()] == list(samples().values())
+    app.click_on(start.sample)
+    assert start.samples.isVisible()
+    start.samples.close()
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(path) for path in files], ""))
+    app.click(start.image)
     assert [layer.name for layer in app.viewer.layers] == ["monday", "tuesday"]
     assert not start.isVisible() and workbench.analyse.isVisible() and workbench.files.isVisible()
     app.viewer.layers.clear()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_atomicity.ui.actions.project import save
 from napari_atomicity.ui.saving.panel import kept_text, status_text
 from napari_atomicity.ui.widgets.controls import AfterPainting, button
-from napari_atomicity.ui.widgets.open_menu import open_menu
+from napari_atomicity.ui.widgets.open_menu import menu_button, open_menu
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.context import Context
@@ -26,9 +26,9 @@ class SaveLine(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.workspace, self.project = context.workspace, context.project
-        self.open = QPushButton("Open  ")
-        self.open.setToolTip("Another image, a sample, or a project")
-        self.open.setMenu(open_menu(self.open, context))
+        self.open, self.menu = menu_button(
+            "Open", "Another image, a sample, or a project", lambda owner: open_menu(owner, context)
+        )
         self.save = button("Save project", "Write everything to the project file", lambda: save(self.project))
         self.state = QLabel()
         self.state.setWordWrap(True)

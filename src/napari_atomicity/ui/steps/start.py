@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.ui.actions.opening import ask_images, open_files
 from napari_atomicity.ui.actions.project import ask_open
 from napari_atomicity.ui.help import show_help
 from napari_atomicity.ui.project.recent import recent
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, say
-from napari_atomicity.ui.widgets.open_menu import RECENT, folder_of, sample_menu
+from napari_atomicity.ui.widgets.open_menu import RECENT, folder_of, menu_button, sample_menu
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.context import Context
@@ -52,9 +52,11 @@ class StartPage(QWidget):
             "Micrographs as TIFF, DM3, DM4, EMD, SER, MRC …",
             lambda: ask_images(project, folder_of(context)),
         )
-        self.sample = QPushButton("Open a sample")
-        self.sample.setToolTip("Simulated micrographs that come along; what is on them is known")
-        self.sample.setMenu(sample_menu(self.sample, context))
+        self.sample, self.samples = menu_button(
+            "Open a sample",
+            "Simulated micrographs that come along; what is on them is known",
+            lambda owner: sample_menu(owner, context),
+        )
         self.project = button("Open a project…", "Work that was saved before", lambda: ask_open(project))
         self.tour = button("Show the tour", "Five hints on the sample, in a minute", tour)
         self.guide = button("User guide", "What each step does", lambda: show_help(self.workspace.viewer))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtWidgets import QMenu, QWidget
+from qtpy.QtWidgets import QMenu, QPushButton, QWidget
 
 from napari_atomicity.ui.actions.opening import ask_images, open_files, open_sample, samples
 from napari_atomicity.ui.actions.project import ask_open
@@ -65,6 +65,29 @@ def open_menu(owner: QWidget, context: Context) -> QMenu:
 
     menu.aboutToShow.connect(fill)
     return menu
+
+
+def menu_button(text: str, tip: str, make: Callable[[QWidget], QMenu]) -> tuple[QPushButton, QMenu]:
+    """A button below which a menu opens; nothing waits for the choice, as it would for a menu that is the button's own.
+
+    Parameters
+    ----------
+    text
+        What stands on the button.
+    tip
+        What it is for.
+    make
+        Makes the menu, given the widget that it belongs to.
+
+    Returns
+    -------
+    The button, and its menu.
+    """
+    opener = QPushButton(f"{text} ▾")
+    opener.setToolTip(tip)
+    menu = make(opener)
+    opener.clicked.connect(lambda _=False: menu.popup(opener.mapToGlobal(opener.rect().bottomLeft())))
+    return opener, menu
 
 
 def _entry(menu: QMenu, text: str, do: Callable[[], object]) -> None:
