@@ -60,13 +60,14 @@ class StepFrame(QWidget):
         self.head = QToolButton()
         self.head.setText(f"{number}  {panel.title}")
         self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.head.setIconSize(QSize(12, 12))  # the room beside the heading is for the state
         self.head.setCheckable(True)
         self.head.setStyleSheet("QToolButton { font-weight: bold; padding: 3px 4px; border: none; }")
         self.head.setToolTip(f"Open or close step {number}")
         self.head.clicked.connect(self._on_click)
         self.help = QToolButton()
         self.help.setText("?")
-        self.help.setStyleSheet("QToolButton { border: none; padding: 3px 5px; }")
+        self.help.setStyleSheet("QToolButton { border: none; padding: 3px 2px; min-width: 0px; max-width: 14px; }")
         self.help.setToolTip(f"What is this? The guide on {panel.title}")
         self.help.clicked.connect(
             lambda _=False: show_help(panel.workspace.viewer, anchor_of(f"{number} {panel.title}"))
