@@ -104,6 +104,7 @@ def test_wheel_from_the_source_archive_carries_everything(built, repository):
     assert "napari_atomicity_manifest/napari.yaml" in names
     for folder, inside in (
         (repository / "sample_data", "napari_atomicity_manifest/sample_data"),
+        (repository / "docs", "napari_atomicity_manifest/docs"),  # Help shows them without the net
         (repository / "src/napari_atomicity/weights", "napari_atomicity/weights"),
         (repository / "src/napari_atomicity/report/templates", "napari_atomicity/report/templates"),
     ):

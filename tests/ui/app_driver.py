@@ -68,8 +68,11 @@ class AppDriver:
     # ------------------------------------------------------------------ panels
 
     def panel(self, name: str) -> Any:
-        """The panel `name`, opened through the manifest."""
-        _, widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        """The panel `name`, opened through the manifest, or the one that a button opened before."""
+        from napari_atomicity.ui.workspace.docks import find_dock
+
+        dock = find_dock(self.workspace.viewer.window, name)
+        widget = dock.widget() if dock is not None else self.viewer.window.add_plugin_dock_widget(PLUGIN, name)[1]
         self._opened[name] = widget
         return widget
 

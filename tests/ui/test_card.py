@@ -284,8 +284,8 @@ def test_it_opens_from_elsewhere_once_and_follows_the_theme(counted: Any) -> Non
     from napari_atomicity.ui.workspace.docks import open_dock
 
     app, card = counted, counted.card
-    open_dock(app.workspace.viewer, "Cluster card", tabify=True)
-    open_dock(app.workspace.viewer, "Cluster card", tabify=True)
+    open_dock(app.workspace.viewer, "Cluster card")
+    open_dock(app.workspace.viewer, "Cluster card")
     cards = [w for w in QApplication.allWidgets() if isinstance(w, CardPanel)]
     assert cards == [card] and card.isVisible()
     app.document.select(usual(app))

@@ -166,6 +166,7 @@ def test_a_nasty_user(
     names = ["", str(tmp_path / "file"), str(tmp_path / "nowhere" / "file.csv")]
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (nasty[0].chance.choice(names), ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (nasty[0].chance.choice(names), ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: (nasty[0].chance.choice([[], names[1:]]), ""))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: nasty[0].chance.choice(["", names[1]]))
     monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: QMessageBox.StandardButton.Yes)
     monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("", False))

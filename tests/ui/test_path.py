@@ -28,9 +28,11 @@ WIDGETS = (
 )
 
 
-def test_every_widget_opens_through_the_manifest_on_an_empty_viewer(app: Any) -> None:
-    from qtpy.QtWidgets import QPushButton
+def test_every_widget_opens_through_the_manifest_on_an_empty_viewer(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qtpy.QtWidgets import QFileDialog, QPushButton
 
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([], ""))
     for name in WIDGETS:
         widget = app.panel(name)
         app.qtbot.waitUntil(widget.isVisible)

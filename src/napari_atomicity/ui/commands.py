@@ -9,6 +9,7 @@ from typing import Any
 from napari_atomicity.project import SUFFIX
 from napari_atomicity.ui.actions import annotate, joint, project, single
 from napari_atomicity.ui.context import Context, context_of
+from napari_atomicity.ui.workspace.docks import WORKBENCH, open_dock
 
 
 def _context(viewer: Any) -> Context:
@@ -22,6 +23,16 @@ def _command(do: Callable[[Context], object]) -> Callable[..., None]:
         do(_context(viewer))
 
     return command
+
+
+def show_tour(viewer: Any = None) -> None:
+    """Five hints over the workbench, which is opened for them."""
+    from napari_atomicity.ui.steps.workbench import Workbench
+
+    dock = open_dock(_context(viewer).workspace.viewer, WORKBENCH)
+    workbench = dock.widget() if dock is not None else None
+    if isinstance(workbench, Workbench):
+        workbench.show_tour()
 
 
 def _key(name: str) -> Callable[..., None]:

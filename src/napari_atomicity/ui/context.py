@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.project.controller import ProjectController
+from napari_atomicity.ui.project.recent import RecentImages
 from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
 from napari_atomicity.ui.workspace.explainer import Explainer
+from napari_atomicity.ui.workspace.fitting import Fitting
 from napari_atomicity.ui.workspace.solo import Solo
 from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -31,6 +33,10 @@ class Context:
         The keys on the layers.
     project
         Saving, opening and autosaving.
+    recent
+        Remembers which files were opened.
+    fitting
+        Shows the image in hand whole.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -39,7 +45,9 @@ class Context:
         self.explainer = Explainer(self.workspace)
         self.shortcuts = ShortcutBindings(self.workspace, annotate.do)
         self.project = ProjectController(self.workspace, self.solo)
+        self.recent = RecentImages(self.workspace)
         self.workspace.begin()
+        self.fitting = Fitting(self.workspace, self.solo)
 
 
 _CONTEXTS: weakref.WeakKeyDictionary[ViewerModel, Context] = weakref.WeakKeyDictionary()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.threads import settle
@@ -15,6 +15,8 @@ from napari_atomicity.threads import settle
 _INSTEAD: Final = "use napari-atomicity analyse, or a computer with a desktop."
 #: seconds; a display far away may be slow
 _PATIENCE_S: Final = 60.0
+#: the window has found its size by then, and work that was left unsaved has been looked for
+_SETTLED_MS: Final = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,16 +33,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # On Windows PyTorch fails to load once Qt is there (pytorch#169429), so it comes first.
     _load_torch()
     import napari
-
-    from napari_atomicity.ui.workspace.docks import open_dock
+    from qtpy.QtCore import QTimer
 
     _check(trial)
     viewer = napari.Viewer(title="Atomicity")
-    open_dock(viewer, "Atomicity")
-    for path in sys.argv[1:] if arguments is None else arguments:
+    lay_out(viewer)
+    paths = sys.argv[1:] if arguments is None else arguments
+    for path in paths:
         open_file(viewer, Path(path))
+    if not paths:
+        QTimer.singleShot(_SETTLED_MS, lambda: first_tour(viewer))
     napari.run()
     return 0
+
+
+def lay_out(viewer: Any) -> None:
+    """The whole screen, with as much of it as can be for the image: napari's layer controls are folded.
+
+    Parameters
+    ----------
+    viewer
+        A viewer with its window; a proxy of napari's will not do.
+    """
+    from napari_atomicity.ui.widgets.fold import fold_layer_controls
+    from napari_atomicity.ui.workspace.docks import WORKBENCH, open_dock
+
+    viewer.window._qt_window.showMaximized()
+    fold_layer_controls(viewer)
+    open_dock(viewer, WORKBENCH)
+
+
+def first_tour(viewer: Any) -> bool:
+    """Show the tour to a person who never saw it and has nothing before them; gives whether it was shown.
+
+    Parameters
+    ----------
+    viewer
+        A viewer with the workbench open.
+    """
+    from napari_atomicity.ui.context import context_of
+    from napari_atomicity.ui.project.seen import remember_tour, tour_seen
+    from napari_atomicity.ui.steps.workbench import Workbench
+    from napari_atomicity.ui.workspace.docks import WORKBENCH, find_dock
+
+    dock = find_dock(viewer.window, WORKBENCH)
+    workbench = dock.widget() if dock is not None else None
+    context = context_of(viewer)
+    if (
+        not isinstance(workbench, Workbench)
+        or len(viewer.layers)
+        or context.workspace.work.busy
+        or context.project.left
+        or tour_seen()
+    ):
+        return False
+    remember_tour()
+    workbench.show_tour()
+    return True
 
 
 def open_file(viewer: object, path: Path) -> None:

@@ -29,14 +29,14 @@ def save(project: ProjectController) -> None:
 
 def save_as(project: ProjectController) -> None:
     """Ask for a file and write to it."""
-    path, _ = QFileDialog.getSaveFileName(_window(), "Save the project", str(_proposal(project)), _FILES)
+    path, _ = QFileDialog.getSaveFileName(window_in_front(), "Save the project", str(_proposal(project)), _FILES)
     if path:
         project.save(Path(path))
 
 
 def ask_open(project: ProjectController) -> None:
     """Ask for a file and open it."""
-    path, _ = QFileDialog.getOpenFileName(_window(), "Open a project", str(_proposal(project).parent), _OPENED)
+    path, _ = QFileDialog.getOpenFileName(window_in_front(), "Open a project", str(_proposal(project).parent), _OPENED)
     if path:
         project.open(Path(path))
 
@@ -50,7 +50,8 @@ def _proposal(project: ProjectController) -> Path:
     return (Path(path).parent if path is not None else Path.home()) / f"{name}{SUFFIX}"
 
 
-def _window() -> QWidget | None:
+def window_in_front() -> QWidget | None:
+    """The window that a dialog belongs to."""
     from qtpy.QtWidgets import QApplication
 
     return QApplication.activeWindow()

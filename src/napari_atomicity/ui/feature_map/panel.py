@@ -17,6 +17,7 @@ from napari_atomicity.ui.feature_map.points import MappedClusters, gather
 from napari_atomicity.ui.feature_map.view import View
 from napari_atomicity.ui.feature_map.widgets import MapLegend, Move, Pane, Waiting
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, narrow, say
+from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.focus import mark_focus
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class FeatureMapPanel(QWidget):
         self._build()
         name_controls(self)
         mark_focus(self)
+        self._docked = Docked(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.looks.changed.connect(self._on_changed)
@@ -55,6 +57,7 @@ class FeatureMapPanel(QWidget):
         ):
             box.setToolTip(tip)
             narrow(box)
+            box.setMinimumContentsLength(4)  # as narrow as the workbench, behind whose tabs it lies
             box.activated.connect(lambda _: self.show_now())
         _offer(self.colour, choices(None), "label")
         self.reset = button("Whole map", "Undo zooming and moving", self.view.reset)

@@ -187,8 +187,6 @@ class ProjectController:
         self.asked = None
         landing, fresh = Restorer(self.workspace), not any(mark_of(p.document)[0][1:] for p in self.workspace.groups)
         shown = [self._land_image(landing, image, have) for image in project.images]
-        if fresh:
-            landing.look(project)
         in_hand = shown[project.in_hand] if project.in_hand < len(shown) else None
         group = next((one for one in self.workspace.groups if one.document is in_hand), None)
         if group is not None and (image := group.image()) is not None:
@@ -196,6 +194,8 @@ class ProjectController:
             if group.clusters.points is not None and self.workspace.viewer is not None:
                 # where the keys of the clusters work, and the selection shows
                 self.workspace.viewer.layers.selection.active = group.clusters.points
+        if fresh:  # the last word: another image in hand is seen whole
+            landing.look(project)
         self._opened(wanted, project, [one for one in shown if one is not None], fresh)
 
     def _land_image(self, landing: Restorer, saved: SavedImage, have: Sequence[Any]) -> Document | None:

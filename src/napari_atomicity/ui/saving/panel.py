@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QListWidge
 
 from napari_atomicity.project import outside_sentence
 from napari_atomicity.ui.actions.project import ask_open, save, save_as
-from napari_atomicity.ui.project.recent import recent
+from napari_atomicity.ui.project.recent import recent_projects
 from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
 from napari_atomicity.ui.widgets.controls import button, line_height, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.project.controller import ProjectController
 
 _ROWS: Final = 6
+#: so many of the last projects are offered
+_OFFERED: Final = 8
 
 
 class SavingPanel(Panel):
@@ -95,7 +97,7 @@ class SavingPanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show the file, what is kept, and what is to be decided."""
         idle = not self.workspace.work.busy
-        say(self.file, self.status_text())
+        say(self.file, status_text(self.context.project))
         say(self.kept, kept_text(self.context.project))
         self.save.setEnabled(idle and bool(self.workspace.groups))
         self.save_as.setEnabled(idle and bool(self.workspace.groups))
@@ -108,17 +110,8 @@ class SavingPanel(Panel):
         """Whether the work is in a file."""
         return "unsaved changes" if self.context.project.autosave.unsaved else "saved"
 
-    def status_text(self) -> str:
-        """The file and when it was written."""
-        projects = self.context.project
-        if projects.path is None:
-            return "Not in a project file yet."
-        when = "" if projects.saved_at is None else f", saved {ago(projects.saved_at)}"
-        changes = "; changed since" if projects.autosave.unsaved else ""
-        return f"{projects.path.name}{when}{changes}."
-
     def _show_recent(self, idle: bool) -> None:
-        paths = recent()
+        paths = recent_projects()[:_OFFERED]
         names = ["Recent projects…", *(path.name for path in paths)]
         if names != [self.recent.itemText(i) for i in range(self.recent.count())]:
             self.recent.clear()
@@ -155,7 +148,7 @@ class SavingPanel(Panel):
     def timerEvent(self, event: object) -> None:
         """Say anew how long ago it was."""
         if self.isVisible():
-            say(self.file, self.status_text())
+            say(self.file, status_text(self.context.project))
             say(self.kept, kept_text(self.context.project))
 
     # ------------------------------------------------------------------ what a person does
@@ -199,6 +192,15 @@ class SavingPanel(Panel):
             return
         centre_on(viewer, image, conflict.place)
         document.select([] if conflict.id is None else [conflict.id])
+
+
+def status_text(project: ProjectController) -> str:
+    """The file and when it was written."""
+    if project.path is None:
+        return "Not in a project file yet."
+    when = "" if project.saved_at is None else f", saved {ago(project.saved_at)}"
+    changes = "; changed since" if project.autosave.unsaved else ""
+    return f"{project.path.name}{when}{changes}."
 
 
 def kept_text(project: ProjectController) -> str:

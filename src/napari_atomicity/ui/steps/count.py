@@ -131,10 +131,10 @@ class CountPanel(Panel):
             self.model.addItem(path.stem if exists else f"{path.stem} (not there any more)", missing)
 
     def _manage(self) -> None:
-        open_dock(self.workspace.viewer, "Models", tabify=True)
+        open_dock(self.workspace.viewer, "Models")
 
     def _ratios(self) -> None:
-        open_dock(self.workspace.viewer, "Class ratios", tabify=True)
+        open_dock(self.workspace.viewer, "Class ratios")
 
     def _choose(self, **values: Any) -> None:
         if self.document is not None:

@@ -124,7 +124,7 @@ class ExplainPanel(Panel):
             self.workspace.maps.set_opacity(value)
 
     def _opener(self, text: str, tip: str, name: str) -> QPushButton:
-        return button(text, tip, lambda: open_dock(self.workspace.viewer, name, tabify=True))
+        return button(text, tip, lambda: open_dock(self.workspace.viewer, name))
 
 
 def _texts(box: ComboBox) -> list[str]:

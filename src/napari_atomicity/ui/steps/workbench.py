@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
-from superqt import QElidingLabel
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from napari_atomicity.io.documentation import anchor_of
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.context import context_of
+from napari_atomicity.ui.help import show_help
 from napari_atomicity.ui.review.panel import ReviewPanel
 from napari_atomicity.ui.saving.recovery_banner import RecoveryBanner
+from napari_atomicity.ui.saving.save_line import SaveLine
 from napari_atomicity.ui.steps.adapt import AdaptPanel
 from napari_atomicity.ui.steps.count import CountPanel
 from napari_atomicity.ui.steps.detect import DetectPanel
@@ -20,10 +23,15 @@ from napari_atomicity.ui.steps.explain import ExplainPanel
 from napari_atomicity.ui.steps.export import ExportPanel
 from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
 from napari_atomicity.ui.steps.load import LoadPanel
+from napari_atomicity.ui.steps.start import StartPage
+from napari_atomicity.ui.steps.tour import tour_of
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, scrolling
+from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
+from napari_atomicity.ui.widgets.tour import Tour
+from napari_atomicity.ui.workspace.docks import dock_of
 
 if TYPE_CHECKING:
     import napari
@@ -53,15 +61,27 @@ class StepFrame(QWidget):
         self.head = QToolButton()
         self.head.setText(f"{number}  {panel.title}")
         self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.head.setIconSize(QSize(12, 12))  # the room beside the heading is for the state
         self.head.setCheckable(True)
         self.head.setStyleSheet("QToolButton { font-weight: bold; padding: 3px 4px; border: none; }")
         self.head.setToolTip(f"Open or close step {number}")
         self.head.clicked.connect(self._on_click)
-        self.state = QElidingLabel()
+        self.help = QToolButton()
+        self.help.setText("?")
+        self.help.setStyleSheet("QToolButton { border: none; padding: 3px 2px; min-width: 0px; max-width: 14px; }")
+        self.help.setToolTip(f"What is this? The guide on {panel.title}")
+        self.help.clicked.connect(
+            lambda _=False: show_help(panel.workspace.viewer, anchor_of(f"{number} {panel.title}"))
+        )
+        self.state = QLabel()
+        # a summary that is too long goes on in a second line: a number that is cut short is another number
+        self.state.setWordWrap(True)
         self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         heading = QHBoxLayout()
+        heading.setSpacing(2)
         heading.addWidget(self.head)
+        heading.addWidget(self.help)
         heading.addWidget(self.state, 1)
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
@@ -82,9 +102,9 @@ class StepFrame(QWidget):
         self.panel.setVisible(opened)
 
     def say(self, text: str) -> None:
-        """The state of the step, in plain words; cut short where it does not fit, whole in the tool tip."""
+        """The state of the step, in plain words, whole: where it does not fit it goes on in the next line."""
         self.state.setToolTip(text)
-        self.state.setText(text)
+        self.state.setText(_keep_together(text))
 
     def _on_click(self) -> None:
         self.by_hand = True
@@ -114,13 +134,19 @@ class Workbench(QWidget):
         column.addStretch(1)
         page = QVBoxLayout(self)
         page.setContentsMargins(4, 4, 4, 4)
+        self.start = StartPage(self.context, self.show_tour)
+        self.files, self.strip = SaveLine(self.context), ProgressStrip(viewer)
+        self.work = scrolling(inner)
         page.addWidget(RecoveryBanner(self.context))
+        page.addWidget(self.start, 1)
         page.addWidget(self.analyse)
-        steps = scrolling(inner)
-        steps.setAccessibleName("Steps")
-        page.addWidget(steps, 1)
-        page.addWidget(ProgressStrip(viewer))
+        page.addWidget(self.work, 1)
+        page.addWidget(self.files)
+        page.addWidget(self.strip)
         self.setMinimumWidth(420)
+        self._docked = Docked(self)
+        self._tour: Tour | None = None
+        self.work.setAccessibleName("Steps")
         name_controls(self)
         mark_focus(self)
         self._due = AfterPainting(self, self.show_now)
@@ -132,14 +158,32 @@ class Workbench(QWidget):
         """Show the states of all steps, and open what comes next."""
         document = self.workspace.document
         self.analyse.setEnabled(self.workspace.can_act)
+        # an empty window says how to begin, and nothing else
+        self.start.setVisible(document is None)
+        for part in (self.analyse, self.work, self.files):
+            part.setVisible(document is not None)
+        self.strip.show_steps(document is not None)
         for step, opened in zip(self.steps, _open_steps(document, len(self.workspace.groups)), strict=True):
             step.say(step.panel.status(document) if document is not None else "")
             if not step.by_hand and step.head.isChecked() != opened:
                 step.open(opened)
 
+    def show_tour(self) -> None:
+        """Five hints, on a sample where no image is open."""
+        if self._tour is not None and isalive(self._tour):
+            self._tour.end()
+        dock = dock_of(self)  # it may be a window of its own, the bubbles lie over the one with the image
+        window = dock.parent() if dock is not None else self.window()
+        if not isinstance(window, QWidget):
+            return
+        self._tour = tour_of(self, window)
+        self._tour.go(0)
+
     def _on_changed(self) -> None:
         if isalive(self):
             self._due.start()
+            if self._tour is not None and isalive(self._tour):
+                self._tour.follow()
 
     def _on_active(self) -> None:
         for step in self.steps:
@@ -150,6 +194,11 @@ class Workbench(QWidget):
         hint = super().sizeHint()
         hint.setWidth(max(hint.width(), 420))
         return hint
+
+
+def _keep_together(text: str) -> str:
+    """`text` in which no line ends between a number and what it counts."""
+    return re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)
 
 
 def _open_steps(document: Document | None, images: int) -> tuple[bool, ...]:

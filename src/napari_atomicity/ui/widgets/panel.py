@@ -18,8 +18,10 @@ from qtpy.QtWidgets import (
 
 from napari_atomicity.ui.context import context_of
 from napari_atomicity.ui.widgets.controls import AfterPainting, name_controls, scrolling
+from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
+from napari_atomicity.ui.workspace.docks import beside_workbench
 
 if TYPE_CHECKING:
     import napari
@@ -37,11 +39,13 @@ class Panel(QWidget):
         self.context = context_of(viewer)
         self.workspace = self.context.workspace
         self._scroll: QScrollArea | None = None
+        self._strip: ProgressStrip | None = None
         self.page = QVBoxLayout(self if inside else None)
         self.page.setContentsMargins(8, 4 if inside else 10, 8, 8)
         self.page.setSpacing(6)
         if not inside:
             self._stand_alone(viewer)
+            self._docked = Docked(self, self._share_strip)
         self.build()
         if not inside:
             self.page.addStretch(1)
@@ -82,7 +86,8 @@ class Panel(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._scroll, 1)
-        outer.addWidget(ProgressStrip(viewer))
+        self._strip = ProgressStrip(viewer)
+        outer.addWidget(self._strip)
 
     def show_now(self) -> None:
         """Show the document in hand at once."""
@@ -94,6 +99,11 @@ class Panel(QWidget):
         """Show the document anew: only now fonts and styles are those of the window."""
         super().showEvent(event)
         self._due.start()
+
+    def _share_strip(self) -> None:
+        """Behind a tab beside the workbench, its strip serves both."""
+        if self._strip is not None:
+            self._strip.show_steps(not beside_workbench(self))
 
     def _on_changed(self) -> None:
         # many signals come together; one refresh serves them all

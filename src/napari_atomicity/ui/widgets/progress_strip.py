@@ -39,10 +39,16 @@ class ProgressStrip(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         for widget, stretch in ((self.undo, 0), (self.redo, 0), (self.bar, 1), (self.stop, 0)):
             row.addWidget(widget, stretch)
+        self._alone = True
         work = self.workspace.work
         work.progressed.connect(self._on_progress)
         self._due = AfterPainting(self, self._show)
         self.workspace.changed.connect(self._on_changed)
+        self._show()
+
+    def show_steps(self, shown: bool) -> None:
+        """With undo and redo, or without: the strip then takes no room while nothing runs."""
+        self._alone = shown
         self._show()
 
     def _stop(self) -> None:
@@ -77,6 +83,9 @@ class ProgressStrip(QWidget):
             self.stop.setEnabled(work.busy)
         self.bar.setVisible(work.busy)
         self.stop.setVisible(work.busy)
+        for each in (self.undo, self.redo):
+            each.setVisible(self._alone)
+        self.setVisible(self._alone or work.busy)
         for each, name in (
             (self.undo, single.undo_name(self.workspace)),
             (self.redo, document.redo_name if document else ""),

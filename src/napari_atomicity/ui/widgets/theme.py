@@ -18,3 +18,11 @@ def plot_colours(viewer: ViewerModel | None) -> dict[str, str]:
         "text": theme.text.as_hex(),
         "grid": theme.secondary.as_hex(),
     }
+
+
+def accent(viewer: ViewerModel | None) -> str:
+    """The colour of what is chosen in the theme of a viewer, as ``#rrggbb``."""
+    from napari.utils.theme import get_theme
+
+    theme: Any = get_theme("dark" if viewer is None else viewer.theme)
+    return str(theme.current.as_hex())
