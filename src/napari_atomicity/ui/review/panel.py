@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QProgressBar, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QProgressBar, QPushButton
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.opinions import ORDERS
@@ -14,6 +14,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.review.wording import agreement_words, confusion_words, here_words
 from napari_atomicity.ui.widgets.controls import button, narrow, say
+from napari_atomicity.ui.widgets.label_buttons import LabelButtons
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.workspace.camera import look_at
 
@@ -30,7 +31,6 @@ _AGREEMENT_TIP: Final = (
     "when the queue was started: it knows them"
 )
 _SIGNS: Final = "○ of the model   □ labelled by you   ◇ labelled by you, against the model"
-_COLUMNS: Final = 4
 
 
 class ReviewPanel(Panel):
@@ -64,14 +64,9 @@ class ReviewPanel(Panel):
         for name, widget in (self.moves | self.marks).items():
             widget.clicked.connect(partial(self._do, name))
         self.row(*self.moves.values())
-        self.labels = QWidget()
-        self._grid = QGridLayout(self.labels)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(4)
+        self.labels = LabelButtons(self.context, self._do, "the selected clusters")
         self.page.addWidget(self.labels)
-        self._offered: tuple[object, ...] = ()
         self._written = False
-        self.label_buttons: dict[str, QPushButton] = {}
         self.keys = button("Keys…", "", partial(self._do, "keys"))
         self.row(*self.marks.values(), self.keys)
         self.bar = QProgressBar()
@@ -99,7 +94,7 @@ class ReviewPanel(Panel):
             widget.setEnabled(chosen)
         for name, widget in ({"keys": self.keys} | self.moves | self.marks).items():
             widget.setToolTip(self.context.shortcuts.tip(name))
-        self._offer(document)
+        self.labels.offer(document)
         self.bar.setVisible(has_clusters)
         self.signs.setVisible(has_clusters)
         if document is None or review is None or not has_clusters:
@@ -126,37 +121,15 @@ class ReviewPanel(Panel):
     def _review(self) -> Review | None:
         return self.workspace.group.review if self.workspace.group is not None else None
 
-    def _offer(self, document: Document | None) -> None:
-        """A button for each label, in its colour."""
-        labels = (*annotate.labels_of(document), OTHER)
-        keys = self.context.shortcuts.keys
-        if (labels, keys) == self._offered:
-            return
-        self._offered = labels, keys
-        for widget in self.label_buttons.values():
-            self._grid.removeWidget(widget)
-            widget.deleteLater()
-        self.label_buttons = {}
-        colours = _colours(labels)
-        for i, label in enumerate(labels):
-            name = "other" if label == OTHER else f"class_{i + 1}"
-            key = keys.get(name, "")
-            tip = f"Label the selected clusters as {label}" + (f" ({key})" if key else "")
-            widget = button(f"{label}  {key}".rstrip(), tip, partial(self._label, label))
-            widget.setStyleSheet(f"QPushButton {{ border-left: 6px solid {colours[label]}; padding: 3px 4px; }}")
-            self._grid.addWidget(widget, i // _COLUMNS, i % _COLUMNS)
-            self.label_buttons[label] = widget
+    @property
+    def label_buttons(self) -> dict[str, QPushButton]:
+        """The button of each label."""
+        return self.labels.by_label
 
     # ------------------------------------------------------------------ what a person does
 
     def _do(self, name: str, _: bool = False) -> None:
         annotate.do(self.workspace, self.context.shortcuts, name)
-
-    def _label(self, label: str) -> None:
-        try:
-            annotate.label(self.workspace, label)
-        except InputError as error:
-            annotate.say(self.workspace, str(error))
 
     def _choose(self, row: int) -> None:
         if self._review is not None:
@@ -181,11 +154,3 @@ class ReviewPanel(Panel):
 def progress(document: Document) -> str:
     """How many clusters carry a person's label."""
     return f"{len(reviewed(document.table))} of {len(document.table)} reviewed"
-
-
-def _colours(labels: tuple[str, ...]) -> dict[str, str]:
-    from napari_atomicity.style import OTHER_COLOUR, size_colours
-
-    sizes = {label: int("".join(c for c in label if c.isdigit()) or 0) for label in labels if label != OTHER}
-    known = size_colours(tuple(sizes.values()))
-    return {label: known[size] for label, size in sizes.items()} | {OTHER: OTHER_COLOUR}
