@@ -9,6 +9,7 @@ from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.project.controller import ProjectController
 from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
 from napari_atomicity.ui.workspace.explainer import Explainer
+from napari_atomicity.ui.workspace.legend_switch import LegendSwitch
 from napari_atomicity.ui.workspace.solo import Solo
 from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -29,6 +30,8 @@ class Context:
         Keeps the heat maps up to date.
     shortcuts
         The keys on the layers.
+    legend
+        Whether the legend lies on the image.
     project
         Saving, opening and autosaving.
     """
@@ -38,6 +41,7 @@ class Context:
         self.solo = Solo(self.workspace)
         self.explainer = Explainer(self.workspace)
         self.shortcuts = ShortcutBindings(self.workspace, annotate.do)
+        self.legend = LegendSwitch()
         self.project = ProjectController(self.workspace, self.solo)
         self.workspace.begin()
 
