@@ -88,6 +88,18 @@ def test_a_click_selects_the_class_and_a_double_click_goes_from_one_to_the_next(
     assert app.viewer.status == "There is no cluster of Pt30." and not app.document.selection
 
 
+def test_a_click_on_a_bar_selects_its_class(counted: Any) -> None:
+    from qtpy.QtCore import QPoint, QPointF, Qt
+
+    app, chart = counted, counted.count.chart
+    room = chart.labels.index("Pt55") + 0.3
+    place = chart.axes.mapFromScene(chart.axes.getViewBox().mapViewToScene(QPointF(room, 0.05)))
+    app.qtbot.mouseClick(chart.axes.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert app.document.selection == set(ids_of(app, "Pt55"))
+    app.qtbot.mouseClick(chart.axes.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(2, 2))
+    assert app.document.selection == set(ids_of(app, "Pt55")), "beside the bars there is no class"
+
+
 def test_the_eye_hides_the_rings_of_a_class_and_nothing_reaches_what_is_hidden(counted: Any) -> None:
     app, legend = counted, counted.count.legend
     pt19, others = set(ids_of(app, "Pt19")), {*ids_of(app, "Pt55"), *ids_of(app, "Pt70")}

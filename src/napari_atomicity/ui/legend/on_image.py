@@ -72,7 +72,7 @@ class LegendOnImage(QFrame):
         theme = plot_colours(self.context.workspace.viewer)
         red, green, blue = (int(theme["background"][i : i + 2], 16) for i in (1, 3, 5))
         self.setStyleSheet(
-            f"#legend_on_image {{ background: rgba({red}, {green}, {blue}, 200); border-radius: 4px; }}"
+            f"#legend_on_image {{ background: rgba({red}, {green}, {blue}, 230); border-radius: 4px; }}"
             "QWidget { background: transparent; }"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from napari_atomicity.counting.card_text import classes
 from napari_atomicity.counting.store import models
 from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.style import colours
-from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.actions import looking, single
 from napari_atomicity.ui.legend.entries import entries_of
 from napari_atomicity.ui.legend.filters import FilterBar
 from napari_atomicity.ui.legend.legend import Legend
@@ -63,6 +64,7 @@ class CountPanel(Panel):
         lay_on_image(self.context)
         self.context.legend.changed.connect(self._on_changed)
         self.chart = ShareChart()
+        self.chart.on_pick = partial(looking.select_label, self.workspace)
         self.page.addWidget(self.chart)
         self.ratios = button("Class ratios…", "With classification errors, against what was deposited", self._ratios)
         self.row(self.ratios)
