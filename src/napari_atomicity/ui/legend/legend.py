@@ -77,6 +77,8 @@ class Legend(QWidget):
     def _eye(self, row: int) -> Eye:
         while len(self.eyes) < row:
             eye = Eye()
+            # on the image the keys stay with the image
+            eye.setFocusPolicy(Qt.FocusPolicy.NoFocus if self._small else Qt.FocusPolicy.TabFocus)
             eye.clicked.connect(partial(self._on_eye, len(self.eyes)))
             self.eyes.append(eye)
             self._grid.addWidget(eye, len(self.eyes), _EYE)

@@ -55,6 +55,7 @@ class LegendOnImage(QFrame):
         document = None if group is None else group.document
         there = document is not None and document.counted and document.state.bundle is not None
         if group is None or document is None or not there or not self.context.legend.wanted:
+            self._of, self._entries = None, []  # an image that was closed can go
             self.hide()
             return
         self.legend.show_entries(self._entries_of(document), group.rings.hidden)
