@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from napari_atomicity.wording import channel_words
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.evidence import Evidence
+
+
+#: logarithm of a factor of 10,000
+_NO_DOUBT: Final = 9.21
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,21 @@ class Decision:
 
     @property
     def words(self) -> str:
-        """In a sentence."""
-        parts = [f"brightness {self.brightness:+.1f}"]
-        parts += [f"shape in {channel_words(name)} {part:+.1f}" for name, part in self.shape.items()]
-        parts += [f"class shares {self.shares:+.1f}"]
-        return f"{self.label} rather than {self.against}, log-odds {self.total:+.1f}: {', '.join(parts)}."
+        """In a sentence: how many times likelier, and the factors that make it so."""
+        parts = [f"brightness × {_times(self.brightness)}"]
+        parts += [f"shape in {channel_words(name)} × {_times(part)}" for name, part in self.shape.items()]
+        parts += [f"class shares × {_times(self.shares)}"]
+        return f"{self.label} rather than {self.against}, {_times(self.total)} times likelier: {', '.join(parts)}."
+
+
+def _times(log_odds: float) -> str:
+    """A factor of two digits; beyond some size it only says that there is no doubt."""
+    if abs(log_odds) > _NO_DOUBT:
+        return "more than 10,000" if log_odds > 0 else "less than 1/10,000"
+    if log_odds < 0 and round(math.exp(-log_odds), 1) > 1:
+        return f"1/{_times(-log_odds)}"
+    factor = float(f"{math.exp(log_odds):.2g}")
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
 
 
 def decision_of(

@@ -85,7 +85,7 @@ class CardPanel(Panel):
             "Grad-CAM, drawn at 35 and 70 % of the highest value in each channel; atoms per nm² add up to the count"
         )
         self.decision = self.note(
-            "How much likelier the first class is than the second, in natural logarithms, and what that is made of"
+            "How much likelier the first class is than the second: the product of the factors that follow"
         )
         self.chances = ChanceBars()
         self.page.addWidget(self.chances)

@@ -77,7 +77,8 @@ class Comparison(QWidget):
             return
         self._shown = adapted, theme
         say(self.headline, adapted.headline)
-        say(self.reason, adapted.adaptation.reason)
+        # where nothing was tuned the reason is all there is to say
+        say(self.reason, adapted.reason if adapted.reason != adapted.headline else "")
         say(self.judged, judged(adapted.adaptation))
         self.chart.setVisible(adapted.after is not None)
         say(self.shares, "")
@@ -92,6 +93,7 @@ class Comparison(QWidget):
             say(self.shares, html_table(_share_rows(adapted, before, after), _SHARES))
         say(self.scores, html_table(score_lines(adapted.adaptation), _SCORES))
         say(self.anchors, html_table(_anchor_rows(adapted), _ANCHORS))
+        self.more.setVisible(any(part.text() for part in (self.reason, self.shares, self.scores, self.anchors)))
 
 
 def _ratios(adapted: AppliedAdaptation, classified: Any) -> pd.DataFrame:
