@@ -48,18 +48,22 @@ class Decision:
     @property
     def words(self) -> str:
         """In a sentence: how many times likelier, and the factors that make it so."""
-        parts = [f"brightness × {_times(self.brightness)}"]
-        parts += [f"shape in {channel_words(name)} × {_times(part)}" for name, part in self.shape.items()]
-        parts += [f"class shares × {_times(self.shares)}"]
+        parts = [f"brightness {_factor(self.brightness)}"]
+        parts += [f"shape in {channel_words(name)} {_factor(part)}" for name, part in self.shape.items()]
+        parts += [f"class shares {_factor(self.shares)}"]
         return f"{self.label} rather than {self.against}, {_times(self.total)} times likelier: {', '.join(parts)}."
 
 
+def _factor(log_odds: float) -> str:
+    """``× 20`` or ``÷ 1.6``, on one line."""
+    against = log_odds < 0 and _times(-log_odds) != "1.0"
+    return f"{'÷' if against else '×'}\N{NO-BREAK SPACE}{_times(abs(log_odds))}"
+
+
 def _times(log_odds: float) -> str:
-    """A factor of two digits; beyond some size it only says that there is no doubt."""
-    if abs(log_odds) > _NO_DOUBT:
-        return "more than 10,000" if log_odds > 0 else "less than 1/10,000"
-    if log_odds < 0 and round(math.exp(-log_odds), 1) > 1:
-        return f"1/{_times(-log_odds)}"
+    """A factor above 1 with two digits; beyond some size it only says that there is no doubt."""
+    if log_odds > _NO_DOUBT:
+        return "more than 10,000"
     factor = float(f"{math.exp(log_odds):.2g}")
     return f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
 
