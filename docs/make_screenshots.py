@@ -36,7 +36,7 @@ NAMES = {
     "Find clusters": "detect",
     "Count atoms": "classify",
     "Adapt to the image": "adapt",
-    "See why (Grad-CAM)": "explain",
+    "See why": "explain",
     "Cluster card": "card",
     "Feature map": "feature_map",
     "What the model uses": "uses",
@@ -179,7 +179,7 @@ def _look(tour: Tour) -> None:
     tour.click(explain.all)
     tour.viewer.layers.selection.active = tour.workspace.clusters.points
     tour.window("workbench")
-    tour.panel("See why (Grad-CAM)")
+    tour.panel("See why")
     tour.panel("What the model uses")
     tour.workspace.document.select([_sure(tour)])
     tour.panel("Cluster card", 4000)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 #: stands where there is no number
 NOTHING: Final = "–"
 
+#: an interval of a share that is wider than this says less than a word
+_SAYS_NOTHING: Final = 0.5
 #: what a flag is called in a list
 FLAGS: Final = {
     "touching": "touching",
@@ -90,6 +93,23 @@ def share_and_interval(share: float, low: float, high: float, digits: int = 1) -
     if not math.isfinite(share):
         return NOTHING
     return "{:.{d}f} ({:.{d}f} to {:.{d}f}) %".format(*(100 * part for part in (share, low, high)), d=digits)
+
+
+def share_or_doubt(label: str, share: float, low: float, high: float, undecided: Sequence[str]) -> str:
+    """The share of a class with its interval; where its frame cannot decide, between which classes.
+
+    Parameters
+    ----------
+    label
+        Of the class.
+    share, low, high
+        The share and the ends of its interval, from 0 to 1.
+    undecided
+        Labels between which a frame cannot decide.
+    """
+    if label in undecided and high - low > _SAYS_NOTHING:
+        return f"undecided: {' or '.join(undecided)}"
+    return share_and_interval(share, low, high)
 
 
 def nm(length: float, digits: int = 2) -> str:

@@ -190,9 +190,9 @@ def test_a_library_cluster_is_most_like_itself_and_distances_are_put_into_words(
     row, distance = alike.nearest(features[7])[0]
     assert distance < 0.1 * alike.usual.max()
     assert alike.library.class_index[row] == alike.library.class_index[7]
-    assert alike.words(0.0).startswith("Closer than usual")
-    assert alike.words(float(np.median(alike.usual))).startswith("As near as usual")
-    assert alike.words(2 * float(alike.usual.max())).startswith("Farther away than any")
+    assert alike.words(0.0).startswith("More alike than")
+    assert alike.words(float(np.median(alike.usual))).startswith("As alike as")
+    assert alike.words(2 * float(alike.usual.max())).startswith("Less alike than any")
     assert alike.nearest(np.full_like(features[0], np.nan)) == []
 
 

@@ -72,9 +72,12 @@ def test_a_class_that_the_image_lacks_leaves_the_numbers_finite(seen):
     assert np.isfinite([found.brightness, found.shares]).all() and found.shares > 0
 
 
-def test_words_name_every_part_with_its_sign():
+def test_words_name_every_part_as_a_factor():
     decision = Decision("Pt55", "Pt41", 2.34, 3.0, {"raw": -0.5, "lcn": 0.04}, -0.2)
-    assert decision.words == (
-        "Pt55 rather than Pt41, log-odds +2.3: brightness +3.0, shape in raw intensity -0.5, "
-        "shape in local contrast +0.0, class shares -0.2."
+    assert decision.words.replace("\N{NO-BREAK SPACE}", " ") == (
+        "Pt55 rather than Pt41, 10 times likelier: brightness × 20, shape in raw intensity ÷ 1.6, "
+        "shape in local contrast × 1.0, class shares ÷ 1.2."
     )
+    sure = Decision("Pt55", "Pt41", 12.0, 6.2, {"raw": -0.01}, -30.0).words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "more than 10,000 times likelier" in sure and "brightness × 490," in sure
+    assert "raw intensity × 1.0," in sure and "shares ÷ more than 10,000." in sure

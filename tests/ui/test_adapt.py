@@ -44,7 +44,12 @@ def test_the_panel_shows_what_changed_and_one_click_takes_it_back(adapted: Any) 
     before, after = done.before.table.rows["label"], done.after.table.rows["label"]
     changed = int((before.to_numpy() != after.to_numpy()).sum())
     assert changed > 0
-    assert panel.comparison.headline.text() == f"Adapted: {changed} of {len(before)} labels changed."
+    said = panel.comparison.headline.text()
+    assert said.startswith(f"{changed} of {len(before)} labels changed, ") and " from Pt" in said
+    details = panel.comparison.details
+    assert not details.isVisible(), "scores and anchors are for those who ask"
+    panel.comparison.more.click()
+    assert details.isVisible() and panel.comparison.scores.isVisible()
     assert panel.comparison.reason.text() == "Fitted to 6 clusters."
     calibrations = done.after.calibrations
     ratios = class_ratios(done.after.table, document.state.bundle.card, calibrations=calibrations).set_index("label")
@@ -111,7 +116,7 @@ def test_a_refused_adaptation_shows_why_and_its_anchors(found: Any, monkeypatch:
     panel = found.panel("Adapt to the image")
     found.click(panel.run)
     assert found.document.table is table and found.document.history == history
-    assert "stay as they were" in panel.comparison.headline.text()
+    assert panel.comparison.headline.text() == "Nothing changed; tuning makes it no better here."
     assert panel.comparison.reason.text() == "No clear diameters." and found.notes[-1] == "No clear diameters."
     assert not panel.comparison.chart.isVisible() and "Pt19" in panel.comparison.anchors.text()
     assert panel.run.isEnabled() and not panel.back.isEnabled() and not panel.save.isEnabled()

@@ -305,3 +305,31 @@ def test_a_question_that_the_count_was_undone_under_is_dropped(counted: Any) -> 
         app.document.undo()
     seen(app)
     assert not app.notes and app.card.shown == -1
+
+
+def test_buttons_label_the_cluster_at_hand_alone_and_undo_takes_it_back(counted: Any) -> None:
+    app, card = counted, counted.card
+    chosen = sorted(usual(app, 3))
+    app.document.select(chosen)
+    seen(app)
+    card.walk.on.click()
+    said = dict(zip(app.document.table.ids.tolist(), app.document.table.rows["label"], strict=True))
+    other = next(label for label in card.labels.by_label if label not in (said[chosen[1]], "other"))
+    assert app.context.shortcuts.keys["class_1"] in card.labels.by_label["Pt19"].text()
+    assert not card.marks["clear"].isEnabled() and said[chosen[1]] in card.marks["accept"].text()
+
+    def mine() -> list[str]:
+        return app.document.table.values_of("annotation", chosen).tolist()
+
+    app.click(card.labels.by_label[other])
+    assert mine() == ["", other, ""] and app.document.history[-1] == f"Label cluster {chosen[1]} as {other}"
+    assert card.shown == chosen[1] and other in card.annotation.text()
+    app.click(card.labels.by_label["other"])
+    assert mine() == ["", "other", ""]
+    app.click(card.marks["accept"])
+    assert mine() == ["", said[chosen[1]], ""]
+    app.click(card.marks["clear"])
+    assert mine() == ["", "", ""]
+    app.document.undo()
+    assert mine() == ["", said[chosen[1]], ""]
+    seen(app)

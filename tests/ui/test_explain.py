@@ -239,7 +239,7 @@ def test_maps_go_with_the_frame_of_a_stack(app: Any, frame: Any, model_path: Pat
 
 
 def test_what_cannot_be_asked_is_said_and_draws_nothing(app: Any, micrograph: Any, model_path: Path) -> None:
-    why = app.panel("See why (Grad-CAM)")
+    why = app.panel("See why")
     why.all.clicked.emit()
     assert "Open a micrograph first" in app.notes[-1]
     app.show(micrograph)

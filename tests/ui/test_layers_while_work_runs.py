@@ -116,7 +116,7 @@ KINDS = {
     "load the model": Kind((bundle, "load_bundle"), press("Count atoms", "run"), committed("Count atoms")),
     "adapt": Kind((count_chain, "adapt_steps"), adapt, committed("Adapt")),
     "together": Kind((count_chain, "timed_session_steps"), together, committed("Calibrate together")),
-    "explain": Kind((pipeline, "explain_steps"), press("See why (Grad-CAM)", "all"), maps_are_true),
+    "explain": Kind((pipeline, "explain_steps"), press("See why", "all"), maps_are_true),
     "feature map": Kind((placements, "_looked_steps"), relabel("Feature map"), on_the_map),
     "card": Kind((inspector, "look_steps"), select, on_the_card),
     "ratios": Kind((ratios_panel, "ratios_steps"), relabel("Class ratios"), in_the_ratios),

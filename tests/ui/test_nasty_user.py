@@ -16,7 +16,7 @@ from .app_driver import PLUGIN
 
 DOCKS = (
     "Atomicity", "Load and calibrate", "Find clusters", "Count atoms", "Calibrate images together",
-    "Adapt to the image", "See why (Grad-CAM)", "What the model uses", "Cluster card", "Feature map", "Review",
+    "Adapt to the image", "See why", "What the model uses", "Cluster card", "Feature map", "Review",
     "History", "Keys", "Export", "Save and restore", "Class ratios", "Gallery", "Frames",
 )  # fmt: skip
 KEYS = ("Q", "W", "E", "R", "T", "D", "F", "X", "N", "B", "U", "Ctrl+Z", "Ctrl+Shift+Z", "1", "3", "4", "Delete")

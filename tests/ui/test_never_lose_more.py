@@ -116,7 +116,7 @@ def test_a_model_file_removed_after_counting(
     for each in tmp_path.glob("mine.*"):
         each.unlink()
     if step == "explain":  # needs no file: the model is in memory
-        app.click(app.panel("See why (Grad-CAM)").all)
+        app.click(app.panel("See why").all)
         assert set(app.document.attribution.ids) == set(app.document.table.ids)
     else:
         panel = app.panel("Adapt to the image")

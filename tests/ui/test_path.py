@@ -21,7 +21,7 @@ WIDGETS = (
     "Count atoms",
     "Calibrate images together",
     "Adapt to the image",
-    "See why (Grad-CAM)",
+    "See why",
     "What the model uses",
     "Cluster card",
     "Export",
@@ -142,7 +142,10 @@ def test_an_adaptation_that_is_not_accepted_changes_nothing_and_says_why(
     app.click(panel.steps[4].panel.run)
     assert app.document.table is table and len(app.document.history) == steps
     shown = panel.steps[4].panel.comparison
-    assert shown.reason.text() == "No clear diameters." and "stay as they were" in shown.headline.text()
+    assert (
+        shown.reason.text() == "No clear diameters."
+        and shown.headline.text() == "Nothing changed; tuning makes it no better here."
+    )
 
 
 def test_counting_again_after_an_edit_labels_the_new_cluster(app_with_model: Any) -> None:

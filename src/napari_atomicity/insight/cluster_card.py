@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, ClusterTable, class_label
 from napari_atomicity.counting.patches import NM_PER_PX, Patches, channel_pictures, in_atoms
-from napari_atomicity.wording import flag_sentence, nm, percent
+from napari_atomicity.wording import FLAGS, chance, flag_sentence, nm, percent
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
@@ -25,8 +25,30 @@ Floats = npt.NDArray[np.float64]
 LEVELS: Final = (0.35, 0.7)
 #: below and above these shares of the library's own distances a distance is no longer the usual one
 _CLOSE, _FAR = 0.25, 0.9
+_GRADES: Final = 4
 #: the middle of a patch, where the cluster lies, in pixels from its centre
 _MIDDLE_PX: Final = 16.0
+
+
+def in_short(table: ClusterTable, row: int) -> list[str]:
+    """What one cluster is, for one line: label, atoms, diameter and what is odd about it, as far as they are known.
+
+    Parameters
+    ----------
+    table, row
+        The clusters and which of them is meant.
+    """
+    cluster = table.rows.iloc[row]
+    label, mine, flag = str(cluster["label"]), str(cluster["annotation"]), str(cluster["flag"])
+    sure = cluster["confidence"]
+    said = f"{label} {chance(sure)}" if np.isfinite(sure) else label
+    words = [f"{mine}, your label"] if mine else []
+    words += [f"the model says {said}" if mine else said] if label else ["not counted"]
+    if np.isfinite(cluster["n_atoms"]):
+        words.append(f"{cluster['n_atoms']:.0f} ± {cluster['n_atoms_sd']:.0f} atoms")
+    if np.isfinite(cluster["diameter_nm"]):
+        words.append(nm(float(cluster["diameter_nm"])))
+    return words if flag == "ok" else [*words, FLAGS.get(flag, flag)]
 
 
 def notes(table: ClusterTable, row: int, counted: bool, unseen: bool) -> list[str]:
@@ -234,17 +256,23 @@ class Alike:
         rows, distance = self.library.nearest(features[None], n)
         return [(int(row), float(far)) for row, far in zip(rows[0], distance[0], strict=True) if row >= 0]
 
+    def in_short(self, distance: float) -> str:
+        """How alike a library cluster at a distance is, in a word or two."""
+        return ("very alike", "alike", "less alike", "hardly alike")[self._grade(distance)] if len(self.usual) else ""
+
     def words(self, distance: float) -> str:
-        """How the distance to the nearest library cluster compares with those inside the library."""
+        """How alike the nearest library cluster is, beside what library clusters are to one another."""
         if not len(self.usual):
             return ""
-        if distance > self.usual[-1]:
-            return (
-                "Farther away than any library cluster is from its nearest fellow: the model has hardly seen its like."
-            )
+        grade = self._grade(distance)
+        if grade == _GRADES - 1:
+            return "Less alike than any simulated cluster is to its nearest fellow: the model has hardly seen its like."
+        return f"{('More', 'As', 'Less')[grade]} alike {'as' if grade == 1 else 'than'} simulated clusters usually are."
+
+    def _grade(self, distance: float) -> int:
+        """From 0, alike, to 3, farther away than any library cluster is from its nearest fellow."""
         beyond = np.searchsorted(self.usual, distance) / len(self.usual)
-        how = "Closer than usual" if beyond < _CLOSE else "Farther than usual" if beyond > _FAR else "As near as usual"
-        return f"{how}: library clusters lie {np.median(self.usual):.1f} from their nearest fellow."
+        return int(beyond >= _CLOSE) + int(beyond > _FAR) + int(distance > self.usual[-1])
 
 
 def alike_of(bundle: Bundle) -> Alike:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from napari_atomicity.wording import channel_words
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.evidence import Evidence
+
+
+#: logarithm of a factor of 10,000
+_NO_DOUBT: Final = 9.21
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,25 @@ class Decision:
 
     @property
     def words(self) -> str:
-        """In a sentence."""
-        parts = [f"brightness {self.brightness:+.1f}"]
-        parts += [f"shape in {channel_words(name)} {part:+.1f}" for name, part in self.shape.items()]
-        parts += [f"class shares {self.shares:+.1f}"]
-        return f"{self.label} rather than {self.against}, log-odds {self.total:+.1f}: {', '.join(parts)}."
+        """In a sentence: how many times likelier, and the factors that make it so."""
+        parts = [f"brightness {_factor(self.brightness)}"]
+        parts += [f"shape in {channel_words(name)} {_factor(part)}" for name, part in self.shape.items()]
+        parts += [f"class shares {_factor(self.shares)}"]
+        return f"{self.label} rather than {self.against}, {_times(self.total)} times likelier: {', '.join(parts)}."
+
+
+def _factor(log_odds: float) -> str:
+    """``× 20`` or ``÷ 1.6``, on one line."""
+    against = log_odds < 0 and _times(-log_odds) != "1.0"
+    return f"{'÷' if against else '×'}\N{NO-BREAK SPACE}{_times(abs(log_odds))}"
+
+
+def _times(log_odds: float) -> str:
+    """A factor above 1 with two digits; beyond some size it only says that there is no doubt."""
+    if log_odds > _NO_DOUBT:
+        return "more than 10,000"
+    factor = float(f"{math.exp(log_odds):.2g}")
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
 
 
 def decision_of(

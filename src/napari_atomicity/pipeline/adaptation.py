@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
     from napari_atomicity.counting.prior import PriorKnowledge
+
+
+#: a model that is right of so many of the anchors held back fits the image
+_FITS: Final = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +77,36 @@ class AppliedAdaptation:
 
     @property
     def headline(self) -> str:
-        """What it did, in one short sentence."""
+        """What it did, in one sentence."""
         if not self.accepted:
-            return "Not adapted: the labels stay as they were."
+            return self._refused
         changed, total = self.changed
-        to = f" to {len(self.images)} images" if len(self.images) > 1 else ""
+        if not changed:
+            return "Nothing changed; the model already fits."
+        to = f"Adapted to {len(self.images)} images: " if len(self.images) > 1 else ""
         # what another image taught has no anchors here
-        to = to or ("" if len(self.anchors) else f" to {', '.join(self.images)}")
-        return f"Adapted{to}: {changed} of {total} labels changed."
+        to = to or ("" if len(self.anchors) else f"Adapted to {', '.join(self.images)}: ")
+        return f"{to}{changed} of {total} labels changed{self._mostly}."
+
+    @property
+    def _refused(self) -> str:
+        """Why nothing changed."""
+        right = self.adaptation.before.get("right")
+        if right is None:  # nothing was tuned
+            return self.reason
+        return f"Nothing changed; {'the model already fits' if right >= _FITS else 'tuning makes it no better here'}."
+
+    @property
+    def _mostly(self) -> str:
+        """From which label to which it went most often; empty where a label went or came."""
+        assert self.after is not None
+        pairs = zip(*(count.table.rows["label"].astype(str) for count in (self.before, self.after)), strict=True)
+        moves = Counter((old, new) for old, new in pairs if old != new)
+        ((old, new), most), *_ = moves.most_common(1)
+        if not (old and new):
+            return ""
+        n = moves.total()
+        return f", {'' if n == 1 else 'all ' if most == n else f'{most} of them '}from {old} to {new}"
 
 
 def adapt_steps(classified: Count | Sequence[Count], bundle: Bundle, settings: Settings) -> Steps[Adaptation]:

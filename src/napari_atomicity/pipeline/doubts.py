@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.clusters import ClusterTable, atoms_of
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibration import Calibration
@@ -27,6 +28,13 @@ def remarks(classified: Count) -> tuple[str, ...]:
         scaled = any(known.intensity_per_atom is not None for known in classified.known.values())
         sentences += _strange(classified.table, "the scale and the pixel size" if scaled else "the pixel size")
     return tuple(sentences)
+
+
+def open_labels(calibrations: Mapping[int, Calibration]) -> tuple[str, ...]:
+    """Labels between which some frame cannot decide, smallest first; empty where all can, or a person has chosen."""
+    open_frames = (fit for fit in calibrations.values() if fit.ambiguous)
+    labels = {str(candidate["dominant"]) for fit in open_frames for candidate in fit.candidates}
+    return tuple(sorted(labels, key=lambda label: (atoms_of(label) or 0, label)))
 
 
 def _strange(table: ClusterTable, doubtful: str) -> list[str]:

@@ -11,6 +11,7 @@ from napari_atomicity.ui.project.recent import RecentImages
 from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
 from napari_atomicity.ui.workspace.explainer import Explainer
 from napari_atomicity.ui.workspace.fitting import Fitting
+from napari_atomicity.ui.workspace.legend_switch import LegendSwitch
 from napari_atomicity.ui.workspace.solo import Solo
 from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -31,6 +32,8 @@ class Context:
         Keeps the heat maps up to date.
     shortcuts
         The keys on the layers.
+    legend
+        Whether the legend lies on the image.
     project
         Saving, opening and autosaving.
     recent
@@ -44,6 +47,7 @@ class Context:
         self.solo = Solo(self.workspace)
         self.explainer = Explainer(self.workspace)
         self.shortcuts = ShortcutBindings(self.workspace, annotate.do)
+        self.legend = LegendSwitch()
         self.project = ProjectController(self.workspace, self.solo)
         self.recent = RecentImages(self.workspace)
         self.workspace.begin()

@@ -33,13 +33,23 @@ class _NothingSelected(InputError):
     """No cluster is selected."""
 
 
-def do(workspace: Workspace, shortcuts: ShortcutBindings, name: str) -> None:
-    """Do what the shortcut `name` says; what stands in the way is said in the status bar."""
+def do(workspace: Workspace, shortcuts: ShortcutBindings, name: str, only: int | None = None) -> None:
+    """Do what a shortcut says; what stands in the way is said in the status bar.
+
+    Parameters
+    ----------
+    workspace, shortcuts
+        Of the viewer.
+    name
+        Of the shortcut.
+    only
+        The cluster to label; all that are selected where None.
+    """
     try:
         if name == "keys":
             show_keys(workspace, shortcuts)
         else:
-            _ACTIONS[name.split("_")[0]](workspace, name)
+            _ACTIONS[name.split("_")[0]](workspace, name, only)
     except _NothingSelected as error:
         say(workspace, f"{error}, or press {shortcuts.keys['next']} for the next one.")
     except InputError as error:
@@ -66,15 +76,15 @@ def labels_of(document: Document | None) -> tuple[str, ...]:
         return ()
 
 
-def label(workspace: Workspace, text: str) -> None:
-    """Label the selected clusters; an empty label takes a person's label back."""
-    document, chosen = _chosen(workspace)
+def label(workspace: Workspace, text: str, only: int | None = None) -> None:
+    """Label the selected clusters, or `only` one."""
+    document, chosen = _chosen(workspace, only)
     _annotate(workspace, document, chosen, [text] * len(chosen), f"Label {_clusters(chosen)} as {text}")
 
 
-def accept(workspace: Workspace) -> None:
-    """Label each selected cluster as the model does."""
-    document, chosen = _chosen(workspace)
+def accept(workspace: Workspace, only: int | None = None) -> None:
+    """Label each selected cluster, or `only` one, as the model does."""
+    document, chosen = _chosen(workspace, only)
     predicted = dict(zip(document.table.ids.tolist(), document.table.rows["label"], strict=True))
     known = [i for i in chosen if predicted[i]]
     if not known:
@@ -88,9 +98,9 @@ def accept(workspace: Workspace) -> None:
     )
 
 
-def clear(workspace: Workspace) -> None:
-    """Take a person's labels of the selected clusters back."""
-    document, chosen = _chosen(workspace)
+def clear(workspace: Workspace, only: int | None = None) -> None:
+    """Take a person's labels of the selected clusters, or of `only` one, back."""
+    document, chosen = _chosen(workspace, only)
     _annotate(workspace, document, chosen, [""] * len(chosen), f"Take the label of {_clusters(chosen)} back")
 
 
@@ -160,23 +170,23 @@ def show_keys(workspace: Workspace, shortcuts: ShortcutBindings) -> None:
 # ---------------------------------------------------------------------- parts
 
 
-def _class(workspace: Workspace, name: str) -> None:
+def _class(workspace: Workspace, name: str, only: int | None) -> None:
     labels, place = labels_of(_document(workspace)), int(name.split("_")[1])
     if place > len(labels):
         raise InputError(f"The model has {len(labels)} classes ({', '.join(labels)}); there is no class {place}.")
-    label(workspace, labels[place - 1])
+    label(workspace, labels[place - 1], only)
 
 
-_ACTIONS: Final[dict[str, Callable[[Workspace, str], None]]] = {
+_ACTIONS: Final[dict[str, Callable[[Workspace, str, int | None], None]]] = {
     "class": _class,
-    "other": lambda workspace, _: label(workspace, OTHER),
-    "accept": lambda workspace, _: accept(workspace),
-    "clear": lambda workspace, _: clear(workspace),
-    "next": lambda workspace, _: step(workspace, 1),
-    "previous": lambda workspace, _: step(workspace, -1),
-    "uncertain": lambda workspace, _: next_uncertain(workspace),
-    "undo": lambda workspace, _: undo(workspace),
-    "redo": lambda workspace, _: redo(workspace),
+    "other": lambda workspace, _, only: label(workspace, OTHER, only),
+    "accept": lambda workspace, _, only: accept(workspace, only),
+    "clear": lambda workspace, _, only: clear(workspace, only),
+    "next": lambda workspace, *_: step(workspace, 1),
+    "previous": lambda workspace, *_: step(workspace, -1),
+    "uncertain": lambda workspace, *_: next_uncertain(workspace),
+    "undo": lambda workspace, *_: undo(workspace),
+    "redo": lambda workspace, *_: redo(workspace),
 }
 
 
@@ -194,11 +204,13 @@ def _document(workspace: Workspace) -> Document:
     return document
 
 
-def _chosen(workspace: Workspace) -> tuple[Document, list[int]]:
-    """The document in hand and the selected clusters."""
+def _chosen(workspace: Workspace, only: int | None) -> tuple[Document, list[int]]:
+    """The document in hand, and the selected clusters or `only` one."""
     if workspace.clusters is not None:
         workspace.clusters.sync_from_layer()
     document = _document(workspace)
+    if only is not None and document.table.row_of(only) is not None:
+        return document, [only]
     if not document.selection:
         raise _NothingSelected("Select clusters first: click them with the select tool")
     return document, sorted(document.selection)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.insight.standing import standings
 from napari_atomicity.style import OTHER_COLOUR, colours
+from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.cluster_card.inspector import ClusterInspector, Inspection, Subject
 from napari_atomicity.ui.cluster_card.navigator import ClusterNavigator
 from napari_atomicity.ui.context import context_of
 from napari_atomicity.ui.widgets.bars import ChanceBars, Strips, swatch
 from napari_atomicity.ui.widgets.controls import say
+from napari_atomicity.ui.widgets.label_buttons import LabelButtons
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.widgets.thumbnails import Thumbnail, Thumbnails
@@ -50,6 +53,7 @@ class CardPanel(Panel):
         self._chosen: frozenset[int] = frozenset()
         super().__init__(viewer, inside)
         self.looker.looked.connect(self._on_changed)
+        self.context.shortcuts.changed.connect(self._on_changed)
         viewer.events.theme.connect(self._on_theme)
 
     def build(self) -> None:
@@ -69,13 +73,19 @@ class CardPanel(Panel):
         )
         self.annotation = self.note("Your label; colours, shares and exports follow it")
         self.remarks = self.note()
+        self.labels = LabelButtons(self.context, self._do, "this cluster")
+        self.page.addWidget(self.labels)
+        self.marks = {name: QPushButton() for name in ("accept", "clear")}
+        for name, widget in self.marks.items():
+            widget.clicked.connect(partial(self._do, name))
+        self.row(*self.marks.values())
         self.patch = Thumbnails(3, 240, scale_bar=True)
         self.page.addWidget(self.patch)
         self.contours = self.note(
             "Grad-CAM, drawn at 35 and 70 % of the highest value in each channel; atoms per nm² add up to the count"
         )
         self.decision = self.note(
-            "How much likelier the first class is than the second, in natural logarithms, and what that is made of"
+            "How much likelier the first class is than the second: the product of the factors that follow"
         )
         self.chances = ChanceBars()
         self.page.addWidget(self.chances)
@@ -123,6 +133,7 @@ class CardPanel(Panel):
         look = self.looker.look(subject)
         say(self.decision, subject.decision)
         self._show_label(document, row, look)
+        self._show_buttons(document, row)
         self._show_patch(document, row, look)
         self._show_numbers(document, row)
         self._show_alike(document, look)
@@ -156,6 +167,16 @@ class CardPanel(Panel):
         say(self.remarks, "\n".join([look.problem, *said] if look.problem else said))
         source = source_words(str(one["source"]))
         say(self.model, f"Labelled by the model {bundle.card.name}, {source}." if label and bundle is not None else "")
+
+    def _show_buttons(self, document: Document, row: int) -> None:
+        keys, one = self.context.shortcuts.keys, document.table.rows.iloc[row]
+        self.labels.offer(document)
+        says = {"accept": f"Accept {one['label']}".rstrip(), "clear": "Take your label back"}
+        for name, widget in self.marks.items():
+            widget.setText(f"{says[name]}  {keys[name]}")
+            widget.setToolTip(self.context.shortcuts.tip(name))
+        self.marks["accept"].setEnabled(bool(one["label"]))
+        self.marks["clear"].setEnabled(bool(one["annotation"]))
 
     def _show_patch(self, document: Document, row: int, look: Inspection) -> None:
         found, label = look.attribution, _explained(document, look)
@@ -202,7 +223,7 @@ class CardPanel(Panel):
             label = str(alike.library.labels[row])
             grey = cards.as_grey(alike.library.patches.raw[row])
             tip = f"A simulated cluster of {label} that the model carries along, at a distance of {distance:.2f}"
-            shown.append(Thumbnail(grey, (label, f"at {distance:.1f}"), palette.get(label, ""), tip=tip))
+            shown.append(Thumbnail(grey, (label, alike.in_short(distance)), palette.get(label, ""), tip=tip))
         self.alike.show_pictures(shown, self._theme["text"])
         self.alike_title.setVisible(bool(near or look.no_library))
         say(self.likeness, alike.words(near[0][1]) if alike is not None and near else look.no_library)
@@ -212,6 +233,10 @@ class CardPanel(Panel):
         return plot_colours(self.workspace.viewer)
 
     # ------------------------------------------------------------------ what a person does
+
+    def _do(self, name: str, _: bool = False) -> None:
+        """Label the cluster that is shown, of several selected ones it alone."""
+        annotate.do(self.workspace, self.context.shortcuts, name, self.shown)
 
     def _centre(self) -> None:
         if self._row(self.document) is not None:

@@ -76,9 +76,11 @@ class Move(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _STEPS)
         self.slider.setValue(_STEPS)
-        self.slider.setToolTip("Move the clusters of the map after the adaptation from where they were before")
+        self.slider.setToolTip("From where the clusters lay before the adaptation to where they lie now")
         self.slider.valueChanged.connect(lambda value: move(value / _STEPS))
-        self.play = button("▶ Move", "Watch the clusters move from before to after", self._play)
+        self.play = button(
+            "▶ Show what changed", "Watch the clusters move to where the adaptation has put them", self._play
+        )
         self._timer = QTimer(self)
         self._timer.setInterval(_FRAME_MS)
         self._timer.timeout.connect(self._step)

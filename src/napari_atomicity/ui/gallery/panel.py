@@ -22,11 +22,14 @@ from napari_atomicity.ui.gallery.painting import Look
 from napari_atomicity.ui.gallery.service import gallery_of
 from napari_atomicity.ui.gallery.view import PictureView
 from napari_atomicity.ui.shortcuts.bindings import name_of_key
-from napari_atomicity.ui.widgets.controls import AfterPainting, narrow
+from napari_atomicity.ui.widgets.controls import AfterPainting, name_controls, narrow
+from napari_atomicity.ui.widgets.docked import Docked
+from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.label_buttons import LabelButtons, colours_of
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
 from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.workspace.camera import look_at
+from napari_atomicity.ui.workspace.docks import beside_workbench
 
 if TYPE_CHECKING:
     import napari
@@ -60,6 +63,9 @@ class GalleryPanel(QWidget):
         self.gallery = gallery_of(self.workspace)
         self._shown: tuple[Any, ...] = ()
         self._build(viewer)
+        name_controls(self)
+        mark_focus(self)
+        self._docked = Docked(self, lambda: self.strip.show_steps(not beside_workbench(self)))
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.gallery.changed.connect(self._on_choices)
@@ -84,7 +90,7 @@ class GalleryPanel(QWidget):
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setToolTip("How many clusters are shown, and how many are selected")
-        self.labels = LabelButtons(self.context, _COLUMNS)
+        self.labels = LabelButtons(self.context, self._do, "the selected clusters", _COLUMNS)
         page = QVBoxLayout(self)
         page.setContentsMargins(8, 8, 8, 8)
         page.setSpacing(6)
@@ -93,7 +99,8 @@ class GalleryPanel(QWidget):
         page.addWidget(self.view, 1)
         page.addWidget(self.labels)
         page.addLayout(self._mark_row())
-        page.addWidget(ProgressStrip(viewer))
+        self.strip = ProgressStrip(viewer)
+        page.addWidget(self.strip)
 
     def _order_row(self) -> QHBoxLayout:
         self.order = QComboBox()

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image, Layer, Points
+from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
 from napari_atomicity.document import edits
 from napari_atomicity.ui.layers import ring_style
+from napari_atomicity.ui.layers.cluster_points import ClusterPoints
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.utils.events import Event
 
     from napari_atomicity.document.document import Document
+    from napari_atomicity.document.ring_filter import RingFilter
 
 #: no pixel size is that
 _NOTHING_DRAWN: Final = -1.0
@@ -29,11 +31,12 @@ PAUSE_MS: Final = 30
 class ClusterLayer:
     """The points layer of one document; made when there is something to show, and again after a person deleted it."""
 
-    def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
+    def __init__(self, viewer: ViewerModel, image: Image, document: Document, rings: RingFilter) -> None:
         self._viewer = weakref.ref(viewer)
         self._image = weakref.ref(image)
         self.document = document
-        self.points: Points | None = None
+        self.rings = rings
+        self.points: ClusterPoints | None = None
         #: layers that lie between the image and the rings
         self.under: Callable[[], Sequence[Layer]] = tuple
         self._writing = False
@@ -43,6 +46,7 @@ class ClusterLayer:
         self._drawn_for: float | None = _NOTHING_DRAWN
         document.table_changed.connect(self.draw)
         document.selection_changed.connect(self._draw_selection)
+        rings.changed.connect(self._on_rings)
         for event in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"):
             getattr(image.events, event).connect(self._follow_image)
         self._zoomed = QTimer()
@@ -70,14 +74,14 @@ class ClusterLayer:
             self._writing = False
         self._draw_selection(self.document.selection)
 
-    def make(self) -> Points:
+    def make(self) -> ClusterPoints:
         """The points layer, made anew over the image where there is none."""
         viewer, image = self._viewer(), self._image()
         assert viewer is not None
         assert image is not None
         if self.points is not None and self.points in viewer.layers:
             return self.points
-        points: Points = Points(
+        points: ClusterPoints = ClusterPoints(
             positions(self.document, image.ndim),
             ndim=image.ndim,
             name="clusters",
@@ -113,7 +117,7 @@ class ClusterLayer:
         """The points layer is gone from the viewer; the table stays."""
         self.points = None
 
-    def _write(self, points: Points) -> None:
+    def _write(self, points: ClusterPoints) -> None:
         """Positions, features and looks together, in this one place: nothing can come apart."""
         table, pixel = self.document.table, self.document.micrograph.pixel_size_nm
         places = positions(self.document, points.ndim)
@@ -130,12 +134,13 @@ class ClusterLayer:
         points.metadata.update(table=table, micrograph=self.document.micrograph)
         if same and not self._spoiled and tuple(points.features.columns) == tuple(table.rows.columns):
             ring_style.draw_changes(points, table, pixel, self._zoom)
-            return
-        points.features = table.rows.copy()
-        if len(table):
-            ring_style.draw_all(points, table, pixel, self._zoom)
-            self._drawn_for = pixel
+        else:
+            points.features = table.rows.copy()
+            if len(table):
+                ring_style.draw_all(points, table, pixel, self._zoom)
+                self._drawn_for = pixel
         self._spoiled = False
+        self._draw_seen(points)
 
     @property
     def _zoom(self) -> float:
@@ -163,9 +168,18 @@ class ClusterLayer:
         """Whether the layer shows as many points as there are clusters: what napari did meanwhile comes first."""
         return self.points is not None and len(self.points.data) == len(self.document.table) > 0
 
+    def _draw_seen(self, points: ClusterPoints) -> None:
+        """Hide the rings that a person does not want; what is selected is always seen, whatever led to it."""
+        table = self.document.table
+        seen = self.rings.seen(table)
+        seen[table.rows_of(self.document.selection)] = True
+        if len(seen) == len(points.data) and not np.array_equal(points.shown, seen):
+            points.shown = seen
+
     def _draw_selection(self, ids: frozenset[int]) -> None:
         if self.points is None:
             return
+        self._draw_seen(self.points)
         rows = set(self.document.table.rows_of(ids).tolist()) - {-1}
         if rows != set(self.points.selected_data):
             self._writing = True
@@ -180,12 +194,22 @@ class ClusterLayer:
             for name, value in geometry(image).items():
                 setattr(self.points, name, value)
 
+    def _on_rings(self) -> None:
+        """What is hidden is not selected any more; a label or Delete must not reach it."""
+        table = self.document.table
+        hidden = set(table.ids[~self.rings.seen(table)].tolist())
+        self.document.select(self.document.selection - hidden)
+        if self.points is not None:
+            self._draw_seen(self.points)
+
     # ------------------------------------------------------------------ layer → table
 
     def _on_selection(self) -> None:
         if self.points is not None and not self._writing:
-            ids = self.document.table.ids
-            self.document.select(ids[i] for i in self.points.selected_data if i < len(ids))
+            ids, shown = self.document.table.ids, self.points.shown
+            self.document.select(ids[i] for i in self.points.selected_data if i < len(ids) and shown[i])
+            # napari's key for all of a layer selects what is hidden too
+            self._draw_selection(self.document.selection)
 
     def _on_look(self, _: object = None) -> None:
         self._spoiled |= not self._writing
@@ -216,7 +240,7 @@ class ClusterLayer:
         fresh = [*moved, *range(first, first + len(added))]
         document.edit(_name(len(added), len(moved), len(deleted)), table, fresh)
 
-    def _as_in_table(self, points: Points) -> bool:
+    def _as_in_table(self, points: ClusterPoints) -> bool:
         """Whether nothing was done to the points; it is asked at every key."""
         ids = self.document.table.ids
         return (

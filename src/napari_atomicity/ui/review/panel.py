@@ -32,7 +32,6 @@ _AGREEMENT_TIP: Final = (
     "when the queue was started: it knows them"
 )
 _SIGNS: Final = "○ of the model   □ labelled by you   ◇ labelled by you, against the model"
-_COLUMNS: Final = 4
 
 
 class ReviewPanel(Panel):
@@ -66,7 +65,7 @@ class ReviewPanel(Panel):
         for name, widget in (self.moves | self.marks).items():
             widget.clicked.connect(partial(self._do, name))
         self.row(*self.moves.values())
-        self.labels = LabelButtons(self.context, _COLUMNS)
+        self.labels = LabelButtons(self.context, self._do, "the selected clusters")
         self.page.addWidget(self.labels)
         self._written = False
         self.keys = button("Keys…", "", partial(self._do, "keys"))
@@ -126,7 +125,7 @@ class ReviewPanel(Panel):
 
     @property
     def label_buttons(self) -> dict[str, QPushButton]:
-        """Button of each label."""
+        """The button of each label."""
         return self.labels.by_label
 
     # ------------------------------------------------------------------ what a person does
@@ -135,7 +134,7 @@ class ReviewPanel(Panel):
         annotate.do(self.workspace, self.context.shortcuts, name)
 
     def _open(self) -> None:
-        open_dock(self.workspace.viewer, "Gallery", tabify=True)
+        open_dock(self.workspace.viewer, "Gallery")
 
     def _choose(self, row: int) -> None:
         if self._review is not None:

@@ -101,7 +101,7 @@ class AdaptPanel(Panel):
         if adaptation is None:
             return "off" if document.settings.adapt == "off" else "model as shipped"
         if not adaptation.accepted:
-            return "not accepted, model as it was"
+            return "nothing changed"
         changed, _ = adaptation.changed
         return f"adapted, {changed} label{'' if changed == 1 else 's'} changed"
 

@@ -6,15 +6,16 @@ from typing import Any, Final
 
 import pandas as pd
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation
+from napari_atomicity.pipeline.doubts import open_labels
 from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.ui.steps.adaptation_wording import anchor_groups, judged, score_lines
 from napari_atomicity.ui.widgets.controls import say
 from napari_atomicity.ui.widgets.html import html_table
 from napari_atomicity.ui.widgets.share_chart import ShareChart
-from napari_atomicity.wording import share_and_interval
+from napari_atomicity.wording import share_or_doubt
 
 _SHARES: Final = ("class", "before (95 %)", "after (95 %)")
 _SCORES: Final = ("", "before", "after")
@@ -48,8 +49,26 @@ class Comparison(QWidget):
         self.anchors = _text(
             "Clusters that the model was tuned on, those held back to judge it, and their range of diameters"
         )
-        for widget in (self.headline, self.judged, self.reason, self.chart, self.shares, self.scores, self.anchors):
+        self.more = QToolButton()
+        self.more.setText("Details")
+        self.more.setToolTip("Why it was accepted or not, shares, scores, and the clusters that the model learnt from")
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.setCheckable(True)
+        self.more.setStyleSheet("QToolButton { border: none; padding: 2px; }")
+        self.more.toggled.connect(self._unfold)
+        self.details = QWidget()
+        inside = QVBoxLayout(self.details)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(6)
+        for widget in (self.headline, self.judged, self.chart, self.more, self.details):
             page.addWidget(widget)
+        for widget in (self.reason, self.shares, self.scores, self.anchors):
+            inside.addWidget(widget)
+        self._unfold(False)
+
+    def _unfold(self, wanted: bool) -> None:
+        self.more.setArrowType(Qt.ArrowType.DownArrow if wanted else Qt.ArrowType.RightArrow)
+        self.details.setVisible(wanted)
 
     def show_adapted(self, adapted: AppliedAdaptation | None, colours: dict[str, str], theme: dict[str, str]) -> None:
         """Show an adaptation, accepted or not; nothing where there is none."""
@@ -58,7 +77,8 @@ class Comparison(QWidget):
             return
         self._shown = adapted, theme
         say(self.headline, adapted.headline)
-        say(self.reason, adapted.adaptation.reason)
+        # where nothing was tuned the reason is all there is to say
+        say(self.reason, adapted.reason if adapted.reason != adapted.headline else "")
         say(self.judged, judged(adapted.adaptation))
         self.chart.setVisible(adapted.after is not None)
         say(self.shares, "")
@@ -70,9 +90,10 @@ class Comparison(QWidget):
                 series_of_counts(after, labels, "after", "bar"),
             ]
             self.chart.show_shares(labels, series, colours, theme)
-            say(self.shares, html_table(_share_rows(before, after), _SHARES))
+            say(self.shares, html_table(_share_rows(adapted, before, after), _SHARES))
         say(self.scores, html_table(score_lines(adapted.adaptation), _SCORES))
         say(self.anchors, html_table(_anchor_rows(adapted), _ANCHORS))
+        self.more.setVisible(any(part.text() for part in (self.reason, self.shares, self.scores, self.anchors)))
 
 
 def _ratios(adapted: AppliedAdaptation, classified: Any) -> pd.DataFrame:
@@ -81,18 +102,24 @@ def _ratios(adapted: AppliedAdaptation, classified: Any) -> pd.DataFrame:
     return class_ratios(classified.table, adapted.base.card, calibrations=classified.calibrations)
 
 
-def _share_rows(before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[str, str, str]]:
+def _share_rows(adapted: AppliedAdaptation, before: pd.DataFrame, after: pd.DataFrame) -> list[tuple[str, str, str]]:
+    counts = (adapted.before, adapted.after)
+    doubts = [() if count is None else open_labels(count.calibrations) for count in counts]
     was = before.set_index("label").reindex(after["label"]).reset_index()
     pairs = zip(was.to_dict("records"), after.to_dict("records"), strict=True)
-    return [(str(new["label"]), _interval(old), _interval(new)) for old, new in pairs if _seen(old) or _seen(new)]
+    return [
+        (str(new["label"]), _share(old, doubts[0]), _share(new, doubts[1]))
+        for old, new in pairs
+        if _seen(old) or _seen(new)
+    ]
 
 
 def _seen(share: dict[Any, Any]) -> bool:
     return bool(share["fraction"] > 0)
 
 
-def _interval(share: dict[Any, Any]) -> str:
-    return share_and_interval(share["fraction"], share["low"], share["high"])
+def _share(share: dict[Any, Any], doubt: tuple[str, ...]) -> str:
+    return share_or_doubt(str(share["label"]), share["fraction"], share["low"], share["high"], doubt)
 
 
 def _anchor_rows(adapted: AppliedAdaptation) -> list[tuple[str, ...]]:

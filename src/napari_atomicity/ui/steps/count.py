@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout
 
 from napari_atomicity import pipeline
 from napari_atomicity.counting.card_text import classes
 from napari_atomicity.counting.store import models
 from napari_atomicity.report.shares import series_of_counts
-from napari_atomicity.style import OTHER_COLOUR
-from napari_atomicity.ui.actions import single
+from napari_atomicity.style import colours
+from napari_atomicity.ui.actions import looking, single
+from napari_atomicity.ui.legend.entries import entries_of
+from napari_atomicity.ui.legend.filters import FilterBar
+from napari_atomicity.ui.legend.legend import Legend
+from napari_atomicity.ui.legend.on_image import lay_on_image
 from napari_atomicity.ui.steps.candidates import CandidateChoice
 from napari_atomicity.ui.steps.prior import PriorFields
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
+from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.workspace.docks import open_dock
-from napari_atomicity.wording import share_and_interval
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from napari_atomicity.document.document import Document
 
 _USUAL = "dual"
@@ -55,9 +57,14 @@ class CountPanel(Panel):
         self.remarks = self.note()
         self.candidates = CandidateChoice(self._decide)
         self.page.addWidget(self.candidates)
-        self.legend = Legend()
+        self.legend = Legend(self.workspace)
         self.page.addWidget(self.legend)
+        self.filter = FilterBar(self.context)
+        self.page.addWidget(self.filter)
+        lay_on_image(self.context)
+        self.context.legend.changed.connect(self._on_changed)
         self.chart = ShareChart()
+        self.chart.on_pick = partial(looking.select_label, self.workspace)
         self.page.addWidget(self.chart)
         self.ratios = button("Class ratios…", "With classification errors, against what was deposited", self._ratios)
         self.row(self.ratios)
@@ -69,9 +76,8 @@ class CountPanel(Panel):
         self.known.show_document(document, self.can_act)
         self.candidates.show_document(document, self.workspace.frame, self.can_act)
         shown = document is not None and document.counted and document.state.bundle is not None
-        self.legend.setVisible(shown)
-        self.chart.setVisible(shown)
-        self.ratios.setVisible(shown)
+        for part in (self.legend, self.filter, self.chart, self.ratios):
+            part.setVisible(shown)
         self._offer(document)
         if document is None:
             say(self.remarks, "")
@@ -90,13 +96,13 @@ class CountPanel(Panel):
         return f"{labelled} of {len(document.table)} labelled, {source}"
 
     def _show_shares(self, document: Document) -> None:
-        from napari_atomicity.style import colours
-        from napari_atomicity.ui.widgets.theme import plot_colours
-
         card = document.state.model_in_force.card
         final = document.ratios()
         known = colours(card.class_sizes, card.element)
-        self.legend.show_shares(final, known)
+        group = self.workspace.group
+        if group is not None:
+            self.legend.show_entries(entries_of(document, final), group.rings.hidden)
+            self.filter.show_group(group)
         theme = plot_colours(self.workspace.viewer)
         labels = final["label"].tolist()
         series = [
@@ -142,41 +148,6 @@ class CountPanel(Panel):
 
     def _decide(self, frame: int, dominant: str) -> None:
         single.choose(self.workspace, frame, dominant)
-
-
-class Legend(QWidget):
-    """Colour, count and share of each class."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setVerticalSpacing(1)
-        self._grid.setColumnStretch(3, 1)
-        self._cells: dict[tuple[int, int], QLabel] = {}
-
-    def show_shares(self, shares: pd.DataFrame, colours: dict[str, str]) -> None:
-        """Show shares (columns label, count, fraction, low, high)."""
-        for column, text in enumerate(("", "class", "clusters", "share (95 % interval)")):
-            self._cell(0, column).setText(text)
-        for row, share in enumerate(shares.to_dict("records"), start=1):
-            swatch = self._cell(row, 0)
-            swatch.setText("●")
-            swatch.setStyleSheet(f"color: {colours.get(str(share['label']), OTHER_COLOUR)}; font-size: 15px;")
-            self._cell(row, 1).setText(str(share["label"]))
-            self._cell(row, 2).setText(str(share["count"]))
-            self._cell(row, 3).setText(share_and_interval(share["fraction"], share["low"], share["high"]))
-        for (row, _), label in self._cells.items():
-            label.setVisible(row <= len(shares))
-
-    def _cell(self, row: int, column: int) -> QLabel:
-        if (row, column) not in self._cells:
-            label = QLabel()
-            if column == 2:
-                label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self._cells[row, column] = label
-            self._grid.addWidget(label, row, column)
-        return self._cells[row, column]
 
 
 def _remarks(document: Document) -> str:

@@ -68,9 +68,9 @@ class ExplainPanel(Panel):
         for number in self.opacity.native.findChildren(QAbstractSpinBox):
             number.setAccessibleName("Opacity")
         self.all = button(
-            "All clusters", "Heat maps of all clusters in view (of the frame shown)", lambda: self._run(False)
+            "Explain all", "Heat maps of all clusters in view (of the frame shown)", lambda: self._run(False)
         )
-        self.some = button("Selected", "Heat maps of the selected clusters alone", lambda: self._run(True))
+        self.some = button("Explain selected", "Heat maps of the selected clusters alone", lambda: self._run(True))
         self.clear = button("Clear", "Take the heat maps off", self._clear)
         self.row(self.all, self.some, self.clear)
         self.result = self.note("What the heat maps rest on, and how far they can be trusted")

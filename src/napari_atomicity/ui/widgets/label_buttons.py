@@ -1,42 +1,41 @@
-"""A button for each label that clusters can be given, in its colour and with its key."""
+"""A button for each label, in its colour, with its key."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from napari_atomicity.clusters import OTHER, atoms_of
-from napari_atomicity.errors import InputError
 from napari_atomicity.style import OTHER_COLOUR, size_colours
-from napari_atomicity.ui.actions import annotate
+from napari_atomicity.ui.actions.annotate import labels_of
 from napari_atomicity.ui.widgets.controls import button
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.ui.context import Context
 
+_COLUMNS: Final = 4
+
 
 class LabelButtons(QWidget):
-    """Buttons that label the selected clusters, `columns` of them side by side."""
+    """The classes of the model in hand, and other; a click calls `do` with the name of the key beside the label."""
 
-    def __init__(self, context: Context, columns: int = 4) -> None:
+    def __init__(self, context: Context, do: Callable[[str], object], what: str, columns: int = _COLUMNS) -> None:
         super().__init__()
-        self._context, self._columns = context, columns
+        self._context, self._do, self._what, self._columns = context, do, what, columns
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
         self._offered: tuple[object, ...] = ()
-        #: button of each label
         self.by_label: dict[str, QPushButton] = {}
 
     def offer(self, document: Document | None) -> None:
-        """The labels of the model of a document; nothing happens where they are there already."""
-        labels = (*annotate.labels_of(document), OTHER)
-        keys = self._context.shortcuts.keys
+        """Make the buttons anew where the model has other classes, or a person has chosen other keys."""
+        labels, keys = (*labels_of(document), OTHER), self._context.shortcuts.keys
         if (labels, keys) == self._offered:
             return
         self._offered = labels, keys
@@ -48,8 +47,8 @@ class LabelButtons(QWidget):
         for i, label in enumerate(labels):
             name = "other" if label == OTHER else f"class_{i + 1}"
             key = keys.get(name, "")
-            tip = f"Label the selected clusters as {label}" + (f" ({key})" if key else "")
-            widget = button(f"{label}  {key}".rstrip(), tip, partial(self._label, label))
+            tip = f"Label {self._what} as {label}" + (f" ({key})" if key else "")
+            widget = button(f"{label}  {key}".rstrip(), tip, partial(self._do, name))
             widget.setStyleSheet(f"QPushButton {{ border-left: 6px solid {colours[label]}; padding: 3px 4px; }}")
             self._grid.addWidget(widget, i // self._columns, i % self._columns)
             self.by_label[label] = widget
@@ -60,12 +59,6 @@ class LabelButtons(QWidget):
             if widget.isVisible() and widget.rect().contains(widget.mapFromGlobal(place)):
                 return label
         return None
-
-    def _label(self, label: str) -> None:
-        try:
-            annotate.label(self._context.workspace, label)
-        except InputError as error:
-            annotate.say(self._context.workspace, str(error))
 
 
 def colours_of(labels: Sequence[str]) -> dict[str, str]:

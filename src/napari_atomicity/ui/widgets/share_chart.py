@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pyqtgraph as pg
@@ -36,6 +36,9 @@ class ShareChart(Plot):
         if tall:
             self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
         self._heading = heading
+        #: called with the label whose bars or marks were clicked
+        self.on_pick: Callable[[str], object] | None = None
+        self.axes.scene().sigMouseClicked.connect(self._on_click)
         self.axes.show_percent()
         self.labels: list[str] = []
         self.series: list[ShareSeries] = []
@@ -78,6 +81,13 @@ class ShareChart(Plot):
                 self._draw_bars(source, middle - _WIDE / 2)
             else:
                 self._draw_marks(source, middle)
+
+    def _on_click(self, event: Any) -> None:
+        if self.on_pick is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        room = int(np.floor(self.axes.getViewBox().mapSceneToView(event.scenePos()).x()))
+        if 0 <= room < len(self.labels):
+            self.on_pick(self.labels[room])
 
     def _draw_bars(self, source: ShareSeries, left: float) -> None:
         known = np.flatnonzero(np.isfinite(source.share))

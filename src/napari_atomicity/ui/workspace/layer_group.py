@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 
 from napari_atomicity.document.document import Document
 from napari_atomicity.document.review import Review
+from napari_atomicity.document.ring_filter import RingFilter
 from napari_atomicity.ui.layers.anchors import AnchorLayer
 from napari_atomicity.ui.layers.clusters import ClusterLayer
 from napari_atomicity.ui.layers.heat_maps import HeatMaps
@@ -33,7 +34,8 @@ class LayerGroup:
     def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
         self.document = document
         self.image = weakref.ref(image)
-        self.clusters = ClusterLayer(viewer, image, document)
+        self.rings = RingFilter()
+        self.clusters = ClusterLayer(viewer, image, document, self.rings)
         self.maps = HeatMaps(viewer, image, document)
         self.anchors = AnchorLayer(viewer, image, document)
         self.review = Review(document)

@@ -192,6 +192,7 @@ class Workspace:
             return
         group = self._groups[layer] = LayerGroup(viewer, layer, document)
         group.review.changed.connect(self._on_document)
+        group.rings.changed.connect(self._on_document)
         document.table_changed.connect(self._on_document)
         document.state_changed.connect(self._on_document)
         document.selection_changed.connect(self._on_document)

@@ -1,0 +1,1 @@
+"""The legend of the classes, beside the image and on it, and what of the clusters it lets be seen."""
