@@ -204,7 +204,7 @@ def _document(workspace: Workspace) -> Document:
     return document
 
 
-def _chosen(workspace: Workspace, only: int | None) -> tuple[Document, list[int]]:
+def _chosen(workspace: Workspace, only: int | None = None) -> tuple[Document, list[int]]:
     """The document in hand, and the selected clusters or `only` one."""
     if workspace.clusters is not None:
         workspace.clusters.sync_from_layer()
