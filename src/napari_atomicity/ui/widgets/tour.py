@@ -9,7 +9,7 @@ from typing import Final
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QPolygon
-from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_atomicity.ui.widgets.controls import AfterPainting
 
@@ -103,19 +103,22 @@ class Tour(QObject):
 
     def __init__(self, window: QWidget, colour: str, stops: Sequence[Stop]) -> None:
         super().__init__(window)
-        self._window, self._stops, self.at = window, stops, 0
-        self._focus = QApplication.focusWidget()
+        self._stops, self.at = stops, 0
         self.pointer, self.bubble = Pointer(window, colour), Bubble(window, colour)
-        self._button(self.bubble.back, lambda: self.go(self.at - 1))
-        self._button(self.bubble.next, lambda: self.go(self.at + 1))
-        self._button(self.bubble.skip, self.end)
+        # methods, which Qt holds weakly: a function would keep the window alive by way of this tour
+        self.bubble.back.clicked.connect(self._back)
+        self.bubble.next.clicked.connect(self._next)
+        self.bubble.skip.clicked.connect(self.end)
         self._due = AfterPainting(self.bubble, self._place)
         self._watched: QWidget | None = None
         window.installEventFilter(self)
 
-    @staticmethod
-    def _button(of: QPushButton, do: Callable[[], object]) -> None:
-        of.clicked.connect(lambda _=False: do())
+    @property
+    def _window(self) -> QWidget:
+        """The window; not kept, since it keeps the tour."""
+        window = self.parent()
+        assert isinstance(window, QWidget)
+        return window
 
     def go(self, at: int) -> None:
         """Show the stop with this number; beyond the last one the tour is over."""
@@ -141,17 +144,20 @@ class Tour(QObject):
         if isalive(self.bubble):
             self._due.start()
 
+    def _back(self) -> None:
+        self.go(self.at - 1)
+
+    def _next(self) -> None:
+        self.go(self.at + 1)
+
     def end(self) -> None:
         """Take the bubbles away."""
         if not isalive(self) or not isalive(self.bubble):
             return
-        self._window.removeEventFilter(self)
         self._watch(None)
         for part in (self.bubble, self.pointer):
             part.hide()
             part.deleteLater()
-        if self._focus is not None and isalive(self._focus):
-            self._focus.setFocus()
         self.deleteLater()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
