@@ -70,6 +70,7 @@ class StepFrame(QWidget):
         self.help.setText("?")
         self.help.setStyleSheet("QToolButton { border: none; padding: 3px 2px; min-width: 0px; max-width: 14px; }")
         self.help.setToolTip(f"What is this? The guide on {panel.title}")
+        self.help.setAccessibleName(f"What is {panel.title}?")
         self.help.clicked.connect(
             lambda _=False: show_help(panel.workspace.viewer, anchor_of(f"{number} {panel.title}"))
         )
