@@ -20,21 +20,17 @@ if TYPE_CHECKING:
 
 #: standard deviations of ln(scale) in training reach up to this: what a calibration leaves open
 _SCALE_SD: Final = 0.1
-#: one cluster in so many is shown without its scale as well
-_ALONE: Final = 4
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the network shall say of the b clusters of a batch; c of them are shown to it without their scale, too.
+    """What the network shall say of the b clusters of a batch, which it is shown with and without their scale.
 
     Attributes
     ----------
     verdict
         (b,) index of the class, one beyond the last for none of them, -1 for a size between the classes, which is
         neither.
-    alone
-        (c,) the same of the clusters that are shown without their scale.
     log_n
         (b,) ln of the number of atoms that the picture shows at the scale that is told.
     counts
@@ -44,7 +40,6 @@ class Target:
     """
 
     verdict: torch.Tensor
-    alone: torch.Tensor
     log_n: torch.Tensor
     counts: torch.Tensor
     scale_sd: torch.Tensor
@@ -56,14 +51,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Batch:
-    """What the network is shown, and what it shall say: first the b clusters in atoms per nm², then c without a scale.
+    """What the network is shown, and what it shall say: the b clusters in atoms per nm², then the same without a scale.
 
     Attributes
     ----------
     x
-        (b + c, pictures, 52, 52), see `counting.patches.network_input`.
+        (2b, pictures, 52, 52), see `counting.patches.network_input`.
     noise
-        (b + c,) of the background, atoms per nm².
+        (2b,) of the background, atoms per nm².
     target
         Of the batch.
     """
@@ -122,10 +117,9 @@ class TrainingData:
             patches = replace(patches, raw=_turned(patches.raw, self.rng))
             scale_sd = self.rng.uniform(0, _SCALE_SD, n)
             mistaken = self.rng.normal(0, 1, n) * scale_sd
-        # with its scale, and some of them without: divided by their own integral
-        some = patches.take(np.arange(max(n // _ALONE, 1)))
+        # with their scale, and without: divided by their own integral
         with_scale = in_atoms(patches, self.library.log_scale[rows] - mistaken)
-        without = in_atoms(some, some.log_integral - self.middle)
+        without = in_atoms(patches, patches.log_integral - self.middle)
         picture, noise = (np.concatenate(parts) for parts in zip(with_scale, without, strict=True))
         x = network_input(picture, noise, len(self.config.channels), self.config.lcn_window_nm)
 
@@ -134,7 +128,6 @@ class TrainingData:
 
         target = Target(
             verdict=tensor(self.verdict[rows], torch.int64),
-            alone=tensor(self.verdict[rows[: len(some)]], torch.int64),
             log_n=tensor(self.log_n[rows] + mistaken),
             counts=tensor(self.counts[rows]),
             scale_sd=tensor(scale_sd),
@@ -190,7 +183,7 @@ def loss_of(out: Outputs, target: Target, log_sizes: torch.Tensor) -> torch.Tens
     return (
         _surprise(functional.cross_entropy, decision, target.verdict)
         + 0.5 * count
-        + 0.5 * _surprise(functional.cross_entropy, out.alone[n:].sum(dim=1), target.alone)
+        + 0.5 * _surprise(functional.cross_entropy, out.alone[n:].sum(dim=1), target.verdict)
     )
 
 
