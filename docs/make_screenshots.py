@@ -287,7 +287,7 @@ def _save(picture: Any, path: Path) -> None:
     from PIL.Image import Quantize
 
     # the usual method gives the small marks of a class the colour of another one
-    picture.convert("RGB").quantize(256, method=Quantize.MAXCOVERAGE).save(path, optimize=True)
+    picture.convert("RGB").quantize(256, method=Quantize.MAXCOVERAGE, kmeans=3).save(path, optimize=True)
 
 
 def _on_a_virtual_screen() -> None:
