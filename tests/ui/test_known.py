@@ -176,7 +176,7 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
 
 def test_a_deposited_size_that_no_model_knows_is_refused_at_once(found: Any) -> None:
     fields, before = found.count.known, found.document.settings
-    for text, said in (("999999999", "does not know"), ("20", "does not know"), ("19, 19", "twice")):
+    for text, said in (("999999999", "does not say what was deposited"), ("20", "does not know"), ("19, 19", "twice")):
         fields.deposited.setText(text)
         fields.deposited.editingFinished.emit()
         assert said in found.notes[-1], found.notes

@@ -161,7 +161,7 @@ def test_napari_asks_in_plain_words_whether_to_close_while_work_runs(app: Any, m
     gate = threading.Event()
     app.show(micrograph)
     assert app.workspace.work.start("Find clusters", until(gate), lambda _: None)
-    statuses = app.viewer.window._task_status_manager.get_status
+    statuses = app.viewer.__wrapped__.window._task_status_manager.get_status
     app.qtbot.waitUntil(lambda: any("Executing" in text for text in statuses()), timeout=5000)
     (text,) = statuses()
     gate.set()

@@ -114,6 +114,7 @@ class Page(QTextBrowser):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName("Page of the guide")
         self.setOpenLinks(False)
         self._file: Path | None = None
         self._anchor = ""
