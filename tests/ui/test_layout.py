@@ -246,3 +246,19 @@ def test_our_own_window_gives_its_room_to_the_image(app: Any, micrograph: Any) -
     assert fold.isChecked()
     app.settle()
     until_whole(app, image)
+
+
+def test_nothing_of_the_steps_is_cut_at_the_side_where_an_image_is_undecided(
+    app: Any, micrograph: Any, counted_once: Any
+) -> None:
+    from .stand_ins import leave_undecided
+
+    app.viewer.window.resize(1280, 720)
+    workbench = app.workbench
+    app.lay_out(micrograph, counted_once)
+    leave_undecided(app.document, "Pt41", "Pt55")
+    app.idle()
+    steps = workbench.work
+    assert "undecided" in " ".join(label.text() for label in workbench.findChildren(QLabel))
+    assert steps.widget().minimumSizeHint().width() <= steps.viewport().width()
+    assert steps.widget().width() <= steps.viewport().width()

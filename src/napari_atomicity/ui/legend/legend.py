@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QEvent, QPoint, QRectF, QSize, Qt
+from qtpy.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QAbstractButton, QGridLayout, QLabel, QWidget
 
@@ -70,6 +70,7 @@ class Legend(QWidget):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             if column == 2:
                 label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            label.setWordWrap(column == _SHARE)  # what is undecided must not widen the dock
             self._cells[row, column] = label
             self._grid.addWidget(label, row, column)
         return self._cells[row, column]
@@ -90,10 +91,15 @@ class Legend(QWidget):
         if index < len(self.entries):
             looking.show_label(self._workspace, self.entries[index].label, wanted)
 
+    def _row(self, index: int) -> QRect:
+        """Where a class lies, as tall as the tallest of its cells; the grid does not tell while a cell wraps."""
+        cells = [label.geometry() for (row, _), label in self._cells.items() if row == index + 1]
+        return reduce(QRect.united, cells)
+
     def _entry_at(self, place: QPoint) -> int:
         """Which class lies at a place of the widget; -1 for none."""
         for index in range(len(self.entries)):
-            cell = self._grid.cellRect(index + 1, 1)
+            cell = self._row(index)
             if cell.top() <= place.y() <= cell.bottom():
                 return index
         return -1
@@ -131,7 +137,7 @@ class Legend(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """A light band behind the class under the cursor."""
         if 0 <= self._under < len(self.entries):
-            row = self._grid.cellRect(self._under + 1, 1)
+            row = self._row(self._under)
             colour = self.palette().windowText().color()
             colour.setAlpha(28)
             painter = QPainter(self)

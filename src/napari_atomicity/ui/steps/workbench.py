@@ -168,6 +168,7 @@ class Workbench(QWidget):
             step.say(step.panel.status(document) if document is not None else "")
             if not step.by_hand and step.head.isChecked() != opened:
                 step.open(opened)
+        self.work.updateGeometry()  # what it holds may have grown
 
     def show_tour(self) -> None:
         """Five hints, on a sample where no image is open."""
