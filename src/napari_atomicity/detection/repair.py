@@ -6,6 +6,7 @@ that `repaired` gives, never in the one of the file, which stays as it is.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -100,7 +101,38 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
         (y, x) counts; nan, infinite or masked where there is no data.
     pixel_size_nm
         Side of a pixel, nm.
+
+    Returns
+    -------
+    Repaired
+        Not to be written to: the last one is kept, for a frame that is searched is cut into patches next, and repairing
+        it takes as long as counting it.
     """
+    global _last
+    key = _content(image, pixel_size_nm)
+    last = _last
+    if key is not None and last is not None and last[0] == key:
+        return last[1]
+    result = _repaired(image, pixel_size_nm)
+    if key is not None:
+        _last = key, result
+    return result
+
+
+#: what was repaired last, told by its content
+_last: tuple[bytes, Repaired] | None = None
+
+
+def _content(image: npt.NDArray[np.floating], pixel_size_nm: float) -> bytes | None:
+    """What tells an image apart from all others; None for one with a mask."""
+    if isinstance(image, np.ma.MaskedArray):
+        return None
+    digest = hashlib.blake2b(repr((image.shape, image.dtype.str, float(pixel_size_nm))).encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.digest()
+
+
+def _repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
     given = _as_floats(image)
     gaps = ~np.isfinite(given)
     n_gaps = int(np.count_nonzero(gaps))
