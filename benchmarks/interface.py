@@ -60,14 +60,14 @@ def main() -> None:
 
 
 def _first_sight(viewer: Any, workbench: Any, options: argparse.Namespace) -> tuple[float, float, float]:
-    """Seconds from the click on Analyse to the first rings, the first labels and the end; the second of two runs."""
+    """Seconds from the click on Analyse to the first rings, the first labels and the end, once another sample is done."""
     from napari_atomicity.io.samples import sample_dir
     from napari_atomicity.ui.launch import open_image
 
     workspace = workbench.workspace
     found: list[float] = []
-    for _ in range(2):
-        open_image(viewer, sample_dir() / "sample_mixed.tif")
+    for name in ("sample_pt30.tif", "sample_mixed.tif"):
+        open_image(viewer, sample_dir() / name)
         document = workspace.document
         document.choose(model=options.model)
         until()

@@ -100,3 +100,19 @@ def test_rows_grow_with_the_letters(app: Any, micrograph: Any, counted_once: Any
     table = ratios.table
     assert table.rowHeight(0) >= table.fontMetrics().height()
     assert table.verticalHeader().length() + table.horizontalHeader().height() <= table.height()
+
+
+def test_nothing_of_the_steps_is_cut_in_large_letters(
+    app: Any, micrograph: Any, counted_once: Any, large_letters: None
+) -> None:
+    app.viewer.window.resize(1600, 960)
+    workbench = app.workbench
+    app.lay_out(micrograph, counted_once)
+    app.idle()
+    steps = workbench.work
+    assert workbench.analyse.fontMetrics().height() > 20
+    assert steps.widget().width() <= steps.viewport().width()
+    head = workbench.steps[2].head
+    assert head.fontMetrics().height() > 20, "headings grow, too"
+    field = workbench.steps[2].panel.known.deposited
+    assert 20 < field.fontMetrics().height() <= field.height()

@@ -158,7 +158,7 @@ class CardPanel(Panel):
         label, mine, bundle = str(one["label"]), str(one["annotation"]), document.state.bundle
         atoms = f"&nbsp;&nbsp; <b>{one['n_atoms']:.0f} ± {one['n_atoms_sd']:.0f} atoms</b>"
         atoms = atoms if np.isfinite(one["n_atoms"]) else ""
-        name = f'{swatch(label, palette)} <span style="font-size:17px"><b>{label}</b></span>'
+        name = f'{swatch(label, palette)} <span style="font-size:large"><b>{label}</b></span>'
         say(self.label, f"{name} &nbsp;{chance(one['confidence'])}{atoms}" if label else "")
         yours = f"{swatch(mine, palette, '■')} <b>{mine}</b> &nbsp;is your label; it counts instead of the prediction"
         say(self.annotation, yours if mine else "")

@@ -16,7 +16,7 @@ from napari_atomicity.ui.feature_map.placements import Figures, looks_of
 from napari_atomicity.ui.feature_map.points import MappedClusters, gather
 from napari_atomicity.ui.feature_map.view import View
 from napari_atomicity.ui.feature_map.widgets import MapLegend, Move, Pane, Waiting
-from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, narrow, say
+from napari_atomicity.ui.widgets.controls import AfterPainting, button, make_accessible, narrow, say
 from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.focus import mark_focus
 
@@ -41,7 +41,7 @@ class FeatureMapPanel(QWidget):
         self._shown: tuple[Any, ...] = ()
         self.view = View()
         self._build()
-        name_controls(self)
+        make_accessible(self)
         mark_focus(self)
         self._docked = Docked(self)
         self._due = AfterPainting(self, self.show_now)

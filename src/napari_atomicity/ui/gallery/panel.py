@@ -22,7 +22,7 @@ from napari_atomicity.ui.gallery.painting import Look
 from napari_atomicity.ui.gallery.service import gallery_of
 from napari_atomicity.ui.gallery.view import PictureView
 from napari_atomicity.ui.shortcuts.bindings import name_of_key
-from napari_atomicity.ui.widgets.controls import AfterPainting, name_controls, narrow
+from napari_atomicity.ui.widgets.controls import AfterPainting, make_accessible, narrow
 from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.label_buttons import LabelButtons, colours_of
@@ -63,7 +63,7 @@ class GalleryPanel(QWidget):
         self.gallery = gallery_of(self.workspace)
         self._shown: tuple[Any, ...] = ()
         self._build(viewer)
-        name_controls(self)
+        make_accessible(self)
         mark_focus(self)
         self._docked = Docked(self, lambda: self.strip.show_steps(not beside_workbench(self)))
         self._due = AfterPainting(self, self.show_now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
@@ -25,7 +25,7 @@ from napari_atomicity.ui.steps.joint_calibration import JointCalibrationPanel
 from napari_atomicity.ui.steps.load import LoadPanel
 from napari_atomicity.ui.steps.start import StartPage
 from napari_atomicity.ui.steps.tour import tour_of
-from napari_atomicity.ui.widgets.controls import AfterPainting, button, name_controls, scrolling
+from napari_atomicity.ui.widgets.controls import AfterPainting, button, make_accessible, scrolling
 from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.panel import Panel
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from napari_atomicity.document.document import Document
 
+#: of a dock that holds the steps in letters of the usual size
+_WIDTH_PX: Final = 420
 PANELS: tuple[type[Panel], ...] = (
     LoadPanel,
     DetectPanel,
@@ -144,11 +146,10 @@ class Workbench(QWidget):
         page.addWidget(self.work, 1)
         page.addWidget(self.files)
         page.addWidget(self.strip)
-        self.setMinimumWidth(420)
         self._docked = Docked(self)
         self._tour: Tour | None = None
         self.work.setAccessibleName("Steps")
-        name_controls(self)
+        make_accessible(self)
         mark_focus(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
@@ -193,9 +194,11 @@ class Workbench(QWidget):
 
     def sizeHint(self) -> QSize:
         """Wide enough for the tables, tall enough for a screen."""
-        hint = super().sizeHint()
-        hint.setWidth(max(hint.width(), 420))
-        return hint
+        return super().sizeHint().expandedTo(QSize(_WIDTH_PX, 0))
+
+    def minimumSizeHint(self) -> QSize:
+        """Nothing of what it holds is cut at the side, however large the letters are."""
+        return super().minimumSizeHint().expandedTo(QSize(_WIDTH_PX, 0))
 
 
 def _keep_together(text: str) -> str:

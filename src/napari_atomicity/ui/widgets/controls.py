@@ -7,12 +7,15 @@ from collections.abc import Callable
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractButton,
+    QAbstractSpinBox,
     QComboBox,
     QFrame,
     QLabel,
+    QLineEdit,
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QToolButton,
     QWidget,
 )
 
@@ -97,8 +100,15 @@ def with_window_font(widget: QWidget) -> None:
     _WindowFont(widget)
 
 
-def name_controls(root: QWidget) -> None:
-    """Give every control in a widget the name that a screen reader speaks: its label's, or else its tool tip's."""
+def make_accessible(root: QWidget) -> None:
+    """Give every control in a widget the name that a screen reader speaks, and letters of the size of its labels.
+
+    The name is that of its label, or else what its tool tip says first.
+    """
+    for kind in (QLineEdit, QToolButton):  # napari's style leaves these out
+        for control in root.findChildren(kind):
+            if not isinstance(control.parentWidget(), QAbstractSpinBox | QComboBox):
+                with_window_font(control)
     labels = [(label.buddy(), label.text()) for label in root.findChildren(QLabel) if label.buddy() is not None]
     for widget in root.findChildren(QWidget):
         if widget.focusPolicy() == Qt.FocusPolicy.NoFocus or widget.accessibleName():

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_atomicity.ui.context import context_of
-from napari_atomicity.ui.widgets.controls import AfterPainting, name_controls, scrolling
+from napari_atomicity.ui.widgets.controls import AfterPainting, make_accessible, scrolling
 from napari_atomicity.ui.widgets.docked import Docked
 from napari_atomicity.ui.widgets.focus import mark_focus
 from napari_atomicity.ui.widgets.progress_strip import ProgressStrip
@@ -49,7 +49,7 @@ class Panel(QWidget):
         self.build()
         if not inside:
             self.page.addStretch(1)
-        name_controls(self)
+        make_accessible(self)
         mark_focus(self)
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)

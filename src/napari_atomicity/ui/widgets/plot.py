@@ -19,6 +19,8 @@ from napari_atomicity.ui.widgets.controls import with_window_font
 
 #: size of the text in a plot beside that of the window
 _SMALLER: Final = 0.9
+#: height of a line in those of its letters
+_LINE: Final = 1.35
 
 
 def font_px(widget: QWidget) -> int:
@@ -144,6 +146,7 @@ class _Axes(pg.PlotWidget):  # type: ignore[misc]
         for side in ("left", "bottom"):
             axis = plot.getAxis(side)
             axis.setTickFont(font)
+            axis.setStyle(tickTextHeight=round(_LINE * letters_px), autoExpandTextSpace=side == "left")
             axis.label.setFont(font)
             axis.setPen(pg.mkPen(theme["grid"]))
             axis.setTextPen(pg.mkPen(theme["text"]))
