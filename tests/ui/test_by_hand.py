@@ -301,3 +301,20 @@ def test_an_unlikely_pixel_size_is_remarked_before_anything_is_searched(app: Any
     panel.pixel.editingFinished.emit()
     app.settle()
     assert "too coarse" not in panel.remarks.text()
+
+
+def test_zooming_over_hidden_clusters_that_were_deleted_is_no_fault(found: Any) -> None:
+    points, camera = found.points, found.viewer.scene.camera
+    points.visible = False
+    points.selected_data = {0, 1}
+    points.remove_selected()
+    camera.zoom = 150.0
+    found.qtbot.wait(100)
+    points.visible = True
+    pixel = found.document.micrograph.pixel_size_nm
+
+    def thin() -> bool:
+        return len(points.size) > 0 and (points.border_width * points.size).max() * pixel * camera.zoom < 3.3
+
+    found.qtbot.waitUntil(thin, timeout=5000)
+    assert len(points.data) == len(found.document.table)

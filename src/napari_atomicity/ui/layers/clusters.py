@@ -95,6 +95,7 @@ class ClusterLayer:
         self._drawn_for = _NOTHING_DRAWN
         self._write(points)
         points.events.data.connect(self._on_data)
+        points.events.visible.connect(self._on_zoom)
         for look in ("size", "symbol", "border_width", "border_color", "face_color"):
             getattr(points.events, look).connect(self._on_look)
         points.selected_data.events.items_changed.connect(self._on_selection)
@@ -127,9 +128,9 @@ class ClusterLayer:
             points.selected_data.clear()
             with points.events.data.blocker():
                 points.data = places
-            if not points.visible:
-                # napari would draw the new looks at the old indices; a layer that is hidden does not `refresh`
-                points.set_view_slice()
+        if not points.visible and (not same or self._spoiled):
+            # napari would draw the new looks at the old indices; a layer that is hidden does not `refresh`
+            points.set_view_slice()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
         if same and not self._spoiled and tuple(points.features.columns) == tuple(table.rows.columns):
@@ -155,8 +156,8 @@ class ClusterLayer:
 
     def _follow_zoom(self) -> None:
         points, viewer = self.points, self._viewer()
-        if points is None or viewer is None or points not in viewer.layers or not self._drawn:
-            return
+        if points is None or viewer is None or points not in viewer.layers or not self._drawn or not points.visible:
+            return  # a hidden layer does not know its points; once it is shown this is done
         self._writing = True
         try:
             ring_style.follow_zoom(points, self.document.table, self.document.micrograph.pixel_size_nm, self._zoom)
