@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _first_sight(viewer: Any, workbench: Any, options: argparse.Namespace) -> tuple[float, float, float]:
-    """Seconds from the click on Analyse to the first rings, the first labels and the end, once another sample is done."""
+    """Seconds from the click on Analyse to first rings, first labels and the end, once another sample is done."""
     from napari_atomicity.io.samples import sample_dir
     from napari_atomicity.ui.launch import open_image
 
