@@ -275,3 +275,15 @@ def test_undo_and_redo_by_key_work_where_no_cluster_is_left(app: Any, micrograph
     assert not len(document.table)
     press(app, "Ctrl+Shift+Z")
     assert document.history == ["Count"] and len(document.table) == 8
+
+
+def test_the_table_of_keys_covers_neither_the_menus_nor_the_middle_of_the_image(app: Any, micrograph: Any) -> None:
+    counted(app, micrograph)
+    press(app, "K")
+    window, dock = window_of(app), app.context.shortcuts.table_dock()
+    app.qtbot.waitUntil(dock.isVisible, timeout=5000)
+    canvas = window.centralWidget()
+    middle = canvas.mapToGlobal(canvas.rect().center())
+    menus = window.menuBar()
+    assert not dock.frameGeometry().contains(middle)
+    assert dock.geometry().top() > menus.mapToGlobal(menus.rect().bottomLeft()).y()

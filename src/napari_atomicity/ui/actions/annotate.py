@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.workspace.workspace import Workspace
 
 
-#: of the table of keys from the corner of the canvas: its frame lies outside of it
+#: of the table of keys from the corner of the window: its frame lies outside of it
 _MARGIN_PX: Final = 32
 
 
@@ -163,8 +163,8 @@ def show_keys(workspace: Workspace, shortcuts: ShortcutBindings) -> None:
         window = dock.parentWidget()
         dock.setFloating(True)
         dock.adjustSize()
-        if isinstance(window, QMainWindow) and (canvas := window.centralWidget()) is not None:
-            dock.move(canvas.mapToGlobal(canvas.rect().topLeft()) + QPoint(_MARGIN_PX, _MARGIN_PX))
+        if isinstance(window, QMainWindow):  # below the layers: the middle of the image is for the cluster at hand
+            dock.move(window.mapToGlobal(QPoint(_MARGIN_PX, window.height() - dock.height() - _MARGIN_PX)))
 
 
 # ---------------------------------------------------------------------- parts
