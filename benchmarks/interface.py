@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from functools import partial
+from statistics import median
 from typing import Any
 
 import _machine
@@ -56,7 +57,31 @@ def main() -> None:
         f"Analyse of the sample: rings after {rings:.2f} s (target 0.4), labels after {labels:.2f} s (target 1), "
         f"all done after {end:.2f} s"
     )
+    times = _openings(viewer)
+    slowest = sorted(times, key=lambda name: times[name])[-3:]
+    print(
+        f"First opening of a panel (target 0.30 s), median of {len(times)}: {median(times.values()):.2f} s; slowest: "
+        + ", ".join(f"{name} {times[name]:.2f}" for name in reversed(slowest))
+    )
     viewer.close()
+
+
+def _openings(viewer: Any) -> dict[str, float]:
+    """Seconds from asking for each panel for the first time until it is painted, by its name."""
+    from npe2 import PluginManager
+    from qtpy.QtWidgets import QApplication
+
+    from napari_atomicity.ui.workspace.docks import PLUGIN, open_dock
+
+    times = {}
+    for panel in PluginManager.instance().get_manifest(PLUGIN).contributions.widgets or []:
+        until()
+        start = time.perf_counter()
+        open_dock(viewer, panel.display_name)
+        for _ in range(3):
+            QApplication.processEvents()
+        times[panel.display_name] = time.perf_counter() - start
+    return times
 
 
 def _first_sight(viewer: Any, workbench: Any, options: argparse.Namespace) -> tuple[float, float, float]:
