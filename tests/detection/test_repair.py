@@ -520,11 +520,11 @@ def test_as_many_clusters_as_there_are():
 def test_an_image_that_was_written_to_is_repaired_anew():
     rng = np.random.default_rng(seeded(0))
     image = rng.normal(100, 5, (128, 128)).astype(np.float32)
-    first = repaired(image, 0.05)
-    assert repaired(image.copy(), 0.05) is first, "the same pixels are not repaired twice"
-    assert repaired(image, 0.06) is not first
+    for _ in range(2):
+        assert repaired(image, 0.05).image is image and not repaired(image, 0.05).said
     image[40, 50] = 1e6
-    again = repaired(image, 0.05)
-    assert again.said and again.image[40, 50] < 200
+    for _ in range(2):
+        again = repaired(image, 0.05)
+        assert again.said and again.image[40, 50] < 200
     masked = np.ma.MaskedArray(image, np.zeros(image.shape, dtype=bool))
     assert repaired(masked, 0.05).image[40, 50] < 200

@@ -102,31 +102,24 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
     pixel_size_nm
         Side of a pixel, nm.
 
-    Returns
-    -------
-    Repaired
-        Not to be written to: the last one is kept, for a frame that is searched is cut into patches next, and repairing
-        it takes as long as counting it.
     """
-    global _last
-    key = _content(image, pixel_size_nm)
-    last = _last
-    if key is not None and last is not None and last[0] == key:
-        return last[1]
+    # a frame that is searched is cut into patches next, and looking takes as long as counting; no pixels are kept
+    key = None if isinstance(image, np.ma.MaskedArray) else _content(image, pixel_size_nm)
+    if key is not None and key in _SOUND:
+        return Repaired(_as_floats(image))
     result = _repaired(image, pixel_size_nm)
-    if key is not None:
-        _last = key, result
+    if key is not None and not result.said and not result.missing:
+        _SOUND.clear()
+        _SOUND.add(key)
     return result
 
 
-#: what was repaired last, told by its content
-_last: tuple[bytes, Repaired] | None = None
+#: the last image in which nothing was found, told by its content
+_SOUND: Final[set[bytes]] = set()
 
 
-def _content(image: npt.NDArray[np.floating], pixel_size_nm: float) -> bytes | None:
-    """What tells an image apart from all others; None for one with a mask."""
-    if isinstance(image, np.ma.MaskedArray):
-        return None
+def _content(image: npt.NDArray[np.floating], pixel_size_nm: float) -> bytes:
+    """What tells an image apart from all others."""
     digest = hashlib.blake2b(repr((image.shape, image.dtype.str, float(pixel_size_nm))).encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.digest()
