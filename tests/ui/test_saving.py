@@ -517,3 +517,25 @@ def test_a_search_that_found_nothing_is_no_unsaved_work(app: Any, soon: None) ->
     assert not app.context.project.autosave.unsaved and app.recovery_folder is None
     app.document.calibrate(0.06)
     assert app.context.project.autosave.unsaved, "a pixel size that a person gave is work"
+
+
+def test_a_project_saved_during_a_review_keeps_the_contrast_from_before_it(app: Any, micrograph: Any) -> None:
+    from napari_atomicity.ui.project.conversion import Restorer, project_of
+
+    from .test_keys import counted
+
+    counted(app, micrograph)
+    group, image = app.workspace.group, app.workspace.image
+    usual = list(image.contrast_limits)
+    app.click(app.panel("Review").start)
+    assert list(image.contrast_limits) != usual
+    (saved,) = project_of(app.workspace, app.context.solo, app.workspace.groups).images
+    assert list(saved.view["image"]["contrast_limits"]) == usual
+    app.viewer.layers.clear()
+    app.settle()
+    document = Restorer(app.workspace).show(saved)
+    app.idle()
+    group = next(one for one in app.workspace.groups if one.document is document)
+    assert group.review.running and list(group.image().contrast_limits) != usual
+    group.review.stop()
+    assert list(group.image().contrast_limits) == usual

@@ -83,9 +83,7 @@ def overlay_figure(
     figure = new_figure(_WIDTH, tall + head + foot)
     whole = tall + head + foot
     picture = figure.add_axes((0.0, foot / whole, 1.0, tall / whole))
-    show_image(picture, micrograph.frame(frame), micrograph.calibrated_pixel_size_nm, limits, heat)
-    if table is not None:
-        _rings(picture, table, card, frame, heat)
+    draw_micrograph(picture, micrograph, table, card, frame, limits, heat)
     for each in heat:
         if not each.additive:
             _colour_bar(picture, each)
@@ -96,7 +94,13 @@ def overlay_figure(
 
 
 def draw_micrograph(
-    axes: Axes, micrograph: Micrograph, table: ClusterTable | None, card: ModelCard | None, frame: int
+    axes: Axes,
+    micrograph: Micrograph,
+    table: ClusterTable | None,
+    card: ModelCard | None,
+    frame: int,
+    limits: tuple[float, float] | None = None,
+    heat: Sequence[HeatOverlay] = (),
 ) -> None:
     """Draw the micrograph with its scale bar, rings and legend.
 
@@ -108,10 +112,12 @@ def draw_micrograph(
         What is drawn; without a table the micrograph alone, without a card no colours of classes.
     frame
         Which frame of a stack.
+    limits, heat
+        As in `show_image`.
     """
-    show_image(axes, micrograph.frame(frame), micrograph.calibrated_pixel_size_nm)
+    show_image(axes, micrograph.frame(frame), micrograph.calibrated_pixel_size_nm, limits, heat)
     if table is not None:
-        _rings(axes, table, card, frame)
+        _rings(axes, table, card, frame, heat)
 
 
 def _colour_bar(axes: Axes, heat: HeatOverlay) -> None:

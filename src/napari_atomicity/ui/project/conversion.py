@@ -74,11 +74,11 @@ class Restorer:
         if saved.changed:
             document.replace_pixels(document.micrograph)
         group = next((one for one in self._workspace.groups if one.document is document), None)
-        if group is not None:
-            group.review.resume(saved.review)
         if group is not None and saved.view:
             with contextlib.suppress(InputError):  # how it is shown is no reason to fail
                 _take_looks(group, looks_of(saved.view))
+        if group is not None:  # the contrast that it ends with is the one that was saved
+            group.review.resume(saved.review)
 
     def look(self, project: Project) -> None:
         """The camera as it was."""
@@ -110,6 +110,8 @@ def _looks_of(group: LayerGroup, solo: Solo) -> dict[str, Any]:
     if image is not None:
         view["image"] = {name: getattr(image, name) for name in _LOOKS} | {"colormap": image.colormap.name}
         view["image"]["visible"] = solo.seen(image)
+        # a review that runs has a contrast of its own
+        view["image"]["contrast_limits"] = group.look.limits
     if points is not None:
         view["clusters"] = {"visible": solo.seen(points), "opacity": points.opacity}
     return view
