@@ -124,6 +124,8 @@ def test_a_stated_uncertainty_that_is_half_as_large_as_it_should_is_called_too_s
     assert half.honesty.value == pytest.approx(2.0, rel=0.12) and "too small" in half.sentence
     right = precision_of(same_clusters(*repeats(seeded(9), 140, 8, 0.06, stated=0.06), PIXEL_NM))
     assert right.honesty.low < 1.06 and right.honesty.high > 0.94
+    wide = precision_of(same_clusters(*repeats(seeded(9), 140, 8, 0.03, stated=0.06), PIXEL_NM))
+    assert wide.honesty.high < 1 and "also covers" in wide.sentence and "too" not in wide.sentence
 
 
 def test_what_happened_to_one_cluster_does_not_spoil_the_rest() -> None:

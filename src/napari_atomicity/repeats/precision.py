@@ -55,7 +55,8 @@ class Precision:
         Relative change of intensities, and of counts, from frame to frame.
     honesty
         Standard deviation of (count - mean of the cluster) over the stated standard deviation: 1 where the stated one
-        holds, above 1 where it is too small. The errors that a frame shares are in it.
+        holds, above 1 where it is too small. Errors that one frame shares are in it, those of all frames are not: below
+        1 is no fault.
     kappa
         Agreement of labels of two frames beyond chance (Cohen 1960), mean over pairs of frames.
     by_cluster
@@ -79,11 +80,21 @@ class Precision:
     def sentence(self) -> str:
         """The findings in words."""
         honest = self.honesty
-        verdict = "fits" if honest.low <= 1 <= honest.high else "is too small" if honest.low > 1 else "is too large"
+        if not np.isfinite(honest.value):
+            verdict = ""
+        elif honest.low > 1:
+            verdict = f" The stated uncertainty is too small: repeats spread {honest.value:.1f} times as wide."
+        elif honest.high < 1:  # no fault: an error that all frames share is not seen in repeats
+            verdict = (
+                f" Repeats spread {honest.value:.2f} times as wide as the stated uncertainty, which also covers what "
+                "all frames share."
+            )
+        else:
+            verdict = " Repeats spread as wide as the stated uncertainty."
         return (
             f"A count repeats within {100 * self.count.value:.1f} % and an intensity within "
-            f"{100 * self.intensity.value:.1f} % (one standard deviation, {self.clusters} clusters). "
-            f"The stated uncertainty {verdict} (repeats spread {honest.value:.2f} times as wide)."
+            f"{100 * self.intensity.value:.1f} % (one standard deviation, {self.clusters} clusters)."
+            f"{verdict}"
         )
 
 
