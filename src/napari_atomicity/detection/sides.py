@@ -29,7 +29,7 @@ _LEAST_FRAME: Final = 1e-3
 #: and hardly any pixel of the image has its value
 _OF_THAT_GREY: Final = 1e-4
 #: pixels that are looked at to know an image
-SAMPLE_PX: Final = 1_000_000
+SAMPLE_PX: Final = 250_000
 
 
 def data_bars(image: Image) -> Mask | None:
