@@ -12,7 +12,7 @@ from napari_atomicity.document.document import Document
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Count
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation
-from napari_atomicity.ui.layers.clusters import compare
+from napari_atomicity.ui.layers.places import compare
 
 
 def table(n: int = 5) -> ClusterTable:

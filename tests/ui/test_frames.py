@@ -92,3 +92,14 @@ def test_without_a_counted_stack_it_says_what_to_do(app: Any, micrograph: Any, f
     assert (
         "Open a micrograph first" in panel.empty.text() and not panel.chart.isVisible() and not panel.here.isVisible()
     )
+
+
+def test_it_lies_under_the_image_and_where_a_person_puts_it_afterwards(app: Any, frames: Any) -> None:
+    from napari_atomicity.ui.workspace.docks import dock_of, open_dock
+
+    dock, main = dock_of(frames), app.workspace.viewer.window._qt_window
+    app.idle()
+    assert main.dockWidgetArea(dock) == Qt.DockWidgetArea.BottomDockWidgetArea
+    main.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+    assert open_dock(app.workspace.viewer, "Frames") is dock
+    assert main.dockWidgetArea(dock) == Qt.DockWidgetArea.LeftDockWidgetArea

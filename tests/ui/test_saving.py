@@ -539,3 +539,18 @@ def test_a_project_saved_during_a_review_keeps_the_contrast_from_before_it(app: 
     assert group.review.running and list(group.image().contrast_limits) != usual
     group.review.stop()
     assert list(group.image().contrast_limits) == usual
+
+
+def test_a_project_keeps_which_rings_are_hidden(app: Any, micrograph: Any, counted_once: Any) -> None:
+    from napari_atomicity.ui.project.conversion import Restorer, project_of
+
+    app.lay_out(micrograph, counted_once)
+    app.workspace.group.rings.show_label("Pt55", False)
+    app.workspace.group.rings.choose("below 80", "ok")
+    (saved,) = project_of(app.workspace, app.context.solo, app.workspace.groups).images
+    app.workspace.group.rings.show_all()
+    Restorer(app.workspace).fill(app.document, saved)
+    rings = app.workspace.group.rings
+    assert (rings.hidden, rings.confidence, rings.flag) == ({"Pt55"}, "below 80", "ok")
+    rings.resume({"hidden": ["Pt19"], "confidence": "of a later version", "flag": "so too"})
+    assert (rings.hidden, rings.confidence, rings.flag) == ({"Pt19"}, "", ""), "what is not known hides nothing"

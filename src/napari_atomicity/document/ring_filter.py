@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,22 @@ class RingFilter:
             Of `CONFIDENCES` and `FLAG_CHOICES`; empty for any.
         """
         self._set(self.hidden, confidence, flag)
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """What is wanted, for a project file; empty where nothing is hidden."""
+        if not self.active:
+            return {}
+        return {"hidden": sorted(self.hidden), "confidence": self.confidence, "flag": self.flag}
+
+    def resume(self, view: Mapping[str, Any]) -> None:
+        """What was wanted when a project was saved; of what is not known, nothing is hidden."""
+        confidence, flag = view.get("confidence", ""), view.get("flag", "")
+        self._set(
+            frozenset(view.get("hidden", ())),
+            confidence if confidence in CONFIDENCES else "",
+            flag if flag in FLAG_CHOICES else "",
+        )
 
     def show_all(self) -> None:
         """Hide nothing."""

@@ -22,9 +22,20 @@ class _Looks(BaseModel):
     colormap: Annotated[str, Field(max_length=60)] = "gray"
 
 
+class _Rings(BaseModel):
+    """Which clusters were hidden."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    hidden: Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=1000)] = Field(default_factory=list)
+    confidence: Annotated[str, Field(max_length=60)] = ""
+    flag: Annotated[str, Field(max_length=60)] = ""
+
+
 class _ImageView(BaseModel):
     image: _Looks = Field(default_factory=_Looks)
     clusters: _Looks = Field(default_factory=_Looks)
+    rings: _Rings = Field(default_factory=_Rings)
 
 
 class _Camera(BaseModel):

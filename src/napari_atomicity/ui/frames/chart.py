@@ -42,11 +42,11 @@ class FrameChart(QWidget):
 
     def sizeHint(self) -> QSize:
         """A strip."""
-        return QSize(420, 170)
+        return QSize(420, 110)
 
     def minimumSizeHint(self) -> QSize:
         """Still to be read."""
-        return QSize(200, 110)
+        return QSize(200, 78)
 
     def show_series(self, series: FrameSeries, colours: Mapping[str, str], theme: Mapping[str, str]) -> None:
         """Draw the clusters of a stack.

@@ -43,11 +43,11 @@ class FramesPanel(Panel):
         self.chart.setToolTip(_TIP)
         self.chart.chosen.connect(self._go)
         self.page.addWidget(self.chart, 20)
+        self.here = self.note("The frame in view")
         self.key = QLabel()
         self.key.setWordWrap(True)
         self.key.setToolTip("Colours of the classes, from the bottom of the chart to its top")
         self.page.addWidget(self.key)
-        self.here = self.note("The frame in view")
 
     def show_document(self, document: Document | None) -> None:
         """Show a counted stack; only what changed is drawn."""

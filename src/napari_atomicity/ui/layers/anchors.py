@@ -10,7 +10,8 @@ import pandas as pd
 from napari.layers import Image, Layer, Points
 
 from napari_atomicity.style import label_colours
-from napari_atomicity.ui.layers.clusters import geometry, later_visible, positions
+from napari_atomicity.ui.layers.clusters import later_visible
+from napari_atomicity.ui.layers.places import geometry, positions
 from napari_atomicity.ui.layers.ring_style import diameters_px
 
 if TYPE_CHECKING:

@@ -114,11 +114,14 @@ def _looks_of(group: LayerGroup, solo: Solo) -> dict[str, Any]:
         view["image"]["contrast_limits"] = group.look.limits
     if points is not None:
         view["clusters"] = {"visible": solo.seen(points), "opacity": points.opacity}
+    if group.rings.active:
+        view["rings"] = group.rings.view
     return view
 
 
 def _take_looks(group: LayerGroup, view: dict[str, Any]) -> None:
     image, points = group.image(), group.clusters.points
+    group.rings.resume(view.get("rings", {}))
     if image is not None:
         _set(image, view.get("image", {}), (*_LOOKS, "colormap"))
     if points is not None:

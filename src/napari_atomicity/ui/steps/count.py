@@ -14,6 +14,7 @@ from napari_atomicity.counting.store import models
 from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.style import colours
 from napari_atomicity.ui.actions import looking, single
+from napari_atomicity.ui.cluster_card.on_hover import lay_hover_card
 from napari_atomicity.ui.legend.entries import entries_of
 from napari_atomicity.ui.legend.filters import FilterBar
 from napari_atomicity.ui.legend.legend import Legend
@@ -62,6 +63,7 @@ class CountPanel(Panel):
         self.filter = FilterBar(self.context)
         self.page.addWidget(self.filter)
         lay_on_image(self.context)
+        lay_hover_card(self.context)
         self.context.legend.changed.connect(self._on_changed)
         self.chart = ShareChart()
         self.chart.on_pick = partial(looking.select_label, self.workspace)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari.layers import Image
 
 from napari_atomicity.clusters import PLACE, ClusterTable
-from napari_atomicity.ui.layers.clusters import world_point
+from napari_atomicity.ui.layers.places import world_point
 from napari_atomicity.ui.layers.ring_style import diameters_px
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Our panels as docks of the window: one of each, behind tabs beside the workbench."""
+"""Our panels as docks of the window: one of each, behind tabs beside the workbench, strips under the image."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ WORKBENCH: Final = "Atomicity"
 #: what napari writes behind the name of a panel: opened from its menus, and by the name of the plug-in
 _ENDINGS: Final = (" (Atomicity)", f" ({PLUGIN})")
 _AREA: Final = Qt.DockWidgetArea.RightDockWidgetArea
+_BELOW: Final = Qt.DockWidgetArea.BottomDockWidgetArea
+#: what runs along the frames of a stack lies under the image, where napari's slider runs along them too
+_UNDER_THE_IMAGE: Final = ("Frames",)
+#: of such a strip at first, in lines of text
+_STRIP_LINES: Final = 13
 
 
 def open_dock(viewer: ViewerModel | None, name: str) -> QDockWidget | None:
@@ -62,12 +67,23 @@ def settle(dock: QDockWidget | None) -> None:
         if isinstance(bar := dock.titleBarWidget(), QLabel):  # napari's; it writes the name of the plug-in behind
             for words in bar.findChildren(QLabel):
                 words.setText(_name(dock))
-        beside = _neighbour(main, dock)
+        under = _name(dock) in _UNDER_THE_IMAGE and main.dockWidgetArea(dock) in (_AREA, _BELOW)
+        if under and not dock.isFloating():
+            _lay_under_the_image(main, dock)
+        beside = None if under else _neighbour(main, dock)
         if beside is not None and not dock.isFloating():
             main.tabifyDockWidget(beside, dock)
             for bar in main.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
                 bar.setElideMode(Qt.TextElideMode.ElideNone)
     dock.raise_()
+
+
+def _lay_under_the_image(main: QMainWindow, dock: QDockWidget) -> None:
+    """A strip below the image alone: what lies left and right of the image keeps its height."""
+    main.setCorner(Qt.Corner.BottomRightCorner, _AREA)
+    main.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    main.addDockWidget(_BELOW, dock)
+    main.resizeDocks([dock], [_STRIP_LINES * dock.fontMetrics().lineSpacing()], Qt.Orientation.Vertical)
 
 
 def tabs_beside(panel: QWidget) -> list[QDockWidget]:
@@ -78,7 +94,11 @@ def tabs_beside(panel: QWidget) -> list[QDockWidget]:
 
 
 def beside_workbench(panel: QWidget) -> bool:
-    """Whether a panel lies behind a tab next to the one of the workbench."""
+    """Whether a panel lies behind a tab next to the one of the workbench, or as a strip under the image beside it."""
+    dock = dock_of(panel)
+    main = dock.parent() if dock is not None else None
+    if dock is not None and isinstance(main, QMainWindow) and main.dockWidgetArea(dock) == _BELOW:
+        return any(_name(other) == WORKBENCH and not other.isHidden() for other in main.findChildren(QDockWidget))
     return any(_name(other) == WORKBENCH and not other.isHidden() for other in tabs_beside(panel))
 
 
