@@ -116,7 +116,7 @@ class HoverCard(QLabel):
         if self._at is None or group is None or points is None or not points.visible:
             return []
         table: ClusterTable = group.document.table
-        row = points.get_value(self._at, world=True)
+        row: Any = points.get_value(self._at, world=True)  # a point layer names the point
         if row is None or row >= min(len(table), len(points.data)):
             return []
         label, *others = in_short(table, int(row))
