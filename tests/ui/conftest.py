@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -32,6 +33,28 @@ def _qt_threads_are_watched() -> Any:
 
         if threading.gettrace() is not None:
             patch.setattr(WorkerBase, "run", watched)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_viewers() -> Any:
+    """A second less for each viewer: what is imported is no garbage, and libyaml reads manifests, which each one reads.
+
+    napari collects garbage three times for each viewer of a test, and looks through all that was ever imported.
+    """
+    import napari._qt.qt_main_window
+    import napari.viewer  # noqa: F401
+    import torch  # noqa: F401
+    import yaml
+    from npe2.manifest import _bases
+
+    from napari_atomicity.ui import launch  # noqa: F401
+
+    with pytest.MonkeyPatch.context() as patch:
+        if yaml.__with_libyaml__:
+            patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: yaml.load(stream, Loader=yaml.CSafeLoader))
+        gc.collect()
+        gc.freeze()
         yield
 
 
