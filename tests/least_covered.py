@@ -1,4 +1,4 @@
-"""What `make coverage` says last about lines and branches that no test comes by: a total, and the least covered files."""
+"""What `make coverage` says last of lines and branches that no test comes by: a total, and the least covered files."""
 
 from __future__ import annotations
 
