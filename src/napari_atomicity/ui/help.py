@@ -205,7 +205,7 @@ def _plain_links(document: QTextDocument) -> None:
 
 
 def _decoded(path: str, size: QSize) -> QImage:
-    return QImage(path).scaled(size, transformMode=_SMOOTH)
+    return QImage(path).scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, _SMOOTH)
 
 
 def _missing(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt
@@ -80,7 +80,9 @@ class Legend(QWidget):
             eye = Eye()
             # on the image the keys stay with the image
             eye.setFocusPolicy(Qt.FocusPolicy.NoFocus if self._small else Qt.FocusPolicy.TabFocus)
-            eye.clicked.connect(partial(self._on_eye, len(self.eyes)))
+            at = len(self.eyes)
+            # no partial: PySide6 hands nothing to one
+            eye.clicked.connect(lambda wanted, at=at: self._on_eye(at, wanted))
             self.eyes.append(eye)
             self._grid.addWidget(eye, len(self.eyes), _EYE)
         return self.eyes[row - 1]
