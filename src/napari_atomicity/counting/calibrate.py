@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.calibration import NEGLIGIBLE, Calibration, calibration_of, share_intervals
+from napari_atomicity.counting.calibration import NEGLIGIBLE, Calibration, calibration_of
 from napari_atomicity.counting.comb import comb_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.joint_scale import posterior_of_scale
@@ -48,6 +48,8 @@ _ENOUGH = 400
 #: weight of the scale network's log-probabilities beside the comb: chosen on frames of another maker
 #: (``benchmarks/foreign.py``, lot ``choose``)
 _NETWORK_WEIGHT: Final = 1.0
+#: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
+_SHARE_SD = 0.015
 
 
 def calibrate_frame(
@@ -77,7 +79,6 @@ def calibrate_frames(
     known: PriorKnowledge | Sequence[PriorKnowledge] | None = None,
     use: Sequence[npt.NDArray[np.bool_]] | None = None,
     by_diameter: Sequence[Floats] | None = None,
-    intervals: bool = True,
 ) -> list[Calibration]:
     """Calibrate frames taken under the same settings, each helping the others.
 
@@ -93,8 +94,6 @@ def calibrate_frames(
     by_diameter
         For each frame, (n, classes) log-likelihoods of the diameters of its clusters, relative to an average class
         member: these take the place of what the model has learnt about scales.
-    intervals
-        Whether the intervals of the shares are wanted; they take as long as the rest of a frame.
 
     Returns
     -------
@@ -130,7 +129,7 @@ def calibrate_frames(
     calibrations = []
     for i, sample in enumerate(samples):
         clusters = int(usable[i].sum())
-        calibration = _frame_calibration(sample, grid, weights[i], clusters, facts[i], intervals)
+        calibration = _frame_calibration(sample, grid, weights[i], clusters, facts[i], frames[0].card.element)
         calibrations.append(replace(calibration, misfit=misfits[i] or likelihoods[i].contradiction))
     return calibrations
 
@@ -244,10 +243,10 @@ def _grid(likelihoods: Sequence[_ScaleLikelihood], known: Sequence[PriorKnowledg
 
 
 def _frame_calibration(
-    evidence: Evidence, grid: Floats, weight: Floats, n: int, known: PriorKnowledge, intervals: bool
+    evidence: Evidence, grid: Floats, weight: Floats, n: int, known: PriorKnowledge, element: str
 ) -> Calibration:
     """The calibration of a frame, from the posterior weights of its scale."""
-    sizes, element = evidence.card.class_sizes, evidence.card.element
+    sizes = evidence.card.class_sizes
     keep = weight > NEGLIGIBLE * weight.max()
     grid, weight = grid[keep], weight[keep] / weight[keep].sum()
     shares, free = _first_shares(sizes, known)
@@ -256,11 +255,33 @@ def _frame_calibration(
     mixture = fit_mixture(evidence, grid, shares, free)
     fit = float(weight @ mixture.fit.mean(axis=1))
     calibration = calibration_of(sizes, grid, weight, mixture.shares, fit, n, element)
-    if not intervals:
-        return calibration
     counts = expected_counts(mixture.shares, len(evidence))
     witnesses = np.where(free, len(evidence) * worth_of_a_cluster(mixture), np.inf)
-    return replace(calibration, intervals=share_intervals(list(calibration.fractions), weight, counts, witnesses))
+    intervals = _intervals(list(calibration.fractions), weight, counts, witnesses)
+    return replace(calibration, intervals=intervals)
+
+
+def _intervals(
+    labels: Sequence[str], weight: Floats, counts: Floats, witnesses: Floats
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the shares: counting, telling the classes apart, and not knowing the scale.
+
+    Quantiles of a mixture: at every scale beta distributions of the mean and variance that the share has there, a
+    cluster more for the upper end and one less for the lower (Clopper and Pearson, 1934), weighed by how probable the
+    scale is.
+    """
+    from scipy.special import betainc
+
+    mean = np.clip(counts / counts.sum(axis=1, keepdims=True), 1e-6, 1 - 1e-6)
+    strength = 1 / (1 / (witnesses + 1) + 4 * _SHARE_SD**2) - 1
+    a, b = (mean * strength)[..., None], ((1 - mean) * strength)[..., None]
+    share = np.linspace(0.0, 1.0, 301)
+    lower = np.einsum("g,gkx->kx", weight, betainc(a, b + 1, share))
+    upper = np.einsum("g,gkx->kx", weight, betainc(a + 1, b, share))
+    return {
+        label: (float(np.interp(0.025, low, share)), float(np.interp(0.975, high, share)))
+        for label, low, high in zip(labels, lower, upper, strict=True)
+    }
 
 
 def _first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:

@@ -27,8 +27,6 @@ _NAMED_ABOVE = 0.01
 _SAME_SOLUTION = 0.1
 #: scales less probable than this part of the best are left out of averages
 NEGLIGIBLE: Final = 1e-3
-#: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
-_SHARE_SD: Final = 0.015
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,37 +218,3 @@ def _solutions(grid: Floats, weight: Floats, shares: Floats) -> list[npt.NDArray
             solutions.append(np.arange(start, stop))
             tops.append(peak)
     return sorted(solutions, key=lambda points: -float(weight[points].sum()))
-
-
-def share_intervals(
-    labels: Sequence[str], weight: Floats, counts: Floats, witnesses: Floats
-) -> dict[str, tuple[float, float]]:
-    """95 % intervals of the shares: counting, telling the classes apart, and not knowing the scale.
-
-    Quantiles of a mixture: at every scale beta distributions of the mean and variance that the share has there, a
-    cluster more for the upper end and one less for the lower (Clopper and Pearson, 1934), weighed by how probable the
-    scale is.
-
-    Parameters
-    ----------
-    labels
-        Of the k shares.
-    weight
-        (g,) how probable each scale is.
-    counts
-        (g, k) clusters of each label at each scale.
-    witnesses
-        (g, k) how many clusters told apart for certain a share rests on; infinite where it was given.
-    """
-    from scipy.special import betainc
-
-    mean = np.clip(counts / counts.sum(axis=1, keepdims=True), 1e-6, 1 - 1e-6)
-    strength = 1 / (1 / (witnesses + 1) + 4 * _SHARE_SD**2) - 1
-    a, b = (mean * strength)[..., None], ((1 - mean) * strength)[..., None]
-    share = np.linspace(0.0, 1.0, 301)
-    lower = np.einsum("g,gkx->kx", weight, betainc(a, b + 1, share))
-    upper = np.einsum("g,gkx->kx", weight, betainc(a + 1, b, share))
-    return {
-        label: (float(np.interp(0.025, low, share)), float(np.interp(0.975, high, share)))
-        for label, low, high in zip(labels, lower, upper, strict=True)
-    }
