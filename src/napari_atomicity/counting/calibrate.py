@@ -30,6 +30,7 @@ from napari_atomicity.counting.mixture import (
     worth_of_a_cluster,
 )
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.share_intervals import share_intervals
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ _ENOUGH = 400
 #: weight of the scale network's log-probabilities beside the comb: chosen on frames of another maker
 #: (``benchmarks/foreign.py``, lot ``choose``)
 _NETWORK_WEIGHT: Final = 1.0
-#: standard deviation of the shares that a mistaken idea of shapes adds, beside counting and confusion
-_SHARE_SD = 0.015
 
 
 def calibrate_frame(
@@ -305,31 +304,8 @@ def calibration_at(
         return calibration
     counts = expected_counts(mixture.shares, len(evidence))
     witnesses = np.where(free, len(evidence) * worth_of_a_cluster(mixture), np.inf)
-    intervals = _intervals(list(calibration.fractions), weight, counts, witnesses)
+    intervals = share_intervals(list(calibration.fractions), weight, counts, witnesses)
     return replace(calibration, intervals=intervals)
-
-
-def _intervals(
-    labels: Sequence[str], weight: Floats, counts: Floats, witnesses: Floats
-) -> dict[str, tuple[float, float]]:
-    """95 % intervals of the shares: counting, telling the classes apart, and not knowing the scale.
-
-    Quantiles of a mixture: at every scale beta distributions of the mean and variance that the share has there, a
-    cluster more for the upper end and one less for the lower (Clopper and Pearson, 1934), weighed by how probable the
-    scale is.
-    """
-    from scipy.special import betainc
-
-    mean = np.clip(counts / counts.sum(axis=1, keepdims=True), 1e-6, 1 - 1e-6)
-    strength = 1 / (1 / (witnesses + 1) + 4 * _SHARE_SD**2) - 1
-    a, b = (mean * strength)[..., None], ((1 - mean) * strength)[..., None]
-    share = np.linspace(0.0, 1.0, 301)
-    lower = np.einsum("g,gkx->kx", weight, betainc(a, b + 1, share))
-    upper = np.einsum("g,gkx->kx", weight, betainc(a + 1, b, share))
-    return {
-        label: (float(np.interp(0.025, low, share)), float(np.interp(0.975, high, share)))
-        for label, low, high in zip(labels, lower, upper, strict=True)
-    }
 
 
 def _first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:
