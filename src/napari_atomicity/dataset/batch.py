@@ -82,7 +82,9 @@ class Result:
     manifest: dict[str, Any] | None
 
 
-def batch_steps(batch: Batch, started: Callable[[Engine], None] | None = None) -> Steps[Result]:
+def batch_steps(
+    batch: Batch, started: Callable[[Engine], None] | None = None, engine: Engine | None = None
+) -> Steps[Result]:
     """Measure all images of a batch that have no row yet, and write the tables.
 
     Parameters
@@ -91,6 +93,8 @@ def batch_steps(batch: Batch, started: Callable[[Engine], None] | None = None) -
         What is asked for.
     started
         Called with the engine once it computes.
+    engine
+        Who computes; made from what is asked for where None.
 
     Raises
     ------
@@ -117,7 +121,7 @@ def batch_steps(batch: Batch, started: Callable[[Engine], None] | None = None) -
     if again:
         whole = frozenset(item.path for item in again if item.stop is None)
         forget(folder, whole, frozenset(item.id for item in again))
-    engine = _engine(batch, folder, len(todo))
+    engine = _engine(batch, folder, len(todo)) if engine is None else engine
     try:
         if started is not None:
             started(engine)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import escape, glob
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,8 +216,12 @@ def _rows_of(path: Path) -> dict[str, list[Any]]:
 
             frame = pyarrow(path)[1].read_table(path).to_pandas()
         else:
-            # a semicolon or a tab parts the cells as well
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, sep=None, engine="python", encoding="utf-8-sig")
+            from napari_atomicity.io.sheets import decoded
+
+            text = decoded(path.read_bytes())
+            head = text.partition("\n")[0]
+            separator = max(",;\t", key=head.count)  # spreadsheets of some languages write semicolons
+            frame = pd.read_csv(StringIO(text.lstrip("\ufeff")), dtype=str, keep_default_na=False, sep=separator)
     except InputError:
         raise
     except Exception as error:
