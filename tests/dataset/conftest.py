@@ -85,4 +85,5 @@ def run(tmp_path) -> Callable[..., Result]:
         batch = Batch(listed, tmp_path / output, settings, **options)
         return drain(batch_steps(batch, engine=engine or Here()))
 
+    to_the_end.folder = tmp_path / "out"  # type: ignore[attr-defined]
     return to_the_end

@@ -7,6 +7,7 @@ engine, so that a scheduler holds no more of them for a million images than for 
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import time
@@ -173,6 +174,8 @@ class DaskCluster:
             raise InputError(
                 'A cluster needs an extra; install it with  pip install "napari-atomicity[cluster]"  .'
             ) from error
+        # what befalls the cluster is said by us, in one sentence
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
         self._distributed = distributed
         self._address = address
         self._sees = sees
@@ -263,7 +266,11 @@ class DaskCluster:
                 client.wait_for_workers(1, timeout=max(1.0, deadline - time.monotonic()))
                 return client
             except (OSError, ValueError, TimeoutError) as error:
-                if time.monotonic() < deadline and not isinstance(error, ValueError):
+                if isinstance(error, ValueError):
+                    raise InputError(
+                        f"{self._address} is no address of a scheduler; give one such as tcp://host:8786."
+                    ) from error
+                if time.monotonic() < deadline:
                     time.sleep(0.5)
                     continue
                 reached = (

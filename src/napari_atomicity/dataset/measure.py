@@ -126,7 +126,13 @@ def _model(name: str, sha256: str) -> Bundle:
 
 
 def note_path(folder: Folder, piece: Piece) -> Path:
-    """File that says which image of a piece is in hand."""
+    """File that says which image of a piece is in hand.
+
+    Parameters
+    ----------
+    folder, piece
+        As in `measure_piece`.
+    """
     return folder.running / f"{piece.name}.txt"
 
 
@@ -150,7 +156,13 @@ def note(folder: Folder, piece: Piece, done: int, item: Item) -> None:
 
 
 def noted(folder: Folder, piece: Piece) -> tuple[int, str]:
-    """How many images of a piece are done, and the id of the one in hand; 0 and nothing where that is not known."""
+    """How many images of a piece are done, and the id of the one in hand; 0 and nothing where that is not known.
+
+    Parameters
+    ----------
+    folder, piece
+        As in `measure_piece`.
+    """
     try:
         done, _, item = note_path(folder, piece).read_text(encoding="ascii").partition(" ")
         return int(done), item

@@ -76,8 +76,12 @@ def write_overview(folder: Folder) -> Path:
         images=len(rows),
         counted=len(counted),
         clusters=sum(row["clusters"] or 0 for row in counted),
-        settings=[("Model", facts.settings.get("model", "")), ("Weights, SHA-256", facts.model_sha256)]
-        + [("Sensitivity of the search", facts.settings.get("sensitivity")), ("Sessions by", facts.session_by)],
+        settings=[
+            ("Model", facts.settings.get("model", "")),
+            ("Weights, SHA-256", facts.model_sha256),
+            ("Sensitivity of the search", facts.settings.get("sensitivity")),
+            ("Sessions by", facts.session_by),
+        ],
         versions=sorted(facts.versions.items()),
         sessions=_sessions(folder, rows, facts.classes),
         left_out=max(0, len({row["session"] for row in rows}) - _LISTED),

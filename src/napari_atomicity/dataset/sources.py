@@ -70,7 +70,15 @@ class Item:
 
 
 def image_id(path: str, frame: int) -> str:
-    """Which row of the dataset a frame of a file is; 16 hexadecimal digits."""
+    """Which row of the dataset a frame of a file is; 16 hexadecimal digits.
+
+    Parameters
+    ----------
+    path
+        The file, absolute.
+    frame
+        Which frame of a stack.
+    """
     return hashlib.sha256(os.fsencode(path) + b"\0" + str(frame).encode()).hexdigest()[:16]
 
 
