@@ -1,4 +1,4 @@
-"""A batch on a real cluster of dask on this machine: workers that are killed, a scheduler that is lost and comes back."""
+"""A batch on a real cluster of dask on this machine: workers are killed, the scheduler is lost and comes back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from napari_atomicity.dataset.batch import Batch, batch_steps
 from napari_atomicity.dataset.engine import DaskCluster
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import Settings
-from napari_atomicity.progress import drain
 from seeds import seeded
 
 from .test_batch import content, undisturbed  # noqa: F401
@@ -138,7 +137,7 @@ def test_a_scheduler_that_is_silent_is_said_in_one_sentence(tmp_path, monkeypatc
 
 @pytest.mark.slow
 def test_workers_with_other_versions_or_without_the_disk_are_named(machines, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="does not see .*; put the dataset on a shared disk"):
+    with pytest.raises(InputError, match=r"does not see .*; put the dataset on a shared disk"):
         DaskCluster(machines.address, str(tmp_path / "nowhere"))
     monkeypatch.setattr("napari_atomicity.provenance.__version__", "9.9")
     with pytest.raises(InputError, match=r"has napari-atomicity .*, here it is 9.9; install the same versions"):

@@ -137,6 +137,11 @@ def _of_source(source: str | Path, session_by: str) -> Iterator[Item]:
         yield _item(each, session_by)
 
 
+def holds_images(folder: Path) -> bool:
+    """Whether there is an image anywhere in a folder; it is gone through no further than to the first."""
+    return next(_in_folder(folder), None) is not None
+
+
 def _in_folder(folder: Path) -> Iterator[Path]:
     for top, folders, files in os.walk(folder):
         here = Path(top)
