@@ -26,6 +26,7 @@ from napari_atomicity.dataset.parts import (
     image_schema,
     part_path,
     pyarrow,
+    schema_of,
     write_tables,
 )
 from napari_atomicity.dataset.plan import Folder, Recipe
@@ -77,8 +78,8 @@ class Chunk:
     ----------
     number
         Of the file.
-    rows
-        Their rows of the first pass, in order.
+    images
+        Their ids, in order.
     parts
         In which part each of them is, by id.
     sessions
@@ -86,7 +87,7 @@ class Chunk:
     """
 
     number: int
-    rows: tuple[Mapping[str, Any], ...]
+    images: tuple[str, ...]
     parts: Mapping[str, str]
     sessions: Mapping[str, Session]
 
@@ -151,7 +152,7 @@ def _of_images(folder: Folder, table: str, images: Sequence[str], parts: Mapping
         rows = parquet.read_table(part_path(folder.measured, part, table))
         mine = pa.compute.is_in(rows["image"], value_set=pa.array(ids))
         tables.append(rows.filter(mine))
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables) if tables else schema_of(table, ()).empty_table()
 
 
 # ---------------------------------------------------------------------- the finished tables
@@ -177,7 +178,8 @@ def finish_chunk(folder: Folder, recipe: Recipe, chunk: Chunk, target: Path) -> 
     """
     pa, _ = pyarrow()
     card = load_card(recipe.settings.model)
-    counted = [row["image"] for row in chunk.rows if row["status"] == COUNTED]
+    rows = {row["image"]: row for row in _of_images(folder, "images", chunk.images, chunk.parts).to_pylist()}
+    counted = [image for image in chunk.images if rows[image]["status"] == COUNTED]
     tables = _tables(folder, counted, chunk.parts, card)
     looks, says = {}, {}
     joint = {image for session in chunk.sessions.values() for image in session.images}
@@ -185,8 +187,8 @@ def finish_chunk(folder: Folder, recipe: Recipe, chunk: Chunk, target: Path) -> 
         looks = _grouped(_of_images(folder, LOOKS, sorted(joint), chunk.parts))
         says = _likelihoods(folder, sorted(joint), chunk.parts)
     images, clusters = [], []
-    for row in chunk.rows:
-        image = row["image"]
+    for image in chunk.images:
+        row = rows[image]
         final, table = dict(row), tables.get(image)
         session = chunk.sessions.get(row["session"])
         if table is not None and session is not None and image in session.images and image in looks:

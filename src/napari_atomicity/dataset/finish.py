@@ -25,6 +25,11 @@ from napari_atomicity.progress import Progress, Steps
 _IMAGES_A_FILE: Final = 500
 #: the finished tables
 FINISHED: Final = ("images", "clusters")
+#: of the rows of a million images these alone are held in memory
+_NEEDED: Final = (
+    "image", "path", "frame", "session", "status", "refusal", "size_bytes", "modified_ns", "sha256", "deposited",
+    "pixel_size_nm", "pixel_size_given_nm", "clusters",
+)  # fmt: skip
 #: how often a file of them is tried
 _TRIES: Final = 3
 
@@ -33,7 +38,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Measured:
-    """The rows of all images that were measured, in the order of their paths, and in which part each of them is."""
+    """What is known of all images that were measured, in the order of their paths, and in which part each of them is.
+
+    Of the columns of the table of images the rows hold those that planning and sessions need.
+    """
 
     rows: tuple[Row, ...]
     parts: Mapping[str, str]
@@ -54,7 +62,7 @@ def read_measured(folder: Folder) -> Measured:
     """
     best: dict[str, tuple[Row, str]] = {}
     for part in parts_in(folder.measured):
-        for row in read_tables([part_path(folder.measured, part, "images")]).to_pylist():
+        for row in read_tables([part_path(folder.measured, part, "images")], list(_NEEDED)).to_pylist():
             before = best.get(row["image"])
             if before is None or (before[0]["status"] != COUNTED and row["status"] == COUNTED):
                 best[row["image"]] = (row, part)
@@ -143,7 +151,7 @@ def _chunks(measured: Measured, sessions: Mapping[str, Session]) -> Iterator[Chu
         own = {row["session"] for row in rows} & sessions.keys()
         yield Chunk(
             number,
-            rows,
+            tuple(row["image"] for row in rows),
             {image: measured.parts[image] for image in ids},
             {name: sessions[name].part(ids) for name in sorted(own)},
         )

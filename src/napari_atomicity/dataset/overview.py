@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -200,8 +201,8 @@ def _chart(lines: Mapping[str, Sequence[float | None]], ink: Mapping[str, str], 
     if not known:
         return ""
     n = max(len(values) for values in lines.values())
-    low, high = 0.0, top or 1.1 * max(known)
-    parts = [_axis(low, high, n)]
+    high = top or _round_above(max(known))
+    parts = [_axis(high, n)]
     for name, values in drawn.items():
         points = " ".join(
             f"{_LEFT + (_WIDTH - _LEFT - 10) * (at + 0.5) / n:.1f},{_HEIGHT * (1 - value / high):.1f}"
@@ -222,10 +223,16 @@ def _chart(lines: Mapping[str, Sequence[float | None]], ink: Mapping[str, str], 
     )
 
 
-def _axis(low: float, high: float, n: int) -> str:
+def _round_above(value: float) -> float:
+    """A round number above, whose quarters are round too."""
+    unit = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
+    return next(unit * step for step in (1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10, 12) if unit * step >= 1.02 * value)
+
+
+def _axis(high: float, n: int) -> str:
     parts = []
     for i in range(5):
-        value, y = low + (high - low) * i / 4, _HEIGHT * (1 - i / 4)
+        value, y = high * i / 4, _HEIGHT * (1 - i / 4)
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d8dde5"/>'
             f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" font-size="11" fill="#5d6878">{value:.3g}</text>'
