@@ -15,7 +15,7 @@ _STATES: Final = {"counted": "counted", "refused": "not countable", "failed": "n
 
 
 class ImageTable(QAbstractTableModel):
-    """A row an image. Of a dataset: its state, its clusters of each class, its scale and its session."""
+    """A row an image. Of a dataset: its state, its clusters of each class, its scale, its session, and why it has no count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,6 +31,7 @@ class ImageTable(QAbstractTableModel):
             classes = [(f"count_{size}", f"Pt{size}") for size in listed.dataset.facts.classes]
             self._columns += [("status", "State"), ("clusters", "Clusters"), *classes, ("count_other", "other")]
             self._columns += [("scale", "Scale"), ("finest_detail_nm", "Detail (nm)"), ("session", "Session")]
+            self._columns += [("refusal", "Why not")]
         else:
             self._columns += [("path", "Path")]
         self.endResetModel()
