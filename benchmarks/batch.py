@@ -4,8 +4,8 @@
 
 Frames are cut out of simulated ones, turned and given new noise. Each line is a batch of its own, without fine-tuning;
 `overhead` is what the workers do beside the analysis: starting, planning and writing. The load of the machine is
-printed, for other programs on the same cores make every rate smaller; the seconds of CPU do not depend on them much. `--memory 2000` measures that many images with
-one worker and prints its memory on the way.
+printed: other programs on the same cores make every rate smaller, and the seconds of CPU a little larger.
+`--memory 2000` measures that many images with one worker and prints its memory on the way.
 """
 
 from __future__ import annotations

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,8 +17,10 @@ import pytest
 from napari_atomicity.dataset import running
 from napari_atomicity.dataset.engine import LocalProcesses, WorkerLost
 from napari_atomicity.dataset.finish import mend, read_measured
-from napari_atomicity.dataset.measure import measure_piece, note
-from napari_atomicity.dataset.plan import Folder, Piece, Shard, pieces
+from napari_atomicity.dataset.folder import Folder
+from napari_atomicity.dataset.measure import measure_piece
+from napari_atomicity.dataset.notes import note
+from napari_atomicity.dataset.plan import Piece, Shard, pieces
 from napari_atomicity.dataset.sources import Item, items_of
 from napari_atomicity.errors import InputError
 from napari_atomicity.io import read
@@ -230,6 +235,17 @@ def test_a_dataset_that_was_killed_while_its_tables_were_replaced_is_whole_again
     images.rename(done.folder.path / ".images-before")
     mend(done.folder)
     assert content(done.folder) == before
+
+
+def test_two_calls_at_once_do_not_write_the_same_tables(night, run):
+    folder = run(night / "grid0").folder
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (folder.path / ".writing").write_text(f"{platform.node()} {other.pid}")
+    with pytest.raises(InputError, match="Another call is writing"):
+        run(night / "grid0", resume=True)
+    other.communicate(b"\n")
+    assert run(night / "grid0", resume=True).manifest["counted"] == 3  # it has ended, or was killed
+    assert not (folder.path / ".writing").exists()
 
 
 def test_shards_and_pieces_hold_every_image_once():

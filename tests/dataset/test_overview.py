@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from napari_atomicity.dataset.folder import Folder
 from napari_atomicity.dataset.overview import _round_above, write_overview
-from napari_atomicity.dataset.plan import Folder
 from napari_atomicity.dataset.rows import finest_detail, thumbnail
 from napari_atomicity.errors import InputError
 from seeds import seeded

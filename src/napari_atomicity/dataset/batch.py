@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari_atomicity.dataset.engine import DaskCluster, Engine, LocalProcesses
 from napari_atomicity.dataset.finish import finish_steps, forget, mend, read_measured
+from napari_atomicity.dataset.folder import Folder, alone, prepare
 from napari_atomicity.dataset.measure import FAILED, REFUSED
 from napari_atomicity.dataset.parts import pyarrow
-from napari_atomicity.dataset.plan import MOST_AT_A_TIME, Folder, Recipe, Shard, prepare, to_measure
+from napari_atomicity.dataset.plan import MOST_AT_A_TIME, Recipe, Shard, to_measure
 from napari_atomicity.dataset.running import Tally, measure_steps
-from napari_atomicity.dataset.sources import items_of
+from napari_atomicity.dataset.sources import Item, items_of
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.progress import Progress, Steps
@@ -112,6 +114,21 @@ def batch_steps(
         recipe.of(next(item for item in items if item.deposited == deposited)).known.check(recipe.classes)
     folder = Folder(batch.output.absolute())
     prepare(folder, recipe, batch.resume or batch.shard is not None)
+    with nullcontext() if batch.shard is not None else alone(folder):
+        return (yield from _work_steps(batch, folder, recipe, items, started, engine))
+
+
+def _work_steps(
+    batch: Batch,
+    folder: Folder,
+    recipe: Recipe,
+    items: Sequence[Item],
+    started: Callable[[Engine], None] | None,
+    engine: Engine | None,
+) -> Steps[Result]:
+    """Both passes, once it is clear what is asked for."""
+    from napari_atomicity.dataset.overview import write_overview
+
     mend(folder)
     yield Progress(0, 0, "Looking at what is there")
     known = read_measured(folder).by_id
@@ -132,8 +149,6 @@ def batch_steps(
     finally:
         engine.close()
     yield Progress(0, 0, "Drawing the overview")
-    from napari_atomicity.dataset.overview import write_overview
-
     write_overview(folder)
     return Result(folder, tally, manifest)
 

@@ -19,6 +19,7 @@ from napari_atomicity.counting.bundle import load_card
 from napari_atomicity.counting.calibrate import ScaleLikelihood, calibration_at, usable_rows
 from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.session_scale import SessionScale, session_scale
+from napari_atomicity.dataset.folder import Folder
 from napari_atomicity.dataset.measure import COUNTED
 from napari_atomicity.dataset.parts import (
     LIKELIHOODS,
@@ -29,7 +30,7 @@ from napari_atomicity.dataset.parts import (
     schema_of,
     write_tables,
 )
-from napari_atomicity.dataset.plan import Folder, Recipe
+from napari_atomicity.dataset.plan import Recipe
 from napari_atomicity.dataset.rows import cluster_rows, doubts, of_count
 from napari_atomicity.dataset.sources import Item
 from napari_atomicity.dataset.statistics import evidence_of

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from napari_atomicity.dataset.calibrate import Chunk, Session, find_session, finish_chunk
 from napari_atomicity.dataset.engine import Engine, Task
+from napari_atomicity.dataset.folder import Folder
 from napari_atomicity.dataset.measure import COUNTED, FAILED, REFUSED
 from napari_atomicity.dataset.parts import part_path, parts_in, pyarrow, read_tables, write_tables
-from napari_atomicity.dataset.plan import Folder, Recipe
+from napari_atomicity.dataset.plan import Recipe
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.progress import Progress, Steps

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_atomicity.dataset.folder import Folder
+from napari_atomicity.dataset.notes import note, note_path
 from napari_atomicity.dataset.opening import frame_hash, opened
 from napari_atomicity.dataset.parts import TABLES, part_path, pyarrow, schema_of, write_tables
-from napari_atomicity.dataset.plan import Folder, Piece, Recipe
+from napari_atomicity.dataset.plan import Piece, Recipe
 from napari_atomicity.dataset.rows import cluster_rows, doubts, finest_detail, of_count, thumbnail
 from napari_atomicity.dataset.sources import Item, image_id
 from napari_atomicity.errors import InputError
@@ -123,51 +124,6 @@ def _model(name: str, sha256: str) -> Bundle:
     if weights_sha256(bundle) != sha256:
         raise InputError(f"The model {Path(name).stem} of this worker is another one than that of the dataset.")
     return bundle
-
-
-def note_path(folder: Folder, piece: Piece) -> Path:
-    """File that says which image of a piece is in hand.
-
-    Parameters
-    ----------
-    folder, piece
-        As in `measure_piece`.
-    """
-    return folder.running / f"{piece.name}.txt"
-
-
-def note(folder: Folder, piece: Piece, done: int, item: Item) -> None:
-    """Say which image is in hand: where a worker ends, this one is to blame.
-
-    Parameters
-    ----------
-    folder, piece
-        As in `measure_piece`.
-    done
-        Images of the piece that are done.
-    item
-        The one in hand.
-    """
-    with contextlib.suppress(OSError):
-        path = note_path(folder, piece)
-        beside = path.with_suffix(f".{os.getpid()}")
-        beside.write_text(f"{done} {item.id}", encoding="ascii")
-        beside.replace(path)
-
-
-def noted(folder: Folder, piece: Piece) -> tuple[int, str]:
-    """How many images of a piece are done, and the id of the one in hand; 0 and nothing where that is not known.
-
-    Parameters
-    ----------
-    folder, piece
-        As in `measure_piece`.
-    """
-    try:
-        done, _, item = note_path(folder, piece).read_text(encoding="ascii").partition(" ")
-        return int(done), item
-    except (OSError, ValueError):
-        return 0, ""
 
 
 def measure_item(item: Item, recipe: Recipe, bundle: Bundle, rows: Rows) -> None:

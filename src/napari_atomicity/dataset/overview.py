@@ -14,9 +14,9 @@ from typing import Any, Final
 from napari_atomicity import __version__
 from napari_atomicity.clusters import class_label
 from napari_atomicity.dataset.finish import FINISHED
+from napari_atomicity.dataset.folder import Folder, facts_of
 from napari_atomicity.dataset.measure import COUNTED
 from napari_atomicity.dataset.parts import class_names, part_path, parts_in, pyarrow, read_tables
-from napari_atomicity.dataset.plan import Folder, facts_of
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.style import colours

@@ -7,36 +7,16 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from napari_atomicity import __version__
 from napari_atomicity.dataset.sources import Item
 from napari_atomicity.errors import InputError
-from napari_atomicity.io.atomic import sweep, write_text
-from napari_atomicity.kinds import Entry, Line, Many, Plain, Sha256
 from napari_atomicity.pipeline.settings import Settings
-from napari_atomicity.provenance import versions
-from napari_atomicity.schema import Door, json_of, read_bytes
 
-FORMAT: Final = 1
-_KIND: Final = "napari-atomicity dataset"
 #: images of one piece of work; with few images less, so that every worker gets several pieces
 MOST_AT_A_TIME: Final = 200
 _PIECES_A_WORKER: Final = 4
-_MOST_JSON: Final = 2**20
-
-
-class DatasetFacts(Entry):
-    """What `dataset.json` holds: what was done, once for all images."""
-
-    kind: Literal["napari-atomicity dataset"]
-    format: Literal[1]
-    settings: Plain
-    model_sha256: Sha256
-    classes: Many[int]
-    session_by: Line
-    image: int | None = None
-    versions: Plain
 
 
 @dataclass(frozen=True)
@@ -162,123 +142,6 @@ def pieces(items: Sequence[Item], workers: int, most: int = MOST_AT_A_TIME) -> I
     size = max(1, min(most, -(-len(items) // (_PIECES_A_WORKER * max(workers, 1)))))
     for start in range(0, len(items), size):
         yield Piece.of(items[start : start + size])
-
-
-# ---------------------------------------------------------------------- the folder
-
-
-@dataclass(frozen=True)
-class Folder:
-    """Where everything of a dataset lies."""
-
-    path: Path
-
-    @property
-    def facts(self) -> Path:
-        """Settings, model and versions, once."""
-        return self.path / "dataset.json"
-
-    @property
-    def measured(self) -> Path:
-        """Parts of the first pass, as the workers wrote them."""
-        return self.path / "measured"
-
-    @property
-    def running(self) -> Path:
-        """What each worker has in hand."""
-        return self.measured / "running"
-
-    @property
-    def manifest(self) -> Path:
-        """What was done, and every failure by name."""
-        return self.path / "manifest.json"
-
-    @property
-    def labels(self) -> Path:
-        """Labels that persons gave, a file an image."""
-        return self.path / "labels"
-
-
-def prepare(folder: Folder, recipe: Recipe, goes_on: bool) -> None:
-    """Make the folder of a dataset, or see that what is there is the same dataset.
-
-    Parameters
-    ----------
-    folder
-        The dataset.
-    recipe
-        What decides its numbers.
-    goes_on
-        Whether the person said that a dataset may be there.
-
-    Raises
-    ------
-    InputError
-        Where it is another one, or one that nobody said is to go on, and where it cannot be written.
-    """
-    if folder.facts.exists():
-        if not goes_on:
-            raise InputError(f"{folder.path} holds a dataset; add --resume to go on with it, or choose another folder.")
-        check_same(folder, recipe)
-    elif folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
-        raise InputError(f"{folder.path} holds other things; choose a folder that is empty or new.")
-    try:
-        folder.running.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {folder.path} cannot be made ({error.strerror}); choose another one.") from error
-    sweep(folder.path)
-    sweep(folder.measured)
-    if not folder.facts.exists():
-        facts = {"kind": _KIND, "format": FORMAT, **recipe.facts, "versions": versions()}
-        write_text(folder.facts, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-
-
-def facts_of(folder: Folder) -> DatasetFacts:
-    """What `dataset.json` says.
-
-    Raises
-    ------
-    InputError
-        Where the folder holds no dataset, or one that is damaged or of a later version.
-    """
-    if not folder.facts.is_file():
-        raise InputError(f"{folder.path} holds no dataset; choose the folder that batch wrote to.")
-    name = f"{folder.path.name}/{folder.facts.name}"
-    return Door(DatasetFacts).check(json_of(read_bytes(folder.facts, _MOST_JSON), name), name)
-
-
-def check_same(folder: Folder, recipe: Recipe) -> None:
-    """Raise where a dataset was made with something else.
-
-    Parameters
-    ----------
-    folder
-        The dataset.
-    recipe
-        What the numbers that are to come follow from.
-
-    Raises
-    ------
-    InputError
-        With the first thing that differs.
-    """
-    there, ours = facts_of(folder), recipe.facts
-    if there.model_sha256 != ours["model_sha256"]:
-        raise InputError(
-            f"{folder.path} was counted with another model ({there.settings.get('model')}); "
-            "choose that model, or another folder."
-        )
-    version = there.versions.get("napari-atomicity")
-    if version != __version__:
-        raise InputError(f"{folder.path} was made by version {version} of this program; choose another folder.")
-    mine = {**ours["settings"], "session_by": ours["session_by"], "image": ours["image"]}
-    theirs = {**there.settings, "session_by": there.session_by, "image": there.image}
-    for name, value in mine.items():
-        if theirs.get(name) != value:
-            raise InputError(
-                f"{folder.path} was made with {name} {theirs.get(name)}, now it is {value}; "
-                "give the same options, or choose another folder."
-            )
 
 
 def to_measure(

@@ -12,10 +12,10 @@ import numpy as np
 from napari_atomicity.clusters import ClusterTable, columns
 from napari_atomicity.clusters.matching import matched, near
 from napari_atomicity.dataset.finish import FINISHED
+from napari_atomicity.dataset.folder import DatasetFacts, Folder, facts_of
 from napari_atomicity.dataset.measure import COUNTED
 from napari_atomicity.dataset.opening import frame_hash, opened
 from napari_atomicity.dataset.parts import pyarrow, read_tables
-from napari_atomicity.dataset.plan import DatasetFacts, Folder, facts_of
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM
 from napari_atomicity.pipeline.settings import Settings, read_deposited

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from napari_atomicity.dataset.engine import Done, Engine, Task, WorkerLost
-from napari_atomicity.dataset.measure import FAILED, Outcome, Rows, failed_row, measure_piece, note_path, noted
-from napari_atomicity.dataset.plan import MOST_AT_A_TIME, Folder, Piece, Recipe, pieces
+from napari_atomicity.dataset.folder import Folder
+from napari_atomicity.dataset.measure import FAILED, Outcome, Rows, failed_row, measure_piece
+from napari_atomicity.dataset.notes import note_path, noted
+from napari_atomicity.dataset.plan import MOST_AT_A_TIME, Piece, Recipe, pieces
 from napari_atomicity.dataset.sources import Item
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps

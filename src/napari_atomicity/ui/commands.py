@@ -84,7 +84,7 @@ def get_folder_reader(path: str | Path | Sequence[str]) -> Callable[[object], li
 
     Other files, several folders at once, and folders that are one image belong to other readers.
     """
-    from napari_atomicity.dataset.plan import Folder
+    from napari_atomicity.dataset.folder import Folder
     from napari_atomicity.dataset.sources import ZARR, holds_images
 
     paths = [Path(name) for name in ([path] if isinstance(path, str | Path) else path)]

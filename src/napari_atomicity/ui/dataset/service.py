@@ -15,7 +15,7 @@ from psygnal import Signal
 from qtpy.QtCore import QObject
 
 from napari_atomicity.dataset.batch import Batch, Result, batch_steps
-from napari_atomicity.dataset.plan import Folder
+from napari_atomicity.dataset.folder import Folder
 from napari_atomicity.dataset.review import OpenDataset, open_dataset_steps, review_steps, save_labels, with_labels
 from napari_atomicity.dataset.sources import items_of
 from napari_atomicity.errors import InputError

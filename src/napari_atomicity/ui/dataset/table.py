@@ -15,7 +15,7 @@ _STATES: Final = {"counted": "counted", "refused": "not countable", "failed": "n
 
 
 class ImageTable(QAbstractTableModel):
-    """A row an image. Of a dataset: its state, its clusters of each class, its scale, its session, and why it has no count."""
+    """A row an image. Of a dataset: state, clusters of each class, scale, session, why it has no count."""
 
     def __init__(self) -> None:
         super().__init__()
