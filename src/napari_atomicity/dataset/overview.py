@@ -25,8 +25,9 @@ from napari_atomicity.style import colours
 _PICTURES: Final = 12
 _PICTURED: Final = 24
 _LISTED: Final = 400
-#: points of a chart; of more images each point is the median of neighbours
+#: points of a chart, and different shares in it; of more images each is the median, or the share, of neighbours
 _POINTS: Final = 400
+_SHARES: Final = 100
 _KINDS: Final = 20
 #: of a chart, in pixels
 _WIDTH: Final = 880
@@ -181,17 +182,27 @@ def _charts(rows: Sequence[Row], classes: Sequence[int]) -> list[tuple[str, str]
     if not rows:
         return []
     palette = colours(classes)
-    names = class_names(classes)
-    shares = {
-        label: [row[f"share_{name}"] for row in rows]
-        for label, name in zip([*(class_label(size, "Pt") for size in classes), "other"], names, strict=True)
-    }
+    labels = [*(class_label(size, "Pt") for size in classes), "other"]
+    shares = dict(zip(labels, _pooled(rows, class_names(classes)), strict=True))
     ink = {"": "#1d5fa8"}
     return [
         ("Scale: intensity of one atom (counts nm²)", _chart({"": [row["scale"] for row in rows]}, ink)),
         ("Blur: finest detail above the noise (nm)", _chart({"": [row["finest_detail_nm"] for row in rows]}, ink)),
         ("Share of each class", _chart(shares, {label: palette.get(label, "#909090") for label in shares}, top=1.0)),
     ]
+
+
+def _pooled(rows: Sequence[Row], names: Sequence[str]) -> list[list[float | None]]:
+    """For each class its share in each image; of many images that of neighbours together, for one has few clusters."""
+    size = max(1, -(-len(rows) // _SHARES))
+    pooled: list[list[float | None]] = [[] for _ in names]
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        counts = [sum(row[f"count_{name}"] or 0 for row in some) for name in names]
+        total = sum(counts)
+        for line, n in zip(pooled, counts, strict=True):
+            line += [n / total if total else None] * len(some)
+    return pooled
 
 
 def _chart(lines: Mapping[str, Sequence[float | None]], ink: Mapping[str, str], top: float | None = None) -> str:
