@@ -267,6 +267,12 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], most: in
         The results in the order of the items.
     """
     queue = iter(items)
+    if min(WORKERS, most) == 1:  # nothing is gained by a second thread, and to start one takes longer than many a piece
+        for item in queue:
+            with one_thread_each():
+                result = function(item)
+            yield result
+        return
     with pool(most) as threads:
         waiting = deque(threads.submit(function, item) for item in islice(queue, 2 * min(WORKERS, most)))
         while waiting:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_atomicity.cli.console import Console
-from napari_atomicity.cli.requests import CountRequest, Reference
+from napari_atomicity.cli.requests import BatchRequest, CountRequest, Reference
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class CallSettings:
     references: dict[int, Settings] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, request: CountRequest, named: Sequence[Reference] = ()) -> CallSettings:
+    def of(cls, request: CountRequest | BatchRequest, named: Sequence[Reference] = ()) -> CallSettings:
         """Read and check all that the options say, before any work is done.
 
         Parameters
@@ -61,7 +61,7 @@ class CallSettings:
         )
         references: dict[int, Settings] = {}
         for name, deposited in named:
-            place = _place(name, request.images)
+            place = _place(name, getattr(request, "images", ()))
             if place in references:
                 raise InputError(f"The reference {name} is named twice; name it once, with all its sizes.")
             references[place] = replace(common, deposited=deposited, fractions=())

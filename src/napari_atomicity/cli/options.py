@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import analyse, repeatability, requests, values, workshop
+from napari_atomicity.cli import analyse, batch, repeatability, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.errors import InputError
 
@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = _Commands(whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser))
     _commands_on_images(commands)
+    batch.add_options(
+        commands.add("batch", requests.BatchRequest, batch.batch, "count very many images into one table, resumable"),
+        _model_options,
+    )
     _commands_on_models(commands)
     return whole
 

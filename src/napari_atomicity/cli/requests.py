@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from napari_atomicity.dataset.plan import Shard
     from napari_atomicity.insight.attribution import Method
     from napari_atomicity.pipeline import Adapt
 
@@ -132,6 +133,51 @@ class RepeatabilityRequest(CountRequest):
 
     session: bool
     align: bool
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """The options of ``batch``.
+
+    Attributes
+    ----------
+    sources
+        Folders, patterns, lists, images and stacks.
+    output
+        Folder of the dataset.
+    pixel_size, image, sensitivity
+        As in `ImagesRequest`.
+    model, adapt, deposited, scale, scale_sd, profile
+        As in `CountRequest`.
+    workers
+        Processes of this machine; as many as there are cores for us where None.
+    scheduler
+        Address of a dask scheduler; None for processes of this machine.
+    shard
+        Which part of the images this call measures; None for all.
+    resume, retry_failed
+        Whether to go on with a dataset, and to try again what failed.
+    session_by
+        What images taken under the same settings have in common.
+    """
+
+    sources: Sequence[Path]
+    output: Path
+    pixel_size: float | None
+    image: int | None
+    sensitivity: float
+    model: str
+    adapt: Adapt
+    deposited: tuple[tuple[int, ...], tuple[float, ...]]
+    scale: float | None
+    scale_sd: float | None
+    profile: Path | None
+    workers: int | None
+    scheduler: str | None
+    shard: Shard | None
+    resume: bool
+    retry_failed: bool
+    session_by: str
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _USUAL_SHIFT: Final = 0.05
 _POSSIBLE_SHIFT: Final = (-0.2, 0.5)
 #: a scale and a shift that move by less, in logarithms, are found
 _SCALE_SETTLED: Final = 0.02
-_SHIFT_SETTLED: Final = 0.01
+SHIFT_SETTLED: Final = 0.01
 _LOOKS: Final = 3
 #: logarithm of the chance from which on a cluster is rather none of the classes; members enough to compare
 _RATHER_OTHER: Final = math.log(0.5)
@@ -102,12 +102,12 @@ def _settled_steps(
     frames, n = list(sample.scale_free), len(sample.patches)
     shifts, at = [_USUAL_SHIFT] * n, [np.nan] * n
     for _ in range(_LOOKS):
-        fits = calibrate_frames(frames, known, None, sample.by_diameter)
+        fits = calibrate_frames(frames, known, None, sample.by_diameter, with_intervals=False)
         scales = [float(np.log(fit.intensity_per_atom)) for fit in fits]
         moved = [i for i in range(n) if not abs(scales[i] - at[i]) < _SCALE_SETTLED]
         for i, (frame, part) in enumerate(zip(frames, sample.patches, strict=True)):
             found = shift_of(frame, part, frame.valid, shifts[i])
-            if abs(found - shifts[i]) >= _SHIFT_SETTLED and i not in moved:
+            if abs(found - shifts[i]) >= SHIFT_SETTLED and i not in moved:
                 moved.append(i)
             shifts[i] = found
         at = [scales[i] if i in moved else at[i] for i in range(n)]
@@ -147,7 +147,7 @@ def looked_steps(
     for _ in range(_LOOKS):
         evidence = yield from _look_steps(bundle, patches, scale_free, log_scale, shift)
         found = shift_of(evidence, patches, use, shift)
-        if abs(found - shift) < _SHIFT_SETTLED:
+        if abs(found - shift) < SHIFT_SETTLED:
             break
         shift = found
     return evidence

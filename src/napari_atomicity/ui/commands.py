@@ -77,3 +77,29 @@ def get_session_reader(path: str | Path | Sequence[str]) -> Callable[[object], l
         return [(None,)]  # nothing for napari to add
 
     return read
+
+
+def get_folder_reader(path: str | Path | Sequence[str]) -> Callable[[object], list[tuple[None]]] | None:
+    """For a folder that is dropped on the window: its images open as a list, a dataset as the table that it is.
+
+    Other files, several folders at once, and folders that are one image belong to other readers.
+    """
+    from napari_atomicity.dataset.folder import Folder
+    from napari_atomicity.dataset.sources import ZARR, holds_images
+
+    paths = [Path(name) for name in ([path] if isinstance(path, str | Path) else path)]
+    if len(paths) != 1 or not paths[0].is_dir() or paths[0].suffix.lower() == ZARR:
+        return None
+    folder = paths[0]
+    if not Folder(folder).facts.is_file() and not holds_images(folder):
+        return None
+
+    def read(_: object) -> list[tuple[None]]:
+        from napari_atomicity.ui.dataset.service import many_images_of
+
+        context = _context(None)
+        open_dock(context.workspace.viewer, "Many images")
+        many_images_of(context.workspace).open(folder)
+        return [(None,)]  # nothing for napari to add
+
+    return read

@@ -1,0 +1,81 @@
+"""A process that measures: what it does before its libraries are loaded, and what it does when nobody waits for it.
+
+Only light modules are imported here: the environment must be set before NumPy and PyTorch come.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+#: seconds between two looks at whether the parent still lives
+_LOOK_S: Final = 2.0
+
+
+@contextmanager
+def environment(workers: int, environ: MutableMapping[str, str] = os.environ) -> Iterator[None]:
+    """While workers are started: each is told its share of the cores, and to sleep while it waits.
+
+    Parameters
+    ----------
+    workers
+        How many processes share the cores that this one may use.
+    environ
+        Where they will look it up.
+    """
+    from napari_atomicity.threads import settle, usable_cores
+
+    before = dict(environ)
+    try:
+        share = str(max(1, usable_cores(environ) // max(workers, 1)))
+        environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), share))
+        settle(environ)
+        yield
+    finally:
+        for name in set(environ) - set(before):
+            del environ[name]
+        environ.update(before)
+
+
+def begin(parent: int) -> None:
+    """In a new worker: Ctrl-C is for the parent to answer, and without the parent there is nothing to do.
+
+    Parameters
+    ----------
+    parent
+        Process that started this one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if not sys.warnoptions:
+        import warnings
+
+        warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)  # what is half-written is a draft, which the next call removes
+
+
+def look_around(path: str) -> dict[str, Any]:
+    """Of a worker somewhere else: whether it sees the dataset, and the versions of what its numbers rest on.
+
+    Parameters
+    ----------
+    path
+        A file of the dataset.
+    """
+    from napari_atomicity.provenance import versions
+
+    found = versions()
+    return {"sees": Path(path).exists(), "versions": {n: v for n, v in found.items() if n not in ("system", "python")}}

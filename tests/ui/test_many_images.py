@@ -1,0 +1,154 @@
+"""A folder dropped on the window, counted as a whole, and one of its images reviewed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tifffile
+from qtpy.QtCore import Qt
+
+from napari_atomicity.dataset.batch import Batch, batch_steps
+from napari_atomicity.dataset.engine import Done, Task
+from napari_atomicity.dataset.review import labels_path
+from napari_atomicity.pipeline import Settings
+from napari_atomicity.progress import drain
+from napari_atomicity.ui.dataset.service import many_images_of
+
+
+class Here:
+    """Computes in this thread, a task at a time."""
+
+    workers = 1
+    dashboard = ""
+
+    def __init__(self, *_: Any) -> None:
+        self.waiting: list[Task] = []
+
+    @property
+    def room(self) -> int:
+        return 1 - len(self.waiting)
+
+    def submit(self, task: Task) -> None:
+        self.waiting.append(task)
+
+    def wait(self, seconds: float) -> list[Done]:
+        tasks, self.waiting = self.waiting, []
+        return [Done(task, task.function(*task.arguments)) for task in tasks]
+
+    def close(self) -> None:
+        self.waiting = []
+
+
+@pytest.fixture(scope="module")
+def images(frame: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three images, and one that is damaged."""
+    folder = tmp_path_factory.mktemp("many") / "evening"
+    folder.mkdir()
+    per_nm = (1 / frame.pixel_size_nm,) * 2
+    counts = np.clip(frame.image / 6 + 3500, 0, 65535).astype(np.uint16)
+    for i in range(3):
+        part = np.ascontiguousarray(counts[:256, 110 * i : 110 * i + 256])
+        tifffile.imwrite(folder / f"image{i}.tif", part, imagej=True, resolution=per_nm, metadata={"unit": "nm"})
+    (folder / "broken.tif").write_bytes((folder / "image0.tif").read_bytes()[:300])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def counted(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("counted") / "dataset"
+    drain(batch_steps(Batch([images], output, Settings(adapt="off")), engine=Here()))
+    return output
+
+
+@pytest.fixture
+def dataset(counted: Path, tmp_path: Path) -> Path:
+    """A dataset of its own for each test."""
+    return Path(shutil.copytree(counted, tmp_path / "dataset"))
+
+
+def click_row(app: Any, panel: Any, row: int) -> None:
+    index = panel.sorted.index(row, 0)
+    app.qtbot.mouseClick(panel.table.viewport(), Qt.MouseButton.LeftButton, pos=panel.table.visualRect(index).center())
+    app.idle()
+
+
+def texts(panel: Any) -> list[str]:
+    return [panel.sorted.index(row, 0).data() for row in range(panel.sorted.rowCount())]
+
+
+def test_a_dropped_folder_is_a_list_and_is_counted_as_a_whole(app: Any, images: Path, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("napari_atomicity.dataset.batch.LocalProcesses", Here)
+    folder = Path(shutil.copytree(images, tmp_path / "evening"))
+    app.viewer.open(str(folder), plugin="napari-atomicity")
+    app.idle()
+    panel = app.panel("Many images")
+    assert texts(panel) == ["broken.tif", "image0.tif", "image1.tif", "image2.tif"]
+    assert "4 images, not counted" in panel.facts.text()
+    app.click(panel.run)
+    assert "4 images, 3 counted" in panel.facts.text()
+    assert panel.sorted.index(0, 1).data() == "not read"
+    assert (tmp_path / "evening-counted" / "overview.html").exists()
+    assert not panel.run.isVisible()
+    assert not app.errors
+
+
+def test_a_click_opens_an_image_with_its_clusters_and_labels_go_back(app: Any, dataset: Path) -> None:
+    panel = app.panel("Many images")
+    many_images_of(app.workspace).open(dataset)
+    app.idle()
+    click_row(app, panel, 1)
+    clusters = pq.read_table(dataset / "clusters").to_pandas()
+    image = panel.model.row(1)["image"]
+    mine = clusters[clusters["image"] == image]
+    assert list(app.document.table.rows["label"]) == list(mine["label"])
+    assert app.document.counted and len(app.points.data) == len(mine)
+    before = (dataset / "clusters" / "clusters-00000.parquet").read_bytes()
+    first = int(app.document.table.ids[0])
+    app.document.annotate([first], "Pt70")
+    path = labels_path(panel.service.listed.dataset.folder, image)
+    app.qtbot.waitUntil(path.exists, timeout=10_000)
+    app.idle()
+    assert (dataset / "clusters" / "clusters-00000.parquet").read_bytes() == before
+    app.viewer.layers.clear()
+    app.idle()
+    click_row(app, panel, 1)
+    assert app.document.table.values_of("annotation", [first])[0] == "Pt70"
+    assert not app.errors
+
+
+def test_the_last_label_before_an_image_is_closed_is_kept(app: Any, dataset: Path) -> None:
+    panel = app.panel("Many images")
+    many_images_of(app.workspace).open(dataset)
+    app.idle()
+    click_row(app, panel, 2)
+    app.document.annotate([int(app.document.table.ids[1])], "other")
+    app.viewer.layers.clear()  # at once
+    app.idle()
+    click_row(app, panel, 2)
+    assert app.document.table.labelled.sum() == 1
+
+
+def test_wrong_order_and_lost_files_are_said_in_a_sentence(app: Any, dataset: Path, images: Path, tmp_path) -> None:
+    panel = app.panel("Many images")
+    service = many_images_of(app.workspace)
+    assert not service.count_all("none")
+    service.open(tmp_path / "nowhere")
+    app.idle()
+    assert "does not exist" in app.notes[-1]
+    service.open(dataset)
+    app.idle()
+    click_row(app, panel, 1)
+    click_row(app, panel, 1)  # open already: it comes to the front
+    assert len(app.workspace.images) == 1
+    click_row(app, panel, 0)
+    assert "broken.tif" in app.notes[-1]
+    for path in (dataset / "clusters").glob("*"):
+        path.unlink()
+    click_row(app, panel, 3)
+    assert "cannot be read" in app.notes[-1]
+    assert not app.errors
