@@ -187,7 +187,7 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--deposited",
         type=values.deposited,
-        default=((), ()),
+        default=((), (), ""),
         metavar="N[:SHARE][,...]",
         help="sizes in atoms that were deposited, with their shares where known: 19,55 or 19:0.7,55:0.3",
     )
@@ -197,6 +197,31 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--profile", type=values.place, metavar="FILE", help="take the scale from this instrument profile"
+    )
+    _metal_options(command)
+
+
+def _metal_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--element",
+        type=values.element,
+        default="",
+        metavar="SYMBOL",
+        help="metal of the clusters, where it is another",
+    )
+    command.add_argument(
+        "--composition",
+        type=values.composition,
+        default="",
+        metavar="CO=0.25±0.05,...",
+        help="atomic fractions of an alloy with their standard deviations; the rest is the metal itself",
+    )
+    command.add_argument(
+        "--exponent",
+        type=values.exponent,
+        default=(),
+        metavar="LOW-HIGH",
+        help="power of the atomic number with which the signal grows; 1.46-1.7",
     )
 
 

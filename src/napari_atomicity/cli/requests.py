@@ -59,19 +59,24 @@ class CountRequest(ImagesRequest):
     adapt
         As in `Settings`.
     deposited
-        Sizes (atoms) that were deposited and, where they are known, their shares.
+        Sizes (atoms) that were deposited; where they are known, their shares, and their metal.
     scale, scale_sd
         Integrated intensity of one atom (counts·nm²) and its relative standard deviation; None where not given.
     profile
         File of the instrument profile to take the scale from.
+    element, composition, exponent
+        What the clusters are made of, and how the signal grows with the atomic number; as in `Settings`.
     """
 
     model: str
     adapt: Adapt
-    deposited: tuple[tuple[int, ...], tuple[float, ...]]
+    deposited: tuple[tuple[int, ...], tuple[float, ...], str]
     scale: float | None
     scale_sd: float | None
     profile: Path | None
+    element: str
+    composition: str
+    exponent: tuple[float, ...]
 
 
 @dataclass(frozen=True)

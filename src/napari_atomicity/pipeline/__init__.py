@@ -10,9 +10,10 @@ from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
 from napari_atomicity.pipeline.mapping import map_table_steps
+from napari_atomicity.pipeline.metals import MetalCount, composition_of, metal_count, metal_doubt, metal_remarks
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.repeatability import Repeatability, repeatability_steps
-from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
+from napari_atomicity.pipeline.settings import Adapt, Settings, Source, metal_of_deposited, read_deposited
 from napari_atomicity.pipeline.state import ImageState
 from napari_atomicity.pipeline.teaching import training_set_steps
 
@@ -24,6 +25,7 @@ __all__ = [
     "Detected",
     "Explained",
     "ImageState",
+    "MetalCount",
     "Ratios",
     "Repeatability",
     "Settings",
@@ -35,6 +37,7 @@ __all__ = [
     "choose",
     "classify_session_steps",
     "classify_steps",
+    "composition_of",
     "detect",
     "detect_steps",
     "expected_text",
@@ -42,6 +45,10 @@ __all__ = [
     "load_expected",
     "map_table_steps",
     "measure_steps",
+    "metal_count",
+    "metal_doubt",
+    "metal_of_deposited",
+    "metal_remarks",
     "patches_steps",
     "ratios_steps",
     "read_deposited",
