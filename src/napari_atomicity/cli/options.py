@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import analyse, repeatability, requests, values, workshop
+from napari_atomicity.cli import alloy, analyse, repeatability, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
+from napari_atomicity.cli.metal_options import alloy_options, metal_options, simulated_metal_options
 from napari_atomicity.errors import InputError
 
 Request = TypeVar("Request")
@@ -103,6 +104,14 @@ def _commands_on_images(commands: _Commands) -> None:
     )
     again.add_argument(
         "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
+    )
+    alloy_options(
+        command(
+            "alloy",
+            alloy.AlloyRequest,
+            alloy.alloy,
+            "size and composition of clusters of two metals, as far as a counted table and further columns tell",
+        )
     )
     info = command(
         "info",
@@ -198,31 +207,7 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--profile", type=values.place, metavar="FILE", help="take the scale from this instrument profile"
     )
-    _metal_options(command)
-
-
-def _metal_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--element",
-        type=values.element,
-        default="",
-        metavar="SYMBOL",
-        help="metal of the clusters, where it is another",
-    )
-    command.add_argument(
-        "--composition",
-        type=values.composition,
-        default="",
-        metavar="CO=0.25±0.05,...",
-        help="atomic fractions of an alloy with their standard deviations; the rest is the metal itself",
-    )
-    command.add_argument(
-        "--exponent",
-        type=values.exponent,
-        default=(),
-        metavar="LOW-HIGH",
-        help="power of the atomic number with which the signal grows; 1.46-1.7",
-    )
+    metal_options(command)
 
 
 def _question_options(command: argparse.ArgumentParser) -> None:
@@ -289,7 +274,7 @@ def _simulation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", type=values.place, required=True, metavar="DIR")
     command.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
     command.add_argument("--sizes", type=values.sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
-    command.add_argument("--element", default="Pt", metavar="SYMBOL", help="metal; Pt")
+    simulated_metal_options(command)
     command.add_argument("--clusters", type=_CLUSTERS, default=100, metavar="N")
     command.add_argument("--shape", type=values.shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
     command.add_argument("--seed", type=_SEED, default=0, metavar="N")

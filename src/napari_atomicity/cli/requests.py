@@ -167,6 +167,11 @@ class SimulateRequest:
         Of the clusters in atoms, in equal shares; those of the condition where empty.
     element
         Chemical symbol of the metal.
+    class_set
+        Name or file of a class set that gives metal and sizes; none where empty.
+    alloy, exponent, second
+        Second metal with its fraction and the spread of that, powers of the atomic number: of the detector, and of a
+        second one, whose image is written as well.
     clusters
         How many.
     shape
@@ -181,6 +186,10 @@ class SimulateRequest:
     condition: str
     sizes: tuple[int, ...]
     element: str
+    class_set: str
+    alloy: str
+    exponent: float
+    second: float | None
     clusters: int
     shape: tuple[int, int]
     seed: int

@@ -6,6 +6,7 @@ import signal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_atomicity.cli.console import DONE, Console
 from napari_atomicity.cli.files import folder, safe_name, save_rows
@@ -21,6 +22,9 @@ from napari_atomicity.cli.requests import (
     WindowRequest,
 )
 from napari_atomicity.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_atomicity.simulation.alloys import Alloy
 
 
 def info(request: InfoRequest, console: Console) -> None:
@@ -101,24 +105,54 @@ def simulate(request: SimulateRequest, console: Console) -> None:
     if request.samples:
         frames = sample_frames()
     else:
-        fractions = dict.fromkeys(request.sizes, 1 / len(request.sizes)) if request.sizes else None
+        element, chosen = _metal_and_sizes(request)
+        fractions = dict.fromkeys(chosen, 1 / len(chosen)) if chosen else None
+        second_metal = _alloy(request)
         # structures that no model was trained on, so that what is counted here is not flattered
         spec = sample_spec(
             request.condition, fractions, request.clusters, request.shape, request.seed, "sample",
-            element=request.element,
+            element=element, alloy=second_metal,
         )  # fmt: skip
-        sizes = f"_{'-'.join(map(str, request.sizes))}" if request.sizes else ""
-        metal = "" if request.element == "Pt" else f"_{request.element}"
+        sizes = f"_{'-'.join(map(str, chosen))}" if chosen else ""
+        metal = ("" if element == "Pt" else f"_{element}") + (f"_{second_metal.element}" if second_metal else "")
         stem = safe_name(f"{request.condition}{metal}{sizes}_{request.seed}")
         folder(request.output)
-        console.drain("structures", prepare_steps("sample", request.element, spec.fractions))
-        frames = iter([(stem, simulate_frame(spec, request.seed))])
+        console.drain("structures", prepare_steps("sample", element, spec.fractions))
+        made = [(stem, simulate_frame(spec, request.seed))]
+        if request.second is not None:
+            made.append((f"{stem}_second", simulate_frame(spec, request.seed, request.second)))
+        frames = iter(made)
     target = folder(request.output)
     for stem, frame in frames:
         paths = write_frame(frame, target, stem, console.remark)
         console.say(f"{stem}: {len(frame.truth)} objects")
         for path in paths:
             console.say(f"  {path}")
+
+
+def _metal_and_sizes(request: SimulateRequest) -> tuple[str, tuple[int, ...]]:
+    """What is simulated, by name or by a class set."""
+    from napari_atomicity.metals import class_set
+
+    if not request.class_set:
+        return request.element, request.sizes
+    chosen = class_set(request.class_set)
+    if request.sizes or request.element not in ("Pt", chosen.element):
+        raise InputError(f"The class set {chosen.name} gives metal and sizes; leave --sizes and --element out.")
+    return chosen.element, tuple(chosen.sizes)
+
+
+def _alloy(request: SimulateRequest) -> Alloy | None:
+    """The second metal of the clusters, where one is named."""
+    from napari_atomicity.metals import read_composition
+    from napari_atomicity.simulation.alloys import Alloy
+
+    if not request.alloy:
+        return None
+    guests = read_composition(request.alloy, request.element).guests
+    if len(guests) != 1:
+        raise InputError(f"{request.alloy!r} does not name one second metal; give its fraction such as Co=0.25±0.05.")
+    return Alloy(guests[0].element, guests[0].fraction, guests[0].sd, request.exponent)
 
 
 def train(request: TrainRequest, console: Console) -> None:

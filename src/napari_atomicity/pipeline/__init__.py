@@ -4,6 +4,7 @@ The window and the command line both call these functions, so that the same inpu
 """
 
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
+from napari_atomicity.pipeline.alloys import AlloyCount, Known, alloy_count, known_fraction, known_second
 from napari_atomicity.pipeline.chain import analyse, analyse_steps, detect
 from napari_atomicity.pipeline.counting import Count, choose, classify_session_steps, classify_steps, patches_steps
 from napari_atomicity.pipeline.doubts import remarks
@@ -20,11 +21,13 @@ from napari_atomicity.pipeline.teaching import training_set_steps
 __all__ = [
     "SAME_CLUSTER_NM",
     "Adapt",
+    "AlloyCount",
     "AppliedAdaptation",
     "Count",
     "Detected",
     "Explained",
     "ImageState",
+    "Known",
     "MetalCount",
     "Ratios",
     "Repeatability",
@@ -32,6 +35,7 @@ __all__ = [
     "Source",
     "adapt_steps",
     "adapted",
+    "alloy_count",
     "analyse",
     "analyse_steps",
     "choose",
@@ -42,6 +46,8 @@ __all__ = [
     "detect_steps",
     "expected_text",
     "explain_steps",
+    "known_fraction",
+    "known_second",
     "load_expected",
     "map_table_steps",
     "measure_steps",

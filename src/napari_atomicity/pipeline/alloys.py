@@ -1,0 +1,235 @@
+"""Clusters of two metals: their sizes and compositions as far as a count, and what else was measured, can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomicity.clusters import ClusterTable
+from napari_atomicity.errors import InputError
+from napari_atomicity.metals import Pair, Second, likeliest_sizes, ridge, size_and_composition, unit_name
+
+Floats = npt.NDArray[np.float64]
+
+#: of the ridge in a table
+_STEP: Final = 20
+#: per cent of the clusters that have fewer equivalents than those that are shown
+SHOWN: Final = (10, 50, 90)
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of the compositions besides the count.
+
+    Attributes
+    ----------
+    fraction
+        (n,) atomic fractions of the guest and their standard deviations, for the rows of the table; nan where unknown.
+    second
+        The count by a second detector.
+    how
+        In a few words, for people.
+    """
+
+    fraction: tuple[Floats, Floats] | None = None
+    second: Second | None = None
+    how: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class AlloyCount:
+    """Sizes and compositions of clusters of two metals.
+
+    Attributes
+    ----------
+    pair
+        The metals, and the unit of the count.
+    known
+        What was known besides the count.
+    table
+        One row a cluster that can be sized: id, frame, y_px, x_px, what `metals.size_and_composition` gives, and size
+        (atoms of the likeliest class) with its confidence, nan where size and composition stay open.
+    """
+
+    pair: Pair
+    known: Known
+    table: pd.DataFrame
+
+    @property
+    def settled(self) -> int:
+        """Clusters whose size and composition are known."""
+        return int(self.table["settled"].sum())
+
+    def shown(self) -> list[int]:
+        """Rows of a small, a middling and a large cluster."""
+        order = self.table["equivalents"].to_numpy().argsort()
+        return list(dict.fromkeys(int(order[round(q / 100 * (len(order) - 1))]) for q in SHOWN))
+
+    def ridge(self, row: int) -> pd.DataFrame:
+        """All pairs of size and composition that explain the count of one cluster; see `metals.ridge`."""
+        one = self.table.iloc[row]
+        return ridge(float(one["equivalents"]), float(one["equivalents_sd"]), self.pair)
+
+    def ridges(self) -> pd.DataFrame:
+        """The ridges of all clusters, at every tenth of the fraction; one row a cluster and fraction."""
+        parts = [
+            self.ridge(row).iloc[::_STEP].assign(id=int(identity)) for row, identity in enumerate(self.table["id"])
+        ]
+        return pd.concat(parts, ignore_index=True)[["id", "fraction", "n_atoms", "low", "high", "n_host", "n_guest"]]
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in a sentence or two."""
+        middle = self.shown()[len(self.shown()) // 2]
+        one, unit = self.table.iloc[middle], unit_name(self.pair.reference)
+        clusters = f"{len(self.table)} clusters"
+        if not self.settled:
+            line = self.ridge(middle)
+            ends = [
+                f"{line['n_atoms'].iloc[at]:.0f} with {self.pair.guest} {line['fraction'].iloc[at]:g}"
+                for at in (0, 50, 100)
+            ]
+            why = f"{self.known.how} does not settle it" if self.known.how else "Intensity alone does not settle it"
+            return (
+                f"{why[0].upper()}{why[1:]}: the middle one of {clusters}, {one['equivalents']:.1f} {unit}, may have "
+                f"{ends[0]}, {ends[1]} or {ends[2]} atoms, and any pair between is as good. No class is given."
+            )
+        known = self.table[self.table["settled"]]
+        atoms, sd, fraction, fraction_sd = (
+            float(known[name].median()) for name in ("n_atoms", "n_atoms_sd", "fraction", "fraction_sd")
+        )
+        return (
+            f"By {self.known.how}, size and composition of {self.settled} of {clusters} are known; in the middle "
+            f"{atoms:.1f} ± {sd:.1f} atoms with {self.pair.guest} {fraction:.2f} ± {fraction_sd:.2f}."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """All but the table, JSON-serialisable."""
+        exponents = {"first": self.pair.exponent}
+        if self.known.second is not None:
+            exponents["second"] = self.known.second.exponent
+        return {
+            "host": self.pair.host,
+            "guest": self.pair.guest,
+            "unit": unit_name(self.pair.reference),
+            "exponents": {
+                name: {"value": one.value, "low": one.low, "high": one.high} for name, one in exponents.items()
+            },
+            "known_by": self.known.how,
+            "clusters": len(self.table),
+            "settled": self.settled,
+            "sentence": self.sentence,
+        }
+
+
+def alloy_count(table: ClusterTable, pair: Pair, known: Known | None = None) -> AlloyCount:
+    """Sizes and compositions of the clusters of a counted table.
+
+    Parameters
+    ----------
+    table
+        The clusters; `n_atoms` in units of the reference of the pair.
+    pair
+        The two metals.
+    known
+        What else is known of them.
+
+    Returns
+    -------
+    AlloyCount
+        Of all clusters that can be sized and were counted.
+
+    Raises
+    ------
+    InputError
+        Where no cluster can be.
+    """
+    known = known or Known()
+    rows = table.rows
+    count, sd = (rows[name].to_numpy(dtype=np.float64) for name in ("n_atoms", "n_atoms_sd"))
+    use = table.sizeable & np.isfinite(count) & np.isfinite(sd) & (count > 0) & (sd > 0)
+    if not use.any():
+        raise InputError("No cluster of this table is counted, whole and alone; count the atoms first.")
+    fraction = None if known.fraction is None else (known.fraction[0][use], known.fraction[1][use])
+    beside = None
+    if known.second is not None:
+        beside = Second(known.second.equivalents[use], known.second.sd[use], known.second.exponent)
+    found = size_and_composition(count[use], sd[use], pair, fraction, beside)
+    places = rows.loc[use, ["id", "frame", "y_px", "x_px"]].reset_index(drop=True)
+    result = pd.concat([places, found], axis=1)
+    if table.class_sizes:
+        atoms, atoms_sd = (found[name].to_numpy() for name in ("n_atoms", "n_atoms_sd"))
+        sizes = likeliest_sizes(atoms, atoms_sd, "", table.class_sizes)
+        result = result.assign(size=sizes["label"], size_confidence=sizes["confidence"])
+    return AlloyCount(pair, known, result)
+
+
+def known_fraction(table: ClusterTable, values: pd.Series, sd: float | pd.Series, how: str) -> Known:
+    """What a column of fractions says of the clusters of a table.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    values
+        Atomic fractions of the guest by id.
+    sd
+        Their standard deviations, one for all or by id.
+    how
+        Where they come from, in a few words.
+
+    Raises
+    ------
+    InputError
+        For values that are no fractions, or where no cluster of the table has one.
+    """
+    own = values.reindex(table.ids).to_numpy(dtype=np.float64)
+    errors = sd.reindex(table.ids).to_numpy(dtype=np.float64) if isinstance(sd, pd.Series) else np.full(len(own), sd)
+    _check_shared(own, values, how)
+    finite = own[np.isfinite(own)]
+    if finite.min() < 0 or finite.max() > 1:
+        worst = finite.max() if finite.max() > 1 else finite.min()
+        raise InputError(f"{how} holds {worst:g}; atomic fractions lie between 0 and 1, so divide per cent by 100.")
+    if (errors[np.isfinite(own)] <= 0).any() or np.isnan(errors[np.isfinite(own)]).any():
+        raise InputError(f"The standard deviations of {how} must be above 0, one for each fraction.")
+    return Known(fraction=(own, errors), how=how)
+
+
+def known_second(table: ClusterTable, values: pd.Series, scale: float, sd: float | None, second: Any) -> Known:
+    """What the integrals of a second detector say of the clusters of a table.
+
+    Parameters
+    ----------
+    table
+        The clusters, counted by the first.
+    values
+        Integrated intensities by id, in counts·nm².
+    scale
+        Integrated intensity of one atom of the reference there.
+    sd
+        Their relative standard deviation; that of the count by the first where None.
+    second
+        Power of the atomic number of the second detector.
+
+    Raises
+    ------
+    InputError
+        Where no cluster of the table has one.
+    """
+    own = values.reindex(table.ids).to_numpy(dtype=np.float64) / scale
+    _check_shared(own, values, "the second detector")
+    first, first_sd = (table.rows[name].to_numpy(dtype=np.float64) for name in ("n_atoms", "n_atoms_sd"))
+    relative = first_sd / np.maximum(first, np.finfo(float).tiny) if sd is None else np.full(len(own), sd)
+    return Known(second=Second(own, own * relative, second), how="the second detector")
+
+
+def _check_shared(own: Floats, values: pd.Series, how: str) -> None:
+    if not np.isfinite(own).any():
+        raise InputError(
+            f"None of the {len(values)} ids of {how} is one of the cluster table; "
+            "the column id must be that of the table."
+        )
