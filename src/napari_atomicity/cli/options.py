@@ -284,7 +284,7 @@ def _simulation_options(command: argparse.ArgumentParser) -> None:
 def _training_options(command: argparse.ArgumentParser) -> None:
     command.description = f"{command.description} An interrupted training goes on where it was."
     command.add_argument(
-        "config", type=values.place, metavar="CONFIG", help="a TOML file, or dual, single (see docs/training.md)"
+        "config", type=values.place, metavar="CONFIG", help="a TOML file, or dual, single, gold (see docs/training.md)"
     )
     command.add_argument(
         "-o", "--output", type=values.place, default=Path("models"), metavar="DIR", help="folder for the model; models"
@@ -303,6 +303,7 @@ def _models_commands(models: argparse.ArgumentParser) -> None:
     command = _Commands(models.add_subparsers(metavar="ACTION", parser_class=_Parser)).add
 
     command("list", requests.ListModelsRequest, workshop.list_models, "all models, those that come along and your own")
+    command("sets", requests.ListClassSetsRequest, workshop.list_class_sets, "the class sets that come along")
     show = command(
         "show",
         requests.ShowModelRequest,

@@ -232,6 +232,11 @@ class ListModelsRequest:
 
 
 @dataclass(frozen=True)
+class ListClassSetsRequest:
+    """``models sets`` has no options."""
+
+
+@dataclass(frozen=True)
 class ShowModelRequest:
     """The options of ``models show``."""
 

@@ -15,6 +15,7 @@ from napari_atomicity.cli.requests import (
     ExportModelRequest,
     ImportModelRequest,
     InfoRequest,
+    ListClassSetsRequest,
     ListModelsRequest,
     ShowModelRequest,
     SimulateRequest,
@@ -234,6 +235,23 @@ def list_models(request: ListModelsRequest, console: Console) -> None:
         console.say(f"{model.name:<16} {about:<24} {kind}")
         if model.problem:
             console.remark(f"{model.name}: {model.problem}")
+
+
+def list_class_sets(request: ListClassSetsRequest, console: Console) -> None:
+    """The class sets that come along: metal, sizes, support, source, licence.
+
+    Parameters
+    ----------
+    request
+        Without options.
+    console
+        Where they are printed.
+    """
+    from napari_atomicity.metals import class_sets
+
+    for known in class_sets():
+        for heading, text in known.facts:
+            console.say(f"{'' if heading == 'Class set' else '  '}{heading}: {text}")
 
 
 def show_model(request: ShowModelRequest, console: Console) -> None:

@@ -36,7 +36,8 @@ def draw_alloy(found: AlloyCount, path: Path, sizes: tuple[int, ...] = ()) -> No
     largest = found.table["equivalents"].max()
     reach = 1.15 * float(max(largest, found.table["n_atoms"].max() if found.settled else 0))
     for size in (size for size in sizes if size <= 2 * reach):
-        axes.plot([0, size], [size, 0], color="#bbbbbb", lw=0.8, ls=":")
+        label = "as many atoms in all" if size == sizes[0] else None
+        axes.plot([0, size], [size, 0], color="#bbbbbb", lw=0.8, ls=":", label=label)
         axes.annotate(str(size), (max(size - reach, 0), min(size, reach)), fontsize=7, color="#888888")
     for row, colour in zip(rows, _COLOURS, strict=False):
         _draw_ridge(axes, found, row, colour)
