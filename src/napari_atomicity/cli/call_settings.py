@@ -62,7 +62,8 @@ class CallSettings:
             intensity_per_atom_sd=_scale_sd(request.scale_sd) if profile is None else profile.intensity_per_atom_sd,
             deposited=sizes,
             fractions=shares,
-            element=request.element or deposited_metal,
+            element=request.element,
+            deposited_element=deposited_metal,
             composition=request.composition,
             exponent=request.exponent,
         )

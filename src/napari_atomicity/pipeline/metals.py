@@ -97,9 +97,10 @@ def composition_of(settings: Settings, micrograph: Micrograph, element: str) -> 
     -------
     The composition, and who says so; nobody where empty.
     """
-    named = "" if settings.element else metal_of_image(micrograph)
-    stated = read_composition(settings.composition, settings.element or named or element)
-    return stated, "you say" if settings.element or settings.composition else "the file says" if named else ""
+    said = settings.said_element
+    named = "" if said else metal_of_image(micrograph)
+    stated = read_composition(settings.composition, said or named or element)
+    return stated, "you say" if said or settings.composition else "the file says" if named else ""
 
 
 def metal_doubt(element: str, settings: Settings, micrograph: Micrograph) -> str:

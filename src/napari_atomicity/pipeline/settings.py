@@ -49,9 +49,11 @@ class Settings:
         Seed of whatever is random (fine-tuning).
     element
         Chemical symbol of the metal of the clusters, where a person says it; empty where nobody did.
+    deposited_element
+        The same as it stands before the deposited sizes (``Au55``); `element` goes before it.
     composition
-        Atomic fractions of an alloy as a person types them (``Co=0.25±0.05``); the rest is `element`, or where that is
-        empty the metal of the model.
+        Atomic fractions of an alloy as a person types them (``Co=0.25±0.05``); the rest is the metal that is said, or
+        where none is the metal of the model.
     exponent
         Lowest and highest power of the atomic number that the signal of an atom may grow with, for counts in units of
         another metal; the usual range where empty.
@@ -67,6 +69,7 @@ class Settings:
     anchors: tuple[Source, ...] = ()
     seed: int = 0
     element: str = ""
+    deposited_element: str = ""
     composition: str = ""
     exponent: tuple[float, ...] = ()
 
@@ -84,12 +87,17 @@ class Settings:
                 "impossible; give 0.02 for 2 %."
             )
         _ = self.known  # refuses what is impossible
-        if self.element:
-            atomic_number(self.element)
-        read_composition(self.composition, self.element or "Pt")
+        for symbol in filter(None, (self.element, self.deposited_element)):
+            atomic_number(symbol)
+        read_composition(self.composition, self.said_element or "Pt")
         if len(self.exponent) not in (0, 2):
             raise InputError("The exponent of the atomic number is a lowest and a highest value, such as 1.46 and 1.7.")
         _ = self.atomic_exponent
+
+    @property
+    def said_element(self) -> str:
+        """The metal that a person says in whichever way; empty where nobody did."""
+        return self.element or self.deposited_element
 
     @property
     def atomic_exponent(self) -> Exponent:

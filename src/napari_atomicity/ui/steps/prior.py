@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineE
 
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline import read_deposited
+from napari_atomicity.pipeline import metal_of_deposited, read_deposited
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
 from napari_atomicity.ui.widgets.controls import button
@@ -89,9 +89,10 @@ class PriorFields:
             return
         try:
             sizes, shares = read_deposited(self.deposited.text())
+            element = metal_of_deposited(self.deposited.text())
             if sizes:
                 PriorKnowledge(deposited=sizes).check(load_card(self.panel.document.settings.model).class_sizes)
-            self.panel.document.choose(deposited=sizes, fractions=shares)
+            self.panel.document.choose(deposited=sizes, fractions=shares, deposited_element=element)
         except InputError as error:
             show_warning(str(error))
 
@@ -174,10 +175,10 @@ class PriorFields:
 
 def deposited_text(settings: Settings) -> str:
     """Deposited sizes as a person types them."""
+    sizes = [f"{settings.deposited_element}{size}" for size in settings.deposited]
     if not settings.fractions:
-        return ", ".join(map(str, settings.deposited))
-    pairs = zip(settings.deposited, settings.fractions, strict=True)
-    return ", ".join(f"{size}:{share:g}" for size, share in pairs)
+        return ", ".join(sizes)
+    return ", ".join(f"{size}:{share:g}" for size, share in zip(sizes, settings.fractions, strict=True))
 
 
 def _calibrations(document: Document) -> list[Calibration]:
