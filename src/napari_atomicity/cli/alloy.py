@@ -117,11 +117,11 @@ def _known(request: AlloyRequest, table: ClusterTable, pair: Any) -> Known | Non
     from dataclasses import replace
 
     from napari_atomicity.io.columns import read_columns
-    from napari_atomicity.metals import Exponent
-    from napari_atomicity.pipeline.alloys import known_fraction, known_second
+    from napari_atomicity.metals import Exponent, read_composition
+    from napari_atomicity.pipeline.alloys import known_composition, known_fraction, known_second
 
     if request.composition:
-        return _known_composition(request.composition, table, pair)
+        return known_composition(table, pair, read_composition(request.composition, pair.host))
     sd = _number(request.fraction_sd)
     names = [request.fraction, "" if sd is not None else request.fraction_sd, request.second]
     names = [name for name in names if name]
@@ -137,24 +137,6 @@ def _known(request: AlloyRequest, table: ClusterTable, pair: Any) -> Known | Non
         beside = known_second(table, columns[request.second], request.second_scale, request.second_sd, second)
         known = beside if known is None else replace(known, second=beside.second, how=f"{known.how} and {beside.how}")
     return known
-
-
-def _known_composition(text: str, table: ClusterTable, pair: Any) -> Known:
-    import numpy as np
-
-    from napari_atomicity.metals import read_composition
-    from napari_atomicity.pipeline.alloys import Known
-
-    made_of = read_composition(text, pair.host)
-    fractions = {part.element: part for part in made_of.parts}
-    if set(fractions) != {pair.host, pair.guest}:
-        raise InputError(
-            f"The composition is of {', '.join(fractions)}, and the alloy of {pair.host} and {pair.guest}; "
-            "name the same metals."
-        )
-    sd = max(part.sd for part in made_of.parts)
-    n = len(table)
-    return Known((np.full(n, fractions[pair.guest].fraction), np.full(n, max(sd, 1e-6))), None, "the composition")
 
 
 def _number(text: str) -> float | None:

@@ -60,6 +60,28 @@ def read_columns(path: str | Path, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(ids.astype(np.int64), name="id"))
 
 
+def has_column(path: str | Path, name: str) -> bool:
+    """Whether a table has a column of that name.
+
+    Parameters
+    ----------
+    path
+        CSV, as for `read_columns`.
+    name
+        Of the column.
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or no text.
+    """
+    path = existing_file(path)
+    text = text_of(content_of(path, _ADVICE), path.name, _ADVICE)
+    wanted = {word("id"), word(name)}
+    sheet = sheet_of(text, path.name, lambda cells: sum(word(cell) in wanted for cell in cells if len(cell) < 1000))
+    return word(name) in map(word, sheet.heading)
+
+
 def _numbers(sheet: Sheet, at: int, name: str, mark: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     values = [number(cell.removesuffix("%").strip(), mark) for cell in sheet.column(at)]
     for row, value in enumerate(values):

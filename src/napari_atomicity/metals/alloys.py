@@ -30,6 +30,10 @@ WITHIN: Final = 1.96
 SETTLED: Final = 0.15
 #: ln(atoms) further than this many standard deviations from every class is none of them
 _FAR: Final = 3.0
+#: step of the fractions that are looked at; what is known better is known as well as this
+_FINEST: Final = 0.005
+#: clusters that are reckoned together
+_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,10 @@ class Second:
     sd: Floats
     exponent: Exponent
 
+    def part(self, rows: slice) -> Second:
+        """Some of the clusters."""
+        return Second(self.equivalents[rows], self.sd[rows], self.exponent)
+
 
 def size_and_composition(
     equivalents: Floats,
@@ -182,16 +190,17 @@ def size_and_composition(
         for the equivalents.
     """
     equivalents, sd = (np.asarray(values, dtype=np.float64) for values in (equivalents, sd))
-    rows = []
-    for at in range(len(equivalents)):
-        known = None if fraction is None else (float(fraction[0][at]), float(fraction[1][at]))
-        beside = None if second is None else (float(second.equivalents[at]), float(second.sd[at]), second.exponent)
-        rows.append(_one(float(equivalents[at]), float(sd[at]), pair, known, beside))
-    table = pd.DataFrame(rows, columns=list(_NUMBERS))
+    parts = [
+        _some(equivalents[rows], sd[rows], pair, _part(fraction, rows), second and second.part(rows))
+        for start in range(0, len(equivalents), _AT_ONCE)
+        for rows in [slice(start, start + _AT_ONCE)]
+    ]
+    empty = {name: np.empty(0) for name in _NUMBERS}
+    table = pd.DataFrame({name: np.concatenate([part[name] for part in (parts or [empty])]) for name in _NUMBERS})
     table.insert(0, "equivalents", equivalents)
     table.insert(1, "equivalents_sd", sd)
     table["settled"] = table["fraction_sd"] <= SETTLED
-    table.loc[~table["settled"], [name for name in _NUMBERS if name != "settled"]] = np.nan
+    table.loc[~table["settled"], list(_NUMBERS)] = np.nan
     return table
 
 
@@ -200,47 +209,65 @@ _NUMBERS: Final = (
 )  # fmt: skip
 
 
-def _one(
-    count: float,
-    sd: float,
-    pair: Pair,
-    known: tuple[float, float] | None,
-    beside: tuple[float, float, Exponent] | None,
-) -> dict[str, float]:
-    """Means and standard deviations over all fractions and exponents, weighted by how well they explain a cluster."""
-    if not (np.isfinite([count, sd]).all() and count > 0 and sd > 0):
-        return dict.fromkeys(_NUMBERS, np.nan)
-    x = FRACTIONS[:, None, None]
-    signal = pair.signal(x, pair.exponents[None, :, None])
-    weight = np.ones((len(FRACTIONS), _EXPONENTS, 1))
-    atoms, precision = count / signal, (signal / sd) ** 2
-    if known is not None and np.isfinite(known).all():
-        weight = weight * np.exp(-0.5 * ((x - known[0]) / max(known[1], 1e-3)) ** 2)
-    if beside is not None and np.isfinite(beside[:2]).all() and beside[0] > 0 and beside[1] > 0:
-        other = Pair(pair.host, pair.guest, pair.reference, beside[2])
-        signal_2 = other.signal(x, other.exponents[None, None, :])
-        precision_2 = (signal_2 / beside[1]) ** 2
-        both = (precision * atoms + precision_2 * beside[0] / signal_2) / (precision + precision_2)
-        misfit = ((count - both * signal) / sd) ** 2 + ((beside[0] - both * signal_2) / beside[1]) ** 2
+def _part(fraction: tuple[Floats, Floats] | None, rows: slice) -> tuple[Floats, Floats] | None:
+    return None if fraction is None else (np.asarray(fraction[0])[rows], np.asarray(fraction[1])[rows])
+
+
+def _some(
+    count: Floats, sd: Floats, pair: Pair, known: tuple[Floats, Floats] | None, beside: Second | None
+) -> dict[str, Floats]:
+    """Means and standard deviations over all fractions and exponents, weighted by how well they explain a cluster.
+
+    The axes are clusters, fractions, exponents, and exponents of the second detector.
+    """
+    valid = np.isfinite(count) & np.isfinite(sd) & (count > 0) & (sd > 0)
+    x = FRACTIONS[None, :, None, None]
+    signal = pair.signal(x, pair.exponents[None, None, :, None])
+    at, at_sd = (np.where(valid, values, 1.0)[:, None, None, None] for values in (count, sd))
+    log_weight = np.zeros(1)
+    atoms, precision = at / signal, (signal / at_sd) ** 2
+    if known is not None:
+        measured = np.isfinite(known[0]) & np.isfinite(known[1])
+        centre, width = (np.where(measured, values, 1.0)[:, None, None, None] for values in known)
+        away = ((x - centre) / np.maximum(width, _FINEST)) ** 2
+        log_weight = log_weight - 0.5 * np.where(measured[:, None, None, None], away, 0.0)
+    if beside is not None:
+        other = Pair(pair.host, pair.guest, pair.reference, beside.exponent)
+        seen = np.isfinite(beside.equivalents) & np.isfinite(beside.sd) & (beside.equivalents > 0) & (beside.sd > 0)
+        other_at = np.where(seen, beside.equivalents, 1.0)[:, None, None, None]
+        # what was not seen is known infinitely badly
+        other_sd = np.where(seen, beside.sd, np.inf)[:, None, None, None]
+        signal_2 = other.signal(x, other.exponents[None, None, None, :])
+        precision_2 = (signal_2 / other_sd) ** 2
+        both = (precision * atoms + signal_2 * other_at / other_sd**2) / (precision + precision_2)
+        misfit = ((at - both * signal) / at_sd) ** 2 + ((other_at - both * signal_2) / other_sd) ** 2
         # all numbers of atoms alike beforehand: what is left of them after both counts is the width of their product
-        weight = weight * np.exp(-0.5 * (misfit - misfit.min())) / np.sqrt(precision + precision_2)
+        log_weight = log_weight - 0.5 * misfit - 0.5 * np.log(precision + precision_2)
         atoms, precision = both, precision + precision_2
-    weight = np.broadcast_to(weight, np.broadcast_shapes(weight.shape, atoms.shape))
-    if not weight.sum() > 0:
-        return dict.fromkeys(_NUMBERS, np.nan)
-    weight = weight / weight.sum()
-    x = np.broadcast_to(x, weight.shape)
-    return _moments(weight, np.broadcast_to(atoms, weight.shape), 1 / np.broadcast_to(precision, weight.shape), x)
+    shape = np.broadcast_shapes(log_weight.shape, atoms.shape, precision.shape)
+    log_weight = np.broadcast_to(log_weight, shape)
+    weight = np.exp(log_weight - log_weight.max(axis=(1, 2, 3), keepdims=True))
+    weight /= weight.sum(axis=(1, 2, 3), keepdims=True)
+    return _moments(weight, atoms, 1 / precision, x, valid)
 
 
-def _moments(weight: Floats, atoms: Floats, variance: Floats, fraction: Floats) -> dict[str, float]:
-    values: dict[str, tuple[Floats, Any]] = {"n_atoms": (atoms, 1.0), "n_host": (atoms * (1 - fraction), 1 - fraction)}
-    values |= {"n_guest": (atoms * fraction, fraction), "fraction": (fraction, 0.0)}
-    found: dict[str, float] = {}
-    for name, (value, part) in values.items():
-        mean = float((weight * value).sum())
-        spread = float((weight * ((value - mean) ** 2 + np.square(part) * variance)).sum())
-        found |= {name: mean, f"{name}_sd": spread**0.5}
+def _moments(
+    weight: Floats, atoms: Floats, variance: Floats, x: Floats, valid: npt.NDArray[np.bool_]
+) -> dict[str, Floats]:
+    """Means and standard deviations; `variance` is that of the atoms at one fraction and exponent."""
+    none, whole = np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1))
+    of = {
+        "n_atoms": (atoms, whole),
+        "n_host": (atoms * (1 - x), 1 - x),
+        "n_guest": (atoms * x, x),
+        "fraction": (x, none),
+    }
+    found: dict[str, Floats] = {}
+    for name, (value, part) in of.items():
+        mean = (weight * value).sum(axis=(1, 2, 3))
+        spread = (value - mean[:, None, None, None]) ** 2 + part**2 * variance
+        found[name] = np.where(valid, mean, np.nan)
+        found[f"{name}_sd"] = np.where(valid, np.sqrt((weight * spread).sum(axis=(1, 2, 3))), np.nan)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,8 @@ import pandas as pd
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.metals import Pair, Second, likeliest_sizes, ridge, size_and_composition, unit_name
+from napari_atomicity.metals import Composition, Pair, Second, likeliest_sizes, ridge, size_and_composition, unit_name
+from napari_atomicity.pipeline.metals import Counted, basis_of, composition_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,14 +91,12 @@ class AlloyCount:
         clusters = f"{len(self.table)} clusters"
         if not self.settled:
             line = self.ridge(middle)
-            ends = [
-                f"{line['n_atoms'].iloc[at]:.0f} with {self.pair.guest} {line['fraction'].iloc[at]:g}"
-                for at in (0, 50, 100)
-            ]
+            may_be, guest = [f"{line['n_atoms'].iloc[at]:.0f}" for at in (0, 50, 100)], self.pair.guest
             why = f"{self.known.how} does not settle it" if self.known.how else "Intensity alone does not settle it"
             return (
-                f"{why[0].upper()}{why[1:]}: the middle one of {clusters}, {one['equivalents']:.1f} {unit}, may have "
-                f"{ends[0]}, {ends[1]} or {ends[2]} atoms, and any pair between is as good. No class is given."
+                f"{why[0].upper()}{why[1:]}: the middle one of {clusters}, {one['equivalents']:.1f} {unit}, may be "
+                f"{may_be[0]} atoms of {self.pair.host} alone, {may_be[1]} with {guest} 0.25 or {may_be[2]} with "
+                f"{guest} 0.5; any pair between is as good. No class is given."
             )
         known = self.table[self.table["settled"]]
         atoms, sd, fraction, fraction_sd = (
@@ -168,6 +168,79 @@ def alloy_count(table: ClusterTable, pair: Pair, known: Known | None = None) -> 
     return AlloyCount(pair, known, result)
 
 
+def alloy_of_image(
+    state: Counted,
+    guest: str,
+    fractions: Mapping[str, float],
+    fractions_sd: Mapping[str, float],
+    ids: Iterable[int] | None = None,
+) -> AlloyCount:
+    """Sizes and compositions of clusters of a counted image, as far as they are known.
+
+    Parameters
+    ----------
+    state
+        The image; what a person says of its composition is in its settings.
+    guest
+        Chemical symbol of the second metal.
+    fractions, fractions_sd
+        Measured atomic fractions of it and their standard deviations, by id; they go before the composition.
+    ids
+        Which clusters; all where None.
+
+    Raises
+    ------
+    InputError
+        For an image that is not counted, or whose sizes are known, and for metals that do not fit.
+    """
+    if state.bundle is None:
+        raise InputError("Count the atoms first; then their equivalents can be told apart into metals.")
+    if basis_of(state) == "deposited":
+        raise InputError("The deposited sizes are given, so counts are atoms of both metals; there is nothing to tell.")
+    element = state.bundle.card.element
+    made_of, _ = composition_of(state.settings_in_force, state.micrograph, element)
+    pair = Pair(made_of.host, guest, element, state.settings_in_force.atomic_exponent)
+    table = state.table if ids is None else state.table.take(np.isin(state.table.ids, list(ids)))
+    known = None
+    if fractions:
+        values, sds = (
+            pd.Series({int(key): value for key, value in column.items()}, dtype=np.float64)
+            for column in (fractions, fractions_sd)
+        )
+        if np.isin(table.ids, values.index.to_numpy()).any():
+            known = known_fraction(table, values, sds, "measured fractions")
+    elif [part.element for part in made_of.guests] == [guest]:
+        known = known_composition(table, pair, made_of)
+    return alloy_count(table, pair, known)
+
+
+def known_composition(table: ClusterTable, pair: Pair, composition: Composition) -> Known:
+    """What one composition of all clusters says of those of a table.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    pair
+        The two metals.
+    composition
+        What they are made of.
+
+    Raises
+    ------
+    InputError
+        Where it is of other metals than the pair.
+    """
+    parts = {part.element: part for part in composition.parts}
+    if set(parts) != {pair.host, pair.guest}:
+        raise InputError(
+            f"The composition is of {' and '.join(parts)}, and the alloy of {pair.host} and {pair.guest}; "
+            "name the same metals."
+        )
+    n, sd = len(table), max(part.sd for part in parts.values())
+    return Known((np.full(n, parts[pair.guest].fraction), np.full(n, sd)), None, "the composition")
+
+
 def known_fraction(table: ClusterTable, values: pd.Series, sd: float | pd.Series, how: str) -> Known:
     """What a column of fractions says of the clusters of a table.
 
@@ -194,7 +267,7 @@ def known_fraction(table: ClusterTable, values: pd.Series, sd: float | pd.Series
     if finite.min() < 0 or finite.max() > 1:
         worst = finite.max() if finite.max() > 1 else finite.min()
         raise InputError(f"{how} holds {worst:g}; atomic fractions lie between 0 and 1, so divide per cent by 100.")
-    if (errors[np.isfinite(own)] <= 0).any() or np.isnan(errors[np.isfinite(own)]).any():
+    if not (errors[np.isfinite(own)] > 0).all():
         raise InputError(f"The standard deviations of {how} must be above 0, one for each fraction.")
     return Known(fraction=(own, errors), how=how)
 

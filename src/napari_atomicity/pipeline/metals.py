@@ -197,6 +197,13 @@ def metal_remarks(state: Counted) -> tuple[str, ...]:
     return () if said is None else (said.sentence, *said.remarks)
 
 
+def scale_remarks(state: Counted) -> tuple[str, ...]:
+    """Sentences about the scale of a counted image, for which equivalents need that of the model's metal."""
+    if state.bundle is None:
+        return ()
+    return _remarks(basis_of(state), state.bundle.card.element, state.bundle.card.labels)
+
+
 def _without_table(state: Counted) -> MetalCount | None:
     if state.bundle is None:
         return None

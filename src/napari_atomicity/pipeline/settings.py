@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
 from napari_atomicity.kinds import SYMBOLS
-from napari_atomicity.metals import Exponent, atomic_number, read_composition
+from napari_atomicity.metals import Exponent, atomic_number, read_composition, symbol_of
 
 Adapt = Literal["auto", "off", "diameter"]
 Source = Literal["calibrated", "diameter", "annotations"]
@@ -150,3 +150,38 @@ def metal_of_deposited(text: str) -> str:
             f"The deposited sizes are of {' and '.join(sorted(named))}; name one metal, an alloy by its composition."
         )
     return named.pop() if named else ""
+
+
+def read_metal(text: str, usual: str = "Pt") -> tuple[str, str]:
+    """What clusters are made of, as a person types it in one line, for `element` and `composition` of `Settings`.
+
+    Parameters
+    ----------
+    text
+        A metal (``Au``), an alloy (``Co=0.25±0.05``), or an alloy of a metal (``Au, Ag=0.3``); nothing is nothing.
+    usual
+        Chemical symbol that takes up the rest where no metal is named.
+
+    Returns
+    -------
+    Chemical symbol and composition, either may be empty.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    first, _, rest = text.strip().partition(",")
+    if not first:
+        return "", ""
+    if re.fullmatch("[A-Za-z]{1,12}", first.strip()):
+        element = symbol_of(first)
+        read_composition(rest, element)
+        return element, rest.strip()
+    read_composition(text, usual)
+    return "", text.strip()
+
+
+def metal_text(settings: Settings) -> str:
+    """The same as a person types it."""
+    return ", ".join(filter(None, (settings.element, settings.composition)))
