@@ -22,6 +22,7 @@ from napari_atomicity.pipeline.mapping import map_table_steps
 from napari_atomicity.pipeline.metals import (
     MetalCount,
     composition_of,
+    count_unit,
     metal_count,
     metal_doubt,
     metal_remarks,
@@ -66,6 +67,7 @@ __all__ = [
     "classify_session_steps",
     "classify_steps",
     "composition_of",
+    "count_unit",
     "detect",
     "detect_steps",
     "expected_text",

@@ -197,6 +197,12 @@ def metal_remarks(state: Counted) -> tuple[str, ...]:
     return () if said is None else (said.sentence, *said.remarks)
 
 
+def count_unit(state: Counted) -> str:
+    """What the counts of an image are called: ``atoms``, or ``Pt-equivalents`` where it is of another metal."""
+    said = _without_table(state)
+    return "atoms" if said is None or said.basis == "deposited" else unit_name(said.conversion.reference)
+
+
 def scale_remarks(state: Counted) -> tuple[str, ...]:
     """Sentences about the scale of a counted image, for which equivalents need that of the model's metal."""
     if state.bundle is None:
