@@ -60,8 +60,8 @@ def main() -> None:
     print(_machine.describe())
     print(f"{options.frames} frames of {options.size}², {options.clusters} clusters each, model {options.model}\n")
     print("Gold counted in Pt-equivalents, the intensity of one platinum atom given, and converted to atoms\n")
-    print(markdown(["clusters", "Pt-equivalents", "atoms (converted)", "scatter of a count", "within the stated ± (95 %)"],
-                   gold(options)))  # fmt: skip
+    columns = ["clusters", "Pt-equivalents", "atoms (converted)", "scatter of a count", "within the stated ± (95 %)"]
+    print(markdown(columns, gold(options)))
     print(f"\nPlatinum with cobalt, mean fraction {FRACTION} ± {SPREAD} between clusters\n")
     columns = ["known besides the count", "truth within 95 %", "size and composition given", "error of the size",
                "stated", "error of the fraction"]  # fmt: skip
