@@ -134,6 +134,7 @@ class MetalsPanel(Panel):
             "Fractions…", "Measured atomic fractions of the second metal: a CSV with id, fraction", self._ask
         )
         self.forget = button("✕", "Forget the measured fractions", self._forget)
+        self.forget.setAccessibleName("Forget the measured fractions")
         self.forget.setFixedWidth(28)
         self.save = button("Save table…", "Equivalents, atoms and compositions of all clusters as CSV", self._ask_where)
         files = QHBoxLayout()
