@@ -121,8 +121,21 @@ def test_another_metal_is_remarked_before_counting(folder: Path, tmp_path: Path,
     said = capsys.readouterr().err
     assert "you say that the clusters are of Au" in said
     assert said.index("you say") < said.index("Counts are atoms of Au")
+    # what is counted in atoms of the clusters themselves holds no equivalents
+    assert main(["alloy", str(one(tmp_path, "clusters.csv")), "--guest", "Co", "-o", str(tmp_path / "none")]) == 2
+    assert "already" in capsys.readouterr().err and not (tmp_path / "none").exists()
     assert main([*call, "--element", "Ag"]) == 2
     assert "leave one of them out" in capsys.readouterr().err
     for wrong in (["--element", "Qq"], ["--composition", "Co=2"], ["--exponent", "9"]):
         assert main([*call[:-2], *wrong]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_reference_is_of_the_metal_of_the_model(tmp_path: Path) -> None:
+    from napari_atomicity.cli.call_settings import CallSettings
+    from napari_atomicity.cli.options import command_of
+
+    call = ["analyse", "gold.tif", "standard.tif", "-o", str(tmp_path), "--element", "Au"]
+    request = command_of([*call, "--reference", "standard.tif=19"]).args[0]  # type: ignore[attr-defined]
+    settings = CallSettings.of(request, request.reference)
+    assert settings.of_image(0).element == "Au" and settings.of_image(1).said_element == ""

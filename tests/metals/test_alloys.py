@@ -124,6 +124,19 @@ def test_what_the_second_detector_did_not_see_stays_open() -> None:
     )
 
 
+def test_a_few_that_a_second_detector_seems_to_settle_are_only_its_largest_errors() -> None:
+    rng = np.random.default_rng(seeded(5))
+    true = 31 + 10 * (27 / 78) ** np.array([1.6, 1.0])[:, None]
+    first, second = true * (1 + rng.normal(0, 0.1, (2, N)))
+    table = table_of(first, 0.1 * first)
+    known = known_second(table, pd.Series(second, index=table.ids), 1.0, 0.1, Exponent.within(1.0, 1.0))
+    alone = size_and_composition(first, 0.1 * first, PAIR, second=known.second)
+    assert 0 < alone["settled"].mean() < 0.5  # taken by themselves some have a fraction, and a wrong one
+    found = alloy_count(table, PAIR, known)
+    assert found.settled == 0 and found.table["fraction"].isna().all() and set(found.table["size"]) == {""}
+    assert "second detector does not settle it" in found.sentence
+
+
 def test_one_metal_twice_and_an_empty_table_are_refused() -> None:
     with pytest.raises(InputError, match="named for both"):
         Pair("Pt", "Pt", "Pt")

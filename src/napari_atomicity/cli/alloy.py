@@ -81,11 +81,11 @@ def alloy(request: AlloyRequest, console: Console) -> None:
     reference = _element(read.table, read.facts)
     exponent = Exponent.within(*request.exponent) if request.exponent else Exponent()
     pair = Pair(request.host or reference, request.guest, reference, exponent)
+    remarks = [*read.remarks, *_scale_remark(read.facts, reference)]
     found = alloy_count(read.table, pair, _known(request, read.table, pair))
     target = folder(request.output)
     stem = safe_name(request.table.stem.removesuffix(".clusters"))
     paths = [target / f"{stem}.{name}" for name in ("alloy.json", "alloy.csv", "ridge.csv", "alloy.png")]
-    remarks = [*read.remarks, *_scale_remark(read.facts, reference)]
     image = read.facts.get("image")
     facts: dict[str, Any] = {"image": image, "versions": versions(), "alloy": found.as_dict(), "remarks": remarks}
     save_json(paths[0], facts)
@@ -161,8 +161,14 @@ def _element(table: ClusterTable, facts: dict[str, Any]) -> str:
 def _scale_remark(facts: dict[str, Any], reference: str) -> list[str]:
     """Whose atoms the counts of the table are in, where that is not the reference for sure."""
     settings = facts.get("parameters")
-    if isinstance(settings, dict) and settings.get("scale") is not None:
+    known = settings if isinstance(settings, dict) else {}
+    if known.get("scale") is not None:
         return []
+    if known.get("deposited"):
+        raise InputError(
+            "The table was counted with the deposited sizes, so its counts are atoms of both metals already; "
+            f"count with the intensity of one {reference} atom instead."
+        )
     return [
         f"Nothing beside the table says that its scale is that of a known {reference} atom; a scale that was found "
         "from alloy clusters themselves makes their equivalents wrong."

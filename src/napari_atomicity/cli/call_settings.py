@@ -72,7 +72,10 @@ class CallSettings:
             place = _place(name, request.images)
             if place in references:
                 raise InputError(f"The reference {name} is named twice; name it once, with all its sizes.")
-            references[place] = replace(common, deposited=deposited, fractions=())
+            # a standard is of the model's metal, whatever the other images are of
+            references[place] = replace(
+                common, deposited=deposited, fractions=(), element="", deposited_element="", composition=""
+            )
         return cls(common, profile, references)
 
     def check(self, bundle: Bundle, console: Console) -> None:

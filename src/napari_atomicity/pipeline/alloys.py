@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 #: of the ridge in a table
 _STEP: Final = 20
+#: where a second detector settles fewer clusters than this part, those are the ones with the largest errors, and none is
+_MANY: Final = 0.5
 #: per cent of the clusters that have fewer equivalents than those that are shown
 SHOWN: Final = (10, 50, 90)
 
@@ -159,6 +161,9 @@ def alloy_count(table: ClusterTable, pair: Pair, known: Known | None = None) -> 
     if known.second is not None:
         beside = Second(known.second.equivalents[use], known.second.sd[use], known.second.exponent)
     found = size_and_composition(count[use], sd[use], pair, fraction, beside)
+    if fraction is None and beside is not None and found["settled"].mean() < _MANY:
+        found.loc[:, ~found.columns.isin(("equivalents", "equivalents_sd", "settled"))] = np.nan
+        found["settled"] = False
     places = rows.loc[use, ["id", "frame", "y_px", "x_px"]].reset_index(drop=True)
     result = pd.concat([places, found], axis=1)
     if table.class_sizes:
