@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 #: of the ridge in a table
 _STEP: Final = 20
-#: where a second detector settles fewer clusters than this part, those are the ones with the largest errors, and none is
+#: where a second detector settles a smaller part of the clusters, those are its largest errors, and none is given
 _MANY: Final = 0.5
 #: per cent of the clusters that have fewer equivalents than those that are shown
 SHOWN: Final = (10, 50, 90)
