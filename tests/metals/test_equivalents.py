@@ -140,3 +140,10 @@ def test_deposited_sizes_name_one_metal_or_none() -> None:
     assert metal_of_deposited("pt19") == "Pt" and metal_of_deposited("xx19") == ""
     with pytest.raises(InputError, match="one metal"):
         metal_of_deposited("Au55, Pt19")
+
+
+def test_the_metadata_of_hyperspy_name_the_elements_of_a_sample() -> None:
+    from napari_atomicity.io.formats._rosetta import _acquisition
+
+    assert _acquisition({"Sample": {"elements": ["Au"]}}) == {"sample_elements": "Au"}
+    assert _acquisition({"Sample": {"elements": ["Pt", "C"]}}) == _acquisition({"Sample": 3}) == {}
