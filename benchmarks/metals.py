@@ -4,7 +4,7 @@
 
 Simulated frames with the scale of a platinum atom given. Alloys are clusters of platinum in which atoms are exchanged
 for cobalt, at exponents of the atomic number over its whole range; a second detector sees the same scan with noise of
-its own. Takes about ten minutes; the structures of gold are annealed at the first call, which takes minutes more.
+its own. Takes about four minutes; the structures of gold are annealed at the first call, which takes minutes more.
 """
 
 from __future__ import annotations

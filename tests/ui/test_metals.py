@@ -32,6 +32,7 @@ def test_an_image_of_another_metal_is_said_before_it_is_counted(app: Any, microg
     assert not panel.metal.isEnabled() and "separate size from composition" in panel.remarks.text()
     app.show(Micrograph(micrograph.data, micrograph.pixel_size_nm, name="Au55_on_carbon"))
     assert "the file says that the clusters are of Au" in count.remarks.text()
+    assert "the file says" in app.panel("Load and calibrate").remarks.text()
     assert "the file says" in panel.finding.text() and "another metal" in count.status(app.document)
     typed(count.known.metal, "Pt")
     app.settle()
