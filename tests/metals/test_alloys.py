@@ -10,6 +10,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.metals import Exponent, Pair, Second, covered, likeliest_sizes, ridge, size_and_composition
 from napari_atomicity.pipeline import Known, alloy_count, known_fraction, known_second
+from napari_atomicity.pipeline.alloys import measured_fractions
 from seeds import seeded
 
 PAIR = Pair("Pt", "Co", "Pt")
@@ -135,6 +136,16 @@ def test_a_few_that_a_second_detector_seems_to_settle_are_only_its_largest_error
     found = alloy_count(table, PAIR, known)
     assert found.settled == 0 and found.table["fraction"].isna().all() and set(found.table["size"]) == {""}
     assert "second detector does not settle it" in found.sentence
+
+
+def test_ids_and_fractions_that_a_damaged_project_holds_are_a_sentence_or_nothing() -> None:
+    table = table_of(np.array([31.8, 60.0]), np.array([1.0, 2.0]))
+    known = measured_fractions(table, {"0": 0.25, "x": 0.1, "-1": 0.2}, {"0": 0.05})
+    assert alloy_count(table, PAIR, known).table["settled"].tolist() == [True, False]
+    assert measured_fractions(table, {"7": 0.2}, {"7": 0.1}) is None
+    for fractions, sds in (({"0": 9.0}, {"0": 0.1}), ({"0": 0.2}, {}), ({"0": 0.2}, {"0": -1.0})):
+        with pytest.raises(InputError):
+            measured_fractions(table, fractions, sds)
 
 
 def test_one_metal_twice_and_an_empty_table_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,8 @@ from napari_atomicity.pipeline.metals import Counted, basis_of, composition_of
 
 Floats = npt.NDArray[np.float64]
 
+#: a project that others wrote may hold any text in the place of an id
+_IS_ID: Final = re.compile("[0-9]{1,16}").fullmatch
 #: of the ridge in a table
 _STEP: Final = 20
 #: where a second detector settles a smaller part of the clusters, those are its largest errors, and none is given
@@ -206,17 +209,40 @@ def alloy_of_image(
     made_of, _ = composition_of(state.settings_in_force, state.micrograph, element)
     pair = Pair(made_of.host, guest, element, state.settings_in_force.atomic_exponent)
     table = state.table if ids is None else state.table.take(np.isin(state.table.ids, list(ids)))
-    known = None
-    if fractions:
-        values, sds = (
-            pd.Series({int(key): value for key, value in column.items()}, dtype=np.float64)
-            for column in (fractions, fractions_sd)
-        )
-        if np.isin(table.ids, values.index.to_numpy()).any():
-            known = known_fraction(table, values, sds, "measured fractions")
-    elif [part.element for part in made_of.guests] == [guest]:
+    known = measured_fractions(table, fractions, fractions_sd)
+    if known is None and [part.element for part in made_of.guests] == [guest]:
         known = known_composition(table, pair, made_of)
     return alloy_count(table, pair, known)
+
+
+def measured_fractions(
+    table: ClusterTable, fractions: Mapping[str, float], fractions_sd: Mapping[str, float]
+) -> Known | None:
+    """What the measured fractions that belong to an image say of clusters.
+
+    Parameters
+    ----------
+    table
+        The clusters.
+    fractions, fractions_sd
+        Atomic fractions of the second metal and their standard deviations, by id.
+
+    Returns
+    -------
+    None where none of the clusters has one.
+
+    Raises
+    ------
+    InputError
+        For what is no fraction, or has no error.
+    """
+    values, sds = (
+        pd.Series({int(key): value for key, value in column.items() if _IS_ID(key)}, dtype=np.float64)
+        for column in (fractions, fractions_sd)
+    )
+    if not np.isin(table.ids, values.index.to_numpy()).any():
+        return None
+    return known_fraction(table, values, sds, "measured fractions")
 
 
 def known_composition(table: ClusterTable, pair: Pair, composition: Composition) -> Known:
