@@ -10,7 +10,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.metals import Exponent, Pair, Second, covered, likeliest_sizes, ridge, size_and_composition
 from napari_atomicity.pipeline import Known, alloy_count, known_fraction, known_second
-from napari_atomicity.pipeline.alloys import measured_fractions
+from napari_atomicity.pipeline.compositions import measured_fractions
 from seeds import seeded
 
 PAIR = Pair("Pt", "Co", "Pt")

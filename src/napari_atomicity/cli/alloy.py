@@ -12,7 +12,7 @@ from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
-    from napari_atomicity.pipeline.alloys import Known
+    from napari_atomicity.pipeline.compositions import Known
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _known(request: AlloyRequest, table: ClusterTable, pair: Any) -> Known | Non
 
     from napari_atomicity.io.columns import read_columns
     from napari_atomicity.metals import Exponent, read_composition
-    from napari_atomicity.pipeline.alloys import known_composition, known_fraction, known_second
+    from napari_atomicity.pipeline.compositions import known_composition, known_fraction, known_second
 
     if request.composition:
         return known_composition(table, pair, read_composition(request.composition, pair.host))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import alloy, analyse, repeatability, requests, values, workshop
+from napari_atomicity.cli import alloy, analyse, metals, repeatability, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.cli.metal_options import alloy_options, metal_options, simulated_metal_options
 from napari_atomicity.errors import InputError
@@ -303,7 +303,7 @@ def _models_commands(models: argparse.ArgumentParser) -> None:
     command = _Commands(models.add_subparsers(metavar="ACTION", parser_class=_Parser)).add
 
     command("list", requests.ListModelsRequest, workshop.list_models, "all models, those that come along and your own")
-    command("sets", requests.ListClassSetsRequest, workshop.list_class_sets, "the class sets that come along")
+    command("sets", requests.ListClassSetsRequest, metals.list_class_sets, "the class sets that come along")
     show = command(
         "show",
         requests.ShowModelRequest,

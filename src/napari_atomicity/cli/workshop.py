@@ -6,16 +6,15 @@ import signal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_atomicity.cli.console import DONE, Console
 from napari_atomicity.cli.files import folder, safe_name, save_rows
+from napari_atomicity.cli.metals import metal_and_sizes, second_metal_of
 from napari_atomicity.cli.requests import (
     EvaluateRequest,
     ExportModelRequest,
     ImportModelRequest,
     InfoRequest,
-    ListClassSetsRequest,
     ListModelsRequest,
     ShowModelRequest,
     SimulateRequest,
@@ -23,9 +22,6 @@ from napari_atomicity.cli.requests import (
     WindowRequest,
 )
 from napari_atomicity.errors import InputError
-
-if TYPE_CHECKING:
-    from napari_atomicity.simulation.alloys import Alloy
 
 
 def info(request: InfoRequest, console: Console) -> None:
@@ -106,9 +102,9 @@ def simulate(request: SimulateRequest, console: Console) -> None:
     if request.samples:
         frames = sample_frames()
     else:
-        element, chosen = _metal_and_sizes(request)
+        element, chosen = metal_and_sizes(request)
         fractions = dict.fromkeys(chosen, 1 / len(chosen)) if chosen else None
-        second_metal = _alloy(request)
+        second_metal = second_metal_of(request)
         # structures that no model was trained on, so that what is counted here is not flattered
         spec = sample_spec(
             request.condition, fractions, request.clusters, request.shape, request.seed, "sample",
@@ -129,31 +125,6 @@ def simulate(request: SimulateRequest, console: Console) -> None:
         console.say(f"{stem}: {len(frame.truth)} objects")
         for path in paths:
             console.say(f"  {path}")
-
-
-def _metal_and_sizes(request: SimulateRequest) -> tuple[str, tuple[int, ...]]:
-    """What is simulated, by name or by a class set."""
-    from napari_atomicity.metals import class_set
-
-    if not request.class_set:
-        return request.element, request.sizes
-    chosen = class_set(request.class_set)
-    if request.sizes or request.element not in ("Pt", chosen.element):
-        raise InputError(f"The class set {chosen.name} gives metal and sizes; leave --sizes and --element out.")
-    return chosen.element, tuple(chosen.sizes)
-
-
-def _alloy(request: SimulateRequest) -> Alloy | None:
-    """The second metal of the clusters, where one is named."""
-    from napari_atomicity.metals import read_composition
-    from napari_atomicity.simulation.alloys import Alloy
-
-    if not request.alloy:
-        return None
-    guests = read_composition(request.alloy, request.element).guests
-    if len(guests) != 1:
-        raise InputError(f"{request.alloy!r} does not name one second metal; give its fraction such as Co=0.25±0.05.")
-    return Alloy(guests[0].element, guests[0].fraction, guests[0].sd, request.exponent)
 
 
 def train(request: TrainRequest, console: Console) -> None:
@@ -235,23 +206,6 @@ def list_models(request: ListModelsRequest, console: Console) -> None:
         console.say(f"{model.name:<16} {about:<24} {kind}")
         if model.problem:
             console.remark(f"{model.name}: {model.problem}")
-
-
-def list_class_sets(request: ListClassSetsRequest, console: Console) -> None:
-    """The class sets that come along: metal, sizes, support, source, licence.
-
-    Parameters
-    ----------
-    request
-        Without options.
-    console
-        Where they are printed.
-    """
-    from napari_atomicity.metals import class_sets
-
-    for known in class_sets():
-        for heading, text in known.facts:
-            console.say(f"{'' if heading == 'Class set' else '  '}{heading}: {text}")
 
 
 def show_model(request: ShowModelRequest, console: Console) -> None:

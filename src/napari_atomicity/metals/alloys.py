@@ -8,7 +8,7 @@ says where on the ridge a cluster lies, as far as it can.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,6 @@ _EXPONENTS: Final = 9
 WITHIN: Final = 1.96
 #: a fraction that is known worse than this leaves size and composition open; nothing known at all is 0.29
 SETTLED: Final = 0.15
-#: ln(atoms) further than this many standard deviations from every class is none of them
-_FAR: Final = 3.0
 #: step of the fractions that are looked at; what is known better is known as well as this
 _FINEST: Final = 0.005
 #: clusters that are reckoned together
@@ -269,36 +267,3 @@ def _moments(
         found[name] = np.where(valid, mean, np.nan)
         found[f"{name}_sd"] = np.where(valid, np.sqrt((weight * spread).sum(axis=(1, 2, 3))), np.nan)
     return found
-
-
-def likeliest_sizes(n_atoms: Floats, sd: Floats, element: str, sizes: tuple[int, ...]) -> pd.DataFrame:
-    """The class that counts with their errors speak for, all classes alike beforehand.
-
-    Parameters
-    ----------
-    n_atoms, sd
-        (n,) atoms in all, and their standard deviations; nan where they are open.
-    element
-        What stands before the number in a label.
-    sizes
-        Atoms of each class.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a count: label, confidence; empty and nan where the count is open, ``other`` far from every class.
-    """
-    relative = np.maximum(np.asarray(sd) / np.maximum(n_atoms, np.finfo(float).tiny), 1e-6)
-    away = (np.log(np.maximum(n_atoms, np.finfo(float).tiny))[:, None] - np.log(sizes)) / relative[:, None]
-    chance = np.exp(-0.5 * (away**2 - np.nan_to_num((away**2).min(axis=1, keepdims=True))))
-    chance /= chance.sum(axis=1, keepdims=True)
-    best = np.nan_to_num(chance).argmax(axis=1)
-    labels: list[Any] = []
-    for row, at in enumerate(best):
-        known = np.isfinite(away[row]).all()
-        near = known and abs(away[row, at]) <= _FAR
-        labels.append(f"{element}{sizes[at]}" if near else "other" if known else "")
-    confidence = chance[np.arange(len(best)), best]
-    return pd.DataFrame(
-        {"label": labels, "confidence": np.where([bool(label) for label in labels], confidence, np.nan)}
-    )

@@ -4,16 +4,15 @@ The window and the command line both call these functions, so that the same inpu
 """
 
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
-from napari_atomicity.pipeline.alloys import (
-    AlloyCount,
+from napari_atomicity.pipeline.alloys import AlloyCount, alloy_count, alloy_of_image
+from napari_atomicity.pipeline.chain import analyse, analyse_steps, detect
+from napari_atomicity.pipeline.compositions import (
     Known,
-    alloy_count,
-    alloy_of_image,
     known_composition,
     known_fraction,
     known_second,
+    measured_fractions,
 )
-from napari_atomicity.pipeline.chain import analyse, analyse_steps, detect
 from napari_atomicity.pipeline.counting import Count, choose, classify_session_steps, classify_steps, patches_steps
 from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
@@ -78,6 +77,7 @@ __all__ = [
     "load_expected",
     "map_table_steps",
     "measure_steps",
+    "measured_fractions",
     "metal_count",
     "metal_doubt",
     "metal_of_deposited",
