@@ -29,6 +29,7 @@ SIZES = {
     "Feature map": (900, 480),
     "Cluster card": (420, 960),
     "Class ratios": (480, 690),
+    "Metals and alloys": (420, 800),
 }
 #: picture of each panel, by the panel's name in the plug-in menu
 NAMES = {
@@ -50,6 +51,7 @@ NAMES = {
     "Save and restore": "saving",
     "Export": "export",
     "Models": "models",
+    "Metals and alloys": "metals",
 }
 
 
@@ -152,6 +154,7 @@ def main() -> None:
         _review(tour)
         _together(tour, Path(work))
         _stack(tour)
+        _alloy(tour)
         tour.viewer.close()
 
 
@@ -260,6 +263,29 @@ def _stack(tour: Tour) -> None:
     tour.click(tour.panels["DetectPanel"].search)
     tour.click(tour.panels["CountPanel"].run)
     tour.panel("Frames")
+
+
+def _alloy(tour: Tour) -> None:
+    """Clusters of platinum and cobalt, the intensity of an atom of platinum known."""
+    from napari.layers import Layer
+
+    from napari_atomicity.io.napari_hooks import as_layer
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.simulation.alloys import Alloy
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.frames import simulate_frame
+
+    alloy = Alloy("Co", 0.25, 0.05)
+    frame = simulate_frame(sample_spec("nominal", {41: 1.0}, 30, shape=(640, 640), seed=1, alloy=alloy), 1)
+    tour.viewer.add_layer(Layer.create(*as_layer(Micrograph(frame.image, frame.pixel_size_nm, name="alloy"))))
+    tour.rest()
+    document = tour.workspace.document
+    document.know_intensity_per_atom(frame.scale_counts_nm2_per_atom)
+    document.choose(composition="Co=0.25±0.05")
+    document.set_options(guest="Co")
+    tour.click(tour.panels["DetectPanel"].search)
+    tour.click(tour.panels["CountPanel"].run)
+    tour.panel("Metals and alloys")
 
 
 def _open(tour: Tour, panel: str) -> None:

@@ -81,6 +81,8 @@ _SYMBOLS: Final = (
     "Pt|Au|Hg|Tl|Pb|Bi|Po|At|Rn|Fr|Ra|Ac|Th|Pa|U|Np|Pu|Am|Cm|Bk|Cf|Es|Fm|Md|No|Lr|Rf|Db|Sg|Bh|Hs|Mt|Ds|Rg|Cn|Nh|"
     "Fl|Mc|Lv|Ts|Og"
 )
+#: chemical symbols in the order of their atomic numbers, hydrogen first
+SYMBOLS: Final = tuple(_SYMBOLS.split("|"))
 
 
 def plain(value: Any, words: bool, depth: int = 0) -> Any:

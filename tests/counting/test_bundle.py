@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from comes_along import MODELS
 from napari_atomicity.counting import bundle as bundles
 from napari_atomicity.counting.bundle import Bundle, available, load_bundle, save_bundle, weights_sha256
 from napari_atomicity.counting.card import FORMAT, card_of_json
@@ -15,6 +16,7 @@ from napari_atomicity.counting.library_patches import library_patches, packed
 from napari_atomicity.counting.network import Network
 from napari_atomicity.counting.patches import Patches, normalise
 from napari_atomicity.errors import InputError
+from napari_atomicity.metals import class_set_of
 
 from .synthetic import CARD, blobs
 
@@ -242,10 +244,11 @@ def test_user_models_are_listed_after_those_that_come_along(trained, tmp_path, m
     assert load_bundle("my-lab").card.name == "blobs"
 
 
-@pytest.mark.parametrize("name", ["dual", "single"])
+@pytest.mark.parametrize("name", MODELS)
 def test_the_models_that_come_along_load_and_are_small(name):
     bundle = load_bundle(name)
-    assert bundle.card.class_sizes == (19, 30, 41, 55, 70)
+    known = class_set_of(bundle.card.element, bundle.card.class_sizes)
+    assert known is not None and known.source and known.licence
     assert sum(p.numel() for p in bundle.network.parameters()) <= 300_000
     assert (bundles.packaged_folder() / f"{name}.safetensors").stat().st_size <= 1.5e6
     assert set(bundle.card.metrics) >= {"nominal", "low_dose", "pooled"}

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comes_along import MODELS
 from napari_atomicity.counting import card_text, store
 from napari_atomicity.counting.bundle import Bundle, available, load_bundle, save_bundle, weights_sha256
 from napari_atomicity.counting.card import ModelCard
@@ -26,7 +27,7 @@ def gold(seed: int = 0, **values: object) -> Bundle:
     torch.manual_seed(seed)
     network = Network(SIZES, ("raw",)).eval().requires_grad_(False)
     diameters = {str(n): (float(np.log(0.31 * n ** (1 / 3))), 0.1) for n in SIZES}
-    card = ModelCard("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
+    card = ModelCard("golden", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
     return Bundle(replace(card, **values), network)
 
 
@@ -40,7 +41,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return save_bundle(gold(), tmp_path / "elsewhere" / "gold.safetensors")
+    return save_bundle(gold(), tmp_path / "elsewhere" / "golden.safetensors")
 
 
 def files(folder: Path) -> list[str]:
@@ -49,41 +50,41 @@ def files(folder: Path) -> list[str]:
 
 def test_without_own_models_there_are_those_that_come_along(mine: Path) -> None:
     assert [(model.name, model.bundled, model.problem) for model in store.models()] == [
-        ("dual", True, ""),
-        ("single", True, ""),
+        (name, True, "") for name in MODELS
     ]
+    assert {"dual", "single"} <= set(MODELS)
     assert not mine.exists()
 
 
-@pytest.mark.parametrize("part", ["gold.safetensors", "gold.json", "."])
+@pytest.mark.parametrize("part", ["golden.safetensors", "golden.json", "."])
 def test_an_imported_model_is_chosen_by_name_and_is_the_same(mine: Path, file: Path, part: str) -> None:
     model = store.import_model(file.parent / part)
-    assert (model.name, model.bundled, model.problem) == ("gold", False, "")
-    assert available() == ["dual", "single", "gold"]
-    loaded = load_bundle("gold")
+    assert (model.name, model.bundled, model.problem) == ("golden", False, "")
+    assert available() == [*MODELS, "golden"]
+    loaded = load_bundle("golden")
     assert loaded.card == load_bundle(file).card
     assert weights_sha256(loaded) == weights_sha256(gold())
-    assert files(mine) == ["gold.json", "gold.safetensors"]
+    assert files(mine) == ["golden.json", "golden.safetensors"]
 
 
 def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(mine: Path, file: Path) -> None:
     store.import_model(file)
     before = {name: (mine / name).read_bytes() for name in files(mine)}
     # case makes no difference on Windows and macOS
-    other = store.import_model(save_bundle(gold(1), file.parent / "GOLD.safetensors"))
+    other = store.import_model(save_bundle(gold(1), file.parent / "GOLDEN.safetensors"))
     bundled = store.import_model(save_bundle(gold(2), file.parent / "dual.safetensors"))
-    assert (other.name, bundled.name) == ("GOLD-2", "dual-2")
-    assert load_bundle("GOLD-2").card.name == "GOLD-2"
-    assert weights_sha256(load_bundle("GOLD-2")) == weights_sha256(gold(1))
+    assert (other.name, bundled.name) == ("GOLDEN-2", "dual-2")
+    assert load_bundle("GOLDEN-2").card.name == "GOLDEN-2"
+    assert weights_sha256(load_bundle("GOLDEN-2")) == weights_sha256(gold(1))
     assert {name: (mine / name).read_bytes() for name in before} == before
     assert load_bundle("dual").card.element == "Pt"
 
 
 def test_the_same_model_is_not_taken_in_twice(mine: Path, file: Path) -> None:
     store.import_model(file)
-    with pytest.raises(InputError, match="here already, under the name 'gold'"):
+    with pytest.raises(InputError, match="here already, under the name 'golden'"):
         store.import_model(save_bundle(gold(), file.parent / "another-name.safetensors"))
-    assert files(mine) == ["gold.json", "gold.safetensors"]
+    assert files(mine) == ["golden.json", "golden.safetensors"]
 
 
 def _change(file: Path, **values: object) -> Path:
@@ -115,7 +116,7 @@ def _alone(file: Path, suffix: str) -> Path:
         (lambda file: file.with_name("nowhere.safetensors"), "no file"),
         (_pickled, "run programs"),
         (lambda file: _written(file, "note.txt", b"hello"), "no model"),
-        (lambda file: _written(file, "gold.safetensors", b"not a model"), "not those"),
+        (lambda file: _written(file, "golden.safetensors", b"not a model"), "not those"),
         (lambda file: _change(file, class_sizes=[20, 38]), "do not fit"),
         (lambda file: _change(file, format=99), "version"),
         (lambda file: _change(file, diameter_nm={}), "lacks the diameters"),
@@ -143,15 +144,15 @@ def test_damaged_models_are_listed_with_the_reason(mine: Path, file: Path) -> No
     (mine / "broken.safetensors").write_bytes(b"?")
     (mine / "dual.safetensors").write_bytes(file.read_bytes())
     (mine / "dual.json").write_text(file.with_suffix(".json").read_text())
-    (mine / ".gold-0123456789abcdef.safetensors").write_bytes(b"unfinished")
+    (mine / ".golden-0123456789abcdef.safetensors").write_bytes(b"unfinished")
     problems = {model.name: model.problem for model in store.models() if not model.bundled}
-    assert list(problems) == ["broken", "dual", "gold"]
-    assert "missing" in problems["broken"] and "rename" in problems["dual"] and not problems["gold"]
+    assert list(problems) == ["broken", "dual", "golden"]
+    assert "missing" in problems["broken"] and "rename" in problems["dual"] and not problems["golden"]
     # without a card it cannot be chosen, but it can be cleared away
-    assert available() == ["dual", "single", "gold"]
+    assert available() == [*MODELS, "golden"]
     store.remove_model("broken")
     store.remove_model("dual")
-    assert [model.name for model in store.models()] == ["dual", "single", "gold"]
+    assert [model.name for model in store.models()] == [*MODELS, "golden"]
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 9_000, b"{}", b"9" * 5_000, b"\xff", b"null"])
@@ -163,48 +164,51 @@ def test_one_unreadable_card_does_not_take_the_others_away(
     store.import_model(file)
     (mine / "bad.safetensors").write_bytes(b"?")
     (mine / "bad.json").write_bytes(content)
-    assert [(model.name, bool(model.problem)) for model in store.models()][2:] == [("bad", True), ("gold", False)]
+    assert [(model.name, bool(model.problem)) for model in store.models()][len(MODELS) :] == [
+        ("bad", True),
+        ("golden", False),
+    ]
     assert cli.main(["models"]) == 0
     said = capsys.readouterr()
-    assert "gold" in said.out and "bad.json" in said.err and said.err.count("\n") == 1
+    assert "golden" in said.out and "bad.json" in said.err and said.err.count("\n") == 1
 
 
 def test_an_exported_model_can_be_imported_elsewhere(mine: Path, file: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     store.import_model(file)
     out = tmp_path / "out"
-    first, second = store.export_model("gold", out), store.export_model("gold", out)
-    assert files(out) == ["gold-2.json", "gold-2.safetensors", "gold.json", "gold.safetensors"]
-    assert load_bundle(second).card.name == "gold-2"
+    first, second = store.export_model("golden", out), store.export_model("golden", out)
+    assert files(out) == ["golden-2.json", "golden-2.safetensors", "golden.json", "golden.safetensors"]
+    assert load_bundle(second).card.name == "golden-2"
     monkeypatch.setenv("NAPARI_ATOMICITY_MODELS", str(tmp_path / "other machine"))
     store.import_model(first)
-    assert weights_sha256(load_bundle("gold")) == weights_sha256(gold())
+    assert weights_sha256(load_bundle("golden")) == weights_sha256(gold())
     assert load_bundle(store.export_model("dual", out)).card.sha256 == load_bundle("dual").card.sha256
 
 
 def test_a_damaged_model_is_not_exported(mine: Path, file: Path, tmp_path: Path) -> None:
     store.import_model(file)
-    (mine / "gold.safetensors").write_bytes(b"?")
+    (mine / "golden.safetensors").write_bytes(b"?")
     with pytest.raises(InputError, match="not those"):
-        store.export_model("gold", tmp_path / "out")
+        store.export_model("golden", tmp_path / "out")
     assert not files(tmp_path / "out") if (tmp_path / "out").exists() else True
 
 
 def test_a_removed_model_leaves_the_list_and_can_come_back(mine: Path, file: Path) -> None:
     for _ in range(2):
         store.import_model(file)
-        aside = store.remove_model("gold")
-        assert available() == ["dual", "single"]
-    assert files(mine / store.REMOVED) == ["gold-2.json", "gold-2.safetensors", "gold.json", "gold.safetensors"]
-    with pytest.raises(InputError, match="no model named 'gold'"):
-        load_bundle("gold")
-    assert store.import_model(aside).name == "gold-2"
+        aside = store.remove_model("golden")
+        assert available() == MODELS
+    assert files(mine / store.REMOVED) == ["golden-2.json", "golden-2.safetensors", "golden.json", "golden.safetensors"]
+    with pytest.raises(InputError, match="no model named 'golden'"):
+        load_bundle("golden")
+    assert store.import_model(aside).name == "golden-2"
 
 
 @pytest.mark.parametrize("name", ["dual", "never-heard-of"])
 def test_only_own_models_can_be_removed(mine: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"only your own|no model named"):
         store.remove_model(name)
-    assert available() == ["dual", "single"]
+    assert available() == MODELS
 
 
 @given(st.text(max_size=200))
@@ -255,11 +259,11 @@ def test_the_same_by_the_command_line(
         assert cli.main(["models", *map(str, arguments)]) == 0
         return capsys.readouterr().out
 
-    assert run("import", file).startswith("gold\n")
-    assert [line.split()[0] for line in run().splitlines()] == ["dual", "single", "gold"]
+    assert run("import", file).startswith("golden\n")
+    assert [line.split()[0] for line in run().splitlines()] == [*MODELS, "golden"]
     assert run("list") == run()
-    assert "Au20, Au38, Au55" in run("show", "gold")
-    run("export", "gold", tmp_path / "out")
-    assert files(tmp_path / "out") == ["gold.json", "gold.safetensors"]
+    assert "Au20, Au38, Au55" in run("show", "golden")
+    run("export", "golden", tmp_path / "out")
+    assert files(tmp_path / "out") == ["golden.json", "golden.safetensors"]
     assert cli.main(["models", "show", "nothing"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

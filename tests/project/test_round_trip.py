@@ -47,11 +47,22 @@ from .saved_images import differences, edited, saved_image, table_of
 
 PROFILE = InstrumentProfile("titan", "Pt", 4.0, 0.05, 0.03, "dual", "0" * 64, (), 3, 80, "2026-01-01", "0.1.0")
 OPTIONS = ImageOptions(
-    Settings(0.3, "single", "off", 4.0, 0.05, (19, 55), (0.5, 0.5), anchors=("annotations",), seed=3),
+    Settings(
+        *(0.3, "single", "off", 4.0, 0.05, (19, 55), (0.5, 0.5)),
+        anchors=("annotations",),
+        seed=3,
+        element="Au",
+        deposited_element="Pt",
+        composition="Ag=0.3±0.1",
+        exponent=(1.5, 1.65),
+    ),
     PROFILE,
     in_joint=True,
     expected={19: 0.25, 55: 0.75},
     random_sample=True,
+    guest="Ag",
+    guest_fractions={"3": 0.25},
+    guest_fractions_sd={"3": 0.05},
 )
 
 

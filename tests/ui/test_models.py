@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from comes_along import MODELS
+
 from .app_driver import cell
 from .stand_ins import adapt_always
 
@@ -27,7 +29,7 @@ def save_gold(path: Path, seed: int = 0) -> Path:
     network = Network(SIZES, ("raw",)).eval().requires_grad_(False)
     diameters = {str(n): (0.1 * i, 0.1) for i, n in enumerate(SIZES)}
     # nothing is rejected: the labels of an untrained network are to be seen
-    card = ModelCard("gold", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
+    card = ModelCard("golden", SIZES, ("raw",), lcn_window_nm=1.0, element="Au", diameter_nm=diameters)
     card = replace(card, outside_threshold=1.0, outside_threshold_scaled=1.0)
     return save_bundle(Bundle(card, network), path)
 
@@ -41,7 +43,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def gold_file(tmp_path: Path) -> Path:
-    return save_gold(tmp_path / "elsewhere" / "gold.safetensors")
+    return save_gold(tmp_path / "elsewhere" / "golden.safetensors")
 
 
 def listed(panel: Any) -> list[str]:
@@ -54,7 +56,7 @@ def offered(box: Any) -> list[str]:
 
 def test_the_card_of_each_model_can_be_read_before_any_image_is_open(app: Any, mine: Path) -> None:
     panel = app.panel("Models")
-    assert listed(panel) == ["dual", "single"]
+    assert listed(panel) == MODELS
     for name, channels in (("dual", "raw intensity and local contrast"), ("single", "raw intensity")):
         panel.select(name)
         text = panel.card.toPlainText()
@@ -69,13 +71,13 @@ def test_an_imported_model_is_offered_everywhere_at_once(
     panel, count = app.panel("Models"), app.panel("Count atoms")
     panel.import_from(gold_file)
     app.idle()
-    assert listed(panel) == ["dual", "single", "gold"]
-    assert panel.selected.name == "gold" and "Au20, Au38, Au55" in panel.card.toPlainText()
+    assert listed(panel) == [*MODELS, "golden"]
+    assert panel.selected.name == "golden" and "Au20, Au38, Au55" in panel.card.toPlainText()
     assert "Nobody has measured" in panel.card.toPlainText()
-    assert offered(count.model)[2:] == ["gold (Au 20, 38, 55)"]
+    assert offered(count.model)[len(MODELS) :] == ["golden (Au 20, 38, 55)"]
     app.click(panel.use)
-    assert app.document.settings.model == "gold"
-    assert count.model.currentText() == "gold (Au 20, 38, 55)"
+    assert app.document.settings.model == "golden"
+    assert count.model.currentText() == "golden (Au 20, 38, 55)"
 
 
 def test_a_file_that_is_no_model_is_refused_in_one_sentence(app: Any, mine: Path, tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(app: Any, mine: Path
     wrong.write_bytes(b"?")
     panel.import_from(wrong)
     app.idle()
-    assert listed(panel) == ["dual", "single"]
+    assert listed(panel) == MODELS
     assert "run programs" in app.notes[-1]
 
 
@@ -109,12 +111,12 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
 ) -> None:
     from napari_atomicity.style import UNLABELLED, colours, rgb
 
-    save_gold(mine / "gold.safetensors")
+    save_gold(mine / "golden.safetensors")
     app.show(micrograph)
     panel = app.panel("Atomicity")
     _, find, count, _, _, explain, *_ = (step.panel for step in panel.steps)
     app.click(find.search)
-    count.model.activated.emit(count.model.findData("gold"))
+    count.model.activated.emit(count.model.findData("golden"))
     count.known.deposited.setText("Au20, 38 55")
     count.known.deposited.editingFinished.emit()
     assert app.document.settings.deposited == SIZES
@@ -147,28 +149,28 @@ def test_a_model_of_another_metal_counts_colours_and_explains(
 def test_removing_the_model_in_use_leaves_its_results_and_the_next_count_says_what_is_missing(
     app: Any, micrograph: Any, mine: Path
 ) -> None:
-    save_gold(mine / "gold.safetensors")
+    save_gold(mine / "golden.safetensors")
     app.show(micrograph)
-    app.document.choose(model="gold")
+    app.document.choose(model="golden")
     panel, count, find = app.panel("Models"), app.panel("Count atoms"), app.panel("Find clusters")
     app.click(find.search)
     app.click(count.run)
     table = app.document.table
-    panel.select("gold")
+    panel.select("golden")
     app.click(panel.away)
-    assert app.document.table is table and app.document.state.bundle.card.name == "gold"
-    assert listed(panel) == ["dual", "single"]
+    assert app.document.table is table and app.document.state.bundle.card.name == "golden"
+    assert listed(panel) == MODELS
     assert "removed" in panel.result.text()
-    assert count.model.currentText() == "gold (not there any more)"
+    assert count.model.currentText() == "golden (not there any more)"
     app.click(count.run)
-    assert app.notes[-1].startswith("There is no model named 'gold' here (any more)")
+    assert app.notes[-1].startswith("There is no model named 'golden' here (any more)")
     assert app.document.table is table
 
 
 def test_another_model_is_not_silently_replaced_by_the_adapted_one(
     app: Any, micrograph: Any, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_gold(mine / "gold.safetensors")
+    save_gold(mine / "golden.safetensors")
     adapt_always(monkeypatch)
     app.show(micrograph)
     panel = app.panel("Atomicity")
@@ -179,18 +181,18 @@ def test_another_model_is_not_silently_replaced_by_the_adapted_one(
     adapted = app.document.state.bundle
     app.click(count.run)
     assert app.document.state.bundle is adapted
-    app.document.choose(model="gold")
+    app.document.choose(model="golden")
     app.click(count.run)
-    assert app.document.state.bundle.card.name == "gold" and app.document.state.adaptation is None
+    assert app.document.state.bundle.card.name == "golden" and app.document.state.adaptation is None
 
 
 def test_models_that_cannot_be_used_say_why_and_are_not_offered(app: Any, micrograph: Any, mine: Path) -> None:
-    save_gold(mine / "gold.safetensors")
-    (mine / "gold.json").write_text("{")
+    save_gold(mine / "golden.safetensors")
+    (mine / "golden.json").write_text("{")
     app.show(micrograph)
     panel, count = app.panel("Models"), app.panel("Count atoms")
-    panel.select("gold")
+    panel.select("golden")
     assert "cannot be used" in panel.card.toPlainText() and "JSON" in panel.card.toPlainText()
     assert not panel.use.isEnabled() and not panel.give.isEnabled() and panel.away.isEnabled()
-    assert len(offered(count.model)) == 2
+    assert len(offered(count.model)) == len(MODELS)
     app.click(count.manage)

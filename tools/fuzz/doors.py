@@ -294,16 +294,21 @@ def _profile(case: Case, path: Path, ask: Ask) -> None:
 
 
 def _config(case: Case, path: Path, ask: Ask) -> None:
+    from napari_atomicity.metals import class_set
     from napari_atomicity.training.config import read_config
 
     ask("read")
     with _may_refuse(case):
         read_config(path)
+    ask("class set")
+    with contextlib.suppress(InputError):  # nothing here is one
+        class_set(path)
 
 
 def _expected(case: Case, path: Path, ask: Ask) -> None:
     from napari_atomicity.counting.bundle import load_card
     from napari_atomicity.counting.expected import expected_shares
+    from napari_atomicity.io.columns import read_columns
     from napari_atomicity.pipeline import load_expected
 
     ask("load")
@@ -312,17 +317,25 @@ def _expected(case: Case, path: Path, ask: Ask) -> None:
         _sound(all(math.isfinite(v) and v >= 0 for v in found.values()), "an amount that is none")
         shares = expected_shares(found, load_card("dual"))
         _sound(abs(sum(shares.values()) - 1) < 1e-6, "shares that do not add up to 1")
+    ask("columns")
+    with contextlib.suppress(InputError):  # hardly one has ids
+        read_columns(path, ("fraction",))
     ask("command")
     _command("analyse", "none.tif", "-o", "none", "--expected", str(path))
 
 
 def _typed(case: Case, path: Path, ask: Ask) -> None:
-    from napari_atomicity.pipeline import read_deposited, read_expected
+    from napari_atomicity.metals import read_exponent
+    from napari_atomicity.pipeline import metal_of_deposited, read_deposited, read_expected, read_metal
 
     text = path.read_bytes().decode("utf-8", "replace")
     for name, read in (("deposited", read_deposited), ("expected", read_expected)):
         ask(name)
         with _may_refuse(case):
+            read(text)
+    for name, read in (("metal", read_metal), ("exponent", read_exponent), ("its metal", metal_of_deposited)):
+        ask(name)
+        with contextlib.suppress(InputError):  # a text of sizes is none of metals
             read(text)
     ask("command")
     _command("analyse", "none.tif", "-o", "none", f"--deposited={text[:100_000]}")

@@ -17,6 +17,7 @@ from napari_atomicity.cli.files import (
     open_image,
     read_when_asked,
     save_json,
+    save_rows,
     save_table,
 )
 from napari_atomicity.cli.requests import AnalyseRequest, DetectRequest, ExplainRequest, ImagesRequest
@@ -95,7 +96,7 @@ def _analyse_together(
     group: Sequence[Input], settings: CallSettings, bundle: Bundle, request: AnalyseRequest, console: Console
 ) -> list[tuple[str, ImageState]]:
     """Analyse images that calibrate each other; one that cannot be counted is said and left out."""
-    from napari_atomicity.pipeline import analyse_steps
+    from napari_atomicity.pipeline import analyse_steps, metal_doubt
 
     opened: list[tuple[Input, Micrograph]] = []
     if len(group) == 1:  # before the work, not after it; with others it still calibrates these
@@ -104,6 +105,8 @@ def _analyse_together(
         micrograph = console.guard(each.stem, partial(_opened, each, len(group), request))
         if micrograph is not None:
             opened.append((each, micrograph))
+            if doubt := metal_doubt(bundle.card.element, settings.of_image(each.place), micrograph):
+                console.remark(doubt)
     stems = {id(micrograph): each.stem for each, micrograph in opened}
 
     def refused(micrograph: Micrograph, error: InputError) -> None:
@@ -134,14 +137,19 @@ def _opened(each: Input, n_together: int, request: ImagesRequest) -> Micrograph:
 
 def _write(analysis: ImageState, target: Path, stem: str, request: AnalyseRequest, console: Console) -> None:
     from napari_atomicity.cli.explain import explain_analysis, summary
+    from napari_atomicity.pipeline import metal_count
     from napari_atomicity.report.figures import draw_clusters
     from napari_atomicity.report.summary import describe
 
-    report = describe(analysis)
+    report, metals = describe(analysis), metal_count(analysis)
     further: list[Path] = []
     paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json")]
     figure = target / f"{stem}.clusters.png"
     facts = {name: report[name] for name in ("image", "parameters", "versions", "model")}
+    if metals is not None:
+        facts["metals"] = report["metals"]
+        further.append(target / f"{stem}.metals.csv")
+        save_rows(further[0], metals.table, console)
     save_table(paths[0], analysis.table, facts, console)
 
     def explain() -> None:

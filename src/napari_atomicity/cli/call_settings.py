@@ -49,7 +49,11 @@ class CallSettings:
         if request.scale_sd is not None and request.scale is None:
             raise InputError("--scale-sd says how far a scale may be off; give that scale with --scale too.")
         profile = None if request.profile is None else load_profile(request.profile)
-        sizes, shares = request.deposited
+        sizes, shares, deposited_metal = request.deposited
+        if deposited_metal and request.element and deposited_metal != request.element:
+            raise InputError(
+                f"--deposited speaks of {deposited_metal} and --element of {request.element}; leave one of them out."
+            )
         common = Settings(
             sensitivity=request.sensitivity,
             model=request.model,
@@ -58,13 +62,20 @@ class CallSettings:
             intensity_per_atom_sd=_scale_sd(request.scale_sd) if profile is None else profile.intensity_per_atom_sd,
             deposited=sizes,
             fractions=shares,
+            element=request.element,
+            deposited_element=deposited_metal,
+            composition=request.composition,
+            exponent=request.exponent,
         )
         references: dict[int, Settings] = {}
         for name, deposited in named:
             place = _place(name, getattr(request, "images", ()))
             if place in references:
                 raise InputError(f"The reference {name} is named twice; name it once, with all its sizes.")
-            references[place] = replace(common, deposited=deposited, fractions=())
+            # a standard is of the model's metal, whatever the other images are of
+            references[place] = replace(
+                common, deposited=deposited, fractions=(), element="", deposited_element="", composition=""
+            )
         return cls(common, profile, references)
 
     def check(self, bundle: Bundle, console: Console) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import analyse, batch, repeatability, requests, values, workshop
+from napari_atomicity.cli import alloy, analyse, batch, metals, repeatability, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
+from napari_atomicity.cli.metal_options import alloy_options, metal_options, simulated_metal_options
 from napari_atomicity.errors import InputError
 
 Request = TypeVar("Request")
@@ -108,6 +109,14 @@ def _commands_on_images(commands: _Commands) -> None:
     again.add_argument(
         "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
     )
+    alloy_options(
+        command(
+            "alloy",
+            alloy.AlloyRequest,
+            alloy.alloy,
+            "size and composition of clusters of two metals, as far as a counted table and further columns tell",
+        )
+    )
     info = command(
         "info",
         requests.InfoRequest,
@@ -191,7 +200,7 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--deposited",
         type=values.deposited,
-        default=((), ()),
+        default=((), (), ""),
         metavar="N[:SHARE][,...]",
         help="sizes in atoms that were deposited, with their shares where known: 19,55 or 19:0.7,55:0.3",
     )
@@ -202,6 +211,7 @@ def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--profile", type=values.place, metavar="FILE", help="take the scale from this instrument profile"
     )
+    metal_options(command)
 
 
 def _question_options(command: argparse.ArgumentParser) -> None:
@@ -268,7 +278,7 @@ def _simulation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", type=values.place, required=True, metavar="DIR")
     command.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
     command.add_argument("--sizes", type=values.sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
-    command.add_argument("--element", default="Pt", metavar="SYMBOL", help="metal; Pt")
+    simulated_metal_options(command)
     command.add_argument("--clusters", type=_CLUSTERS, default=100, metavar="N")
     command.add_argument("--shape", type=values.shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
     command.add_argument("--seed", type=_SEED, default=0, metavar="N")
@@ -278,7 +288,7 @@ def _simulation_options(command: argparse.ArgumentParser) -> None:
 def _training_options(command: argparse.ArgumentParser) -> None:
     command.description = f"{command.description} An interrupted training goes on where it was."
     command.add_argument(
-        "config", type=values.place, metavar="CONFIG", help="a TOML file, or dual, single (see docs/training.md)"
+        "config", type=values.place, metavar="CONFIG", help="a TOML file, or dual, single, gold (see docs/training.md)"
     )
     command.add_argument(
         "-o", "--output", type=values.place, default=Path("models"), metavar="DIR", help="folder for the model; models"
@@ -297,6 +307,7 @@ def _models_commands(models: argparse.ArgumentParser) -> None:
     command = _Commands(models.add_subparsers(metavar="ACTION", parser_class=_Parser)).add
 
     command("list", requests.ListModelsRequest, workshop.list_models, "all models, those that come along and your own")
+    command("sets", requests.ListClassSetsRequest, metals.list_class_sets, "the class sets that come along")
     show = command(
         "show",
         requests.ShowModelRequest,

@@ -60,19 +60,24 @@ class CountRequest(ImagesRequest):
     adapt
         As in `Settings`.
     deposited
-        Sizes (atoms) that were deposited and, where they are known, their shares.
+        Sizes (atoms) that were deposited; where they are known, their shares, and their metal.
     scale, scale_sd
         Integrated intensity of one atom (counts·nm²) and its relative standard deviation; None where not given.
     profile
         File of the instrument profile to take the scale from.
+    element, composition, exponent
+        What the clusters are made of, and how the signal grows with the atomic number; as in `Settings`.
     """
 
     model: str
     adapt: Adapt
-    deposited: tuple[tuple[int, ...], tuple[float, ...]]
+    deposited: tuple[tuple[int, ...], tuple[float, ...], str]
     scale: float | None
     scale_sd: float | None
     profile: Path | None
+    element: str
+    composition: str
+    exponent: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,11 @@ class SimulateRequest:
         Of the clusters in atoms, in equal shares; those of the condition where empty.
     element
         Chemical symbol of the metal.
+    class_set
+        Name or file of a class set that gives metal and sizes; none where empty.
+    alloy, exponent, second
+        Second metal with its fraction and the spread of that, powers of the atomic number: of the detector, and of a
+        second one, whose image is written as well.
     clusters
         How many.
     shape
@@ -222,6 +232,10 @@ class SimulateRequest:
     condition: str
     sizes: tuple[int, ...]
     element: str
+    class_set: str
+    alloy: str
+    exponent: float
+    second: float | None
     clusters: int
     shape: tuple[int, int]
     seed: int
@@ -261,6 +275,11 @@ class EvaluateRequest:
 @dataclass(frozen=True)
 class ListModelsRequest:
     """``models list`` has no options."""
+
+
+@dataclass(frozen=True)
+class ListClassSetsRequest:
+    """``models sets`` has no options."""
 
 
 @dataclass(frozen=True)

@@ -116,16 +116,48 @@ def sizes(text: str) -> tuple[int, ...]:
     return known
 
 
-def deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Sizes and, where given for all of them, shares."""
-    from napari_atomicity.pipeline import read_deposited
+def deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...], str]:
+    """Sizes, where given for all of them shares, and the metal where it is named."""
+    from napari_atomicity.pipeline import metal_of_deposited, read_deposited
 
     if not text.strip():
         raise argparse.ArgumentTypeError("no size is given; give numbers of atoms such as 19,55")
     try:
-        return read_deposited(text)
+        return (*read_deposited(text), metal_of_deposited(text))
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def element(text: str) -> str:
+    """The symbol of a metal, from its symbol in any case or its name; empty for none."""
+    from napari_atomicity.metals import symbol_of
+
+    try:
+        return symbol_of(text) if text else ""
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def composition(text: str) -> str:
+    """Atomic fractions of an alloy; the text itself, which is known to be one, or empty."""
+    from napari_atomicity.metals import read_composition
+
+    try:
+        read_composition(text, "Pt")
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text.strip()
+
+
+def exponent(text: str) -> tuple[float, float]:
+    """Lowest and highest power of the atomic number."""
+    from napari_atomicity.metals import read_exponent
+
+    try:
+        read = read_exponent(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return read.low, read.high
 
 
 def expected(text: str) -> dict[int, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_atomicity.cli.console import DONE, Console
 from napari_atomicity.cli.files import folder, safe_name, save_rows
+from napari_atomicity.cli.metals import metal_and_sizes, second_metal_of
 from napari_atomicity.cli.requests import (
     EvaluateRequest,
     ExportModelRequest,
@@ -101,18 +102,23 @@ def simulate(request: SimulateRequest, console: Console) -> None:
     if request.samples:
         frames = sample_frames()
     else:
-        fractions = dict.fromkeys(request.sizes, 1 / len(request.sizes)) if request.sizes else None
+        element, chosen = metal_and_sizes(request)
+        fractions = dict.fromkeys(chosen, 1 / len(chosen)) if chosen else None
+        second_metal = second_metal_of(request)
         # structures that no model was trained on, so that what is counted here is not flattered
         spec = sample_spec(
             request.condition, fractions, request.clusters, request.shape, request.seed, "sample",
-            element=request.element,
+            element=element, alloy=second_metal,
         )  # fmt: skip
-        sizes = f"_{'-'.join(map(str, request.sizes))}" if request.sizes else ""
-        metal = "" if request.element == "Pt" else f"_{request.element}"
+        sizes = f"_{'-'.join(map(str, chosen))}" if chosen else ""
+        metal = ("" if element == "Pt" else f"_{element}") + (f"_{second_metal.element}" if second_metal else "")
         stem = safe_name(f"{request.condition}{metal}{sizes}_{request.seed}")
         folder(request.output)
-        console.drain("structures", prepare_steps("sample", request.element, spec.fractions))
-        frames = iter([(stem, simulate_frame(spec, request.seed))])
+        console.drain("structures", prepare_steps("sample", element, spec.fractions))
+        made = [(stem, simulate_frame(spec, request.seed))]
+        if request.second is not None:
+            made.append((f"{stem}_second", simulate_frame(spec, request.seed, request.second)))
+        frames = iter(made)
     target = folder(request.output)
     for stem, frame in frames:
         paths = write_frame(frame, target, stem, console.remark)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from napari_atomicity.counting.card import ModelCard
+from napari_atomicity.metals import class_set_of
 from napari_atomicity.wording import channel_words
 
 #: what a card without scores says
@@ -52,9 +53,11 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
     channels = " and ".join(channel_words(name) for name in card.channels)
     window = f" (window {card.lcn_window_nm:g} nm)" if "lcn" in card.channels else ""
     adapted = [("Adapted", "; ".join(card.history))] if card.history else []
+    known = class_set_of(card.element, card.class_sizes)
     return [
         ("Classes", ", ".join(card.labels)),
         ("Element", card.element),
+        *([] if known is None else known.facts),
         ("Sees", f"{channels}{window} of {side:g} × {side:g} nm around a cluster, {card.patch_nm_per_px:g} nm a pixel"),
         ("Trained on", _training(card)),
         *adapted,

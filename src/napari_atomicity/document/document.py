@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _HISTORY: Final = 500
 #: settings that decide the labels
 _COUNTING: Final = ("model", "adapt", "intensity_per_atom", "intensity_per_atom_sd", "deposited", "fractions")
+#: settings that say what the counts mean
+_OF_METAL: Final = ("element", "composition", "exponent")
 
 
 class Document:
@@ -92,6 +94,12 @@ class Document:
     def request(self) -> ImageState:
         """The image as it is now, with the settings of the steps to come: where work begins."""
         return replace(self.state, settings=self.options.settings, profile=self.options.profile)
+
+    @property
+    def as_said(self) -> ImageState:
+        """The image as it is now, its metal as the person says it since: that changes no count."""
+        said = {name: getattr(self.settings, name) for name in _OF_METAL}
+        return replace(self.state, settings=replace(self.state.settings_in_force, **said))
 
     @property
     def steps(self) -> tuple[list[tuple[str, ImageState]], int]:

@@ -28,6 +28,10 @@ class ImageOptions:
         Amount of each size (atoms) that the ratios are held against; does not change how the image is counted.
     random_sample
         Whether the clusters that the person labelled were drawn at random.
+    guest
+        Second metal of the clusters, for size and composition; chosen by nobody where empty.
+    guest_fractions, guest_fractions_sd
+        Measured atomic fractions of it and their standard deviations, by the id of the cluster.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -35,3 +39,6 @@ class ImageOptions:
     in_joint: bool = False
     expected: Mapping[int, float] = field(default_factory=dict)
     random_sample: bool = False
+    guest: str = ""
+    guest_fractions: Mapping[str, float] = field(default_factory=dict)
+    guest_fractions_sd: Mapping[str, float] = field(default_factory=dict)

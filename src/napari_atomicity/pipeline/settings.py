@@ -8,6 +8,8 @@ from typing import Final, Literal, get_args
 
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
+from napari_atomicity.kinds import SYMBOLS
+from napari_atomicity.metals import Exponent, atomic_number, read_composition, symbol_of
 
 Adapt = Literal["auto", "off", "diameter"]
 Source = Literal["calibrated", "diameter", "annotations"]
@@ -45,6 +47,16 @@ class Settings:
         What the fine-tuning may rest on, any mix; that of `adapt` where empty.
     seed
         Seed of whatever is random (fine-tuning).
+    element
+        Chemical symbol of the metal of the clusters, where a person says it; empty where nobody did.
+    deposited_element
+        The same as it stands before the deposited sizes (``Au55``); `element` goes before it.
+    composition
+        Atomic fractions of an alloy as a person types them (``Co=0.25±0.05``); the rest is the metal that is said, or
+        where none is the metal of the model.
+    exponent
+        Lowest and highest power of the atomic number that the signal of an atom may grow with, for counts in units of
+        another metal; the usual range where empty.
     """
 
     sensitivity: float = 0.5
@@ -56,6 +68,10 @@ class Settings:
     fractions: tuple[float, ...] = ()
     anchors: tuple[Source, ...] = ()
     seed: int = 0
+    element: str = ""
+    deposited_element: str = ""
+    composition: str = ""
+    exponent: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.sensitivity <= 1:
@@ -71,6 +87,22 @@ class Settings:
                 "impossible; give 0.02 for 2 %."
             )
         _ = self.known  # refuses what is impossible
+        for symbol in filter(None, (self.element, self.deposited_element)):
+            atomic_number(symbol)
+        read_composition(self.composition, self.said_element or "Pt")
+        if len(self.exponent) not in (0, 2):
+            raise InputError("The exponent of the atomic number is a lowest and a highest value, such as 1.46 and 1.7.")
+        _ = self.atomic_exponent
+
+    @property
+    def said_element(self) -> str:
+        """The metal that a person says in whichever way; empty where nobody did."""
+        return self.element or self.deposited_element
+
+    @property
+    def atomic_exponent(self) -> Exponent:
+        """Power of the atomic number that the signal of an atom grows with."""
+        return Exponent.within(*self.exponent) if self.exponent else Exponent()
 
     @property
     def known(self) -> PriorKnowledge:
@@ -102,3 +134,54 @@ def read_deposited(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
         f"{shown!r} does not say what was deposited; give numbers of atoms such as 19, 55, or each with its share "
         "such as 19:0.7, 55:0.3."
     )
+
+
+def metal_of_deposited(text: str) -> str:
+    """The metal that a text of `read_deposited` names before its sizes (``Au55``); empty where it names none.
+
+    Raises
+    ------
+    InputError
+        Where it names several.
+    """
+    named = {match[1].capitalize() for match in re.finditer(r"([A-Za-z]{1,2})[0-9]{1,6}", text)} & set(SYMBOLS)
+    if len(named) > 1:
+        raise InputError(
+            f"The deposited sizes are of {' and '.join(sorted(named))}; name one metal, an alloy by its composition."
+        )
+    return named.pop() if named else ""
+
+
+def read_metal(text: str, usual: str = "Pt") -> tuple[str, str]:
+    """What clusters are made of, as a person types it in one line, for `element` and `composition` of `Settings`.
+
+    Parameters
+    ----------
+    text
+        A metal (``Au``), an alloy (``Co=0.25±0.05``), or an alloy of a metal (``Au, Ag=0.3``); nothing is nothing.
+    usual
+        Chemical symbol that takes up the rest where no metal is named.
+
+    Returns
+    -------
+    Chemical symbol and composition, either may be empty.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    first, _, rest = text.strip().partition(",")
+    if not first:
+        return "", ""
+    if re.fullmatch("[A-Za-z]{1,12}", first.strip()):
+        element = symbol_of(first)
+        read_composition(rest, element)
+        return element, rest.strip()
+    read_composition(text, usual)
+    return "", text.strip()
+
+
+def metal_text(settings: Settings) -> str:
+    """The same as a person types it."""
+    return ", ".join(filter(None, (settings.element, settings.composition)))

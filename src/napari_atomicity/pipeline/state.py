@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.doubts import remarks
+from napari_atomicity.pipeline.metals import metal_remarks
 from napari_atomicity.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -126,6 +127,6 @@ class ImageState:
     @property
     def messages(self) -> tuple[str, ...]:
         """Everything that a person must read before using the table, each sentence once."""
-        counted = () if self.count is None else remarks(self.count)
+        counted = () if self.count is None else (*metal_remarks(self), *remarks(self.count))
         outcome = () if self.adaptation is None else (self.adaptation.reason,)
         return tuple(dict.fromkeys((*self.micrograph.warnings, *self.search_messages, *counted, *outcome)))

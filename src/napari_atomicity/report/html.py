@@ -33,6 +33,9 @@ _SETTINGS: Final = {
     "scale_sd": "Its relative standard deviation",
     "deposited": "Deposited sizes",
     "fractions": "Deposited shares",
+    "element": "Metal of the clusters",
+    "composition": "Composition, atomic fractions",
+    "exponent": "Exponent of the atomic number",
     "anchors": "Anchors of the fine-tuning",
     "seed": "Seed",
     "session": "Counted together with",
@@ -195,7 +198,7 @@ def _picture(analysis: ImageState, frame: int) -> _ImageSection:
         settings=[
             (words, _in_words(parameters[name]))
             for name, words in _SETTINGS.items()
-            if parameters.get(name) not in (None, [])
+            if parameters.get(name) not in (None, [], "")
         ],
     )
 

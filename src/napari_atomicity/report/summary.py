@@ -23,10 +23,11 @@ _CHANGED: Final = "The file changed after its pixels were read; the numbers and 
 def describe(analysis: ImageState) -> dict[str, Any]:
     """Parameters, versions, hashes, ratios with intervals, what was rejected and why, timings; JSON-serialisable."""
     from napari_atomicity.counting.ratios import class_ratios
+    from napari_atomicity.pipeline import metal_count
 
     table, card = analysis.table, analysis.model_in_force.card
     calibrations = analysis.calibrations
-    image = describe_image(analysis.micrograph)
+    image, metals = describe_image(analysis.micrograph), metal_count(analysis)
     changed = analysis.micrograph.provenance.file is not None and image["sha256_of"] != "file"
     report = {
         "image": image,
@@ -34,6 +35,7 @@ def describe(analysis: ImageState) -> dict[str, Any]:
         "versions": versions(),
         "model": _describe_model(analysis),
         "counts": _counts(table),
+        "metals": None if metals is None else metals.as_dict(),
         "ratios": class_ratios(table, card, calibrations=calibrations).to_dict("records"),
         "ratios_by_diameter": class_ratios(table, card, by="diameter").to_dict("records"),
         "ambiguous": any(calibration.ambiguous for calibration in calibrations.values()),

@@ -63,7 +63,7 @@ class Canvas:
         if placed.kind == "satellite" and self.rng.random() < self.spec.jumping:
             window = self._jumping(placed, local, size)
         else:
-            window = self._rendered(placed.atoms, local, size)
+            window = self._rendered(placed.atoms, local, size, placed.guests)
             if placed.kind != "satellite":
                 window = self._moving(window, placed.radius_nm / px)
         if placed.kind != "satellite" and self.spec.collar > 0:
@@ -72,10 +72,12 @@ class Canvas:
             window = window + collar((size, size), local, placed.radius_nm, height, px, self.rng)
         self.signal[rows, cols] += window[rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
 
-    def _rendered(self, atoms: Floats, centre: Floats, size: int) -> Image:
+    def _rendered(self, atoms: Floats, centre: Floats, size: int, guests: npt.NDArray[np.bool_] | None = None) -> Image:
         px = self.spec.pixel_size_nm
         places = np.column_stack([centre[0] + atoms[:, 1] / px, centre[1] + atoms[:, 0] / px, atoms[:, 2]])
         weights = atom_weights(atoms, self.spec.element)
+        if guests is not None and self.spec.alloy is not None:
+            weights = np.where(guests, weights * self.spec.alloy.relative_signal(self.spec.element), weights)
         return self.spec.probe.render((size, size), px, places, weights)
 
     def _moving(self, window: Image, reach_px: float) -> Image:

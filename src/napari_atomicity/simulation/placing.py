@@ -38,6 +38,8 @@ class PlacedCluster:
         Largest lateral reach of the atoms.
     group
         The same for the two of a touching pair, and for a cluster and its satellites.
+    guests
+        (n,) which atoms are of the second metal of an alloy; None where there is none.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class PlacedCluster:
     centre_px: Floats
     radius_nm: float
     group: int
+    guests: npt.NDArray[np.bool_] | None = None
 
 
 class Placing:
@@ -68,6 +71,8 @@ class Placing:
         self.share = share / share.sum()
         self.taken = np.empty((0, 3))  # y px, x px, radius nm
         self.group = 0
+        # chance of its own: without a second metal nothing else is drawn otherwise
+        self.chemistry = rng.spawn(1)[0] if spec.alloy is not None else rng
 
     def run(self) -> list[PlacedCluster]:
         """Place as many clusters as are wanted or as there is room for, and atoms around them."""
@@ -135,7 +140,13 @@ class Placing:
             return []
         self.group += 1
         self.taken = np.vstack([self.taken, *([[*c, r] for c, r in zip(centres, radii, strict=True)])])
-        return [PlacedCluster(k, a, c, r, self.group) for (k, a, _), c, r in zip(members, centres, radii, strict=True)]
+        return [
+            PlacedCluster(k, a, c, r, self.group, self._guests(len(a)))
+            for (k, a, _), c, r in zip(members, centres, radii, strict=True)
+        ]
+
+    def _guests(self, n_atoms: int) -> npt.NDArray[np.bool_] | None:
+        return None if self.spec.alloy is None else self.spec.alloy.draw(n_atoms, self.chemistry)
 
     def _free(self, centre: Floats, reach_nm: float) -> bool:
         if not self._supported(centre):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from napari_atomicity.simulation.alloys import Alloy
 from napari_atomicity.simulation.detector import Detector
 from napari_atomicity.simulation.imaging import Probe
 from napari_atomicity.simulation.support import Support
@@ -51,6 +52,8 @@ class FrameSpec:
         Chemical symbol.
     condition
         Name of the condition that the spec was drawn from.
+    alloy
+        Second metal of the clusters; None where they are of one.
     """
 
     shape: tuple[int, int]
@@ -72,3 +75,4 @@ class FrameSpec:
     families: tuple[str, ...] | None = None
     element: str = "Pt"
     condition: str = "nominal"
+    alloy: Alloy | None = None

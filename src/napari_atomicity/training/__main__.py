@@ -16,7 +16,7 @@ def main() -> None:
     """Train the committed configurations, or those named; an interrupted call goes on where it was."""
     settle()
     parser = argparse.ArgumentParser(prog="python -m napari_atomicity.training", description=__doc__)
-    parser.add_argument("configs", nargs="*", default=["dual", "single"], metavar="CONFIG")
+    parser.add_argument("configs", nargs="*", default=["dual", "single", "gold"], metavar="CONFIG")
     parser.add_argument("--work", type=Path, default=Path("out/training"), help="simulated frames and checkpoints")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent.parent / "weights")
     parser.add_argument("--scales", action="store_true", help="only teach the finished models scales anew")

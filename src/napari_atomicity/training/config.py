@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.kinds import Line, Section, Symbol, Within, unwanted, wanted
+from napari_atomicity.metals import class_set
 from napari_atomicity.schema import Door, read_bytes, toml_of
 from napari_atomicity.training.library import Recipe
 from napari_atomicity.training.settings import TrainingConfig
@@ -31,7 +32,7 @@ def read_config(path: str | Path) -> RunConfig:
     Parameters
     ----------
     path
-        A TOML file, or the name of a configuration that comes with the package (``dual``, ``single``).
+        A TOML file, or the name of a configuration that comes with the package (``dual``, ``single``, ``gold``).
 
     Raises
     ------
@@ -177,6 +178,7 @@ class _Keys(Section):
     ]
     element: Symbol = Recipe.element
     classes: Annotated[_Sizes, Field(min_length=2), _sizes(2)] = Field(default_factory=list)
+    class_set: Line = ""
     channels: Annotated[list[str], AfterValidator(_channels), wanted('["raw"] or ["raw", "lcn"]')] = Field(
         default_factory=lambda: list(TrainingConfig.channels)
     )
@@ -219,11 +221,10 @@ def _near(key: str, section: str) -> str:
 def _built(keys: _Keys, path: Path, text: str) -> RunConfig:
     if keys.simulation is None and keys.laboratory is None:
         raise InputError("there is nothing to train on; add a section [simulation] or [laboratory].")
-    if not keys.classes:
-        raise InputError("the key classes is missing; give the atom counts to tell apart, such as [19, 30, 41].")
-    recipe = _recipe(tuple(keys.classes), keys.element, keys.simulation)
+    element, classes = _classes(keys, path.parent)
+    recipe = _recipe(classes, element, keys.simulation)
     if keys.simulation is not None:
-        _check_element(keys.element, recipe.families)
+        _check_element(element, recipe.families)
     training = TrainingConfig(
         name=keys.name, channels=tuple(keys.channels), recipe=recipe, **keys.training.model_dump()
     )
@@ -237,6 +238,19 @@ def _built(keys: _Keys, path: Path, text: str) -> RunConfig:
         licence=keys.licence,
         citation=keys.citation,
     )
+
+
+def _classes(keys: _Keys, base: Path) -> tuple[str, tuple[int, ...]]:
+    """Metal and sizes, from the keys themselves or from the class set that they name."""
+    if keys.class_set:
+        if {"element", "classes"} & keys.model_fields_set:
+            raise InputError("class_set gives the metal and its sizes; leave element and classes out, or class_set.")
+        beside = base / keys.class_set
+        chosen = class_set(beside if beside.suffix == ".toml" else keys.class_set)
+        return chosen.element, tuple(chosen.sizes)
+    if not keys.classes:
+        raise InputError("the key classes is missing; give the atom counts to tell apart, such as [19, 30, 41].")
+    return keys.element, tuple(keys.classes)
 
 
 def _check_element(element: str, families: tuple[str, ...] | None) -> None:

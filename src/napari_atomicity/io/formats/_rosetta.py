@@ -168,7 +168,12 @@ def _samples(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _acquisition(about: dict[str, Any]) -> dict[str, Any]:
     tem = about.get("Acquisition_instrument", {}).get("TEM", {})
-    return {str(key): value for key, value in tem.items() if isinstance(value, str | int | float)}
+    found = {str(key): value for key, value in tem.items() if isinstance(value, str | int | float)}
+    sample = about.get("Sample")
+    elements = sample.get("elements") if isinstance(sample, dict) else None
+    if isinstance(elements, list | tuple) and len(elements) == 1:  # several name no metal of the clusters
+        found["sample_elements"] = clean(str(elements[0]))
+    return found
 
 
 if __name__ == "__main__":

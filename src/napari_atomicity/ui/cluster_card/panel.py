@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.insight import cluster_card as cards
 from napari_atomicity.insight.standing import standings
+from napari_atomicity.pipeline import count_unit
 from napari_atomicity.style import OTHER_COLOUR, colours
 from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.cluster_card.inspector import ClusterInspector, Inspection, Subject
@@ -156,7 +157,7 @@ class CardPanel(Panel):
     def _show_label(self, document: Document, row: int, look: Inspection) -> None:
         one, palette = document.table.rows.iloc[row], _palette(document)
         label, mine, bundle = str(one["label"]), str(one["annotation"]), document.state.bundle
-        atoms = f"&nbsp;&nbsp; <b>{one['n_atoms']:.0f} ± {one['n_atoms_sd']:.0f} atoms</b>"
+        atoms = f"&nbsp;&nbsp; <b>{one['n_atoms']:.0f} ± {one['n_atoms_sd']:.0f} {count_unit(document.as_said)}</b>"
         atoms = atoms if np.isfinite(one["n_atoms"]) else ""
         name = f'{swatch(label, palette)} <span style="font-size:large"><b>{label}</b></span>'
         say(self.label, f"{name} &nbsp;{chance(one['confidence'])}{atoms}" if label else "")

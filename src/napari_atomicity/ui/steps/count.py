@@ -14,6 +14,7 @@ from napari_atomicity.counting.store import models
 from napari_atomicity.report.shares import series_of_counts
 from napari_atomicity.style import colours
 from napari_atomicity.ui.actions import looking, single
+from napari_atomicity.ui.actions.metals import doubt_of
 from napari_atomicity.ui.cluster_card.on_hover import lay_hover_card
 from napari_atomicity.ui.legend.entries import entries_of
 from napari_atomicity.ui.legend.filters import FilterBar
@@ -93,7 +94,7 @@ class CountPanel(Panel):
         """How many clusters carry a label."""
         labelled = int((document.table.rows["label"] != "").sum())
         if not labelled:
-            return "not counted yet"
+            return "not counted yet; another metal than the model's" if doubt_of(document) else "not counted yet"
         source = "adapted model" if document.state.applied is not None else "base model"
         return f"{labelled} of {len(document.table)} labelled, {source}"
 
@@ -159,6 +160,7 @@ def _remarks(document: Document) -> str:
     missing = set(rows["id"][rows["label"] == ""]) - _unreadable(document)
     if document.counted and missing:
         remarks.append(f"{len(missing)} placed or moved since then; count again to label them.")
+    remarks += _of_metal(document)
     if document.counted and document.state.count is not None:
         remarks += pipeline.remarks(document.state.count)
     if document.counted and document.outdated:
@@ -167,6 +169,14 @@ def _remarks(document: Document) -> str:
     if document.counted and not_counted:
         remarks.append(f"{not_counted} cut off, touching or saturated: labelled, but left out of the shares.")
     return "\n".join(remarks)
+
+
+def _of_metal(document: Document) -> list[str]:
+    """That the clusters are of another metal than the model: before the count a doubt, after it what counts are."""
+    if document.counted:
+        return list(pipeline.metal_remarks(document.as_said))
+    doubt = doubt_of(document)
+    return [doubt] if doubt else []
 
 
 def _unreadable(document: Document) -> set[int]:

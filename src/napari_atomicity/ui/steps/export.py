@@ -121,7 +121,7 @@ class ExportPanel(Panel):
         document = self._up_to_date()
         if document is None:
             return
-        table, state, settings = document.table, document.state, document.settings
+        table, state, settings = document.table, document.as_said, document.settings
 
         def steps() -> Steps[str]:
             yield Progress(0, 0, "Saving")
@@ -156,7 +156,7 @@ class ExportPanel(Panel):
         groups = groups_in(self.workspace, self._scope)
         if document is None or not groups:
             return
-        states = [group.document.state for group in groups]
+        states = [group.document.as_said for group in groups]
         frames = [self.workspace.frame if group.document is document else 0 for group in groups]
         expected, checked = dict(document.options.expected), document.options.random_sample
 
@@ -204,4 +204,5 @@ def facts(state: ImageState, settings: Settings) -> dict[str, Any]:
     if state.bundle is None:
         return {"image": describe_image(state.micrograph), "parameters": as_in_file(settings), "versions": versions()}
     report = describe(state)
-    return {name: report[name] for name in ("image", "parameters", "versions", "model")}
+    names = ("image", "parameters", "versions", "model", *(["metals"] if report["metals"] else []))
+    return {name: report[name] for name in names}

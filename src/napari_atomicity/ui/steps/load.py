@@ -8,6 +8,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QSizePolicy
 
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.actions.metals import doubt_of
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 
@@ -95,7 +96,8 @@ class LoadPanel(Panel):
         say(self.facts, f"{frames}{height} × {width} px{extent}, {micrograph.data.dtype}")
         missing = () if size else ("No pixel size in the file: give it in nm, or the width of the image.",)
         refusal = (micrograph.refusal,) if micrograph.refusal else ()
-        say(self.remarks, "\n".join(dict.fromkeys((*refusal, *missing, *micrograph.warnings))))
+        other_metal = [doubt] if not document.counted and (doubt := doubt_of(document)) else []
+        say(self.remarks, "\n".join(dict.fromkeys((*refusal, *missing, *micrograph.warnings, *other_metal))))
 
     def _show_lengths(self, document: Document, pixel: bool = True, field: bool = True) -> None:
         size = document.micrograph.pixel_size_nm or 0.0

@@ -10,9 +10,10 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineE
 
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline import read_deposited
+from napari_atomicity.pipeline import metal_of_deposited, metal_text, read_deposited
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.actions.metals import say_metal
 from napari_atomicity.ui.widgets.controls import button
 from napari_atomicity.ui.widgets.panel import Panel
 
@@ -39,6 +40,13 @@ class PriorFields:
             "expected. An image of one known size is a reference for its session."
         )
         self.deposited.editingFinished.connect(self._set_deposited)
+        self.metal = QLineEdit()
+        self.metal.setPlaceholderText("optional: Au, or an alloy Co=0.25±0.05")
+        self.metal.setToolTip(
+            "What the clusters are made of, where it is not the metal of the model: a metal, or atomic fractions of an "
+            "alloy with their errors. Counts are then equivalents, and Metals and alloys says what they are in atoms."
+        )
+        self.metal.editingFinished.connect(self._set_metal)
         self.intensity = QLineEdit()
         self.intensity.setPlaceholderText("optional, counts·nm² per atom")
         self.intensity.setToolTip(
@@ -58,12 +66,13 @@ class PriorFields:
         for widget in (self.forget, self.load, self.save):
             row.addWidget(widget)
         form.addRow("Deposited", self.deposited)
+        form.addRow("Metal", self.metal)
         form.addRow("One atom", self.intensity)
         form.addRow("Profile", row)
 
     def show_document(self, document: Document | None, can_act: bool) -> None:
         """Show what was said about the document in hand; what a person is just typing stays."""
-        for widget in (self.deposited, self.intensity, self.load):
+        for widget in (self.deposited, self.metal, self.intensity, self.load):
             widget.setEnabled(can_act)
         profile = document.options.profile if document is not None else None
         self.profile.setText(profile.name if profile is not None else "none")
@@ -75,6 +84,8 @@ class PriorFields:
             return
         if not self.deposited.hasFocus():
             self.deposited.setText(deposited_text(document.settings))
+        if not self.metal.hasFocus():
+            self.metal.setText(metal_text(document.settings))
         if not self.intensity.hasFocus():
             self.intensity.setText(
                 "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
@@ -89,11 +100,15 @@ class PriorFields:
             return
         try:
             sizes, shares = read_deposited(self.deposited.text())
+            element = metal_of_deposited(self.deposited.text())
             if sizes:
                 PriorKnowledge(deposited=sizes).check(load_card(self.panel.document.settings.model).class_sizes)
-            self.panel.document.choose(deposited=sizes, fractions=shares)
+            self.panel.document.choose(deposited=sizes, fractions=shares, deposited_element=element)
         except InputError as error:
             show_warning(str(error))
+
+    def _set_metal(self) -> None:
+        say_metal(self.panel.document, self.metal.text())
 
     def _set_intensity(self) -> None:
         document, text = self.panel.document, self.intensity.text().strip().replace(",", ".")
@@ -174,10 +189,10 @@ class PriorFields:
 
 def deposited_text(settings: Settings) -> str:
     """Deposited sizes as a person types them."""
+    sizes = [f"{settings.deposited_element}{size}" for size in settings.deposited]
     if not settings.fractions:
-        return ", ".join(map(str, settings.deposited))
-    pairs = zip(settings.deposited, settings.fractions, strict=True)
-    return ", ".join(f"{size}:{share:g}" for size, share in pairs)
+        return ", ".join(sizes)
+    return ", ".join(f"{size}:{share:g}" for size, share in zip(sizes, settings.fractions, strict=True))
 
 
 def _calibrations(document: Document) -> list[Calibration]:
