@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_atomicity.cli.call_settings import CallSettings
 from napari_atomicity.cli.console import Console
+from napari_atomicity.cli.detector import detector_of
 from napari_atomicity.cli.files import (
     Input,
     check_table,
@@ -51,6 +52,8 @@ def analyse(request: AnalyseRequest, console: Console) -> None:
     bundle = console.drain(settings.common.model, model_steps(settings.common.model))
     settings.check(bundle, console)
     _check_profile(request, settings)
+    detector = detector_of(request, bundle, console)
+    settings = settings.knowing(None if detector is None else detector.reference(bundle.card.element))
     target = folder(request.output)
     images = inputs(request, console)
     kept: list[_Kept] = []

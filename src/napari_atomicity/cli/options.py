@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import analyse, repeatability, requests, values, workshop
+from napari_atomicity.cli import analyse, consistency, repeatability, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
+from napari_atomicity.cli.scale_options import consistency_options, detector_options
 from napari_atomicity.errors import InputError
 
 Request = TypeVar("Request")
@@ -74,6 +75,7 @@ def _commands_on_images(commands: _Commands) -> None:
     _image_options(counting)
     _model_options(counting)
     _session_options(counting)
+    detector_options(counting)
     counting.add_argument(
         "--explain", action="store_true", help="heat maps, radial profiles and a summary of them in the report, too"
     )
@@ -104,6 +106,16 @@ def _commands_on_images(commands: _Commands) -> None:
     again.add_argument(
         "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
     )
+    agreeing = command(
+        "consistency",
+        requests.ConsistencyRequest,
+        consistency.consistency,
+        "what one atom is worth by independent ways, and how far they agree: detector scan, single atoms, standards",
+    )
+    _image_options(agreeing)
+    _model_options(agreeing)
+    detector_options(agreeing)
+    consistency_options(agreeing)
     info = command(
         "info",
         requests.InfoRequest,

@@ -75,7 +75,30 @@ class CountRequest(ImagesRequest):
 
 
 @dataclass(frozen=True)
-class AnalyseRequest(CountRequest):
+class DetectorRequest(CountRequest):
+    """The options of all commands that can take a scan of the detector.
+
+    Attributes
+    ----------
+    detector_scan
+        The file; None where there is none.
+    kv, convergence, inner, outer, angle_sd
+        Voltage and angles (mrad) of the images, as in `Annulus`.
+    current_ratio
+        Beam current of the images over that of the scan.
+    """
+
+    detector_scan: Path | None
+    kv: float | None
+    convergence: float | None
+    inner: float | None
+    outer: float | None
+    angle_sd: float | None
+    current_ratio: float | None
+
+
+@dataclass(frozen=True)
+class AnalyseRequest(DetectorRequest):
     """The options of ``analyse``.
 
     Attributes
@@ -132,6 +155,23 @@ class RepeatabilityRequest(CountRequest):
 
     session: bool
     align: bool
+
+
+@dataclass(frozen=True)
+class ConsistencyRequest(DetectorRequest):
+    """The options of ``consistency``.
+
+    Attributes
+    ----------
+    standard
+        Files of standards, each with the sizes (atoms) that it is known to hold.
+    save_profile, force
+        File to save what the ways say together to as an instrument profile, also over another one.
+    """
+
+    standard: Sequence[Reference]
+    save_profile: Path | None
+    force: bool
 
 
 @dataclass(frozen=True)

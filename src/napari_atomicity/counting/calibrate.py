@@ -129,7 +129,7 @@ def calibrate_frames(
     calibrations = []
     for i, sample in enumerate(samples):
         clusters = int(usable[i].sum())
-        calibration = _frame_calibration(sample, grid, weights[i], clusters, facts[i], frames[0].card.element)
+        calibration = frame_calibration(sample, grid, weights[i], clusters, facts[i], frames[0].card.element)
         calibrations.append(replace(calibration, misfit=misfits[i] or likelihoods[i].contradiction))
     return calibrations
 
@@ -194,7 +194,7 @@ def _scale_likelihood(evidence: Evidence, known: PriorKnowledge, by_diameter: Fl
         log_likelihood = comb_likelihood(evidence, log_scale) + _NETWORK_WEIGHT * by_network
     contradiction = ""
     if known.deposited:
-        shares, free = _first_shares(evidence.card.class_sizes, known)
+        shares, free = first_shares(evidence.card.class_sizes, known)
         mean_deposited = fit_mixture(frame, log_scale, shares, free).fit.mean(axis=1)
         best = log_likelihood.max()
         log_likelihood = log_likelihood + witnesses * (mean_deposited - mean)
@@ -242,14 +242,14 @@ def _grid(likelihoods: Sequence[_ScaleLikelihood], known: Sequence[PriorKnowledg
     return np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)), 8) + 1)
 
 
-def _frame_calibration(
+def frame_calibration(
     evidence: Evidence, grid: Floats, weight: Floats, n: int, known: PriorKnowledge, element: str
 ) -> Calibration:
     """The calibration of a frame, from the posterior weights of its scale."""
     sizes = evidence.card.class_sizes
     keep = weight > NEGLIGIBLE * weight.max()
     grid, weight = grid[keep], weight[keep] / weight[keep].sum()
-    shares, free = _first_shares(sizes, known)
+    shares, free = first_shares(sizes, known)
     if not len(evidence):
         return calibration_of(sizes, grid, weight, np.repeat(shares[None], len(grid), axis=0), np.nan, n, element)
     mixture = fit_mixture(evidence, grid, shares, free)
@@ -284,7 +284,7 @@ def _intervals(
     }
 
 
-def _first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Shares to start from, ``other`` last, and which of them the frame may move."""
     k = len(sizes)
     free = np.ones(k + 1, dtype=bool)

@@ -5,6 +5,13 @@ The window and the command line both call these functions, so that the same inpu
 
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
 from napari_atomicity.pipeline.chain import analyse, analyse_steps, detect
+from napari_atomicity.pipeline.consistency import (
+    DetectorScan,
+    ScaleConsistency,
+    consistency_steps,
+    detector_steps,
+    standard_reference,
+)
 from napari_atomicity.pipeline.counting import Count, choose, classify_session_steps, classify_steps, patches_steps
 from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
@@ -22,10 +29,12 @@ __all__ = [
     "AppliedAdaptation",
     "Count",
     "Detected",
+    "DetectorScan",
     "Explained",
     "ImageState",
     "Ratios",
     "Repeatability",
+    "ScaleConsistency",
     "Settings",
     "Source",
     "adapt_steps",
@@ -35,8 +44,10 @@ __all__ = [
     "choose",
     "classify_session_steps",
     "classify_steps",
+    "consistency_steps",
     "detect",
     "detect_steps",
+    "detector_steps",
     "expected_text",
     "explain_steps",
     "load_expected",
@@ -49,5 +60,6 @@ __all__ = [
     "remarks",
     "repeatability_steps",
     "seen",
+    "standard_reference",
     "training_set_steps",
 ]
