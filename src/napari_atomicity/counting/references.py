@@ -122,7 +122,7 @@ class Consistency:
                 return "No two ways to the intensity of one atom agree; check gain, beam current and pixel size."
             doubted = _more_doubtful(first, second)
             return (
-                f"{_capital(first.words)} and {second.words} do not agree: "
+                f"{_capital(first.words)} and {second.words} do not agree: {doubted.words} is "
                 f"{_off(doubted.value / _other(doubted, first, second).value)}, "
                 f"more than their errors allow. {_capital(_DOUBTS[doubted.origin])}"
             )

@@ -112,16 +112,17 @@ def fit_single_atoms(intensity: Floats, limit: Floats) -> SingleAtoms:
             "worth."
         )
     fits = [_fit(values, limit, k) for k in range(1, MOST + 1)]
-    best = min(fits, key=lambda fit: fit[0])
-    _, at = best
-    log_s, log_w, bumps, shares = float(at[0]), float(at[1]), _bump_share(at), _shares(at[3:])
-    one, width = float(np.exp(log_s)), float(np.exp(log_w))
-    seen = float(_parts(values, one, width, limit, 1)[1].mean())
-    if seen < _SEEN or width > 0.95 * _WIDTHS[1] or bumps > _MOST_BUMPS:
+    # components that nobody would see explain anything: only fits whose single atoms are seen take part
+    sensible = [fit for fit in fits if _is_sensible(fit[1], values, limit)]
+    best = min((fit for fit in sensible), key=lambda fit: fit[0], default=None)
+    if best is None or best[0] > fits[0][0]:
         raise InputError(
             "Single atoms are lost in the noise of this image: about half of them or more would be missed, and what is "
             "left is brighter than one atom. They cannot say what one is worth."
         )
+    at = best[1]
+    one, width, bumps, shares = float(np.exp(at[0])), float(np.exp(at[1])), _bump_share(at), _shares(at[3:])
+    seen = float(_parts(values, one, width, limit, 1)[1].mean())
     sd = _sd(values, limit, at)
     return SingleAtoms(values, one, sd, width, tuple(float(share) for share in shares), bumps, limit, seen)
 
@@ -134,6 +135,13 @@ def _parts(values: Floats, one: float, width: float, limit: Floats, k: int) -> t
     sd = width * mean
     z = (values[:, None] - mean) / sd
     return np.exp(-0.5 * z**2) / (sd * np.sqrt(2 * np.pi)), np.asarray(ndtr((mean - limit[:, None]) / sd))
+
+
+def _is_sensible(at: Floats, values: Floats, limit: Floats) -> bool:
+    """Whether most single atoms of a fit would be seen, and what is seen are atoms."""
+    one, width = float(np.exp(at[0])), float(np.exp(at[1]))
+    seen = float(_parts(values, one, width, limit, 1)[1].mean())
+    return seen >= _SEEN and width <= 0.95 * _WIDTHS[1] and _bump_share(at) <= _MOST_BUMPS
 
 
 def _bumps(values: Floats, limit: Floats) -> Floats:

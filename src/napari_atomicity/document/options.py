@@ -28,6 +28,8 @@ class ImageOptions:
         Amount of each size (atoms) that the ratios are held against; does not change how the image is counted.
     random_sample
         Whether the clusters that the person labelled were drawn at random.
+    detector
+        What a scan of the detector gave, with voltage and angles: `DetectorScan.numbers`; empty without one.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -35,3 +37,4 @@ class ImageOptions:
     in_joint: bool = False
     expected: Mapping[int, float] = field(default_factory=dict)
     random_sample: bool = False
+    detector: Mapping[str, float] = field(default_factory=dict)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +17,6 @@ from napari_atomicity.progress import Progress, Steps
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.cross_sections import Annulus
-    from napari_atomicity.counting.detector_area import ActiveArea
     from napari_atomicity.counting.detector_scan import Response
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.references import Consistency, ScaleReference
@@ -40,10 +39,6 @@ class DetectorScan:
 
     Attributes
     ----------
-    name
-        Of the scan.
-    area
-        Where it shows the detector.
     seen
         What the detector gives.
     annulus
@@ -52,11 +47,29 @@ class DetectorScan:
         Beam current of the image over that of the scan.
     """
 
-    name: str
-    area: ActiveArea
     seen: Response
     annulus: Annulus
     current_ratio: float = 1.0
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """All but the sentences, to be kept with an image."""
+        seen = {name: value for name, value in asdict(self.seen).items() if name != "remarks"}
+        return {**asdict(self.annulus), **seen, "current_ratio": self.current_ratio}
+
+    @classmethod
+    def of_numbers(cls, numbers: Mapping[str, float]) -> DetectorScan | None:
+        """What was kept; None where nothing was, or it cannot be."""
+        from napari_atomicity.counting.cross_sections import Annulus
+        from napari_atomicity.counting.detector_scan import Response
+
+        try:
+            kept = {name: float(value) for name, value in numbers.items()}
+            angles = Annulus(**{one.name: kept[one.name] for one in fields(Annulus)})
+            seen = Response(kept["dark"], kept["active"], kept["height_sd"], kept["unevenness"], kept["share"])
+            return cls(seen, angles, kept["current_ratio"]) if seen.height > 0 else None
+        except (KeyError, TypeError, ValueError, InputError):
+            return None
 
     def reference(self, element: str, outside: float = _USUAL_OUTSIDE) -> ScaleReference:
         """As a way to the intensity of one atom of that `element`; `outside` as in `one_atom`."""
@@ -149,7 +162,7 @@ def detector_steps(
     image = scan.frame(0)
     area = find_active_area(image) if active is None else area_by_hand(image, active)
     yield Progress(1, 2, "Measuring the detector")
-    made = DetectorScan(scan.name, area, response(image, area, annulus, element), annulus, current_ratio)
+    made = DetectorScan(response(image, area, annulus, element), annulus, current_ratio)
     made.reference(element)  # refuses an impossible ratio
     return made
 
@@ -278,9 +291,10 @@ def _own_steps(state: ImageState, seen: _Frame) -> Steps[tuple[ScaleReference, C
 
     count = state.count
     assert count is not None
-    settings = state.settings_in_force
-    alone = settings.intensity_per_atom is None and not settings.deposited and not state.counted_with
-    fit = state.calibrations.get(seen.frame) if alone and settings.adapt != "diameter" else None
+    before = count.known.get(seen.frame)
+    alone = not state.counted_with and (before is None or (before.intensity_per_atom is None and not before.deposited))
+    diameters = state.settings_in_force.adapt == "diameter"
+    fit = state.calibrations.get(seen.frame) if alone and not diameters else None
     if fit is None:
         _, fits = yield from calibrated_steps(
             state.model_in_force, [count.patches.take(seen.rows)], [seen.evidence], None, [seen.use]
