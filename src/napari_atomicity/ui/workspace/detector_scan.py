@@ -125,6 +125,7 @@ class DetectorView:
         """Show the area as it was found."""
         labels = self._labels() if self._labels is not None else None
         if labels is not None and self.opened is not None:
+            labels.mode = "pan_zoom"  # new pixels under a brush end the drawing of vispy once the layer is gone
             labels.data = self.opened.active.astype(np.uint8)
             self.changed.emit()
         elif self.opened is not None:  # a person took the layer off
@@ -138,6 +139,7 @@ class DetectorView:
         self.opened, self._image, self._labels = None, None, None
         for layer in layers:
             if viewer is not None and layer is not None and layer in viewer.layers:
+                layer.mode = "pan_zoom"
                 viewer.layers.remove(layer)
         self.changed.emit()
 
