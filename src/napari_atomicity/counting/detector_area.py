@@ -136,7 +136,7 @@ def _checked(scan: Image) -> Image:
 
 
 def _one_piece(mask: Mask) -> Mask:
-    """The largest piece without specks and pinholes; the hole of the detector stays."""
+    """The largest piece; of its holes only the largest stays: what is dead is part of it, and collects nothing."""
     mask = ndimage.binary_opening(mask, iterations=1)
     labels, count = ndimage.label(mask)
     if not count:
@@ -147,9 +147,12 @@ def _one_piece(mask: Mask) -> Mask:
     holes, count = ndimage.label(~piece)
     if count:
         size = np.bincount(holes.ravel())
-        small = size < max(0.002 * piece.sum(), 4)
-        small[0] = False
-        piece |= small[holes]
+        outside = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
+        dead = np.ones(count + 1, dtype=bool)
+        dead[[0, *outside]] = False
+        if dead.any():
+            dead[int(np.where(dead, size, 0).argmax())] = False
+        piece |= dead[holes]
     return np.asarray(piece)
 
 

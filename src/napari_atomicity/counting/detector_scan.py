@@ -20,6 +20,8 @@ from napari_atomicity.counting.detector_area import LEAST_PX, ActiveArea, Image,
 from napari_atomicity.counting.references import ScaleReference
 from napari_atomicity.errors import InputError
 
+#: pixels at the edge of a detector that the width of the beam blurs
+_BLURRED_PX: Final = 2
 #: how far the outer angle may lie beyond the edge that the scan shows
 _BEYOND: Final = 1.15
 #: what lies outside the aperture of the measurement of a cluster is known to this, relative
@@ -77,23 +79,31 @@ def response(
     """
     values = np.asarray(scan, dtype=np.float64)
     dark = dark_level(values, area)
-    plain = float(values[area.active].mean())
+    core = ndimage.binary_erosion(area.active, iterations=_BLURRED_PX)
+    core = core if core.sum() > LEAST_PX else area.active
+    sharp = _sharpened(values, core)
+    mean = plain = float(sharp[area.active].mean())
+    at_core = float(values[core].mean())
     remarks: list[str] = list(area.remarks)
-    core = ndimage.binary_erosion(area.active, iterations=2)
-    mean, at_core = plain, float(values[core].mean()) if core.sum() > LEAST_PX else plain
     if annulus is not None and weighted:
         weight, said = flux_weights(area.active, annulus, element)
         remarks += said
-        mean = float(np.average(values[area.active], weights=weight[area.active]))
-        if core.sum() > LEAST_PX:
-            at_core = float(np.average(values[core], weights=weight[core]))
+        mean = float(np.average(sharp[area.active], weights=weight[area.active]))
+        at_core = float(np.average(values[core], weights=weight[core])) if weight[core].any() else mean
     height = mean - dark
     # what the place of the edge, the weighting and the dark level leave open
     parts = (0.5 * (at_core - mean), 0.25 * (mean - plain), _dark_sd(values, area))
-    smooth = ndimage.gaussian_filter(values, 2.0)
-    uneven = float(smooth[core].std() / (at_core - dark)) if core.any() else 0.0
+    uneven = float(sharp[core].std() / height)
     sd = max(float(np.linalg.norm(parts)) / height, 0.005)
     return Response(dark, mean, sd, uneven, float(area.active.mean()), tuple(remarks))
+
+
+def _sharpened(values: npt.NDArray[np.float64], core: Mask) -> npt.NDArray[np.float64]:
+    """A scan with little noise, in which the edge of the detector has what lies nearest within: the beam blurs it."""
+    weight = ndimage.gaussian_filter(core.astype(np.float64), 1.5)
+    smooth = ndimage.gaussian_filter(np.where(core, values, 0.0), 1.5) / np.maximum(weight, 1e-9)
+    y, x = ndimage.distance_transform_edt(~core, return_distances=False, return_indices=True)
+    return np.asarray(smooth[y, x])
 
 
 def flux_weights(active: Mask, annulus: Annulus, element: str = "Pt") -> tuple[npt.NDArray[np.float64], list[str]]:
@@ -119,7 +129,7 @@ def flux_weights(active: Mask, annulus: Annulus, element: str = "Pt") -> tuple[n
     y, x = np.nonzero(filled)
     centre = np.array([y.mean(), x.mean()])
     inverse = np.linalg.inv(np.cov(np.stack([y, x])) * 4 + 1e-9 * np.eye(2))
-    hole = filled & ~active
+    hole = _largest(filled & ~active)
     inner = float(np.sqrt(hole.sum() / filled.sum()))
     if inner > 0.05:
         centre = np.array(ndimage.center_of_mass(hole))
@@ -140,6 +150,12 @@ def flux_weights(active: Mask, annulus: Annulus, element: str = "Pt") -> tuple[n
     if not weight.any():
         weight = active.astype(np.float64)
     return weight, said
+
+
+def _largest(mask: Mask) -> Mask:
+    """The largest piece of a mask."""
+    labels, count = ndimage.label(mask)
+    return np.asarray(labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())) if count else mask
 
 
 def one_atom(
