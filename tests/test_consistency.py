@@ -180,7 +180,9 @@ def test_the_command_writes_table_figure_and_sentence(
 def test_analyse_takes_the_detector_as_a_factor(files: dict[str, str], tmp_path: Path, model_path: Path) -> None:
     call = ["analyse", files["frame"], "-o", str(tmp_path), "--model", str(model_path), "--adapt", "auto"]
     call += ["--detector-scan", files["scan"], *ANGLES, "--current-ratio", "3"]
-    assert main(call) == 0
+    assert main([*call, "--report", "html"]) == 0
+    page = (tmp_path / "frame.report.html").read_text()
+    assert "What one atom is worth in frame" in page and "the detector scan" in page
     report = json.loads((tmp_path / "frame.report.json").read_text())
     assert 0.04 < report["parameters"]["scale_sd"] < 0.08
     assert report["calibration"]["0"]["scale"] == pytest.approx(report["parameters"]["scale"], rel=0.2)

@@ -53,7 +53,7 @@ def analyse(request: AnalyseRequest, console: Console) -> None:
     settings.check(bundle, console)
     _check_profile(request, settings)
     detector = detector_of(request, bundle, console)
-    settings = settings.knowing(None if detector is None else detector.reference(bundle.card.element))
+    settings = settings.knowing(detector, bundle.card.element)
     target = folder(request.output)
     images = inputs(request, console)
     kept: list[_Kept] = []
@@ -90,7 +90,7 @@ def _analyse_group(
         if request.save_profile is not None:
             console.guard(stem, partial(keep, analysis))
     if analyses and (request.report or request.figure):
-        console.guard(what, lambda: _write_for_print(analyses, target, request, console))
+        console.guard(what, lambda: _write_for_print(analyses, settings, target, request, console))
     return kept
 
 
@@ -172,7 +172,11 @@ def _write(analysis: ImageState, target: Path, stem: str, request: AnalyseReques
 
 
 def _write_for_print(
-    analyses: Sequence[tuple[str, ImageState]], target: Path, request: AnalyseRequest, console: Console
+    analyses: Sequence[tuple[str, ImageState]],
+    call: CallSettings,
+    target: Path,
+    request: AnalyseRequest,
+    console: Console,
 ) -> None:
     """The report and the figures that were asked for."""
     from napari_atomicity.report.figures import draw_overlay
@@ -187,13 +191,19 @@ def _write_for_print(
         for kind in dict.fromkeys(request.figure):  # one that fails costs neither the others nor the report
             console.guard(f"{stem}: {kind}", partial(draw, analysis, target / f"{stem}.overlay.{kind}"))
     if request.report:
+        from napari_atomicity.pipeline import consistency_steps
         from napari_atomicity.report import report_steps
 
+        scales = [
+            console.drain(stem, consistency_steps(analysis, None, call.detector, call.ways))
+            for stem, analysis in analyses
+            if call.detector is not None and len(analysis.table)
+        ]
         settings = analyses[0][1].settings_in_force
         expected = request.expected or dict(zip(settings.deposited, settings.fractions, strict=False))
         name = analyses[0][0] if len(analyses) == 1 else "session"
         path = target / f"{name}.report.html"
-        console.drain(name, report_steps([analysis for _, analysis in analyses], path, expected))
+        console.drain(name, report_steps([analysis for _, analysis in analyses], path, expected, scales=scales))
         console.say(f"  {path}")
 
 

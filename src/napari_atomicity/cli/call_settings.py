@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.profile import InstrumentProfile
     from napari_atomicity.counting.references import ScaleReference
-    from napari_atomicity.pipeline import Settings
+    from napari_atomicity.pipeline import DetectorScan, Settings
 
 
 @dataclass(frozen=True)
 class CallSettings:
-    """The settings of a call: those of all images, and of references by the place of the image in the call."""
+    """The settings of a call: those of all images, and of references by the place of the image in the call.
+
+    With a scan of the detector also that, and the other ways to a scale that it was joined with.
+    """
 
     common: Settings
     profile: InstrumentProfile | None = None
     references: dict[int, Settings] = field(default_factory=dict)
+    detector: DetectorScan | None = None
+    ways: tuple[ScaleReference, ...] = ()
 
     @classmethod
     def of(cls, request: CountRequest, named: Sequence[Reference] = ()) -> CallSettings:
@@ -93,19 +98,29 @@ class CallSettings:
         for settings in (self.common, *self.references.values()):
             settings.known.check(bundle.card.class_sizes)
 
-    def knowing(self, detector: ScaleReference | None) -> CallSettings:
-        """These with what a scan of the detector says, joined with a scale or profile that is given too."""
+    def knowing(self, detector: DetectorScan | None, element: str) -> CallSettings:
+        """These with what a scan of the detector says, joined with a scale or profile that is given too.
+
+        Parameters
+        ----------
+        detector
+            The scan; None for none.
+        element
+            Metal of the clusters.
+        """
         from napari_atomicity.counting.references import joined
 
         if detector is None:
             return self
-        factor = joined([detector, *given_reference(self.common, self.profile)])
+        ways = tuple(given_reference(self.common, self.profile))
+        factor = joined([detector.reference(element), *ways])
 
         def with_it(settings: Settings) -> Settings:
             sd = min(factor.relative_sd, 1.0)
             return replace(settings, intensity_per_atom=factor.value, intensity_per_atom_sd=sd)
 
-        return CallSettings(with_it(self.common), None, {place: with_it(own) for place, own in self.references.items()})
+        references = {place: with_it(own) for place, own in self.references.items()}
+        return CallSettings(with_it(self.common), None, references, detector, ways)
 
     def of_image(self, place: int) -> Settings:
         """Of the image at `place` in the call."""

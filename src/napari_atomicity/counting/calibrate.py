@@ -245,7 +245,21 @@ def _grid(likelihoods: Sequence[_ScaleLikelihood], known: Sequence[PriorKnowledg
 def frame_calibration(
     evidence: Evidence, grid: Floats, weight: Floats, n: int, known: PriorKnowledge, element: str
 ) -> Calibration:
-    """The calibration of a frame, from the posterior weights of its scale."""
+    """The calibration of a frame, from the posterior weights of its scale.
+
+    Parameters
+    ----------
+    evidence
+        Of its clusters.
+    grid, weight
+        (g,) logarithms of the scales, counts·nm² per atom, and their posterior weights.
+    n
+        Number of clusters that this rests on.
+    known
+        What is known beforehand.
+    element
+        Metal of the clusters.
+    """
     sizes = evidence.card.class_sizes
     keep = weight > NEGLIGIBLE * weight.max()
     grid, weight = grid[keep], weight[keep] / weight[keep].sum()
@@ -285,7 +299,15 @@ def _intervals(
 
 
 def first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Shares to start from, ``other`` last, and which of them the frame may move."""
+    """Shares to start from, ``other`` last, and which of them the frame may move.
+
+    Parameters
+    ----------
+    sizes
+        Atoms of each class.
+    known
+        What is known beforehand.
+    """
     k = len(sizes)
     free = np.ones(k + 1, dtype=bool)
     shares = even_shares(k)

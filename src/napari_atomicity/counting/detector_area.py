@@ -115,7 +115,15 @@ def area_by_hand(scan: Image, active: Mask) -> ActiveArea:
 
 
 def dark_level(values: npt.NDArray[np.floating], area: ActiveArea) -> float:
-    """Mean of what is well away from the detector in the `values` of a scan with that `area`."""
+    """Mean of what is well away from the detector.
+
+    Parameters
+    ----------
+    values
+        (y, x) counts of a scan.
+    area
+        Where it shows the detector.
+    """
     return float(values[area.dark].mean()) if area.dark.any() else float(values.min())
 
 

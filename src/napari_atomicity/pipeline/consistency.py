@@ -33,7 +33,7 @@ _USUAL_OUTSIDE: Final = 0.05
 _SAME: Final = 1e-4
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class DetectorScan:
     """A scan of the detector, and what it says.
 
@@ -72,7 +72,15 @@ class DetectorScan:
             return None
 
     def reference(self, element: str, outside: float = _USUAL_OUTSIDE) -> ScaleReference:
-        """As a way to the intensity of one atom of that `element`; `outside` as in `one_atom`."""
+        """As a way to the intensity of one atom.
+
+        Parameters
+        ----------
+        element
+            Chemical symbol of the atom.
+        outside
+            As in `one_atom`.
+        """
         from napari_atomicity.counting.detector_scan import one_atom
 
         return one_atom(self.seen, self.annulus, element, self.current_ratio, outside=outside)
