@@ -4,8 +4,8 @@
     python benchmarks/consistency.py --real FOLDER     # single atoms on experimental micrographs
 
 Detectors: uneven, tilted, elliptic, noisy, with what the electrons of an atom really meet known. Frames: each condition
-with detached atoms, a detector scan of its own and deposited sizes; true is what the simulator knows, less the part of
-an atom that lies outside the aperture of a measurement. Takes about five minutes.
+with detached atoms, a detector scan of its own and deposited sizes; true is the median of the
+measured intensity over the true number of atoms, which is what a scale means. Takes about five minutes.
 """
 
 from __future__ import annotations
@@ -29,16 +29,14 @@ from napari_atomicity.counting.single_atoms import fit_single_atoms
 from napari_atomicity.detection.single_atoms import find_atoms
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.pipeline import Settings, analyse, consistency_steps, detector_steps
+from napari_atomicity.pipeline import ImageState, Settings, analyse, consistency_steps, detector_steps
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.detector_scans import DetectorShape, SimulatedDetectorScan, simulate_detector_scan
-from napari_atomicity.simulation.frames import simulate_frame
+from napari_atomicity.simulation.frames import SimulatedFrame, simulate_frame
 
 CONDITIONS = ("nominal", "clean", "defocus", "low_dose", "thick_support", "scan_noise")
 ANNULUS = Annulus(200, 22, 60, 200)
-#: usual part of an atom outside the aperture, in ln
-OUTSIDE = 0.05
 WAYS = ("clusters", "deposited", "detector", "atoms")
 
 
@@ -72,6 +70,17 @@ def true_height(scan: SimulatedDetectorScan, inner: float) -> float:
              for i in range(80)]  # fmt: skip
     seen = np.array([((ring == i) & scan.active).any() for i in range(80)])
     return float((flux * means)[seen].sum() / flux[seen].sum())
+
+
+def measured_scale(frame: SimulatedFrame, state: ImageState) -> float:
+    """Median of intensity over true number of atoms: what a scale means."""
+    truth = frame.truth[frame.truth["kind"] == "cluster"]
+    rows = state.table.rows[state.table.sizeable]
+    tree = spatial.cKDTree(truth[["y_px", "x_px"]].to_numpy())
+    away, nearest = tree.query(rows[["y_px", "x_px"]].to_numpy())
+    near = np.asarray(away) * frame.pixel_size_nm < 0.3
+    atoms = truth["n_atoms"].to_numpy()[np.asarray(nearest)]
+    return float(np.median((rows["intensity"].to_numpy() / atoms)[near]))
 
 
 def detector_lines(n: int) -> dict[str, list[str]]:
@@ -116,7 +125,7 @@ def frame_lines(options: argparse.Namespace) -> None:
             ratio = height / true_height(scan, 0.3)
             detector = drain(detector_steps(Micrograph(scan.image), ANNULUS, current_ratio=ratio))
             found = drain(consistency_steps(replace(state, settings=known), detector=detector)).found
-            true = frame.scale_counts_nm2_per_atom * np.exp(-OUTSIDE)
+            true = measured_scale(frame, state)
             for one in found.references:
                 off[condition][one.origin].append((np.log(one.value / true), one.relative_sd))
             independent = [one for one in found.references if one.origin != "deposited"]

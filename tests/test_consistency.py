@@ -84,7 +84,7 @@ def test_a_scale_that_came_from_the_detector_is_not_counted_twice(counted: Image
     first = drain(consistency_steps(counted, detector=of_scan(scan)))
     value = next(one.value for one in first.found.references if one.origin == "detector")
     taken = replace(counted, settings=replace(counted.settings_in_force, intensity_per_atom=value))
-    again = drain(consistency_steps(taken, detector=of_scan(scan)))
+    again = drain(consistency_steps(taken, detector=of_scan(scan), derived=value))
     assert [one.origin for one in again.found.references] == ["clusters", "detector", "atoms"]
 
 
@@ -183,8 +183,10 @@ def test_analyse_takes_the_detector_as_a_factor(files: dict[str, str], tmp_path:
     assert main([*call, "--report", "html"]) == 0
     page = (tmp_path / "frame.report.html").read_text()
     assert "What one atom is worth in frame" in page and "the detector scan" in page
+    assert "given by hand" not in page  # what the count was given follows from the scan
     report = json.loads((tmp_path / "frame.report.json").read_text())
     assert 0.04 < report["parameters"]["scale_sd"] < 0.08
+    assert report["detector"]["current_ratio"] == 3 and "scan " in report["detector"]["scan"]
     assert report["calibration"]["0"]["scale"] == pytest.approx(report["parameters"]["scale"], rel=0.2)
 
 

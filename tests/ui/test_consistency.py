@@ -59,6 +59,8 @@ def test_a_scan_is_opened_compared_and_taken_for_the_count(
     assert "median atoms" in panel.numbers.text() and "Pt55" in panel.shares.text()
     app.click(panel.take)
     assert app.document.settings.intensity_per_atom == pytest.approx(ways["detector"].value, rel=0.1)
+    app.click(panel.run)
+    assert "standard" not in {one.origin for one in panel.result.found.references}
     panel.save_table(tmp_path / "scales.csv")
     assert "the detector scan" in (tmp_path / "scales.csv").read_text()
     app.document.annotate([0], "Pt19")

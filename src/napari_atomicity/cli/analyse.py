@@ -86,7 +86,7 @@ def _analyse_group(
         kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
 
     for stem, analysis in analyses:
-        console.guard(stem, partial(_write, analysis, target, stem, request, console))
+        console.guard(stem, partial(_write, analysis, settings, target, stem, request, console))
         if request.save_profile is not None:
             console.guard(stem, partial(keep, analysis))
     if analyses and (request.report or request.figure):
@@ -135,12 +135,16 @@ def _opened(each: Input, n_together: int, request: ImagesRequest) -> Micrograph:
     return micrograph if n_together == 1 else read_when_asked(micrograph, each.path, request)
 
 
-def _write(analysis: ImageState, target: Path, stem: str, request: AnalyseRequest, console: Console) -> None:
+def _write(
+    analysis: ImageState, call: CallSettings, target: Path, stem: str, request: AnalyseRequest, console: Console
+) -> None:
     from napari_atomicity.cli.explain import explain_analysis, summary
     from napari_atomicity.report.figures import draw_clusters
     from napari_atomicity.report.summary import describe
 
     report = describe(analysis)
+    if call.detector is not None:
+        report["detector"] = {**call.detector.numbers, "scan": call.detector.source}
     further: list[Path] = []
     paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json")]
     figure = target / f"{stem}.clusters.png"
@@ -194,8 +198,9 @@ def _write_for_print(
         from napari_atomicity.pipeline import consistency_steps
         from napari_atomicity.report import report_steps
 
+        given = call.common.intensity_per_atom
         scales = [
-            console.drain(stem, consistency_steps(analysis, None, call.detector, call.ways))
+            console.drain(stem, consistency_steps(analysis, None, call.detector, call.ways, given))
             for stem, analysis in analyses
             if call.detector is not None and len(analysis.table)
         ]

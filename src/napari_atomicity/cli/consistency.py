@@ -91,7 +91,8 @@ def _compare(
     state = console.drain(each.stem, steps)[0]
     found = console.drain(each.stem, consistency_steps(state, request.frame, detector, standards))
     paths = [target / f"{each.stem}.consistency.{suffix}" for suffix in ("json", "csv", "png")]
-    facts = {"image": describe_image(micrograph), "versions": versions()}
+    seen = None if detector is None else {**detector.numbers, "scan": detector.source}
+    facts = {"image": describe_image(micrograph), "versions": versions(), "detector": seen}
     save_json(paths[0], {**facts, "consistency": found.as_dict()})
     save_rows(paths[1], found.table(), console)
     draw_consistency(found, paths[2])

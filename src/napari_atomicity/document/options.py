@@ -29,7 +29,8 @@ class ImageOptions:
     random_sample
         Whether the clusters that the person labelled were drawn at random.
     detector
-        What a scan of the detector gave, with voltage and angles: `DetectorScan.numbers`; empty without one.
+        What a scan of the detector gave, with voltage and angles: `DetectorScan.numbers`; empty without one. `taken` is
+        the intensity of one atom that was taken from the comparison of all ways.
     """
 
     settings: Settings = field(default_factory=Settings)

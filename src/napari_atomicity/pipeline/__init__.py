@@ -5,20 +5,16 @@ The window and the command line both call these functions, so that the same inpu
 
 from napari_atomicity.pipeline.adaptation import AppliedAdaptation, adapt_steps, adapted
 from napari_atomicity.pipeline.chain import analyse, analyse_steps, detect
-from napari_atomicity.pipeline.consistency import (
-    DetectorScan,
-    ScaleConsistency,
-    consistency_steps,
-    detector_steps,
-    standard_reference,
-)
+from napari_atomicity.pipeline.consistency import ScaleConsistency, consistency_steps
 from napari_atomicity.pipeline.counting import Count, choose, classify_session_steps, classify_steps, patches_steps
+from napari_atomicity.pipeline.detector import DetectorScan, detector_steps
 from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
 from napari_atomicity.pipeline.mapping import map_table_steps
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.repeatability import Repeatability, repeatability_steps
+from napari_atomicity.pipeline.scale_ways import standard_reference
 from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
 from napari_atomicity.pipeline.state import ImageState
 from napari_atomicity.pipeline.teaching import training_set_steps

@@ -119,6 +119,7 @@ class ConsistencyPanel(Panel):
         document = group.document
         known = replace(document.state, settings=document.settings, profile=document.options.profile)
         standards, frame = self._standards(document), self.workspace.frame
+        taken = document.options.detector.get("taken")
         try:
             detector = self.detector.steps_of(document)
         except InputError as error:
@@ -129,13 +130,13 @@ class ConsistencyPanel(Panel):
             seen = None if detector is None else (yield from detector)
             others = [standard_reference(state) for state in standards]
             at = frame if document.micrograph.n_frames > 1 else None
-            return seen, (yield from consistency_steps(known, at, seen, others))
+            return seen, (yield from consistency_steps(known, at, seen, others, taken))
 
         def take(done: tuple[DetectorScan | None, ScaleConsistency]) -> None:
             seen, result = done
             self.context.scales[document] = (known, result)
             if seen is not None:
-                document.set_options(detector=seen.numbers)
+                document.set_options(detector=seen.numbers | ({} if taken is None else {"taken": taken}))
 
         self._work.start("Compare scales", steps, take, document)
         self.show_now()
@@ -162,6 +163,7 @@ class ConsistencyPanel(Panel):
         outside: list[ScaleReference] = [one for one in result.found.references if one.origin in _OUTSIDE]
         factor = joined(outside)
         document.know_intensity_per_atom(factor.value, min(factor.relative_sd, 1.0))
+        document.set_options(detector={**document.options.detector, "taken": factor.value})
         names = " and ".join(one.words for one in outside)
         show_info(
             f"The next count starts from {factor.value:.4g} counts·nm² per atom (± {factor.relative_sd:.0%}), from "
