@@ -226,3 +226,17 @@ def test_what_agrees_is_saved_as_a_profile_for_the_next_image(counted: ImageStat
     contradicting = drain(consistency_steps(counted, detector=of_scan(scan, 9.0))).found
     with pytest.raises(InputError, match="would mislead"):
         profile_of_references("lab", contradicting, bundle, counted.micrograph, 30)
+
+
+@pytest.mark.parametrize("name", ["021", "053", "066", "078"])
+def test_single_atoms_of_real_images_are_found_where_people_marked_them_and_lost_in_noise(real: Any, name: str) -> None:
+    from napari_atomicity.io import read
+
+    micrograph = read(real(f"hpai_{name}_HAADF_15nm_Sample_PtNC_21Oct20.tif"))
+    rows = real(f"hpai_{name}_Results.csv").read_text().splitlines()[1:]
+    marked = np.array([[float(value) for value in row.split(",")[-2:]] for row in rows])
+    atoms = find_atoms(micrograph.frame(0), micrograph.calibrated_pixel_size_nm)
+    away = np.hypot(atoms.x_px[:, None] - marked[:, 0], atoms.y_px[:, None] - marked[:, 1]).min(axis=1)
+    assert (away * micrograph.calibrated_pixel_size_nm < 0.15).mean() > 0.7
+    with pytest.raises(InputError, match="lost in the noise"):
+        fit_single_atoms(atoms.intensity, atoms.limit)
