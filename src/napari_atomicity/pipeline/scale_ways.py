@@ -85,7 +85,9 @@ class CountedFrame:
         count = state.count
         frames = np.empty(0) if count is None else count.table.rows["frame"].to_numpy()
         if count is None or not len(frames):
-            raise InputError(f"No cluster of {state.micrograph.name} is counted; count the atoms first.")
+            raise InputError(
+                f"No cluster of {state.micrograph.name} is counted; find clusters and count the atoms first."
+            )
         at = int(frames.min()) if frame is None else frame
         rows = np.flatnonzero(frames == at)
         if not len(rows):

@@ -95,7 +95,8 @@ class ConsistencyPanel(Panel):
         self.scales.show_scales(result.found, theme)
         if result.atoms is not None:
             self.atoms.show_atoms(result.atoms, theme)
-        say(self.finding, result.found.sentence)
+        where = f"Frame {result.frame}: " if document.micrograph.n_frames > 1 else ""
+        say(self.finding, f"{where}{result.found.sentence}")
         say(self.numbers, numbers(result))
         say(self.shares, shares(result))
         stale = self.context.scales[document][0].table is not document.table

@@ -21,7 +21,7 @@ def numbers(result: ScaleConsistency) -> str:
         rows.append((Bold("together"), Bold(f"{found.value:.4g}"), Bold(f"± {100 * found.relative_sd:.0f} %"), ""))
         rows.append((f"χ² = {found.chi2:.2g} of {len(found.references) - 1}, p = {found.p:.2g}",))
     for pairs in found.pairs.to_dict("records"):
-        apart = f"{100 * (pairs['ratio'] - 1):+.0f} %, {pairs['deviations']:.1f} deviations"
+        apart = f"{100 * (pairs['ratio'] - 1):+.0f} %, {pairs['deviations']:.1f} sd"
         rows.append((f"{pairs['first']} over {pairs['second']}: {apart}",))
     return html_table(rows, ("way", "one atom", "", "median atoms"), wraps=True)
 
