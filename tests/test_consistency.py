@@ -97,7 +97,7 @@ def test_deposited_sizes_and_the_integrals_alone_give_a_scale(frame: Any, counte
 
 def test_nothing_counted_is_said(frame: Any) -> None:
     state = ImageState(Micrograph(frame.image, frame.pixel_size_nm, name="frame"))
-    with pytest.raises(InputError, match="count the atoms first"):
+    with pytest.raises(InputError, match="count atoms first"):
         drain(consistency_steps(state))
 
 
@@ -174,7 +174,8 @@ def test_the_command_writes_table_figure_and_sentence(
     assert [one["origin"] for one in written["references"]] == ["clusters", "detector", "atoms", "standard"]
     assert written["sentence"] in capsys.readouterr().out
     assert (tmp_path / "frame.consistency.csv").is_file() and (tmp_path / "frame.consistency.png").is_file()
-    assert main([*call, *detector]) == 0  # once more over what is there
+    assert main([*call, *detector, "--scale", "1e6"]) == 0  # once more over what is there, with a scale that cannot be
+    assert "the standard is" in capsys.readouterr().out
 
 
 def test_analyse_takes_the_detector_as_a_factor(files: dict[str, str], tmp_path: Path, model_path: Path) -> None:

@@ -87,8 +87,11 @@ def _compare(
     from napari_atomicity.report.consistency import draw_consistency
 
     micrograph = open_image(each.path, request)
-    steps = analyse_steps([micrograph], settings.common, frames=request.frames, bundle=bundle, profile=settings.profile)
-    state = console.drain(each.stem, steps)[0]
+    # what is known takes part afterwards: a scale that is impossible must not keep the clusters from saying so
+    alone = replace(settings.common, adapt="off", intensity_per_atom=None, deposited=(), fractions=())
+    steps = analyse_steps([micrograph], alone, frames=request.frames, bundle=bundle)
+    counted = console.drain(each.stem, steps)[0]
+    state = replace(counted, settings=settings.common, profile=settings.profile)
     found = console.drain(each.stem, consistency_steps(state, request.frame, detector, standards))
     paths = [target / f"{each.stem}.consistency.{suffix}" for suffix in ("json", "csv", "png")]
     seen = None if detector is None else {**detector.numbers, "scan": detector.source}

@@ -85,9 +85,7 @@ class CountedFrame:
         count = state.count
         frames = np.empty(0) if count is None else count.table.rows["frame"].to_numpy()
         if count is None or not len(frames):
-            raise InputError(
-                f"No cluster of {state.micrograph.name} is counted; find clusters and count the atoms first."
-            )
+            raise InputError(f"{state.micrograph.name} has no counted cluster; find clusters and count atoms first.")
         at = int(frames.min()) if frame is None else frame
         rows = np.flatnonzero(frames == at)
         if not len(rows):
