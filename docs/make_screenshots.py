@@ -30,6 +30,7 @@ SIZES = {
     "Cluster card": (420, 960),
     "Class ratios": (480, 690),
     "Metals and alloys": (420, 800),
+    "Consistency": (480, 1010),
 }
 #: picture of each panel, by the panel's name in the plug-in menu
 NAMES = {
@@ -47,6 +48,7 @@ NAMES = {
     "History": "history",
     "Keys": "keys",
     "Class ratios": "ratios",
+    "Consistency": "consistency",
     "Calibrate images together": "session",
     "Save and restore": "saving",
     "Export": "export",
@@ -152,6 +154,7 @@ def main() -> None:
         _count(tour)
         _look(tour)
         _review(tour)
+        _trust(tour, Path(work))
         _together(tour, Path(work))
         _stack(tour)
         _alloy(tour)
@@ -223,6 +226,41 @@ def _gallery(tour: Tour) -> None:
     tour.workspace.document.select(rows[rows["label"] == "Pt30"].nsmallest(3, "confidence")["id"])
     tour.panel("Gallery", 1000)
     gallery_of(tour.workspace).choose(bound=100)
+
+
+def _trust(tour: Tour, work: Path) -> None:
+    """A scan of an uneven detector beside the sample, and what one atom is worth by every way."""
+    import tifffile
+
+    from napari_atomicity.counting.cross_sections import Annulus, cross_section
+    from napari_atomicity.simulation.detector_scans import DetectorShape, simulate_detector_scan
+
+    worth = tour.workspace.document.state.calibrations[0].intensity_per_atom
+    height = 1.08 * worth / cross_section("Pt", Annulus(200, 22, 60, 200))[0]
+    scan = simulate_detector_scan(height, DetectorShape(tilt=0.3, rings=-0.2, squeeze=0.9))
+    tifffile.imwrite(work / "detector.tif", scan.image)
+    _, panel = tour.viewer.window.add_plugin_dock_widget(PLUGIN, "Consistency")
+    panel.detector.open_scan(work / "detector.tif")
+    _rest(panel)
+    entries = {"kv": "200", "convergence": "22", "inner": "60", "outer": "200", "ratio": "1"}
+    tour.context.detector.entries.update(entries)
+    panel.show_now()
+    panel.run.click()
+    _rest(panel)
+    tour.viewer.window.remove_dock_widget(panel)
+    tour.panel("Consistency", 1000)
+    tour.window("detector")
+    tour.context.detector.forget()
+
+
+def _rest(panel: Any) -> None:
+    """Wait until the work of a panel of its own is done."""
+    from qtpy.QtTest import QTest
+
+    QTest.qWait(200)
+    while any(work.busy for work in panel.workspace.works):
+        QTest.qWait(20)
+    QTest.qWait(300)
 
 
 def _together(tour: Tour, work: Path) -> None:

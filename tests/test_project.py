@@ -111,6 +111,7 @@ def test_wheel_from_the_source_archive_carries_everything(built, repository):
         wanted = {f"{inside}/{path.name}" for path in folder.iterdir() if path.is_file()}
         assert wanted and wanted <= names
     assert {f"napari_atomicity/simulation/platinum.{suffix}" for suffix in ("npz", "json")} <= names
+    assert "napari_atomicity/counting/cross_sections.csv" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 

@@ -162,7 +162,7 @@ def _transmissions(
     """
     fine = _OVERSAMPLING * n
     k = np.fft.fftfreq(fine, extent_nm / fine)
-    factor, sigma = _form_factor(element, optics.voltage_kv)
+    factor, sigma = form_factor(element, optics.voltage_kv)
     square = k[:, None] ** 2 + k[None, :] ** 2
     potential = factor(square / 100) * (fine / (extent_nm * 10)) ** 2
     slices = (placed_nm[:, 2] // annulus.slice_nm).astype(int)
@@ -177,16 +177,27 @@ def _transmissions(
     return made
 
 
-def _form_factor(element: str, voltage_kv: float) -> tuple[Callable[[Floats], Floats], float]:
-    """Projected potential of an atom, V Å² as a function of k² in 1/Å² (Lobato), and the interaction constant."""
+def form_factor(element: str, voltage_kv: float, potential: str = "lobato") -> tuple[Callable[[Floats], Floats], float]:
+    """Projected potential of an atom, V Å² as a function of k² in 1/Å², and the interaction constant.
+
+    Parameters
+    ----------
+    element
+        Chemical symbol.
+    voltage_kv
+        Acceleration voltage.
+    potential
+        ``lobato`` or ``kirkland``: whose form factors.
+    """
     try:
         from abtem.core.energy import energy2sigma
-        from abtem.parametrizations import LobatoParametrization
+        from abtem.parametrizations import KirklandParametrization, LobatoParametrization
     except ImportError:
         raise InputError(
             "Multislice needs abTEM and ASE; install them with: pip install napari-atomicity[validate]"
         ) from None
-    return LobatoParametrization().projected_scattering_factor(element), float(energy2sigma(voltage_kv * 1e3))
+    made = KirklandParametrization() if potential == "kirkland" else LobatoParametrization()
+    return made.projected_scattering_factor(element), float(energy2sigma(voltage_kv * 1e3))
 
 
 def _propagator(order: npt.NDArray[np.int64], extent_nm: float, optics: Optics, annulus: Annulus) -> Waves:

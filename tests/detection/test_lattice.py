@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_atomicity.detection import detect, inspect, repaired
+from napari_atomicity.detection import detect, inspect, off_lattice, repaired
 from seeds import seeded
 
 
@@ -72,3 +72,35 @@ def test_a_lattice_is_refused_in_a_field_of_three_nanometres_too():
     pixels = lattice(0.3, 0.03, 600.0, side_px=90)
     assert "lattice" in [finding.code for finding in inspect(pixels, 0.03)]
     assert "lattice" not in [finding.code for finding in inspect(lattice(0.3, 0.03, 600.0, 0.0, 90), 0.03)]
+
+
+def graphene(shape, pixel_nm, turn=0.2):
+    """Three waves of 0.213 nm, as a support of graphene shows them."""
+    y, x = np.indices(shape) * pixel_nm
+    angles = turn + np.arange(3) * np.pi / 3
+    return sum(np.cos(2 * np.pi / 0.213 * (x * np.cos(a) + y * np.sin(a))) for a in angles).astype(np.float32)
+
+
+@pytest.mark.parametrize("height", [0.13, 0.5])
+def test_clusters_on_a_crystalline_support_are_found_without_its_lattice(simulated, height):
+    """`height` of the lattice is that of one of its waves over that of a cluster."""
+    plain = detect(simulated.image, simulated.pixel_size_nm)
+    waves = graphene(simulated.image.shape, simulated.pixel_size_nm)
+    image = simulated.image + height * np.float32(np.median(plain.clusters.contrast)) * waves
+    found = detect(image, simulated.pixel_size_nm)
+    assert "its lattice was taken off" in " ".join(found.messages)
+    places = np.column_stack([found.clusters.y_px, found.clusters.x_px])
+    away = np.hypot(*(places[:, None] - np.column_stack([plain.clusters.y_px, plain.clusters.x_px])[None]).T)
+    assert len(places) == len(plain.clusters.y_px)
+    assert away.min(axis=1).max() * simulated.pixel_size_nm < 0.1
+    ratio = found.clusters.intensity[away.argmin(axis=1)] / plain.clusters.intensity
+    assert np.median(ratio) == pytest.approx(1, abs=0.03)
+    bare = off_lattice(image, simulated.pixel_size_nm)
+    assert np.std(bare - simulated.image) < 0.2 * np.std(image - simulated.image)
+    assert off_lattice(simulated.image, simulated.pixel_size_nm) is simulated.image
+
+
+def test_a_lattice_alone_is_still_refused_when_it_is_taken_off():
+    found = detect(lattice(0.23, 0.02), 0.02)
+    assert not len(found.clusters.y_px)
+    assert "periodic" in found.messages[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_atomicity.cli.call_settings import CallSettings
 from napari_atomicity.cli.console import Console
+from napari_atomicity.cli.detector import detector_of
 from napari_atomicity.cli.files import (
     Input,
     check_table,
@@ -52,6 +53,8 @@ def analyse(request: AnalyseRequest, console: Console) -> None:
     bundle = console.drain(settings.common.model, model_steps(settings.common.model))
     settings.check(bundle, console)
     _check_profile(request, settings)
+    detector = detector_of(request, bundle, console)
+    settings = settings.knowing(detector, bundle.card.element)
     target = folder(request.output)
     images = inputs(request, console)
     kept: list[_Kept] = []
@@ -84,11 +87,11 @@ def _analyse_group(
         kept.append((list(analysis.calibrations.values()), SourceImage.of(analysis.micrograph)))
 
     for stem, analysis in analyses:
-        console.guard(stem, partial(_write, analysis, target, stem, request, console))
+        console.guard(stem, partial(_write, analysis, settings, target, stem, request, console))
         if request.save_profile is not None:
             console.guard(stem, partial(keep, analysis))
     if analyses and (request.report or request.figure):
-        console.guard(what, lambda: _write_for_print(analyses, target, request, console))
+        console.guard(what, lambda: _write_for_print(analyses, settings, target, request, console))
     return kept
 
 
@@ -135,13 +138,17 @@ def _opened(each: Input, n_together: int, request: ImagesRequest) -> Micrograph:
     return micrograph if n_together == 1 else read_when_asked(micrograph, each.path, request)
 
 
-def _write(analysis: ImageState, target: Path, stem: str, request: AnalyseRequest, console: Console) -> None:
+def _write(
+    analysis: ImageState, call: CallSettings, target: Path, stem: str, request: AnalyseRequest, console: Console
+) -> None:
     from napari_atomicity.cli.explain import explain_analysis, summary
     from napari_atomicity.pipeline import metal_count
     from napari_atomicity.report.figures import draw_clusters
     from napari_atomicity.report.summary import describe
 
     report, metals = describe(analysis), metal_count(analysis)
+    if call.detector is not None:
+        report["detector"] = {**call.detector.numbers, "scan": call.detector.source}
     further: list[Path] = []
     paths = [target / f"{stem}.{suffix}" for suffix in ("clusters.csv", "report.json")]
     figure = target / f"{stem}.clusters.png"
@@ -177,7 +184,11 @@ def _write(analysis: ImageState, target: Path, stem: str, request: AnalyseReques
 
 
 def _write_for_print(
-    analyses: Sequence[tuple[str, ImageState]], target: Path, request: AnalyseRequest, console: Console
+    analyses: Sequence[tuple[str, ImageState]],
+    call: CallSettings,
+    target: Path,
+    request: AnalyseRequest,
+    console: Console,
 ) -> None:
     """The report and the figures that were asked for."""
     from napari_atomicity.report.figures import draw_overlay
@@ -192,13 +203,20 @@ def _write_for_print(
         for kind in dict.fromkeys(request.figure):  # one that fails costs neither the others nor the report
             console.guard(f"{stem}: {kind}", partial(draw, analysis, target / f"{stem}.overlay.{kind}"))
     if request.report:
+        from napari_atomicity.pipeline import consistency_steps
         from napari_atomicity.report import report_steps
 
+        given = call.common.intensity_per_atom
+        scales = [
+            console.drain(stem, consistency_steps(analysis, None, call.detector, call.ways, given))
+            for stem, analysis in analyses
+            if call.detector is not None and len(analysis.table)
+        ]
         settings = analyses[0][1].settings_in_force
         expected = request.expected or dict(zip(settings.deposited, settings.fractions, strict=False))
         name = analyses[0][0] if len(analyses) == 1 else "session"
         path = target / f"{name}.report.html"
-        console.drain(name, report_steps([analysis for _, analysis in analyses], path, expected))
+        console.drain(name, report_steps([analysis for _, analysis in analyses], path, expected, scales=scales))
         console.say(f"  {path}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.requests import BatchRequest, CountRequest, Reference
@@ -14,16 +14,22 @@ from napari_atomicity.errors import InputError
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.profile import InstrumentProfile
-    from napari_atomicity.pipeline import Settings
+    from napari_atomicity.counting.references import ScaleReference
+    from napari_atomicity.pipeline import DetectorScan, Settings
 
 
 @dataclass(frozen=True)
 class CallSettings:
-    """The settings of a call: those of all images, and of references by the place of the image in the call."""
+    """The settings of a call: those of all images, and of references by the place of the image in the call.
+
+    With a scan of the detector also that, and the other ways to a scale that it was joined with.
+    """
 
     common: Settings
     profile: InstrumentProfile | None = None
     references: dict[int, Settings] = field(default_factory=dict)
+    detector: DetectorScan | None = None
+    ways: tuple[ScaleReference, ...] = ()
 
     @classmethod
     def of(cls, request: CountRequest | BatchRequest, named: Sequence[Reference] = ()) -> CallSettings:
@@ -103,9 +109,52 @@ class CallSettings:
         for settings in (self.common, *self.references.values()):
             settings.known.check(bundle.card.class_sizes)
 
+    def knowing(self, detector: DetectorScan | None, element: str) -> CallSettings:
+        """These with what a scan of the detector says, joined with a scale or profile that is given too.
+
+        Parameters
+        ----------
+        detector
+            The scan; None for none.
+        element
+            Metal of the clusters.
+        """
+        from napari_atomicity.counting.references import joined
+
+        if detector is None:
+            return self
+        ways = tuple(given_reference(self.common, self.profile))
+        factor = joined([detector.reference(element), *ways])
+
+        def with_it(settings: Settings) -> Settings:
+            sd = min(factor.relative_sd, 1.0)
+            return replace(settings, intensity_per_atom=factor.value, intensity_per_atom_sd=sd)
+
+        references = {place: with_it(own) for place, own in self.references.items()}
+        return CallSettings(with_it(self.common), None, references, detector, ways)
+
     def of_image(self, place: int) -> Settings:
         """Of the image at `place` in the call."""
         return self.references.get(place, self.common)
+
+
+def given_reference(settings: Settings, profile: InstrumentProfile | None) -> list[ScaleReference]:
+    """The scale or profile that the options give, as a way to the intensity of one atom; empty where they give none.
+
+    Parameters
+    ----------
+    settings
+        With what is known of the scale.
+    profile
+        Where it came from; None for a number.
+    """
+    from napari_atomicity.counting.references import ScaleReference
+
+    if settings.intensity_per_atom is None:
+        return []
+    origin: Literal["standard", "profile"] = "standard" if profile is None else "profile"
+    of = "" if profile is None else f"{profile.name} of {profile.created[:10]}"
+    return [ScaleReference(origin, settings.intensity_per_atom, settings.intensity_per_atom_sd, of, "given")]
 
 
 def _scale_sd(given: float | None) -> float:

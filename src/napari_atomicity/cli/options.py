@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import alloy, analyse, batch, metals, repeatability, requests, values, workshop
+from napari_atomicity.cli import alloy, analyse, batch, consistency, metals, repeatability, requests, values, workshop
 from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.cli.metal_options import alloy_options, metal_options, simulated_metal_options
+from napari_atomicity.cli.scale_options import consistency_options, detector_options
 from napari_atomicity.errors import InputError
 
 Request = TypeVar("Request")
@@ -79,6 +80,7 @@ def _commands_on_images(commands: _Commands) -> None:
     _image_options(counting)
     _model_options(counting)
     _session_options(counting)
+    detector_options(counting)
     counting.add_argument(
         "--explain", action="store_true", help="heat maps, radial profiles and a summary of them in the report, too"
     )
@@ -117,6 +119,16 @@ def _commands_on_images(commands: _Commands) -> None:
             "size and composition of clusters of two metals, as far as a counted table and further columns tell",
         )
     )
+    agreeing = command(
+        "consistency",
+        requests.ConsistencyRequest,
+        consistency.consistency,
+        "what one atom is worth by independent ways, and how far they agree: detector scan, single atoms, standards",
+    )
+    _image_options(agreeing)
+    _model_options(agreeing)
+    detector_options(agreeing)
+    consistency_options(agreeing)
     info = command(
         "info",
         requests.InfoRequest,

@@ -81,7 +81,30 @@ class CountRequest(ImagesRequest):
 
 
 @dataclass(frozen=True)
-class AnalyseRequest(CountRequest):
+class DetectorRequest(CountRequest):
+    """The options of all commands that can take a scan of the detector.
+
+    Attributes
+    ----------
+    detector_scan
+        The file; None where there is none.
+    kv, convergence, inner, outer, angle_sd
+        Voltage and angles (mrad) of the images, as in `Annulus`.
+    current_ratio
+        Beam current of the images over that of the scan.
+    """
+
+    detector_scan: Path | None
+    kv: float | None
+    convergence: float | None
+    inner: float | None
+    outer: float | None
+    angle_sd: float | None
+    current_ratio: float | None
+
+
+@dataclass(frozen=True)
+class AnalyseRequest(DetectorRequest):
     """The options of ``analyse``.
 
     Attributes
@@ -152,7 +175,7 @@ class BatchRequest:
         Folder of the dataset.
     pixel_size, image, sensitivity
         As in `ImagesRequest`.
-    model, adapt, deposited, scale, scale_sd, profile
+    model, adapt, deposited, scale, scale_sd, profile, element, composition, exponent
         As in `CountRequest`.
     workers
         Processes of this machine; as many as there are cores for us where None.
@@ -173,16 +196,36 @@ class BatchRequest:
     sensitivity: float
     model: str
     adapt: Adapt
-    deposited: tuple[tuple[int, ...], tuple[float, ...]]
+    deposited: tuple[tuple[int, ...], tuple[float, ...], str]
     scale: float | None
     scale_sd: float | None
     profile: Path | None
+    element: str
+    composition: str
+    exponent: tuple[float, ...]
     workers: int | None
     scheduler: str | None
     shard: Shard | None
     resume: bool
     retry_failed: bool
     session_by: str
+
+
+@dataclass(frozen=True)
+class ConsistencyRequest(DetectorRequest):
+    """The options of ``consistency``.
+
+    Attributes
+    ----------
+    standard
+        Files of standards, each with the sizes (atoms) that it is known to hold.
+    save_profile, force
+        File to save what the ways say together to as an instrument profile, also over another one.
+    """
+
+    standard: Sequence[Reference]
+    save_profile: Path | None
+    force: bool
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,7 @@ def scale_likelihood(evidence: Evidence, known: PriorKnowledge, by_diameter: Flo
         log_likelihood = comb_likelihood(evidence, log_scale) + _NETWORK_WEIGHT * by_network
     contradiction = ""
     if known.deposited:
-        shares, free = _first_shares(evidence.card.class_sizes, known)
+        shares, free = first_shares(evidence.card.class_sizes, known)
         mean_deposited = fit_mixture(frame, log_scale, shares, free).fit.mean(axis=1)
         best = log_likelihood.max()
         log_likelihood = log_likelihood + witnesses * (mean_deposited - mean)
@@ -294,7 +294,7 @@ def calibration_at(
     sizes, element = evidence.card.class_sizes, evidence.card.element
     keep = weight > NEGLIGIBLE * weight.max()
     grid, weight = grid[keep], weight[keep] / weight[keep].sum()
-    shares, free = _first_shares(sizes, known)
+    shares, free = first_shares(sizes, known)
     if not len(evidence):
         return calibration_of(sizes, grid, weight, np.repeat(shares[None], len(grid), axis=0), np.nan, n, element)
     mixture = fit_mixture(evidence, grid, shares, free)
@@ -308,8 +308,16 @@ def calibration_at(
     return replace(calibration, intervals=intervals)
 
 
-def _first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Shares to start from, ``other`` last, and which of them the frame may move."""
+def first_shares(sizes: Sequence[int], known: PriorKnowledge) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Shares to start from, ``other`` last, and which of them the frame may move.
+
+    Parameters
+    ----------
+    sizes
+        Atoms of each class.
+    known
+        What is known beforehand.
+    """
     k = len(sizes)
     free = np.ones(k + 1, dtype=bool)
     shares = even_shares(k)

@@ -61,6 +61,8 @@ class InstrumentProfile:
         How many the scale rests on.
     created, version
         When it was made (ISO 8601, UTC), and by which version of this program.
+    origin
+        The ways that it rests on, in words; None where these are the clusters of the images.
     """
 
     name: Text
@@ -79,6 +81,7 @@ class InstrumentProfile:
     clusters: _Count
     created: Line
     version: Line
+    origin: Line | None = None
 
     def known(self, deposited: Sequence[int] = ()) -> PriorKnowledge:
         """What is known beforehand of the next image, with the sizes that were `deposited` on its sample."""
@@ -209,7 +212,10 @@ def save_profile(profile: InstrumentProfile, path: str | Path, overwrite: bool =
                 f"counts nm² per {present.element} atom, now {profile.intensity_per_atom:.4g} per {profile.element} "
                 "atom); choose another name or remove that file first."
             )
-    text = json.dumps({"kind": _KIND, "format": FORMAT, **as_in_file(profile)}, indent=2, ensure_ascii=False)
+    facts = as_in_file(profile)
+    if profile.origin is None:  # earlier versions know no such key
+        del facts["origin"]
+    text = json.dumps({"kind": _KIND, "format": FORMAT, **facts}, indent=2, ensure_ascii=False)
     write_text(path, text + "\n")
 
 

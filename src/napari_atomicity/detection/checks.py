@@ -84,7 +84,7 @@ def inspect(image: npt.NDArray[np.floating], pixel_size_nm: float) -> tuple[Find
         _gaps(share),
         _saturated(values, low, high),
         _bright_field(filled, pixel_size_nm),
-        _lattice(filled, pixel_size_nm),
+        lattice(filled, pixel_size_nm),
     ]
     return tuple(finding for finding in found if finding)
 
@@ -134,8 +134,16 @@ def _darkness(image: npt.NDArray[np.floating], pixel_size_nm: float, size_nm: fl
     return skewness, -float(darkest) / max(float(brightest), 1e-30)
 
 
-def _lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | None:
-    """Sharp peaks in the power spectrum, at lattice spacings, of what repeats at them, in most parts of the field."""
+def lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | None:
+    """Sharp peaks in the power spectrum, at lattice spacings, of what repeats at them, in most parts of the field.
+
+    Parameters
+    ----------
+    image
+        (y, x) micrograph in counts, without nan.
+    pixel_size_nm
+        Side of a pixel, nm.
+    """
     side = min(256, *image.shape)
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side, pixel_size_nm)] * 2, indexing="ij"))[:, : side // 2 + 1]
     ring = (frequency * pixel_size_nm * side + 0.5).astype(int)

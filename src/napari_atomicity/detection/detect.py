@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_atomicity.detection.checks import Finding, inspect
 from napari_atomicity.detection.finding import GRID_NM, LARGEST_NM, SMALLEST_NM, candidates, coarse_grid, merged
 from napari_atomicity.detection.gaps import without_gaps
+from napari_atomicity.detection.lattices import off_lattice, without_lattice
 from napari_atomicity.detection.measure import Measurement, measure
 from napari_atomicity.detection.repair import repaired
 from napari_atomicity.errors import InputError
@@ -31,6 +32,16 @@ _OTHERS: Final = 5
 _FAINT_SHARE: Final = 0.25
 #: smallest integrated intensity relative to the frame's typical cluster, at sensitivity 0.5
 _MASS_SHARE: Final = 0.2
+
+
+#: what stands on a crystalline support: so many at least, so high above its rest, on so much of the field at most
+_FEWEST_ON_A_CRYSTAL: Final = 3
+_HIGH_ON_A_CRYSTAL: Final = 8.0
+_COVERED: Final = 0.25
+_ON_A_CRYSTAL: Final = (
+    "The support is crystalline; its lattice was taken off before clusters were sought and counted. Hold the counts "
+    "against the intensities."
+)
 
 
 @dataclass(frozen=True)
@@ -92,10 +103,26 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     clean = repaired(image, pixel_size_nm)
     image = clean.image
     findings = (*(Finding("repaired", said, False) for said in clean.said), *inspect(image, pixel_size_nm))
-    if any(finding.blocking for finding in findings):
-        return Detection(_measured_nothing(image), findings)
     filled = without_gaps(image, pixel_size_nm)
     strictness = 4.0 ** (0.5 - sensitivity)
+    blocking = [finding.code for finding in findings if finding.blocking]
+    if blocking == ["lattice"]:
+        # clusters may stand on a crystalline support: they are what is left once its lattice is taken off
+        bare = np.where(np.isfinite(image), without_lattice(filled, pixel_size_nm), np.float32(np.nan))
+        clusters, too_small = _sought(bare, without_gaps(bare, pixel_size_nm), pixel_size_nm, strictness)
+        if _stand_on_a_support(clusters, image.size * pixel_size_nm**2):
+            others = (finding for finding in findings if not finding.blocking)
+            return Detection(clusters, (*others, Finding("lattice", _ON_A_CRYSTAL, False)), too_small)
+    if blocking:
+        return Detection(_measured_nothing(image), findings)
+    clusters, too_small = _sought(image, filled, pixel_size_nm, strictness)
+    return Detection(clusters, findings, too_small)
+
+
+def _sought(
+    image: npt.NDArray[np.floating], filled: npt.NDArray[np.floating], pixel_size_nm: float, strictness: float
+) -> tuple[Measurement, int]:
+    """Clusters of an image, and how many bright features are too small; `filled` is without gaps."""
     coarse, factor = coarse_grid(filled, pixel_size_nm)
     grid_nm = pixel_size_nm * factor
     found = merged(candidates(coarse, grid_nm, _CANDIDATE_THRESHOLD * strictness**0.5), coarse, grid_nm)
@@ -108,7 +135,16 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     radius = np.clip(first.diameter_nm / 2 + 0.05, 0.3, LARGEST_NM / 2)
     clusters = measure(image, pixel_size_nm, y, x, radius)
     too_small += int((clusters.diameter_nm < SMALLEST_NM).sum())
-    return Detection(clusters.take(_clusters(clusters, significance, strictness)), findings, too_small)
+    return clusters.take(_clusters(clusters, significance, strictness)), too_small
+
+
+def _stand_on_a_support(clusters: Measurement, field_nm2: float) -> bool:
+    """Whether what is left without a lattice are clusters: some, high above the rest, on a small part of the field."""
+    if len(clusters.y_px) < _FEWEST_ON_A_CRYSTAL:
+        return False
+    height = float(np.median(clusters.contrast / np.maximum(clusters.background_sd, 1e-30)))
+    covered = float((np.pi / 4 * clusters.diameter_nm**2).sum()) / field_nm2
+    return height > _HIGH_ON_A_CRYSTAL and covered < _COVERED
 
 
 def _stands_out(
@@ -161,7 +197,7 @@ def measure_at(
         (n,) centres in pixels of the image.
     """
     check_pixel_size(pixel_size_nm)
-    image = repaired(image, pixel_size_nm).image
+    image = repaired(off_lattice(image, pixel_size_nm), pixel_size_nm).image
     first = measure(image, pixel_size_nm, y_px, x_px, recentre=False)
     radius = np.clip(np.nan_to_num(first.diameter_nm, nan=1.2) / 2 + 0.05, 0.3, LARGEST_NM / 2)
     return measure(image, pixel_size_nm, y_px, x_px, radius, recentre=False)

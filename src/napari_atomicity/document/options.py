@@ -32,6 +32,9 @@ class ImageOptions:
         Second metal of the clusters, for size and composition; chosen by nobody where empty.
     guest_fractions, guest_fractions_sd
         Measured atomic fractions of it and their standard deviations, by the id of the cluster.
+    detector
+        What a scan of the detector gave, with voltage and angles: `DetectorScan.numbers`; empty without one. `taken` is
+        the intensity of one atom that was taken from the comparison of all ways.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -42,3 +45,4 @@ class ImageOptions:
     guest: str = ""
     guest_fractions: Mapping[str, float] = field(default_factory=dict)
     guest_fractions_sd: Mapping[str, float] = field(default_factory=dict)
+    detector: Mapping[str, float] = field(default_factory=dict)

@@ -13,7 +13,9 @@ from napari_atomicity.pipeline.compositions import (
     known_second,
     measured_fractions,
 )
+from napari_atomicity.pipeline.consistency import ScaleConsistency, consistency_steps
 from napari_atomicity.pipeline.counting import Count, choose, classify_session_steps, classify_steps, patches_steps
+from napari_atomicity.pipeline.detector import DetectorScan, detector_steps
 from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
@@ -29,6 +31,7 @@ from napari_atomicity.pipeline.metals import (
 )
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.repeatability import Repeatability, repeatability_steps
+from napari_atomicity.pipeline.scale_ways import standard_reference
 from napari_atomicity.pipeline.settings import (
     Adapt,
     Settings,
@@ -48,12 +51,14 @@ __all__ = [
     "AppliedAdaptation",
     "Count",
     "Detected",
+    "DetectorScan",
     "Explained",
     "ImageState",
     "Known",
     "MetalCount",
     "Ratios",
     "Repeatability",
+    "ScaleConsistency",
     "Settings",
     "Source",
     "adapt_steps",
@@ -66,9 +71,11 @@ __all__ = [
     "classify_session_steps",
     "classify_steps",
     "composition_of",
+    "consistency_steps",
     "count_unit",
     "detect",
     "detect_steps",
+    "detector_steps",
     "expected_text",
     "explain_steps",
     "known_composition",
@@ -92,5 +99,6 @@ __all__ = [
     "repeatability_steps",
     "scale_remarks",
     "seen",
+    "standard_reference",
     "training_set_steps",
 ]

@@ -62,6 +62,7 @@ def patches_steps(micrograph: Micrograph, table: ClusterTable) -> Steps[Patches]
         For an image without a pixel size.
     """
     from napari_atomicity.counting.patches import Patches, extract_patches
+    from napari_atomicity.detection import off_lattice
 
     pixel_size_nm = micrograph.calibrated_pixel_size_nm
     frames = table.rows["frame"].to_numpy()
@@ -70,7 +71,8 @@ def patches_steps(micrograph: Micrograph, table: ClusterTable) -> Steps[Patches]
     for done, index in enumerate(present):
         yield Progress(done, len(present), "Cutting out clusters")
         rows = np.flatnonzero(frames == index)
-        patches.append(extract_patches(micrograph.frame(int(index)), table.take(rows), pixel_size_nm))
+        image = off_lattice(micrograph.frame(int(index)), pixel_size_nm)
+        patches.append(extract_patches(image, table.take(rows), pixel_size_nm))
         order.append(rows)
     return Patches.join(patches).take(np.argsort(np.concatenate(order)))
 

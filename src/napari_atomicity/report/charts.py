@@ -19,7 +19,7 @@ from napari_atomicity.style import colours
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from napari_atomicity.pipeline import ImageState, Ratios
+    from napari_atomicity.pipeline import ImageState, Ratios, ScaleConsistency
 
 #: dots per inch of the micrographs, 7 inches wide
 _DPI: Final = 170
@@ -110,6 +110,13 @@ def confidence(analysis: ImageState) -> str:
     axes.set_ylabel("clusters")
     bare_axes(axes)
     return _svg(figure)
+
+
+def scales(found: ScaleConsistency) -> str:
+    """What one atom is worth by every way, as SVG."""
+    from napari_atomicity.report.consistency import consistency_figure
+
+    return _svg(consistency_figure(found))
 
 
 def _palette(analysis: ImageState) -> dict[str, str]:

@@ -15,7 +15,7 @@ from napari_atomicity.report.summary import describe
 from napari_atomicity.wording import interval, percent
 
 if TYPE_CHECKING:
-    from napari_atomicity.pipeline import ImageState, Ratios
+    from napari_atomicity.pipeline import ImageState, Ratios, ScaleConsistency
 
 #: how to cite, as CITATION.cff says it
 CITE: Final = (
@@ -70,6 +70,7 @@ def report_steps(
     title: str = "",
     frames: Sequence[int] | None = None,
     checked: bool = False,
+    scales: Sequence[ScaleConsistency] = (),
 ) -> Steps[Path]:
     """Write a self-contained HTML report of one image or several.
 
@@ -87,6 +88,8 @@ def report_steps(
         Which frame of each stack is pictured; the first where None.
     checked
         As for `pipeline.ratios_steps`.
+    scales
+        What one atom is worth in images by several ways, where that was compared.
 
     Raises
     ------
@@ -119,6 +122,7 @@ def report_steps(
         chart=charts.ratios(result, analyses[0]),
         simple=bool(result.table["intensity"].notna().any()),
         images=pictures,
+        scales=[_scales(found) for found in scales],
         models=_models(analyses),
         versions=list(describe(analyses[0])["versions"].items()),
         cite=CITE,
@@ -215,6 +219,26 @@ def _scale(analysis: ImageState) -> list[tuple[str, str]]:
             f"{first.intensity_per_atom:.4g} ± {first.intensity_per_atom_sd:.2g} counts·nm²{more}",
         )
     ]
+
+
+def _scales(found: ScaleConsistency) -> dict[str, Any]:
+    """Every way to what one atom is worth, as the template shows it."""
+    from napari_atomicity.report import charts
+
+    ways = zip(found.found.references, found.shares["median_atoms"], strict=True)
+    return {
+        "name": found.image,
+        "sentence": found.found.sentence,
+        "chart": charts.scales(found),
+        "rows": [
+            (one.words, f"{one.value:.4g}", f"{100 * one.relative_sd:.0f} %", f"{atoms:.3g}", one.basis)
+            for one, atoms in ways
+        ],
+        "chi2": f"{found.found.chi2:.2g}",
+        "p": f"{found.found.p:.2g}",
+        "freedom": len(found.found.references) - 1,
+        "remarks": found.remarks,
+    }
 
 
 def _models(analyses: Sequence[ImageState]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from napari_atomicity.ui.actions import annotate
 from napari_atomicity.ui.project.controller import ProjectController
 from napari_atomicity.ui.project.recent import RecentImages
 from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
+from napari_atomicity.ui.workspace.detector_scan import DetectorView
 from napari_atomicity.ui.workspace.explainer import Explainer
 from napari_atomicity.ui.workspace.fitting import Fitting
 from napari_atomicity.ui.workspace.legend_switch import LegendSwitch
@@ -17,6 +18,9 @@ from napari_atomicity.ui.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+    from napari_atomicity.document.document import Document
+    from napari_atomicity.pipeline import ImageState, ScaleConsistency
 
 
 class Context:
@@ -40,6 +44,10 @@ class Context:
         Remembers which files were opened.
     fitting
         Shows the image in hand whole.
+    detector
+        The scan of the detector that is open.
+    scales
+        Of each document what one atom was last found to be worth, by every way, and of which state.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -50,6 +58,10 @@ class Context:
         self.legend = LegendSwitch()
         self.project = ProjectController(self.workspace, self.solo)
         self.recent = RecentImages(self.workspace)
+        self.detector = DetectorView(self.workspace)
+        self.scales: weakref.WeakKeyDictionary[Document, tuple[ImageState, ScaleConsistency]] = (
+            weakref.WeakKeyDictionary()
+        )
         self.workspace.begin()
         self.fitting = Fitting(self.workspace, self.solo)
 

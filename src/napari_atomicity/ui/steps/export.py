@@ -159,11 +159,15 @@ class ExportPanel(Panel):
         states = [group.document.as_said for group in groups]
         frames = [self.workspace.frame if group.document is document else 0 for group in groups]
         expected, checked = dict(document.options.expected), document.options.random_sample
+        compared = [self.context.scales.get(group.document) for group in groups]
+        scales = [
+            kept[1] for kept, state in zip(compared, states, strict=True) if kept and kept[0].table is state.table
+        ]
 
         def steps() -> Steps[str]:
             from napari_atomicity.report import report_steps
 
-            yield from report_steps(states, path, expected, frames=frames, checked=checked)
+            yield from report_steps(states, path, expected, frames=frames, checked=checked, scales=scales)
             return f"Wrote the report on {len(states)} image{'s' if len(states) > 1 else ''} to {path}"
 
         self.workspace.work.start("Write the report", steps, self._say, document)
