@@ -79,6 +79,7 @@ def calibrate_frames(
     known: PriorKnowledge | Sequence[PriorKnowledge] | None = None,
     use: Sequence[npt.NDArray[np.bool_]] | None = None,
     by_diameter: Sequence[Floats] | None = None,
+    with_intervals: bool = True,
 ) -> list[Calibration]:
     """Calibrate frames taken under the same settings, each helping the others.
 
@@ -94,6 +95,8 @@ def calibrate_frames(
     by_diameter
         For each frame, (n, classes) log-likelihoods of the diameters of its clusters, relative to an average class
         member: these take the place of what the model has learnt about scales.
+    with_intervals
+        Whether the intervals of the shares are wanted; they take as long as all the rest.
 
     Returns
     -------
@@ -123,13 +126,13 @@ def calibrate_frames(
         diameters = [of_frame[rows] for of_frame, rows in zip(by_diameter, chosen, strict=True)]
     if not any(len(sample) for sample in samples):
         raise InputError("No cluster of this image can be used to calibrate it; detect clusters first.")
-    likelihoods = [_scale_likelihood(*each) for each in zip(samples, facts, diameters, strict=True)]
+    likelihoods = [scale_likelihood(*each) for each in zip(samples, facts, diameters, strict=True)]
     grid = _grid(likelihoods, facts)
     weights, misfits = posterior_of_scale(grid, [likelihood.on(grid) for likelihood in likelihoods], facts)
     calibrations = []
     for i, sample in enumerate(samples):
         clusters = int(usable[i].sum())
-        calibration = _frame_calibration(sample, grid, weights[i], clusters, facts[i], frames[0].card.element)
+        calibration = calibration_at(sample, grid, weights[i], clusters, facts[i], with_intervals)
         calibrations.append(replace(calibration, misfit=misfits[i] or likelihoods[i].contradiction))
     return calibrations
 
@@ -153,7 +156,7 @@ def thinned(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class _ScaleLikelihood:
+class ScaleLikelihood:
     """Log-likelihood (g,) of one frame's clusters at the scales `log_scale` (g,): without nan, 0 at the best."""
 
     log_scale: Floats
@@ -170,10 +173,39 @@ class _ScaleLikelihood:
         return np.asarray(inside - _FALL * beyond)
 
 
-def _scale_likelihood(evidence: Evidence, known: PriorKnowledge, by_diameter: Floats | None) -> _ScaleLikelihood:
+def usable_rows(evidence: Evidence, use: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], int]:
+    """Which clusters of a frame its scale is found with.
+
+    Parameters
+    ----------
+    evidence
+        Of its n clusters.
+    use
+        (n,) which of them to rest on.
+
+    Returns
+    -------
+    Their rows, always the same ones, and how many could be used.
+    """
+    usable = evidence.valid & np.isfinite(evidence.log_integral) & use
+    return thinned(np.flatnonzero(usable), _ENOUGH), int(usable.sum())
+
+
+def scale_likelihood(evidence: Evidence, known: PriorKnowledge, by_diameter: Floats | None = None) -> ScaleLikelihood:
+    """What the clusters of one frame say about its scale, before any other frame has a say.
+
+    Parameters
+    ----------
+    evidence
+        Of the clusters to rest on.
+    known
+        What is known of the frame beforehand; of this only what was deposited counts here.
+    by_diameter
+        As in `calibrate_frames`, of this frame.
+    """
     n = len(evidence)
     if n == 0:
-        return _ScaleLikelihood(np.empty(0), np.empty(0))
+        return ScaleLikelihood(np.empty(0), np.empty(0))
     view, log_scale, mean = frame_view(evidence.free)
     # shapes that were looked at with a scale would speak for that one: those that were not decide
     frame = evidence.free
@@ -203,7 +235,7 @@ def _scale_likelihood(evidence: Evidence, known: PriorKnowledge, by_diameter: Fl
                 f"The clusters do not look like {' and '.join(map(str, known.deposited))} atoms alone; "
                 "check the deposited sizes and the pixel size."
             )
-    return _ScaleLikelihood(log_scale, log_likelihood - log_likelihood.max(), contradiction)
+    return ScaleLikelihood(log_scale, log_likelihood - log_likelihood.max(), contradiction)
 
 
 def _blurred(evidence: Evidence) -> Evidence:
@@ -230,7 +262,7 @@ def frame_view(evidence: Evidence) -> tuple[FrameView, Floats, Floats]:
     return view, log_scale, mixture.fit.mean(axis=1)
 
 
-def _grid(likelihoods: Sequence[_ScaleLikelihood], known: Sequence[PriorKnowledge]) -> Floats:
+def _grid(likelihoods: Sequence[ScaleLikelihood], known: Sequence[PriorKnowledge]) -> Floats:
     """A fine grid of ln(scale) over all that any frame finds possible, or that is known."""
     ends = [likelihood.log_scale[[0, -1]] for likelihood in likelihoods if len(likelihood.log_scale)]
     ends += [
@@ -242,11 +274,25 @@ def _grid(likelihoods: Sequence[_ScaleLikelihood], known: Sequence[PriorKnowledg
     return np.linspace(low, high, max(int(np.ceil((high - low) / _STEP)), 8) + 1)
 
 
-def _frame_calibration(
-    evidence: Evidence, grid: Floats, weight: Floats, n: int, known: PriorKnowledge, element: str
+def calibration_at(
+    evidence: Evidence, grid: Floats, weight: Floats, n: int, known: PriorKnowledge, with_intervals: bool = True
 ) -> Calibration:
-    """The calibration of a frame, from the posterior weights of its scale."""
-    sizes = evidence.card.class_sizes
+    """The calibration of a frame, from the posterior weights of its scale.
+
+    Parameters
+    ----------
+    evidence
+        Of the clusters that the shares rest on.
+    grid, weight
+        (g,) logarithms of the scales, counts·nm² per atom, and their posterior weights.
+    n
+        Number of clusters of the frame that can be used.
+    known
+        What is known of the frame beforehand.
+    with_intervals
+        As in `calibrate_frames`.
+    """
+    sizes, element = evidence.card.class_sizes, evidence.card.element
     keep = weight > NEGLIGIBLE * weight.max()
     grid, weight = grid[keep], weight[keep] / weight[keep].sum()
     shares, free = _first_shares(sizes, known)
@@ -255,6 +301,8 @@ def _frame_calibration(
     mixture = fit_mixture(evidence, grid, shares, free)
     fit = float(weight @ mixture.fit.mean(axis=1))
     calibration = calibration_of(sizes, grid, weight, mixture.shares, fit, n, element)
+    if not with_intervals:
+        return calibration
     counts = expected_counts(mixture.shares, len(evidence))
     witnesses = np.where(free, len(evidence) * worth_of_a_cluster(mixture), np.inf)
     intervals = _intervals(list(calibration.fractions), weight, counts, witnesses)

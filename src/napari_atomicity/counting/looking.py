@@ -102,7 +102,7 @@ def _settled_steps(
     frames, n = list(sample.scale_free), len(sample.patches)
     shifts, at = [_USUAL_SHIFT] * n, [np.nan] * n
     for _ in range(_LOOKS):
-        fits = calibrate_frames(frames, known, None, sample.by_diameter)
+        fits = calibrate_frames(frames, known, None, sample.by_diameter, with_intervals=False)
         scales = [float(np.log(fit.intensity_per_atom)) for fit in fits]
         moved = [i for i in range(n) if not abs(scales[i] - at[i]) < _SCALE_SETTLED]
         for i, (frame, part) in enumerate(zip(frames, sample.patches, strict=True)):
