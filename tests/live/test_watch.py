@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_atomicity import cli
@@ -267,3 +268,28 @@ def test_ctrl_c_ends_it_with_its_tables(folder, out, capsys, monkeypatch):
     assert cli.main(["watch", str(folder), "-o", str(out), "--adapt", "off"]) == 0
     assert "Ended." in capsys.readouterr().out
     assert len(list(out.glob("*.report.json"))) == 2 and (out / "session.json").is_file()
+
+
+def test_images_that_are_sent_are_kept_as_files_and_counted(out, fields, tmp_path, dual):
+    from napari_atomicity.io import read
+    from napari_atomicity.live.send_frame import send_frame
+    from napari_atomicity.live.sources import Receiver
+
+    receiver = Receiver("a long enough token", port=0)
+    for i in (0, 1):
+        send_frame(fields[i], 0.05, f"field {i}", "a long enough token", port=receiver.port)
+    session = _session(out, dual)
+    look = drain(watch_steps(receiver, session, once=True))
+    assert [seen.name for seen in look.images] == ["field 0", "field 1"]
+    kept = read(out / "images" / "field 1.tif")
+    assert np.array_equal(kept.data, fields[1]) and kept.pixel_size_nm == pytest.approx(0.05, rel=1e-5)
+    # the same files in one session give the same tables
+    drain(settle_steps(session))
+    files = sorted(str(path) for path in (out / "images").iterdir())
+    assert cli.main(["analyse", *files, "--session", "-o", str(tmp_path / "b"), "--adapt", "off"]) == 0
+    assert _tables(out) == _tables(tmp_path / "b")
+
+
+def test_a_replay_is_counted_like_a_folder(folder, out, capsys):
+    assert cli.main(["watch", str(folder), "--replay", "0", "-o", str(out), "--no-settle"]) == 0
+    assert "4 images" in capsys.readouterr().out

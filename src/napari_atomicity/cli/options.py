@@ -300,6 +300,9 @@ def _watch_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--new", action="store_true", help="only images that come from now on")
     command.add_argument("--listen", type=_PORT, metavar="PORT", help="receive images from send_frame.py instead")
     command.add_argument(
+        "--host", type=values.name, default="127.0.0.1", metavar="ADDRESS", help="to receive at; this computer alone"
+    )
+    command.add_argument(
         "--replay",
         type=_PACE,
         metavar="S",

@@ -144,8 +144,8 @@ class WatchRequest(CountRequest):
         Folder to watch; None where images come from elsewhere.
     into
         Folder to write to; None for one named after the watched one.
-    listen
-        Port that a microscope computer sends to; None without.
+    listen, host
+        Port and address that a microscope computer sends to; no port without.
     replay
         Seconds between two images of the folder, which are shown as if they came now; None without.
     until
@@ -161,6 +161,7 @@ class WatchRequest(CountRequest):
     folder: Path | None
     into: Path | None
     listen: int | None
+    host: str
     replay: float | None
     until: float | None
     expected: Mapping[int, float]

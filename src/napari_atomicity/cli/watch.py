@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from napari_atomicity.live.watching import Look
 
 _LOCK: Final = "watch.lock"
+#: environment variable with the token of senders; without it a new one is made at each start
+_TOKEN: Final = "NAPARI_ATOMICITY_TOKEN"
 
 
 def watch(request: WatchRequest, console: Console) -> None:
@@ -62,7 +66,7 @@ def _check(request: WatchRequest) -> None:
         raise InputError("Name the folder to watch, or a port with --listen.")
     if request.listen is not None and (request.folder is not None or request.replay is not None):
         raise InputError("A folder and --listen exclude each other; leave one of them out.")
-    if request.folder is not None and request.folder.is_file():
+    if request.folder is not None and request.folder.is_file() and request.replay is None:
         raise InputError(f"{request.folder} is a file; name the folder that the microscope writes to.")
 
 
@@ -89,9 +93,18 @@ def _say_start(session: LiveSession, console: Console) -> None:
 
 
 def _source(request: WatchRequest, session: LiveSession, console: Console) -> FrameSource:
-    from napari_atomicity.live.sources import FolderSource
+    from napari_atomicity.live import send_frame
+    from napari_atomicity.live.sources import FolderSource, Receiver, replay_of
 
+    if request.listen is not None:
+        token = os.environ.get(_TOKEN, "") or secrets.token_urlsafe(12)
+        receiver = Receiver(token, request.listen, request.host)
+        console.say(f"Receiving at {receiver.host}, port {receiver.port}; the token is {token}")
+        console.say(f"  Copy {Path(send_frame.__file__)} to the microscope computer.")
+        return receiver
     assert request.folder is not None
+    if request.replay is not None:
+        return replay_of(request.folder, request.replay)
     return FolderSource(request.folder, session.ledger.knows, only_new=request.new)
 
 
