@@ -22,7 +22,7 @@ _IN_A_ROW: Final = 2
 #: sides of the picture in which a shift of the stage is looked for
 _DRIFT_PX: Final = 256
 #: peak of the correlation over its spread from which on two images show the same field
-_SAME_FIELD: Final = 9.0
+_SAME_FIELD: Final = 13.0
 
 
 @dataclass(frozen=True)

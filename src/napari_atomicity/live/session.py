@@ -95,7 +95,7 @@ class LiveSession:
 
     def warnings(self) -> list[str]:
         """Sentences about qualities of the images that have left their bands."""
-        images = self.ledger.counted[-_LOOKED_BACK:]
+        images = sorted(self.ledger.counted[-_LOOKED_BACK:], key=lambda seen: seen.taken)
         return warnings_of([seen.name for seen in images], [seen.quality for seen in images])
 
     # ------------------------------------------------------------------ images come
@@ -234,19 +234,23 @@ class LiveSession:
         self.ledger.note(again)
         return again
 
-    def state_of(self, seen: Seen) -> ImageState | None:
+    def state_of(self, seen: Seen, keep_pixels: bool = False) -> ImageState | None:
         """An image with the clusters that were found in it, not counted; None where its pixels or table are gone.
 
         Parameters
         ----------
         seen
             One of the counted images.
+        keep_pixels
+            Whether its pixels stay in memory, instead of being read whenever they are asked for.
         """
         try:
             path = Path(seen.path)
             if file_state(path) != seen.state and image_hash(path) != seen.sha256:
                 return None
-            micrograph = read_when_asked(self.reading.open(path), path, lambda: self.reading.open(path).data)
+            micrograph = self.reading.open(path)
+            if not keep_pixels:
+                micrograph = read_when_asked(micrograph, path, lambda: self.reading.open(path).data)
             table = read_table(table_path(self.folder, seen.stem)).without_predictions()
         except InputError:
             return None
@@ -254,6 +258,25 @@ class LiveSession:
             micrograph, table=table, searched=True, search_messages=tuple(seen.search_messages),
             settings=self.settings, profile=self.profile,
         )  # fmt: skip
+
+    def opened_steps(self, seen: Seen) -> Steps[ImageState | None]:
+        """An image counted with the scale that its session has by now, to be opened; nothing is written.
+
+        Parameters
+        ----------
+        seen
+            One of the counted images.
+
+        Returns
+        -------
+        None where its pixels or its table are gone.
+        """
+        state = self.state_of(seen, keep_pixels=True)
+        if state is None:
+            return None
+        scale = RunningScale(self.settings.known)
+        scale.join(dict(self.scale.parts()))
+        return (yield from live_count_steps(state, self.bundle, scale, seen.sha256)).state
 
     # ------------------------------------------------------------------ parts of it
 
