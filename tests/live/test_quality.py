@@ -7,10 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from napari_atomicity.live import quality
 from napari_atomicity.live.advice import advice, needed_sentence
 from napari_atomicity.live.ledger import Seen
-from napari_atomicity.live.quality import STRIPS, warnings_of
+from napari_atomicity.live.quality import STRIPS, shift_px, warnings_of
 from napari_atomicity.live.shares import ImageCounts, live_shares
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.repeats import simulate_repeats
@@ -71,10 +70,9 @@ def test_drift_is_told_where_two_images_show_one_field_and_only_there():
     other = simulate_repeats(spec, 2, seeded(2), shift_px=40).images[0]
     truth = np.hypot(*(repeats.shifts_px[1] - repeats.shifts_px[0])) * repeats.pixel_size_nm
     first, second = repeats.images
-    assert quality._drift(second, first, repeats.pixel_size_nm) == pytest.approx(truth, abs=0.2)
-    assert np.isnan(quality._drift(other, first, repeats.pixel_size_nm))
-    assert np.isnan(quality._drift(first[:100], first, repeats.pixel_size_nm))
-    assert np.isnan(quality._drift(first, None, repeats.pixel_size_nm))
+    assert shift_px(second, first) * repeats.pixel_size_nm == pytest.approx(truth, abs=0.2)
+    for one, another in ((other, first), (first[:100], first), (first, None)):
+        assert shift_px(one, another) is None
 
 
 def test_every_strip_has_words():

@@ -99,11 +99,12 @@ def quality_of(live: LiveCount, before: FloatImage | None = None) -> dict[str, f
     scale = float(np.exp(np.median([part.labelled_at for part in live.parts]))) if live.parts else float("nan")
     used = counted(table)
     high = float(np.nanmax(image))
+    moved = shift_px(image, before)
     values = {
         "scale": scale,
         "width": _width(live, dict(card.diameter_nm)),
         "noise": live.noise,
-        "drift": _drift(image, before, state.micrograph.calibrated_pixel_size_nm),
+        "drift": float("nan") if moved is None else moved * state.micrograph.calibrated_pixel_size_nm,
         "support": float(np.nanmedian(image)) / scale,
         "saturated": _saturated(image, high),
         "left_out": 100 * (1 - float(used.mean())) if len(table) else float("nan"),
@@ -128,19 +129,28 @@ def _saturated(image: FloatImage, high: float) -> float:
     return 100 * at_top if at_top * image.size >= 5 else 0.0
 
 
-def _drift(image: FloatImage, before: FloatImage | None, pixel_size_nm: float) -> float:
-    """Nm between two images of one field; nan where they show different ones."""
+def shift_px(image: FloatImage, before: FloatImage | None) -> float | None:
+    """By how many pixels the field of an image has moved since the one before.
+
+    Parameters
+    ----------
+    image, before
+        (y, x) counts.
+
+    Returns
+    -------
+    None where they show different fields.
+    """
     if before is None or before.shape != image.shape:
-        return float("nan")
+        return None
     step = max(1, max(image.shape) // _DRIFT_PX)
     one, other = (_small(part, step) for part in (image, before))
     correlation = np.fft.irfft2(np.fft.rfft2(one) * np.conj(np.fft.rfft2(other)), s=one.shape)
-    peak = float(correlation.max())
-    if peak < _SAME_FIELD * float(correlation.std()):
-        return float("nan")
+    if float(correlation.max()) < _SAME_FIELD * float(correlation.std()):
+        return None
     place = np.unravel_index(int(correlation.argmax()), correlation.shape)
     down, right = (int(p) - n if p > n // 2 else int(p) for p, n in zip(place, correlation.shape, strict=True))
-    return float(np.hypot(down, right) * step * pixel_size_nm)
+    return float(np.hypot(down, right) * step)
 
 
 def _small(image: FloatImage, step: int) -> FloatImage:
