@@ -137,8 +137,8 @@ def test_ten_thousand_files_are_looked_at_quickly(tmp_path, clock):
     source = FolderSource(tmp_path, clock=clock)
     start = time.perf_counter()
     _later(source, clock)
-    assert _later(source, clock) is not None and source.waiting == 9_999
-    assert time.perf_counter() - start < 2.0
+    assert _later(source, clock, 60) is not None and source.waiting == 9_999
+    assert time.perf_counter() - start < 5.0
 
 
 def test_a_source_that_is_closed_gives_nothing_more(tmp_path, clock):

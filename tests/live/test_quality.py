@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from napari_atomicity.live import quality
 from napari_atomicity.live.advice import advice, needed_sentence
 from napari_atomicity.live.ledger import Seen
 from napari_atomicity.live.quality import STRIPS, shift_px, warnings_of
 from napari_atomicity.live.shares import ImageCounts, live_shares
 from napari_atomicity.simulation.conditions import sample_spec
+from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.repeats import simulate_repeats
 from seeds import seeded
 
-GOOD = {"scale": 900.0, "width": 1.0, "noise": 3.0, "drift": None, "support": 10.0, "saturated": 0.0, "left_out": 15.0}
+GOOD = {"scale": 900.0, "blur": 0.4, "noise": 3.0, "drift": None, "support": 10.0, "saturated": 0.0, "left_out": 15.0}
 
 
 def _session(**bad: float) -> tuple[list[str], list[dict[str, float | None]]]:
@@ -31,7 +34,7 @@ def _session(**bad: float) -> tuple[list[str], list[dict[str, float | None]]]:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"width": 2.0}, r"Since frame 8 clusters look \d\.\d\d times as wide: refocus"),
+        ({"blur": 0.5}, r"Since frame 8 images are blurred by 0\.(29|30|31) nm more than at first: refocus"),
         ({"scale": 500.0}, r"Since frame 8 the intensity of an atom has fallen to 0\.5\d times"),
         ({"scale": 1500.0}, r"has risen to 1\.6\d times"),
         ({"noise": 9.0}, r"noise is (2\.9|3\.0) times"),
@@ -47,20 +50,20 @@ def test_what_leaves_its_band_is_said_since_when_and_what_to_do(bad, words):
 
 def test_nothing_is_said_of_what_is_usual_of_few_images_and_of_what_is_better():
     assert warnings_of(*_session()) == []
-    assert warnings_of(["a", "b"], [GOOD, {**GOOD, "width": 5.0}]) == []
-    assert warnings_of(*_session(width=0.5, noise=1.0, left_out=0.0)) == []
+    assert warnings_of(["a", "b"], [GOOD, {**GOOD, "blur": 5.0}]) == []
+    assert warnings_of(*_session(blur=0.2, noise=1.0, left_out=0.0)) == []
     assert warnings_of([], []) == []
 
 
 def test_one_image_that_is_a_little_off_is_not_yet_said():
     names, images = _session()
-    images[-1] = {**images[-1], "width": 1.2}
+    images[-1] = {**images[-1], "blur": 0.44}
     assert warnings_of(names, images) == []
-    assert len(warnings_of([*names, "frame 10"], [*images, {**images[-1], "width": 1.2}])) == 1
+    assert len(warnings_of([*names, "frame 10"], [*images, {**images[-1], "blur": 0.44}])) == 1
 
 
 def test_what_is_good_again_is_no_longer_said():
-    names, images = _session(width=2.0)
+    names, images = _session(blur=0.8)
     assert warnings_of([*names, "good"], [*images, GOOD]) == []
 
 
@@ -73,6 +76,18 @@ def test_drift_is_told_where_two_images_show_one_field_and_only_there():
     assert shift_px(second, first) * repeats.pixel_size_nm == pytest.approx(truth, abs=0.2)
     for one, another in ((other, first), (first[:100], first), (first, None)):
         assert shift_px(one, another) is None
+
+
+def test_a_probe_twice_as_wide_is_seen_as_blur():
+    spec = sample_spec("nominal", None, 30, shape=(512, 512), seed=seeded(0))
+    wide = replace(spec, probe=replace(spec.probe, fwhm_nm=2 * spec.probe.fwhm_nm))
+    sharp = [quality._blur_nm(simulate_frame(spec, i).image, spec.pixel_size_nm) for i in range(5)]
+    blurred = quality._blur_nm(simulate_frame(wide, 9).image, spec.pixel_size_nm)
+    assert warnings_of(list("abcdef"), [{"blur": value} for value in (*sharp, sharp[0])]) == []
+    (sentence,) = warnings_of(list("abcdefg"), [{"blur": value} for value in (*sharp, blurred, blurred)])
+    assert sentence.startswith("Since f images are blurred")
+    noise = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
+    assert np.isnan(quality._blur_nm(noise, 0.05))
 
 
 def test_every_strip_has_words():
@@ -107,7 +122,6 @@ def test_enough_more_or_another_magnification_with_the_reason():
     ):
         said = advice(_images(3, **odd), few, 900)
         assert said.what == "magnification" and words in said.sentence
-    assert "refocus?" in advice(_images(3), few, 900, warnings=["Since a clusters look wide: refocus?"]).sentence
 
 
 def test_how_many_more_is_said_with_two_digits():

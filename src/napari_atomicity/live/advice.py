@@ -40,9 +40,7 @@ class Advice:
     sentence: str
 
 
-def advice(
-    images: Sequence[Seen], shares: LiveShares, needed: int | None, goal: float = GOAL, warnings: Sequence[str] = ()
-) -> Advice:
+def advice(images: Sequence[Seen], shares: LiveShares, needed: int | None, goal: float = GOAL) -> Advice:
     """What to do next.
 
     Parameters
@@ -53,8 +51,6 @@ def advice(
         As far as the session has come, and how many more clusters are needed.
     goal
         The half width that is wanted.
-    warnings
-        What has left its band.
     """
     points = f"± {100 * goal:.3g} points"
     if not images or not shares.clusters:
@@ -80,8 +76,6 @@ def advice(
         return Advice(
             "magnification", f"Take a lower magnification: only {per_field:.0f} clusters a field are counted."
         )
-    if warnings:
-        return Advice("more", f"{warnings[0]} Then more fields like these.")
     return Advice("more", f"More fields like these: {needed_sentence(shares, needed, goal)}")
 
 

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
 
-#: what usually lies outside the aperture, in ln(integral), and how far a scale or that may move unnoticed
-_USUAL_SHIFT: Final = 0.05
+#: how far a scale, or what lies outside the aperture, may move unnoticed (ln)
 _SETTLED: Final = 0.02
 _LOOKS: Final = 3
+#: of more clusters than the first, so many find the scale, and all are looked at once it is found
+_ALL_AT_ONCE: Final = 128
+_SAMPLE: Final = 96
 
 Rows = npt.NDArray[np.int64]
 
@@ -116,7 +118,7 @@ class _Frame:
         self, scale: RunningScale, key: tuple[str, int]
     ) -> Steps[tuple[Evidence, Calibration, ScaleLikelihood]]:
         """Look at the clusters with the scale of the session until nothing moves; the frame joins the session."""
-        from napari_atomicity.counting.calibrate import calibration_at, scale_likelihood, usable_rows
+        from napari_atomicity.counting.calibrate import calibration_at, scale_likelihood, thinned, usable_rows
         from napari_atomicity.counting.calibration import Calibration
         from napari_atomicity.counting.looking import looked_steps, shift_of
 
@@ -128,21 +130,46 @@ class _Frame:
             evidence = yield from looked_steps(self.bundle, self.patches, self.free, float(np.log(exact)), use)
             nothing = scale_likelihood(evidence.take(np.empty(0, dtype=np.int64)), settings.known)
             return evidence, Calibration.at_scale(exact, card.class_sizes, card.element), nothing
-        evidence, shift, at = self.free, _USUAL_SHIFT, np.nan
+        few = len(self.rows) <= _ALL_AT_ONCE
+        sample = self if few else self._part(thinned(np.flatnonzero(use), _SAMPLE))
+        sample_use = use if few else np.ones(len(sample.rows), dtype=bool)
+        evidence, at, shift = yield from sample._settled_steps(scale, key, sample_use)
+        if not few:
+            evidence = yield from self._look_steps(at, shift)
         chosen, clusters = usable_rows(evidence, use)
-        for look in range(_LOOKS + 1):
-            likelihood = scale_likelihood(evidence.take(chosen), settings.known, self._by_diameter(chosen))
+        likelihood = scale_likelihood(evidence.take(chosen), settings.known, self._by_diameter(chosen))
+        scale.add(key, likelihood)
+        scale.shift = shift_of(evidence, self.patches, use, shift)
+        grid, weight, misfit = scale.posterior(key)
+        fit = calibration_at(evidence.take(chosen), grid, weight, clusters, settings.known)
+        return evidence, replace(fit, misfit=misfit or likelihood.contradiction), likelihood
+
+    def _settled_steps(
+        self, scale: RunningScale, key: tuple[str, int], use: npt.NDArray[np.bool_]
+    ) -> Steps[tuple[Evidence, float, float]]:
+        """Look with the scale and the shift of the session until nothing moves; evidence, ln(scale) and shift."""
+        from napari_atomicity.counting.calibrate import scale_likelihood, usable_rows
+        from napari_atomicity.counting.looking import shift_of
+
+        evidence, at, shift = self.free, np.nan, scale.shift
+        if scale.best is not None:  # the frames before this one tell where to begin
+            at = scale.best
+            evidence = yield from self._look_steps(at, shift)
+        for _ in range(_LOOKS):
+            chosen, _ = usable_rows(evidence, use)
+            likelihood = scale_likelihood(evidence.take(chosen), self.settings.known, self._by_diameter(chosen))
             scale.add(key, likelihood)
-            grid, weight, misfit = scale.posterior(key)
+            grid, weight, _ = scale.posterior(key)
             now = float(grid[int(weight.argmax())])
             found = shift_of(evidence, self.patches, use, shift)
-            if look == _LOOKS or (abs(now - at) < _SETTLED and abs(found - shift) < _SETTLED / 2):
+            if abs(now - at) < _SETTLED and abs(found - shift) < _SETTLED / 2:
                 break
             at, shift = now, found
             evidence = yield from self._look_steps(at, shift)
-            chosen, clusters = usable_rows(evidence, use)
-        fit = calibration_at(evidence.take(chosen), grid, weight, clusters, settings.known)
-        return evidence, replace(fit, misfit=misfit or likelihood.contradiction), likelihood
+        return evidence, at, shift
+
+    def _part(self, rows: Rows) -> _Frame:
+        return replace(self, rows=self.rows[rows], patches=self.patches.take(rows), free=self.free.take(rows))
 
     def _look_steps(self, log_scale: float, shift: float) -> Steps[Evidence]:
         from napari_atomicity.counting.classify import look_steps

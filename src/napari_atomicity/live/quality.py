@@ -19,8 +19,18 @@ _LEAST: Final = 4
 _BAND: Final = 4.0
 #: images in a row that are out of the band before it is said; one that is out twice as far is said at once
 _IN_A_ROW: Final = 2
+#: pixels along the sides of the middle of an image that tells the blur, and spatial frequencies that are compared
+_BLUR_PX: Final = 640
+_COARSE_PER_NM: Final = (0.5, 0.9)
+_FINE_PER_NM: Final = (1.3, 2.2)
+#: of the power of noise that details must have
+_SEEN: Final = 0.05
+#: width of a Gaussian at half height in its standard deviations
+_FWHM: Final = 2.355
 #: sides of the picture in which a shift of the stage is looked for
 _DRIFT_PX: Final = 256
+#: every so many pixels tell the level of the support
+_EVERY_PX: Final = 4
 #: peak of the correlation over its spread from which on two images show the same field
 _SAME_FIELD: Final = 13.0
 
@@ -55,9 +65,9 @@ STRIPS: Final[Mapping[str, Strip]] = {
         "the intensity of an atom has risen to {ratio:.2f} times: gain, beam current or dwell time changed?",
         "the intensity of an atom has fallen to {ratio:.2f} times: gain, beam current or dwell time changed?",
     ),
-    "width": Strip(
-        "Blur", "× usual width", 0.12, True,
-        "clusters look {ratio:.2f} times as wide: refocus?", "",
+    "blur": Strip(
+        "Blur", "nm", 0.07, True,
+        "images are blurred by {extra:.2f} nm more than at first: refocus?", "",
     ),
     "noise": Strip(
         "Noise", "atoms/nm²", 0.35, True,
@@ -95,32 +105,46 @@ def quality_of(live: LiveCount, before: FloatImage | None = None) -> dict[str, f
     from napari_atomicity.counting.ratios import counted
 
     state = live.state
-    table, card, image = state.table, state.model_in_force.card, state.micrograph.frame(0)
+    table, image = state.table, state.micrograph.frame(0)
     scale = float(np.exp(np.median([part.labelled_at for part in live.parts]))) if live.parts else float("nan")
     used = counted(table)
     high = float(np.nanmax(image))
     moved = shift_px(image, before)
+    some = image[::_EVERY_PX, ::_EVERY_PX]
     values = {
         "scale": scale,
-        "width": _width(live, dict(card.diameter_nm)),
+        "blur": _blur_nm(image, state.micrograph.calibrated_pixel_size_nm),
         "noise": live.noise,
         "drift": float("nan") if moved is None else moved * state.micrograph.calibrated_pixel_size_nm,
-        "support": float(np.nanmedian(image)) / scale,
+        "support": float(np.nanmedian(some)) / scale,
         "saturated": _saturated(image, high),
         "left_out": 100 * (1 - float(used.mean())) if len(table) else float("nan"),
     }
     return {name: value if np.isfinite(value) else None for name, value in values.items()}
 
 
-def _width(live: LiveCount, diameters: Mapping[str, tuple[float, float]]) -> float:
-    """Diameters of the clusters over the usual ones of their classes, the median."""
-    rows = live.state.table.rows
-    prefix = live.state.model_in_force.card.element
-    usual = {f"{prefix}{size}": np.exp(mean) for size, (mean, _) in diameters.items()}
-    expected = rows["label"].map(usual).to_numpy(dtype=float)
-    ratio = rows["diameter_nm"].to_numpy(dtype=float) / expected
-    ratio = ratio[np.isfinite(ratio) & live.state.table.sizeable]
-    return float(np.median(ratio)) if len(ratio) else float("nan")
+def _blur_nm(image: FloatImage, pixel_size_nm: float) -> float:
+    """Width (nm, full at half height) of a Gaussian by which details are weaker than coarse structure; nan in noise."""
+    height, width = (min(side, _BLUR_PX) for side in image.shape)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    part = image[top : top + height, left : left + width].astype(np.float64)
+    part = np.nan_to_num(part - np.nanmedian(part)) * np.hanning(height)[:, None] * np.hanning(width)
+    power = np.abs(np.fft.rfft2(part)) ** 2
+    down, right = np.fft.fftfreq(height, pixel_size_nm)[:, None], np.fft.rfftfreq(width, pixel_size_nm)[None]
+    # offsets between lines of the scan lie on one axis: they are left out
+    frequency = np.where(right > 3 / (width * pixel_size_nm), np.hypot(down, right), np.inf)
+    highest = 0.5 / pixel_size_nm
+
+    def within(low: float, high: float) -> float:
+        inside = power[(frequency >= low) & (frequency < high)]
+        return float(np.median(inside)) if inside.size else float("nan")
+
+    noise = within(0.8 * highest, highest)
+    coarse, fine = (within(*ends) - noise for ends in (_COARSE_PER_NM, _FINE_PER_NM))
+    if not (coarse > 0 and fine > _SEEN * noise):
+        return float("nan")
+    steps = float(np.mean(_FINE_PER_NM) ** 2 - np.mean(_COARSE_PER_NM) ** 2)
+    return _FWHM * float(np.sqrt(max(-np.log(fine / coarse), 0.0) / steps)) / (2 * np.pi)
 
 
 def _saturated(image: FloatImage, high: float) -> float:
@@ -214,7 +238,9 @@ def warnings_of(names: Sequence[str], qualities: Sequence[Mapping[str, float | N
         far = abs(value - middle) > 2 * abs(end - middle)
         if not words or not beyond or (len(beyond) < _IN_A_ROW and not far):
             continue
-        said = words.format(ratio=value / middle if middle else np.nan, value=value, difference=value - middle)
+        extra = float(np.sqrt(max(value**2 - middle**2, 0.0)))
+        ratio = value / middle if middle else np.nan
+        said = words.format(ratio=ratio, value=value, difference=value - middle, extra=extra)
         sentences.append(f"Since {names[beyond[-1]]} {said}")
     return sentences
 

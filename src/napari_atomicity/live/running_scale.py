@@ -29,6 +29,8 @@ _STEP: Final = 0.01
 #: up to so many frames it is asked at each new one which of them fit the others; later whenever they grew by a part
 _EACH_TIME: Final = 200
 _GROWN: Final = 1.05
+#: what usually lies outside the aperture, in ln(integral)
+_USUAL_SHIFT: Final = 0.05
 #: a scale is never known better than to this, in ln(scale)
 _SHARPEST: Final = 0.005
 
@@ -47,6 +49,8 @@ class RunningScale:
 
     def __init__(self, known: PriorKnowledge | None = None) -> None:
         self._known = known or PriorKnowledge()
+        #: what lies outside the aperture, in ln(integral), as the latest frame had it
+        self.shift = _USUAL_SHIFT
         self._parts: dict[Key, ScaleLikelihood] = {}
         self._low = self._high = 0
         self._joint = np.empty((0, 0))

@@ -85,7 +85,7 @@ def look_at(
     """
     shares, needed, warnings = session.shares(), session.needed(goal), session.warnings()
     images = session.ledger.counted
-    tip = advice(images, shares, needed, goal, warnings)
+    tip = advice(images, shares, needed, goal)
     return Look(shares, needed, goal, tip, warnings, images, session.ledger.failed, waiting, newest, said)
 
 

@@ -20,7 +20,9 @@ from napari_atomicity.live.sources.arrival import Arrival
 from napari_atomicity.micrograph import FileState
 
 #: seconds between two looks, and the longest between two tries of a file that cannot be read or a folder that is away
-POLL_S: Final = 0.5
+POLL_S: Final = 0.2
+#: so many times as long as a look took passes until the next: of a share that is slow, no more is asked than it gives
+_EASE: Final = 3.0
 _SLOWEST_S: Final = 30.0
 #: a file that could not be read for that long, and stood still, is named
 PATIENCE_S: Final = 20.0
@@ -152,7 +154,7 @@ class FolderSource:
         self.ended = True
 
     def _look(self) -> None:
-        now = self._clock()
+        now, start = self._clock(), time.perf_counter()
         if now < self._next_look:
             return
         try:
@@ -170,7 +172,7 @@ class FolderSource:
             del self._files[gone]
         for name, state in found.items():
             self._note(name, state, first)
-        self._next_look = now + self._poll_s
+        self._next_look = now + max(self._poll_s, _EASE * (time.perf_counter() - start))
 
     def _note(self, name: str, state: FileState, first: bool) -> None:
         before = self._files.get(name)

@@ -34,7 +34,7 @@ _HOW: Final = (
 )
 _SHA: Final = Qt.ItemDataRole.UserRole
 #: letters of the large mode beside those of the window, for the sentence and for the shares
-_LARGE: Final = (2.0, 2.8)
+_LARGE: Final = (1.4, 2.8)
 #: letters that have to fit side by side in the large mode
 _ACROSS: Final = 17.0
 _GREEN: Final = "#4ec36b"
@@ -52,10 +52,10 @@ class LivePanel(Panel):
         """What to watch, the finding, shares, strips, the images."""
         self.watch: LiveWatch = live_watch_of(self.workspace)
         self._build_settings()
-        self.advice = self.note("What to do next, and why")
-        self.advice.setTextFormat(Qt.TextFormat.RichText)
         self.large_shares = self.note("Share of each class, and plus or minus what it may be off at all looks together")
         self.large_shares.setTextFormat(Qt.TextFormat.RichText)
+        self.advice = self.note("What to do next, and why")
+        self.advice.setTextFormat(Qt.TextFormat.RichText)
         self.state = self.note("How many images are counted, wait, or have to be taken again")
         self.warnings = self.note("What has changed for the worse since the first images")
         self.chart = ShareChart(
@@ -137,8 +137,8 @@ class LivePanel(Panel):
         size = max(size, self._room_in_points() / _LARGE[1]) if large else size
         say(self.advice, _advice(look, size * (_LARGE[0] if large else 1.2)))
         say(self.large_shares, _large_shares(look.shares, size * _LARGE[1], watch.colours) if large else "")
-        say(self.state, _sized(_state(look, busy), size * (1.6 if large else 1.0)))
-        say(self.warnings, _sized("\n".join(look.warnings), size * (1.6 if large else 1.0), _ORANGE))
+        say(self.state, _sized(_state(look, busy), size))
+        say(self.warnings, _sized("\n".join(look.warnings), size, _ORANGE))
         say(self.said, "" if large else "\n".join(watch.said[-4:]))
         if not large:
             self._show_details(look)
