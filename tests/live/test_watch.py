@@ -235,6 +235,7 @@ def test_a_session_of_another_model_is_refused(folder, out, dual):
         (["f", "--listen", "70000"], "--listen"),
         (["f", "--listen", "5000"], "exclude"),
         (["f", "-o", "f"], "cannot be the one"),
+        (["nowhere", "--once"], "does not exist"),
         (["FILE"], "is a file"),
     ],
 )
@@ -275,7 +276,7 @@ def test_images_that_are_sent_are_kept_as_files_and_counted(out, fields, tmp_pat
     from napari_atomicity.live.send_frame import send_frame
     from napari_atomicity.live.sources import Receiver
 
-    receiver = Receiver("a long enough token", port=0)
+    receiver = Receiver("a long enough token", port=0, folder=out / "images")
     for i in (0, 1):
         send_frame(fields[i], 0.05, f"field {i}", "a long enough token", port=receiver.port)
     session = _session(out, dual)
@@ -293,3 +294,38 @@ def test_images_that_are_sent_are_kept_as_files_and_counted(out, fields, tmp_pat
 def test_a_replay_is_counted_like_a_folder(folder, out, capsys):
     assert cli.main(["watch", str(folder), "--replay", "0", "-o", str(out), "--no-settle"]) == 0
     assert "4 images" in capsys.readouterr().out
+
+
+def test_what_was_received_and_not_counted_is_counted_at_the_next_start(out, fields, capsys, monkeypatch):
+    from napari_atomicity.live.send_frame import send_frame
+    from napari_atomicity.live.sources import Receiver
+
+    receiver = Receiver("a long enough token", port=0, folder=out / "images")
+    send_frame(fields[0], 0.05, "field", "a long enough token", port=receiver.port)
+    receiver.close()  # the program ends before the image is counted
+
+    def ended(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_atomicity.live.sources.Receiver", ended)
+    cli.main(["watch", "--listen", "0", "-o", str(out), "--adapt", "off", "--no-settle"])
+    assert (out / "field.clusters.csv").is_file() and "field:" in capsys.readouterr().out
+
+
+def test_an_image_without_clusters_and_a_stack_go_through(folder, out, fields, dual):
+    import tifffile
+
+    rng = np.random.default_rng(0)
+    _write(folder / "blank.tif", rng.normal(1000, 30, (300, 300)).astype(np.float32))
+    stack = np.stack([fields[4], fields[4] + 1])
+    tifffile.imwrite(
+        folder / "stack.tif", stack, imagej=True, resolution=(20, 20), metadata={"unit": "nm", "axes": "TYX"}
+    )
+    session = _session(out, dual)
+    look = _watched(folder, session)
+    by_name = {seen.name: seen for seen in look.images}
+    assert len(look.images) + len(look.failed) == 6 and "stack" in by_name
+    # two frames of one field count as one field
+    stacked = by_name["stack"]
+    assert len(stacked.parts) == 2 and sum(stacked.labels) == pytest.approx(stacked.analysed / 2)
+    drain(settle_steps(session))

@@ -79,6 +79,9 @@ def test_a_folder_is_watched_from_an_empty_viewer_and_an_image_opened_and_correc
     app.click(panel.open)
     document = app.document
     assert document.micrograph.name == "field_1" and document.counted and document.state.count is not None
+    app.click_on(panel.open)  # once more takes it in hand, and opens no second one
+    app.idle()
+    assert len(app.workspace.groups) == 1
     document.annotate([0], "Pt55")
     assert document.table.labelled.sum() == 1
     assert (folder.parent / "fields-watch" / "field_1.clusters.csv").is_file()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_atomicity.live.watching import Look
 
 _LOCK: Final = "watch.lock"
+#: folder of images that came without a file
+_IMAGES: Final = "images"
 #: environment variable with the token of senders; without it a new one is made at each start
 _TOKEN: Final = "NAPARI_ATOMICITY_TOKEN"
 
@@ -66,6 +68,8 @@ def _check(request: WatchRequest) -> None:
         raise InputError("Name the folder to watch, or a port with --listen.")
     if request.listen is not None and (request.folder is not None or request.replay is not None):
         raise InputError("A folder and --listen exclude each other; leave one of them out.")
+    if request.once and request.folder is not None and not request.folder.exists():
+        raise InputError(f"{request.folder} does not exist; without --once it is waited for.")
     if request.folder is not None and request.folder.is_file() and request.replay is None:
         raise InputError(f"{request.folder} is a file; name the folder that the microscope writes to.")
 
@@ -98,7 +102,7 @@ def _source(request: WatchRequest, session: LiveSession, console: Console) -> Fr
 
     if request.listen is not None:
         token = os.environ.get(_TOKEN, "") or secrets.token_urlsafe(12)
-        receiver = Receiver(token, request.listen, request.host)
+        receiver = Receiver(token, request.listen, request.host, session.folder / _IMAGES)
         console.say(f"Receiving at {receiver.host}, port {receiver.port}; the token is {token}")
         console.say(f"  Copy {Path(send_frame.__file__)} to the microscope computer.")
         return receiver
@@ -110,6 +114,7 @@ def _source(request: WatchRequest, session: LiveSession, console: Console) -> Fr
 
 def _watch(request: WatchRequest, session: LiveSession, console: Console) -> None:
     from napari_atomicity.live.advice import GOAL
+    from napari_atomicity.live.sources import FolderSource
     from napari_atomicity.live.watching import look_at, watch_steps, write_summary
 
     goal, said = request.until or GOAL, set[str]()
@@ -118,6 +123,9 @@ def _watch(request: WatchRequest, session: LiveSession, console: Console) -> Non
         if isinstance(progress, Milestone):
             _say(progress.result, said, console)
 
+    if request.listen is not None and (session.folder / _IMAGES).is_dir():
+        # what was received and not counted when an earlier watch ended
+        drain(watch_steps(FolderSource(session.folder / _IMAGES, session.ledger.knows), session, once=True), show)
     source = _source(request, session, console)
     if request.folder is not None and not request.once:
         console.say(f"Watching {request.folder}; end with Ctrl-C.")

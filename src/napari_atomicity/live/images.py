@@ -155,6 +155,8 @@ def seen_of(
 def counts_in(state: ImageState, labels: Sequence[str]) -> tuple[ImageCounts, int]:
     """The labels of a counted image, and how many clusters enter the shares.
 
+    Frames of a stack show the same clusters again: together they count as one.
+
     Parameters
     ----------
     state
@@ -166,4 +168,5 @@ def counts_in(state: ImageState, labels: Sequence[str]) -> tuple[ImageCounts, in
 
     chosen = counted(state.table)
     counts = counts_of(state.table.final_labels[chosen], state.table.probabilities[chosen], labels)
-    return counts, int(chosen.sum())
+    frames = max(len(np.unique(state.table.rows["frame"].to_numpy()[chosen])), 1)
+    return ImageCounts(counts.labels / frames, counts.confusion / frames), int(chosen.sum())

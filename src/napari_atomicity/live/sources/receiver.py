@@ -16,14 +16,18 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field, with_config
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.files import file_state
+from napari_atomicity.io.names import safe_name
 from napari_atomicity.io.text import clean
 from napari_atomicity.kinds import STRICT, wanted
+from napari_atomicity.live.pixels import save_pixels
 from napari_atomicity.live.send_frame import MAGIC
 from napari_atomicity.live.sources.arrival import Arrival
 from napari_atomicity.micrograph import Micrograph
@@ -76,6 +80,8 @@ class Receiver:
         Where to listen; 0 for any that is free.
     host
         Address to listen on: that of this computer alone unless another is given.
+    folder
+        Where each image is written before its sender hears that it has arrived; only kept in memory where None.
 
     Raises
     ------
@@ -83,10 +89,11 @@ class Receiver:
         Where that port cannot be had.
     """
 
-    def __init__(self, token: str, port: int = 5757, host: str = "127.0.0.1") -> None:
+    def __init__(self, token: str, port: int = 5757, host: str = "127.0.0.1", folder: Path | None = None) -> None:
         if len(token) < 8:
             raise InputError("The token is too short; give one of at least 8 letters.")
         self.ended = False
+        self._folder = folder
         self._token = token.encode("utf-8")
         self._queue: deque[Arrival] = deque()
         self._bytes = 0
@@ -200,10 +207,14 @@ class Receiver:
         data = np.frombuffer(pixels, dtype=np.dtype(f"<{header.dtype}")).reshape(header.shape)
         name = clean(header.name, 200)
         micrograph = Micrograph(data.astype(data.dtype.newbyteorder("=")), header.pixel_size_nm, name=name)
-        arrival = Arrival(name, header.taken if math.isfinite(header.taken) else time.time(), micrograph=micrograph)
+        taken = header.taken if math.isfinite(header.taken) else time.time()
+        arrival = Arrival(name, taken, micrograph=micrograph)
+        if self._folder is not None:
+            path = save_pixels(micrograph, self._folder, safe_name(name), taken)
+            arrival = Arrival(name, taken, path, file_state(path))
         with self._lock:
             self._queue.append(arrival)
-            self._bytes += header.bytes
+            self._bytes += _size(arrival)
         return f"{name} has arrived"
 
     def _header(self, connection: socket.socket) -> _Header:

@@ -138,9 +138,9 @@ class LiveWatch:
 
     def stop(self) -> None:
         """End the watch once the image in hand is counted."""
-        if self._source is not None:
+        if self._source is not None and not self._source.ended:
             self._source.close()
-        else:
+        else:  # asked for once more: not even what is left to count again is waited for
             self.work.stop()
 
     def settle(self) -> None:
@@ -173,7 +173,7 @@ class LiveWatch:
         """
         session = self.session
         seen = None if session is None else session.ledger.images.get(sha256)
-        if session is None or seen is None:
+        if session is None or seen is None or self._is_shown(Path(seen.path)):
             return
 
         def steps() -> Steps[ImageState | None]:
@@ -230,6 +230,16 @@ class LiveWatch:
             self._lock.release()
             self._lock = None
         self.changed.emit()
+
+    def _is_shown(self, path: Path) -> bool:
+        """Take the image of a file in hand where it is open already."""
+        workspace = self._workspace()
+        for group in [] if workspace is None else workspace.groups:
+            image = group.image()
+            if workspace is not None and image is not None and group.document.micrograph.provenance.path == path:
+                workspace.choose(image)
+                return True
+        return False
 
     def _show(self, state: ImageState) -> None:
         workspace = self._workspace()
