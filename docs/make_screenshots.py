@@ -31,6 +31,7 @@ SIZES = {
     "Class ratios": (480, 690),
     "Metals and alloys": (420, 800),
     "Consistency": (480, 1010),
+    "Live": (480, 940),
 }
 #: picture of each panel, by the panel's name in the plug-in menu
 NAMES = {
@@ -54,6 +55,7 @@ NAMES = {
     "Export": "export",
     "Models": "models",
     "Metals and alloys": "metals",
+    "Live": "live",
 }
 
 
@@ -158,6 +160,7 @@ def main() -> None:
         _together(tour, Path(work))
         _stack(tour)
         _alloy(tour)
+        _live(tour, Path(work))
         tour.viewer.close()
 
 
@@ -324,6 +327,40 @@ def _alloy(tour: Tour) -> None:
     tour.click(tour.panels["DetectPanel"].search)
     tour.click(tour.panels["CountPanel"].run)
     tour.panel("Metals and alloys")
+
+
+def _live(tour: Tour, work: Path) -> None:
+    """A folder of twelve fields that is watched, the last two out of focus, and the same to be read from a distance."""
+    from dataclasses import replace
+
+    from qtpy.QtTest import QTest
+
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.files import write_frame
+    from napari_atomicity.simulation.frames import simulate_frame
+    from napari_atomicity.ui.live.service import live_watch_of
+
+    os.chdir(work)
+    folder = Path("monday")
+    folder.mkdir()
+    spec = sample_spec("nominal", {19: 0.1, 30: 0.2, 41: 0.3, 55: 0.25, 70: 0.15}, 60, shape=(640, 640), seed=0)
+    for i in range(12):
+        probe = replace(spec.probe, fwhm_nm=spec.probe.fwhm_nm * (2.6 if i >= 10 else 1.0))
+        path, *_ = write_frame(simulate_frame(replace(spec, probe=probe), i), folder, f"field_{i + 1:03d}")
+        os.utime(path, (1e9 + i, 1e9 + i))
+    (folder / "field_013.tif").write_bytes((folder / "field_001.tif").read_bytes()[:200_000])
+    watch = live_watch_of(tour.workspace)
+    watch.choose(folder=str(folder))
+    watch.start("dual", 0.5)
+    while watch.look is None or len(watch.look.images) < 12 or not watch.look.failed:
+        QTest.qWait(100)
+    tour.panel("Live", 500)
+    watch.choose(large=True)
+    NAMES["Live"], SIZES["Live"] = "live_large", (640, 640)
+    tour.panel("Live", 500)
+    watch.stop()
+    while watch.busy:
+        QTest.qWait(50)
 
 
 def _open(tour: Tour, panel: str) -> None:

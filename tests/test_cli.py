@@ -12,8 +12,8 @@ import pytest
 import tifffile
 
 from napari_atomicity import cli
-from napari_atomicity.cli.files import safe_name
 from napari_atomicity.io import read
+from napari_atomicity.io.names import safe_name
 from napari_atomicity.io.tables import read_table, write_table
 from napari_atomicity.pipeline import Settings, analyse
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.cli.console import Console
-from napari_atomicity.cli.files import folder, safe_name, save_json, save_rows
+from napari_atomicity.cli.files import folder, save_json, save_rows
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.names import safe_name
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.requests import ImagesRequest
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import sweep, write_atomically, write_text
+from napari_atomicity.io.names import free_stem, safe_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +20,6 @@ if TYPE_CHECKING:
 
     from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.micrograph import Micrograph
-
-# names that Windows keeps for devices, whatever the suffix
-_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-#: bytes; a file's name has at most 255, and the longest that is added here are some forty
-_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True)
@@ -58,27 +51,12 @@ def inputs(request: ImagesRequest, console: Console) -> list[Input]:
     for place, path in enumerate(request.images):
         if not path.name:
             raise InputError(f"{path} is a folder; give the image files in it.")
-        own = safe_name(path.stem)
-        stem, n = own, 1
-        while stem.casefold() in taken:
-            n += 1
-            stem = f"{own}-{n}"
-        if n > 1:
+        own, stem = safe_name(path.stem), free_stem(path.stem, taken)
+        if stem != own:
             console.remark(f"{path}: another image here is called {own!r} too; this one becomes {stem!r}.")
         taken.add(stem.casefold())
         named.append(Input(path, stem, place))
     return named
-
-
-def safe_name(name: str) -> str:
-    """`name` without what some system does not allow in a file's name, and with room for what is added to it."""
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).rstrip(" .") or "image"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        mark = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
-        while len(os.fsencode(name)) > _LONGEST_NAME - len(mark) - 1:
-            name = name[:-1]
-        name = f"{name}-{mark}"
-    return f"{name}_" if _DEVICE.fullmatch(name) else name
 
 
 def folder(path: Path) -> Path:
@@ -137,20 +115,9 @@ def read_when_asked(micrograph: Micrograph, path: Path, request: ImagesRequest) 
     request
         The options.
     """
-    import dask.array as da
-    import numpy as np
-    from dask.delayed import delayed
+    from napari_atomicity.io import lazy
 
-    from napari_atomicity.io.files import watched
-
-    if micrograph.data.ndim == 3:  # frames of a stack are read like that anyway
-        return micrograph
-
-    def pixels(_: int) -> npt.NDArray[Any]:
-        return np.asarray(open_image(path, request).data)
-
-    whenever_asked = delayed(watched(path, pixels), pure=False)(0)
-    return replace(micrograph, data=da.from_delayed(whenever_asked, micrograph.data.shape, micrograph.data.dtype))
+    return lazy.read_when_asked(micrograph, path, lambda: open_image(path, request).data)
 
 
 def save_json(path: Path, content: dict[str, Any]) -> None:

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from napari_atomicity import __version__
-from napari_atomicity.cli import alloy, analyse, batch, consistency, metals, repeatability, requests, values, workshop
+from napari_atomicity.cli import (
+    alloy,
+    analyse,
+    batch,
+    consistency,
+    metals,
+    repeatability,
+    requests,
+    values,
+    watch,
+    workshop,
+)
 from napari_atomicity.cli.console import PROGRAM, Console
 from napari_atomicity.cli.metal_options import alloy_options, metal_options, simulated_metal_options
 from napari_atomicity.cli.scale_options import consistency_options, detector_options
@@ -26,6 +37,8 @@ _PLACE: Final = values.whole(0, 10**9, "a number counted from 0")
 _SEED: Final = values.whole(0, 2**63 - 1, "a whole number from 0")
 _FRAMES: Final = values.whole(1, 10_000, "a whole number from 1 to 10,000")
 _PURE: Final = values.whole(0, 10_000, "a whole number from 0 to 10,000")
+_PORT: Final = values.whole(0, 65_535, "a port, a whole number from 0 (any that is free) to 65535")
+_PACE: Final = values.number(0, 3600, "a number of seconds from 0 to 3600")
 _CLUSTERS: Final = values.whole(1, 50_000, "a whole number from 1 to 50,000")
 #: a word of a call that is longer is not repeated in full
 _LONGEST_WORD: Final = 200
@@ -129,6 +142,15 @@ def _commands_on_images(commands: _Commands) -> None:
     _model_options(agreeing)
     detector_options(agreeing)
     consistency_options(agreeing)
+    _watch_options(
+        command(
+            "watch",
+            requests.WatchRequest,
+            watch.watch,
+            "count images while a microscope writes them: shares with intervals that may be watched, and when it is "
+            "enough",
+        )
+    )
     info = command(
         "info",
         requests.InfoRequest,
@@ -190,11 +212,15 @@ class _Commands:
 def _image_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("images", nargs="+", type=values.place, metavar="IMAGE")
     command.add_argument("-o", "--output", type=values.place, required=True, metavar="DIR", help="folder to write to")
+    _reading_options(command)
+    command.add_argument("--frame", type=_PLACE, metavar="K", help="only this frame of a stack, counted from 0")
+
+
+def _reading_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--pixel-size", type=_PIXEL_SIZE, metavar="NM", help="nm per pixel, instead of what the file says"
     )
     command.add_argument("--image", type=_PLACE, metavar="N", help="which image of a file with several (see info)")
-    command.add_argument("--frame", type=_PLACE, metavar="K", help="only this frame of a stack, counted from 0")
     command.add_argument("--sensitivity", type=_SENSITIVITY, default=0.5, metavar="S", help="0 few to 1 many; 0.5")
 
 
@@ -284,6 +310,49 @@ def _output_options(command: argparse.ArgumentParser) -> None:
         metavar="N:SHARE,...|FILE",
         help="the ratio that the report compares with, as text or CSV; that of --deposited where its shares are given",
     )
+
+
+def _watch_options(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(images=[], frame=None, output=Path())
+    command.add_argument("folder", nargs="?", type=values.place, metavar="FOLDER", help="that the microscope writes to")
+    command.add_argument(
+        "-o",
+        "--output",
+        dest="into",
+        type=values.place,
+        metavar="DIR",
+        help="folder to write to; FOLDER-watch in the present one",
+    )
+    command.add_argument(
+        "--until", type=values.half_width, metavar="P%", help="end once every share is known to ± P %%"
+    )
+    command.add_argument(
+        "--expected",
+        type=values.expected,
+        default={},
+        metavar="N:SHARE,...|FILE",
+        help="the ratio to compare with in the end",
+    )
+    command.add_argument("--once", action="store_true", help="count what is there, then end")
+    command.add_argument("--new", action="store_true", help="only images that come from now on")
+    command.add_argument("--listen", type=_PORT, metavar="PORT", help="receive images from send_frame.py instead")
+    command.add_argument(
+        "--host", type=values.name, default="127.0.0.1", metavar="ADDRESS", help="to receive at; this computer alone"
+    )
+    command.add_argument(
+        "--replay",
+        type=_PACE,
+        metavar="S",
+        help="the images of FOLDER one by one, S seconds apart, as if they came now",
+    )
+    command.add_argument(
+        "--no-settle",
+        dest="settle",
+        action="store_false",
+        help="do not count all images once more together in the end, as analyse --session does",
+    )
+    _reading_options(command)
+    _model_options(command)
 
 
 def _simulation_options(command: argparse.ArgumentParser) -> None:

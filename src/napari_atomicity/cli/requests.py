@@ -229,6 +229,42 @@ class ConsistencyRequest(DetectorRequest):
 
 
 @dataclass(frozen=True)
+class WatchRequest(CountRequest):
+    """The options of ``watch``; `images`, `frame` and `output` stay empty.
+
+    Attributes
+    ----------
+    folder
+        Folder to watch; None where images come from elsewhere.
+    into
+        Folder to write to; None for one named after the watched one.
+    listen, host
+        Port and address that a microscope computer sends to; no port without.
+    replay
+        Seconds between two images of the folder, which are shown as if they came now; None without.
+    until
+        Half width of the shares at which the watch ends; None where it goes on.
+    expected
+        Amount of each size (atoms) to compare with.
+    once, new
+        Whether to end once all that is there is counted, and whether to leave alone what is there at the start.
+    settle
+        Whether to count all images once more together in the end.
+    """
+
+    folder: Path | None
+    into: Path | None
+    listen: int | None
+    host: str
+    replay: float | None
+    until: float | None
+    expected: Mapping[int, float]
+    once: bool
+    new: bool
+    settle: bool
+
+
+@dataclass(frozen=True)
 class InfoRequest:
     """The options of ``info``."""
 

@@ -174,6 +174,16 @@ def expected(text: str) -> dict[int, float]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def half_width(text: str) -> float:
+    """Half the width of an interval of shares: 5% or 0.05."""
+    bare = text.strip().removesuffix("%").strip()
+    value = number(0, 100, "a half width such as 5% or 0.05", above=True)(bare)
+    part = value / 100 if bare != text.strip() or value >= 1 else value
+    if not 0.001 <= part <= 0.5:
+        raise argparse.ArgumentTypeError(f"{_short(text)} is not a half width from 0.1% to 50%, such as 5%")
+    return part
+
+
 def reference(text: str) -> tuple[str, tuple[int, ...]]:
     """The image as it was named, and its sizes."""
     image, mark, atoms = text.rpartition("=")

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from napari_atomicity.cli.console import DONE, Console
-from napari_atomicity.cli.files import folder, safe_name, save_rows
+from napari_atomicity.cli.files import folder, save_rows
 from napari_atomicity.cli.metals import metal_and_sizes, second_metal_of
 from napari_atomicity.cli.requests import (
     EvaluateRequest,
@@ -22,6 +22,7 @@ from napari_atomicity.cli.requests import (
     WindowRequest,
 )
 from napari_atomicity.errors import InputError
+from napari_atomicity.io.names import safe_name
 
 
 def info(request: InfoRequest, console: Console) -> None:

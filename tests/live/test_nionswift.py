@@ -1,0 +1,150 @@
+"""Scans of a simulated microscope, through the instrumentation kit of Nion Swift itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_atomicity.errors import InputError
+from napari_atomicity.live.sources import nionswift
+from napari_atomicity.live.sources.nionswift import SwiftScans, micrograph_of_scan, scan_device
+
+pytest.importorskip("nion.usim_device.DeviceConfiguration")
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The scan device of the simulated microscope, quick and small."""
+    from nion.instrumentation import HardwareSource, scan_base
+    from nion.usim_device import DeviceConfiguration
+
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("swift"))  # it writes its settings to the present folder
+    microscope = DeviceConfiguration.AcquisitionContextConfiguration()
+    HardwareSource.run()
+    scan_base.run(Path(microscope.configuration_location))
+    microscope.run()
+    device = scan_device()
+    parameters = device.get_frame_parameters(0)
+    parameters.pixel_size, parameters.fov_nm, parameters.pixel_time_us = (128, 128), 20.0, 0.5
+    device.set_current_frame_parameters(parameters)
+    device.set_frame_parameters(0, parameters)
+    yield device
+    microscope.stop()
+    scan_base.stop()
+    HardwareSource.HardwareSourceManager().close()
+    HardwareSource.stop()
+    os.chdir(before)
+
+
+def _next(scans: SwiftScans) -> Any:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        if (arrival := scans.take()) is not None:
+            return arrival
+        time.sleep(0.01)
+    raise AssertionError("no scan came")
+
+
+def test_scans_come_as_they_finish_with_their_pixel_size(device):
+    scans = SwiftScans(device, every_scan=True)
+    first, second = _next(scans), _next(scans)
+    scans.close()
+    assert first.name == "scan_0001" and second.name == "scan_0002"
+    assert first.micrograph.data.shape == (128, 128)
+    assert first.micrograph.pixel_size_nm == pytest.approx(20 / 128)
+    scans._thread.join(10)
+    device.stop_playing(sync_timeout=10)
+    assert scans.ended and not scans._thread.is_alive() and not device.is_playing
+    assert not np.array_equal(first.micrograph.data, second.micrograph.data)
+    # it can be scanned again
+    again = SwiftScans(device, every_scan=True)
+    assert _next(again).name == "scan_0001"
+    again.close()
+    again._thread.join(10)
+
+
+def test_a_device_by_its_name_and_one_that_is_not_there(device):
+    assert scan_device("usim_scan_device") is device
+    with pytest.raises(InputError, match="usim_scan_device"):
+        scan_device("another")
+
+
+def test_a_place_is_taken_once(device):
+    scans = SwiftScans(device)
+    image = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
+    from napari_atomicity.micrograph import Micrograph
+
+    taken = len(scans._queue)
+    scans._before = None
+    for shown in (image, image + 0.1, np.roll(image, 5, axis=0), image[::-1]):
+        scans._take_in(Micrograph(shown, 0.1))
+    scans.close()
+    assert len(scans._queue) - taken >= 2
+
+
+class _Broken:
+    """A driver that fails, as that of an instrument may at any time."""
+
+    def __init__(self, at_once: bool) -> None:
+        self._at_once = at_once
+
+    def create_view_task(self, **_: Any) -> Any:
+        if self._at_once:
+            raise RuntimeError("no beam")
+        return self
+
+    def grab_next_to_finish(self) -> Any:
+        raise RuntimeError("vacuum\nlost")
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_instrument_that_fails_is_one_sentence():
+    with pytest.raises(InputError, match="no beam"):
+        SwiftScans(_Broken(at_once=True))
+    scans = SwiftScans(_Broken(at_once=False))
+    scans._thread.join(5)
+    assert scans.ended and scans.remarks() == [
+        "Scanning has ended (vacuum lost); check the microscope, and watch again."
+    ]
+    scans.close()
+
+
+def test_of_several_channels_the_dark_field_is_taken(device):
+    from nion.data import Calibration, DataAndMetadata
+
+    def channel(title: str, value: float, units: str = "nm") -> Any:
+        axes = [Calibration.Calibration(0.0, 0.05, units)] * 2
+        metadata = {"hardware_source": {"channel_name": title}}
+        return DataAndMetadata.new_data_and_metadata(
+            np.full((4, 4), value), dimensional_calibrations=axes, metadata=metadata
+        )
+
+    taken = micrograph_of_scan([channel("BF", 1.0), None, channel("MAADF", 3.0), channel("HAADF", 2.0)], "a")
+    assert taken.data[0, 0] == 2.0 and taken.pixel_size_nm == pytest.approx(0.05)
+    assert micrograph_of_scan([channel("x", 1.0, "rad")], "a").pixel_size_nm is None
+    with pytest.raises(InputError, match="enable the HAADF"):
+        micrograph_of_scan([None], "a")
+
+
+def test_without_the_kit_the_extra_is_named(monkeypatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def without(name: str, *arguments: Any, **named: Any) -> Any:
+        if name.startswith("nion"):
+            raise ImportError(name)
+        return real(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(InputError, match="napari-atomicity\\[nionswift\\]"):
+        scan_device()
+    assert nionswift._EXTRA
