@@ -10,6 +10,12 @@ from napari_atomicity.pipeline.doubts import remarks
 from napari_atomicity.pipeline.explaining import Explained, explain_steps
 from napari_atomicity.pipeline.finding import SAME_CLUSTER_NM, Detected, detect_steps, measure_steps
 from napari_atomicity.pipeline.mapping import map_table_steps
+from napari_atomicity.pipeline.movie import (
+    FollowedMovie,
+    followed_movie_steps,
+    movie_of_frames,
+    movie_steps,
+)
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.repeatability import Repeatability, repeatability_steps
 from napari_atomicity.pipeline.settings import Adapt, Settings, Source, read_deposited
@@ -23,6 +29,7 @@ __all__ = [
     "Count",
     "Detected",
     "Explained",
+    "FollowedMovie",
     "ImageState",
     "Ratios",
     "Repeatability",
@@ -39,9 +46,12 @@ __all__ = [
     "detect_steps",
     "expected_text",
     "explain_steps",
+    "followed_movie_steps",
     "load_expected",
     "map_table_steps",
     "measure_steps",
+    "movie_of_frames",
+    "movie_steps",
     "patches_steps",
     "ratios_steps",
     "read_deposited",

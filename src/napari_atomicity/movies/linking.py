@@ -1,0 +1,149 @@
+"""Which clusters of successive frames are the same ones: by place and by number of atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_atomicity.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+
+#: standard deviations, of place and count together, that a link may be off
+CUTOFF: Final = 4.0
+#: of ln(atoms) between two frames: errors of two counts, and atoms that are lost
+_COUNT_SD: Final = 0.2
+#: frames without a cluster that is then found again
+GAP: Final = 3
+_EXTRA: Final = "Tracking needs a library that is not installed; install it with: pip install 'napari-atomicity[movies]'"
+
+
+def linked(seen: pd.DataFrame, reach_nm: float, joined: Sequence[tuple[int, int]] = ()) -> Numbers:
+    """Link clusters from frame to frame, each to at most one in the next.
+
+    One assignment between neighbouring frames, and one over gaps, of least total cost (Jaqaman et al., Nature Methods
+    5, 695 (2008), as in laptrack), in place and ln(atoms).
+
+    Parameters
+    ----------
+    seen
+        A row a cluster: step (number of the frame among those that belong), y_nm, x_nm (of aligned frames), n_atoms
+        (nan where not known).
+    reach_nm
+        The way a cluster goes at most from one frame to the next.
+    joined
+        Pairs of rows that belong together whatever they cost.
+
+    Returns
+    -------
+    (n,) number of the track of each row, from 0.
+
+    Raises
+    ------
+    InputError
+        Where the library for it is not installed.
+    """
+    try:
+        from laptrack import LapTrack
+    except ImportError as error:
+        raise InputError(_EXTRA) from error
+
+    if not len(seen):
+        return np.empty(0, dtype=np.int64)
+    place = seen[["y_nm", "x_nm"]].to_numpy(dtype=np.float64) / (reach_nm / CUTOFF)
+    points = pd.DataFrame({"y": place[:, 0], "x": place[:, 1], "n": _log_atoms(seen) / _COUNT_SD, "step": seen["step"]})
+    # the linker wants the rows in the order of the frames
+    order = np.argsort(points["step"].to_numpy(), kind="stable")
+    points = points.iloc[order].reset_index(drop=True)
+    where = np.argsort(order)
+    tracker = LapTrack(
+        metric="sqeuclidean", cutoff=CUTOFF**2, gap_closing_metric="sqeuclidean", gap_closing_cutoff=CUTOFF**2,
+        gap_closing_max_frame_count=GAP,
+    )  # fmt: skip
+    edges = [(int(where[i]), int(where[j])) for i, j in joined]
+    tracks, _, _ = tracker.predict_dataframe(
+        points.assign(row=order),
+        coordinate_cols=["y", "x", "n"],
+        frame_col="step",
+        only_coordinate_cols=False,
+        connected_edges=edges or None,
+    )
+    numbers = np.empty(len(seen), dtype=np.int64)
+    numbers[tracks["row"].to_numpy(dtype=np.int64)] = tracks["track_id"].to_numpy(dtype=np.int64)
+    return numbers
+
+
+def _log_atoms(seen: pd.DataFrame) -> Floats:
+    """ln(atoms); what has no count is like the one at that place that has."""
+    from scipy.spatial import cKDTree
+
+    atoms = seen["n_atoms"].to_numpy(dtype=np.float64)
+    known = np.isfinite(atoms) & (atoms > 0)
+    if not known.any():
+        return np.zeros(len(seen))
+    log = np.zeros(len(seen))
+    log[known] = np.log(atoms[known])
+    if not known.all():
+        # frames that are far apart count as far apart in place
+        places = seen[["y_nm", "x_nm", "step"]].to_numpy(dtype=np.float64)
+        _, nearest = cKDTree(places[known]).query(places[~known])
+        log[~known] = log[known][nearest]
+    return log
+
+
+def parted(tracks: Numbers, seen: pd.DataFrame, cuts: Collection[tuple[int, int]]) -> Numbers:
+    """Tracks cut where a person cut them.
+
+    Parameters
+    ----------
+    tracks
+        (n,) of each row.
+    seen
+        As for `linked`.
+    cuts
+        Pairs of rows that are not the same cluster, the earlier first.
+
+    Returns
+    -------
+    (n,) with what follows a cut as a track of its own.
+    """
+    tracks, step = tracks.copy(), seen["step"].to_numpy()
+    for first, second in cuts:
+        if tracks[first] == tracks[second] >= 0:
+            later = (tracks == tracks[first]) & (step >= step[second])
+            tracks[later] = tracks.max() + 1
+    return tracks
+
+
+def renumbered(tracks: Numbers, before: Numbers) -> Numbers:
+    """New tracks with the numbers of the old ones that most of their clusters had; others get fresh numbers.
+
+    Parameters
+    ----------
+    tracks
+        (n,) of each row, -1 for none.
+    before
+        (n,) what it was, -1 for none.
+    """
+    result = np.full(len(tracks), -1, dtype=np.int64)
+    both = (tracks >= 0) & (before >= 0)
+    shared = pd.Series(1, index=pd.MultiIndex.from_arrays([tracks[both], before[both]])).groupby(level=[0, 1]).sum()
+    taken: dict[int, int] = {}
+    used: set[int] = set()
+    for (new, old), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+        if new not in taken and old not in used:
+            taken[int(new)] = int(old)
+            used.add(int(old))
+    fresh = max([-1, *before.tolist()]) + 1
+    # in the order in which they begin
+    for track in dict.fromkeys(tracks[tracks >= 0].tolist()):
+        number = taken.get(track)
+        if number is None:
+            number, fresh = fresh, fresh + 1
+        result[tracks == track] = number
+    return result
