@@ -11,7 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters.classes import probability_column
-from napari_atomicity.clusters.columns import COLUMNS, NO_TRACK, PLACE, PREDICTED, SIZEABLE, Column, columns, table_columns
+from napari_atomicity.clusters.columns import (
+    COLUMNS,
+    NO_TRACK,
+    PLACE,
+    PREDICTED,
+    SIZEABLE,
+    Column,
+    columns,
+    table_columns,
+)
 from napari_atomicity.clusters.matching import find_rows, matched, near
 from napari_atomicity.clusters.rows import changed_rows, complete_rows, neutral_values, stacked_rows
 from napari_atomicity.errors import InputError
@@ -319,8 +328,9 @@ class ClusterTable:
     def redetected(self, found: ClusterTable, tolerance_px: float) -> ClusterTable:
         """The table after a new detection, cluster by cluster.
 
-        A cluster found again keeps its id, annotation and track and takes the new measurements; one that a person annotated,
-        added or moved stays even where it is not found; new ones get fresh ids; what a person deleted stays deleted.
+        A cluster found again keeps its id, annotation and track and takes the new measurements; one that a person
+        annotated, added or moved stays even where it is not found; new ones get fresh ids; what a person deleted stays
+        deleted.
         Predictions are dropped: they belonged to the old measurements.
 
         Parameters

@@ -10,7 +10,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import NO_TRACK, OTHER_PROBABILITY, TEXTS, WHOLE_NUMBERS, ClusterTable, columns, written_rows
+from napari_atomicity.clusters import (
+    NO_TRACK,
+    OTHER_PROBABILITY,
+    TEXTS,
+    WHOLE_NUMBERS,
+    ClusterTable,
+    columns,
+    written_rows,
+)
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.by_hand import ReadTable, table_of_sheet

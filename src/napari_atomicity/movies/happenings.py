@@ -71,12 +71,34 @@ class Scene:
     reach_nm: float
 
     def place_px(self, course: Course, at: int) -> tuple[float, float]:
-        """Where a cluster lies in its frame."""
+        """Where a cluster lies in its frame.
+
+        Parameters
+        ----------
+        course
+            Its track.
+        at
+            Which of its clusters.
+
+        Returns
+        -------
+        y and x in pixels.
+        """
         y, x = course.places[at] / self.pixel_size_nm + self.shifts_px[self.frames[course.steps[at]]]
         return float(y), float(x)
 
     def at_rim(self, course: Course, at: int, step: int) -> bool:
-        """Whether a cluster is so near the rim of the field of its frame, or of that of `step`, that it may leave."""
+        """Whether a cluster is so near the rim of the field of its frame, or of that of `step`, that it may leave.
+
+        Parameters
+        ----------
+        course
+            Its track.
+        at
+            Which of its clusters.
+        step
+            When it is gone, or was not there yet.
+        """
         margin = np.nan_to_num(course.diameters[at], nan=1.0) / 2 + _RIM_NM + self.reach_nm
         high, wide = self.shape_px
         for seen in (course.steps[at], min(max(step, 0), len(self.frames) - 1)):
@@ -132,7 +154,7 @@ def _unions(scene: Scene, unions: Sequence[Union]) -> Iterator[dict[str, Any]]:
         if whole is None or any(part is None for part in parts):
             continue
         means = [part.mean(last=not union.split) for part in parts if part is not None]
-        apart = (sum(mean for mean, _ in means), float(np.hypot(*(sd for _, sd in means))))
+        apart = (sum(mean for mean, _ in means), float(np.hypot(means[0][1], means[1][1])))
         together = whole.mean(last=union.split)
         pair = f"{union.one} {union.other}"
         certainty = float(np.exp(-0.5 * union.misfit**2 / 4))

@@ -20,7 +20,7 @@ CUTOFF: Final = 4.0
 _COUNT_SD: Final = 0.2
 #: frames without a cluster that is then found again
 GAP: Final = 3
-_EXTRA: Final = "Tracking needs a library that is not installed; install it with: pip install 'napari-atomicity[movies]'"
+_EXTRA: Final = "Tracking needs a library that is missing; install it with: pip install 'napari-atomicity[movies]'"
 
 
 def linked(seen: pd.DataFrame, reach_nm: float, joined: Sequence[tuple[int, int]] = ()) -> Numbers:
@@ -132,13 +132,14 @@ def renumbered(tracks: Numbers, before: Numbers) -> Numbers:
     """
     result = np.full(len(tracks), -1, dtype=np.int64)
     both = (tracks >= 0) & (before >= 0)
-    shared = pd.Series(1, index=pd.MultiIndex.from_arrays([tracks[both], before[both]])).groupby(level=[0, 1]).sum()
+    pairs, shared = np.unique(np.column_stack([tracks[both], before[both]]), axis=0, return_counts=True)
     taken: dict[int, int] = {}
     used: set[int] = set()
-    for (new, old), _ in sorted(shared.items(), key=lambda item: (-item[1], item[0])):
+    for at in np.argsort(-shared, kind="stable").tolist():
+        new, old = (int(number) for number in pairs[at])
         if new not in taken and old not in used:
-            taken[int(new)] = int(old)
-            used.add(int(old))
+            taken[new] = old
+            used.add(old)
     fresh = max([-1, *before.tolist()]) + 1
     # in the order in which they begin
     for track in dict.fromkeys(tracks[tracks >= 0].tolist()):

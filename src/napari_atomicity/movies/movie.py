@@ -26,6 +26,8 @@ REACH_NM: Final = 1.0
 _LOST: Final = 12
 _WANDERED: Final = 2.0
 _AGREE: Final = 2.5
+#: times the stated error of clusters that are cut off or touch others in all frames
+_WORSE: Final = 3.0
 _POINTS: Final = ("id", "frame", "track", "y_px", "x_px", "n_atoms", "atoms", "atoms_sd", "level", "change")
 _EDITS: Final = ("kind", "first", "second")
 
@@ -256,11 +258,11 @@ def _stitched(
     ended: set[int] = set()
     begun: set[int] = set()
     now = {number: number for number in courses}
-    for _, _, one, other in sorted(offers):
-        if one not in ended and other not in begun:
-            ended.add(one)
-            begun.add(other)
-            old, new = now[other], now[one]
+    for _, _, first, second in sorted(offers):
+        if first not in ended and second not in begun:
+            ended.add(first)
+            begun.add(second)
+            old, new = now[second], now[first]
             tracks[tracks == old] = new
             now = {number: new if name == old else name for number, name in now.items()}
     return tracks
@@ -276,9 +278,10 @@ def _counts(courses: dict[int, Course]) -> tuple[dict[int, Smoothed], Rates]:
     for course in courses.values():
         at = course.steps - course.steps[0]
         dense, error = np.full((2, int(at[-1]) + 1), np.nan)
-        dense[at] = course.atoms
-        # what is cut off or touches another is counted worse than it says
-        error[at] = np.where(course.good, 1.0, 3.0) * course.errors
+        # what is cut off or touches another is counted wrongly, unless there is nothing else
+        use = course.good & np.isfinite(course.atoms)
+        dense[at] = np.where(use, course.atoms, np.nan) if use.any() else course.atoms
+        error[at] = course.errors if use.any() else _WORSE * course.errors
         values.append(dense)
         errors.append(error)
     if not values:

@@ -119,7 +119,9 @@ def _accepted(offer: _Offer, tracks: Numbers, found: list[Union]) -> Union:
         tracks[offer.whole.rows] = whole
         for at, union in enumerate(found):
             if (union.step < step) == offer.split:
-                new = [whole if track == offer.other.number else track for track in (union.one, union.other, union.whole)]
+                new = [
+                    whole if track == offer.other.number else track for track in (union.one, union.other, union.whole)
+                ]
                 found[at] = replace(union, one=new[0], other=new[1], whole=new[2])
     return Union(step, offer.ending.number, offer.other.number, whole, offer.split, offer.misfit)
 

@@ -216,8 +216,7 @@ def followed_movie_steps(
     model, scale = yield from clock.time("scale", _scale_steps(micrograph, settings, base))
     if scale is not None:
         settings = replace(settings, intensity_per_atom=scale.intensity_per_atom)
-    counting = replace(settings, adapt="off", deposited=(), fractions=(), anchors=())
-    table, said, refused = yield from clock.time("count", _counted_steps(micrograph, counting, model))
+    table, said, refused = yield from clock.time("count", _counted_steps(micrograph, settings, model))
     state = ImageState(
         micrograph, table=table, searched=True, search_messages=tuple(said), bundle=model, settings=settings
     )
@@ -242,6 +241,33 @@ def followed_movie(micrograph: Micrograph, settings: Settings, movie: MovieSetti
         As there.
     """
     return drain(followed_movie_steps(micrograph, settings, movie))
+
+
+def counted_frames_steps(
+    micrograph: Micrograph, settings: Settings, bundle: Bundle
+) -> Steps[tuple[ClusterTable, list[str]]]:
+    """Search and count each frame alone, with a scale that is known.
+
+    Parameters
+    ----------
+    micrograph
+        One image or many.
+    settings
+        Of search and count, with the intensity of an atom.
+    bundle
+        The model.
+
+    Returns
+    -------
+    The table of all frames, and what was odd in them.
+
+    Raises
+    ------
+    InputError
+        Where no frame has a cluster.
+    """
+    table, said, _ = yield from _counted_steps(micrograph, settings, bundle)
+    return table, said
 
 
 def _linked_steps(state: ImageState, movie: MovieSettings, shifts: npt.NDArray[np.float64]) -> Steps[ImageState]:
@@ -301,9 +327,7 @@ def _said_of(movie: Movie) -> Iterator[str]:
 # ---------------------------------------------------------------------- counts
 
 
-def _scale_steps(
-    micrograph: Micrograph, settings: Settings, bundle: Bundle
-) -> Steps[tuple[Bundle, MovieScale | None]]:
+def _scale_steps(micrograph: Micrograph, settings: Settings, bundle: Bundle) -> Steps[tuple[Bundle, MovieScale | None]]:
     """The model, adapted where the settings say so, and the scale that some of the frames tell."""
     if settings.intensity_per_atom is not None and settings.adapt == "off":
         return bundle, None
@@ -330,6 +354,8 @@ def _counted_steps(
     micrograph: Micrograph, settings: Settings, bundle: Bundle
 ) -> Steps[tuple[ClusterTable, list[str], list[int]]]:
     """The table of all frames, what was odd in them, and those where nothing can be counted."""
+    # with that scale and no other; what was known beforehand is in it
+    settings = replace(settings, adapt="off", deposited=(), fractions=(), anchors=())
     n = micrograph.n_frames
     tables: list[ClusterTable] = []
     said: list[str] = []

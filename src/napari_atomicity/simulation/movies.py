@@ -281,7 +281,7 @@ class _Play:
             if len(one.atoms) + len(other.atoms) <= _MERGES_TO
         ]  # fmt: skip
         if pairs:
-            _, i, j = min(pairs)
+            i, j = min(pairs)[1:]
             free[i].mate, free[j].mate = free[j], free[i]
 
     def _split(self, frame: int) -> None:
