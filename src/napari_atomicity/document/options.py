@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_atomicity.movies import MovieSettings
 from napari_atomicity.pipeline import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class ImageOptions:
         Amount of each size (atoms) that the ratios are held against; does not change how the image is counted.
     random_sample
         Whether the clusters that the person labelled were drawn at random.
+    movie
+        What a person says of a stack as a movie.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -35,3 +38,4 @@ class ImageOptions:
     in_joint: bool = False
     expected: Mapping[int, float] = field(default_factory=dict)
     random_sample: bool = False
+    movie: MovieSettings = field(default_factory=MovieSettings)

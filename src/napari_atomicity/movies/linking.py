@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,7 @@ GAP: Final = 3
 _EXTRA: Final = "Tracking needs a library that is missing; install it with: pip install 'napari-atomicity[movies]'"
 
 
-def linked(seen: pd.DataFrame, reach_nm: float, joined: Sequence[tuple[int, int]] = ()) -> Numbers:
+def linked(seen: pd.DataFrame, reach_nm: float) -> Numbers:
     """Link clusters from frame to frame, each to at most one in the next.
 
     One assignment between neighbouring frames, and one over gaps, of least total cost (Jaqaman et al., Nature Methods
@@ -36,8 +36,6 @@ def linked(seen: pd.DataFrame, reach_nm: float, joined: Sequence[tuple[int, int]
         (nan where not known).
     reach_nm
         The way a cluster goes at most from one frame to the next.
-    joined
-        Pairs of rows that belong together whatever they cost.
 
     Returns
     -------
@@ -60,18 +58,15 @@ def linked(seen: pd.DataFrame, reach_nm: float, joined: Sequence[tuple[int, int]
     # the linker wants the rows in the order of the frames
     order = np.argsort(points["step"].to_numpy(), kind="stable")
     points = points.iloc[order].reset_index(drop=True)
-    where = np.argsort(order)
     tracker = LapTrack(
         metric="sqeuclidean", cutoff=CUTOFF**2, gap_closing_metric="sqeuclidean", gap_closing_cutoff=CUTOFF**2,
         gap_closing_max_frame_count=GAP,
     )  # fmt: skip
-    edges = [(int(where[i]), int(where[j])) for i, j in joined]
     tracks, _, _ = tracker.predict_dataframe(
         points.assign(row=order),
         coordinate_cols=["y", "x", "n"],
         frame_col="step",
         only_coordinate_cols=False,
-        connected_edges=edges or None,
     )
     numbers = np.empty(len(seen), dtype=np.int64)
     numbers[tracks["row"].to_numpy(dtype=np.int64)] = tracks["track_id"].to_numpy(dtype=np.int64)
@@ -94,6 +89,36 @@ def _log_atoms(seen: pd.DataFrame) -> Floats:
         _, nearest = cKDTree(places[known]).query(places[~known])
         log[~known] = log[known][nearest]
     return log
+
+
+def joined(tracks: Numbers, seen: pd.DataFrame, pairs: Collection[tuple[int, int]]) -> Numbers:
+    """Tracks joined where a person joined them.
+
+    Parameters
+    ----------
+    tracks
+        (n,) of each row.
+    seen
+        As for `linked`.
+    pairs
+        Pairs of rows that are the same cluster, the earlier first.
+
+    Returns
+    -------
+    (n,) with both as one track; what was linked to them instead is a track of its own.
+    """
+    tracks, step = tracks.copy(), seen["step"].to_numpy()
+    for first, second in pairs:
+        if tracks[first] == tracks[second] or step[first] >= step[second]:
+            continue
+        for rest in (
+            (tracks == tracks[first]) & (step > step[first]),
+            (tracks == tracks[second]) & (step < step[second]),
+        ):
+            if rest.any():
+                tracks[rest] = tracks.max() + 1
+        tracks[tracks == tracks[second]] = tracks[first]
+    return tracks
 
 
 def parted(tracks: Numbers, seen: pd.DataFrame, cuts: Collection[tuple[int, int]]) -> Numbers:

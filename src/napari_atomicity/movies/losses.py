@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.movies.courses import Course
-from napari_atomicity.movies.smoothing import Smoothed
 from napari_atomicity.movies.unions import LEAST
 
 _DRAWS: Final = 400
@@ -46,17 +45,19 @@ class Losses:
         }
 
 
-def losses_of(courses: Mapping[int, Course], counts: Mapping[int, Smoothed], dose: float | None) -> Losses:
+def losses_of(courses: Mapping[int, Course], dose: float | None) -> Losses:
     """Losses of all tracks together, with intervals from draws of tracks with replacement.
+
+    The loss of a track is the slope of its counts as they are: smoothed ones shrink towards none.
 
     Parameters
     ----------
-    courses, counts
-        The tracks and their smoothed counts.
+    courses
+        The tracks.
     dose
         Electrons per nm² of a frame; None where not known.
     """
-    lost, steps, atoms = (np.array(each, dtype=float) for each in _of_each(courses, counts))
+    lost, steps, atoms = (np.array(each, dtype=float) for each in _of_each(courses))
     if not steps.sum():
         nothing = (float("nan"),) * 3
         return Losses(nothing, nothing, nothing)
@@ -67,17 +68,19 @@ def losses_of(courses: Mapping[int, Course], counts: Mapping[int, Smoothed], dos
     return Losses(per_frame, share, per_dose)  # type: ignore[arg-type]
 
 
-def _of_each(
-    courses: Mapping[int, Course], counts: Mapping[int, Smoothed]
-) -> tuple[list[float], list[float], list[float]]:
+def _of_each(courses: Mapping[int, Course]) -> tuple[list[float], list[float], list[float]]:
     """Atoms lost, steps, and atoms times steps of each track that is long enough."""
     lost, steps, atoms = [], [], []
-    for number, course in courses.items():
-        smooth = counts[number].atoms
-        if len(course) > LEAST and np.isfinite(course.atoms).any():
-            lost.append(float(smooth[0] - smooth[-1]))
-            steps.append(float(len(smooth) - 1))
-            atoms.append(float(smooth[:-1].sum()))
+    for course in courses.values():
+        use = course.good & np.isfinite(course.atoms)
+        if use.sum() <= LEAST:
+            continue
+        at, counted = course.steps[use].astype(float), course.atoms[use]
+        slope = float(np.polyfit(at - at.mean(), counted, 1)[0])
+        length = float(at[-1] - at[0])
+        lost.append(-slope * length)
+        steps.append(length)
+        atoms.append(float(counted.mean()) * length)
     return lost, steps, atoms
 
 

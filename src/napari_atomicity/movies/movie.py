@@ -12,8 +12,8 @@ import pandas as pd
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.movies.courses import Course, courses_of
-from napari_atomicity.movies.happenings import Scene, happenings
-from napari_atomicity.movies.linking import GAP, linked, parted, renumbered
+from napari_atomicity.movies.happenings import COLUMNS, Scene, happenings
+from napari_atomicity.movies.linking import GAP, joined, linked, parted, renumbered
 from napari_atomicity.movies.losses import Losses, losses_of
 from napari_atomicity.movies.smoothing import Rates, Smoothed, smoothed
 from napari_atomicity.movies.unions import Union, unions
@@ -143,6 +143,21 @@ def no_edits() -> pd.DataFrame:
     return pd.DataFrame({"kind": np.empty(0, dtype=object), "first": np.empty(0, int), "second": np.empty(0, int)})
 
 
+def fits_together(movie: Movie) -> bool:
+    """Whether the parts of a movie that was saved are those of one."""
+    frames = len(movie.shifts_px)
+    return (
+        movie.shifts_px.shape == (frames, 2)
+        and tuple(movie.points.columns) == _POINTS
+        and tuple(movie.graph.columns) == ("child", "parent")
+        and tuple(movie.events.columns) == COLUMNS
+        and tuple(movie.edits.columns) == _EDITS
+        and bool(movie.points["id"].is_unique)
+        and bool(movie.points["frame"].between(0, frames - 1).all())
+        and bool(movie.events["frame"].between(0, frames - 1).all())
+    )  # fmt: skip
+
+
 def follow(
     clusters: pd.DataFrame,
     settings: MovieSettings,
@@ -177,19 +192,20 @@ def follow(
     if len(frames) < 2:
         raise InputError("There is one frame only; a movie has several.")
     pairs = {kind: _pairs(edits, kind, seen) for kind in ("join", "cut")}
-    tracks = parted(linked(seen, settings.reach_nm, pairs["join"]), seen, pairs["cut"])
-    tracks, found = unions(seen, tracks, settings.reach_nm)
+    tracks = joined(parted(linked(seen, settings.reach_nm), seen, pairs["cut"]), seen, pairs["join"])
+    tracks, found = unions(seen, tracks, settings.reach_nm, set(pairs["join"]))
     busy = {(n, union.split) for union in found for n in (union.one, union.other)}
     busy |= {(union.whole, not union.split) for union in found}
     forbidden = {(int(seen["id"][i]), int(seen["id"][j])) for i, j in pairs["cut"]}
-    tracks = _stitched(seen, tracks, busy, settings.reach_nm, forbidden)
+    tracks, within = _stitched(seen, tracks, busy, settings.reach_nm, forbidden)
     named = renumbered(tracks, seen["track"].to_numpy(dtype=np.int64))
-    names = dict(zip(tracks.tolist(), named.tolist(), strict=True))
+    numbers = dict(zip(tracks.tolist(), named.tolist(), strict=True))
+    names = {part: numbers[number] for part, number in within.items()}
     found = [Union(u.step, names[u.one], names[u.other], names[u.whole], u.split, u.misfit) for u in found]
     courses = courses_of(seen, named)
     counts, rates = _counts(courses)
     scene = Scene(courses, counts, rates, frames, shifts_px, shape_px, pixel_size_nm, settings.reach_nm)
-    lost = losses_of(courses, counts, settings.dose_per_frame)
+    lost = losses_of(courses, settings.dose_per_frame)
     return Movie(
         settings=settings,
         shifts_px=shifts_px,
@@ -236,10 +252,11 @@ def _stitched(
     busy: set[tuple[int, bool]],
     reach_nm: float,
     forbidden: set[tuple[int, int]],
-) -> Numbers:
+) -> tuple[Numbers, dict[int, int]]:
     """Tracks of which one ends where the next begins are one, whatever the counts: it lost or gained atoms.
 
-    After more frames the counts must agree as well: a faint cluster that was not found for a while.
+    After more frames the counts must agree as well: a faint cluster that was not found for a while. Gives the tracks,
+    and which of them each of those before belongs to.
     """
     courses = courses_of(seen, tracks)
     ids = seen["id"].to_numpy()
@@ -265,7 +282,7 @@ def _stitched(
             old, new = now[second], now[first]
             tracks[tracks == old] = new
             now = {number: new if name == old else name for number, name in now.items()}
-    return tracks
+    return tracks, now
 
 
 def _alike(one: Course, other: Course) -> bool:

@@ -6,7 +6,7 @@ Either way what comes after is a track of its own. A split is a merge that is se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -64,8 +64,15 @@ class _Offer:
     goes_on: bool
     split: bool
 
+    def parts(self, held: Collection[tuple[int, int]]) -> bool:
+        """Whether it would part two clusters that a person joined."""
+        pair = (int(self.other.rows[-1]), int(self.whole.rows[0]))
+        return self.goes_on and (pair in held or pair[::-1] in held)
 
-def unions(seen: pd.DataFrame, tracks: Numbers, reach_nm: float) -> tuple[Numbers, list[Union]]:
+
+def unions(
+    seen: pd.DataFrame, tracks: Numbers, reach_nm: float, held: Collection[tuple[int, int]] = ()
+) -> tuple[Numbers, list[Union]]:
     """Find merges and splits.
 
     Parameters
@@ -76,6 +83,8 @@ def unions(seen: pd.DataFrame, tracks: Numbers, reach_nm: float) -> tuple[Number
         (n,) number of the track of each row; -1 for none.
     reach_nm
         The way a cluster goes at most from one frame to the next.
+    held
+        Pairs of rows that a person joined: no track ends between them.
 
     Returns
     -------
@@ -86,6 +95,7 @@ def unions(seen: pd.DataFrame, tracks: Numbers, reach_nm: float) -> tuple[Number
     while True:
         courses = courses_of(seen, tracks)
         offers = [*_offers(courses, reach_nm, split=False), *_offers(_backwards(courses), reach_nm, split=True)]
+        offers = [offer for offer in offers if not offer.parts(held)]
         taken = _best(offers, found)
         if not taken:
             return tracks, found
@@ -118,12 +128,17 @@ def _accepted(offer: _Offer, tracks: Numbers, found: list[Union]) -> Union:
         whole = int(tracks.max()) + 1
         tracks[offer.whole.rows] = whole
         for at, union in enumerate(found):
-            if (union.step < step) == offer.split:
-                new = [
-                    whole if track == offer.other.number else track for track in (union.one, union.other, union.whole)
-                ]
-                found[at] = replace(union, one=new[0], other=new[1], whole=new[2])
+            found[at] = _with_part(union, offer.other.number, whole, later=not offer.split)
     return Union(step, offer.ending.number, offer.other.number, whole, offer.split, offer.misfit)
+
+
+def _with_part(union: Union, track: int, new: int, later: bool) -> Union:
+    """A union where the later part of a track, or the earlier one, has a new number."""
+    # a merge stands at the end of those that are apart, and at the beginning of the whole; a split the other way round
+    if union.split == later:
+        return replace(union, whole=new) if union.whole == track else union
+    one, other = (new if number == track else number for number in (union.one, union.other))
+    return replace(union, one=one, other=other)
 
 
 def _offers(courses: dict[int, Course], reach_nm: float, split: bool) -> Iterator[_Offer]:

@@ -171,6 +171,43 @@ def linked_state(
     return replace(state, table=with_tracks(table, movie), movie=movie)
 
 
+def edited_steps(state: ImageState, edits: pd.DataFrame) -> Steps[ImageState]:
+    """Follow once more, with what a person joined and cut.
+
+    Parameters
+    ----------
+    state
+        A stack that was followed.
+    edits
+        Of its movie.
+
+    Raises
+    ------
+    InputError
+        Where it was not followed.
+    """
+    if state.movie is None:
+        raise InputError("The clusters are not followed yet.")
+    yield Progress(0, 0, "Following the clusters")
+    return linked_state(state, state.movie.settings, state.movie.shifts_px, edits)
+
+
+def outdated(state: ImageState) -> bool:
+    """Whether the clusters changed since they were followed."""
+    movie, rows = state.movie, state.table.rows
+    if movie is None:
+        return False
+    known = movie.points.set_index("id")[["frame", "track", "y_px", "x_px", "n_atoms"]]
+    frame = rows["frame"].to_numpy(dtype=np.int64)
+    belongs = (frame >= 0) & (frame < len(movie.shifts_px)) & ~np.isin(frame, movie.rejected)
+    now = rows[belongs].set_index("id")[known.columns]
+    if len(now) != len(known) or not known.index.isin(now.index).all():
+        return True
+    return not np.array_equal(
+        now.loc[known.index].to_numpy(dtype=float), known.to_numpy(dtype=float), equal_nan=True
+    )  # fmt: skip
+
+
 def with_tracks(table: ClusterTable, movie: Movie) -> ClusterTable:
     """A table with the tracks of a movie.
 
