@@ -144,7 +144,8 @@ def test_joined_and_cut_by_a_person_and_followed_again() -> None:
     assert len(again.tracks) == 2 and {early, late} & set(again.tracks)
     edits = cut(again, whole, 13)
     parts = followed(rows.assign(track=_tracks(again, rows)), 26, edits)
-    assert len(parts.tracks) == 3 and not len(parts.events)
+    assert len(parts.tracks) == 3
+    assert _kinds(parts) == ["arrival", "loss"]  # one vanished where another one came, says the person
     with pytest.raises(InputError, match="same frame"):
         joined(movie, early, whole)
     with pytest.raises(InputError, match="before and after"):
