@@ -156,7 +156,7 @@ def _unions(scene: Scene, unions: Sequence[Union]) -> Iterator[dict[str, Any]]:
         means = [part.mean(last=not union.split) for part in parts if part is not None]
         apart = (sum(mean for mean, _ in means), float(np.hypot(means[0][1], means[1][1])))
         together = whole.mean(last=union.split)
-        pair = f"{union.one} {union.other}"
+        pair = " ".join(map(str, sorted((union.one, union.other))))
         certainty = float(np.exp(-0.5 * union.misfit**2 / 4))
         if union.split:
             assert parts[0] is not None

@@ -88,7 +88,7 @@ def look_at_event(workspace: Workspace, event: int) -> None:
     movie = None if document is None else document.state.movie
     if document is None or movie is None or viewer is None or image is None or event not in movie.events.index:
         return
-    row = movie.events.loc[event]
+    row: dict[Any, Any] = movie.events.loc[event].to_dict()
     frame = int(row["frame"])
     centre_on(viewer, image, (frame, float(row["y_px"]), float(row["x_px"])))
     rows = document.table.rows
@@ -191,24 +191,13 @@ def _start(
     def land(result: ImageState) -> None:
         if document.micrograph is not started.micrograph:
             raise InputError(f"The image or its pixel size changed while this ran ({title}); do it again.")
-        # a count or a search may have come meanwhile: the tracks go with what they were made of
-        if document.state is not started and document.table is not started.table:
-            document.apply(title, _onto(document.state, result), started)
-        else:
-            document.commit(title, result.table, movie=result.movie)
+        document.apply(title, result, started)
 
     layers: Any = workspace.group.layers_in_use if workspace.group is not None else ()
     if workspace.work.busy:
         show_info(f"{workspace.work.title} is still running; wait for it or stop it first.")
         return False
     return workspace.work.start(title, run, land, document, layers)
-
-
-def _onto(now: ImageState, result: ImageState) -> ImageState:
-    from dataclasses import replace
-
-    assert result.movie is not None
-    return replace(now, table=result.table, movie=result.movie)
 
 
 def _file_name(name: str) -> str:

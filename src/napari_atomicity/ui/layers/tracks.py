@@ -96,7 +96,7 @@ class TrackLayer:
         viewer: ViewerModel,
         image: Image,
         data: npt.NDArray[np.float64],
-        graph: dict[int, list[int]],
+        graph: dict[int, Any],
         features: pd.DataFrame,
     ) -> None:
         active = viewer.layers.selection.active
@@ -119,7 +119,7 @@ class TrackLayer:
         viewer.layers.selection.active = active
 
     def _renew(
-        self, tracks: Tracks, data: npt.NDArray[np.float64], graph: dict[int, list[int]], features: pd.DataFrame
+        self, tracks: Tracks, data: npt.NDArray[np.float64], graph: dict[int, Any], features: pd.DataFrame
     ) -> None:
         tracks.graph = {}  # one that names tracks that are gone would be refused
         tracks.data = data
