@@ -51,26 +51,24 @@ def linked(seen: pd.DataFrame, reach_nm: float) -> Numbers:
     except ImportError as error:
         raise InputError(_EXTRA) from error
 
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     if not len(seen):
         return np.empty(0, dtype=np.int64)
     place = seen[["y_nm", "x_nm"]].to_numpy(dtype=np.float64) / (reach_nm / CUTOFF)
-    points = pd.DataFrame({"y": place[:, 0], "x": place[:, 1], "n": _log_atoms(seen) / _COUNT_SD, "step": seen["step"]})
-    # the linker wants the rows in the order of the frames
-    order = np.argsort(points["step"].to_numpy(), kind="stable")
-    points = points.iloc[order].reset_index(drop=True)
+    points = np.column_stack([place, _log_atoms(seen) / _COUNT_SD])
+    step = seen["step"].to_numpy(dtype=np.int64)
+    rows = [np.flatnonzero(step == at) for at in range(int(step.max()) + 1)]
     tracker = LapTrack(
         metric="sqeuclidean", cutoff=CUTOFF**2, gap_closing_metric="sqeuclidean", gap_closing_cutoff=CUTOFF**2,
         gap_closing_max_frame_count=GAP,
     )  # fmt: skip
-    tracks, _, _ = tracker.predict_dataframe(
-        points.assign(row=order),
-        coordinate_cols=["y", "x", "n"],
-        frame_col="step",
-        only_coordinate_cols=False,
-    )
-    numbers = np.empty(len(seen), dtype=np.int64)
-    numbers[tracks["row"].to_numpy(dtype=np.int64)] = tracks["track_id"].to_numpy(dtype=np.int64)
-    return numbers
+    # the graph itself: the table that can be made of it takes longer than the linking
+    graph = tracker.predict([points[of_step] for of_step in rows])
+    ends = np.array([[rows[t][i] for t, i in edge] for edge in graph.edges()], dtype=np.int64).reshape(-1, 2)
+    links = coo_array((np.ones(len(ends)), tuple(ends.T)), shape=(len(seen), len(seen)))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
 def _log_atoms(seen: pd.DataFrame) -> Floats:

@@ -121,6 +121,7 @@ class TrackLayer:
     def _renew(
         self, tracks: Tracks, data: npt.NDArray[np.float64], graph: dict[int, Any], features: pd.DataFrame
     ) -> None:
+        tracks.color_by = "track_id"  # new data have no features yet, and one that is missing is warned of
         tracks.graph = {}  # one that names tracks that are gone would be refused
         tracks.data = data
         tracks.features = features
