@@ -225,3 +225,22 @@ def test_impossible_settings_are_refused_in_a_sentence() -> None:
         MovieSettings(dose_per_frame=-1)
     with pytest.raises(InputError, match="one frame"):
         followed(_pair(), 1)
+    with pytest.raises(InputError, match="no cluster"):
+        followed(_pair()[:0], 5)
+
+
+def test_clusters_that_were_not_counted_are_followed_by_place_and_nothing_is_said_of_their_atoms() -> None:
+    rows = _pair()
+    rows["n_atoms"] = np.nan
+    movie = followed(rows, 26)
+    assert len(movie.tracks) == 3 and movie.points["atoms"].isna().all()
+    assert not {"merge", "split"} & set(_kinds(movie))
+
+
+def test_half_a_table_of_holes_is_no_fault() -> None:
+    rows = _pair()
+    rows.loc[rows["frame"] == 3, "n_atoms"] = np.nan
+    rows.loc[[2, 5], "n_atoms_sd"] = np.nan
+    rows.loc[[4], "diameter_nm"] = np.nan
+    rows.loc[[6], "n_atoms"] = 0.0
+    assert len(followed(rows[~rows["frame"].isin([8, 9, 10])], 30).tracks) == 3

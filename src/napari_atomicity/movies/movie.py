@@ -191,6 +191,8 @@ def follow(
     seen, frames = _seen(clusters, shifts_px, pixel_size_nm)
     if len(frames) < 2:
         raise InputError("There is one frame only; a movie has several.")
+    if not len(seen):
+        raise InputError("The frames that belong together hold no cluster; there is nothing to follow.")
     pairs = {kind: _pairs(edits, kind, seen) for kind in ("join", "cut")}
     tracks = joined(parted(linked(seen, settings.reach_nm), seen, pairs["cut"]), seen, pairs["join"])
     tracks, found = unions(seen, tracks, settings.reach_nm, set(pairs["join"]))
@@ -312,6 +314,8 @@ def _points(seen: pd.DataFrame, courses: dict[int, Course], counts: dict[int, Sm
     for number, course in courses.items():
         at, smooth = course.steps - course.steps[0], counts[number]
         columns = (smooth.atoms[at], smooth.atoms_sd[at], smooth.level[at], smooth.chance[at])
+        if not np.isfinite(course.atoms).any():  # nothing was counted, and so nothing is said
+            columns = (np.full(len(at), np.nan),) * 3 + (np.zeros(len(at)),)
         values[course.rows] = np.column_stack([np.full(len(at), number), *columns])
     table = pd.DataFrame(
         {"id": seen["id"].astype(np.int64), "frame": seen["frame"].astype(np.int64),
