@@ -101,7 +101,8 @@ class MoviePanel(Panel):
         self.many.setSuffix(" frames")
         self.means = button("Means", "Aligned means of so many frames each, as a new image to count", self._means)
         self.save = button("Save tracks…", "Tracks and events as CSV, GEFF and a figure", self._save)
-        self.row(self.propose, self.many, self.means, self.save)
+        self.row(self.propose, self.save)
+        self.row(self.many, self.means)
 
     # ------------------------------------------------------------------ showing
 
