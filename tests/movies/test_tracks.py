@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.movies import MovieSettings, cut, joined, proposals, relabelled
 from napari_atomicity.movies.export import edges_of, track_table, write_geff
 from napari_atomicity.movies.linking import renumbered
+from napari_atomicity.movies.saved import fits_together
 from napari_atomicity.movies.smoothing import smoothed
 from seeds import seeded
 
@@ -244,3 +246,15 @@ def test_half_a_table_of_holes_is_no_fault() -> None:
     rows.loc[[4], "diameter_nm"] = np.nan
     rows.loc[[6], "n_atoms"] = 0.0
     assert len(followed(rows[~rows["frame"].isin([8, 9, 10])], 30).tracks) == 3
+
+
+def test_a_saved_movie_that_runs_in_a_circle_or_names_no_tracks_is_not_believed() -> None:
+    told = Told.empty()
+    told.cluster(range(10), (10.0, 8.0), 30, (0.0, 0.15)).cluster(range(10), (10.0, 11.0), 41, (0.0, -0.1))
+    told.cluster(range(10, 24), (10.0, 9.8), 71)
+    movie = followed(told.table(seeded(2)), 24)
+    assert fits_together(movie)
+    turned = movie.graph.rename(columns={"child": "parent", "parent": "child"})[["child", "parent"]]
+    assert not fits_together(replace(movie, graph=turned))
+    assert not fits_together(replace(movie, events=movie.events.assign(before="one")))
+    assert not fits_together(replace(movie, points=movie.points.assign(frame=99)))

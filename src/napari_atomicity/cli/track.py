@@ -15,6 +15,7 @@ from napari_atomicity.cli.files import (
     folder,
     inputs,
     open_image,
+    read_when_asked,
     save_json,
     save_rows,
     save_table,
@@ -64,11 +65,17 @@ def track(request: TrackRequest, console: Console) -> None:
     named = inputs(request, console)
     opened = []
     for each in named:
-        micrograph = console.guard(each.stem, partial(open_image, each.path, request))
+        micrograph = console.guard(each.stem, partial(_opened, each, len(named), request))
         opened += [] if micrograph is None else [(each, micrograph)]
     for stem, micrograph in _movies(opened, console):
         work = partial(_track_one, stem, micrograph, settings.common, movie, bundle, target, request, console)
         console.guard(stem, work)
+
+
+def _opened(each: Input, n_together: int, request: TrackRequest) -> Micrograph:
+    """A stack, or one image; one of several keeps no pixels."""
+    micrograph = open_image(each.path, request)
+    return read_when_asked(micrograph, each.path, request) if n_together > 1 else micrograph
 
 
 def _movies(opened: Sequence[tuple[Input, Micrograph]], console: Console) -> list[tuple[str, Micrograph]]:
@@ -138,7 +145,7 @@ def _sums(stem: str, found: FollowedMovie, target: Path, request: TrackRequest, 
     """Aligned means at the chosen dose, and what is counted in them with the scale of the movie."""
     import numpy as np
 
-    from napari_atomicity.pipeline.movie import counted_frames_steps
+    from napari_atomicity.pipeline.movie_counts import counted_frames_steps
     from napari_atomicity.pipeline.sums import summed
 
     frames = _frames_of_a_sum(request, found.movie.settings)

@@ -12,24 +12,21 @@ import pandas as pd
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.movies.courses import Course, courses_of
-from napari_atomicity.movies.happenings import COLUMNS, Scene, happenings
-from napari_atomicity.movies.linking import GAP, joined, linked, parted, renumbered
+from napari_atomicity.movies.happenings import Scene, happenings
+from napari_atomicity.movies.linking import joined, linked, parted, renumbered
 from napari_atomicity.movies.losses import Losses, losses_of
 from napari_atomicity.movies.smoothing import Rates, Smoothed, smoothed
+from napari_atomicity.movies.stitching import stitched
 from napari_atomicity.movies.unions import Union, unions
 
 Numbers = npt.NDArray[np.int64]
 
 #: nm; adatoms and clusters on carbon under the beam go a few tenths of this from frame to frame
 REACH_NM: Final = 1.0
-#: steps after which a cluster may be found again, how much farther than in one step, and within how many errors
-_LOST: Final = 12
-_WANDERED: Final = 2.0
-_AGREE: Final = 2.5
 #: times the stated error of clusters that are cut off or touch others in all frames
 _WORSE: Final = 3.0
-_POINTS: Final = ("id", "frame", "track", "y_px", "x_px", "n_atoms", "atoms", "atoms_sd", "level", "change")
-_EDITS: Final = ("kind", "first", "second")
+POINTS: Final = ("id", "frame", "track", "y_px", "x_px", "n_atoms", "atoms", "atoms_sd", "level", "change")
+EDITS: Final = ("kind", "first", "second")
 
 
 @dataclass(frozen=True)
@@ -143,21 +140,6 @@ def no_edits() -> pd.DataFrame:
     return pd.DataFrame({"kind": np.empty(0, dtype=object), "first": np.empty(0, int), "second": np.empty(0, int)})
 
 
-def fits_together(movie: Movie) -> bool:
-    """Whether the parts of a movie that was saved are those of one."""
-    frames = len(movie.shifts_px)
-    return (
-        movie.shifts_px.shape == (frames, 2)
-        and tuple(movie.points.columns) == _POINTS
-        and tuple(movie.graph.columns) == ("child", "parent")
-        and tuple(movie.events.columns) == COLUMNS
-        and tuple(movie.edits.columns) == _EDITS
-        and bool(movie.points["id"].is_unique)
-        and bool(movie.points["frame"].between(0, frames - 1).all())
-        and bool(movie.events["frame"].between(0, frames - 1).all())
-    )  # fmt: skip
-
-
 def follow(
     clusters: pd.DataFrame,
     settings: MovieSettings,
@@ -199,7 +181,7 @@ def follow(
     busy = {(n, union.split) for union in found for n in (union.one, union.other)}
     busy |= {(union.whole, not union.split) for union in found}
     forbidden = {(int(seen["id"][i]), int(seen["id"][j])) for i, j in pairs["cut"]}
-    tracks, within = _stitched(seen, tracks, busy, settings.reach_nm, forbidden)
+    tracks, within = stitched(seen, tracks, busy, settings.reach_nm, forbidden)
     named = renumbered(tracks, seen["track"].to_numpy(dtype=np.int64))
     numbers = dict(zip(tracks.tolist(), named.tolist(), strict=True))
     names = {part: numbers[number] for part, number in within.items()}
@@ -248,50 +230,6 @@ def _pairs(edits: pd.DataFrame, kind: str, seen: pd.DataFrame) -> list[tuple[int
     return [(a, b) for a, b in pairs if a is not None and b is not None]
 
 
-def _stitched(
-    seen: pd.DataFrame,
-    tracks: Numbers,
-    busy: set[tuple[int, bool]],
-    reach_nm: float,
-    forbidden: set[tuple[int, int]],
-) -> tuple[Numbers, dict[int, int]]:
-    """Tracks of which one ends where the next begins are one, whatever the counts: it lost or gained atoms.
-
-    After more frames the counts must agree as well: a faint cluster that was not found for a while. Gives the tracks,
-    and which of them each of those before belongs to.
-    """
-    courses = courses_of(seen, tracks)
-    ids = seen["id"].to_numpy()
-    offers = []
-    for one in courses.values():
-        for other in courses.values():
-            gap = int(other.steps[0]) - int(one.steps[-1])
-            if not 1 <= gap <= _LOST or (one.number, False) in busy or (other.number, True) in busy:
-                continue
-            away = float(np.linalg.norm(other.places[0] - one.places[-1]))
-            again = gap <= GAP + 1 or (_alike(one, other) and away <= reach_nm * _WANDERED)
-            near = away <= reach_nm or gap > GAP + 1
-            if again and near and (int(ids[one.rows[-1]]), int(ids[other.rows[0]])) not in forbidden:
-                offers.append((gap, away, one.number, other.number))
-    tracks = tracks.copy()
-    ended: set[int] = set()
-    begun: set[int] = set()
-    now = {number: number for number in courses}
-    for _, _, first, second in sorted(offers):
-        if first not in ended and second not in begun:
-            ended.add(first)
-            begun.add(second)
-            old, new = now[second], now[first]
-            tracks[tracks == old] = new
-            now = {number: new if name == old else name for number, name in now.items()}
-    return tracks, now
-
-
-def _alike(one: Course, other: Course) -> bool:
-    (a, a_sd), (b, b_sd) = one.mean(last=True), other.mean(last=False)
-    return bool(abs(a - b) <= _AGREE * np.hypot(a_sd, b_sd))
-
-
 def _counts(courses: dict[int, Course]) -> tuple[dict[int, Smoothed], Rates]:
     values, errors = [], []
     for course in courses.values():
@@ -323,7 +261,7 @@ def _points(seen: pd.DataFrame, courses: dict[int, Course], counts: dict[int, Sm
          "x_px": seen["x_px"].astype(float), "n_atoms": seen["n_atoms"].astype(float)}
     )  # fmt: skip
     extra = dict(zip(("atoms", "atoms_sd", "level", "change"), values[:, 1:].T, strict=True))
-    return table.assign(**extra)[list(_POINTS)]
+    return table.assign(**extra)[list(POINTS)]
 
 
 def _graph(found: Sequence[Union]) -> pd.DataFrame:

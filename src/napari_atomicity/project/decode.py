@@ -19,7 +19,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.movies import Movie, MovieSettings
-from napari_atomicity.movies.movie import fits_together
+from napari_atomicity.movies.saved import fits_together
 from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState, Settings
 from napari_atomicity.pipeline.counting import image_key
 from napari_atomicity.progress import Progress, Steps
