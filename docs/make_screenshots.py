@@ -161,6 +161,7 @@ def main() -> None:
         _stack(tour)
         _alloy(tour)
         _live(tour, Path(work))
+        _movie(tour)
         tour.viewer.close()
 
 
@@ -304,6 +305,31 @@ def _stack(tour: Tour) -> None:
     tour.click(tour.panels["DetectPanel"].search)
     tour.click(tour.panels["CountPanel"].run)
     tour.panel("Frames")
+
+
+def _movie(tour: Tour) -> None:
+    """A movie whose clusters are followed, at its first merge."""
+    from napari.layers import Layer
+
+    from napari_atomicity.io.napari_hooks import as_layer
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.simulation.conditions import sample_spec
+    from napari_atomicity.simulation.movies import Story, simulate_movie
+
+    spec = sample_spec("nominal", None, 30, shape=(448, 448), seed=3)
+    told = simulate_movie(spec, 20, Story(merges=3, losses=3), 3)
+    tour.viewer.layers.clear()
+    movie = Micrograph(told.images, told.pixel_size_nm, name="movie")
+    tour.viewer.add_layer(Layer.create(*as_layer(movie)))
+    tour.workspace.document.choose(adapt="off")
+    tour.click(tour.panels["DetectPanel"].search)
+    tour.click(tour.panels["CountPanel"].run)
+    _, panel = tour.viewer.window.add_plugin_dock_widget(PLUGIN, "Movie")
+    tour.rest()
+    tour.click(panel.run)
+    kinds = list(tour.workspace.document.state.movie.events["kind"])
+    panel.events.setCurrentCell(kinds.index("merge") if "merge" in kinds else 0, 0)
+    tour.window("movie")
 
 
 def _alloy(tour: Tour) -> None:

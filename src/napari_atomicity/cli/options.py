@@ -18,6 +18,7 @@ from napari_atomicity.cli import (
     metals,
     repeatability,
     requests,
+    track,
     values,
     watch,
     workshop,
@@ -32,6 +33,8 @@ Request = TypeVar("Request")
 _PIXEL_SIZE: Final = values.number(0, 1e6, "a number of nm above zero", above=True)
 _SCALE: Final = values.number(0, 1e300, "a number of counts nm² per atom above zero", above=True)
 _SPREAD: Final = values.number(0, 1, "a part above 0 and up to 1, such as 0.02 for 2 %", above=True)
+_REACH: Final = values.number(0, 100, "a number of nm above 0, up to 100", above=True)
+_ABOVE_0: Final = values.number(0, 1e12, "a number above zero", above=True)
 _SENSITIVITY: Final = values.number(0, 1, "a number from 0 (few) to 1 (many)")
 _PLACE: Final = values.whole(0, 10**9, "a number counted from 0")
 _SEED: Final = values.whole(0, 2**63 - 1, "a whole number from 0")
@@ -151,6 +154,15 @@ def _commands_on_images(commands: _Commands) -> None:
             "enough",
         )
     )
+    movie = command(
+        "track",
+        requests.TrackRequest,
+        track.track,
+        "follow the clusters of movies, or of single images as frames: atoms over dose, merges, splits, losses",
+    )
+    _image_options(movie)
+    _model_options(movie)
+    _movie_options(movie)
     info = command(
         "info",
         requests.InfoRequest,
@@ -288,6 +300,21 @@ def _session_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--force", action="store_true", help="save the profile also over that of another microscope, or another file"
     )
+
+
+def _movie_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
+    )
+    command.add_argument(
+        "--reach", type=_REACH, default=1.0, metavar="NM", help="way of a cluster in a frame, at most; 1"
+    )
+    command.add_argument("--seconds", type=_ABOVE_0, metavar="S", help="seconds per frame")
+    command.add_argument("--dose", type=_ABOVE_0, metavar="E_PER_NM2", help="electrons per nm² of a frame")
+    command.add_argument(
+        "--sum", dest="sum_frames", type=_FRAMES, metavar="N", help="also aligned means of N frames, and their counts"
+    )
+    command.add_argument("--sum-dose", type=_ABOVE_0, metavar="E_PER_NM2", help="the same, at this dose; needs --dose")
 
 
 def _output_options(command: argparse.ArgumentParser) -> None:

@@ -265,6 +265,30 @@ class WatchRequest(CountRequest):
 
 
 @dataclass(frozen=True)
+class TrackRequest(CountRequest):
+    """The options of ``track``.
+
+    Attributes
+    ----------
+    align
+        Whether to find out how the frames lie to each other.
+    reach
+        The way in nm that a cluster goes at most from one frame to the next.
+    seconds, dose
+        Of one frame: seconds, and electrons per nm²; None where not known.
+    sum_frames, sum_dose
+        How many frames make a mean, or the electrons per nm² that it is to have; None where none is wanted.
+    """
+
+    align: bool
+    reach: float
+    seconds: float | None
+    dose: float | None
+    sum_frames: int | None
+    sum_dose: float | None
+
+
+@dataclass(frozen=True)
 class InfoRequest:
     """The options of ``info``."""
 

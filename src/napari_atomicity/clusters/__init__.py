@@ -13,6 +13,7 @@ from napari_atomicity.clusters.columns import (
     COLUMNS,
     FLAGS,
     MEASURED,
+    NO_TRACK,
     PLACE,
     PREDICTED,
     SIZEABLE,
@@ -25,12 +26,14 @@ from napari_atomicity.clusters.columns import (
     table_columns,
 )
 from napari_atomicity.clusters.matching import find_rows, matched, near
+from napari_atomicity.clusters.rows import written_rows
 from napari_atomicity.clusters.table import ClusterTable
 
 __all__ = [
     "COLUMNS",
     "FLAGS",
     "MEASURED",
+    "NO_TRACK",
     "OTHER",
     "OTHER_PROBABILITY",
     "PLACE",
@@ -52,4 +55,5 @@ __all__ = [
     "probability_column",
     "rest_to_one",
     "table_columns",
+    "written_rows",
 ]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_atomicity.clusters.classes import OTHER_PROBABILITY, probability_column
 
 #: where the values of a column come from
-Origin: TypeAlias = Literal["identity", "position", "measured", "predicted", "person"]
+Origin: TypeAlias = Literal["identity", "position", "measured", "predicted", "person", "linked"]
 
 _WHOLE: Final = np.dtype(np.int64)
 _NUMBER: Final = np.dtype(np.float64)
@@ -31,7 +31,7 @@ class Column:
         Its heading, in memory and in files.
     origin
         Where its values come from: the ``identity`` of the cluster, its ``position``, what is ``measured`` there, what
-        a model ``predicted``, or what a ``person`` entered.
+        a model ``predicted``, what a ``person`` entered, or how it is ``linked`` to clusters of other frames.
     dtype
         ``int64``, ``float64``, or ``object`` for texts.
     unit
@@ -47,6 +47,8 @@ class Column:
     neutral: Any = np.nan
 
 
+#: the track of a cluster that belongs to none
+NO_TRACK: Final = -1
 #: in this order; the probabilities of the classes, which depend on the model, stand before the label
 COLUMNS: Final = (
     Column("id", "identity", _WHOLE, neutral=0),
@@ -64,6 +66,7 @@ COLUMNS: Final = (
     Column("annotation", "person", _TEXT, neutral=""),
     Column("flag", "measured", _TEXT, neutral="ok"),
     Column("source", "predicted", _TEXT, neutral=""),
+    Column("track", "linked", _WHOLE, neutral=NO_TRACK),
 )
 _PROBABILITIES_AT: Final = next(i for i, column in enumerate(COLUMNS) if column.origin == "predicted")
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters.classes import OTHER_PROBABILITY, class_sizes_of, probability_column
-from napari_atomicity.clusters.columns import FLAGS, Column, rest_to_one
+from napari_atomicity.clusters.columns import FLAGS, NO_TRACK, Column, rest_to_one
 from napari_atomicity.errors import InputError
 
 
@@ -101,6 +101,11 @@ def stacked_rows(columns: Mapping[str, Column], first: pd.DataFrame, second: pd.
     """
     parts = [part for part in (first, second) if len(part)]
     return _typed(columns, pd.concat(parts, ignore_index=True)) if parts else first.reset_index(drop=True)
+
+
+def written_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """What files hold of rows of a table: where no cluster has a track there is no column of them."""
+    return rows if (rows["track"] != NO_TRACK).any() else rows.drop(columns="track")
 
 
 def _typed(columns: Mapping[str, Column], rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters.classes import probability_column
-from napari_atomicity.clusters.columns import COLUMNS, PLACE, PREDICTED, SIZEABLE, Column, columns, table_columns
+from napari_atomicity.clusters.columns import (
+    COLUMNS,
+    NO_TRACK,
+    PLACE,
+    PREDICTED,
+    SIZEABLE,
+    Column,
+    columns,
+    table_columns,
+)
 from napari_atomicity.clusters.matching import find_rows, matched, near
 from napari_atomicity.clusters.rows import changed_rows, complete_rows, neutral_values, stacked_rows
 from napari_atomicity.errors import InputError
@@ -319,8 +328,9 @@ class ClusterTable:
     def redetected(self, found: ClusterTable, tolerance_px: float) -> ClusterTable:
         """The table after a new detection, cluster by cluster.
 
-        A cluster found again keeps its id and annotation and takes the new measurements; one that a person annotated,
-        added or moved stays even where it is not found; new ones get fresh ids; what a person deleted stays deleted.
+        A cluster found again keeps its id, annotation and track and takes the new measurements; one that a person
+        annotated, added or moved stays even where it is not found; new ones get fresh ids; what a person deleted stays
+        deleted.
         Predictions are dropped: they belonged to the old measurements.
 
         Parameters
@@ -346,6 +356,8 @@ class ClusterTable:
         annotation[new_rows] = old.rows["annotation"].to_numpy()[old_rows]
         fresh = (new_ids < 0) & keep_new
         new_ids[fresh] = self.next_id + np.arange(int(fresh.sum()))
-        rows = new.rows.assign(id=new_ids, annotation=annotation)[keep_new]
+        track = np.full(len(new), NO_TRACK, dtype=np.int64)
+        track[new_rows] = old.rows["track"].to_numpy()[old_rows]
+        rows = new.rows.assign(id=new_ids, annotation=annotation, track=track)[keep_new]
         rows = stacked_rows(old.columns, rows, old.rows[stays]).sort_values("id", ignore_index=True)
         return replace(old, rows=rows, next_id=self.next_id + int(fresh.sum()))

@@ -210,7 +210,8 @@ class Document:
     def replace_pixels(self, micrograph: Micrograph) -> None:
         """Other pixels under the same table: positions and annotations stay, predictions go."""
         table = self.table.without_predictions()
-        changed = {"table": table, "micrograph": micrograph, "choices": {}, "settings": None, "search_messages": ()}
+        changed: dict[str, Any] = {"table": table, "micrograph": micrograph, "choices": {}, "settings": None}
+        changed |= {"search_messages": (), "movie": None}
         self._push("Other pixels", self.state.uncounted(**changed), True)
         self.state_changed.emit()
 

@@ -130,6 +130,8 @@ def rebase(result: ClusterTable, before: ClusterTable, now: ClusterTable, pixel_
     result = measure(result, moved.ids, _measured(moved))
     relabelled = new.take((old.rows["annotation"] != new.rows["annotation"]).to_numpy())
     result = result.annotate(relabelled.ids, relabelled.rows["annotation"].tolist())
+    relinked = new.take((old.rows["track"] != new.rows["track"]).to_numpy())
+    result = result.with_values(relinked.ids, {"track": relinked.rows["track"].to_numpy()})
     fresh = now.take(now.rows_of(np.setdiff1d(now.ids, before.ids)))
     fresh_ids = result.next_id + np.arange(len(fresh))
     result = place(result, fresh.places, pixel_size_nm)

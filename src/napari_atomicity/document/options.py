@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_atomicity.movies import MovieSettings
 from napari_atomicity.pipeline import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class ImageOptions:
     detector
         What a scan of the detector gave, with voltage and angles: `DetectorScan.numbers`; empty without one. `taken` is
         the intensity of one atom that was taken from the comparison of all ways.
+    movie
+        What a person says of a stack as a movie.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -46,3 +49,4 @@ class ImageOptions:
     guest_fractions: Mapping[str, float] = field(default_factory=dict)
     guest_fractions_sd: Mapping[str, float] = field(default_factory=dict)
     detector: Mapping[str, float] = field(default_factory=dict)
+    movie: MovieSettings = field(default_factory=MovieSettings)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import (
     FLAGS,
+    NO_TRACK,
     OTHER,
     OTHER_PROBABILITY,
     TEXTS,
@@ -116,7 +117,11 @@ def table_of_sheet(sheet: Sheet, name: str, facts: Sequence[Mapping[str, Any]]) 
         if column in values or column not in cells:
             continue
         if column in WHOLE_NUMBERS:
-            values[column] = reader.whole(column, _MOST_FRAMES, 0)
+            values[column] = (
+                reader.whole(column, MOST_ID, NO_TRACK, NO_TRACK)
+                if column == "track"
+                else reader.whole(column, _MOST_FRAMES, 0)
+            )
         else:
             values[column] = reader.text(column, metadata) if column in TEXTS else reader.numbers(column)
     if metadata.pixel_size_nm is not None:
@@ -213,12 +218,12 @@ class _Reader:
                 raise self._wrong(row, column, "is no number")
         return np.array(values, dtype=np.float64)
 
-    def whole(self, column: str, most: int, missing: int | None = None) -> npt.NDArray[np.int64]:
-        """Whole numbers from 0 to `most`."""
+    def whole(self, column: str, most: int, missing: int | None = None, least: int = 0) -> npt.NDArray[np.int64]:
+        """Whole numbers from `least` to `most`."""
         values = self.numbers(column)
         if missing is not None:
             values = np.where(np.isnan(values), missing, values)
-        bad = ~((values >= 0) & (values <= most) & (values == np.floor(values)))
+        bad = ~((values >= least) & (values <= most) & (values == np.floor(values)))
         if bad.any():
             raise self._wrong(int(bad.argmax()), column, "is no whole number as it has to be")
         return values.astype(np.int64)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from napari_atomicity.clusters import (
+    NO_TRACK,
     OTHER_PROBABILITY,
     TEXTS,
     WHOLE_NUMBERS,
@@ -20,6 +21,7 @@ from napari_atomicity.clusters import (
     class_sizes_of,
     columns,
     rest_to_one,
+    written_rows,
 )
 from napari_atomicity.io.atomic import fill, write_atomically, write_together
 from napari_atomicity.io.by_hand import ReadTable, known, table_of_sheet
@@ -37,6 +39,8 @@ from napari_atomicity.io.table_metadata import (
 )
 
 _ADVICE: Final = "it is damaged or not a cluster table"
+#: columns that earlier versions did not write
+_LATER: Final = (["track"], [OTHER_PROBABILITY, "track"])
 #: rows of a CSV that are written in one go
 _AT_ONCE: Final = 200
 
@@ -58,7 +62,7 @@ def write_csv(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> None
     InputError
         Where the system does not let us write there.
     """
-    text = csv_text(table.rows)
+    text = csv_text(written_rows(table.rows))
     write_with_facts(path, text, signed(facts, text, table.rows))
 
 
@@ -122,6 +126,8 @@ def rows_of_csv(text: str, class_sizes: Sequence[int]) -> pd.DataFrame:
     The rows; a `ValueError` or `KeyError` meets any other text.
     """
     cells = _parsed(text)
+    # tables of earlier versions have no column of tracks
+    cells.setdefault("track", np.full(len(cells["id"]), str(NO_TRACK), dtype=object))
     values = {name: _typed(name, cells[name]) for name in columns(class_sizes) if name != OTHER_PROBABILITY}
     if class_sizes:
         # tables of earlier versions have no column of it
@@ -143,7 +149,8 @@ def open_csv(path: Path) -> ReadTable:
     if beside_it is None or is_as_written(beside_it, b"") is None:
         # written without a hash of it, by an earlier version or other programs: it is ours if we would write the same
         rows = read.table.rows
-        is_ours = text in (csv_text(rows), csv_text(rows.drop(columns=OTHER_PROBABILITY, errors="ignore")))
+        older = [rows.drop(columns=names, errors="ignore") for names in _LATER]
+        is_ours = text in (csv_text(rows), *map(csv_text, older))
         return ReadTable(read.table, read.facts, read.remarks, is_ours, read.extra)
     return read
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from napari_atomicity import __version__
-from napari_atomicity.clusters import PLACE, ClusterTable
+from napari_atomicity.clusters import PLACE, ClusterTable, written_rows
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.csv_tables import csv_text, write_with_facts
 from napari_atomicity.io.table_metadata import (
@@ -162,7 +162,7 @@ def _holds(table: ClusterTable, existing: ClusterTable | None) -> bool:
 
 def _is_known(path: Path, table: ClusterTable) -> bool:
     """Whether a hash tells that a CSV is ours, or nothing would be lost; its form alone tells nothing."""
-    return path.suffix.lower() != ".csv" or _is_ours(path, csv_text(table.rows))
+    return path.suffix.lower() != ".csv" or _is_ours(path, csv_text(written_rows(table.rows)))
 
 
 def _is_ours(path: Path, text: str) -> bool:

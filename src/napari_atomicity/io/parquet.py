@@ -10,7 +10,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.clusters import OTHER_PROBABILITY, TEXTS, WHOLE_NUMBERS, ClusterTable, columns
+from napari_atomicity.clusters import (
+    NO_TRACK,
+    OTHER_PROBABILITY,
+    TEXTS,
+    WHOLE_NUMBERS,
+    ClusterTable,
+    columns,
+    written_rows,
+)
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.by_hand import ReadTable, table_of_sheet
@@ -63,11 +71,12 @@ def write_parquet(table: ClusterTable, path: Path, facts: Mapping[str, Any]) -> 
         Where pyarrow is missing, or the system does not let us write there.
     """
     pa, parquet = pyarrow(path)
+    rows = written_rows(table.rows)
     kinds = {
         name: pa.string() if name in TEXTS else pa.int64() if name in WHOLE_NUMBERS else pa.float64()
-        for name in table.rows.columns
+        for name in rows.columns
     }
-    arrow = pa.Table.from_pandas(table.rows, schema=pa.schema(list(kinds.items())), preserve_index=False)
+    arrow = pa.Table.from_pandas(rows, schema=pa.schema(list(kinds.items())), preserve_index=False)
     extra = {_KEY: json.dumps(dict(facts), default=jsonable).encode()}
     with_facts = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra})
     write_atomically(path, lambda draft: parquet.write_table(with_facts, draft))
@@ -88,7 +97,9 @@ def open_parquet(path: Path) -> ReadTable:
     sizes = TableMetadata.of(facts).class_sizes
     names = tuple(file.schema_arrow.names)
     # tables of earlier versions have no column of the probability of being none of the classes
-    if sizes is not None and names in (columns(sizes), tuple(n for n in columns(sizes) if n != OTHER_PROBABILITY)):
+    later = ((), ("track",), ("track", OTHER_PROBABILITY))  # nor one of tracks
+    ours = [] if sizes is None else [tuple(n for n in columns(sizes) if n not in left_out) for left_out in later]
+    if sizes is not None and names in ours:
         table = ClusterTable.from_columns({name: _typed(name, _column(file, name)) for name in names}, sizes)
         return ReadTable(TableMetadata.of(facts).identify(table), facts, is_as_written=True)
     n = file.metadata.num_rows
@@ -148,7 +159,7 @@ def _typed(name: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             raise ValueError(f"{name} is no text everywhere")
         return values
     if name in WHOLE_NUMBERS:
-        if values.dtype.kind not in "iu" or (len(values) and not 0 <= values.min() <= values.max() <= MOST_ID):
+        if values.dtype.kind not in "iu" or (len(values) and not NO_TRACK <= values.min() <= values.max() <= MOST_ID):
             raise ValueError(f"{name} beyond all bounds")
         return values.astype(np.int64)
     return values.astype(np.float64)

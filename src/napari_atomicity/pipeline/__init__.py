@@ -29,6 +29,12 @@ from napari_atomicity.pipeline.metals import (
     metal_remarks,
     scale_remarks,
 )
+from napari_atomicity.pipeline.movie import (
+    FollowedMovie,
+    followed_movie_steps,
+    movie_of_frames,
+    movie_steps,
+)
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.repeatability import Repeatability, repeatability_steps
 from napari_atomicity.pipeline.scale_ways import standard_reference
@@ -53,6 +59,7 @@ __all__ = [
     "Detected",
     "DetectorScan",
     "Explained",
+    "FollowedMovie",
     "ImageState",
     "Known",
     "MetalCount",
@@ -78,6 +85,7 @@ __all__ = [
     "detector_steps",
     "expected_text",
     "explain_steps",
+    "followed_movie_steps",
     "known_composition",
     "known_fraction",
     "known_second",
@@ -90,6 +98,8 @@ __all__ = [
     "metal_of_deposited",
     "metal_remarks",
     "metal_text",
+    "movie_of_frames",
+    "movie_steps",
     "patches_steps",
     "ratios_steps",
     "read_deposited",

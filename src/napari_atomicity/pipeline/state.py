@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.profile import InstrumentProfile
+    from napari_atomicity.movies import Movie
     from napari_atomicity.pipeline.adaptation import AppliedAdaptation
     from napari_atomicity.pipeline.counting import Count
 
@@ -53,6 +54,8 @@ class ImageState:
         Names of the images that calibrated each other, this one among them; empty where it stood alone.
     choices
         What a person chose where a frame could not decide: frame and dominant class.
+    movie
+        Its clusters followed through the frames; it belongs to the table that it was made of. None where they were not.
     timings
         Seconds that each stage took.
     when
@@ -71,6 +74,7 @@ class ImageState:
     profile: InstrumentProfile | None = None
     counted_with: tuple[str, ...] = ()
     choices: Mapping[int, str] = field(default_factory=dict)
+    movie: Movie | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     when: float = field(default_factory=time.time)
 

@@ -18,6 +18,8 @@ from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.movies import Movie, MovieSettings
+from napari_atomicity.movies.saved import fits_together
 from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState, Settings
 from napari_atomicity.pipeline.counting import image_key
 from napari_atomicity.progress import Progress, Steps
@@ -319,6 +321,20 @@ class Decoder:
     def _applied(self, key: str) -> AppliedAdaptation:
         return self._once("tuned", key, lambda entry: AppliedAdaptation(**self._fields(AppliedAdaptation, entry)))
 
+    def _movie(self, key: str) -> Movie | None:
+        try:
+            movie = self._once("movies", key, lambda entry: Movie(**self._fields(Movie, entry)))
+            if fits_together(movie):
+                return movie
+        except (InputError, *MISFITS):
+            pass
+        # the tracks are in the table; what they rest on is lost
+        self.remarks.append(f"A movie in {self.source.path.name} does not fit together; follow its clusters again.")
+        return None
+
+    def _movie_settings(self, entry: Any) -> MovieSettings:
+        return MovieSettings(**self._fields(MovieSettings, entry))
+
     def _adaptation(self, key: str) -> Adaptation:
         return self._once("adaptations", key, lambda entry: Adaptation(**self._fields(Adaptation, entry)))
 
@@ -334,4 +350,6 @@ _MAKERS: Final = {
     "Adaptation": "_adaptation",
     "ModelCard": "_card",
     "Settings": "_settings",
+    "Movie": "_movie",
+    "MovieSettings": "_movie_settings",
 }

@@ -21,6 +21,7 @@ from napari_atomicity.counting.prior import as_in_file, file_key
 from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.kinds import printable
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.movies import Movie
 from napari_atomicity.pipeline import AppliedAdaptation, Count, ImageState
 from napari_atomicity.project.blobs import BlobWriter
 from napari_atomicity.project.layout import STORED, annotation, is_array, kept_fields
@@ -40,6 +41,7 @@ _LISTS: Final[dict[type, str]] = {
     Adaptation: "adaptations",
     Evidence: "evidence",
     Calibration: "calibrations",
+    Movie: "movies",
 }
 
 

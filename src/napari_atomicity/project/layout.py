@@ -24,6 +24,7 @@ from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.kinds import Count as WholeNumber
 from napari_atomicity.kinds import Entry, Many, Plain, Sha256, Share, Within, wanted
+from napari_atomicity.movies import Movie, MovieSettings
 from napari_atomicity.pipeline import Adapt, AppliedAdaptation, Count, ImageState, Settings, Source
 from napari_atomicity.schema import Door
 
@@ -148,7 +149,9 @@ class CandidateEntry(Entry):
 # ---------------------------------------------------------------------- entries that follow from the classes they keep
 
 #: objects that are stored once, however many others refer to them
-STORED: Final = ("Micrograph", "ClusterTable", "Bundle", "Count", "AppliedAdaptation", "Adaptation", "Evidence")
+STORED: Final = (
+    "Micrograph", "ClusterTable", "Bundle", "Count", "AppliedAdaptation", "Adaptation", "Evidence", "Movie",
+)  # fmt: skip
 #: how a field is checked, by its annotation; one of a class that is not here cannot be saved, which is said at once
 _DOORS: Final[dict[str, Any]] = {
     **dict.fromkeys(STORED, Key),
@@ -228,6 +231,10 @@ KnownEntry: Any = _entry_of("KnownEntry", PriorKnowledge, scale_sd=_SD, **_KNOWN
 _DOORS["Settings"] = SettingsEntry
 _DOORS["dict[int, PriorKnowledge]"] = Named[Frame, KnownEntry]
 _DOORS["Judgement"] = _entry_of("JudgementEntry", Judgement, **{one.name: WholeNumber for one in fields(Judgement)})
+_DOORS["MovieSettings"] = _entry_of(
+    "MovieSettingsEntry", MovieSettings, reach_nm=Above0, seconds_per_frame=Above0, dose_per_frame=Above0
+)
+MovieEntry: Any = _entry_of("MovieEntry", Movie)
 StateEntry: Any = _entry_of("StateEntry", ImageState)
 CountEntry: Any = _entry_of("CountEntry", Count)
 TunedEntry: Any = _entry_of("TunedEntry", AppliedAdaptation)
@@ -287,6 +294,7 @@ class Contents(Entry):
     calibrations: Named[Key, CalibrationEntry] = Field(default_factory=dict)
     tuned: Named[Key, TunedEntry] = Field(default_factory=dict)
     adaptations: Named[Key, AdaptationEntry] = Field(default_factory=dict)
+    movies: Named[Key, MovieEntry] = Field(default_factory=dict)
 
 
 CONTENTS_DOOR: Final = Door(Contents)

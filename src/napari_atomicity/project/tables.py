@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from napari_atomicity.clusters import ClusterTable, find_rows
+from napari_atomicity.clusters import ClusterTable, find_rows, written_rows
 from napari_atomicity.io.csv_tables import csv_text, rows_of_csv
 from napari_atomicity.project.layout import ChangedIds, ChangedPlaces, TableEntry
 from napari_atomicity.project.records import Record, RecordStore
@@ -54,7 +54,7 @@ class TableIndex:
             rows, content = table.rows, _facts(table)
         else:
             rows, content, depth = *change, depth + 1
-        part = records.text(_FOLDER, csv_text(rows), ".csv") if len(rows) or base is None else None
+        part = records.text(_FOLDER, csv_text(written_rows(rows)), ".csv") if len(rows) or base is None else None
         entry = {
             "rows": part,
             "based_on": None if base is None else base.key,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +27,13 @@ _CLEAR: Final = 7.0
 _CONSISTENT_NM: Final = 0.3
 #: least share of a frame that another one has to show
 _LEAST_OVERLAP: Final = 0.15
-#: with more frames only neighbours, and every so many, are compared
+#: with more frames each is compared with the last ones before it and with every so many of those before
 _ALL_PAIRS: Final = 16
-_NEIGHBOURS: Final = 4
+_NEIGHBOURS: Final = 2
+_ANCHOR_EVERY: Final = 16
+_ANCHORS: Final = 1
+#: pixels along a side on which many frames are compared
+_SMALL_PX: Final = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,36 +101,39 @@ def align_steps(frames: Sequence[Callable[[], Image]], pixel_size_nm: float) -> 
     """
     if len(frames) < 2:
         raise InputError("There is one frame only; repeated frames of the same field are needed.")
-    bin_px = 1
-    seen: list[Image] = []
+    few = len(frames) <= _ALL_PAIRS
     shape: tuple[int, ...] = ()
+    partners = [_partners(number) for number in range(len(frames))]
+    # what no later frame is compared with is not kept: a movie may be larger than the memory
+    last_use = {earlier: number for number, those in enumerate(partners) for earlier in those}
+    seen: dict[int, Image] = {}
+    found: list[tuple[int, int, npt.NDArray[np.float64]]] = []
     for number, frame in enumerate(frames):
-        yield Progress(number, len(frames), "Reading the frames")
+        yield Progress(number, len(frames), "Aligning the frames")
         image = frame()
         shape = shape or image.shape
         if image.shape != shape:
             raise InputError(
                 f"Frame {number} has {_by(image.shape)} pixels and the first one {_by(shape)}; repeats are of one size."
             )
-        bin_px = max(1, max(shape) // _SIDE_PX)
-        seen.append(_details(image, bin_px, pixel_size_nm))
-    wanted = _pairs(len(frames))
-    found: list[tuple[int, int, npt.NDArray[np.float64]]] = []
-    for done, (i, j) in enumerate(wanted):
-        yield Progress(done, len(wanted), "Aligning the frames")
-        shift, score = _shift(seen[i], seen[j])
-        if score > _CLEAR:
-            found.append((i, j, shift * bin_px))
-    return _joined(len(frames), found, len(wanted), pixel_size_nm)
+        bin_px = max(1, max(shape) // (_SIDE_PX if few else _SMALL_PX))
+        seen[number] = _details(image, bin_px, pixel_size_nm)
+        for earlier in range(number) if few else partners[number]:
+            shift, score = _shift(seen[earlier], seen[number])
+            if score > _CLEAR:
+                found.append((earlier, number, shift * bin_px))
+        if not few:
+            seen = {at: one for at, one in seen.items() if last_use.get(at, -1) > number}
+    compared = sum(range(len(frames))) if few else sum(map(len, partners))
+    return _joined(len(frames), found, compared, pixel_size_nm)
 
 
-def _pairs(n: int) -> list[tuple[int, int]]:
-    """All pairs of few frames; of many, neighbours and those that span the whole."""
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    if n <= _ALL_PAIRS:
-        return pairs
-    far = max(n // _NEIGHBOURS, 1)
-    return [(i, j) for i, j in pairs if j - i <= _NEIGHBOURS or (j - i) % far == 0]
+def _partners(number: int) -> list[int]:
+    """Earlier frames that one of many is compared with: the last ones, and those that span the whole."""
+    anchor = (number - 1) // _ANCHOR_EVERY * _ANCHOR_EVERY
+    near = range(number - 1, number - 1 - _NEIGHBOURS, -1)
+    far = range(anchor, anchor - _ANCHORS * _ANCHOR_EVERY, -_ANCHOR_EVERY)
+    return sorted({earlier for earlier in (*near, *far) if earlier >= 0})
 
 
 def _details(image: Image, bin_px: int, pixel_size_nm: float) -> Image:
@@ -146,6 +154,8 @@ def _shift(one: Image, other: Image) -> tuple[npt.NDArray[np.float64], float]:
     """By how much `other` has moved against `one` (pixels), and how clear that is, in standard deviations of chance."""
     from skimage.registration import phase_cross_correlation
 
+    if not one.any() or not other.any():  # a blank frame
+        return np.zeros(2), 0.0
     moved, *_ = phase_cross_correlation(_faded(one), _faded(other), normalization=None)
     shift = -np.rint(np.asarray(moved, dtype=np.float64))
     y, x = (int(part) for part in shift)
@@ -153,18 +163,25 @@ def _shift(one: Image, other: Image) -> tuple[npt.NDArray[np.float64], float]:
     if (height - abs(y)) * (width - abs(x)) < _LEAST_OVERLAP * height * width:
         return shift, 0.0
     # once more on what both show: fading the rims draws the first answer towards none
-    first = one[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)]
-    second = other[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)]
-    moved, *_ = phase_cross_correlation(_faded(first), _faded(second), normalization=None, upsample_factor=10)
-    return shift - np.asarray(moved, dtype=np.float64), _clearness(_faded(first), _faded(second))
+    first = _faded(one[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)])
+    second = _faded(other[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)])
+    if not first.any() or not second.any():
+        return shift, 0.0
+    moved, *_ = phase_cross_correlation(first, second, normalization=None, upsample_factor=10)
+    return shift - np.asarray(moved, dtype=np.float64), _clearness(first, second)
 
 
 def _faded(details: Image) -> Image:
     """Without a mean, and nothing at the rim."""
-    from skimage.filters import window
+    down, across = (_fading(side) for side in details.shape)
+    return np.asarray((details - details.mean()) * down[:, None] * across, dtype=np.float32)
 
-    faded = (details - details.mean()) * window(("tukey", 0.2), details.shape).astype(np.float32)
-    return np.asarray(faded, dtype=np.float32)
+
+@lru_cache(maxsize=64)
+def _fading(side: int) -> npt.NDArray[np.float32]:
+    from scipy.signal.windows import tukey
+
+    return np.asarray(tukey(side, 0.2), dtype=np.float32)
 
 
 def _clearness(one: Image, other: Image) -> float:
@@ -213,13 +230,20 @@ def _joined(
 def _least_squares(
     n: int, found: Sequence[tuple[int, int, npt.NDArray[np.float64]]], weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    rows = np.zeros((len(found) + 1, n))
-    values: npt.NDArray[Any] = np.zeros((len(found) + 1, 2))
-    for row, ((i, j, shift), weight) in enumerate(zip(found, np.sqrt(weights), strict=True)):
-        rows[row, i], rows[row, j] = -weight, weight
-        values[row] = weight * shift
-    rows[-1] = 1e-3  # only differences are known
-    solution: npt.NDArray[np.float64] = np.linalg.lstsq(rows, values, rcond=None)[0]
+    from scipy.sparse import coo_array, csc_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    if not found:
+        return np.zeros((n, 2))
+    first, second = (np.array([pair[k] for pair in found]) for k in (0, 1))
+    rows = np.arange(len(found))
+    signs = np.concatenate([-np.ones(len(found)), np.ones(len(found))])
+    places = (np.concatenate([rows, rows]), np.concatenate([first, second]))
+    differences = csc_array(coo_array((signs, places), shape=(len(found), n)))
+    weighted = differences.T @ (differences * weights[:, None])
+    wanted = differences.T @ (weights[:, None] * np.array([shift for _, _, shift in found]))
+    # only differences are known: a little holds the rest at none
+    solution: npt.NDArray[np.float64] = splu(csc_array(weighted + 1e-6 * eye_array(n))).solve(wanted)
     return solution
 
 

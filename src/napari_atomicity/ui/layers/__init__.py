@@ -1,1 +1,1 @@
-"""The napari layers that show a document: clusters, heat maps, anchors."""
+"""The napari layers that show a document: clusters, heat maps, anchors, tracks."""

@@ -16,6 +16,7 @@ from napari_atomicity.document.ring_filter import RingFilter
 from napari_atomicity.ui.layers.anchors import AnchorLayer
 from napari_atomicity.ui.layers.clusters import ClusterLayer
 from napari_atomicity.ui.layers.heat_maps import HeatMaps
+from napari_atomicity.ui.layers.tracks import TrackLayer
 from napari_atomicity.ui.workspace.micrographs import calibration_of
 from napari_atomicity.ui.workspace.review_look import ReviewLook
 
@@ -38,6 +39,7 @@ class LayerGroup:
         self.clusters = ClusterLayer(viewer, image, document, self.rings)
         self.maps = HeatMaps(viewer, image, document)
         self.anchors = AnchorLayer(viewer, image, document)
+        self.tracks = TrackLayer(viewer, image, document)
         self.review = Review(document)
         self.look = ReviewLook(image, self.review, self.maps)
         self._viewer = weakref.ref(viewer)
@@ -68,11 +70,13 @@ class LayerGroup:
     @property
     def layers(self) -> list[Layer]:
         """The image and all layers that show the document."""
-        return [*self.layers_in_use, *([self.anchors.points] if self.anchors.points else []), *self.maps.layers]
+        made = [layer for layer in (self.anchors.points, self.tracks.tracks) if layer is not None]
+        return [*self.layers_in_use, *made, *self.maps.layers]
 
     def shows(self, layer: Layer) -> bool:
         """Whether the layer is one of those that show the document."""
-        return layer in (self.clusters.points, self.anchors.points) or layer in self.maps.layers
+        ours = (self.clusters.points, self.anchors.points, self.tracks.tracks)
+        return layer in ours or layer in self.maps.layers
 
     def forget(self, layer: Layer) -> None:
         """A person took a layer off."""
@@ -80,6 +84,7 @@ class LayerGroup:
             self.clusters.forget_layer()
         self.maps.forget(layer)
         self.anchors.forget(layer)
+        self.tracks.forget(layer)
 
     def _show_pixels(self) -> None:
         """The pixels that the table belongs to: undoing "Other pixels" brings the old ones back into the layer."""

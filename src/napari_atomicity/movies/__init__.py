@@ -1,0 +1,6 @@
+"""Clusters followed through a movie: tracks, merges and splits, counts over time, losses."""
+
+from napari_atomicity.movies.edits import cut, joined, proposals, relabelled
+from napari_atomicity.movies.movie import Movie, MovieSettings, follow, no_edits
+
+__all__ = ["Movie", "MovieSettings", "cut", "follow", "joined", "no_edits", "proposals", "relabelled"]

@@ -1,0 +1,1 @@
+"""The dock of a movie: tracks, their atoms over time, and what happened."""
