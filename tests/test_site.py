@@ -12,9 +12,7 @@ def test_every_command_of_the_parser_has_its_place_and_its_options():
     from napari_atomicity.cli.options import parser
 
     page = pages.command_line()
-    for word in re.search(r"\{(.+?)\}", parser().format_usage().replace("COMMAND", "{analyse,detect,info,train}"))[
-        1
-    ].split(","):
+    for word in re.findall(r"^    (\w+) ", parser().format_help(), flags=re.MULTILINE):
         assert f"\n## {word}\n" in page
     assert "\n### models export\n" in page
     assert "| `--pixel-size NM` | nm per pixel, instead of what the file says |" in page

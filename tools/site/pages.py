@@ -53,8 +53,8 @@ them: columns are added, none is renamed or removed without a way for old files.
 {rows}
 
 Pixel centres are at whole numbers, y is the row. `id` is never reused within an image. `diameter_nm` is that of a
-circle with the cluster's area at half its height; `intensity` is the signal above the local support, integrated. `flag` is one
-of {flags}; touching, saturated and cut clusters are left out of the ratios.
+circle with the cluster's area at half its height; `intensity` is the signal above the local support, integrated.
+`flag` is one of {flags}; touching, saturated and cut clusters are left out of the ratios.
 """
 #: stands for one column a class
 _PROBABILITIES: Final = (
