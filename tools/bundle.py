@@ -108,7 +108,7 @@ def build(
             call += ["--find-links", link]
         if torch_index:
             call += ["--extra-index-url", torch_index]
-        _pip(*call, f"napari-atomicity[{extras}] @ {Path(own).as_uri()}", "pip", "setuptools", "wheel")
+        _pip(*call, f"napari-atomicity[{extras}] @ {Path(own).as_uri()}")
         return _zipped(inside, output, extras)
 
 
