@@ -20,7 +20,7 @@ licence = "CC-BY-4.0"
 
 [simulation]
 frames = 8
-clusters = 40
+clusters = 20
 families = ["block"]
 conditions = ["nominal"]
 other_sizes = [35]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 #: longer than this a notebook must not take
-LONGEST_S: Final = 900
+LONGEST_S: Final = 1800
 #: lines of output that a page shows
 MOST_LINES: Final = 40
 _REPOSITORY: Final = "https://github.com/napari-atomicity/napari-atomicity/blob/main/docs/notebooks"

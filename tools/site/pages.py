@@ -129,7 +129,7 @@ def _commands(whole: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Ar
 
 
 def _usage(command: argparse.ArgumentParser) -> str:
-    formatter = argparse.HelpFormatter(command.prog, width=96)
+    formatter = argparse.HelpFormatter(command.prog, width=78)
     formatter.add_usage(command.usage, command._actions, command._mutually_exclusive_groups, prefix="")
     return formatter.format_help().strip()
 
