@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 
 import pytest
@@ -52,3 +53,35 @@ def test_the_installer_is_of_this_version_and_without_cuda(repository, project):
     assert f"napari-atomicity {project['version']}" in installer["specs"]
     assert "pytorch * cpu*" in installer["specs"]
     assert (repository / "packaging" / "constructor" / installer["license_file"]).resolve().is_file()
+
+
+def test_the_readme_of_the_package_leads_somewhere_from_anywhere(repository):
+    sys.path.insert(0, str(repository))
+    from hatch_build import readme
+
+    made = readme((repository / "README.md").read_text(encoding="utf-8"), "v1.2.3")
+    links = re.findall(r"\]\(([^)]+)\)", made)
+    assert len(links) > 20 and all(link.startswith(("https://", "#")) for link in links)
+    assert (
+        "https://raw.githubusercontent.com/napari-atomicity/napari-atomicity/v1.2.3/docs/images/workbench.png" in made
+    )
+
+
+def test_the_paper_says_the_numbers_of_the_readme(repository):
+    rows = re.findall(r"^\|.*\|$", (repository / "paper" / "paper.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    assert len(rows) == 8 and all(row in readme for row in rows)
+
+
+def test_every_work_that_the_paper_cites_is_in_its_list(repository):
+    cited = re.findall(r"@(\w+)", (repository / "paper" / "paper.md").read_text(encoding="utf-8"))
+    listed = re.findall(r"^@\w+\{(\w+),", (repository / "paper" / "paper.bib").read_text(encoding="utf-8"), flags=re.M)
+    assert set(cited) == set(listed)
+
+
+def test_the_programs_of_the_paper_exist(repository):
+    sys.path.insert(0, str(repository / "paper"))
+    import numbers_of_paper
+
+    for call, _ in numbers_of_paper.RUNS:
+        assert call[0] == "-m" or (repository / call[0]).is_file()

@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-window", action="store_true", help="the command line alone, without napari")
     parser.add_argument("--remove", action="store_true", help="remove what was installed")
     options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # what is said comes as it happens, also into a file
     folder = options.folder.expanduser().absolute()
     try:
         if options.remove:
@@ -169,7 +171,8 @@ def fill(place: Path, bundle: dict, window: bool) -> None:
         raise Refused("This Python cannot make environments (venv, ensurepip); install it from python.org.") from None
     extras = ",".join(extra for extra in bundle["extras"].split(",") if window or extra != "gui")
     wanted = f"napari-atomicity[{extras}]=={bundle['version']}" if extras else f"napari-atomicity=={bundle['version']}"
-    pip = ("-m", "pip", "install", "-q", "--no-index", "--disable-pip-version-check", "--no-warn-script-location")
+    # compiled as they are first used: most files never are
+    pip = ("-m", "pip", "install", "-q", "--no-index", "--no-compile", "--disable-pip-version-check")
     _run(python_of(place), *pip, "--find-links", str(HERE / "wheels"), wanted, "the files could not be installed")
 
 
