@@ -49,6 +49,7 @@ def test_a_whole_bundle_is_taken(unpacked):
         ({"wheels": {"a.whl": "0" * 64}}, "a.whl is damaged"),
         ({"wheels": {"b.whl": "0" * 64}}, "b.whl is missing"),
         ({"wheels": None}, "not a whole bundle"),
+        ({"version": None}, "not a whole bundle"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_sentence(unpacked, entries, said):
@@ -85,10 +86,38 @@ def test_an_installation_that_fails_leaves_the_earlier_one(stick, tmp_path, capf
     earlier.mkdir(parents=True)
     (folder / bundle_install.MARK).touch()
     (earlier / "works").touch()
+    (earlier / "pyvenv.cfg").touch()
+    (folder / "mine").mkdir()
     assert bundle_install.main(["--folder", str(folder), "--no-entry"]) == 2  # the wheel is none
     assert "not installed" in capfd.readouterr().err
-    assert [path.name for path in earlier.iterdir()] == ["works"]
+    assert {path.name for path in earlier.iterdir()} == {"works", "pyvenv.cfg"}
+    assert (folder / "mine").is_dir()
     assert not list(folder.glob("*.old"))
+
+
+def test_a_power_cut_in_the_middle_does_not_cost_the_earlier_one(stick, tmp_path, monkeypatch):
+    folder = tmp_path / "programs"
+    for name, content in (("0.1.0", "half"), ("0.1.0.old", "works")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / content).touch()
+    (folder / bundle_install.MARK).touch()
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bundle_install, "fill", stopped)
+    assert bundle_install.main(["--folder", str(folder), "--no-entry"]) == 130
+    assert [path.name for path in (folder / "0.1.0").iterdir()] == ["works"]
+
+
+def test_what_else_lies_in_the_folder_stays_when_the_program_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in ("0.1.0", "mine"):
+        (tmp_path / "programs" / name).mkdir(parents=True)
+    (tmp_path / "programs" / "0.1.0" / "pyvenv.cfg").touch()
+    (tmp_path / "programs" / bundle_install.MARK).touch()
+    assert bundle_install.main(["--remove", "--folder", str(tmp_path / "programs")]) == 0
+    assert [path.name for path in (tmp_path / "programs").iterdir()] == ["mine"]
 
 
 def test_ctrl_c_leaves_nothing_half_made(stick, tmp_path, monkeypatch, capsys):
@@ -105,6 +134,7 @@ def test_the_entry_starts_the_window_and_goes_with_the_program(tmp_path, monkeyp
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     folder = tmp_path / "pro grams"
     (folder / "0.1.0").mkdir(parents=True)
+    (folder / "0.1.0" / "pyvenv.cfg").touch()
     (folder / bundle_install.MARK).touch()
     entry = bundle_install.make_entry(folder / "0.1.0")
     text = entry.read_text(encoding="utf-8")

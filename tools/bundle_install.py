@@ -88,11 +88,12 @@ def install(folder: Path, entry: bool = True, window: bool = True) -> None:
         raise Refused(f"{folder} holds something else; choose an empty folder with --folder.")
     place = folder / bundle["version"]
     old = folder / f"{bundle['version']}.old"
-    shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
     # an environment cannot be moved: the old one of the same version steps aside, and comes back where this fails
-    if place.exists():
+    if old.exists():  # the power went while this was done before: the new one is half made
+        shutil.rmtree(place, ignore_errors=True)
+    elif place.exists():
         place.rename(old)
     try:
         fill(place, bundle, window)
@@ -106,8 +107,8 @@ def install(folder: Path, entry: bool = True, window: bool = True) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)
-    for other in folder.iterdir():
-        if other.is_dir() and other != place:
+    for other in environments(folder):
+        if other != place:
             shutil.rmtree(other, ignore_errors=True)
     if entry:
         print(f"Entry in the menu: {make_entry(place)}")
@@ -128,19 +129,18 @@ def checked(here: Path) -> dict:
     """
     try:
         bundle = json.loads((here / "bundle.json").read_text(encoding="utf-8"))
-        wheels = dict(bundle["wheels"])
+        wheels, wanted, made_for = dict(bundle["wheels"]), str(bundle["python"]), str(bundle["system"])
+        _ = bundle["version"] + bundle["extras"]
     except (OSError, ValueError, KeyError, TypeError):
         raise Refused(
             f"{here} is not a whole bundle: bundle.json is missing or damaged; unpack the zip again."
         ) from None
     here_now = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if here_now != bundle["python"]:
-        raise Refused(
-            f"This bundle needs Python {bundle['python']}, and this is {here_now}; start it with that version."
-        )
+    if here_now != wanted:
+        raise Refused(f"This bundle needs Python {wanted}, and this is {here_now}; start it with that version.")
     system = f"{platform.system().lower()}-{platform.machine().lower()}"
-    if system != bundle["system"]:
-        raise Refused(f"This bundle is for {bundle['system']}, and this computer is {system}.")
+    if system != made_for:
+        raise Refused(f"This bundle is for {made_for}, and this computer is {system}.")
     print(f"Checking {len(wheels)} files")
     for name, digest in wheels.items():
         file = here / "wheels" / Path(name).name
@@ -174,6 +174,11 @@ def fill(place: Path, bundle: dict, window: bool) -> None:
     # compiled as they are first used: most files never are
     pip = ("-m", "pip", "install", "-q", "--no-index", "--no-compile", "--disable-pip-version-check")
     _run(python_of(place), *pip, "--find-links", str(HERE / "wheels"), wanted, "the files could not be installed")
+
+
+def environments(folder: Path) -> list[Path]:
+    """What was installed in a folder; what else a person put there is not ours."""
+    return [path for path in folder.iterdir() if (path / "pyvenv.cfg").is_file()]
 
 
 def python_of(place: Path) -> Path:
@@ -238,7 +243,11 @@ def remove(folder: Path) -> None:
     """
     if not (folder / MARK).exists():
         raise Refused(f"{folder} holds no napari-atomicity; say where it is with --folder.")
-    shutil.rmtree(folder)
+    for place in environments(folder):
+        shutil.rmtree(place)
+    (folder / MARK).unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
     entry_file().unlink(missing_ok=True)
     print(f"Removed {folder}")
 

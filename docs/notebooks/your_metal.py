@@ -20,26 +20,26 @@ licence = "CC-BY-4.0"
 
 [simulation]
 frames = 8
-clusters = 20
+clusters = 40
 families = ["block"]
 conditions = ["nominal"]
 other_sizes = [35]
 
 [training]
-epochs = 4
+epochs = 3
 batch = 16
 """)
 
 # %% [markdown]
 # ## Train
 #
-# As on the command line: `napari-atomicity train gold.toml -o models`. Simulated frames are kept in the
-# folder; after an interruption the same call goes on where it was.
+# As on the command line, `napari-atomicity train gold.toml -o models`; 0 says that all went well. Simulated frames are
+# kept in the folder; after an interruption the same call goes on where it was.
 
 # %%
 from napari_atomicity.cli import main
 
-main(["train", "gold.toml", "-o", "models"])
+assert main(["train", "gold.toml", "-o", "models"]) == 0
 
 # %% [markdown]
 # ## Look at the card
@@ -48,7 +48,7 @@ main(["train", "gold.toml", "-o", "models"])
 # else.
 
 # %%
-main(["models", "show", "models/gold.safetensors"])
+assert main(["models", "show", "models/gold.safetensors"]) == 0
 
 # %% [markdown]
 # ## Use it
@@ -56,23 +56,8 @@ main(["models", "show", "models/gold.safetensors"])
 # A gold micrograph with its truth, simulated from another seed, counted with the new model.
 
 # %%
-main(
-    [
-        "simulate",
-        "--element",
-        "Au",
-        "--sizes",
-        "20,55",
-        "--clusters",
-        "40",
-        "--shape",
-        "512,512",
-        "--seed",
-        "11",
-        "-o",
-        "frame",
-    ]
-)
+call = "simulate --element Au --sizes 20,55 --clusters 40 --shape 512,512 --seed 11 -o frame"
+assert main(call.split()) == 0
 
 # %%
 import pandas as pd
