@@ -26,7 +26,7 @@ _REPOSITORY: Final = "https://github.com/napari-atomicity/napari-atomicity/blob/
 
 #: runs in the process of the notebook: cells come in as JSON, what they said goes out as JSON
 _RUNNER: Final = """
-import ast, contextlib, io, json, pathlib, sys, warnings
+import ast, contextlib, io, json, pathlib, re, sys, warnings
 import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -41,6 +41,7 @@ for number, cell in enumerate(cells):
         value = eval(compile(ast.Expression(last.value), f"{stem}, cell {number + 1}", "eval"), space) if last else None
     if value is not None:
         shown = value._repr_html_() if hasattr(value, "_repr_html_") else ""
+        shown = re.sub("<style.*?</style>", "", shown, flags=re.DOTALL)  # the site has its own
         text.write("" if shown else repr(value))
     names = []
     for figure in plt.get_fignums():
