@@ -48,7 +48,10 @@ assert main(["train", "gold.toml", "-o", "models"]) == 0
 # else.
 
 # %%
-assert main(["models", "show", "models/gold.safetensors"]) == 0
+from napari_atomicity.counting.bundle import load_bundle
+from napari_atomicity.counting.card_text import as_text
+
+print(as_text(load_bundle("models/gold.safetensors").card, "gold"))
 
 # %% [markdown]
 # ## Use it
