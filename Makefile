@@ -13,7 +13,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 endif
 QUIETLY := NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
-.PHONY: run test coverage test-slow fuzz mutants lint bench setup clean
+.PHONY: run test coverage test-slow fuzz mutants lint docs bundle bench setup clean
 
 # The sample is counted once, and again after a change of the program, of a model or of the sample
 run: $(READY)
@@ -55,6 +55,16 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_docstrings.py
+
+# The site, as strictly as in CI, into build/site; ATOMICITY_SITE_NOTEBOOKS=0 leaves the notebooks as they are written
+docs: $(READY)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# A zip for computers without the net, into build/bundle, and a trial of it
+bundle: $(READY)
+	$(BIN)/python tools/bundle.py build -o build/bundle $(ARGS)
+	$(BIN)/python tools/bundle.py try build/bundle
 
 # All take hours; a small selection of each, some minutes: make bench ARGS=--quick
 bench: $(READY)

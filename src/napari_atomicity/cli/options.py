@@ -55,7 +55,7 @@ def command_of(arguments: Sequence[str] | None) -> Callable[[Console], None]:
     InputError
         For an impossible call.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     for several in ("images", "files"):
         if hasattr(options, several):
             setattr(options, several, values.files(getattr(options, several)))
@@ -71,7 +71,7 @@ def _with_options(
     return partial(run, request)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Of the whole command line."""
     whole = _Parser(prog=PROGRAM, description="Count the atoms in nanoclusters on HAADF-STEM micrographs.")
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

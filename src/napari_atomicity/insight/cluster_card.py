@@ -249,9 +249,9 @@ class Alike:
         Parameters
         ----------
         features
-        (f,) of one cluster.
+            (f,) of one cluster.
         n
-        How many.
+            How many.
         """
         rows, distance = self.library.nearest(features[None], n)
         return [(int(row), float(far)) for row, far in zip(rows[0], distance[0], strict=True) if row >= 0]
