@@ -208,7 +208,7 @@ def test_another_dataset_or_other_things_in_the_folder_are_refused(night, run, t
     for options, words in [
         ({"settings": Settings(adapt="off", model=str(model_path))}, "another model"),
         ({"settings": Settings(adapt="off", sensitivity=0.7)}, "sensitivity 0.5, now it is 0.7"),
-        ({"session_by": "folder"}, "session_by none, now it is folder"),
+        ({"session_by": "folder"}, "session by none, now it is folder"),
     ]:
         with pytest.raises(InputError, match=words):
             run(night / "grid0", resume=True, **options)

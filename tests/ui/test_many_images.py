@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -151,4 +152,35 @@ def test_wrong_order_and_lost_files_are_said_in_a_sentence(app: Any, dataset: Pa
         path.unlink()
     click_row(app, panel, 3)
     assert "cannot be read" in app.notes[-1]
+    assert not app.errors
+
+
+def test_work_that_is_stopped_frees_the_dataset_and_goes_on(app: Any, images: Path, tmp_path, monkeypatch) -> None:
+    engines: list[Here] = []
+    closed = threading.Event()
+
+    class Slow(Here):
+        def __init__(self, *_: Any) -> None:
+            super().__init__()
+            engines.append(self)
+
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    monkeypatch.setattr("napari_atomicity.dataset.batch.LocalProcesses", Slow)
+    folder = Path(shutil.copytree(images, tmp_path / "evening"))
+    service = many_images_of(app.workspace)
+    service.open(folder)
+    app.idle()
+    service.count_all("none")
+    app.qtbot.waitUntil(lambda: bool(engines), timeout=30_000)
+    app.workspace.work.stop()
+    app.idle()
+    app.qtbot.waitUntil(closed.is_set, timeout=10_000)
+    app.qtbot.waitUntil(lambda: not (tmp_path / "evening-counted" / ".writing").exists(), timeout=10_000)
+    assert service.listed.dataset is None
+    service.count_all("none")
+    app.idle()
+    assert len(service.listed.rows) == 4
     assert not app.errors

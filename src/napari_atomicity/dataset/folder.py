@@ -187,6 +187,6 @@ def check_same(folder: Folder, recipe: Recipe) -> None:
     for name, value in mine.items():
         if theirs.get(name) != value:
             raise InputError(
-                f"{folder.path} was made with {name} {theirs.get(name)}, now it is {value}; "
+                f"{folder.path} was made with {name.replace('_', ' ')} {theirs.get(name)}, now it is {value}; "
                 "give the same options, or choose another folder."
             )

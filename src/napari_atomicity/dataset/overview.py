@@ -68,7 +68,7 @@ def write_overview(folder: Folder) -> Path:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    rows, facts = image_rows(folder), facts_of(folder)
+    facts, rows = facts_of(folder), image_rows(folder)
     counted = [row for row in rows if row["status"] == COUNTED]
     loader = PackageLoader("napari_atomicity.dataset", "templates")
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

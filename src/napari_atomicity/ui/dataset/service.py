@@ -26,7 +26,6 @@ from napari_atomicity.ui.widgets.controls import later
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
-    from napari_atomicity.dataset.engine import Engine
     from napari_atomicity.document.document import Document
     from napari_atomicity.pipeline import ImageState
     from napari_atomicity.ui.workspace.workspace import Workspace
@@ -123,17 +122,17 @@ class ManyImages(QObject):
         target = output or listed.output
         # a call that was stopped goes on
         batch = Batch([listed.path], target, Settings(adapt="off"), session_by=session_by, resume=True)
-        engines: list[Engine] = []
+        running = batch_steps(batch)
 
         def steps() -> Steps[Listed]:
-            result: Result = yield from batch_steps(batch, engines.append)
+            result: Result = yield from running
             dataset = yield from open_dataset_steps(result.folder.path)
             return Listed(result.folder.path, dataset.rows, dataset)
 
         def ended(_: str) -> None:
             self.workspace.work.finished.disconnect(ended)
-            for engine in engines:  # a call that was stopped leaves its processes
-                threading.Thread(target=engine.close, daemon=True).start()
+            # work that was stopped is left where it stood: its processes end and the dataset is free again
+            threading.Thread(target=running.close, daemon=True).start()
 
         begun = self.workspace.work.start("Analyse all", steps, self._take)
         if begun:
