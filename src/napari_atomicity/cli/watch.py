@@ -150,7 +150,8 @@ def _say(look: Look, said: set[str], console: Console) -> None:
         return
     seen, shares = look.newest.seen, look.shares
     waiting = f", {look.waiting} waiting" if look.waiting else ""
-    console.say(f"{seen.name}: {seen.found} clusters, {seen.analysed} counted, {look.newest.seconds:.2f} s{waiting}")
+    counted = "counted again, with the scale of all so far" if look.newest.again else "counted"
+    console.say(f"{seen.name}: {seen.found} clusters, {seen.analysed} {counted}, {look.newest.seconds:.2f} s{waiting}")
     console.say(f"  {_shares(look)}")
     console.say(f"  {shares.clusters} clusters, {shares.images} images: {look.sentence}")
     for warning in look.warnings:

@@ -91,11 +91,12 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """An image as it was counted, with what is kept of it."""
+    """An image as it was counted, with what is kept of it, and whether it was counted before."""
 
     seen: Seen
     state: ImageState | None
     seconds: float
+    again: bool = False
 
 
 def place_of(arrival: Arrival | None) -> dict[str, Any]:

@@ -210,7 +210,7 @@ class LiveSession:
             return None
         live = yield from self._count_steps(state, seen.sha256)
         again = self.noted_again(seen, live)
-        return Counted(again, live.state, time.perf_counter() - start)
+        return Counted(again, live.state, time.perf_counter() - start, again=True)
 
     def noted_again(self, seen: Seen, live: LiveCount) -> Seen:
         """Write down that an image was counted again.
