@@ -12,6 +12,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle, weights_sha256
 from napari_atomicity.counting.patches import Patches
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.movies import Movie, MovieSettings, follow
 from napari_atomicity.pipeline import ImageState
 from napari_atomicity.project import HistoryStep, SavedImage
 
@@ -49,6 +50,27 @@ def saved_image(micrograph: Micrograph, n: int = 30, steps: int = 5, now: int | 
         table = edited(table, at)
         history.append(HistoryStep(f"Step {at}", replace(state, table=table)))
     return SavedImage(micrograph.name, tuple(history), len(history) - 1 if now is None else now)
+
+
+def followed() -> Movie:
+    """A movie in which two clusters merge, with something in every field."""
+    frames = np.repeat(np.arange(12), 2)
+    apart = frames < 6
+    rows = pd.DataFrame(
+        {
+            "frame": frames,
+            "y_px": 200.0,
+            "x_px": np.where(np.arange(24) % 2, 230.0 - 3 * frames, 170.0 + 3 * frames),
+            "n_atoms": np.where(apart, np.where(np.arange(24) % 2, 30.0, 41.0), 71.0),
+        }
+    )[apart | (np.arange(24) % 2 == 0)].reset_index(drop=True)
+    rows.loc[rows["frame"] >= 6, "x_px"] = 200.0
+    rows = rows.assign(id=np.arange(len(rows)), n_atoms_sd=3.0, diameter_nm=1.1, sizeable=True, track=-1)
+    edits = pd.DataFrame({"kind": np.array(["cut"], dtype=object), "first": [0], "second": [99]})
+    shifts = np.vstack([np.zeros((12, 2)), [[np.nan, np.nan]]])
+    movie = follow(rows, MovieSettings(False, 0.8), shifts, (512, 512), 0.05, edits)
+    assert len(movie.graph) and len(movie.events) and movie.rejected and movie.remarks
+    return movie
 
 
 def edited(table: ClusterTable, at: int) -> ClusterTable:

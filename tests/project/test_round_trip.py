@@ -26,6 +26,7 @@ from napari_atomicity.counting.review import Queue
 from napari_atomicity.document.options import ImageOptions
 from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.movies import MovieSettings
 from napari_atomicity.pipeline import ImageState, Settings, analyse
 from napari_atomicity.progress import drain
 from napari_atomicity.project import (
@@ -43,7 +44,7 @@ from napari_atomicity.project.records import RecordStore
 from napari_atomicity.project.tables import TableIndex
 from napari_atomicity.project.tables import table_of as table_again
 
-from .saved_images import differences, edited, saved_image, table_of
+from .saved_images import differences, edited, followed, saved_image, table_of
 
 PROFILE = InstrumentProfile("titan", "Pt", 4.0, 0.05, 0.03, "dual", "0" * 64, (), 3, 80, "2026-01-01", "0.1.0")
 OPTIONS = ImageOptions(
@@ -63,6 +64,7 @@ OPTIONS = ImageOptions(
     guest="Ag",
     guest_fractions={"3": 0.25},
     guest_fractions_sd={"3": 0.05},
+    movie=MovieSettings(False, 0.8, 2.0, 100.0),
 )
 
 
@@ -164,6 +166,7 @@ def counted(repository: Path) -> Any:
         profile=PROFILE,
         counted_with=("a", "b"),
         choices={0: "Pt30"},
+        movie=followed(),
     )
     first = ImageState(micrograph, ClusterTable.empty(), when=float("nan"))
     ids = tuple(reversed(state.table.ids.tolist()))

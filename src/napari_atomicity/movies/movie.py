@@ -169,7 +169,8 @@ def follow(
     InputError
         Where nothing can be followed.
     """
-    edits = no_edits() if edits is None else edits
+    # of texts pandas makes a type of its own, which a project does not bring back
+    edits = (no_edits() if edits is None else edits).astype({"kind": object, "first": np.int64, "second": np.int64})
     seen, frames = _seen(clusters, shifts_px, pixel_size_nm)
     if len(frames) < 2:
         raise InputError("There is one frame only; a movie has several.")
