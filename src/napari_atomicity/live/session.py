@@ -259,25 +259,6 @@ class LiveSession:
             settings=self.settings, profile=self.profile,
         )  # fmt: skip
 
-    def opened_steps(self, seen: Seen) -> Steps[ImageState | None]:
-        """An image counted with the scale that its session has by now, to be opened; nothing is written.
-
-        Parameters
-        ----------
-        seen
-            One of the counted images.
-
-        Returns
-        -------
-        None where its pixels or its table are gone.
-        """
-        state = self.state_of(seen, keep_pixels=True)
-        if state is None:
-            return None
-        scale = RunningScale(self.settings.known)
-        scale.join(dict(self.scale.parts()))
-        return (yield from live_count_steps(state, self.bundle, scale, seen.sha256)).state
-
     # ------------------------------------------------------------------ parts of it
 
     def _on_disk(self, arrival: Arrival) -> Arrival:

@@ -17,6 +17,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
 from napari_atomicity.live.advice import GOAL
 from napari_atomicity.live.images import Reading
+from napari_atomicity.live.opening import opened_steps
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.live.settling import settle_steps
 from napari_atomicity.live.sources import FolderSource, FrameSource, replay_of
@@ -177,7 +178,7 @@ class LiveWatch:
             return
 
         def steps() -> Steps[ImageState | None]:
-            return (yield from session.opened_steps(seen))
+            return (yield from opened_steps(session, seen))
 
         def take(state: ImageState | None) -> None:
             if state is None:
