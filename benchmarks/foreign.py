@@ -31,7 +31,6 @@ from _options import parsed, parser_for
 from _tables import markdown_of
 from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.bundle import Bundle, load_bundle
-from napari_atomicity.counting.calibrate import frame_view
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.comb import comb_likelihood
@@ -39,6 +38,7 @@ from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.looking import calibrated_steps, looked_steps
 from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX
 from napari_atomicity.counting.predictions import posterior
+from napari_atomicity.counting.scale_likelihood import frame_view
 from napari_atomicity.counting.scale_network import offsets
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.insight.attribution import METHODS, attribution_steps

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from napari_atomicity.counting.bundle import Bundle, load_bundle, save_bundle
-from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames, frame_view
+from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.scale_likelihood import frame_view
 from napari_atomicity.counting.scale_network import ScaleNetwork, offsets
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import drain

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_atomicity.counting.calibrate import ScaleLikelihood
 from napari_atomicity.counting.joint_scale import posterior_of_scale
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.scale_likelihood import ScaleLikelihood
 from napari_atomicity.live.running_scale import RunningScale
 from seeds import seeded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_atomicity.cli.console import Console
-from napari_atomicity.cli.requests import ListClassSetsRequest, SimulateRequest
+from napari_atomicity.cli.workshop_requests import ListClassSetsRequest, SimulateRequest
 from napari_atomicity.errors import InputError
 
 if TYPE_CHECKING:

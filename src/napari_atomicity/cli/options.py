@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import fields
-from functools import partial
-from pathlib import Path
-from typing import Final, NoReturn, TypeVar
+from typing import Final
 
 from napari_atomicity import __version__
 from napari_atomicity.cli import (
@@ -15,7 +12,6 @@ from napari_atomicity.cli import (
     analyse,
     batch,
     consistency,
-    metals,
     repeatability,
     requests,
     track,
@@ -24,27 +20,16 @@ from napari_atomicity.cli import (
     workshop,
 )
 from napari_atomicity.cli.console import PROGRAM, Console
-from napari_atomicity.cli.metal_options import alloy_options, metal_options, simulated_metal_options
+from napari_atomicity.cli.metal_options import alloy_options, metal_options
+from napari_atomicity.cli.parsing import Commands, Parser
 from napari_atomicity.cli.scale_options import consistency_options, detector_options
-from napari_atomicity.errors import InputError
-
-Request = TypeVar("Request")
+from napari_atomicity.cli.workshop_options import commands_on_models
 
 _PIXEL_SIZE: Final = values.number(0, 1e6, "a number of nm above zero", above=True)
 _SCALE: Final = values.number(0, 1e300, "a number of counts nm² per atom above zero", above=True)
 _SPREAD: Final = values.number(0, 1, "a part above 0 and up to 1, such as 0.02 for 2 %", above=True)
-_REACH: Final = values.number(0, 100, "a number of nm above 0, up to 100", above=True)
-_ABOVE_0: Final = values.number(0, 1e12, "a number above zero", above=True)
 _SENSITIVITY: Final = values.number(0, 1, "a number from 0 (few) to 1 (many)")
 _PLACE: Final = values.whole(0, 10**9, "a number counted from 0")
-_SEED: Final = values.whole(0, 2**63 - 1, "a whole number from 0")
-_FRAMES: Final = values.whole(1, 10_000, "a whole number from 1 to 10,000")
-_PURE: Final = values.whole(0, 10_000, "a whole number from 0 to 10,000")
-_PORT: Final = values.whole(0, 65_535, "a port, a whole number from 0 (any that is free) to 65535")
-_PACE: Final = values.number(0, 3600, "a number of seconds from 0 to 3600")
-_CLUSTERS: Final = values.whole(1, 50_000, "a whole number from 1 to 50,000")
-#: a word of a call that is longer is not repeated in full
-_LONGEST_WORD: Final = 200
 
 
 def command_of(arguments: Sequence[str] | None) -> Callable[[Console], None]:
@@ -63,29 +48,21 @@ def command_of(arguments: Sequence[str] | None) -> Callable[[Console], None]:
     return command
 
 
-def _with_options(
-    kind: type[Request], run: Callable[[Request, Console], None], options: argparse.Namespace
-) -> Callable[[Console], None]:
-    """`run` with the request that the options of its command make."""
-    request = kind(**{field.name: getattr(options, field.name) for field in fields(kind)})  # type: ignore[arg-type]
-    return partial(run, request)
-
-
 def parser() -> argparse.ArgumentParser:
     """Of the whole command line."""
-    whole = _Parser(prog=PROGRAM, description="Count the atoms in nanoclusters on HAADF-STEM micrographs.")
+    whole = Parser(prog=PROGRAM, description="Count the atoms in nanoclusters on HAADF-STEM micrographs.")
     whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = _Commands(whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser))
+    commands = Commands(whole.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser))
     _commands_on_images(commands)
     batch.add_options(
         commands.add("batch", requests.BatchRequest, batch.batch, "count very many images into one table, resumable"),
         _model_options,
     )
-    _commands_on_models(commands)
+    commands_on_models(commands)
     return whole
 
 
-def _commands_on_images(commands: _Commands) -> None:
+def _commands_on_images(commands: Commands) -> None:
     command = commands.add
     counting = command(
         "analyse",
@@ -145,14 +122,16 @@ def _commands_on_images(commands: _Commands) -> None:
     _model_options(agreeing)
     detector_options(agreeing)
     consistency_options(agreeing)
-    _watch_options(
+    watch.add_options(
         command(
             "watch",
             requests.WatchRequest,
             watch.watch,
             "count images while a microscope writes them: shares with intervals that may be watched, and when it is "
             "enough",
-        )
+        ),
+        _reading_options,
+        _model_options,
     )
     movie = command(
         "track",
@@ -162,7 +141,7 @@ def _commands_on_images(commands: _Commands) -> None:
     )
     _image_options(movie)
     _model_options(movie)
-    _movie_options(movie)
+    track.add_options(movie)
     info = command(
         "info",
         requests.InfoRequest,
@@ -172,50 +151,6 @@ def _commands_on_images(commands: _Commands) -> None:
     info.add_argument("files", nargs="+", type=values.place, metavar="FILE")
     window = command("window", requests.WindowRequest, workshop.window, "open the window, with images where given")
     window.add_argument("images", nargs="*", type=values.place, metavar="IMAGE")
-
-
-def _commands_on_models(commands: _Commands) -> None:
-    command = commands.add
-    _simulation_options(
-        command("simulate", requests.SimulateRequest, workshop.simulate, "a simulated micrograph with its truth")
-    )
-    _training_options(
-        command(
-            "train", requests.TrainRequest, workshop.train, "train a model on simulated or size-selected micrographs"
-        )
-    )
-    evaluate = command(
-        "evaluate",
-        requests.EvaluateRequest,
-        workshop.evaluate,
-        "score a model on simulated structures it was never trained on",
-    )
-    _evaluation_options(evaluate)
-    models = command("models", requests.ListModelsRequest, workshop.list_models, "list, show, import and export models")
-    _models_commands(models)
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}…" for word in message.split(" "))
-        raise InputError(f"{' '.join(words)} (see {self.prog} --help)")
-
-
-class _Commands:
-    """The commands of one level, and what each of them runs."""
-
-    def __init__(self, parsers: argparse._SubParsersAction[_Parser]) -> None:
-        self._parsers = parsers
-
-    def add(
-        self, name: str, kind: type[Request], run: Callable[[Request, Console], None], text: str
-    ) -> argparse.ArgumentParser:
-        """A command that runs `run` with a request of that `kind`; its options are still to be added."""
-        added = self._parsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        added.set_defaults(command=partial(_with_options, kind, run))
-        return added
 
 
 # ---------------------------------------------------------------------- options of several commands
@@ -302,21 +237,6 @@ def _session_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _movie_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
-    )
-    command.add_argument(
-        "--reach", type=_REACH, default=1.0, metavar="NM", help="way of a cluster in a frame, at most; 1"
-    )
-    command.add_argument("--seconds", type=_ABOVE_0, metavar="S", help="seconds per frame")
-    command.add_argument("--dose", type=_ABOVE_0, metavar="E_PER_NM2", help="electrons per nm² of a frame")
-    command.add_argument(
-        "--sum", dest="sum_frames", type=_FRAMES, metavar="N", help="also aligned means of N frames, and their counts"
-    )
-    command.add_argument("--sum-dose", type=_ABOVE_0, metavar="E_PER_NM2", help="the same, at this dose; needs --dose")
-
-
 def _output_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--report",
@@ -337,99 +257,3 @@ def _output_options(command: argparse.ArgumentParser) -> None:
         metavar="N:SHARE,...|FILE",
         help="the ratio that the report compares with, as text or CSV; that of --deposited where its shares are given",
     )
-
-
-def _watch_options(command: argparse.ArgumentParser) -> None:
-    command.set_defaults(images=[], frame=None, output=Path())
-    command.add_argument("folder", nargs="?", type=values.place, metavar="FOLDER", help="that the microscope writes to")
-    command.add_argument(
-        "-o",
-        "--output",
-        dest="into",
-        type=values.place,
-        metavar="DIR",
-        help="folder to write to; FOLDER-watch in the present one",
-    )
-    command.add_argument(
-        "--until", type=values.half_width, metavar="P%", help="end once every share is known to ± P %%"
-    )
-    command.add_argument(
-        "--expected",
-        type=values.expected,
-        default={},
-        metavar="N:SHARE,...|FILE",
-        help="the ratio to compare with in the end",
-    )
-    command.add_argument("--once", action="store_true", help="count what is there, then end")
-    command.add_argument("--new", action="store_true", help="only images that come from now on")
-    command.add_argument("--listen", type=_PORT, metavar="PORT", help="receive images from send_frame.py instead")
-    command.add_argument(
-        "--host", type=values.name, default="127.0.0.1", metavar="ADDRESS", help="to receive at; this computer alone"
-    )
-    command.add_argument(
-        "--replay",
-        type=_PACE,
-        metavar="S",
-        help="the images of FOLDER one by one, S seconds apart, as if they came now",
-    )
-    command.add_argument(
-        "--no-settle",
-        dest="settle",
-        action="store_false",
-        help="do not count all images once more together in the end, as analyse --session does",
-    )
-    _reading_options(command)
-    _model_options(command)
-
-
-def _simulation_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-o", "--output", type=values.place, required=True, metavar="DIR")
-    command.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... or random")
-    command.add_argument("--sizes", type=values.sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
-    simulated_metal_options(command)
-    command.add_argument("--clusters", type=_CLUSTERS, default=100, metavar="N")
-    command.add_argument("--shape", type=values.shape, default=(1024, 1024), metavar="H,W", help="pixels; 1024,1024")
-    command.add_argument("--seed", type=_SEED, default=0, metavar="N")
-    command.add_argument("--samples", action="store_true", help="the sample micrographs of the plug-in instead")
-
-
-def _training_options(command: argparse.ArgumentParser) -> None:
-    command.description = f"{command.description} An interrupted training goes on where it was."
-    command.add_argument(
-        "config", type=values.place, metavar="CONFIG", help="a TOML file, or dual, single, gold (see docs/training.md)"
-    )
-    command.add_argument(
-        "-o", "--output", type=values.place, default=Path("models"), metavar="DIR", help="folder for the model; models"
-    )
-
-
-def _evaluation_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", type=values.name, default="dual", metavar="NAME|PATH")
-    command.add_argument("--frames", type=_FRAMES, default=4, metavar="N", help="mixed frames a condition; 4")
-    command.add_argument("--pure", type=_PURE, default=0, metavar="N", help="pure frames a condition and class; 0")
-    command.add_argument("-o", "--output", type=values.place, metavar="DIR", help="folder for the table as CSV")
-
-
-def _models_commands(models: argparse.ArgumentParser) -> None:
-    """The commands below ``models``; without one of them the models are listed."""
-    command = _Commands(models.add_subparsers(metavar="ACTION", parser_class=_Parser)).add
-
-    command("list", requests.ListModelsRequest, workshop.list_models, "all models, those that come along and your own")
-    command("sets", requests.ListClassSetsRequest, metals.list_class_sets, "the class sets that come along")
-    show = command(
-        "show",
-        requests.ShowModelRequest,
-        workshop.show_model,
-        "the card of a model: classes, training, scores, limits",
-    )
-    show.add_argument("name", type=values.name, metavar="NAME")
-    take = command(
-        "import",
-        requests.ImportModelRequest,
-        workshop.import_model,
-        "take a model (.safetensors with its .json card) into your own",
-    )
-    take.add_argument("path", type=values.place, metavar="PATH")
-    export = command("export", requests.ExportModelRequest, workshop.export_model, "write a model to a folder")
-    export.add_argument("name", type=values.name, metavar="NAME")
-    export.add_argument("folder", type=values.place, metavar="DIR")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_atomicity.cli import values
 from napari_atomicity.cli.call_settings import CallSettings
 from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.files import (
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 
 #: remarks about single frames that are said; all of them are in the report
 _MOST_SAID: Final = 5
+
+_REACH: Final = values.number(0, 100, "a number of nm above 0, up to 100", above=True)
+_ABOVE_0: Final = values.number(0, 1e12, "a number above zero", above=True)
+_FRAMES: Final = values.whole(1, 10_000, "a whole number from 1 to 10,000")
 
 
 def track(request: TrackRequest, console: Console) -> None:
@@ -211,3 +217,19 @@ def _lines(found: FollowedMovie) -> list[str]:
         lines.append(f"share of its atoms lost per e/nm²: {interval('loss_share_per_dose', '.3g')}")
     lines.append(f"spread of the counts of a track over the stated one: {rates['spread']:.2f}")
     return lines
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Of ``track``, beside those of all that count."""
+    command.add_argument(
+        "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
+    )
+    command.add_argument(
+        "--reach", type=_REACH, default=1.0, metavar="NM", help="way of a cluster in a frame, at most; 1"
+    )
+    command.add_argument("--seconds", type=_ABOVE_0, metavar="S", help="seconds per frame")
+    command.add_argument("--dose", type=_ABOVE_0, metavar="E_PER_NM2", help="electrons per nm² of a frame")
+    command.add_argument(
+        "--sum", dest="sum_frames", type=_FRAMES, metavar="N", help="also aligned means of N frames, and their counts"
+    )
+    command.add_argument("--sum-dose", type=_ABOVE_0, metavar="E_PER_NM2", help="the same, at this dose; needs --dose")

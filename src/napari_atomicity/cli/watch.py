@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from napari_atomicity.cli import values
 from napari_atomicity.cli.call_settings import CallSettings
 from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.files import folder
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from napari_atomicity.live.sources import FrameSource
     from napari_atomicity.live.watching import Look
 
+_PORT: Final = values.whole(0, 65_535, "a port, a whole number from 0 (any that is free) to 65535")
+_PACE: Final = values.number(0, 3600, "a number of seconds from 0 to 3600")
 _LOCK: Final = "watch.lock"
 #: folder of images that came without a file
 _IMAGES: Final = "images"
@@ -191,3 +196,59 @@ def _say_end(look: Look, session: LiveSession, console: Console) -> None:
     if look.failed:
         console.code = console.code or 2
     console.say(f"  {session.folder}")
+
+
+def add_options(
+    command: argparse.ArgumentParser,
+    reading_options: Callable[[argparse.ArgumentParser], None],
+    model_options: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """Add the options of ``watch``.
+
+    Parameters
+    ----------
+    command
+        Parser of the command.
+    reading_options, model_options
+        Add the options of all commands that read images, and that count.
+    """
+    command.set_defaults(images=[], frame=None, output=Path())
+    command.add_argument("folder", nargs="?", type=values.place, metavar="FOLDER", help="that the microscope writes to")
+    command.add_argument(
+        "-o",
+        "--output",
+        dest="into",
+        type=values.place,
+        metavar="DIR",
+        help="folder to write to; FOLDER-watch in the present one",
+    )
+    command.add_argument(
+        "--until", type=values.half_width, metavar="P%", help="end once every share is known to ± P %%"
+    )
+    command.add_argument(
+        "--expected",
+        type=values.expected,
+        default={},
+        metavar="N:SHARE,...|FILE",
+        help="the ratio to compare with in the end",
+    )
+    command.add_argument("--once", action="store_true", help="count what is there, then end")
+    command.add_argument("--new", action="store_true", help="only images that come from now on")
+    command.add_argument("--listen", type=_PORT, metavar="PORT", help="receive images from send_frame.py instead")
+    command.add_argument(
+        "--host", type=values.name, default="127.0.0.1", metavar="ADDRESS", help="to receive at; this computer alone"
+    )
+    command.add_argument(
+        "--replay",
+        type=_PACE,
+        metavar="S",
+        help="the images of FOLDER one by one, S seconds apart, as if they came now",
+    )
+    command.add_argument(
+        "--no-settle",
+        dest="settle",
+        action="store_false",
+        help="do not count all images once more together in the end, as analyse --session does",
+    )
+    reading_options(command)
+    model_options(command)

@@ -10,16 +10,15 @@ from pathlib import Path
 from napari_atomicity.cli.console import DONE, Console
 from napari_atomicity.cli.files import folder, save_rows
 from napari_atomicity.cli.metals import metal_and_sizes, second_metal_of
-from napari_atomicity.cli.requests import (
+from napari_atomicity.cli.requests import InfoRequest, WindowRequest
+from napari_atomicity.cli.workshop_requests import (
     EvaluateRequest,
     ExportModelRequest,
     ImportModelRequest,
-    InfoRequest,
     ListModelsRequest,
     ShowModelRequest,
     SimulateRequest,
     TrainRequest,
-    WindowRequest,
 )
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.names import safe_name

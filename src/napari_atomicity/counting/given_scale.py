@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.calibrate import calibration_at, first_shares, thinned
+from napari_atomicity.counting.calibrate import calibration_at
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.joint_scale import intensity
 from napari_atomicity.counting.mixture import Floats, fit_mixture
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.scale_likelihood import first_shares, thinned
 from napari_atomicity.errors import InputError
 
 Mask = npt.NDArray[np.bool_]

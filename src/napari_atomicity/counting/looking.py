@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.calibrate import calibrate_frames, thinned
+from napari_atomicity.counting.calibrate import calibrate_frames
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import look_steps
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.patches import Patches
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.scale_likelihood import thinned
 from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable, columns
 from napari_atomicity.counting.bundle import load_card
-from napari_atomicity.counting.calibrate import ScaleLikelihood, calibration_at, usable_rows
+from napari_atomicity.counting.calibrate import calibration_at
 from napari_atomicity.counting.predictions import posterior
+from napari_atomicity.counting.scale_likelihood import ScaleLikelihood, usable_rows
 from napari_atomicity.counting.session_scale import SessionScale, session_scale
 from napari_atomicity.dataset.folder import Folder
 from napari_atomicity.dataset.measure import COUNTED

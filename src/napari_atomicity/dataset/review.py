@@ -173,8 +173,9 @@ def _looked_steps(
     bundle: Bundle, table: ClusterTable, patches: Any, free: Evidence, row: Row, settings: Settings
 ) -> Steps[tuple[Evidence, Calibration]]:
     """What the network sees with the scale of the dataset, and that scale with its shares."""
-    from napari_atomicity.counting.calibrate import calibration_at, usable_rows
+    from napari_atomicity.counting.calibrate import calibration_at
     from napari_atomicity.counting.looking import looked_steps
+    from napari_atomicity.counting.scale_likelihood import usable_rows
 
     sizeable = table.sizeable & free.valid
     use = sizeable if sizeable.any() else free.valid

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.calibrate import scale_likelihood, usable_rows
 from napari_atomicity.counting.classify import look_steps
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.looking import SHIFT_SETTLED, shift_of
+from napari_atomicity.counting.scale_likelihood import scale_likelihood, usable_rows
 from napari_atomicity.dataset.parts import look_schema, pyarrow
 from napari_atomicity.progress import drain
 

@@ -17,10 +17,10 @@ from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.calibrate import ScaleLikelihood
     from napari_atomicity.counting.calibration import Calibration
     from napari_atomicity.counting.evidence import Evidence
     from napari_atomicity.counting.patches import Patches
+    from napari_atomicity.counting.scale_likelihood import ScaleLikelihood
 
 #: how far a scale, or what lies outside the aperture, may move unnoticed (ln)
 _SETTLED: Final = 0.02
@@ -118,9 +118,10 @@ class _Frame:
         self, scale: RunningScale, key: tuple[str, int]
     ) -> Steps[tuple[Evidence, Calibration, ScaleLikelihood]]:
         """Look at the clusters with the scale of the session until nothing moves; the frame joins the session."""
-        from napari_atomicity.counting.calibrate import calibration_at, scale_likelihood, thinned, usable_rows
+        from napari_atomicity.counting.calibrate import calibration_at
         from napari_atomicity.counting.calibration import Calibration
         from napari_atomicity.counting.looking import looked_steps, shift_of
+        from napari_atomicity.counting.scale_likelihood import scale_likelihood, thinned, usable_rows
 
         settings, card = self.settings, self.bundle.card
         sizeable = self.table.sizeable[self.rows] & self.free.valid
@@ -148,8 +149,8 @@ class _Frame:
         self, scale: RunningScale, key: tuple[str, int], use: npt.NDArray[np.bool_]
     ) -> Steps[tuple[Evidence, float, float]]:
         """Look with the scale and the shift of the session until nothing moves; evidence, ln(scale) and shift."""
-        from napari_atomicity.counting.calibrate import scale_likelihood, usable_rows
         from napari_atomicity.counting.looking import shift_of
+        from napari_atomicity.counting.scale_likelihood import scale_likelihood, usable_rows
 
         evidence, at, shift = self.free, np.nan, scale.shift
         if scale.best is not None:  # the frames before this one tell where to begin

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import ConfigDict, with_config
 
-from napari_atomicity.counting.calibrate import ScaleLikelihood
+from napari_atomicity.counting.scale_likelihood import ScaleLikelihood
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.live.shares import ImageCounts

@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.calibrate import ScaleLikelihood
 from napari_atomicity.counting.joint_scale import (
     _MISFIT_BELOW,
     _VETO,
@@ -23,6 +22,7 @@ from napari_atomicity.counting.joint_scale import (
 )
 from napari_atomicity.counting.mixture import Floats
 from napari_atomicity.counting.prior import PriorKnowledge
+from napari_atomicity.counting.scale_likelihood import ScaleLikelihood
 
 #: of the grid of ln(scale), as in a calibration of all at once
 _STEP: Final = 0.01

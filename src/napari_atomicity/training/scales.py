@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import frame_view
 from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.evidence import Evidence
+from napari_atomicity.counting.scale_likelihood import frame_view
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.training.library import Library
 
