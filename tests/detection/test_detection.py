@@ -336,6 +336,35 @@ def test_a_burned_in_scale_bar_is_not_a_cluster():
 @pytest.mark.parametrize(
     ("image", "code"),
     [
+        (3000 - discs((300, 300), 0.05, [(60, 60), (150, 200), (240, 90)], 1.2, 900.0, noise=20), "bright_field"),
+        (noise((300, 300)) + 500 * LATTICE, "lattice"),
+        (np.minimum(noise(), 990.0), "saturated"),
+    ],
+)  # fmt: skip
+def test_a_person_may_decide_against_what_an_image_looks_like_and_it_is_still_said(image, code):
+    pixel = 0.02 if code == "lattice" else 0.05
+    (refused,) = [finding for finding in detect(image, pixel).findings if finding.blocking]
+    assert refused.code == code and "all the same" in refused.message
+    searched = detect(image, pixel, all_the_same=True)
+    assert not any(finding.blocking for finding in searched.findings)
+    assert refused.message in searched.messages
+
+
+def test_nothing_is_searched_where_there_is_nothing_whatever_a_person_says():
+    assert detect(np.full((200, 200), 513.0), 0.05, all_the_same=True).findings[-1].blocking
+
+
+def test_bright_clusters_among_dark_particles_are_found_all_the_same():
+    dark = discs((400, 400), 0.05, [(60, 60), (150, 330), (240, 90), (330, 330)], 1.6, 900.0, noise=20)
+    image = 3000 - dark + discs((400, 400), 0.05, [(200, 200)], 1.2, 700.0)
+    assert [finding.code for finding in detect(image, 0.05).findings if finding.blocking] == ["bright_field"]
+    found = detect(image, 0.05, all_the_same=True).clusters
+    assert np.hypot(found.y_px - 200, found.x_px - 200).min() < 3
+
+
+@pytest.mark.parametrize(
+    ("image", "code"),
+    [
         (np.full((200, 200), 513.0), "constant"),
         (np.full((200, 200), np.nan), "empty"),
         (np.minimum(noise(), 990.0), "saturated"),

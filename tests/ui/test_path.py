@@ -226,3 +226,17 @@ def test_a_layer_that_is_made_anew_shows_the_selection(app_with_model: Any) -> N
     document.annotate([int(document.table.ids[3])], "Pt19")
     app.idle()
     assert set(app.points.selected_data) == {3}
+
+
+def test_a_person_may_have_an_image_counted_that_looks_unfit(app: Any, micrograph: Any) -> None:
+    from dataclasses import replace
+
+    app.show(replace(micrograph, data=micrograph.data.max() - micrograph.data))
+    panel = app.panel("Find clusters")
+    app.click(panel.search)
+    assert any("all the same" in note for note in app.notes), "a refusal names a way on"
+    assert not app.document.state.searched
+    panel.all_the_same.click()
+    app.click(panel.search)
+    assert app.document.state.searched
+    assert "darker than their surroundings" in panel.messages.text()

@@ -273,7 +273,7 @@ def detect(request: DetectRequest, console: Console) -> None:
     from napari_atomicity.pipeline import Settings, detect_steps
     from napari_atomicity.provenance import describe_image, versions
 
-    settings = Settings(sensitivity=request.sensitivity)
+    settings = Settings(sensitivity=request.sensitivity, all_the_same=request.all_the_same)
     target = folder(request.output)
 
     def analyse_one(each: Input) -> None:
@@ -281,7 +281,7 @@ def detect(request: DetectRequest, console: Console) -> None:
         check_table(path, counts=False)
         micrograph = open_image(each.path, request)
         detected = console.drain(each.stem, detect_steps(micrograph, settings, frames=request.frames))
-        parameters = {"sensitivity": settings.sensitivity}
+        parameters = {"sensitivity": settings.sensitivity, "all_the_same": settings.all_the_same}
         metadata = {"image": describe_image(micrograph), "parameters": parameters, "versions": versions()}
         save_table(path, detected.table, metadata, console)
         for message in (*micrograph.warnings, *detected.messages):

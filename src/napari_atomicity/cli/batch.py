@@ -124,6 +124,11 @@ def add_options(command: argparse.ArgumentParser, model_options: Callable[[argpa
     command.add_argument("--pixel-size", type=_PIXEL_SIZE, metavar="NM", help="nm per pixel, instead of the files' own")
     command.add_argument("--image", type=_PLACE, metavar="N", help="which image of files with several (see info)")
     command.add_argument("--sensitivity", type=_SENSITIVITY, default=0.5, metavar="S", help="0 few to 1 many; 0.5")
+    command.add_argument(
+        "--all-the-same",
+        action="store_true",
+        help="also where an image looks like bright field, a crystal, or saturated",
+    )
     model_options(command)
     # to fine-tune takes many times longer than to count
     command.set_defaults(adapt="off")

@@ -62,6 +62,7 @@ class CallSettings:
             )
         common = Settings(
             sensitivity=request.sensitivity,
+            all_the_same=request.all_the_same,
             model=request.model,
             adapt=request.adapt,
             intensity_per_atom=request.scale if profile is None else profile.intensity_per_atom,

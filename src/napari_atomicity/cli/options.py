@@ -169,6 +169,11 @@ def _reading_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--image", type=_PLACE, metavar="N", help="which image of a file with several (see info)")
     command.add_argument("--sensitivity", type=_SENSITIVITY, default=0.5, metavar="S", help="0 few to 1 many; 0.5")
+    command.add_argument(
+        "--all-the-same",
+        action="store_true",
+        help="also where an image looks like bright field, a crystal, or saturated",
+    )
 
 
 def _model_options(command: argparse.ArgumentParser) -> None:

@@ -34,6 +34,8 @@ class ImagesRequest:
         Which frame of stacks; all where None.
     sensitivity
         Of the search, from 0 (few) to 1 (many).
+    all_the_same
+        Whether to search where an image looks like one in which nothing can be counted.
     """
 
     images: Sequence[Path]
@@ -42,6 +44,7 @@ class ImagesRequest:
     image: int | None
     frame: int | None
     sensitivity: float
+    all_the_same: bool
 
     @property
     def frames(self) -> list[int] | None:
@@ -173,7 +176,7 @@ class BatchRequest:
         Folders, patterns, lists, images and stacks.
     output
         Folder of the dataset.
-    pixel_size, image, sensitivity
+    pixel_size, image, sensitivity, all_the_same
         As in `ImagesRequest`.
     model, adapt, deposited, scale, scale_sd, profile, element, composition, exponent
         As in `CountRequest`.
@@ -194,6 +197,7 @@ class BatchRequest:
     pixel_size: float | None
     image: int | None
     sensitivity: float
+    all_the_same: bool
     model: str
     adapt: Adapt
     deposited: tuple[tuple[int, ...], tuple[float, ...], str]

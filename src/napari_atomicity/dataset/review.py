@@ -153,6 +153,7 @@ def _settings(facts: DatasetFacts, row: Row) -> Settings:
         adapt="off",
         deposited=sizes or tuple(own["deposited"]),
         fractions=shares or tuple(own["fractions"]),
+        **{name: own[name] for name in ("element", "composition", "all_the_same") if name in own},
     )
 
 

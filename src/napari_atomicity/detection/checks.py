@@ -25,11 +25,14 @@ class Finding:
         One sentence: what it is and what to do.
     blocking
         Whether nothing in the image can be counted.
+    judged
+        Whether that is a judgement of what the image shows, against which a person may decide.
     """
 
     code: str
     message: str
     blocking: bool
+    judged: bool = False
 
 
 #: power of a lattice's peaks over the typical power at the same spacing: 400 to 1500 on real lattices, 15 to 70 on
@@ -101,8 +104,11 @@ def _saturated(values: npt.NDArray[np.floating], low: float, high: float) -> Fin
     if at_top < 1e-4 or at_top * values.size < 20:
         return None
     blocking = at_top > 0.25
-    advice = "record with less gain" if blocking else "clusters there are flagged and counted too low"
-    return Finding("saturated", f"{at_top:.2%} of the pixels are saturated at {high:g} counts: {advice}.", blocking)
+    advice = "clusters there are flagged and counted too low"
+    if blocking:
+        advice = "record with less gain, or count it all the same"
+    message = f"{at_top:.2%} of the pixels are saturated at {high:g} counts: {advice}."
+    return Finding("saturated", message, blocking, judged=True)
 
 
 def _bright_field(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | None:
@@ -116,8 +122,10 @@ def _bright_field(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Find
         return None
     return Finding(
         "bright_field",
-        "The particles are darker than their surroundings, as in a bright-field image; open the HAADF image.",
+        "The particles are darker than their surroundings, as in a bright-field image; open the HAADF image, or count "
+        "what is bright all the same.",
         True,
+        judged=True,
     )
 
 
@@ -168,8 +176,9 @@ def lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Finding | 
         return Finding(
             "lattice",
             "The whole field is periodic, as a crystal lattice or interference is; "
-            "open an image of separate clusters on a support.",
+            "open an image of separate clusters on a support, or count it all the same.",
             True,
+            judged=True,
         )
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -80,7 +80,9 @@ def _nothing_found(too_small: int) -> str:
     return "No cluster found; if there are clusters to the eye, raise the sensitivity or check the pixel size."
 
 
-def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: float = 0.5) -> Detection:
+def detect(
+    image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: float = 0.5, all_the_same: bool = False
+) -> Detection:
     """Find and measure the clusters of a micrograph.
 
     Parameters
@@ -91,6 +93,9 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
         Side of a pixel, nm.
     sensitivity
         0 finds only what is beyond doubt, 1 everything that stands out at all; 0.5 needs no tuning.
+    all_the_same
+        Whether to search where the image looks like one in which nothing can be counted: bright field, a crystal,
+        saturated. What it looks like is still said.
 
     Raises
     ------
@@ -105,11 +110,15 @@ def detect(image: npt.NDArray[np.floating], pixel_size_nm: float, sensitivity: f
     findings = (*(Finding("repaired", said, False) for said in clean.said), *inspect(image, pixel_size_nm))
     filled = without_gaps(image, pixel_size_nm)
     strictness = 4.0 ** (0.5 - sensitivity)
+    if all_the_same:
+        findings = tuple(replace(each, blocking=each.blocking and not each.judged) for each in findings)
     blocking = [finding.code for finding in findings if finding.blocking]
-    if blocking == ["lattice"]:
+    if blocking == ["lattice"] or (not blocking and any(finding.code == "lattice" for finding in findings)):
         # clusters may stand on a crystalline support: they are what is left once its lattice is taken off
         bare = np.where(np.isfinite(image), without_lattice(filled, pixel_size_nm), np.float32(np.nan))
         clusters, too_small = _sought(bare, without_gaps(bare, pixel_size_nm), pixel_size_nm, strictness)
+        if not blocking:
+            return Detection(clusters, findings, too_small)
         if _stand_on_a_support(clusters, image.size * pixel_size_nm**2):
             others = (finding for finding in findings if not finding.blocking)
             return Detection(clusters, (*others, Finding("lattice", _ON_A_CRYSTAL, False)), too_small)

@@ -44,7 +44,7 @@ def detect_steps(
     micrograph
         Must be calibrated.
     settings
-        Of the search; only `sensitivity` counts here.
+        Of the search; only `sensitivity` and `all_the_same` count here.
     previous
         The table so far: identities, annotations, hand-placed centres and deletions carry over, predictions do not.
     frames
@@ -72,7 +72,7 @@ def detect_steps(
         yield Progress(done, len(chosen), "Finding clusters")
         image = micrograph.frame(index)
         where = f"Frame {index}: " if micrograph.n_frames > 1 else ""
-        detection = detect(image, pixel_size_nm, settings.sensitivity)
+        detection = detect(image, pixel_size_nm, settings.sensitivity, settings.all_the_same)
         blocking = [finding.message for finding in detection.findings if finding.blocking]
         if blocking:
             refused.append(f"{where}{blocking[0]}")

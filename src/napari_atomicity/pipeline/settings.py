@@ -57,6 +57,8 @@ class Settings:
     exponent
         Lowest and highest power of the atomic number that the signal of an atom may grow with, for counts in units of
         another metal; the usual range where empty.
+    all_the_same
+        Whether to search where an image looks like bright field, a crystal, or saturated.
     """
 
     sensitivity: float = 0.5
@@ -72,6 +74,7 @@ class Settings:
     deposited_element: str = ""
     composition: str = ""
     exponent: tuple[float, ...] = ()
+    all_the_same: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.sensitivity <= 1:

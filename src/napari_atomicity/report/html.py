@@ -29,6 +29,7 @@ _SETTINGS: Final = {
     "model": "Model",
     "adapt": "Adaptation",
     "sensitivity": "Sensitivity of the search",
+    "all_the_same": "Counted although the image looked unfit",
     "scale": "Intensity of one atom, given (counts·nm²)",
     "scale_sd": "Its relative standard deviation",
     "deposited": "Deposited sizes",
@@ -202,7 +203,7 @@ def _picture(analysis: ImageState, frame: int) -> _ImageSection:
         settings=[
             (words, _in_words(parameters[name]))
             for name, words in _SETTINGS.items()
-            if parameters.get(name) not in (None, [], "")
+            if parameters.get(name) not in (None, [], "", False)
         ],
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QLabel, QPushButton, QSlider
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QLabel, QPushButton, QSlider
 
 from napari_atomicity import wording
 from napari_atomicity.ui.actions import single
@@ -36,6 +36,12 @@ class DetectPanel(Panel):
         self.slider.valueChanged.connect(self._on_slider)
         form = self.form()
         form.addRow("Sensitivity", self.slider)
+        self.all_the_same = QCheckBox("Count all the same")
+        self.all_the_same.setToolTip(
+            "Search also where the image looks like bright field, a crystal or is saturated; what it looks like is said"
+        )
+        self.all_the_same.clicked.connect(self._on_all_the_same)
+        self.page.addWidget(self.all_the_same)
         self.search = button("Find clusters", "Find and measure all clusters (what you did by hand stays)", self._find)
         self.row(self.search)
         self._tools = QButtonGroup(self)
@@ -59,6 +65,8 @@ class DetectPanel(Panel):
         usable = document is not None and not document.micrograph.refusal
         self.search.setEnabled(self.can_act)
         self.slider.setEnabled(usable)
+        self.all_the_same.setEnabled(usable)
+        self.all_the_same.setChecked(document is not None and document.settings.all_the_same)
         for tool in self._tools.buttons():
             tool.setEnabled(usable)
         self.delete.setEnabled(usable and document is not None and bool(document.selection))
@@ -91,6 +99,12 @@ class DetectPanel(Panel):
         if self.document is not None:
             self.document.choose(sensitivity=value / 100)
             # once there is a result, it follows the slider
+            if self.document.state.searched:
+                self._again.start()
+
+    def _on_all_the_same(self, wanted: bool = False) -> None:
+        if self.document is not None:
+            self.document.choose(all_the_same=wanted)
             if self.document.state.searched:
                 self._again.start()
 
