@@ -77,10 +77,10 @@ def test_an_image_of_a_session_that_changes_meanwhile_is_not_taken_for_the_one_t
 ):
     write = commands._write
 
-    def change(analysis, target, stem, *rest):
+    def change(analysis, call, target, stem, *rest):
         if stem == "image0":
             images[2].write_bytes(images[0].read_bytes())
-        write(analysis, target, stem, *rest)
+        write(analysis, call, target, stem, *rest)
 
     monkeypatch.setattr(commands, "_write", change)
     code = cli.main(

@@ -105,7 +105,7 @@ def test_pandas_reads_the_csv_without_us(tmp_path: Path, table: ClusterTable) ->
     path = tmp_path / "table.csv"
     write_table(table, path, {"pixel_size_nm": 0.02})
     found = pd.read_csv(path)
-    assert list(found.columns) == list(table.rows.columns)
+    assert [*found.columns, "track"] == list(table.rows.columns), "no tracks, no column of them"
     assert list(found["annotation"].fillna("")) == list(table.rows["annotation"])
     # the oldest pandas that we take rounds the last bit otherwise
     np.testing.assert_allclose(found["x_px"], table.rows["x_px"], rtol=1e-15)

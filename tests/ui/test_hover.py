@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_atomicity.ui.cluster_card.on_hover import HoverCard
 
@@ -18,6 +20,13 @@ def canvas(app: Any, micrograph: Any, counted_once: Any) -> Any:
     return app.workspace.viewer.window._qt_viewer.canvas.native
 
 
+def moved_to(canvas: Any, place: QPoint) -> QMouseEvent:
+    """As Qt sends it; the one pointer of a screen also serves the windows of other tests."""
+    none = Qt.MouseButton.NoButton
+    at, on_screen = QPointF(place), QPointF(canvas.mapToGlobal(place))
+    return QMouseEvent(QEvent.Type.MouseMove, at, on_screen, none, none, Qt.KeyboardModifier.NoModifier)
+
+
 def rest_on(app: Any, canvas: Any, row: int) -> HoverCard:
     """Bring the mouse over the cluster of a row of the table, and wait until it rests."""
     viewer, points = app.workspace.viewer, app.points
@@ -25,11 +34,10 @@ def rest_on(app: Any, canvas: Any, row: int) -> HoverCard:
     world = points.data_to_world(points.data[row])[-2:]
     y, x = (zoom * (float(at) - float(middle)) for at, middle in zip(world, centre, strict=True))
     place = QPoint(round(canvas.width() / 2 + x), round(canvas.height() / 2 + y))
-    app.qtbot.mouseMove(canvas, place + QPoint(9, 9))
-    app.idle()
-    app.qtbot.mouseMove(canvas, place)
     card: HoverCard = canvas.findChild(HoverCard)
     assert card is not None
+    for at in (place + QPoint(9, 9), place):
+        QApplication.sendEvent(canvas, moved_to(canvas, at))
     app.qtbot.waitUntil(lambda: card._at is not None and not card._rest.isActive())
     return card
 

@@ -19,6 +19,7 @@ _ORIGINS: Final = {
     "measured": "measured on the image",
     "predicted": "from the model",
     "person": "entered by a person, never by a computation",
+    "linked": "how it is linked to clusters of other frames; files hold it where there are tracks",
 }
 
 

@@ -43,6 +43,7 @@ class HoverCard(QLabel):
         with_window_font(self)
         self.context = context
         self._at: tuple[Any, ...] | None = None
+        self._mouse = QPoint()
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -53,7 +54,7 @@ class HoverCard(QLabel):
 
             def moved(_: Any, event: Any) -> None:
                 if (card := me()) is not None and isalive(card):
-                    card.follow(event.position, bool(event.buttons))
+                    card.follow(event.position, event.pos, bool(event.buttons))
 
             def gone(*_: Any) -> None:
                 if (card := me()) is not None and isalive(card):
@@ -65,17 +66,19 @@ class HoverCard(QLabel):
         context.workspace.changed.connect(self._again)
         self.hide()
 
-    def follow(self, position: tuple[float, ...], pressed: bool) -> None:
+    def follow(self, position: tuple[float, ...], place: Sequence[float], pressed: bool) -> None:
         """The mouse moved.
 
         Parameters
         ----------
         position
             World coordinates.
+        place
+            The same in pixels of the canvas, x first.
         pressed
             Whether a button is held: a person draws, moves or selects.
         """
-        self._at = None if pressed else position
+        self._at, self._mouse = None if pressed else position, QPoint(int(place[0]), int(place[1]))
         if self.isVisible():
             self.hide()
         if not pressed:
@@ -92,8 +95,7 @@ class HoverCard(QLabel):
         self._dress()
         self.setText("<br>".join([first, *map(escape, others)]))
         self.adjustSize()
-        mouse = canvas.mapFromGlobal(self.cursor().pos())
-        self.move(_place(mouse, self, canvas))
+        self.move(_place(self._mouse, self, canvas))
         self.show()
         self.raise_()
 
