@@ -107,3 +107,13 @@ def test_saving_stands_in_the_workbench_and_tells_what_is_unsaved(
     assert line.state.text().endswith(", unsaved changes")
     app.click(line.save)
     assert line.state.text().endswith(", saved")
+
+
+def test_an_empty_window_leads_to_folders_that_are_there_and_those_that_fill(app: Any) -> None:
+    from napari_atomicity.ui.workspace.docks import find_dock
+
+    start = app.workbench.start
+    for way, name in ((start.folder, "Many images"), (start.watch, "Live")):
+        app.click(way)
+        dock = find_dock(app.workspace.viewer.window, name)
+        assert dock is not None and dock.isVisible()

@@ -1,4 +1,4 @@
-"""What an empty window says: open an image, a sample or a project."""
+"""What an empty window says: open an image, a sample, a project or a folder, or watch one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from napari_atomicity.ui.help import show_help
 from napari_atomicity.ui.project.recent import recent
 from napari_atomicity.ui.widgets.controls import AfterPainting, button, say
 from napari_atomicity.ui.widgets.open_menu import RECENT, folder_of, menu_button, sample_menu
+from napari_atomicity.ui.workspace.docks import open_dock
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.context import Context
@@ -58,6 +59,17 @@ class StartPage(QWidget):
             lambda owner: sample_menu(owner, context),
         )
         self.project = button("Open a project…", "Work that was saved before", lambda: ask_open(project))
+        viewer = context.workspace.viewer
+        self.folder = button(
+            "Open a folder of images…",
+            "All of them as a list, counted at once",
+            lambda: open_dock(viewer, "Many images"),
+        )
+        self.watch = button(
+            "Watch a folder…",
+            "At the microscope: count each image as it comes",
+            lambda: open_dock(viewer, "Live"),
+        )
         self.tour = button("Show the tour", "Five hints on the sample, in a minute", tour)
         self.guide = button("User guide", "What each step does", lambda: show_help(self.workspace.viewer))
         self.refusal = QLabel()
@@ -77,7 +89,8 @@ class StartPage(QWidget):
         page.setContentsMargins(10, 10, 10, 10)
         page.setSpacing(8)
         self.image.setStyleSheet("font-weight: bold; padding: 6px;")
-        for widget in (about, how, self.refusal, self.image, self.sample, self.project, self._head):
+        ways = (self.image, self.sample, self.project, self.folder, self.watch)
+        for widget in (about, how, self.refusal, *ways, self._head):
             page.addWidget(widget)
         page.addLayout(self._recent)
         page.addSpacing(6)
