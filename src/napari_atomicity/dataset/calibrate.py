@@ -35,6 +35,7 @@ from napari_atomicity.dataset.plan import Recipe
 from napari_atomicity.dataset.rows import cluster_rows, doubts, of_count
 from napari_atomicity.dataset.sources import Item
 from napari_atomicity.dataset.statistics import evidence_of
+from napari_atomicity.threads import one_thread_each
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.calibration import Calibration
@@ -94,6 +95,7 @@ class Chunk:
     sessions: Mapping[str, Session]
 
 
+@one_thread_each()
 def find_session(folder: Folder, rows: Sequence[Mapping[str, Any]], parts: Mapping[str, str]) -> Session | None:
     """The scale of one session; None where no image of it says anything.
 
@@ -160,6 +162,7 @@ def _of_images(folder: Folder, table: str, images: Sequence[str], parts: Mapping
 # ---------------------------------------------------------------------- the finished tables
 
 
+@one_thread_each()
 def finish_chunk(folder: Folder, recipe: Recipe, chunk: Chunk, target: Path) -> dict[str, int]:
     """Write one file of each finished table; runs in a worker.
 

@@ -20,6 +20,7 @@ from napari_atomicity.dataset.sources import Item, image_id
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.text import clean
 from napari_atomicity.progress import drain
+from napari_atomicity.threads import one_thread_each
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
@@ -126,6 +127,7 @@ def _model(name: str, sha256: str) -> Bundle:
     return bundle
 
 
+@one_thread_each()
 def measure_item(item: Item, recipe: Recipe, bundle: Bundle, rows: Rows) -> None:
     """Measure one file, each of its frames by itself.
 

@@ -14,6 +14,7 @@ from napari_atomicity.pipeline import ImageState, Settings, patches_steps
 from napari_atomicity.pipeline.calibrating import rows_by_frame
 from napari_atomicity.pipeline.counting import labelled
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.threads import steps_on_one_thread_each
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
@@ -60,6 +61,7 @@ class LiveCount:
     noise: float
 
 
+@steps_on_one_thread_each
 def live_count_steps(state: ImageState, bundle: Bundle, scale: RunningScale, image: str) -> Steps[LiveCount]:
     """Count an image whose clusters are found, with the scale of its session; its frames join it.
 
