@@ -99,10 +99,13 @@ def test_the_command_writes_sentence_numbers_and_figure(
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, repeats.images[:4], imagej=True, metadata={"axes": "TYX"})
     call = ["repeatability", str(path), "-o", str(tmp_path / "out"), "--model", str(model_path), "--adapt", "off",
+            "--report", "html",
             "--pixel-size", str(repeats.pixel_size_nm)]  # fmt: skip
     assert main(call) == 0
     said = capsys.readouterr().out
     assert "A count repeats within" in said and "kappa" in said
+    page = (tmp_path / "out" / "stack.report.html").read_text(encoding="utf-8")
+    assert "Precision of repeated frames" in page and "count: relative precision" in page
     written = json.loads((tmp_path / "out" / "stack.repeatability.json").read_text(encoding="utf-8"))
     assert written["repeatability"]["clusters"] > 20 and len(written["repeatability"]["shifts_px"]) == 4
     assert (tmp_path / "out" / "stack.repeatability.png").stat().st_size > 10_000

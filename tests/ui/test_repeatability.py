@@ -42,6 +42,21 @@ def test_a_stack_is_compared_and_said_to_be_stale_once_its_clusters_change(app: 
     assert "changed since" not in panel.remarks.text()
 
 
+def test_what_repeats_said_outlives_the_panel_and_stands_in_the_report(app: Any, counted: Any, tmp_path: Any) -> None:
+    panel = app.panel("Repeatability")
+    app.lay_out(counted.micrograph, counted)
+    app.click(panel.run)
+    said = panel.finding.text()
+    app.viewer.window.remove_dock_widget(panel.parentWidget())
+    assert app.panel("Repeatability").finding.text() == said
+    for name, stands in (("then.html", True), ("now.html", False)):
+        app.export.write_report(tmp_path / name)
+        app.idle()
+        assert ("Precision of repeated frames" in (tmp_path / name).read_text(encoding="utf-8")) is stands
+        app.document.annotate([0], "Pt19")
+        app.settle()
+
+
 def test_one_frame_is_refused_in_a_sentence(app: Any, micrograph: Any, counted_once: Any) -> None:
     app.lay_out(micrograph, counted_once)
     panel = app.panel("Repeatability")

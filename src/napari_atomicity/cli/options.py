@@ -104,6 +104,7 @@ def _commands_on_images(commands: Commands) -> None:
     again.add_argument(
         "--no-align", dest="align", action="store_false", help="the frames lie on one another; do not look for shifts"
     )
+    again.add_argument("--report", choices=("html",), help="also a report to read and print")
     alloy_options(
         command(
             "alloy",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from napari_atomicity.cli.call_settings import CallSettings
 from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.files import folder, inputs, open_image, save_json, save_rows
 from napari_atomicity.cli.requests import RepeatabilityRequest
-
-if TYPE_CHECKING:
-    from napari_atomicity.pipeline import Repeatability
 
 
 def repeatability(request: RepeatabilityRequest, console: Console) -> None:
@@ -31,7 +26,8 @@ def repeatability(request: RepeatabilityRequest, console: Console) -> None:
     from napari_atomicity.pipeline import analyse_steps, repeatability_steps
     from napari_atomicity.pipeline.count import model_steps
     from napari_atomicity.provenance import describe_image, versions
-    from napari_atomicity.report.repeatability import draw_repeatability
+    from napari_atomicity.report import report_steps
+    from napari_atomicity.report.repeatability import draw_repeatability, repeatability_lines
 
     settings = CallSettings.of(request)
     bundle = console.drain(settings.common.model, model_steps(settings.common.model))
@@ -50,20 +46,11 @@ def repeatability(request: RepeatabilityRequest, console: Console) -> None:
     save_json(paths[0], {**facts, "repeatability": found.as_dict()})
     save_rows(paths[1], found.measured, console)
     draw_repeatability(found, paths[2])
+    if request.report == "html":
+        paths.append(target / f"{stem}.report.html")
+        console.drain(stem, report_steps(states, paths[-1], repeats=found))
     for remark in found.remarks:
         console.remark(f"{stem}: {remark}")
     console.say(f"{stem}: {found.precision.sentence}")
-    for line in (*_lines(found), *paths):
+    for line in (*(f"{name}: {value}" for name, value in repeatability_lines(found)), *paths):
         console.say(f"  {line}")
-
-
-def _lines(found: Repeatability) -> list[str]:
-    precision = found.precision
-    return [
-        f"count: relative precision {precision.count}",
-        f"intensity: relative precision {precision.intensity}",
-        f"intensity, change a frame: {precision.gain_drift}",
-        f"count, change a frame: {precision.atom_drift}",
-        f"spread over stated uncertainty: {precision.honesty}",
-        f"labels, Cohen's kappa: {precision.kappa}",
-    ]

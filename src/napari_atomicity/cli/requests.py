@@ -160,10 +160,13 @@ class RepeatabilityRequest(CountRequest):
         The images calibrate each other, in place of each standing alone.
     align
         Whether to find out how the frames lie to each other.
+    report
+        ``html`` for a report to read and print; None for none.
     """
 
     session: bool
     align: bool
+    report: str | None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from napari_atomicity.style import colours
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from napari_atomicity.pipeline import ImageState, Ratios, ScaleConsistency
+    from napari_atomicity.pipeline import ImageState, Ratios, Repeatability, ScaleConsistency
 
 #: dots per inch of the micrographs, 7 inches wide
 _DPI: Final = 170
@@ -117,6 +117,13 @@ def scales(found: ScaleConsistency) -> str:
     from napari_atomicity.report.consistency import consistency_figure
 
     return _svg(consistency_figure(found))
+
+
+def repeats(found: Repeatability) -> str:
+    """How far counts repeat, by frame and by cluster, as SVG."""
+    from napari_atomicity.report.repeatability import repeatability_figure
+
+    return _svg(repeatability_figure(found))
 
 
 def _palette(analysis: ImageState) -> dict[str, str]:

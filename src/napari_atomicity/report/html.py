@@ -15,7 +15,7 @@ from napari_atomicity.report.summary import describe
 from napari_atomicity.wording import interval, percent
 
 if TYPE_CHECKING:
-    from napari_atomicity.pipeline import ImageState, Ratios, ScaleConsistency
+    from napari_atomicity.pipeline import ImageState, Ratios, Repeatability, ScaleConsistency
 
 #: how to cite, as CITATION.cff says it
 CITE: Final = (
@@ -72,6 +72,7 @@ def report_steps(
     frames: Sequence[int] | None = None,
     checked: bool = False,
     scales: Sequence[ScaleConsistency] = (),
+    repeats: Repeatability | None = None,
 ) -> Steps[Path]:
     """Write a self-contained HTML report of one image or several.
 
@@ -91,6 +92,8 @@ def report_steps(
         As for `pipeline.ratios_steps`.
     scales
         What one atom is worth in images by several ways, where that was compared.
+    repeats
+        How far repeated frames agree, where that was compared.
 
     Raises
     ------
@@ -124,6 +127,7 @@ def report_steps(
         simple=bool(result.table["intensity"].notna().any()),
         images=pictures,
         scales=[_scales(found) for found in scales],
+        repeats=None if repeats is None else _repeats(repeats),
         models=_models(analyses),
         versions=list(describe(analyses[0])["versions"].items()),
         cite=CITE,
@@ -238,6 +242,19 @@ def _scales(found: ScaleConsistency) -> dict[str, Any]:
         "chi2": f"{found.found.chi2:.2g}",
         "p": f"{found.found.p:.2g}",
         "freedom": len(found.found.references) - 1,
+        "remarks": found.remarks,
+    }
+
+
+def _repeats(found: Repeatability) -> dict[str, Any]:
+    """How far repeated frames agree, as the template shows it."""
+    from napari_atomicity.report import charts
+    from napari_atomicity.report.repeatability import repeatability_lines
+
+    return {
+        "sentence": found.precision.sentence,
+        "chart": charts.repeats(found),
+        "rows": repeatability_lines(found),
         "remarks": found.remarks,
     }
 

@@ -12,6 +12,7 @@ from napari_atomicity.report.figures import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from napari_atomicity.pipeline.repeatability import Repeatability
 
@@ -26,13 +27,31 @@ def draw_repeatability(found: Repeatability, path: Path) -> None:
     path
         PNG, SVG or PDF to write, by its suffix.
     """
+    save_figure(repeatability_figure(found), path)
+
+
+def repeatability_lines(found: Repeatability) -> list[tuple[str, str]]:
+    """What repeats say, a number with its 95 % interval each."""
+    precision = found.precision
+    return [
+        ("count: relative precision", str(precision.count)),
+        ("intensity: relative precision", str(precision.intensity)),
+        ("intensity, change a frame", str(precision.gain_drift)),
+        ("count, change a frame", str(precision.atom_drift)),
+        ("spread over stated uncertainty", str(precision.honesty)),
+        ("labels, Cohen's kappa", str(precision.kappa)),
+    ]
+
+
+def repeatability_figure(found: Repeatability) -> Figure:
+    """Both plots side by side."""
     figure = drawing.new_figure(9.5, 4.0)
     frames, clusters = figure.subplots(1, 2)
     _draw_frames(frames, found)
     _draw_clusters(clusters, found)
     figure.suptitle("Precision of repeated frames (agreement, not accuracy)", fontsize=10)
     figure.tight_layout()
-    save_figure(figure, path)
+    return figure
 
 
 def _draw_frames(axes: Axes, found: Repeatability) -> None:

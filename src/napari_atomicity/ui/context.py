@@ -19,8 +19,9 @@ from napari_atomicity.ui.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.document.document import Document
-    from napari_atomicity.pipeline import ImageState, ScaleConsistency
+    from napari_atomicity.pipeline import ImageState, Repeatability, ScaleConsistency
 
 
 class Context:
@@ -48,6 +49,8 @@ class Context:
         The scan of the detector that is open.
     scales
         Of each document what one atom was last found to be worth, by every way, and of which state.
+    repeats
+        What repeated frames said last, and of which tables; None while none were compared.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -62,6 +65,7 @@ class Context:
         self.scales: weakref.WeakKeyDictionary[Document, tuple[ImageState, ScaleConsistency]] = (
             weakref.WeakKeyDictionary()
         )
+        self.repeats: tuple[Repeatability, list[ClusterTable]] | None = None
         self.workspace.begin()
         self.fitting = Fitting(self.workspace, self.solo)
 

@@ -22,8 +22,8 @@ from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in
 
 if TYPE_CHECKING:
+    from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.document.document import Document
-    from napari_atomicity.pipeline import ImageState
 
 _INTENSITY: Final = "#4f9dff"
 _COUNT: Final = "#ff9d3b"
@@ -133,10 +133,13 @@ class RepeatabilityPanel(Panel):
         self.page.addWidget(self.by_cluster)
         self.numbers = self.note("One standard deviation, relative; in brackets the 95 % interval")
         self.remarks = self.note("What a person must know about these repeats")
-        self.result: Repeatability | None = None
-        self._made_of: list[ImageState] = []
         self._work = self.workspace.new_work()
         self._work.finished.connect(self._on_finished)
+
+    @property
+    def result(self) -> Repeatability | None:
+        """What the repeats said last; it outlives the panel."""
+        return None if self.context.repeats is None else self.context.repeats[0]
 
     def show_document(self, document: Document | None) -> None:
         """Show the last result, and whether it is still of what is there."""
@@ -155,13 +158,17 @@ class RepeatabilityPanel(Panel):
         say(self.finding, self.result.precision.sentence)
         say(self.numbers, _numbers(self.result))
         tables = [group.document.table for group in self.workspace.groups]
-        stale = any(all(state.table is not table for table in tables) for state in self._made_of)
+        stale = any(all(made_of is not table for table in tables) for made_of in self._made_of)
         changed = ("The clusters changed since then; compare again.",) if stale else ()
         say(self.remarks, "\n".join((*changed, *self.result.remarks)))
 
     def status(self, document: Document) -> str:
         """The finding."""
         return "not compared yet" if self.result is None else self.result.precision.sentence
+
+    @property
+    def _made_of(self) -> list[ClusterTable]:
+        return [] if self.context.repeats is None else self.context.repeats[1]
 
     @property
     def _scope(self) -> str:
@@ -171,14 +178,13 @@ class RepeatabilityPanel(Panel):
         for group in self.workspace.groups:
             group.clusters.sync_from_layer()
         states = [group.document.state for group in groups_in(self.workspace, self._scope)]
-        align = self.align.isChecked()
+        align, context = self.align.isChecked(), self.context
 
         def steps() -> Steps[Repeatability]:
             return (yield from repeatability_steps(states, align))
 
         def take(result: Repeatability) -> None:
-            if isalive(self):
-                self.result, self._made_of = result, states
+            context.repeats = result, [state.table for state in states]
 
         self._work.start("Compare repeats", steps, take)
         self.show_now()

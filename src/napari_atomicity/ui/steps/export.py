@@ -16,8 +16,10 @@ from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_atomicity.document.document import Document
-    from napari_atomicity.pipeline import ImageState, Settings
+    from napari_atomicity.pipeline import ImageState, Repeatability, Settings
 
 _TABLE: Final = "CSV (*.csv);;Parquet (*.parquet)"
 _FIGURE: Final = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
@@ -150,6 +152,14 @@ class ExportPanel(Panel):
 
         self.workspace.work.start("Save the figure", steps, self._say, document)
 
+    def _repeats_of(self, states: Sequence[ImageState]) -> Repeatability | None:
+        """What repeated frames said, where they are among these images and as they are now."""
+        if self.context.repeats is None:
+            return None
+        result, tables = self.context.repeats
+        now = [id(state.table) for state in states]
+        return result if all(id(table) in now for table in tables) else None
+
     def write_report(self, path: Path) -> None:
         """Write the report on the images of the chosen scope."""
         document = self._up_to_date()
@@ -164,10 +174,14 @@ class ExportPanel(Panel):
             kept[1] for kept, state in zip(compared, states, strict=True) if kept and kept[0].table is state.table
         ]
 
+        repeats = self._repeats_of(states)
+
         def steps() -> Steps[str]:
             from napari_atomicity.report import report_steps
 
-            yield from report_steps(states, path, expected, frames=frames, checked=checked, scales=scales)
+            yield from report_steps(
+                states, path, expected, frames=frames, checked=checked, scales=scales, repeats=repeats
+            )
             return f"Wrote the report on {len(states)} image{'s' if len(states) > 1 else ''} to {path}"
 
         self.workspace.work.start("Write the report", steps, self._say, document)
