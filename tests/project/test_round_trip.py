@@ -56,6 +56,7 @@ OPTIONS = ImageOptions(
         deposited_element="Pt",
         composition="Ag=0.3±0.1",
         exponent=(1.5, 1.65),
+        all_the_same=True,
     ),
     PROFILE,
     in_joint=True,
