@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 #: frames of one session share their scale up to this relative spread
 SESSION_SPREAD: Final = 0.07
 #: a frame's own scale has less than this probability of agreeing with what it was calibrated with: it does not fit
-_MISFIT_BELOW = 0.05
+MISFIT_BELOW: Final = 0.05
 #: the most that one frame can say against a scale, in natural logarithms: one odd frame does not rule a session
-_VETO = 9.0
+VETO: Final = 9.0
 #: a scale is never known better than to this, in ln(scale)
 _SHARPEST = 0.005
 #: logarithm of what is multiplied and divided by without leaving the range of numbers
@@ -45,34 +45,42 @@ def posterior_of_scale(
     -------
     For each frame (g,) the posterior weights, in all 1; and a sentence for each, empty where the frame fits.
     """
-    prior = [_log_prior(grid, facts) for facts in known]
-    misfits = [_scale_misfit(grid, mine, facts) for mine, facts in zip(own, known, strict=True)]
+    prior = [log_prior(grid, facts) for facts in known]
+    misfits = [scale_misfit(grid, mine, facts) for mine, facts in zip(own, known, strict=True)]
     # one frame's own knowledge of its scale is part of what it says to the others
     joint = [mine + before for mine, before in zip(own, prior, strict=True)]
     if len(own) == 1:
-        return [_normalised(joint[0])], misfits
-    kernel = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / SESSION_SPREAD) ** 2)
-    kernel /= kernel.sum(axis=1, keepdims=True)
+        return [normalised(joint[0])], misfits
+    kernel = session_kernel(grid)
     messages = [_message(log_weight, kernel) for log_weight in joint]
     members = [i for i, mine in enumerate(own) if mine.any()]
     while len(members) > 2:
         fits = {i: _agreement(joint[i], _sum_of_others(i, members, messages), kernel) for i in members}
         worst = min(fits, key=fits.__getitem__)
-        if fits[worst] >= _MISFIT_BELOW:
+        if fits[worst] >= MISFIT_BELOW:
             break
         members.remove(worst)
     weights = []
     for i, mine in enumerate(joint):
         others = _sum_of_others(i, members, messages)
-        if own[i].any() and _agreement(mine, others, kernel) < _MISFIT_BELOW:
-            misfits[i] = misfits[i] or _session_misfit(grid, own[i], others)
-            weights.append(_normalised(mine))
+        if own[i].any() and _agreement(mine, others, kernel) < MISFIT_BELOW:
+            misfits[i] = misfits[i] or session_misfit(grid, own[i], others)
+            weights.append(normalised(mine))
         else:
-            weights.append(_normalised(mine + np.log(kernel.T @ _normalised(others) + 1e-12)))
+            weights.append(normalised(mine + np.log(kernel.T @ normalised(others) + 1e-12)))
     return weights, misfits
 
 
-def _log_prior(grid: Floats, known: PriorKnowledge) -> Floats:
+def log_prior(grid: Floats, known: PriorKnowledge) -> Floats:
+    """(g,) what is known of the scale beforehand, as logarithms.
+
+    Parameters
+    ----------
+    grid
+        (g,) logarithms of the scales.
+    known
+        What is known.
+    """
     if known.intensity_per_atom is None:
         return np.zeros(len(grid))
     return np.asarray(
@@ -82,9 +90,7 @@ def _log_prior(grid: Floats, known: PriorKnowledge) -> Floats:
 
 def _message(log_weight: Floats, kernel: Floats) -> Floats:
     """What one frame says to the others: its own (g,) blurred by the spread of a session, with a bounded veto."""
-    return np.asarray(
-        np.log(kernel @ _normalised(log_weight) / (kernel @ _normalised(log_weight)).max() + np.exp(-_VETO))
-    )
+    return np.asarray(np.log(kernel @ normalised(log_weight) / (kernel @ normalised(log_weight)).max() + np.exp(-VETO)))
 
 
 def _sum_of_others(i: int, members: Sequence[int], messages: Sequence[Floats]) -> Floats:
@@ -93,21 +99,41 @@ def _sum_of_others(i: int, members: Sequence[int], messages: Sequence[Floats]) -
 
 def _agreement(own: Floats, others: Floats, kernel: Floats) -> float:
     """How probable it is that the frame and the others mean the same scale, relative to the best agreement."""
-    expected = kernel.T @ _normalised(others)
-    return float(_normalised(own) @ expected / expected.max())
+    expected = kernel.T @ normalised(others)
+    return float(normalised(own) @ expected / expected.max())
 
 
-def _scale_misfit(grid: Floats, own: Floats, known: PriorKnowledge) -> str:
+def scale_misfit(grid: Floats, own: Floats, known: PriorKnowledge) -> str:
+    """A sentence where a frame contradicts what is known of its scale; else empty.
+
+    Parameters
+    ----------
+    grid
+        (g,) logarithms of the scales.
+    own
+        (g,) log-likelihood of its clusters at these.
+    known
+        What is known.
+    """
     if known.intensity_per_atom is None or not own.any():
         return ""
     wide = max(known.intensity_per_atom_sd, 0.03)
     expected = np.exp(-0.5 * ((grid - np.log(known.intensity_per_atom)) / wide) ** 2)
-    if float(_normalised(own) @ expected) >= _MISFIT_BELOW:
+    if float(normalised(own) @ expected) >= MISFIT_BELOW:
         return ""
     return _off_by(grid, own, float(np.log(known.intensity_per_atom)), "the known intensity of one atom")
 
 
-def _session_misfit(grid: Floats, own: Floats, others: Floats) -> str:
+def session_misfit(grid: Floats, own: Floats, others: Floats) -> str:
+    """What is said of a frame that does not fit its session.
+
+    Parameters
+    ----------
+    grid
+        (g,) logarithms of the scales.
+    own, others
+        (g,) what its clusters, and what the other frames speak for.
+    """
     return _off_by(grid, own, float(grid[int(others.argmax())]), "the other images of its session")
 
 
@@ -125,6 +151,27 @@ def intensity(log_scale: float) -> float:
     return float(np.exp(np.clip(log_scale, -_LARGEST, _LARGEST)))
 
 
-def _normalised(log_weight: Floats) -> Floats:
-    weight = np.exp(log_weight - log_weight.max())
-    return np.asarray(weight / weight.sum())
+def normalised(log_weight: Floats) -> Floats:
+    """Weights, in all 1 along the last axis, from their logarithms."""
+    weight = np.exp(log_weight - log_weight.max(axis=-1, keepdims=True))
+    return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
+
+
+def session_kernel(grid: Floats) -> Floats:
+    """(g, g) how the scale of one frame of a session spreads over those of the others."""
+    kernel = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / SESSION_SPREAD) ** 2)
+    return np.asarray(kernel / kernel.sum(axis=1, keepdims=True))
+
+
+def messages_of(own: Floats, kernel: Floats) -> Floats:
+    """(k, g) what frames say to the others: their own, blurred by the spread of a session, with a bounded veto.
+
+    Parameters
+    ----------
+    own
+        (k, g) what each of them says itself.
+    kernel
+        Of `session_kernel`.
+    """
+    blurred = normalised(own) @ kernel.T
+    return np.asarray(np.log(blurred / blurred.max(axis=1, keepdims=True) + np.exp(-VETO)))

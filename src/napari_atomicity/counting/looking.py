@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 #: what usually lies outside the aperture, in ln(integral): where to begin
-_USUAL_SHIFT: Final = 0.05
+USUAL_SHIFT: Final = 0.05
 #: what lies outside an aperture is no more than this; what a network says beyond it is its own mistake
 _POSSIBLE_SHIFT: Final = (-0.2, 0.5)
 #: a scale and a shift that move by less, in logarithms, are found
@@ -101,7 +101,7 @@ def _settled_steps(
 ) -> Steps[tuple[list[float], list[float]]]:
     """Scale and shift of each frame, found by looking until they no longer move."""
     frames, n = list(sample.scale_free), len(sample.patches)
-    shifts, at = [_USUAL_SHIFT] * n, [np.nan] * n
+    shifts, at = [USUAL_SHIFT] * n, [np.nan] * n
     for _ in range(_LOOKS):
         fits = calibrate_frames(frames, known, None, sample.by_diameter, with_intervals=False)
         scales = [float(np.log(fit.intensity_per_atom)) for fit in fits]
@@ -144,7 +144,7 @@ def looked_steps(
     What the network sees.
     """
     use = scale_free.valid if use is None else use
-    shift, evidence = _USUAL_SHIFT, scale_free
+    shift, evidence = USUAL_SHIFT, scale_free
     for _ in range(_LOOKS):
         evidence = yield from _look_steps(bundle, patches, scale_free, log_scale, shift)
         found = shift_of(evidence, patches, use, shift)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.joint_scale import _MISFIT_BELOW, _VETO, SESSION_SPREAD, _session_misfit
+from napari_atomicity.counting.joint_scale import MISFIT_BELOW, messages_of, normalised, session_kernel, session_misfit
 from napari_atomicity.counting.mixture import Floats
 
 #: frames at a time: their tables of scales together take some megabytes
@@ -56,15 +56,15 @@ class SessionScale:
         -------
         (k, g) weights, in all 1 a frame; and a sentence for each, empty where it fits its session.
         """
-        kernel = _kernel(self.grid)
+        kernel = session_kernel(self.grid)
         weights = np.empty_like(own)
         misfits = []
         others, expected = _others(own, is_member, self.total, kernel)
         agreement = _agreement(own, expected)
         for i, mine in enumerate(own):
-            alone = bool(mine.any()) and agreement[i] < _MISFIT_BELOW
-            weights[i] = _normalised(mine if alone else mine + np.log(expected[i] + 1e-12))
-            misfits.append(_session_misfit(self.grid, mine, others[i]) if alone else "")
+            alone = bool(mine.any()) and agreement[i] < MISFIT_BELOW
+            weights[i] = normalised(mine if alone else mine + np.log(expected[i] + 1e-12))
+            misfits.append(session_misfit(self.grid, mine, others[i]) if alone else "")
         return weights, misfits
 
 
@@ -83,24 +83,19 @@ def session_scale(grid: Floats, own: Floats) -> SessionScale:
     SessionScale
         What every frame's own posterior follows from.
     """
-    kernel = _kernel(grid)
+    kernel = session_kernel(grid)
     members: npt.NDArray[np.bool_] = np.asarray(own.any(axis=1), dtype=bool)
     total = _total(own, members, kernel)
     while members.sum() > 2:
         rows = np.flatnonzero(members)
         fits = np.concatenate([_agreement(own[some], _expected(own[some], total, kernel)) for some in _blocks(rows)])
         worst = np.argsort(fits, kind="stable")[: max(1, len(rows) // _AT_A_TIME)]
-        gone = rows[worst[fits[worst] < _MISFIT_BELOW]]
+        gone = rows[worst[fits[worst] < MISFIT_BELOW]]
         if not len(gone):
             break
         members[gone[: max(0, len(rows) - 2)]] = False
         total = _total(own, members, kernel)
     return SessionScale(grid, total, members)
-
-
-def _kernel(grid: Floats) -> Floats:
-    kernel = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / SESSION_SPREAD) ** 2)
-    return np.asarray(kernel / kernel.sum(axis=1, keepdims=True))
 
 
 def _blocks(rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
@@ -111,20 +106,14 @@ def _blocks(rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
 def _total(own: Floats, members: npt.NDArray[np.bool_], kernel: Floats) -> Floats:
     total = np.zeros(own.shape[1])
     for some in _blocks(np.flatnonzero(members)):
-        total += _messages(own[some], kernel).sum(axis=0)
+        total += messages_of(own[some], kernel).sum(axis=0)
     return total
-
-
-def _messages(own: Floats, kernel: Floats) -> Floats:
-    """(k, g) what frames say to the others: their own, blurred by the spread of a session, with a bounded veto."""
-    blurred = _normalised(own) @ kernel.T
-    return np.asarray(np.log(blurred / blurred.max(axis=1, keepdims=True) + np.exp(-_VETO)))
 
 
 def _others(own: Floats, is_member: npt.NDArray[np.bool_], total: Floats, kernel: Floats) -> tuple[Floats, Floats]:
     """(k, g) what the others of each frame say, and what scale that makes one expect for it."""
-    others = total[None, :] - np.where(is_member[:, None], _messages(own, kernel), 0.0)
-    return others, np.asarray(_normalised(others) @ kernel)
+    others = total[None, :] - np.where(is_member[:, None], messages_of(own, kernel), 0.0)
+    return others, np.asarray(normalised(others) @ kernel)
 
 
 def _expected(own: Floats, total: Floats, kernel: Floats) -> Floats:
@@ -132,9 +121,4 @@ def _expected(own: Floats, total: Floats, kernel: Floats) -> Floats:
 
 
 def _agreement(own: Floats, expected: Floats) -> Floats:
-    return np.asarray((_normalised(own) * expected).sum(axis=1) / expected.max(axis=1))
-
-
-def _normalised(log_weight: Floats) -> Floats:
-    weight = np.exp(log_weight - log_weight.max(axis=-1, keepdims=True))
-    return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
+    return np.asarray((normalised(own) * expected).sum(axis=1) / expected.max(axis=1))

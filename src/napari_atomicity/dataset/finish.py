@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -272,9 +272,3 @@ def mend(folder: Folder) -> None:
         if old.exists() and not place.exists():
             with contextlib.suppress(OSError):
                 old.rename(place)
-
-
-def counts_by_status(rows: Sequence[Row]) -> dict[str, int]:
-    """How many images came out how."""
-    states = [row["status"] for row in rows]
-    return {state: states.count(state) for state in (COUNTED, REFUSED, FAILED)}

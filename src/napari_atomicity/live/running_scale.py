@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.counting.joint_scale import (
-    _MISFIT_BELOW,
-    _VETO,
-    SESSION_SPREAD,
-    _scale_misfit,
-    _session_misfit,
+    MISFIT_BELOW,
+    log_prior,
+    messages_of,
+    normalised,
+    scale_misfit,
+    session_kernel,
+    session_misfit,
 )
+from napari_atomicity.counting.looking import USUAL_SHIFT
 from napari_atomicity.counting.mixture import Floats
 from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.scale_likelihood import ScaleLikelihood
@@ -29,10 +32,6 @@ _STEP: Final = 0.01
 #: up to so many frames it is asked at each new one which of them fit the others; later whenever they grew by a part
 _EACH_TIME: Final = 200
 _GROWN: Final = 1.05
-#: what usually lies outside the aperture, in ln(integral)
-_USUAL_SHIFT: Final = 0.05
-#: a scale is never known better than to this, in ln(scale)
-_SHARPEST: Final = 0.005
 
 Key = tuple[str, int]
 Rows = npt.NDArray[np.int64]
@@ -50,14 +49,14 @@ class RunningScale:
     def __init__(self, known: PriorKnowledge | None = None) -> None:
         self._known = known or PriorKnowledge()
         #: what lies outside the aperture, in ln(integral), as the latest frame had it
-        self.shift = _USUAL_SHIFT
+        self.shift = USUAL_SHIFT
         self._parts: dict[Key, ScaleLikelihood] = {}
         self._low = self._high = 0
         self._joint = np.empty((0, 0))
         self._rows: dict[Key, int] = {}
         self._members = np.empty(0, dtype=bool)
         self._checked = 0
-        self._kernel = _kernel_of(self.grid)
+        self._kernel = session_kernel(self.grid)
         self._total = np.zeros(1)
 
     def __len__(self) -> int:
@@ -135,14 +134,14 @@ class RunningScale:
         grid, row = self.grid, self._rows[key]
         mine = self._joint[row]
         own = self._parts[key].on(grid)
-        misfit = _scale_misfit(grid, own, self._known)
+        misfit = scale_misfit(grid, own, self._known)
         if len(self._rows) == 1:
-            return grid, _normalised(mine), misfit
+            return grid, normalised(mine), misfit
         others = self._others(np.array([row]))[0]
-        expected = self._kernel.T @ _normalised(others)
-        if own.any() and float(_normalised(mine) @ expected / expected.max()) < _MISFIT_BELOW:
-            return grid, _normalised(mine), misfit or _session_misfit(grid, own, others)
-        return grid, _normalised(mine + np.log(expected + 1e-12)), misfit
+        expected = self._kernel.T @ normalised(others)
+        if own.any() and float(normalised(mine) @ expected / expected.max()) < MISFIT_BELOW:
+            return grid, normalised(mine), misfit or session_misfit(grid, own, others)
+        return grid, normalised(mine + np.log(expected + 1e-12)), misfit
 
     @property
     def best(self) -> float | None:
@@ -171,16 +170,11 @@ class RunningScale:
         self._rows = {key: row for row, key in enumerate(self._parts)}
         rows = [self._row(part) for part in self._parts.values()]
         self._joint = np.array(rows) if rows else np.empty((0, len(self.grid)))
-        self._kernel = _kernel_of(self.grid)
+        self._kernel = session_kernel(self.grid)
         self._settle_members()
 
     def _row(self, likelihood: ScaleLikelihood) -> Floats:
-        grid, known = self.grid, self._known
-        own = likelihood.on(grid)
-        if known.intensity_per_atom is None:
-            return own
-        sd = max(known.intensity_per_atom_sd, _SHARPEST)
-        return np.asarray(own - 0.5 * ((grid - np.log(known.intensity_per_atom)) / sd) ** 2)
+        return likelihood.on(self.grid) + log_prior(self.grid, self._known)
 
     def _settle_members(self) -> None:
         """Which frames have a say in the scale of the others: all but misfits, the worst left out first."""
@@ -189,28 +183,16 @@ class RunningScale:
         self._total = messages[self._members].sum(axis=0)
         while self._members.sum() > 2:
             rows = np.flatnonzero(self._members)
-            expected = _normalised(self._total - messages[rows]) @ self._kernel
-            fits = (_normalised(self._joint[rows]) * expected).sum(axis=1) / expected.max(axis=1)
-            if fits.min() >= _MISFIT_BELOW:
+            expected = normalised(self._total - messages[rows]) @ self._kernel
+            fits = (normalised(self._joint[rows]) * expected).sum(axis=1) / expected.max(axis=1)
+            if fits.min() >= MISFIT_BELOW:
                 break
             self._members[rows[fits.argmin()]] = False
             self._total = messages[self._members].sum(axis=0)
         self._checked = len(self._parts)
 
     def _messages(self, rows: Rows) -> Floats:
-        """(rows, g) what frames say to the others: their own, blurred by the spread of a session, the veto bounded."""
-        blurred = _normalised(self._joint[rows]) @ self._kernel.T
-        return np.asarray(np.log(blurred / blurred.max(axis=1, keepdims=True) + np.exp(-_VETO)))
+        return messages_of(self._joint[rows], self._kernel)
 
     def _others(self, rows: Rows) -> Floats:
         return np.asarray(self._total - np.where(self._members[rows][:, None], self._messages(rows), 0.0))
-
-
-def _kernel_of(grid: Floats) -> Floats:
-    kernel = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / SESSION_SPREAD) ** 2)
-    return np.asarray(kernel / kernel.sum(axis=1, keepdims=True))
-
-
-def _normalised(log_weight: Floats) -> Floats:
-    weight = np.exp(log_weight - log_weight.max(axis=-1, keepdims=True))
-    return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
