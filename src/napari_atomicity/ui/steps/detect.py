@@ -36,7 +36,7 @@ class DetectPanel(Panel):
         self.slider.valueChanged.connect(self._on_slider)
         form = self.form()
         form.addRow("Sensitivity", self.slider)
-        self.all_the_same = QCheckBox("Count all the same")
+        self.all_the_same = QCheckBox("Count unfit images all the same")
         self.all_the_same.setToolTip(
             "Search also where the image looks like bright field, a crystal or is saturated; what it looks like is said"
         )
