@@ -101,9 +101,7 @@ def binned(image: Floats) -> Floats:
 
 def fast_image(atoms: Floats, shape: tuple[int, int], origin_px: Floats, optics: Optics) -> Floats:
     """The fast model of the same cluster on the same grid."""
-    probe = Probe.from_optics(
-        optics.voltage_kv, optics.convergence_mrad, optics.defocus_nm, optics.cs_mm, optics.source_fwhm_nm
-    )
+    probe = Probe.of(optics)
     places = np.column_stack([origin_px + atoms[:, [1, 0]] / SAMPLING_NM, atoms[:, 2]])
     return np.asarray(probe.render(shape, SAMPLING_NM, places, atom_weights(atoms)), dtype=float)
 
@@ -210,7 +208,7 @@ def speed(patches: int = 500) -> None:
     rng = np.random.default_rng(0)
     clusters = [cluster(45, float(f), rng) for f in rng.uniform(0, 1, 40)]
     print("\n| probe | patches a second, one thread |\n|---|---|")
-    for name, probe in (("Gaussian", Probe(0.15, 0.03)), ("fitted to the optics", Probe.from_optics(200, 22))):
+    for name, probe in (("Gaussian", Probe(0.15, 0.03)), ("fitted to the optics", Probe.of(Optics(200, 22)))):
         start = time.perf_counter()
         for number in range(patches):
             atoms = clusters[number % len(clusters)]

@@ -18,8 +18,28 @@ from napari_atomicity.simulation.detector import Detector
 from napari_atomicity.simulation.files import write_frame
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.placing import Placing
-from napari_atomicity.simulation.support import Support
+from napari_atomicity.simulation.support import Support, support_signal
 from seeds import seeded
+
+
+def test_fringes_of_a_crystalline_support_have_their_spacing_and_are_faint():
+    crystalline = Support(thickness_nm=10, structure=0.0, speckle=0.0, gradient=0.0, lattice=0.2, lattice_nm=0.3)
+    signal, _ = support_signal((512, 512), 0.03, crystalline, 0.12, np.random.default_rng(seeded(4)))
+    power = np.abs(np.fft.rfft2(signal - signal.mean())) ** 2
+    q = np.hypot(np.fft.fftfreq(512, 0.03)[:, None], np.fft.rfftfreq(512, 0.03)[None])
+    assert (power * q).sum() / power.sum() == pytest.approx(1 / 0.3, rel=0.06)
+    assert 0 < signal.std() < 0.2 * crystalline.level
+
+
+def test_some_random_frames_have_a_lopsided_probe_or_a_crystalline_support_and_say_so():
+    specs = [sample_spec("random", None, 4, shape=(96, 96), seed=seed) for seed in range(40)]
+    lopsided = [spec for spec in specs if spec.probe.optics is not None]
+    crystalline = [spec for spec in specs if spec.support.lattice]
+    assert 2 <= len(lopsided) <= 20
+    assert 2 <= len(crystalline) <= 16
+    said = simulate_frame(lopsided[0], 1).describe()["spec"]["probe"]["optics"]
+    assert json.loads(json.dumps(said))["astigmatism_nm"] == list(lopsided[0].probe.optics.astigmatism_nm)
+    assert "optics" not in simulate_frame(sample_spec("clean", None, 2, shape=(96, 96)), 1).describe()["spec"]["probe"]
 
 
 @pytest.mark.parametrize("condition", [*CONDITIONS, "random"])

@@ -73,20 +73,20 @@ def test_an_ideal_probe_has_the_transfer_of_a_round_aperture():
 @pytest.mark.parametrize("source", [0.06, 0.08, 0.15])
 def test_a_probe_is_as_wide_as_diffraction_and_source_make_it(source):
     diffraction = 0.514 * Optics(200, 22).wavelength_nm / 0.022
-    probe = Probe.from_optics(200, 22, source_fwhm_nm=source)
+    probe = Probe.of(Optics(200, 22, source_fwhm_nm=source))
     assert probe.fwhm_nm == pytest.approx(np.hypot(diffraction, source), rel=0.07)
 
 
 @pytest.mark.parametrize("defocus", [-8.0, 8.0])
 def test_defocus_widens_what_lies_further_from_focus(defocus):
-    probe = Probe.from_optics(200, 22, defocus)
-    assert width(image_of_one_atom(probe, 0)) > 1.5 * width(image_of_one_atom(Probe.from_optics(200, 22), 0))
+    probe = Probe.of(Optics(200, 22, defocus))
+    assert width(image_of_one_atom(probe, 0)) > 1.5 * width(image_of_one_atom(Probe.of(Optics(200, 22)), 0))
     low, high = width(image_of_one_atom(probe, 0)), width(image_of_one_atom(probe, 1.5))
     assert (high < low) == (defocus > 0)
 
 
 def test_in_focus_a_nanometre_of_height_changes_little():
-    probe = Probe.from_optics(200, 22)
+    probe = Probe.of(Optics(200, 22))
     assert width(image_of_one_atom(probe, 1.0)) == pytest.approx(width(image_of_one_atom(probe, 0)), rel=0.1)
 
 
@@ -98,9 +98,44 @@ def test_in_focus_a_nanometre_of_height_changes_little():
     height=st.floats(0, 1.5),
 )
 def test_a_fitted_probe_keeps_the_signal_and_is_nowhere_negative(kv, mrad, defocus, height):
-    image = image_of_one_atom(Probe.from_optics(kv, mrad, defocus), height, pixel=0.04, size=151)
+    image = image_of_one_atom(Probe.of(Optics(kv, mrad, defocus)), height, pixel=0.04, size=151)
     assert image.sum() * 0.04**2 == pytest.approx(1, abs=0.02)
     assert image.min() > -0.02 * image.max()
+
+
+def moments(image, pixel):
+    """Centre y, x and the standard deviations along y and x, nm."""
+    share = image.astype(float) / image.sum(dtype=float)
+    y, x = np.indices(image.shape) * pixel
+    cy, cx = (share * y).sum(), (share * x).sum()
+    return cy, cx, np.sqrt((share * (y - cy) ** 2).sum()), np.sqrt((share * (x - cx) ** 2).sum())
+
+
+@pytest.mark.parametrize(
+    "optics", [Optics(), Optics(defocus_nm=6), Optics(80, 30, 2, focal_spread_nm=4), Optics(cs_mm=0.01)]
+)
+def test_a_transfer_in_two_dimensions_without_anything_lopsided_is_that_of_the_round_probe(optics):
+    round_one, same = (image_of_one_atom(probe, 0.4) for probe in (Probe.of(optics), Probe(0.1, optics=optics)))
+    assert np.abs(round_one - same).max() < 0.05 * same.max()  # foci and Gaussians are few
+    assert same.sum() == pytest.approx(round_one.sum(), rel=0.01)
+
+
+@pytest.mark.parametrize("aberration", ["astigmatism_nm", "coma_nm", "threefold_nm"])
+def test_a_lopsided_probe_keeps_signal_and_centre(aberration):
+    optics = Optics(**{aberration: (3.0, 1.0) if aberration == "astigmatism_nm" else (90.0, 40.0)})
+    image, perfect = (image_of_one_atom(Probe.of(one), 0, pixel=0.03, size=121) for one in (optics, Optics()))
+    assert image.sum() == pytest.approx(perfect.sum(), rel=0.01)
+    assert moments(image, 0.03)[:2] == pytest.approx(moments(perfect, 0.03)[:2], abs=0.005)
+    assert image.max() < 0.95 * perfect.max()
+
+
+def test_astigmatism_is_a_line_along_the_other_axis_on_the_other_side_of_focus():
+    under, over = (
+        moments(image_of_one_atom(Probe.of(Optics(defocus_nm=defocus, astigmatism_nm=(3.0, 0.0))), 0, 0.03, 121), 0.03)
+        for defocus in (-5.0, 5.0)
+    )
+    assert under[2] > 1.2 * under[3]
+    assert over[3] > 1.2 * over[2]
 
 
 def test_a_tail_takes_signal_from_the_core_alone():

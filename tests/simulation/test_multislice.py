@@ -89,7 +89,7 @@ def test_the_fast_model_images_as_multislice_does():
     pytest.importorskip("abtem")
     from validation.multislice import SAMPLING_NM, Annulus, multislice_image
 
-    probe = Probe.from_optics(200, 18, 3.0)
+    probe = Probe.of(Optics(200, 18, 3.0))
     judge, origin = multislice_image(ATOMS, Optics(200, 18, 3.0), Annulus(outer_mrad=110, margin_nm=0.6))
     places = np.column_stack([origin + ATOMS[:, [1, 0]] / SAMPLING_NM, ATOMS[:, 2]])
     fast = probe.render(judge.shape, SAMPLING_NM, places, atom_weights(ATOMS))

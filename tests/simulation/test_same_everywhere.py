@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,17 +20,24 @@ import pytest
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.imaging import Probe
+from napari_atomicity.simulation.optics import Optics
 from napari_atomicity.simulation.spec import FrameSpec
+from napari_atomicity.simulation.support import Support
 
-NAMES = [*CONDITIONS, "random", "optics"]
+NAMES = [*CONDITIONS, "random", "optics", "lopsided"]
 
 
 def spec_of(name: str) -> FrameSpec:
     """Everything that a frame can hold, drawn in a small field."""
-    optics = {"probe": Probe.from_optics(200, 25, 3.0, 0.002, focal_spread_nm=3.0)} if name == "optics" else {}
+    optics: dict[str, Any] = {}
+    if name == "optics":
+        optics = {"probe": Probe.of(Optics(200, 25, 3.0, 0.002, focal_spread_nm=3.0))}
+    elif name == "lopsided":
+        probe = Probe.of(Optics(200, 25, 4.0, focal_spread_nm=2.0, astigmatism_nm=(3.0, 1.0), coma_nm=(40.0, 80.0)))
+        optics = {"probe": probe, "support": Support(lattice=0.2, lattice_nm=0.3)}
     fractions = {19: 0.3, 41: 0.2, 70: 0.3, 120: 0.2}
     return sample_spec(
-        "nominal" if name == "optics" else name, fractions, 30, (384, 384), seed=12, touching=0.3, dimers=0.2,
+        "nominal" if optics else name, fractions, 30, (384, 384), seed=12, touching=0.3, dimers=0.2,
         satellites=2.0, jumping=0.3, collar=1.0, motion_nm=0.05, **optics,
     )  # fmt: skip
 
@@ -52,8 +60,9 @@ KNOWN: dict[str, tuple[float, ...]] = {
     "other_gain": (22, 2105168, 2541282, 261192.5, 1522486, 936701.6, 429102.4),
     "scan_noise": (22, 18096.74, 21289.33, 1319.597, 4966.587, 12127.02, 10993.25),
     "coarse_pixels": (72, 11128.28, 11650.49, 5423.448, 15074.42, 11864.68, 12832.46),
-    "random": (22, 21213.38, 18134.69, 8923.407, 21648.3, 12914.08, 7879.419),
+    "random": (41, 21335.81, 19377.93, 10415.98, 21064.46, 43133.85, 12678.18),
     "optics": (22, 18341.73, 23065.75, 2770.495, 20042.7, 8360.99, 2336.378),
+    "lopsided": (35, 19302.35, 23122.72, 5617.396, 11092.31, 29322.68, 10326.39),
 }
 
 

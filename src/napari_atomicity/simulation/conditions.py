@@ -11,6 +11,7 @@ import numpy as np
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.detector import Detector
 from napari_atomicity.simulation.imaging import Probe
+from napari_atomicity.simulation.optics import Optics
 from napari_atomicity.simulation.spec import CLASS_SIZES, FrameSpec
 from napari_atomicity.simulation.support import Support
 
@@ -62,6 +63,12 @@ _NOMINAL = Condition()
 #: shares of random frames whose probe follows from optics, and whose support is a few layers of graphene
 _BY_OPTICS: Final = 0.4
 _THIN: Final = 0.1
+#: of those probes, shares that are lopsided and that have no corrector; none is wider than this, nm
+_LOPSIDED: Final = 0.6
+_UNCORRECTED: Final = 0.2
+_WIDEST_NM: Final = 0.6
+#: share of random frames with lattice fringes in the support
+_CRYSTALLINE: Final = 0.15
 
 
 CONDITIONS: Final[Mapping[str, Condition]] = {
@@ -165,16 +172,49 @@ def _widened(spec: FrameSpec, seed: int) -> FrameSpec:
     rng = np.random.default_rng([seed, 8])
     probe, support = spec.probe, spec.support
     if rng.random() < _BY_OPTICS:
-        probe = Probe.from_optics(
+        probe = _by_optics(rng)
+    if rng.random() < _THIN:
+        support = replace(support, thickness_nm=float(rng.uniform(0.34, 2.0)))
+    if rng.random() < _CRYSTALLINE:
+        amplitude = float(np.exp(rng.uniform(np.log(0.03), np.log(0.3))))
+        support = replace(support, lattice=amplitude, lattice_nm=float(rng.uniform(0.19, 0.5)))
+    return replace(spec, probe=probe, support=support, flatness_spread=float(rng.uniform(0.1, 0.45)))
+
+
+def _by_optics(rng: np.random.Generator) -> Probe:
+    """A probe of a corrected or an uncorrected microscope, more or less well tuned."""
+    while True:
+        optics = Optics(
             voltage_kv=float(rng.choice([80, 120, 200, 300])),
             convergence_mrad=float(rng.uniform(15, 30)),
-            defocus_nm=float(rng.normal(0, 5)),
+            defocus_nm=float(np.clip(rng.normal(0, 7), -20, 20)),
             source_fwhm_nm=float(rng.uniform(0.05, 0.16)),
             focal_spread_nm=float(rng.uniform(0, 6)),
         )
-    if rng.random() < _THIN:
-        support = replace(support, thickness_nm=float(rng.uniform(0.34, 2.0)))
-    return replace(spec, probe=probe, support=support, flatness_spread=float(rng.uniform(0.1, 0.45)))
+        if rng.random() < _UNCORRECTED:
+            # near Scherzer's focus, with the aperture that suits it
+            cs_mm = float(rng.uniform(0.5, 1.3))
+            best_nm = float(np.sqrt(cs_mm * 1e6 * optics.wavelength_nm))
+            suits = 1.41e3 * (optics.wavelength_nm / (cs_mm * 1e6)) ** 0.25
+            optics = replace(
+                optics, cs_mm=cs_mm, convergence_mrad=suits * float(rng.uniform(0.85, 1.1)),
+                defocus_nm=-best_nm + float(rng.normal(0, 6)),
+            )  # fmt: skip
+        if rng.random() < _LOPSIDED:
+            optics = replace(
+                optics, astigmatism_nm=_lopsided(rng, 2.0, 6.0), coma_nm=_lopsided(rng, 60.0, 250.0),
+                threefold_nm=_lopsided(rng, 40.0, 150.0),
+            )  # fmt: skip
+        probe = Probe.of(optics)
+        if probe.fwhm_nm <= _WIDEST_NM:
+            return probe
+
+
+def _lopsided(rng: np.random.Generator, sd_nm: float, most_nm: float) -> tuple[float, float]:
+    """An aberration of any direction: real and imaginary part, nm."""
+    value = rng.normal(0, sd_nm, 2)
+    value *= min(1.0, most_nm / max(float(np.hypot(*value)), 1e-9))
+    return float(value[0]), float(value[1])
 
 
 class _Drawing:

@@ -46,6 +46,10 @@ class SimulatedFrame:
         spec = asdict(self.spec)
         if self.spec.alloy is None:
             del spec["alloy"]
+        if self.spec.probe.optics is None:
+            del spec["probe"]["optics"]
+        if not self.spec.support.lattice:
+            del spec["support"]["lattice"], spec["support"]["lattice_nm"]
         spec["fractions"] = {str(size): share for size, share in self.spec.fractions.items()}
         return {
             "simulated": True,

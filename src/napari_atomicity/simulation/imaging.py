@@ -17,6 +17,7 @@ from scipy.optimize import least_squares
 from scipy.special import erf
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.simulation.aberrated import SHARP_PX, half_width, through
 from napari_atomicity.simulation.optics import Optics
 from napari_atomicity.simulation.structures import ELEMENTS
 
@@ -78,6 +79,8 @@ class Probe:
         Share of the signal in a tail `TAIL_WIDTH` times as wide.
     spots
         Gaussians fitted to the optics; where given, they are the probe and `depth_blur` and `tail` do not count.
+    optics
+        Of a probe that is not round; where given, its transfer function is the probe and nothing else counts.
     """
 
     fwhm_nm: float
@@ -85,6 +88,7 @@ class Probe:
     focus_nm: float = 0.0
     tail: float = 0.0
     spots: tuple[Spot, ...] = ()
+    optics: Optics | None = None
 
     def __post_init__(self) -> None:
         if not self.fwhm_nm > 0:
@@ -93,43 +97,14 @@ class Probe:
             raise InputError(f"A tail cannot hold {self.tail} of the signal; give a share from 0 to below 1.")
 
     @classmethod
-    def from_optics(
-        cls,
-        voltage_kv: float,
-        convergence_mrad: float,
-        defocus_nm: float = 0.0,
-        cs_mm: float = 0.0,
-        source_fwhm_nm: float = 0.08,
-        focal_spread_nm: float = 0.0,
-    ) -> Probe:
+    def of(cls, optics: Optics) -> Probe:
         """The probe of a microscope, by wave optics: diffraction rings, tails, source and an atom's own size.
 
-        Parameters
-        ----------
-        voltage_kv
-            Acceleration voltage in kV.
-        convergence_mrad
-            Semi-angle of convergence in mrad.
-        defocus_nm
-            Height that is in focus, nm above the support (0: the support's surface).
-        cs_mm
-            Spherical aberration in mm.
-        source_fwhm_nm
-            Width of the image of the source, nm.
-        focal_spread_nm
-            Standard deviation of the focus by the spread of energies, nm.
-
-        Returns
-        -------
-        Probe
-            Three Gaussians, fitted to the transfer function (`Optics.transfer`) at the heights of a cluster.
-
-        Raises
-        ------
-        InputError
-            For settings that no microscope has.
+        A round one is three Gaussians, fitted to the transfer function (`Optics.transfer`) at the heights of a cluster.
         """
-        return _fitted(Optics(voltage_kv, convergence_mrad, defocus_nm, cs_mm, focal_spread_nm, source_fwhm_nm))
+        if optics.is_round:
+            return _fitted(optics)
+        return cls(half_width(optics, 0.0), focus_nm=optics.defocus_nm, optics=optics)
 
     def components(self, heights_nm: Floats) -> tuple[Floats, Floats]:
         """Gaussians of atoms at heights above the support: (n, c) sigmas in nm and (n, c) shares of the signal."""
@@ -162,8 +137,19 @@ class Probe:
         -------
         (y, x) float32.
         """
+        if self.optics is not None:
+            return self._through_optics(shape, pixel_size_nm, atoms_px, weights)
         sigma, share = self.components(atoms_px[:, 2])
         return _render(shape, pixel_size_nm, atoms_px[:, :2], weights[:, None] * share, sigma)
+
+    def _through_optics(self, shape: tuple[int, int], pixel_size_nm: float, atoms_px: Floats, weights: Floats) -> Image:
+        assert self.optics is not None
+        between = _parabolas(np.clip(atoms_px[:, 2], HEIGHTS_NM[0], HEIGHTS_NM[-1]))
+        sigma = np.full((len(weights), 1), SHARP_PX * pixel_size_nm)
+        sharp = [
+            _render(shape, pixel_size_nm, atoms_px[:, :2], (weights * share)[:, None], sigma) for share in between.T
+        ]
+        return through(self.optics, HEIGHTS_NM, np.stack(sharp), pixel_size_nm, _ATOM_REACH_NM)
 
 
 def _parabolas(heights_nm: Floats) -> Floats:

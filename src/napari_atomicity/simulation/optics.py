@@ -30,6 +30,9 @@ class Optics:
         Standard deviation of the focus by the spread of energies, nm.
     source_fwhm_nm
         Width of the image of the source, nm.
+    astigmatism_nm, coma_nm, threefold_nm
+        What is lopsided, each as real and imaginary part: twofold astigmatism A1 (half the distance of the two line
+        foci), axial coma B2 and threefold astigmatism A2; real ones lie along x.
     """
 
     voltage_kv: float = 200.0
@@ -38,6 +41,9 @@ class Optics:
     cs_mm: float = 0.0
     focal_spread_nm: float = 0.0
     source_fwhm_nm: float = 0.08
+    astigmatism_nm: tuple[float, float] = (0.0, 0.0)
+    coma_nm: tuple[float, float] = (0.0, 0.0)
+    threefold_nm: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not 10 <= self.voltage_kv <= 2000:
@@ -78,6 +84,34 @@ class Optics:
         square = self.wavelength_nm * k**2
         return np.asarray(np.pi * square * focus + 0.5 * np.pi * self.cs_mm * 1e6 * self.wavelength_nm * square**2)
 
+    @property
+    def is_round(self) -> bool:
+        """Whether nothing about the probe is lopsided."""
+        return not any((*self.astigmatism_nm, *self.coma_nm, *self.threefold_nm))
+
+    def lopsided_phase(self, ky: Floats, kx: Floats) -> Floats:
+        """The part of the aberration phase that is not round, by the usual expansion (Uhlemann and Haider 1998).
+
+        Parameters
+        ----------
+        ky, kx
+            Spatial frequencies, 1/nm.
+
+        Returns
+        -------
+        Phase in radians, shaped like ``ky + kx``.
+        """
+        angle = self.wavelength_nm * (kx + 1j * ky)
+        astigmatism, coma, threefold = (
+            complex(*pair) for pair in (self.astigmatism_nm, self.coma_nm, self.threefold_nm)
+        )
+        path = (
+            0.5 * astigmatism * np.conj(angle) ** 2
+            + coma * angle * np.conj(angle) ** 2
+            + threefold * np.conj(angle) ** 3 / 3
+        )
+        return np.asarray(2 * np.pi / self.wavelength_nm * path.real)
+
     def source_transfer(self, q: Floats) -> Floats:
         """What the size of the source leaves of the frequencies `q` (1/nm) of an image."""
         return np.asarray(np.exp(-2 * (np.pi * q * self.source_fwhm_nm / 2.3548) ** 2))
@@ -99,7 +133,7 @@ class Optics:
 
         Returns
         -------
-        (h, m) transfer, real (round probes).
+        (h, m) transfer, real: of the round part of the probe.
         """
         node, weight = np.polynomial.legendre.leggauss(nodes)
         half = q[:, None, None] / 2

@@ -46,6 +46,10 @@ class Support:
         Number of steps in thickness, each the edge of a flake or a fold that adds a tenth to a half.
     vacuum
         Share of the field without support, cut off by an edge.
+    lattice
+        Amplitude of lattice fringes relative to the level, in patches of the support, before the probe blurs them.
+    lattice_nm
+        Spacing of the fringes, nm.
     """
 
     thickness_nm: float = 5.0
@@ -55,6 +59,8 @@ class Support:
     gradient: float = 0.3
     flakes: int = 0
     vacuum: float = 0.0
+    lattice: float = 0.0
+    lattice_nm: float = 0.34
 
     @property
     def level(self) -> float:
@@ -106,6 +112,8 @@ def support_signal(
         # structure cannot take away more than there is
         structure = min(support.structure, 0.4 * support.level) / support.level
         relative *= 1 + _texture(shape, pixel_size_nm, support, structure, fwhm_nm, rng)
+        if support.lattice > 0:
+            relative *= 1 + _fringes(shape, pixel_size_nm, support, fwhm_nm, rng)
     film = support.level * np.clip(relative, 0, None)
     covered = np.ones(shape, dtype=bool)
     if support.vacuum > 0:
@@ -151,6 +159,25 @@ def _texture(
     spectrum = amplitude * (noise[0] + 1j * noise[1])
     field = fft.irfft2(spectrum.astype(np.complex64), size, overwrite_x=True)
     return np.asarray(field[: shape[0], : shape[1]], dtype=np.float32)
+
+
+def _fringes(
+    shape: tuple[int, int], pixel_size_nm: float, support: Support, fwhm_nm: float, rng: np.random.Generator
+) -> Image:
+    """Lattice fringes of crystalline patches, relative to the level: one or three directions, bent a little."""
+    y = (np.arange(shape[0], dtype=np.float32) * pixel_size_nm)[:, None]
+    x = (np.arange(shape[1], dtype=np.float32) * pixel_size_nm)[None]
+    blur = float(np.exp(-2 * (np.pi * fwhm_nm * _FWHM_TO_SIGMA / support.lattice_nm) ** 2))
+    fringes = np.zeros(shape, dtype=np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        wavy = _waves(shape, rng) + _waves(shape, rng)
+        patch = np.clip(4 * (wavy / 0.085 - rng.uniform(-0.8, 1.0)), 0, 1)
+        bent = 0.5 * support.lattice_nm * _waves(shape, rng) / 0.06
+        first, directions = rng.uniform(0, np.pi), 1 if rng.random() < 0.5 else 3
+        for angle in first + np.arange(directions) * np.pi / 3:
+            along = x * np.cos(angle) + y * np.sin(angle) + bent
+            fringes += patch * np.cos(2 * np.pi / support.lattice_nm * along + rng.uniform(0, 2 * np.pi)) / directions
+    return np.asarray(support.lattice * blur * fringes, dtype=np.float32)
 
 
 def collar(
