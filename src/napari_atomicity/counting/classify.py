@@ -149,10 +149,12 @@ def outputs_of(network: Network, card: ModelCard, patches: Patches, log_scale: F
     """
     import torch
 
+    from napari_atomicity.counting.folded import folded
+
     picture, noise = in_atoms(patches, log_scale)
     with torch.inference_mode():
         x = network_input(picture, noise, len(card.channels), card.lcn_window_nm)
-        out: Outputs = network(x, torch.from_numpy(noise))
+        out: Outputs = folded(network)(x, torch.from_numpy(noise))
     return out
 
 

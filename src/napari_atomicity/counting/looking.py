@@ -75,16 +75,22 @@ def calibrated_steps(
         As by `calibrate_frames`.
     """
     use = [frame.valid for frame in scale_free] if use is None else use
-    some = [thinned(np.flatnonzero(mask & frame.valid), _ENOUGH) for mask, frame in zip(use, scale_free, strict=True)]
+    masks = [mask & frame.valid for mask, frame in zip(use, scale_free, strict=True)]
+    # of a few clusters all are looked at, so that the last look need not be taken again
+    some = [np.arange(len(mask)) if len(mask) <= _ENOUGH else thinned(np.flatnonzero(mask), _ENOUGH) for mask in masks]
     sample = _Frames(
         [part.take(rows) for part, rows in zip(patches, some, strict=True)],
         [part.take(rows) for part, rows in zip(scale_free, some, strict=True)],
+        [mask[rows] for mask, rows in zip(masks, some, strict=True)],
         None if by_diameter is None else [part[rows] for part, rows in zip(by_diameter, some, strict=True)],
     )
-    scales, shifts = yield from _settled_steps(bundle, sample, known)
+    settled = yield from _settled_steps(bundle, sample, known)
     frames = []
-    for part, free, scale, shift in zip(patches, scale_free, scales, shifts, strict=True):
-        frames.append((yield from _look_steps(bundle, part, free, scale, shift)))
+    for part, free, found in zip(patches, scale_free, settled, strict=True):
+        if len(found.seen) == len(part) and found.is_seen_so:
+            frames.append(found.seen)
+        else:
+            frames.append((yield from _look_steps(bundle, part, free, found.log_scale, found.shift)))
     return frames, calibrate_frames(frames, known, use, by_diameter)
 
 
@@ -93,21 +99,38 @@ class _Frames(NamedTuple):
 
     patches: Sequence[Patches]
     scale_free: Sequence[Evidence]
+    use: Sequence[Mask]
     by_diameter: Sequence[Floats] | None
+
+
+class _Settled(NamedTuple):
+    """Scale and shift of a frame, and what its clusters looked like with those that were found last."""
+
+    log_scale: float
+    shift: float
+    seen: Evidence
+
+    @property
+    def is_seen_so(self) -> bool:
+        """Whether another look with scale and shift would show the same."""
+        if not len(self.seen) or self.seen.log_scale is None or self.seen.shift is None:
+            return False
+        same_scale = bool(self.seen.log_scale[0] == self.log_scale)
+        return same_scale and bool(abs(self.seen.shift[0] - self.shift) < SHIFT_SETTLED)
 
 
 def _settled_steps(
     bundle: Bundle, sample: _Frames, known: PriorKnowledge | Sequence[PriorKnowledge] | None
-) -> Steps[tuple[list[float], list[float]]]:
+) -> Steps[list[_Settled]]:
     """Scale and shift of each frame, found by looking until they no longer move."""
     frames, n = list(sample.scale_free), len(sample.patches)
     shifts, at = [USUAL_SHIFT] * n, [np.nan] * n
     for _ in range(_LOOKS):
-        fits = calibrate_frames(frames, known, None, sample.by_diameter, with_intervals=False)
+        fits = calibrate_frames(frames, known, sample.use, sample.by_diameter, with_intervals=False)
         scales = [float(np.log(fit.intensity_per_atom)) for fit in fits]
         moved = [i for i in range(n) if not abs(scales[i] - at[i]) < _SCALE_SETTLED]
-        for i, (frame, part) in enumerate(zip(frames, sample.patches, strict=True)):
-            found = shift_of(frame, part, frame.valid, shifts[i])
+        for i, (frame, part, use) in enumerate(zip(frames, sample.patches, sample.use, strict=True)):
+            found = shift_of(frame, part, use, shifts[i])
             if abs(found - shifts[i]) >= SHIFT_SETTLED and i not in moved:
                 moved.append(i)
             shifts[i] = found
@@ -116,11 +139,10 @@ def _settled_steps(
             break
         for i in moved:
             frames[i] = yield from _look_steps(bundle, sample.patches[i], sample.scale_free[i], at[i], shifts[i])
-    shifts = [
-        shift_of(frame, part, frame.valid, shift)
-        for frame, part, shift in zip(frames, sample.patches, shifts, strict=True)
+    return [
+        _Settled(scale, shift_of(frame, part, use, shift), frame)
+        for frame, part, use, scale, shift in zip(frames, sample.patches, sample.use, at, shifts, strict=True)
     ]
-    return at, shifts
 
 
 def looked_steps(

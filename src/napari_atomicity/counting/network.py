@@ -54,7 +54,9 @@ class Outputs(NamedTuple):
     features: torch.Tensor
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two convolutions beside a way past them."""
+
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
@@ -63,6 +65,7 @@ class _Residual(nn.Module):
         self.second_norm = nn.BatchNorm2d(width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(b, width, y, x) of the same shape."""
         inner = torch.relu(self.first_norm(self.first(x)))
         return torch.relu(x + self.second_norm(self.second(inner)))
 
@@ -91,9 +94,9 @@ class Branch(nn.Module):
             nn.Conv2d(pictures, WIDTH, 5, 2, padding=2, bias=False),
             nn.BatchNorm2d(WIDTH),
             nn.ReLU(),
-            _Residual(WIDTH, 1),
-            _Residual(WIDTH, 2),
-            _Residual(WIDTH, 4),
+            Residual(WIDTH, 1),
+            Residual(WIDTH, 2),
+            Residual(WIDTH, 4),
         )
         self.gate = nn.Conv2d(WIDTH, 1, 1)
         self.background = nn.Conv2d(WIDTH, 1, 1)

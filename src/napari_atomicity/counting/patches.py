@@ -207,9 +207,10 @@ def network_input(
     import torch
 
     seen = channel_pictures(picture, noise, channels, lcn_window_nm)
+    seen = seen[:, :, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
     raw = seen[:, :1]
     seen = torch.cat([raw / UNIT, torch.asinh(raw / _KNEE) / 3.0, seen[:, 1:]], dim=1)
-    return seen[:, :, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX].contiguous(memory_format=torch.channels_last)
+    return seen.contiguous(memory_format=torch.channels_last)
 
 
 def _gaussian(sigma_px: float) -> torch.Tensor:

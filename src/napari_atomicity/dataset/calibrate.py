@@ -34,7 +34,7 @@ from napari_atomicity.dataset.parts import (
 from napari_atomicity.dataset.plan import Recipe
 from napari_atomicity.dataset.rows import cluster_rows, doubts, of_count
 from napari_atomicity.dataset.sources import Item
-from napari_atomicity.dataset.statistics import evidence_of
+from napari_atomicity.dataset.statistics import look_at
 from napari_atomicity.threads import one_thread_each
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _grouped(rows: Any) -> dict[str, dict[str, npt.NDArray[Any]]]:
 def _calibrated(
     row: dict[str, Any],
     table: ClusterTable,
-    looks: Mapping[str, npt.NDArray[Any]],
+    looks: dict[str, npt.NDArray[Any]],
     says: ScaleLikelihood,
     session: Session,
     recipe: Recipe,
@@ -250,7 +250,7 @@ def _calibrated(
     own = says.on(scale.grid)[None]
     place = session.images.index(row["image"])
     weights, misfits = scale.weights(own, scale.members[place : place + 1])
-    evidence, use = _nearest_look(looks, float(scale.grid[int(weights[0].argmax())]), card)
+    evidence, use = look_at(looks, float(scale.grid[int(weights[0].argmax())]), card)
     known = recipe.of(Item(row["path"], deposited=row["deposited"])).known
     some, n = usable_rows(evidence, use)
     fit = calibration_at(evidence.take(some), scale.grid, weights[0], n, known)
@@ -262,17 +262,6 @@ def _calibrated(
         "remarks": "\n".join(dict.fromkeys(text for text in remarks if text)),
     }
     return row | facts, counted
-
-
-def _nearest_look(
-    looks: Mapping[str, npt.NDArray[Any]], log_scale: float, card: ModelCard
-) -> tuple[Evidence, npt.NDArray[np.bool_]]:
-    """What the network sees with the scale nearest to one, and which clusters a scale may rest on."""
-    numbers = np.unique(looks["look"])
-    at = np.array([looks["log_scale"][looks["look"] == number][0] for number in numbers])
-    rows = looks["look"] == numbers[int(np.abs(at - log_scale).argmin())]
-    look = {name: values[rows] for name, values in looks.items()}
-    return evidence_of(look, card), look["use"].astype(bool)
 
 
 def _labelled(table: ClusterTable, evidence: Evidence, fit: Calibration) -> ClusterTable:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from napari_atomicity.counting.classify import look_steps
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.counting.looking import SHIFT_SETTLED, shift_of
 from napari_atomicity.counting.scale_likelihood import scale_likelihood, usable_rows
 from napari_atomicity.dataset.parts import look_schema, pyarrow
 from napari_atomicity.progress import drain
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.patches import Patches
     from napari_atomicity.pipeline.counting import Count
 
-#: scales that an image is looked at with lie so far apart, in ln(scale): what a look says holds within half of it
-LOOK_STEP: Final = 0.06
+#: scales that an image is looked at with lie so far apart, in ln(scale); what lies between follows from both sides
+LOOK_STEP: Final = 0.12
+#: what a look says holds for scales as near as this
+_HOLDS: Final = 0.03
 #: scales less probable than this part of the best are not looked at: if the session means one, the frame stands alone
 _POSSIBLE: Final = 0.002
-#: how often an image is looked at with a further scale, each time with what it showed to lie outside the aperture
-_ROUNDS: Final = 2
 
 
 def add_statistics(
@@ -68,9 +68,7 @@ def add_statistics(
     )
     classes, ids = bundle.card.class_sizes, count.table.ids
     looks.append(_look_rows(image, 0, own, ids, use, classes))
-    for number, looked in enumerate(
-        _further_looks(own, count.patches, use, _further_scales(fit, own), bundle), start=1
-    ):
+    for number, looked in enumerate(_further_looks(own, count.patches, _further_scales(fit, own), bundle), start=1):
         looks.append(_look_rows(image, number, looked, ids, use, classes))
 
 
@@ -80,34 +78,21 @@ def _further_scales(fit: Calibration, own: Evidence) -> list[float]:
         return []
     middle = float(own.log_scale[0])
     possible = fit.log_scale[fit.weight > _POSSIBLE * fit.weight.max()]
-    steps = np.unique(np.rint((possible - middle) / LOOK_STEP).astype(int))
-    return [middle + LOOK_STEP * int(step) for step in steps if step]
+    below = np.ceil((middle - _HOLDS - float(possible.min())) / LOOK_STEP)
+    above = np.ceil((float(possible.max()) - middle - _HOLDS) / LOOK_STEP)
+    return [middle + LOOK_STEP * step for step in range(-max(int(below), 0), max(int(above), 0) + 1) if step]
 
 
-def _further_looks(
-    own: Evidence, patches: Patches, use: npt.NDArray[np.bool_], scales: Sequence[float], bundle: Bundle
-) -> list[Evidence]:
+def _further_looks(own: Evidence, patches: Patches, scales: Sequence[float], bundle: Bundle) -> list[Evidence]:
     """What the network sees with further scales, all of them at once: a call of it takes as long as many clusters."""
     if not scales:
         return []
     assert own.shift is not None
     n = len(own)
-    shifts = np.full(len(scales), float(own.shift[0]))
-    seen = [own] * len(scales)
-    wanted = np.arange(len(scales))
-    for _ in range(_ROUNDS):
-        rows = np.tile(np.arange(n), len(wanted))
-        at, shift = (np.repeat(values[wanted], n) for values in (np.asarray(scales), shifts))
-        joined = drain(look_steps(bundle, patches.take(rows), own.free.take(rows), at, shift))
-        for place, which in enumerate(wanted.tolist()):
-            seen[which] = joined.take(np.arange(place * n, (place + 1) * n))
-        found = np.array([shift_of(seen[i], patches, use, float(shifts[i])) for i in wanted])
-        moved = np.abs(found - shifts[wanted]) >= SHIFT_SETTLED
-        shifts[wanted] = found
-        wanted = wanted[moved]
-        if not len(wanted):
-            break
-    return seen
+    rows = np.tile(np.arange(n), len(scales))
+    at, shift = np.repeat(scales, n), np.full(len(rows), own.shift[0] if n else 0.0)
+    joined = drain(look_steps(bundle, patches.take(rows), own.free.take(rows), at, shift))
+    return [joined.take(np.arange(place * n, (place + 1) * n)) for place in range(len(scales))]
 
 
 def _look_rows(
@@ -139,27 +124,53 @@ def _look_rows(
     )
 
 
-def evidence_of(look: dict[str, npt.NDArray[Any]], card: ModelCard) -> Evidence:
-    """What the network saw with one scale, from its rows.
+def look_at(
+    looks: dict[str, npt.NDArray[Any]], log_scale: float, card: ModelCard
+) -> tuple[Evidence, npt.NDArray[np.bool_]]:
+    """What the network would see with a scale, from the looks on both sides of it.
 
     Parameters
     ----------
-    look
-        (n,) of each column of `look_schema`.
+    looks
+        The looks of an image, one after the other: (looks · n,) of each column of `look_schema`.
+    log_scale
+        Logarithm of the scale; one beyond all looks counts as that of the last.
     card
         Of the model.
+
+    Returns
+    -------
+    evidence
+        (n,) clusters.
+    use
+        (n,) which of them a scale may rest on.
     """
-    n = len(look["id"])
-    return Evidence(
+    numbers, firsts = np.unique(looks["look"], return_index=True)
+    at = looks["log_scale"][firsts]
+    order = np.argsort(at)
+    wanted = float(np.clip(log_scale, at[order[0]], at[order[-1]]))
+    above = int(np.clip(np.searchsorted(at[order], wanted), min(1, len(at) - 1), len(at) - 1))
+    low, high = order[max(above - 1, 0)], order[above]
+    part = 0.0 if low == high else (wanted - at[low]) / (at[high] - at[low])
+    sides = [{name: values[looks["look"] == numbers[i]] for name, values in looks.items()} for i in (low, high)]
+
+    def between(name: str) -> npt.NDArray[np.float64]:
+        first, second = (side[name].astype(np.float64) for side in sides)
+        return np.asarray(first + part * (second - first))
+
+    shape = np.column_stack([between(f"shape_{size}") for size in card.class_sizes])
+    n = len(shape)
+    evidence = Evidence(
         card=card,
-        shape=np.column_stack([look[f"shape_{size}"] for size in card.class_sizes]).astype(np.float64),
-        outside=look["outside_log_odds"].astype(np.float64),
-        log_integral=look["log_integral"].astype(np.float64),
-        log_integral_sd=look["log_integral_sd"].astype(np.float64),
+        shape=shape - logsumexp(shape, axis=1, keepdims=True),
+        outside=between("outside_log_odds"),
+        log_integral=between("log_integral"),
+        log_integral_sd=between("log_integral_sd"),
         features=np.zeros((n, 0), dtype=np.float32),
         branch=np.zeros((n, 0), dtype=np.float32),
         noise=np.zeros(n),
-        valid=look["valid"].astype(bool),
-        log_scale=look["log_scale"].astype(np.float64),
+        valid=sides[0]["valid"].astype(bool),
+        log_scale=np.full(n, wanted),
         shift=np.zeros(n),
     )
+    return evidence, sides[0]["use"].astype(bool)
