@@ -11,9 +11,9 @@ import numpy.typing as npt
 from napari_atomicity.detection.checks import Finding, inspect
 from napari_atomicity.detection.finding import GRID_NM, LARGEST_NM, SMALLEST_NM, candidates, coarse_grid, merged
 from napari_atomicity.detection.gaps import without_gaps
-from napari_atomicity.detection.lattices import off_lattice, without_lattice
+from napari_atomicity.detection.lattices import has_no_lattice, off_lattice, without_lattice
 from napari_atomicity.detection.measure import Measurement, measure
-from napari_atomicity.detection.repair import repaired
+from napari_atomicity.detection.repair import content_of, repaired
 from napari_atomicity.errors import InputError
 
 #: pixel sizes between which a cluster is neither a single pixel nor larger than the window that measures it
@@ -105,7 +105,7 @@ def detect(
     check_pixel_size(pixel_size_nm)
     if not 0 <= sensitivity <= 1:
         raise InputError(f"The sensitivity is {sensitivity:g}; it runs from 0 to 1.")
-    clean = repaired(image, pixel_size_nm)
+    clean, given = repaired(image, pixel_size_nm), image
     image = clean.image
     findings = (*(Finding("repaired", said, False) for said in clean.said), *inspect(image, pixel_size_nm))
     filled = without_gaps(image, pixel_size_nm)
@@ -124,6 +124,8 @@ def detect(
             return Detection(clusters, (*others, Finding("lattice", _ON_A_CRYSTAL, False)), too_small)
     if blocking:
         return Detection(_measured_nothing(image), findings)
+    if not isinstance(given, np.ma.MaskedArray):
+        has_no_lattice(content_of(given, pixel_size_nm))
     clusters, too_small = _sought(image, filled, pixel_size_nm, strictness)
     return Detection(clusters, findings, too_small)
 

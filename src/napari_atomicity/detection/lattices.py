@@ -10,7 +10,7 @@ from scipy import fft, ndimage
 
 from napari_atomicity.detection.checks import lattice
 from napari_atomicity.detection.gaps import without_gaps
-from napari_atomicity.detection.repair import repaired
+from napari_atomicity.detection.repair import content_of, repaired
 
 Image = npt.NDArray[np.float32]
 
@@ -22,6 +22,8 @@ _PEAK: Final = 25.0
 _REACH_PX: Final = 3
 #: width over which the image is led to its level at the sides, as part of them: else peaks smear along the axes
 _RIM: Final = 0.04
+#: the last image that has none, told by its content: one that was searched is cut into patches next
+_BARE: Final[set[bytes]] = set()
 
 
 def without_lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Image:
@@ -73,11 +75,23 @@ def off_lattice(image: npt.NDArray[np.floating], pixel_size_nm: float) -> npt.ND
     numpy.ndarray
         The same object where there is no lattice.
     """
+    # of a masked image the same content may hide behind another mask
+    key = None if isinstance(image, np.ma.MaskedArray) else content_of(image, pixel_size_nm)
+    if key is not None and key in _BARE:
+        return image
     mended = repaired(image, pixel_size_nm).image
     filled = without_gaps(mended, pixel_size_nm)
     if lattice(filled, pixel_size_nm) is None:
+        if key is not None:
+            has_no_lattice(key)
         return image
     return np.where(np.isfinite(mended), without_lattice(filled, pixel_size_nm), np.float32(np.nan))
+
+
+def has_no_lattice(key: bytes) -> None:
+    """Take note that the image of this content (`repair.content_of`) was searched for a lattice and has none."""
+    _BARE.clear()
+    _BARE.add(key)
 
 
 def _ramp(n: int, margin: int) -> npt.NDArray[np.float32]:

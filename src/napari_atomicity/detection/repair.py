@@ -104,7 +104,7 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
 
     """
     # a frame that is searched is cut into patches next, and looking takes as long as counting; no pixels are kept
-    key = None if isinstance(image, np.ma.MaskedArray) else _content(image, pixel_size_nm)
+    key = None if isinstance(image, np.ma.MaskedArray) else content_of(image, pixel_size_nm)
     if key is not None and key in _SOUND:
         return Repaired(_as_floats(image))
     result = _repaired(image, pixel_size_nm)
@@ -118,8 +118,16 @@ def repaired(image: npt.NDArray[np.floating], pixel_size_nm: float) -> Repaired:
 _SOUND: Final[set[bytes]] = set()
 
 
-def _content(image: npt.NDArray[np.floating], pixel_size_nm: float) -> bytes:
-    """What tells an image apart from all others."""
+def content_of(image: npt.NDArray[np.floating], pixel_size_nm: float) -> bytes:
+    """What tells an image apart from all others.
+
+    Parameters
+    ----------
+    image
+        (y, x) counts.
+    pixel_size_nm
+        Side of a pixel, nm.
+    """
     digest = hashlib.blake2b(repr((image.shape, image.dtype.str, float(pixel_size_nm))).encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.digest()

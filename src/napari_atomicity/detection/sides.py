@@ -30,6 +30,8 @@ _LEAST_FRAME: Final = 1e-3
 _OF_THAT_GREY: Final = 1e-4
 #: pixels that are looked at to know an image
 SAMPLE_PX: Final = 250_000
+#: and whose differences tell what is usual
+_DIFFERENCES: Final = 65_536
 
 
 def data_bars(image: Image) -> Mask | None:
@@ -214,7 +216,7 @@ def typical_difference(image: Image, quantile: float) -> float:
     quantile
         The share, from 0 to 1.
     """
-    step = max(1, image.size // SAMPLE_PX)
+    step = max(1, image.size // _DIFFERENCES)
     difference = np.abs(np.diff(image[::step], axis=1)).ravel()
     difference = difference[np.isfinite(difference)]
     if not len(difference):
