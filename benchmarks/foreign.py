@@ -5,6 +5,7 @@
     python benchmarks/foreign.py --lot choose --scales   # how often comb and network of scales are wrong
     python benchmarks/foreign.py --maps              # islands of the features, and where maps light up
     python benchmarks/foreign.py --picture look.png  # a piece of a frame of each condition
+    python benchmarks/foreign.py --spread --model out/seeds/dual-*.safetensors  # how far trainings are apart
 
 Two lots (`validation/foreign_clusters.py`, `validation/foreign_frames.py`). On ``choose`` choices may be made: weights,
 thresholds, designs. ``report`` is for reporting alone. Each holds 48 mixed frames, in sessions of three, and 40 of one
@@ -214,6 +215,40 @@ def _spread(mixed: pd.DataFrame, draws: int = 100) -> float:
     return float((sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)).std())
 
 
+def figures(lot: ForeignLot, table: pd.DataFrame, alone: pd.DataFrame) -> dict[str, float]:
+    """The pooled figures of one model, by which trainings are compared."""
+    found = scores(table[~table["pure"]], SHOWN)
+    pooled = found[found["condition"] == "pooled"].set_index("method")
+    conditions = found[found["condition"] != "pooled"]
+    figures = {}
+    for method in SHOWN[:3]:
+        figures[f"{method}, accuracy"] = float(pooled.at[method, "balanced_accuracy"])
+        figures[f"{method}, worst condition"] = float(
+            conditions.loc[conditions["method"] == method, "balanced_accuracy"].min()
+        )
+        figures[f"{method}, R² of ratios"] = float(pooled.at[method, "ratio_r2"])
+        figures[f"{method}, ECE"] = float(pooled.at[method, "ece"])
+    figures |= {
+        "scale known, mean error in atoms": float(pooled.at["scale known", "mae"]),
+        "scale known, outsiders caught": float(pooled.at["scale known", "caught"]),
+        "no scale, accuracy": float(pooled.at["no scale", "balanced_accuracy"]),
+        "frames of one class right": float(alone["right"].mean()),
+        "wrong ones that are marked": float(alone.loc[~alone["right"].astype(bool), "ambiguous"].mean()),
+        "wrong ones that name the size": float(alone.loc[~alone["right"].astype(bool), "named"].mean()),
+    }
+    return figures
+
+
+def spread(models: Sequence[str], lot: ForeignLot) -> pd.DataFrame:
+    """The same figures for several trainings, their mean and how far they are apart (standard deviation)."""
+    columns = {}
+    for number, name in enumerate(models):
+        columns[f"training {number}"] = pd.Series(figures(lot, *predictions(load_bundle(name), lot)))
+        print(f"{name} is training {number}", flush=True)
+    table = pd.DataFrame(columns)
+    return table.assign(mean=table.mean(axis=1), sd=table[list(columns)].std(axis=1))
+
+
 def picture(folder: Path, path: Path) -> None:
     """A piece of a frame of each condition and lot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -245,6 +280,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("out/foreign"), help="where stores and frames are kept")
     parser.add_argument("--scales", action="store_true", help="only how often scales are found wrongly")
     parser.add_argument("--maps", action="store_true", help="only the islands of the features, and where maps light up")
+    parser.add_argument("--spread", action="store_true", help="only the pooled figures of the models, side by side")
     parser.add_argument("--picture", type=Path, help="where to draw pieces of the frames")
     options = parsed(parser, model=["dual"])
     torch.set_num_threads(2)
@@ -261,6 +297,9 @@ def main() -> None:
         picture(options.folder, options.picture)
         return
     lot = foreign_lot(options.lot, options.folder)
+    if options.spread:
+        print(f"\nlot {options.lot}, mixed frames and those of one class\n\n{markdown_of(spread(options.model, lot))}")
+        return
     for name in options.model:
         if options.scales:
             print(f"\n{name}, lot {options.lot}: frames whose scale is more than 12 % off\n")
