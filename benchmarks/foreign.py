@@ -2,7 +2,7 @@
 
     python benchmarks/foreign.py --make              # image the clusters of both lots by multislice: 20 minutes each
     python benchmarks/foreign.py [--lot report] [--model dual single]
-    python benchmarks/foreign.py --lot choose --scales   # how often comb and network of scales are wrong
+    python benchmarks/foreign.py --lot choose --scales   # how often scales are wrong, by weight of the network
     python benchmarks/foreign.py --maps              # islands of the features, and where maps light up
     python benchmarks/foreign.py --picture look.png  # a piece of a frame of each condition
     python benchmarks/foreign.py --spread --model out/seeds/dual-*.safetensors  # how far trainings are apart
@@ -54,6 +54,8 @@ from validation.multislice_library import load_multislice
 
 SESSION = "session"
 PLAIN = "intensity, scale known"
+#: of the network's log-probabilities beside the comb: that of `counting.scale_likelihood` was chosen on ``choose``
+WEIGHTS = (0, 0.5, 1, 1.5, 2)
 #: difference of ln(scale) from which on a scale is wrong
 _WRONG = 0.12
 SHOWN = ("scale known", "auto", SESSION, "no scale", "diameter only", PLAIN)
@@ -153,7 +155,7 @@ def _alone(own: Calibration, clusters: Library, index: npt.NDArray[np.int64]) ->
 
 
 def scales(bundle: Bundle, lot: ForeignLot) -> pd.DataFrame:
-    """How many frames have a scale that is more than 12 % off, by comb, by network and by both."""
+    """How many frames have a scale that is more than 12 % off, by comb, by network and by both as they are weighed."""
     evidence = drain(evidence_steps(bundle, lot.tested.library.patches))
     sizes, rows_of_table = bundle.card.class_sizes, []
     for frame, rows in frames_of(lot):
@@ -167,11 +169,15 @@ def scales(bundle: Bundle, lot: ForeignLot) -> pd.DataFrame:
         view, _, _ = frame_view(free)
         with torch.inference_mode():
             judged = free.scale_network(view, torch.as_tensor(offsets(sizes), dtype=torch.float32)).numpy()
+        comb = comb_likelihood(seen, grid)
         found = {
             "comb of measured integrals": grid[comb_likelihood(free, grid).argmax()] - true,
-            "comb of what is counted": grid[comb_likelihood(seen, grid).argmax()] - true,
             "network of scales": grid[judged.argmax()] - true,
-            "both": float(both.log_scale[both.weight.argmax()]) - true,
+            **{
+                f"comb of what is counted and {weight:g} of the network": grid[(comb + weight * judged).argmax()] - true
+                for weight in WEIGHTS
+            },
+            "as shipped": float(both.log_scale[both.weight.argmax()]) - true,
         }
         wrong = {name: abs(off) > _WRONG for name, off in found.items()}
         rows_of_table.append({"frames": "of one class" if frame in lot.tested.pure else "mixed"} | wrong)
