@@ -165,16 +165,18 @@ def test_the_command_writes_tables_graph_figure_and_means(
     from napari_atomicity.cli import main
 
     path, out = tmp_path / "stack.tif", tmp_path / "out"
-    tifffile.imwrite(path, simulated.images, imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(path, simulated.images, imagej=True, metadata={"axes": "TYX", "finterval": 2.0})
     call = ["track", str(path), "-o", str(out), "--model", settings.model, "--adapt", "off", "--pixel-size",
             str(simulated.pixel_size_nm), "--scale", str(settings.intensity_per_atom)]  # fmt: skip
-    assert main([*call, "--dose", "500", "--seconds", "2", "--sum-dose", "1500"]) == 0
+    assert main([*call, "--dose", "500", "--sum-dose", "1500"]) == 0
     said = capsys.readouterr()
     assert "tracks over 7 frames" in said.out and "per e/nm²" in said.out and "Frame 3 left out" in said.err
     tracks = pd.read_csv(out / "stack.tracks.csv")
+    assert "From the file: 2 seconds per frame." in said.err and tracks["time_s"].max() == 14
     assert tracks["dose_e_per_nm2"].max() == 3500 and tracks["track"].min() >= 0
     assert "track" in pd.read_csv(out / "stack.clusters.csv").columns
     report = json.loads((out / "stack.movie.json").read_text(encoding="utf-8"))
+    assert (report["movie"]["seconds_from"], report["movie"]["dose_from"]) == ("file", "call")
     assert report["movie"]["rejected"] == [3] and report["movie"]["shifts_px"][3] is None
     assert (out / "stack.tracks.geff").is_dir() and (out / "stack.tracks.png").stat().st_size > 10_000
     assert tifffile.imread(out / "stack.means.tif").shape == (2, 256, 256)

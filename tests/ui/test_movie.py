@@ -196,6 +196,30 @@ def test_what_is_typed_is_kept_and_nonsense_changes_nothing(app: Any, panel: Any
     assert "other settings" in panel.remarks.text()
 
 
+def test_time_and_dose_of_the_file_hold_until_a_person_says_otherwise(app: Any, counted: Any) -> None:
+    panel = app.panel("Movie")
+    told = {"frame_time_s": 0.25, "dwell_time_s": 2e-6, "beam_current_a": 1e-12}
+    micrograph = replace(counted.micrograph, metadata=told)
+    app.lay_out(micrograph, replace(counted, micrograph=micrograph))
+    assert panel.seconds.text() == "" and panel.seconds.placeholderText() == "0.25 from the file"
+    app.click(panel.run)
+    movie = app.document.state.movie
+    assert movie.settings.seconds_per_frame == 0.25 and panel.chart.axes.getAxis("bottom").labelText == "dose (e/nm²)"
+    assert "electrons per nm²" not in panel.remarks.text() and "e/nm²" in panel.numbers.text()
+    panel.dose.setText("40")
+    panel.dose.setModified(True)
+    panel.dose.editingFinished.emit()
+    app.settle()
+    assert app.document.options.movie.dose_per_frame == 40
+    app.click(panel.run)
+    assert app.document.state.movie.settings.dose_per_frame == 40
+    panel.dose.setText("")
+    panel.dose.setModified(True)
+    panel.dose.editingFinished.emit()
+    app.settle()
+    assert panel.dose.placeholderText().endswith("from the file") and app.document.options.movie.dose_per_frame is None
+
+
 def test_means_are_an_image_of_their_own(app: Any, panel: Any) -> None:
     panel.many.setValue(4)
     app.click(panel.means)

@@ -73,6 +73,7 @@ def movie_of_frames(frames: Sequence[Micrograph]) -> tuple[Micrograph, list[str]
         Where fewer than two belong together.
     """
     from napari_atomicity.io.stack import FrameStack
+    from napari_atomicity.movies.exposure import of_single_images
 
     usable = [one for one in frames if not one.refusal]
     said = [f"{one.name} is left out: {one.refusal}" for one in frames if one.refusal]
@@ -99,7 +100,7 @@ def movie_of_frames(frames: Sequence[Micrograph]) -> tuple[Micrograph, list[str]
         raise InputError(" ".join([*said, "There is one frame only; a movie has several."]))
     data = FrameStack((len(kept), *first.shape_yx), np.float32, lambda t: kept[t].frame())
     warnings = tuple(dict.fromkeys(sentence for one in kept for sentence in one.warnings))
-    return replace(first, data=data, warnings=warnings), said
+    return replace(first, data=data, warnings=warnings, metadata=of_single_images(first)), said
 
 
 def movie_steps(state: ImageState, settings: MovieSettings, edits: pd.DataFrame | None = None) -> Steps[ImageState]:
@@ -149,8 +150,9 @@ def linked_state(
     shifts_px
         (t, 2) of each frame.
     """
-    from napari_atomicity.movies import follow
+    from napari_atomicity.movies import exposure_of, follow
 
+    settings = exposure_of(state.micrograph).completed(settings)
     table, micrograph = state.table, state.micrograph
     movie = follow(
         table.rows.assign(sizeable=table.sizeable), settings, shifts_px, micrograph.shape_yx,

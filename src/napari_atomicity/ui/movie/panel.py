@@ -10,7 +10,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QSpinBox, QWidget
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.movies import Movie, MovieSettings, cut, joined
+from napari_atomicity.movies import Exposure, Movie, MovieSettings, cut, exposure_of, joined
 from napari_atomicity.movies.edits import MOST_TRACK
 from napari_atomicity.pipeline.movie import outdated
 from napari_atomicity.ui.actions import movie as actions
@@ -141,15 +141,16 @@ class MoviePanel(Panel):
 
     def _show_settings(self, document: Document | None) -> None:
         settings = MovieSettings() if document is None else document.options.movie
-        self.seconds.show_value(settings.seconds_per_frame)
-        self.dose.show_value(settings.dose_per_frame)
+        told = Exposure() if document is None else exposure_of(document.micrograph)
+        self.seconds.show_value(settings.seconds_per_frame, told.seconds_per_frame)
+        self.dose.show_value(settings.dose_per_frame, told.dose_per_frame)
         self.reach.show_value(settings.reach_nm)
         self.align.setChecked(settings.align)
         group = self.workspace.group
         self.tracks.setChecked(group is not None and group.tracks.wanted)
 
     def _show_movie(self, document: Document, movie: Movie, chosen: list[int]) -> None:
-        settings, frame = document.options.movie, self.workspace.frame
+        settings, frame = actions.settings_of(document), self.workspace.frame
         theme = plot_colours(self.workspace.viewer)
         now = (movie, settings, tuple(chosen), tuple(theme.values()))
         if self._shown[:1] != (movie,):
@@ -170,7 +171,7 @@ class MoviePanel(Panel):
         said = []
         if outdated(document.state):
             said.append("The clusters changed since then; follow them again.")
-        asked, used = document.options.movie, movie.settings
+        asked, used = actions.settings_of(document), movie.settings
         if (asked.align, asked.reach_nm) != (used.align, used.reach_nm):
             said.append("These tracks were made with other settings; follow the clusters again.")
         if len(movie.events) > MOST:
