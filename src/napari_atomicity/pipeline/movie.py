@@ -155,8 +155,8 @@ def linked_state(
     settings = exposure_of(state.micrograph).completed(settings)
     table, micrograph = state.table, state.micrograph
     movie = follow(
-        table.rows.assign(sizeable=table.sizeable), settings, shifts_px, micrograph.shape_yx,
-        micrograph.calibrated_pixel_size_nm, edits,
+        table.rows.assign(sizeable=table.sizeable, cut_off=table.rows["flag"] == "border"),
+        settings, shifts_px, micrograph.shape_yx, micrograph.calibrated_pixel_size_nm, edits,
     )  # fmt: skip
     movie = replace(movie, remarks=(*_said_of(movie), *movie.remarks))
     return replace(state, table=with_tracks(table, movie), movie=movie)
