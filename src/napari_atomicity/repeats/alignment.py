@@ -27,6 +27,8 @@ _CLEAR: Final = 7.0
 _CONSISTENT_NM: Final = 0.3
 #: least share of a frame that another one has to show
 _LEAST_OVERLAP: Final = 0.15
+#: far shifts that are tried where the nearest one does not fit
+_GUESSES: Final = 4
 #: with more frames each is compared with the last ones before it and with every so many of those before
 _ALL_PAIRS: Final = 16
 _NEIGHBOURS: Final = 2
@@ -157,8 +159,36 @@ def _shift(one: Image, other: Image) -> tuple[npt.NDArray[np.float64], float]:
     if not one.any() or not other.any():  # a blank frame
         return np.zeros(2), 0.0
     moved, *_ = phase_cross_correlation(_faded(one), _faded(other), normalization=None)
-    shift = -np.rint(np.asarray(moved, dtype=np.float64))
-    y, x = (int(part) for part in shift)
+    down, across = (-np.rint(np.asarray(moved, dtype=np.float64))).astype(int).tolist()
+    found = _refined(one, other, down, across)
+    if found[1] > _CLEAR:
+        return found
+    return max([found, *(_refined(one, other, *way) for way in _far_ways(one, other))], key=lambda each: each[1])
+
+
+def _far_ways(one: Image, other: Image) -> list[tuple[int, int]]:
+    """Shifts at which the parts that both show agree best, each held against its size: half a field may be in sight."""
+    from scipy.signal import fftconvolve
+
+    height, width = one.shape
+    down, across = (side - np.abs(np.arange(1 - side, side)) for side in one.shape)
+    both = down[:, None] * across
+    agreement = fftconvolve(other, one[::-1, ::-1])
+    agreement = np.where(both >= _LEAST_OVERLAP * height * width, agreement / np.sqrt(both), -np.inf)
+    ways = []
+    for _ in range(_GUESSES):
+        y, x = np.unravel_index(int(np.argmax(agreement)), agreement.shape)
+        ways.append((int(y) - height + 1, int(x) - width + 1))
+        near = max(height, width) // 32
+        agreement[max(y - near, 0) : y + near + 1, max(x - near, 0) : x + near + 1] = -np.inf
+    return ways
+
+
+def _refined(one: Image, other: Image, y: int, x: int) -> tuple[npt.NDArray[np.float64], float]:
+    """A whole shift made exact on what both frames show, and how clear it is."""
+    from skimage.registration import phase_cross_correlation
+
+    shift = np.array([y, x], dtype=np.float64)
     height, width = one.shape
     if (height - abs(y)) * (width - abs(x)) < _LEAST_OVERLAP * height * width:
         return shift, 0.0
