@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
 
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Settings
@@ -96,6 +97,18 @@ def test_a_click_on_a_track_selects_its_cluster_and_one_in_the_plot_shows_its_fr
     panel.chart.chosen.emit(7)
     app.settle()
     assert app.workspace.frame == 7 and panel.chart._here.value() == 7
+
+
+def test_shares_of_each_frame_stand_beside_the_atoms_and_lead_to_the_frame(app: Any, panel: Any) -> None:
+    shares, rows = panel.shares.chart, app.document.table.rows
+    assert shares.isVisible() and shares.series.found.tolist() == np.bincount(rows["frame"], minlength=12).tolist()
+    assert "Pt55" in panel.shares.key.text()
+    app.qtbot.mouseClick(shares, Qt.MouseButton.LeftButton, pos=QPoint(round(shares.x_of(5)), 40))
+    app.settle()
+    assert app.workspace.frame == 5 == shares.frame and panel.chart._here.value() == 5
+    app.document.undo()
+    app.settle()
+    assert not shares.isVisible()
 
 
 def test_tracks_are_cut_joined_and_numbered_and_each_is_undone(app: Any, panel: Any) -> None:

@@ -14,6 +14,7 @@ from napari_atomicity.movies import Exposure, Movie, MovieSettings, cut, exposur
 from napari_atomicity.movies.edits import MOST_TRACK
 from napari_atomicity.pipeline.movie import outdated
 from napari_atomicity.ui.actions import movie as actions
+from napari_atomicity.ui.frames.shares import FrameShares
 from napari_atomicity.ui.movie.chart import AtomsChart
 from napari_atomicity.ui.movie.entries import NumberLine
 from napari_atomicity.ui.movie.events import MOST, EventTable
@@ -23,6 +24,8 @@ from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours
 
 if TYPE_CHECKING:
+    import napari
+
     from napari_atomicity.document.document import Document
 
 _HOW: Final = (
@@ -36,6 +39,10 @@ class MoviePanel(Panel):
 
     title = "Movie"
 
+    def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
+        super().__init__(viewer, inside)
+        viewer.events.theme.connect(self._on_theme)
+
     def build(self) -> None:
         """From settings to files, from top to bottom."""
         self._shown: tuple[Any, ...] = ()
@@ -45,6 +52,9 @@ class MoviePanel(Panel):
         self.chart = AtomsChart()
         self.chart.chosen.connect(lambda frame: actions.go_to_frame(self.workspace, frame))
         self.page.addWidget(self.chart)
+        self.shares = FrameShares()
+        self.shares.chosen.connect(lambda frame: actions.go_to_frame(self.workspace, frame))
+        self.page.addWidget(self.shares)
         self.events = EventTable()
         self.events.chosen.connect(lambda event: actions.look_at_event(self.workspace, event))
         self.page.addWidget(self.events)
@@ -120,10 +130,11 @@ class MoviePanel(Panel):
         widgets: tuple[QWidget, ...] = (self.propose, self.means, self.save, self.many, self.tracks)
         for part in widgets:
             part.setEnabled(ready and movie is not None)
-        for widget in (self.chart, self.events):
+        for widget in (self.chart, self.shares, self.events):
             widget.setVisible(movie is not None)
         if document is None or movie is None:
             self._shown = ()
+            self.shares.forget()
             for note in (self.finding, self.numbers, self.proposal):
                 say(note, "")
             say(self.remarks, _HOW if document is None else self._why_not(document))
@@ -163,6 +174,7 @@ class MoviePanel(Panel):
                 self.renumber.setValue(chosen[0])
         self._shown = now
         self.chart.show_frame(frame)
+        self.shares.show_document(document, frame, theme)
         say(self.finding, movie.sentence)
         say(self.numbers, _numbers(movie, settings))
         say(self.remarks, "\n".join(self._remarks(document, movie)))
@@ -182,6 +194,9 @@ class MoviePanel(Panel):
         if wanted:
             given.append(f"Give the {' and the '.join(wanted)} of a frame to have losses per dose and a time axis.")
         return [*said, *given]
+
+    def _on_theme(self, _: object = None) -> None:
+        self._on_changed()
 
     # ------------------------------------------------------------------ doing
 
