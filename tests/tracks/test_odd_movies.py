@@ -77,7 +77,7 @@ class _World:
     "way", [(_SIDE // 2, 0), (-_SIDE // 2, 0), (0, 70), (-66, 20)], ids=["down", "up", "across", "both"]
 )
 def test_a_jump_of_half_a_field_keeps_what_stays_in_sight(way: tuple[int, int]) -> None:
-    world = _World(np.array([(t, -t) for t in range(5)] + [(way[0] + t, way[1] - t) for t in range(5, 10)]), 1)
+    world = _World(np.array([(t, -t) for t in range(5)] + [(way[0] + t, way[1] - t) for t in range(5, 10)]), 1, 18.0)
     state = drain(movie_steps(world.state(), MovieSettings()))
     movie = state.movie
     assert movie is not None and not movie.rejected

@@ -67,6 +67,23 @@ def test_followed_clusters_are_a_layer_a_plot_and_a_table_of_events(app: Any, pa
     assert app.viewer.layers.selection.active is not layer
 
 
+def test_rows_of_events_grow_with_the_letters(app: Any, panel: Any) -> None:
+    from napari.settings import get_settings
+
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    try:
+        appearance.font_size = 2 * before
+        app.settle()
+        events = panel.events
+        assert events.fontMetrics().height() > 20
+        assert all(events.rowHeight(row) >= events.fontMetrics().height() for row in range(events.rowCount()))
+        shares = panel.shares.chart
+        assert shares.minimumSizeHint().height() >= 4 * shares.fontMetrics().height()
+    finally:
+        appearance.font_size = before
+
+
 def test_events_and_clusters_choose_each_other(app: Any, panel: Any) -> None:
     events = app.document.state.movie.events
     row = next(at for at, kind in enumerate(events["kind"]) if kind in ("arrival", "loss"))

@@ -23,6 +23,9 @@ _SIDE_PX: Final = 512
 #: a pair belongs together where its correlation is so many standard deviations of chance; different simulated fields
 #: of 60 clusters reach 6.2 at their best shift, the same ones 15 and more
 _CLEAR: Final = 7.0
+#: the same for shifts by less than half a share of a side, of which fewer agree by chance than of all
+_CLEAR_SHORT: Final = 5.5
+_SHORT: Final = 0.125
 #: nm by which a pair may contradict the others
 _CONSISTENT_NM: Final = 0.3
 #: least share of a frame that another one has to show
@@ -122,7 +125,7 @@ def align_steps(frames: Sequence[Callable[[], Image]], pixel_size_nm: float) -> 
         seen[number] = _details(image, bin_px, pixel_size_nm)
         for earlier in range(number) if few else partners[number]:
             shift, score = _shift(seen[earlier], seen[number])
-            if score > _CLEAR:
+            if score > 1:
                 found.append((earlier, number, shift * bin_px))
         if not few:
             seen = {at: one for at, one in seen.items() if last_use.get(at, -1) > number}
@@ -153,7 +156,7 @@ def _details(image: Image, bin_px: int, pixel_size_nm: float) -> Image:
 
 
 def _shift(one: Image, other: Image) -> tuple[npt.NDArray[np.float64], float]:
-    """By how much `other` has moved against `one` (pixels), and how clear that is, in standard deviations of chance."""
+    """By how much `other` has moved against `one` (pixels), and how clear that is over what it has to be."""
     from skimage.registration import phase_cross_correlation
 
     if not one.any() or not other.any():  # a blank frame
@@ -161,31 +164,42 @@ def _shift(one: Image, other: Image) -> tuple[npt.NDArray[np.float64], float]:
     moved, *_ = phase_cross_correlation(_faded(one), _faded(other), normalization=None)
     down, across = (-np.rint(np.asarray(moved, dtype=np.float64))).astype(int).tolist()
     found = _refined(one, other, down, across)
-    if found[1] > _CLEAR:
+    if found[1] > 1:
         return found
-    return max([found, *(_refined(one, other, *way) for way in _far_ways(one, other))], key=lambda each: each[1])
+    return max([found, *(_refined(one, other, *way) for way in _ways(one, other))], key=lambda each: each[1])
 
 
-def _far_ways(one: Image, other: Image) -> list[tuple[int, int]]:
-    """Shifts at which the parts that both show agree best, each held against its size: half a field may be in sight."""
+def _ways(one: Image, other: Image) -> list[tuple[int, int]]:
+    """Shifts at which the parts that both show agree best, each held against its size; and the best of the short ones.
+
+    Of a jump by half a field half of it is in sight, and a few bright clusters agree with the wrong ones far away.
+    """
     from scipy.signal import fftconvolve
 
     height, width = one.shape
-    down, across = (side - np.abs(np.arange(1 - side, side)) for side in one.shape)
-    both = down[:, None] * across
+    down, across = (np.arange(1 - side, side) for side in one.shape)
+    both = (height - np.abs(down))[:, None] * (width - np.abs(across))
     agreement = fftconvolve(other, one[::-1, ::-1])
     agreement = np.where(both >= _LEAST_OVERLAP * height * width, agreement / np.sqrt(both), -np.inf)
-    ways = []
-    for _ in range(_GUESSES):
-        y, x = np.unravel_index(int(np.argmax(agreement)), agreement.shape)
-        ways.append((int(y) - height + 1, int(x) - width + 1))
-        near = max(height, width) // 32
+    short = (np.abs(down) <= _SHORT * height)[:, None] & (np.abs(across) <= _SHORT * width)
+    ways, near = [], max(height, width) // 32
+    for number in range(_GUESSES):
+        y, x = np.unravel_index(
+            int(np.argmax(np.where(short, agreement, -np.inf) if not number else agreement)), both.shape
+        )
+        ways.append((int(down[y]), int(across[x])))
         agreement[max(y - near, 0) : y + near + 1, max(x - near, 0) : x + near + 1] = -np.inf
     return ways
 
 
+def _needed(shift: npt.NDArray[np.float64], shape: tuple[int, ...]) -> float:
+    """How clear a shift has to be: of the short ones, which are few, fewer agree by chance."""
+    part = float(np.abs(shift / np.asarray(shape)).max())
+    return float(np.interp(part, (_SHORT / 2, _SHORT), (_CLEAR_SHORT, _CLEAR)))
+
+
 def _refined(one: Image, other: Image, y: int, x: int) -> tuple[npt.NDArray[np.float64], float]:
-    """A whole shift made exact on what both frames show, and how clear it is."""
+    """A whole shift made exact on what both frames show, and how clear that is over what it has to be."""
     from skimage.registration import phase_cross_correlation
 
     shift = np.array([y, x], dtype=np.float64)
@@ -198,7 +212,7 @@ def _refined(one: Image, other: Image, y: int, x: int) -> tuple[npt.NDArray[np.f
     if not first.any() or not second.any():
         return shift, 0.0
     moved, *_ = phase_cross_correlation(first, second, normalization=None, upsample_factor=10)
-    return shift - np.asarray(moved, dtype=np.float64), _clearness(first, second)
+    return shift - np.asarray(moved, dtype=np.float64), _clearness(first, second) / _needed(shift, one.shape)
 
 
 def _faded(details: Image) -> Image:
