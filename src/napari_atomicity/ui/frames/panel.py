@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari_atomicity.ui.frames.shares import FrameShares
 from napari_atomicity.ui.widgets.controls import say
+from napari_atomicity.ui.widgets.frame_shares import FrameShares
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.workspace.camera import show_frame

@@ -14,11 +14,11 @@ from napari_atomicity.movies import Exposure, Movie, MovieSettings, cut, exposur
 from napari_atomicity.movies.edits import MOST_TRACK
 from napari_atomicity.pipeline.movie import outdated
 from napari_atomicity.ui.actions import movie as actions
-from napari_atomicity.ui.frames.shares import FrameShares
 from napari_atomicity.ui.movie.chart import AtomsChart
 from napari_atomicity.ui.movie.entries import NumberLine
 from napari_atomicity.ui.movie.events import MOST, EventTable
 from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.frame_shares import FrameShares
 from napari_atomicity.ui.widgets.html import html_table
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours

@@ -9,9 +9,9 @@ from psygnal import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_atomicity.ui.actions import annotate
-from napari_atomicity.ui.frames.chart import FrameChart
-from napari_atomicity.ui.frames.series import FrameSeries
 from napari_atomicity.ui.widgets.bars import swatch
+from napari_atomicity.ui.widgets.frame_chart import FrameChart
+from napari_atomicity.ui.widgets.frame_series import FrameSeries
 from napari_atomicity.ui.widgets.label_buttons import colours_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_atomicity.ui.frames.series import FrameSeries
+from napari_atomicity.ui.widgets.frame_series import FrameSeries
 
 _NAME: Final = "Clusters by frame"
 _GAP: Final = 8
