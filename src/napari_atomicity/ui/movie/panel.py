@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from napari_atomicity.document.document import Document
 
+#: frames named in a row at most
+_NAMED: Final = 6
 _HOW: Final = (
     "Open a stack of one field over time, find and count its clusters (steps 2 and 3), then follow them from frame to "
     "frame."
@@ -266,6 +268,11 @@ class MoviePanel(Panel):
         show_info(f"Saved {', '.join(path.name for path in paths)}.")
 
 
+def _named(frames: tuple[int, ...]) -> str:
+    more = f" and {len(frames) - _NAMED} more" if len(frames) > _NAMED else ""
+    return ", ".join(map(str, frames[:_NAMED])) + more or "none"
+
+
 def _numbers(movie: Movie, settings: MovieSettings) -> str:
     rates = movie.rates
 
@@ -280,6 +287,6 @@ def _numbers(movie: Movie, settings: MovieSettings) -> str:
     rows += [
         ("spread of a track over the stated one", f"{rates.get('spread', np.nan):.2f}"),
         ("drift over the movie (pixels)", f"{np.ptp(shifts[:, 0]):.0f} down, {np.ptp(shifts[:, 1]):.0f} across"),
-        ("frames left out", ", ".join(map(str, movie.rejected[:8])) or "none"),
+        ("frames left out", _named(movie.rejected)),
     ]
     return html_table(rows)
