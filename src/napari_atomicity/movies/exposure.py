@@ -13,9 +13,10 @@ from napari_atomicity.movies.movie import MovieSettings
 _COULOMB: Final = 1.602176634e-19
 #: electrons per nm² of a frame, where they are known and its time is not
 _DOSE: Final = "dose_per_frame_e_nm2"
-#: what no microscope does: a frame of a week, a beam of a milliampere
+#: what no microscope does: a frame of a week, a beam of a milliampere, more electrons per nm² than burn anything
 _LONGEST_S: Final = 6e5
 _STRONGEST_A: Final = 1e-3
+_HIGHEST: Final = 1e15
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,18 @@ def exposure_of(micrograph: Micrograph) -> Exposure:
     height, width = micrograph.shape_yx
     frame, dwell, current, dose = (
         _known(micrograph.metadata.get(name), most)
-        for name, most in ((FRAME_TIME, _LONGEST_S), (DWELL_TIME, _LONGEST_S), (CURRENT, _STRONGEST_A), (_DOSE, 1e15))
+        for name, most in (
+            (FRAME_TIME, _LONGEST_S),
+            (DWELL_TIME, _LONGEST_S),
+            (CURRENT, _STRONGEST_A),
+            (_DOSE, _HIGHEST),
+        )
     )
     pixels, size = height * width, micrograph.pixel_size_nm
     scan = frame if dwell is None else dwell * pixels
     if dose is None and current is not None and scan is not None and size is not None:
-        dose = current * scan / _COULOMB / (pixels * size**2)
-    return Exposure(scan if frame is None else frame, dose)
+        dose = _known(current * scan / _COULOMB / (pixels * size**2), _HIGHEST)
+    return Exposure(_known(scan if frame is None else frame, _LONGEST_S), dose)
 
 
 def of_single_images(first: Micrograph) -> dict[str, Any]:
