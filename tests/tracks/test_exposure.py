@@ -35,7 +35,7 @@ def test_what_cannot_be_known_is_not_told() -> None:
     assert exposure_of(_stack(beam_current_a=1e-11)).dose_per_frame is None
     assert exposure_of(replace(_stack(**_SCAN), pixel_size_nm=None)).dose_per_frame is None
     assert exposure_of(_stack(frame_time_s=1e9, beam_current_a=3.0)).seconds_per_frame is None
-    wild = exposure_of(replace(_stack(dwell_time_s=5e5, beam_current_a=9e-4), pixel_size_nm=1e-150))
+    wild = exposure_of(replace(_stack(dwell_time_s=5e5, beam_current_a=9e-4), pixel_size_nm=1e-300))
     assert wild == exposure_of(_stack()) and wild.completed(MovieSettings()) == MovieSettings()
 
 

@@ -80,7 +80,7 @@ def exposure_of(micrograph: Micrograph) -> Exposure:
     pixels, size = height * width, micrograph.pixel_size_nm
     scan = frame if dwell is None else dwell * pixels
     if dose is None and current is not None and scan is not None and size is not None:
-        dose = _known(current * scan / _COULOMB / (pixels * size**2), _HIGHEST)
+        dose = _known(current * scan / _COULOMB / pixels / size / size, _HIGHEST)
     return Exposure(_known(scan if frame is None else frame, _LONGEST_S), dose)
 
 
