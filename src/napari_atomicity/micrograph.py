@@ -15,6 +15,11 @@ from napari_atomicity.errors import InputError
 
 FloatImage = npt.NDArray[np.float32]
 
+#: names of what the metadata tells of the exposure: seconds of a frame and of a pixel, ampere of the beam
+FRAME_TIME: Final = "frame_time_s"
+DWELL_TIME: Final = "dwell_time_s"
+CURRENT: Final = "beam_current_a"
+
 #: per cent of the pixels that are darker, and brighter, than what is shown
 _SHOWN: Final = (0.5, 99.7)
 #: pixels along a side that tell the contrast

@@ -107,6 +107,26 @@ def test_a_stack_whose_frames_have_no_axis_of_their_own(path: Path, counts: np.n
     np.testing.assert_array_equal(np.asarray(micrograph.data), frames)
 
 
+def _timing(path: Path) -> dict[str, Any]:
+    return {name: value for name, value in read(path).metadata.items() if name.endswith(("time_s", "current_a"))}
+
+
+def test_digital_micrograph_tells_the_time_of_a_pixel_and_the_current(tmp_path: Path, counts: np.ndarray) -> None:
+    image = _image(np.stack([counts] * 3))
+    image["ImageTags"] |= {"DigiScan": {"Sample Time": 8.0}}
+    image["ImageTags"]["Microscope Info"] |= {"Probe Current (nA)": 0.05}
+    found = _timing(_dm(tmp_path / "a.dm4", image))
+    assert found == {"dwell_time_s": pytest.approx(8e-6), "beam_current_a": pytest.approx(5e-11)}
+    image["ImageTags"]["Microscope Info"] |= {"Probe Current (nA)": 0.0}
+    assert "beam_current_a" not in _timing(_dm(tmp_path / "b.dm4", image))
+
+
+def test_an_axis_in_seconds_is_the_time_of_a_frame(tmp_path: Path, counts: np.ndarray) -> None:
+    image = _image(np.stack([counts] * 3))
+    image["ImageData"]["Calibrations"]["Dimension"]["2"] = {"Origin": 0.0, "Scale": 40.0, "Units": "ms"}
+    assert _timing(_dm(tmp_path / "a.dm4", image)) == {"frame_time_s": pytest.approx(0.04)}
+
+
 def test_an_image_that_claims_more_than_is_there(path: Path, counts: np.ndarray) -> None:
     short = _image(counts)
     short["ImageData"]["Dimensions"]["1"] = 10_000

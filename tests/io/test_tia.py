@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,18 @@ def test_an_emi_that_names_no_detector_says_so(tmp_path: Path, counts: np.ndarra
     path = _emi(tmp_path, counts, ["<AcquireInfo><DwellTimePath>0.000012</DwellTimePath></AcquireInfo>"] * 2)
     assert any("does not name the detector of each image" in warning for warning in read(path).warnings)
     assert not read(tmp_path / "a_1.ser").warnings
+
+
+def _timing(path: Path) -> dict[str, Any]:
+    return {name: value for name, value in read(path).metadata.items() if name.endswith("time_s")}
+
+
+def test_an_emi_file_tells_what_its_ser_file_does_not(tmp_path: Path, counts: np.ndarray) -> None:
+    _ser(tmp_path / "a_1.ser", np.stack([counts] * 3))
+    said = "<AcquireInfo><DwellTimePath>0.000012</DwellTimePath><FrameTime>0.235930</FrameTime></AcquireInfo>"
+    (tmp_path / "a.emi").write_bytes(b"JL\x01\x00" + f"<ObjectInfo><Uuid>0</Uuid>{said}</ObjectInfo>".encode() + b"\0")
+    assert _timing(tmp_path / "a.emi") == {"frame_time_s": 0.23593, "dwell_time_s": 1.2e-5}
+    assert not _timing(tmp_path / "a_1.ser")
 
 
 def test_spectra_are_not_opened(tmp_path: Path) -> None:

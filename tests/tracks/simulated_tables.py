@@ -41,8 +41,9 @@ class Told:
         rows["n_atoms"] *= 1 + noise * rng.standard_normal(len(rows))
         rows[["y_px", "x_px"]] += 0.5 * rng.standard_normal((len(rows), 2))
         return rows.assign(
-            id=np.arange(len(rows)), n_atoms_sd=0.08 * rows["n_atoms"], diameter_nm=1.1, sizeable=True, track=-1
-        )
+            id=np.arange(len(rows)), n_atoms_sd=0.08 * rows["n_atoms"], diameter_nm=1.1, sizeable=True, cut_off=False,
+            track=-1,
+        )  # fmt: skip
 
 
 def followed(rows: pd.DataFrame, frames: int, edits: pd.DataFrame | None = None, **settings: Any) -> Movie:

@@ -165,16 +165,18 @@ def test_the_command_writes_tables_graph_figure_and_means(
     from napari_atomicity.cli import main
 
     path, out = tmp_path / "stack.tif", tmp_path / "out"
-    tifffile.imwrite(path, simulated.images, imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(path, simulated.images, imagej=True, metadata={"axes": "TYX", "finterval": 2.0})
     call = ["track", str(path), "-o", str(out), "--model", settings.model, "--adapt", "off", "--pixel-size",
             str(simulated.pixel_size_nm), "--scale", str(settings.intensity_per_atom)]  # fmt: skip
-    assert main([*call, "--dose", "500", "--seconds", "2", "--sum-dose", "1500"]) == 0
+    assert main([*call, "--dose", "500", "--sum-dose", "1500"]) == 0
     said = capsys.readouterr()
     assert "tracks over 7 frames" in said.out and "per e/nm²" in said.out and "Frame 3 left out" in said.err
     tracks = pd.read_csv(out / "stack.tracks.csv")
+    assert "From the file: 2 seconds per frame." in said.err and tracks["time_s"].max() == 14
     assert tracks["dose_e_per_nm2"].max() == 3500 and tracks["track"].min() >= 0
     assert "track" in pd.read_csv(out / "stack.clusters.csv").columns
     report = json.loads((out / "stack.movie.json").read_text(encoding="utf-8"))
+    assert (report["movie"]["seconds_from"], report["movie"]["dose_from"]) == ("file", "call")
     assert report["movie"]["rejected"] == [3] and report["movie"]["shifts_px"][3] is None
     assert (out / "stack.tracks.geff").is_dir() and (out / "stack.tracks.png").stat().st_size > 10_000
     assert tifffile.imread(out / "stack.means.tif").shape == (2, 256, 256)
@@ -188,11 +190,25 @@ def test_the_command_writes_tables_graph_figure_and_means(
     assert "dose of a frame" in capsys.readouterr().err
 
 
-def test_a_real_stack_says_what_it_can(real: Any, tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize("pixel_size", [None, "0.05"], ids=["as it is", "finer than it is"])
+@pytest.mark.parametrize("name", ["rsciio_03_Scanning_Preview.emi", "rsciio_imagestack.dm3"])
+def test_a_real_stack_says_what_it_can(
+    real: Any, settings: Settings, tmp_path: Path, capsys: Any, name: str, pixel_size: str | None
+) -> None:
     from napari_atomicity.cli import main
 
-    path = real("rsciio_03_Scanning_Preview_1.ser")
-    code = main(["track", str(path), "-o", str(tmp_path), "--adapt", "off"])
+    call = ["track", str(real(name)), "-o", str(tmp_path), "--adapt", "off", "--model", settings.model]
+    code = main([*call, *(["--pixel-size", pixel_size] if pixel_size else [])])
     said = capsys.readouterr()
     assert code in (0, 2) and "Traceback" not in said.err
-    assert ("tracks over" in said.out) if code == 0 else len(said.err.strip().splitlines()) >= 1
+    if pixel_size is None:
+        assert code == 2 and "cannot be measured" in said.err.splitlines()[-1]
+    assert ("tracks over" in said.out) if code == 0 else said.err.strip()
+
+
+def test_a_real_recording_tells_the_time_of_its_frames(real: Any) -> None:
+    from napari_atomicity.io import read
+    from napari_atomicity.movies import exposure_of
+
+    told = exposure_of(read(real("rsciio_03_Scanning_Preview.emi")))
+    assert told.seconds_per_frame == pytest.approx(0.23593) and told.dose_per_frame is None

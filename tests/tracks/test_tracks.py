@@ -11,14 +11,14 @@ import pytest
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
-from napari_atomicity.movies import MovieSettings, cut, joined, proposals, relabelled
+from napari_atomicity.movies import MovieSettings, cut, follow, joined, proposals, relabelled
 from napari_atomicity.movies.export import edges_of, track_table, write_geff
 from napari_atomicity.movies.linking import renumbered
 from napari_atomicity.movies.saved import fits_together
 from napari_atomicity.movies.smoothing import smoothed
 from seeds import seeded
 
-from .simulated_tables import PIXEL_NM, Told, followed
+from .simulated_tables import PIXEL_NM, SHAPE, Told, followed
 
 
 def _kinds(movie: object) -> list[str]:
@@ -109,6 +109,61 @@ def test_a_track_is_counted_better_than_a_frame_and_says_how_well() -> None:
     assert rates.spread == pytest.approx(1.0, abs=0.2)
     z = (np.array([one.atoms for one in smooth]) - truth) / np.array([one.atoms_sd for one in smooth])
     assert 0.5 < np.sqrt(np.mean(z**2)) < 2.0
+
+
+def test_errors_that_last_for_some_frames_are_no_atoms_that_come_and_go() -> None:
+    rng = np.random.default_rng(seeded(13))
+    truth = np.repeat([50.0, 30.0, 70.0, 19.0], 8)[:, None]
+    off = np.zeros((len(truth), 60))
+    for at in range(1, 60):  # as of clusters that keep their shape for four frames
+        off[:, at] = 0.75 * off[:, at - 1] + 0.03 * rng.standard_normal(len(truth))
+    counts = truth * (1 + off)
+    counts[0, 30:] *= 0.7
+    smooth, rates = smoothed(list(counts), [0.08 * each for each in counts])
+    steady = np.array([one.atoms for one in smooth[1:]])
+    assert rates.lasting > 2 and rates.rise < 0.004
+    assert (np.ptp(steady, axis=1) / truth[1:, 0] < 0.05).mean() > 0.8
+    assert smooth[0].atoms[20] == pytest.approx(50, rel=0.1) and smooth[0].atoms[40] == pytest.approx(35, rel=0.1)
+    assert smooth[0].chance[28:33].sum() > 0.8
+
+
+def test_errors_of_each_frame_alone_are_taken_as_such() -> None:
+    rng = np.random.default_rng(seeded(14))
+    counts = 50 * (1 + 0.05 * rng.standard_normal((30, 40)))
+    _, rates = smoothed(list(counts), [0.08 * each for each in counts])
+    assert rates.lasting < 1.7
+
+
+def test_a_merge_is_told_in_its_frame_and_each_frame_has_the_atoms_of_its_side() -> None:
+    told = Told.empty()
+    told.cluster(range(14), (10.0, 8.4), 30, (0.0, 0.05)).cluster(range(16), (10.0, 10.2), 41, (0.0, -0.02))
+    told.cluster(range(16, 40), (10.0, 9.6), 71)  # the smaller one was not found in the last frames before
+    movie = followed(told.table(seeded(15), noise=0.03), 40)
+    assert _kinds(movie) == ["merge"] and movie.events["frame"].iloc[0] == 16
+    points = movie.points[movie.points["n_atoms"] > 34]
+    assert (points["atoms"] / points["n_atoms"] - 1).abs().max() < 0.2
+
+
+def test_counts_of_a_cluster_that_touches_another_enter_and_those_of_one_cut_off_do_not() -> None:
+    rows = Told.empty().cluster(range(30), (10.0, 10.0), [80.0] * 2 + [40.0] * 28).table(seeded(16))
+    late = rows["frame"] >= 2
+    touching = followed(rows.assign(sizeable=~late), 30)
+    assert touching.points.set_index("frame")["atoms"][20] == pytest.approx(40, rel=0.15)
+    rows = Told.empty().cluster(range(30), (10.0, 10.0), [80.0] * 10 + [40.0] * 20).table(seeded(16))
+    late = rows["frame"] >= 10
+    cut_off = followed(rows.assign(sizeable=~late, cut_off=late), 30)
+    assert cut_off.points.set_index("frame")["atoms"][20] == pytest.approx(80, rel=0.1)
+
+
+def test_a_cluster_walks_on_while_a_frame_is_left_out() -> None:
+    rows = Told.empty().cluster(range(12), (10.0, 10.0), 40).cluster(range(13, 25), (10.0, 11.2), 40).table(seeded(17))
+    shifts = np.zeros((25, 2))
+    shifts[12] = np.nan
+    movie = follow(rows, MovieSettings(), shifts, SHAPE, PIXEL_NM)
+    assert len(movie.tracks) == 1 and not {"loss", "arrival"} & set(_kinds(movie))
+    # with no frame between them it is another cluster
+    rows["frame"] -= rows["frame"] > 12
+    assert len(followed(rows, 24).tracks) == 2
 
 
 def test_what_all_frames_share_stays_in_the_error_of_a_track() -> None:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QPoint, Qt
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.micrograph import Micrograph
-from napari_atomicity.ui.frames.series import FrameSeries
+from napari_atomicity.ui.widgets.frame_series import FrameSeries
 
 from .test_keys import SIZES
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
 
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import Settings
@@ -66,6 +67,23 @@ def test_followed_clusters_are_a_layer_a_plot_and_a_table_of_events(app: Any, pa
     assert app.viewer.layers.selection.active is not layer
 
 
+def test_rows_of_events_grow_with_the_letters(app: Any, panel: Any) -> None:
+    from napari.settings import get_settings
+
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    try:
+        appearance.font_size = 2 * before
+        app.settle()
+        events = panel.events
+        assert events.fontMetrics().height() > 20
+        assert all(events.rowHeight(row) >= events.fontMetrics().height() for row in range(events.rowCount()))
+        shares = panel.shares.chart
+        assert shares.minimumSizeHint().height() >= 4 * shares.fontMetrics().height()
+    finally:
+        appearance.font_size = before
+
+
 def test_events_and_clusters_choose_each_other(app: Any, panel: Any) -> None:
     events = app.document.state.movie.events
     row = next(at for at, kind in enumerate(events["kind"]) if kind in ("arrival", "loss"))
@@ -96,6 +114,18 @@ def test_a_click_on_a_track_selects_its_cluster_and_one_in_the_plot_shows_its_fr
     panel.chart.chosen.emit(7)
     app.settle()
     assert app.workspace.frame == 7 and panel.chart._here.value() == 7
+
+
+def test_shares_of_each_frame_stand_beside_the_atoms_and_lead_to_the_frame(app: Any, panel: Any) -> None:
+    shares, rows = panel.shares.chart, app.document.table.rows
+    assert shares.isVisible() and shares.series.found.tolist() == np.bincount(rows["frame"], minlength=12).tolist()
+    assert "Pt55" in panel.shares.key.text()
+    app.qtbot.mouseClick(shares, Qt.MouseButton.LeftButton, pos=QPoint(round(shares.x_of(5)), 40))
+    app.settle()
+    assert app.workspace.frame == 5 == shares.frame and panel.chart._here.value() == 5
+    app.document.undo()
+    app.settle()
+    assert not shares.isVisible()
 
 
 def test_tracks_are_cut_joined_and_numbered_and_each_is_undone(app: Any, panel: Any) -> None:
@@ -194,6 +224,30 @@ def test_what_is_typed_is_kept_and_nonsense_changes_nothing(app: Any, panel: Any
     assert app.document.options.movie.dose_per_frame is None
     enter(panel.reach, "0.8")
     assert "other settings" in panel.remarks.text()
+
+
+def test_time_and_dose_of_the_file_hold_until_a_person_says_otherwise(app: Any, counted: Any) -> None:
+    panel = app.panel("Movie")
+    told = {"frame_time_s": 0.25, "dwell_time_s": 2e-6, "beam_current_a": 1e-12}
+    micrograph = replace(counted.micrograph, metadata=told)
+    app.lay_out(micrograph, replace(counted, micrograph=micrograph))
+    assert panel.seconds.text() == "" and panel.seconds.placeholderText() == "0.25 from the file"
+    app.click(panel.run)
+    movie = app.document.state.movie
+    assert movie.settings.seconds_per_frame == 0.25 and panel.chart.axes.getAxis("bottom").labelText == "dose (e/nm²)"
+    assert "electrons per nm²" not in panel.remarks.text() and "e/nm²" in panel.numbers.text()
+    panel.dose.setText("40")
+    panel.dose.setModified(True)
+    panel.dose.editingFinished.emit()
+    app.settle()
+    assert app.document.options.movie.dose_per_frame == 40
+    app.click(panel.run)
+    assert app.document.state.movie.settings.dose_per_frame == 40
+    panel.dose.setText("")
+    panel.dose.setModified(True)
+    panel.dose.editingFinished.emit()
+    app.settle()
+    assert panel.dose.placeholderText().endswith("from the file") and app.document.options.movie.dose_per_frame is None
 
 
 def test_means_are_an_image_of_their_own(app: Any, panel: Any) -> None:

@@ -64,7 +64,8 @@ def track(request: TrackRequest, console: Console) -> None:
     movie = MovieSettings(
         align=request.align, reach_nm=request.reach, seconds_per_frame=request.seconds, dose_per_frame=request.dose
     )
-    _frames_of_a_sum(request, movie)
+    if request.sum_frames is not None and request.sum_dose is not None:
+        raise InputError("Both --sum and --sum-dose say how many frames make a mean; leave one of them out.")
     bundle = console.drain(settings.common.model, model_steps(settings.common.model))
     settings.check(bundle, console)
     target = folder(request.output)
@@ -113,11 +114,16 @@ def _track_one(
     request: TrackRequest,
     console: Console,
 ) -> None:
+    from napari_atomicity.movies import exposure_of
     from napari_atomicity.pipeline import followed_movie_steps
 
+    exposure = exposure_of(micrograph)
+    _frames_of_a_sum(request, exposure.completed(movie))  # what is impossible is said before the long work
     check_table(target / f"{stem}.clusters.csv", counts=True)
     found = console.drain(stem, followed_movie_steps(micrograph, settings, movie, bundle))
-    paths = _written(stem, found, target, request, console)
+    paths = _written(stem, found, movie, target, request, console)
+    if from_file := exposure.sentence(movie):
+        console.remark(f"{stem}: {from_file}")
     said = [*found.state.search_messages, *found.movie.remarks]
     for sentence in [*said[:_MOST_SAID], *found.movie.remarks]:
         if sentence in said:
@@ -130,7 +136,9 @@ def _track_one(
         console.say(f"  {line}")
 
 
-def _written(stem: str, found: FollowedMovie, target: Path, request: TrackRequest, console: Console) -> list[Path]:
+def _written(
+    stem: str, found: FollowedMovie, given: MovieSettings, target: Path, request: TrackRequest, console: Console
+) -> list[Path]:
     from napari_atomicity.movies.export import track_table, write_geff
     from napari_atomicity.report.movie import draw_movie
 
@@ -141,7 +149,7 @@ def _written(stem: str, found: FollowedMovie, target: Path, request: TrackReques
     save_table(paths[0], found.state.table, facts, console)
     save_rows(paths[1], track_table(found.movie, pixel_size_nm), console)
     save_rows(paths[2], found.movie.events, console)
-    save_json(paths[3], {**facts, "movie": _as_dict(found)})
+    save_json(paths[3], {**facts, "movie": _as_dict(found, given)})
     draw_movie(found.movie, paths[4])
     write_geff(found.movie, paths[5], pixel_size_nm)
     return [*paths, *_sums(stem, found, target, request, console)]
@@ -170,8 +178,6 @@ def _sums(stem: str, found: FollowedMovie, target: Path, request: TrackRequest, 
 def _frames_of_a_sum(request: TrackRequest, settings: MovieSettings) -> int | None:
     from napari_atomicity.pipeline.sums import frames_at_dose
 
-    if request.sum_frames is not None and request.sum_dose is not None:
-        raise InputError("Both --sum and --sum-dose say how many frames make a mean; leave one of them out.")
     return request.sum_frames if request.sum_dose is None else frames_at_dose(settings, request.sum_dose)
 
 
@@ -186,7 +192,7 @@ def _facts(found: FollowedMovie) -> dict[str, Any]:
     }
 
 
-def _as_dict(found: FollowedMovie) -> dict[str, Any]:
+def _as_dict(found: FollowedMovie, given: MovieSettings) -> dict[str, Any]:
     """All but the points and events, which have files of their own."""
     movie = found.movie
     settings = movie.settings
@@ -196,13 +202,20 @@ def _as_dict(found: FollowedMovie) -> dict[str, Any]:
         "align": settings.align,
         "reach_nm": settings.reach_nm,
         "seconds_per_frame": settings.seconds_per_frame,
+        "seconds_from": _origin(given.seconds_per_frame, settings.seconds_per_frame),
         "dose_per_frame": settings.dose_per_frame,
+        "dose_from": _origin(given.dose_per_frame, settings.dose_per_frame),
         "shifts_px": [None if row[0] != row[0] else [float(part) for part in row] for row in movie.shifts_px],
         "rejected": list(movie.rejected),
         "rates": {name: value if value == value else None for name, value in movie.rates.items()},
         "graph": movie.graph.to_dict("records"),
         "timings": found.timings,
     }
+
+
+def _origin(given: float | None, used: float | None) -> str | None:
+    """Where a number comes from: the call, or the file."""
+    return None if used is None else "file" if given is None else "call"
 
 
 def _lines(found: FollowedMovie) -> list[str]:
@@ -227,9 +240,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--reach", type=_REACH, default=1.0, metavar="NM", help="way of a cluster in a frame, at most; 1"
     )
-    command.add_argument("--seconds", type=_ABOVE_0, metavar="S", help="seconds per frame")
-    command.add_argument("--dose", type=_ABOVE_0, metavar="E_PER_NM2", help="electrons per nm² of a frame")
+    command.add_argument("--seconds", type=_ABOVE_0, metavar="S", help="seconds per frame; else as the file tells them")
+    command.add_argument(
+        "--dose", type=_ABOVE_0, metavar="E_PER_NM2", help="electrons per nm² of a frame; else as the file tells them"
+    )
     command.add_argument(
         "--sum", dest="sum_frames", type=_FRAMES, metavar="N", help="also aligned means of N frames, and their counts"
     )
-    command.add_argument("--sum-dose", type=_ABOVE_0, metavar="E_PER_NM2", help="the same, at this dose; needs --dose")
+    command.add_argument("--sum-dose", type=_ABOVE_0, metavar="E_PER_NM2", help="the same, at this dose")

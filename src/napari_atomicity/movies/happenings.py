@@ -202,7 +202,9 @@ def _steps(scene: Scene) -> Iterator[dict[str, Any]]:
             if abs(b - a) < max(_CLEAR * own, _LEAST_PART * max(a, b)):
                 continue
             kind = "loss" if b < a else "arrival"
-            chance = 1 - np.prod(1 - smooth.chance[max(start - 1, 1) : start + 2])
+            # it changed in one of these frames: counts that err together tell that sooner than which one it is
+            around = max(round(scene.rates.lasting), 1)
+            chance = smooth.chance[max(start - around, 1) : start + around + 1].sum()
             index = int(np.searchsorted(at, start))
             yield _row(scene, kind, course, index, (str(number), str(number)), (a, a_sd, b, b_sd), float(chance))
 

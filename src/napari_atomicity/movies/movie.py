@@ -153,8 +153,8 @@ def follow(
     Parameters
     ----------
     clusters
-        Rows of a table of clusters, with a column ``sizeable``; ``track`` is that of an earlier time, whose numbers are
-        kept.
+        Rows of a table of clusters, with the columns ``sizeable`` and ``cut_off`` (by the rim of the field); ``track``
+        is that of an earlier time, whose numbers are kept.
     settings
         What a person says of the movie.
     shifts_px
@@ -188,7 +188,7 @@ def follow(
     names = {part: numbers[number] for part, number in within.items()}
     found = [Union(u.step, names[u.one], names[u.other], names[u.whole], u.split, u.misfit) for u in found]
     courses = courses_of(seen, named)
-    counts, rates = _counts(courses)
+    counts, rates = _counts(courses, seen["cut_off"].to_numpy(dtype=bool))
     scene = Scene(courses, counts, rates, frames, shifts_px, shape_px, pixel_size_nm, settings.reach_nm)
     lost = losses_of(courses, settings.dose_per_frame)
     return Movie(
@@ -231,15 +231,15 @@ def _pairs(edits: pd.DataFrame, kind: str, seen: pd.DataFrame) -> list[tuple[int
     return [(a, b) for a, b in pairs if a is not None and b is not None]
 
 
-def _counts(courses: dict[int, Course]) -> tuple[dict[int, Smoothed], Rates]:
+def _counts(courses: dict[int, Course], cut_off: npt.NDArray[np.bool_]) -> tuple[dict[int, Smoothed], Rates]:
     values, errors = [], []
     for course in courses.values():
         at = course.steps - course.steps[0]
         dense, error = np.full((2, int(at[-1]) + 1), np.nan)
-        # what is cut off or touches another is counted wrongly, unless there is nothing else
-        use = course.good & np.isfinite(course.atoms)
+        # what touches another is counted less well, and what is cut off too low, unless there is nothing else
+        use = ~cut_off[course.rows] & np.isfinite(course.atoms)
         dense[at] = np.where(use, course.atoms, np.nan) if use.any() else course.atoms
-        error[at] = course.errors if use.any() else _WORSE * course.errors
+        error[at] = np.where(course.good, 1.0, _WORSE) * course.errors
         values.append(dense)
         errors.append(error)
     if not values:
@@ -278,7 +278,7 @@ def _graph(found: Sequence[Union]) -> pd.DataFrame:
 
 
 def _as_dict(rates: Rates) -> dict[str, float]:
-    return {"fall": rates.fall, "rise": rates.rise, "spread": rates.spread}
+    return {"fall": rates.fall, "rise": rates.rise, "spread": rates.spread, "lasting": rates.lasting}
 
 
 def _remarks(settings: MovieSettings, lost: Losses) -> tuple[str, ...]:

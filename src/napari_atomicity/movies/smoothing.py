@@ -3,7 +3,9 @@
 The state is a number of atoms. From frame to frame it stays, or with the chances that the movie itself tells it falls
 or rises, by few atoms more likely than by many. What is counted scatters about it with the stated standard deviation,
 times a factor that the movie tells as well: a part of the stated error is the same in all frames of a cluster, and does
-not scatter. Chances and factor by expectation and maximisation, paths by Viterbi (Rabiner, Proc. IEEE 77, 257 (1989)).
+not scatter. What scatters lasts for some frames, as long as a cluster keeps its shape and its place; so many frames
+tell as much as one that stands alone, and the chance of each count is taken to that part. Chances and factor by
+expectation and maximisation, paths by Viterbi (Rabiner, Proc. IEEE 77, 257 (1989)).
 """
 
 from __future__ import annotations
@@ -33,6 +35,10 @@ _SETTLED: Final = 0.02
 _START: Final = 0.02
 _CHANCE: Final = (1e-4, 0.3)
 _SPREAD: Final = (0.15, 2.5)
+#: steps over which errors of one cluster are compared to find out how long they last, pairs that tell it, and the most
+_LAGS: Final = 12
+_PAIRS: Final = 200
+_LONGEST: Final = 8.0
 #: tracks that are computed side by side
 _TOGETHER: Final = 48
 
@@ -67,11 +73,14 @@ class Rates:
         Chance in a frame that a cluster loses atoms, and that it gains some.
     spread
         How wide counts of one cluster scatter beside their stated standard deviation.
+    lasting
+        Frames that tell as much of a cluster as one that stands alone.
     """
 
     fall: float
     rise: float
     spread: float
+    lasting: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +108,7 @@ def smoothed(counts: Sequence[Floats], errors: Sequence[Floats]) -> tuple[list[S
     Each track, and what they say of changes together.
     """
     grid = _grid(counts)
-    rates = Rates(_START, _START, 1.0)
+    rates = Rates(_START, _START, 1.0, _lasting(counts))
     order = sorted(range(len(counts)), key=lambda at: len(counts[at]))
     groups = [order[at : at + _TOGETHER] for at in range(0, len(order), _TOGETHER)]
     batches = [_padded([counts[at] for at in group], [errors[at] for at in group]) for group in groups]
@@ -112,6 +121,24 @@ def smoothed(counts: Sequence[Floats], errors: Sequence[Floats]) -> tuple[list[S
     for group, batch in zip(groups, batches, strict=True):
         results |= dict(zip(group, _results(batch, grid, rates), strict=True))
     return [results[at] for at in range(len(counts))], rates
+
+
+def _lasting(counts: Sequence[Floats]) -> float:
+    """Frames that tell as much as one alone: how much less counts differ that are near in time than those far apart.
+
+    Medians, so that clusters that lose atoms, which are few, do not count.
+    """
+    logs = [np.log(np.maximum(one, 1.0)) for one in counts if len(one) > _LAGS]
+    differences = []
+    for lag in range(1, _LAGS + 1):
+        apart = np.concatenate([np.abs(one[lag:] - one[:-lag]) for one in logs] or [np.empty(0)])
+        apart = apart[np.isfinite(apart)]
+        if len(apart) < _PAIRS:
+            return 1.0
+        differences.append(float(np.median(apart)) ** 2)
+    far = float(np.mean(differences[-3:]))
+    alike = 1 - np.array(differences[:-3]) / far if far > 0 else np.zeros(1)
+    return float(np.clip(1 + 2 * np.maximum(alike, 0.0).sum(), 1.0, _LONGEST))
 
 
 def _grid(counts: Sequence[Floats]) -> Floats:
@@ -145,14 +172,14 @@ def _moves(grid: Floats, rates: Rates) -> Floats:
     return moves
 
 
-def _seen(batch: _Batch, grid: Floats, spread: float) -> tuple[Floats, Floats]:
+def _seen(batch: _Batch, grid: Floats, rates: Rates) -> tuple[Floats, Floats]:
     """(tracks, t, states) chance of each count, and what part of it is no outlier."""
-    sd = np.maximum(spread * batch.errors[..., None] * grid, 0.3)
+    sd = np.maximum(rates.spread * batch.errors[..., None] * grid, 0.3)
     off = (batch.counts[..., None] - grid) / sd
     good = (1 - _OUTLIER) * np.exp(-0.5 * off**2) / sd
     bad = _OUTLIER / (grid[-1] - grid[0])
     known = np.isfinite(batch.counts)[..., None]
-    return np.where(known, good + bad, 1.0), np.where(known, good / (good + bad), 0.0)
+    return np.where(known, (good + bad) ** (1 / rates.lasting), 1.0), np.where(known, good / (good + bad), 0.0)
 
 
 def _forward_backward(seen: Floats, moves: Floats) -> tuple[Floats, Floats]:
@@ -191,7 +218,7 @@ def _maximised(batches: Sequence[_Batch], grid: Floats, rates: Rates) -> Rates:
     moves = _moves(grid, rates)
     fell = rose = steps = squares = weight = 0.0
     for batch in batches:
-        seen, good = _seen(batch, grid, rates.spread)
+        seen, good = _seen(batch, grid, rates)
         forward, backward = _forward_backward(seen, moves)
         down, stayed, up = _changes(batch, seen, moves, forward, backward)
         fell, rose, steps = fell + down.sum(), rose + up.sum(), steps + (down + stayed + up).sum()
@@ -206,12 +233,13 @@ def _maximised(batches: Sequence[_Batch], grid: Floats, rates: Rates) -> Rates:
         float(np.clip((fell + 0.5) / (steps + 50), *_CHANCE)),
         float(np.clip((rose + 0.5) / (steps + 50), *_CHANCE)),
         float(np.clip(spread, *_SPREAD)),
+        rates.lasting,
     )
 
 
 def _results(batch: _Batch, grid: Floats, rates: Rates) -> list[Smoothed]:
     moves = _moves(grid, rates)
-    seen, _ = _seen(batch, grid, rates.spread)
+    seen, _ = _seen(batch, grid, rates)
     forward, backward = _forward_backward(seen, moves)
     fell, _, rose = _changes(batch, seen, moves, forward, backward)
     state = forward * backward

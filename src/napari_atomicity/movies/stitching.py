@@ -33,7 +33,7 @@ def stitched(
     Parameters
     ----------
     seen
-        As for `courses_of`.
+        As for `courses_of`, with the frame.
     tracks
         (n,) of each row.
     busy
@@ -48,7 +48,7 @@ def stitched(
     The tracks, and which of them each of those before belongs to.
     """
     courses = courses_of(seen, tracks)
-    ids = seen["id"].to_numpy()
+    ids, frame = seen["id"].to_numpy(), seen["frame"].to_numpy(dtype=np.int64)
     offers = []
     for one in courses.values():
         for other in courses.values():
@@ -56,8 +56,11 @@ def stitched(
             if not 1 <= gap <= _LOST or (one.number, False) in busy or (other.number, True) in busy:
                 continue
             away = float(np.linalg.norm(other.places[0] - one.places[-1]))
-            again = gap <= GAP + 1 or (_alike(one, other) and away <= reach_nm * _WANDERED)
-            near = away <= reach_nm or gap > GAP + 1
+            alike = _alike(one, other)
+            again = gap <= GAP + 1 or (alike and away <= reach_nm * _WANDERED)
+            # over frames that were left out a cluster walks on
+            left_out = int(frame[other.rows[0]] - frame[one.rows[-1]]) - gap
+            near = gap > GAP + 1 or away <= reach_nm * (np.sqrt(1 + left_out) if alike else 1.0)
             if again and near and (int(ids[one.rows[-1]]), int(ids[other.rows[0]])) not in forbidden:
                 offers.append((gap, away, one.number, other.number))
     tracks = tracks.copy()

@@ -152,15 +152,37 @@ def _offers(courses: dict[int, Course], reach_nm: float, split: bool) -> Iterato
             if other is ending or not _meet(ending, other, reach_nm):
                 continue
             if other.steps[0] < end and other.steps[-1] > end + 1:
-                for cut in range(end - _AROUND + 1, end + _AROUND + 2):
-                    before, after = other.part(other.steps < cut), other.part(other.steps >= cut)
-                    yield from _judged(ending, before, after, cut, reach_nm, (True, split))
+                yield from _where_it_fits(ending, other, reach_nm, split)
             elif abs(int(other.steps[-1]) - end) <= GAP and other.number > ending.number:
                 both_ended = max(end, int(other.steps[-1]))
                 for whole in courses.values():
                     if whole not in (ending, other) and -1 <= int(whole.steps[0]) - both_ended - 1 <= GAP:
                         start = int(whole.steps[0])
                         yield from _judged(ending, other, whole, start, reach_nm, (False, split))
+
+
+def _where_it_fits(ending: Course, other: Course, reach_nm: float, split: bool) -> Iterator[_Offer]:
+    """The offer to part a track that goes on, at the frame that its counts tell: one frame off has many atoms too many.
+
+    Parameters
+    ----------
+    ending
+        The track that ends.
+    other
+        The one that goes on with more atoms.
+    reach_nm, split
+        As for `_offers`.
+    """
+    end = int(ending.steps[-1])
+    near = other.part(np.abs(other.steps - end) <= 2 * _AROUND)
+    offers = []
+    for cut in range(end - _AROUND + 1, end + _AROUND + 2):
+        before, after = other.part(other.steps < cut), other.part(other.steps >= cut)
+        for offer in _judged(ending, before, after, cut, reach_nm, (True, split)):
+            level = np.where(near.steps < cut, before.mean(last=True)[0], after.mean(last=False)[0])
+            offers.append((float(np.nansum((near.atoms / level - 1) ** 2)), cut, offer))
+    if offers:
+        yield min(offers, key=lambda one: one[:2])[2]
 
 
 def _meet(ending: Course, other: Course, reach_nm: float) -> bool:

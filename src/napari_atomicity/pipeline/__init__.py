@@ -29,12 +29,8 @@ from napari_atomicity.pipeline.metals import (
     metal_remarks,
     scale_remarks,
 )
-from napari_atomicity.pipeline.movie import (
-    FollowedMovie,
-    followed_movie_steps,
-    movie_of_frames,
-    movie_steps,
-)
+from napari_atomicity.pipeline.movie import FollowedMovie, followed_movie_steps, movie_steps
+from napari_atomicity.pipeline.movie_frames import movie_of_frames
 from napari_atomicity.pipeline.ratios import Ratios, expected_text, load_expected, ratios_steps, read_expected, seen
 from napari_atomicity.pipeline.repeatability import Repeatability, repeatability_steps
 from napari_atomicity.pipeline.scale_ways import standard_reference

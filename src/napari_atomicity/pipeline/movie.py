@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +14,7 @@ from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline.clock import Clock
 from napari_atomicity.pipeline.count import model_steps
 from napari_atomicity.pipeline.movie_counts import MovieScale, counted_steps, scale_steps
+from napari_atomicity.pipeline.movie_frames import said_of, shifts_steps
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.pipeline.state import ImageState
 from napari_atomicity.progress import Progress, Steps, drain
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 
     from napari_atomicity.counting.bundle import Bundle
     from napari_atomicity.movies import Movie, MovieSettings
-    from napari_atomicity.repeats import Alignment
-
-#: relative difference of pixel sizes that frames of one movie may have
-_SAME_PIXEL: Final = 0.01
-#: frames named in a sentence at most
-_NAMED: Final = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,53 +46,6 @@ class FollowedMovie:
     movie: Movie
     scale: MovieScale | None
     timings: dict[str, float]
-
-
-def movie_of_frames(frames: Sequence[Micrograph]) -> tuple[Micrograph, list[str]]:
-    """Single images, one after the other, as one movie.
-
-    Parameters
-    ----------
-    frames
-        The images in their order.
-
-    Returns
-    -------
-    The movie, and sentences about images that are no frames of it.
-
-    Raises
-    ------
-    InputError
-        Where fewer than two belong together.
-    """
-    from napari_atomicity.io.stack import FrameStack
-
-    usable = [one for one in frames if not one.refusal]
-    said = [f"{one.name} is left out: {one.refusal}" for one in frames if one.refusal]
-    if not usable:
-        raise InputError("None of the images can be counted.")
-    first = usable[0]
-    kept = []
-    for one in usable:
-        height, width = one.shape_yx
-        size = one.calibrated_pixel_size_nm / first.calibrated_pixel_size_nm
-        if one.shape_yx != first.shape_yx:
-            said.append(
-                f"{one.name} is left out: it has {height} × {width} pixels, "
-                f"the first one {first.shape_yx[0]} × {first.shape_yx[1]}."
-            )
-        elif abs(size - 1) > _SAME_PIXEL:
-            said.append(
-                f"{one.name} is left out: its pixels have {one.pixel_size_nm:.4g} nm, "
-                f"those of the first one {first.pixel_size_nm:.4g} nm."
-            )
-        else:
-            kept.append(one)
-    if len(kept) < 2:
-        raise InputError(" ".join([*said, "There is one frame only; a movie has several."]))
-    data = FrameStack((len(kept), *first.shape_yx), np.float32, lambda t: kept[t].frame())
-    warnings = tuple(dict.fromkeys(sentence for one in kept for sentence in one.warnings))
-    return replace(first, data=data, warnings=warnings), said
 
 
 def movie_steps(state: ImageState, settings: MovieSettings, edits: pd.DataFrame | None = None) -> Steps[ImageState]:
@@ -130,7 +76,7 @@ def movie_steps(state: ImageState, settings: MovieSettings, edits: pd.DataFrame 
     if earlier is not None and earlier.settings.align == settings.align:
         known = earlier.shifts_px if len(earlier.shifts_px) == micrograph.n_frames else None
     if known is None:
-        known = yield from _shifts_steps(micrograph, settings, _empty_frames(state))
+        known = yield from shifts_steps(micrograph, settings, _empty_frames(state))
     if edits is None and earlier is not None:
         edits = earlier.edits
     yield Progress(0, 0, "Following the clusters")
@@ -149,14 +95,15 @@ def linked_state(
     shifts_px
         (t, 2) of each frame.
     """
-    from napari_atomicity.movies import follow
+    from napari_atomicity.movies import exposure_of, follow
 
+    settings = exposure_of(state.micrograph).completed(settings)
     table, micrograph = state.table, state.micrograph
     movie = follow(
-        table.rows.assign(sizeable=table.sizeable), settings, shifts_px, micrograph.shape_yx,
-        micrograph.calibrated_pixel_size_nm, edits,
+        table.rows.assign(sizeable=table.sizeable, cut_off=table.rows["flag"] == "border"),
+        settings, shifts_px, micrograph.shape_yx, micrograph.calibrated_pixel_size_nm, edits,
     )  # fmt: skip
-    movie = replace(movie, remarks=(*_said_of(movie), *movie.remarks))
+    movie = replace(movie, remarks=(*said_of(movie, micrograph.shape_yx), *movie.remarks))
     return replace(state, table=with_tracks(table, movie), movie=movie)
 
 
@@ -246,7 +193,7 @@ def followed_movie_steps(
     state = ImageState(
         micrograph, table=table, searched=True, search_messages=tuple(said), bundle=model, settings=settings
     )
-    shifts = yield from clock.time("align", _shifts_steps(micrograph, movie, refused))
+    shifts = yield from clock.time("align", shifts_steps(micrograph, movie, refused))
     yield Progress(0, 0, "Following the clusters")
     followed = yield from clock.time("follow", _linked_steps(state, movie, shifts))
     assert followed.movie is not None
@@ -291,33 +238,3 @@ def _empty_frames(state: ImageState) -> list[int]:
     has = set(state.table.rows["frame"].tolist())
     said = [sentence.split(": ")[0] + ": " for sentence in state.search_messages]
     return [int(head[6:-2]) for head in dict.fromkeys(said) if head in heads and int(head[6:-2]) not in has]
-
-
-# ---------------------------------------------------------------------- how frames lie
-
-
-def _shifts_steps(
-    micrograph: Micrograph, settings: MovieSettings, empty: Sequence[int]
-) -> Steps[npt.NDArray[np.float64]]:
-    """(t, 2) shift of each frame; nan for those that do not belong or hold nothing."""
-    from napari_atomicity.repeats import Alignment, align_steps
-
-    n = micrograph.n_frames
-    alignment: Alignment
-    if settings.align:
-        readers = [partial(micrograph.frame, frame) for frame in range(n)]
-        alignment = yield from align_steps(readers, micrograph.calibrated_pixel_size_nm)
-    else:
-        alignment = Alignment.none(n)
-    shifts = alignment.shifts_px.copy()
-    shifts[list(empty)] = np.nan
-    return shifts
-
-
-def _said_of(movie: Movie) -> Iterator[str]:
-    """What a person must know of how the frames lie."""
-    if movie.rejected:
-        shown = ", ".join(map(str, movie.rejected[:_NAMED]))
-        more = f" and {len(movie.rejected) - _NAMED} more" if len(movie.rejected) > _NAMED else ""
-        n = len(movie.rejected)
-        yield f"Frame{'s' if n > 1 else ''} {shown}{more} left out: blank, or not the field of the others."

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import FloatImage, Micrograph
 from napari_atomicity.movies import MovieSettings
+from napari_atomicity.movies.exposure import of_means
 
 
 def frames_at_dose(settings: MovieSettings, dose: float) -> int:
@@ -63,10 +64,10 @@ def summed(micrograph: Micrograph, shifts_px: npt.NDArray[np.float64], frames: i
     groups = [kept[at : at + frames] for at in range(0, len(kept) - frames + 1, frames)]
     mean = partial(_mean, micrograph, shifts_px, groups)
     name = f"{micrograph.name}, means of {frames}"
+    made = replace(micrograph, name=name, warnings=(), metadata=of_means(micrograph.metadata, frames))
     if len(groups) == 1:
-        return replace(micrograph, data=mean(0), name=name, warnings=())
-    data = FrameStack((len(groups), *micrograph.shape_yx), np.float32, mean)
-    return replace(micrograph, data=data, name=name, warnings=())
+        return replace(made, data=mean(0))
+    return replace(made, data=FrameStack((len(groups), *micrograph.shape_yx), np.float32, mean))
 
 
 def _mean(

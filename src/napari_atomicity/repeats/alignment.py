@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -12,21 +11,12 @@ import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.repeats.shifts import Image, details_of, shift_between
 
-Image = npt.NDArray[np.float32]
-
-#: nm; details finer than the first are noise, wider than the second the support
-_FINE_NM: Final = 0.2
-_WIDE_NM: Final = 2.0
 #: pixels along a side on which frames are compared
 _SIDE_PX: Final = 512
-#: a pair belongs together where its correlation is so many standard deviations of chance; different simulated fields
-#: of 60 clusters reach 6.2 at their best shift, the same ones 15 and more
-_CLEAR: Final = 7.0
 #: nm by which a pair may contradict the others
 _CONSISTENT_NM: Final = 0.3
-#: least share of a frame that another one has to show
-_LEAST_OVERLAP: Final = 0.15
 #: with more frames each is compared with the last ones before it and with every so many of those before
 _ALL_PAIRS: Final = 16
 _NEIGHBOURS: Final = 2
@@ -117,10 +107,10 @@ def align_steps(frames: Sequence[Callable[[], Image]], pixel_size_nm: float) -> 
                 f"Frame {number} has {_by(image.shape)} pixels and the first one {_by(shape)}; repeats are of one size."
             )
         bin_px = max(1, max(shape) // (_SIDE_PX if few else _SMALL_PX))
-        seen[number] = _details(image, bin_px, pixel_size_nm)
+        seen[number] = details_of(image, bin_px, pixel_size_nm)
         for earlier in range(number) if few else partners[number]:
-            shift, score = _shift(seen[earlier], seen[number])
-            if score > _CLEAR:
+            shift, score = shift_between(seen[earlier], seen[number])
+            if score > 1:
                 found.append((earlier, number, shift * bin_px))
         if not few:
             seen = {at: one for at, one in seen.items() if last_use.get(at, -1) > number}
@@ -134,73 +124,6 @@ def _partners(number: int) -> list[int]:
     near = range(number - 1, number - 1 - _NEIGHBOURS, -1)
     far = range(anchor, anchor - _ANCHORS * _ANCHOR_EVERY, -_ANCHOR_EVERY)
     return sorted({earlier for earlier in (*near, *far) if earlier >= 0})
-
-
-def _details(image: Image, bin_px: int, pixel_size_nm: float) -> Image:
-    """What is as wide as clusters."""
-    from scipy.ndimage import gaussian_filter
-
-    finite = np.isfinite(image)
-    image = np.where(finite, image, np.median(image[finite]) if finite.any() else 0.0).astype(np.float32)
-    height, width = (side // bin_px * bin_px for side in image.shape)
-    blocks = image[:height, :width].reshape(height // bin_px, bin_px, width // bin_px, bin_px)
-    small = blocks.mean(axis=(1, 3), dtype=np.float32)
-    pixel = pixel_size_nm * bin_px
-    details = gaussian_filter(small, _FINE_NM / pixel) - gaussian_filter(small, _WIDE_NM / pixel)
-    return np.asarray(details, dtype=np.float32)
-
-
-def _shift(one: Image, other: Image) -> tuple[npt.NDArray[np.float64], float]:
-    """By how much `other` has moved against `one` (pixels), and how clear that is, in standard deviations of chance."""
-    from skimage.registration import phase_cross_correlation
-
-    if not one.any() or not other.any():  # a blank frame
-        return np.zeros(2), 0.0
-    moved, *_ = phase_cross_correlation(_faded(one), _faded(other), normalization=None)
-    shift = -np.rint(np.asarray(moved, dtype=np.float64))
-    y, x = (int(part) for part in shift)
-    height, width = one.shape
-    if (height - abs(y)) * (width - abs(x)) < _LEAST_OVERLAP * height * width:
-        return shift, 0.0
-    # once more on what both show: fading the rims draws the first answer towards none
-    first = _faded(one[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)])
-    second = _faded(other[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)])
-    if not first.any() or not second.any():
-        return shift, 0.0
-    moved, *_ = phase_cross_correlation(first, second, normalization=None, upsample_factor=10)
-    return shift - np.asarray(moved, dtype=np.float64), _clearness(first, second)
-
-
-def _faded(details: Image) -> Image:
-    """Without a mean, and nothing at the rim."""
-    down, across = (_fading(side) for side in details.shape)
-    return np.asarray((details - details.mean()) * down[:, None] * across, dtype=np.float32)
-
-
-@lru_cache(maxsize=64)
-def _fading(side: int) -> npt.NDArray[np.float32]:
-    from scipy.signal.windows import tukey
-
-    return np.asarray(tukey(side, 0.2), dtype=np.float32)
-
-
-def _clearness(one: Image, other: Image) -> float:
-    """Correlation of two pictures over the standard deviation that it has where they have nothing in common.
-
-    That follows from their spectra: few wide features agree by chance more than many small ones do.
-    """
-    from scipy.fft import rfft2
-
-    powers = [np.abs(rfft2(picture)) ** 2 for picture in (one, other)]
-    total = float(np.sqrt(np.sum(powers[0]) * np.sum(powers[1])))
-    if not total:
-        return 0.0
-    # of the spectrum one half is looked at, as of the sum of products
-    chance = float(np.sqrt(0.5 * np.sum(powers[0] * powers[1]))) / total
-    r = float(np.sum(one * other, dtype=np.float64)) / float(
-        np.sqrt(np.sum(one**2, dtype=np.float64) * np.sum(other**2, dtype=np.float64))
-    )
-    return r / chance if chance else 0.0
 
 
 def _joined(

@@ -40,7 +40,9 @@ class Story:
     step_nm
         Root mean square way of a cluster from frame to frame.
     reshape
-        Chance that a cluster has another shape in the next frame.
+        Chance that a cluster has another shape in the next frame, as flat or as round as before.
+    isomers
+        Chance that it is another isomer in the next frame: flatter or rounder, as those that were just landed are.
     merges, splits, losses, vanishings, arrivals
         How often these are to happen in the whole movie; where there is no pair, no room or no time, fewer do.
     loss_rate
@@ -53,6 +55,7 @@ class Story:
 
     step_nm: float = 0.3
     reshape: float = 0.3
+    isomers: float = 0.0
     merges: int = 4
     splits: int = 2
     losses: int = 4
@@ -130,8 +133,12 @@ class Play:
             if walker in self.walkers:
                 self._walk(walker, frame)
         for walker in self.walkers:
+            # without isomers nothing is drawn for them: a seed tells the same movie as ever
+            changed = self.story.isomers > 0 and self.rng.random() < self.story.isomers
+            if changed:
+                walker.flatness = float(np.clip(self.rng.normal(self.spec.flatness, self.spec.flatness_spread), 0, 1))
             lost = int(self.rng.poisson(self.story.loss_rate))
-            if lost or self.rng.random() < self.story.reshape:
+            if lost or changed or self.rng.random() < self.story.reshape:
                 walker.atoms = self._shape(max(len(walker.atoms) - lost, 2), walker.flatness)
 
     # ------------------------------------------------------------------ what happens

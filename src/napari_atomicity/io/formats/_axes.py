@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from napari_atomicity.io.raw import (
     unreadable,
 )
 from napari_atomicity.io.text import clean
+from napari_atomicity.io.timing import seconds, timing
 from napari_atomicity.io.units import PixelCalibration, is_energy, pixel_calibration
 
 
@@ -118,9 +119,11 @@ def image(
     long = [k for k, size in enumerate(shape) if size > 1]
     y, x = _plane(described, long)
     order = [*(k for k in long if k not in (y, x)), y, x]
-    return make(
+    made = make(
         order, title=title, calibration=_agreed(calibration, _calibration(described[y], described[x])), reader=reader
     )
+    lasts = timing(seconds(described[order[0]].scale, described[order[0]].unit)) if len(order) > 2 else {}
+    return replace(made, metadata={**made.metadata, **lasts}) if lasts else made
 
 
 def _no_image(axes: Sequence[Axis], dtype: np.dtype[Any], shape: Sequence[int], signal_type: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from napari_atomicity.io.formats._xml import parse
+from napari_atomicity.io.timing import seconds
 
 Axis = tuple[object, object]
 
@@ -33,6 +35,8 @@ class OmeImage:
         Whether pixels of it lie in this file, and in other ones.
     places
         The greatest number of a page that is named, and of entries that name pages.
+    interval
+        Seconds from frame to frame; None where they are not told.
     """
 
     name: str
@@ -43,6 +47,7 @@ class OmeImage:
     here: bool
     others: bool
     places: int
+    interval: float | None = None
 
     @property
     def calibration(self) -> tuple[Axis, Axis] | None:
@@ -132,7 +137,23 @@ def _image(name: str, pixels: ET.Element, here: tuple[str | None, str]) -> OmeIm
     uuids = [node for part in data for node in part if _name(node) == "UUID"]
     ours = [node.text == here[0] or node.get("FileName", "").lower() == here[1] for node in uuids]
     names = tuple(node.get("Name", "") for node in inner)
-    return OmeImage(name, sizes, dict(pixels.attrib), names, samples, any(ours) or not ours, not all(ours), places)
+    ours_and_others = (any(ours) or not ours, not all(ours))
+    return OmeImage(name, sizes, dict(pixels.attrib), names, samples, *ours_and_others, places, _interval(pixels))
+
+
+def _interval(pixels: ET.Element) -> float | None:
+    """Seconds from frame to frame: the increment, or else the median way between the times of the planes."""
+    told = seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))
+    if told is not None:
+        return told
+    times: dict[str, float] = {}
+    for node in pixels:
+        number = seconds(node.get("DeltaT"), node.get("DeltaTUnit", "s")) if _name(node) == "Plane" else None
+        if number is not None:
+            times.setdefault(node.get("TheT", ""), number)
+    ordered = sorted(times.values())
+    ways = sorted(late - early for early, late in pairwise(ordered) if late > early)
+    return ways[len(ways) // 2] if ways else None
 
 
 def _whole(text: str) -> int:

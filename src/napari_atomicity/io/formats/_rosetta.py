@@ -23,6 +23,7 @@ from napari_atomicity.io.grey import to_grey, verdict
 from napari_atomicity.io.quiet import without_warnings
 from napari_atomicity.io.raw import RawImage, Remarks, lazy_stack, says_detector, unreadable
 from napari_atomicity.io.text import clean, size_of
+from napari_atomicity.io.timing import entry, seconds, timing
 
 #: entries that name a window or what it was recorded with
 _NAMING: Final = re.compile(r"name|title|label|detector|camera|channel|signal", re.IGNORECASE)
@@ -93,6 +94,7 @@ def _signals(path: Path, plugin: str) -> list[dict[str, Any]]:
 
 def _image(path: Path, signal: dict[str, Any], reader: str, n_bytes: int) -> RawImage:
     data, about = signal["data"], signal.get("metadata", {})
+    facts = _acquisition(about, signal.get("original_metadata", {}))
     # axes come in any order, some only in the metadata of the signal: rank them by position in the array
     listed = sorted(signal["axes"], key=lambda axis: axis.get("index_in_array", 0))
     axes = [_axis(axis) for axis in listed] if len(listed) == data.ndim else []
@@ -102,7 +104,7 @@ def _image(path: Path, signal: dict[str, Any], reader: str, n_bytes: int) -> Raw
         dtype=data.dtype,
         shape=data.shape,
         signal_type=str(about.get("Signal", {}).get("signal_type") or ""),
-        make=lambda order, **fields: _ordered(path, data, order, n_bytes, metadata=_acquisition(about), **fields),
+        make=lambda order, **fields: _ordered(path, data, order, n_bytes, metadata=facts, **fields),
         reader=reader,
     )
 
@@ -166,14 +168,26 @@ def _samples(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.stack([picture[name] for name in "RGB"], axis=-1)
 
 
-def _acquisition(about: dict[str, Any]) -> dict[str, Any]:
+def _acquisition(about: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
     tem = about.get("Acquisition_instrument", {}).get("TEM", {})
     found = {str(key): value for key, value in tem.items() if isinstance(value, str | int | float)}
+    found |= _timing(tem, stored)
     sample = about.get("Sample")
     elements = sample.get("elements") if isinstance(sample, dict) else None
     if isinstance(elements, list | tuple) and len(elements) == 1:  # several name no metal of the clusters
         found["sample_elements"] = clean(str(elements[0]))
     return found
+
+
+def _timing(tem: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """Of a scan: from what the library knows (s, nA), DigiScan or a spectrum image in DM files, or an EMI file."""
+    tags, acquired = entry(stored, "ImageList", "TagGroup0", "ImageTags"), entry(stored, "ObjectInfo", "AcquireInfo")
+    dwells = (
+        tem.get("dwell_time"), seconds(entry(tags, "DigiScan", "Sample Time"), "us"),
+        entry(tags, "SI", "Acquisition", "Pixel time (s)"), entry(acquired, "DwellTimePath"),
+    )  # fmt: skip
+    current = tem.get("beam_current") or entry(tags, "Microscope Info", "Probe Current (nA)")
+    return timing(entry(acquired, "FrameTime"), next(filter(None, dwells), None), current, 1e-9)
 
 
 if __name__ == "__main__":

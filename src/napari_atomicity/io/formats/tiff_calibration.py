@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from napari_atomicity.io.formats._ome import Axis, OmeImage
 from napari_atomicity.io.formats._xml import parse
+from napari_atomicity.io.timing import entry, seconds, timing
 from napari_atomicity.io.units import PixelCalibration, pixel_calibration, plain
 
 _DM_UNIT: Final = (65003, 65004)
@@ -64,7 +65,8 @@ class TiffDescription:
         fei = _entries(lambda: tif.fei_metadata)
         n_leading = _n_leading(tif.pages[0], ome or [], imagej)
         reader = f"tifffile {tifffile.__version__}"
-        return cls(tuple(ome or ()), imagej, fei, n_leading, _entries(lambda: _acquisition(tif)), reader)
+        facts = {**_entries(lambda: _acquisition(tif)), **_entries(lambda: _timing(ome or [], imagej, fei))}
+        return cls(tuple(ome or ()), imagej, fei, n_leading, facts, reader)
 
     def title(self, tif: Any, index: int) -> str:
         """Title of a series, empty where it has none.
@@ -197,6 +199,15 @@ def _acquisition(tif: Any) -> dict[str, Any]:
     tags = tif.pages[0].tags
     names = {"Make": "make", "Model": "microscope", "Software": "software", "DateTime": "date"}
     return {name: str(tags[tag].value) for tag, name in names.items() if tag in tags and tags[tag].value}
+
+
+def _timing(ome: list[OmeImage], imagej: Mapping[str, Any], fei: Mapping[str, Any]) -> dict[str, Any]:
+    """Times and current; of several images of an OME description only what they agree in."""
+    told = {image.interval for image in ome}
+    interval = told.pop() if len(told) == 1 else seconds(imagej.get("finterval"), imagej.get("tunit") or "s")
+    scan = fei.get("Scan", {})
+    current = entry(fei, "EBeam", "BeamCurrent") or entry(fei, "Beam", "BeamCurrent")
+    return timing(interval or scan.get("FrameTime"), scan.get("Dwelltime"), current)
 
 
 def _entries(read: Callable[[], Any]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from napari_atomicity.io.formats import _axes, _hdf5, _hdf5_beside
 from napari_atomicity.io.formats._hdf5_tree import at, children
 from napari_atomicity.io.raw import RawImage, says_detector
 from napari_atomicity.io.text import clean
+from napari_atomicity.io.timing import timing
 
 #: titles of one file that are looked at
 _MOST_TITLES: Final = 1000
@@ -111,13 +112,13 @@ def _acquisition(facts: Mapping[str, Any]) -> dict[str, Any]:
         "acceleration_voltage_v": ("Optics", "AccelerationVoltage"),
         "convergence_rad": ("Optics", "BeamConvergence"),
         "camera_length_m": ("Optics", "CameraLength"),
-        "dwell_time_s": ("Scan", "DwellTime"),
     }
     for name, place in wanted.items():
         number = _number(_text(facts, *place))
         if number is not None:
             found[name] = number
-    return found
+    frame, dwell = (_text(facts, "Scan", name) for name in ("FrameTime", "DwellTime"))
+    return found | timing(frame, dwell, _text(facts, "Optics", "LastMeasuredScreenCurrent"))
 
 
 # ---------------------------------------------------------------------- JSON that may hold anything

@@ -20,9 +20,14 @@ from napari_atomicity.ui.workspace.camera import centre_on, show_frame
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
     from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.movies import Movie
+    from napari_atomicity.movies import Movie, MovieSettings
     from napari_atomicity.pipeline import ImageState
     from napari_atomicity.ui.workspace.workspace import Workspace
+
+
+def settings_of(document: Document) -> MovieSettings:
+    """What a person gave, and of the rest what the file tells."""
+    return movies.exposure_of(document.micrograph).completed(document.options.movie)
 
 
 def follow(workspace: Workspace) -> bool:
@@ -172,7 +177,7 @@ def means(workspace: Workspace, frames: int | None, dose: float | None) -> Micro
         show_warning("Follow the clusters of a movie first.")
         return None
     try:
-        many = frames if dose is None else frames_at_dose(document.options.movie, dose)
+        many = frames if dose is None else frames_at_dose(settings_of(document), dose)
         return summed(document.micrograph, movie.shifts_px, many or 0)
     except InputError as error:
         show_warning(str(error))

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from qtpy.QtWidgets import QLabel
-
-from napari_atomicity.ui.actions import annotate
-from napari_atomicity.ui.frames.chart import FrameChart
-from napari_atomicity.ui.frames.series import FrameSeries
-from napari_atomicity.ui.widgets.bars import swatch
 from napari_atomicity.ui.widgets.controls import say
-from napari_atomicity.ui.widgets.label_buttons import colours_of
+from napari_atomicity.ui.widgets.frame_shares import FrameShares
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours
 from napari_atomicity.ui.workspace.camera import show_frame
@@ -23,7 +17,6 @@ if TYPE_CHECKING:
 
 _ONE_FRAME: Final = "This image has one frame. For a stack of frames, their clusters and class shares stand here."
 _NO_COUNT: Final = "Find the clusters of all frames and count their atoms first (steps 2 and 3)."
-_TIP: Final = "Above: clusters of each frame. Below: class shares. Click a frame, or use the arrow keys, to go there."
 
 
 class FramesPanel(Panel):
@@ -32,44 +25,28 @@ class FramesPanel(Panel):
     title = "Frames"
 
     def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
-        self._shown: tuple[Any, ...] = ()
         super().__init__(viewer, inside)
         viewer.events.theme.connect(self._on_theme)
 
     def build(self) -> None:
         """Message, chart, key, words."""
         self.empty = self.note()
-        self.chart = FrameChart()
-        self.chart.setToolTip(_TIP)
-        self.chart.chosen.connect(self._go)
-        self.page.addWidget(self.chart, 20)
+        self.shares = FrameShares()
+        self.chart, self.key = self.shares.chart, self.shares.key
+        self.shares.chosen.connect(self._go)
+        self.page.addWidget(self.shares, 20)
         self.here = self.note("The frame in view")
-        self.key = QLabel()
-        self.key.setWordWrap(True)
-        self.key.setToolTip("Colours of the classes, from the bottom of the chart to its top")
-        self.page.addWidget(self.key)
 
     def show_document(self, document: Document | None) -> None:
         """Show a counted stack; only what changed is drawn."""
         message = self._message(document)
         say(self.empty, message)
-        self.chart.setVisible(not message)
-        self.key.setVisible(not message)
+        self.shares.setVisible(not message)
         if document is None or message:
-            self._shown = ()
+            self.shares.forget()
             say(self.here, "")
             return
-        theme = plot_colours(self.workspace.viewer)
-        self.chart.setFont(self.key.font())
-        now = (document.table, document.state.bundle, theme)
-        if now != self._shown:
-            self._shown = now
-            labels = annotate.labels_of(document)
-            series = FrameSeries.of(document.table, labels, document.micrograph.n_frames)
-            colours = colours_of(series.labels)
-            self.chart.show_series(series, colours, theme)
-            self.key.setText(" &nbsp; ".join(f"{swatch(label, colours)} {label}" for label in series.labels))
-        self.chart.show_frame(self.workspace.frame)
+        self.shares.show_document(document, self.workspace.frame, plot_colours(self.workspace.viewer))
         assert self.chart.series is not None
         say(self.here, self.chart.series.words(self.chart.frame))
 

@@ -34,6 +34,8 @@ class AtomsChart(Plot):
         self._unit = 1.0
         self._frames = 1
         self._here = pg.InfiniteLine(0.0, angle=90)
+        # the name of the axis hangs below it
+        self.axes.getPlotItem().layout.setContentsMargins(0, 4, 10, 6)
         self.axes.scene().sigMouseClicked.connect(self._on_click)
 
     def show_tracks(

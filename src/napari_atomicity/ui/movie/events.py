@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from psygnal import Signal
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt
+from qtpy.QtCore import QEvent, QItemSelection, QItemSelectionModel, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_atomicity.ui.widgets.controls import line_height, with_window_font
@@ -58,7 +58,6 @@ class EventTable(QTableWidget):
             for before, after in zip(self.events["before"], self.events["after"], strict=True)
         ]
         self.setRowCount(len(self.events))
-        row_height = line_height(self)
         events_shown: Any = self.events.itertuples()
         for at, event in enumerate(events_shown):
             for column, text in enumerate(_texts(event)):
@@ -67,9 +66,22 @@ class EventTable(QTableWidget):
                 if column == 0:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.setItem(at, column, item)
-            self.setRowHeight(at, row_height)
-        self.setFixedHeight(row_height * (min(max(len(self.events), 2), _ROWS) + 1) + 6)
+        self._fit()
         self._writing = False
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Rows grow with the letters."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        row_height = line_height(self)
+        for at in range(self.rowCount()):
+            self.setRowHeight(at, row_height)
+        header = self.horizontalHeader()
+        head = row_height if header is None else max(row_height, header.sizeHint().height())
+        self.setFixedHeight(row_height * min(max(self.rowCount(), 2), _ROWS) + head + 6)
 
     def mark_tracks(self, tracks: set[int]) -> None:
         """Mark the events that tracks take part in, and bring the first into view.

@@ -10,7 +10,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QSpinBox, QWidget
 
 from napari_atomicity.errors import InputError
-from napari_atomicity.movies import Movie, MovieSettings, cut, joined
+from napari_atomicity.movies import Exposure, Movie, MovieSettings, cut, exposure_of, joined
 from napari_atomicity.movies.edits import MOST_TRACK
 from napari_atomicity.pipeline.movie import outdated
 from napari_atomicity.ui.actions import movie as actions
@@ -18,13 +18,18 @@ from napari_atomicity.ui.movie.chart import AtomsChart
 from napari_atomicity.ui.movie.entries import NumberLine
 from napari_atomicity.ui.movie.events import MOST, EventTable
 from napari_atomicity.ui.widgets.controls import button, say
+from napari_atomicity.ui.widgets.frame_shares import FrameShares
 from napari_atomicity.ui.widgets.html import html_table
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.theme import plot_colours
 
 if TYPE_CHECKING:
+    import napari
+
     from napari_atomicity.document.document import Document
 
+#: frames named in a row at most
+_NAMED: Final = 6
 _HOW: Final = (
     "Open a stack of one field over time, find and count its clusters (steps 2 and 3), then follow them from frame to "
     "frame."
@@ -36,6 +41,10 @@ class MoviePanel(Panel):
 
     title = "Movie"
 
+    def __init__(self, viewer: napari.viewer.Viewer, inside: bool = False) -> None:
+        super().__init__(viewer, inside)
+        viewer.events.theme.connect(self._on_theme)
+
     def build(self) -> None:
         """From settings to files, from top to bottom."""
         self._shown: tuple[Any, ...] = ()
@@ -45,6 +54,9 @@ class MoviePanel(Panel):
         self.chart = AtomsChart()
         self.chart.chosen.connect(lambda frame: actions.go_to_frame(self.workspace, frame))
         self.page.addWidget(self.chart)
+        self.shares = FrameShares()
+        self.shares.chosen.connect(lambda frame: actions.go_to_frame(self.workspace, frame))
+        self.page.addWidget(self.shares)
         self.events = EventTable()
         self.events.chosen.connect(lambda event: actions.look_at_event(self.workspace, event))
         self.page.addWidget(self.events)
@@ -120,10 +132,11 @@ class MoviePanel(Panel):
         widgets: tuple[QWidget, ...] = (self.propose, self.means, self.save, self.many, self.tracks)
         for part in widgets:
             part.setEnabled(ready and movie is not None)
-        for widget in (self.chart, self.events):
+        for widget in (self.chart, self.shares, self.events):
             widget.setVisible(movie is not None)
         if document is None or movie is None:
             self._shown = ()
+            self.shares.forget()
             for note in (self.finding, self.numbers, self.proposal):
                 say(note, "")
             say(self.remarks, _HOW if document is None else self._why_not(document))
@@ -141,15 +154,16 @@ class MoviePanel(Panel):
 
     def _show_settings(self, document: Document | None) -> None:
         settings = MovieSettings() if document is None else document.options.movie
-        self.seconds.show_value(settings.seconds_per_frame)
-        self.dose.show_value(settings.dose_per_frame)
+        told = Exposure() if document is None else exposure_of(document.micrograph)
+        self.seconds.show_value(settings.seconds_per_frame, told.seconds_per_frame)
+        self.dose.show_value(settings.dose_per_frame, told.dose_per_frame)
         self.reach.show_value(settings.reach_nm)
         self.align.setChecked(settings.align)
         group = self.workspace.group
         self.tracks.setChecked(group is not None and group.tracks.wanted)
 
     def _show_movie(self, document: Document, movie: Movie, chosen: list[int]) -> None:
-        settings, frame = document.options.movie, self.workspace.frame
+        settings, frame = actions.settings_of(document), self.workspace.frame
         theme = plot_colours(self.workspace.viewer)
         now = (movie, settings, tuple(chosen), tuple(theme.values()))
         if self._shown[:1] != (movie,):
@@ -162,6 +176,7 @@ class MoviePanel(Panel):
                 self.renumber.setValue(chosen[0])
         self._shown = now
         self.chart.show_frame(frame)
+        self.shares.show_document(document, frame, theme)
         say(self.finding, movie.sentence)
         say(self.numbers, _numbers(movie, settings))
         say(self.remarks, "\n".join(self._remarks(document, movie)))
@@ -170,7 +185,7 @@ class MoviePanel(Panel):
         said = []
         if outdated(document.state):
             said.append("The clusters changed since then; follow them again.")
-        asked, used = document.options.movie, movie.settings
+        asked, used = actions.settings_of(document), movie.settings
         if (asked.align, asked.reach_nm) != (used.align, used.reach_nm):
             said.append("These tracks were made with other settings; follow the clusters again.")
         if len(movie.events) > MOST:
@@ -181,6 +196,9 @@ class MoviePanel(Panel):
         if wanted:
             given.append(f"Give the {' and the '.join(wanted)} of a frame to have losses per dose and a time axis.")
         return [*said, *given]
+
+    def _on_theme(self, _: object = None) -> None:
+        self._on_changed()
 
     # ------------------------------------------------------------------ doing
 
@@ -250,6 +268,11 @@ class MoviePanel(Panel):
         show_info(f"Saved {', '.join(path.name for path in paths)}.")
 
 
+def _named(frames: tuple[int, ...]) -> str:
+    more = f" and {len(frames) - _NAMED} more" if len(frames) > _NAMED else ""
+    return ", ".join(map(str, frames[:_NAMED])) + more or "none"
+
+
 def _numbers(movie: Movie, settings: MovieSettings) -> str:
     rates = movie.rates
 
@@ -264,6 +287,6 @@ def _numbers(movie: Movie, settings: MovieSettings) -> str:
     rows += [
         ("spread of a track over the stated one", f"{rates.get('spread', np.nan):.2f}"),
         ("drift over the movie (pixels)", f"{np.ptp(shifts[:, 0]):.0f} down, {np.ptp(shifts[:, 1]):.0f} across"),
-        ("frames left out", ", ".join(map(str, movie.rejected[:8])) or "none"),
+        ("frames left out", _named(movie.rejected)),
     ]
     return html_table(rows)

@@ -11,7 +11,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_atomicity.ui.frames.series import FrameSeries
+from napari_atomicity.ui.widgets.frame_series import FrameSeries
 
 _NAME: Final = "Clusters by frame"
 _GAP: Final = 8
@@ -45,8 +45,9 @@ class FrameChart(QWidget):
         return QSize(420, 110)
 
     def minimumSizeHint(self) -> QSize:
-        """Still to be read."""
-        return QSize(200, 78)
+        """Still to be read: two lines of numbers beside each strip."""
+        lines = round((2 * self.fontMetrics().lineSpacing() + 2) / _UPPER)
+        return QSize(200, max(78, lines))
 
     def show_series(self, series: FrameSeries, colours: Mapping[str, str], theme: Mapping[str, str]) -> None:
         """Draw the clusters of a stack.
