@@ -55,7 +55,15 @@ class Outputs(NamedTuple):
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a way past them."""
+    """Two convolutions beside a way past them.
+
+    Parameters
+    ----------
+    width
+        Number of maps.
+    dilation
+        Of the first convolution.
+    """
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
