@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -121,23 +121,14 @@ class Seen:
 _DOOR: Final = Door(Seen)
 
 
-class Ledger:
-    """The images of a session, and their file.
+class SeenImages:
+    """The images of a session, by the hash of their content."""
 
-    Parameters
-    ----------
-    folder
-        Where the session writes; it has to exist.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+    def __init__(self) -> None:
         self.images: dict[str, Seen] = {}
-        self.damaged = 0
         self._states: dict[tuple[int, int], str] = {}
         self._paths: dict[str, str] = {}
         self._failed: dict[str, str] = {}
-        self._read()
 
     @property
     def counted(self) -> list[Seen]:
@@ -174,6 +165,42 @@ class Ledger:
         seen = self.images.get(self._paths.get(str(path), ""))
         return seen if seen is not None and _is_there(seen) else None
 
+    def keep(self, seen: Seen) -> None:
+        """Remember an image; one of the same hash is replaced, and what failed in the same file is forgotten.
+
+        Parameters
+        ----------
+        seen
+            The image.
+        """
+        if seen.path and (earlier := self._failed.pop(seen.path, None)) is not None:
+            del self.images[earlier]  # what failed there is forgotten once the file can be counted, or fails anew
+        if seen.path and seen.outcome == "failed":
+            self._failed[seen.path] = seen.sha256
+        self.images[seen.sha256] = seen
+        if seen.path and seen.outcome != "failed":  # what failed may be tried again
+            self._states[_key(seen.state)] = seen.sha256
+        if seen.path and _is_there(seen):
+            self._paths[seen.path] = seen.sha256
+
+
+class Ledger(SeenImages):
+    """The images of a session, and their file.
+
+    Parameters
+    ----------
+    folder
+        Where the session writes; it has to exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = folder / NAME
+        self.damaged = 0
+        #: hears of every image that is written down
+        self.on_note: Callable[[Seen], object] = _nothing
+        self._read()
+
     def note(self, seen: Seen) -> None:
         """Write down an image.
 
@@ -195,7 +222,8 @@ class Ledger:
                 f"{self.path} could not be written ({error.strerror or error}); make room on that disk, and the image "
                 "is counted again."
             ) from error
-        self._keep(seen)
+        self.keep(seen)
+        self.on_note(seen)
 
     def replace(self, seen: Seen) -> None:
         """Note that another image took the place of one in its file; see `note`."""
@@ -206,23 +234,16 @@ class Ledger:
         lines = (json.dumps(asdict(seen), ensure_ascii=False, separators=(",", ":")) for seen in self.images.values())
         write_text(self.path, "".join(f"{line}\n" for line in lines))
 
-    def _keep(self, seen: Seen) -> None:
-        if seen.path and (earlier := self._failed.pop(seen.path, None)) is not None:
-            del self.images[earlier]  # what failed there is forgotten once the file can be counted, or fails anew
-        if seen.path and seen.outcome == "failed":
-            self._failed[seen.path] = seen.sha256
-        self.images[seen.sha256] = seen
-        if seen.path and seen.outcome != "failed":  # what failed may be tried again
-            self._states[_key(seen.state)] = seen.sha256
-        if seen.path and _is_there(seen):
-            self._paths[seen.path] = seen.sha256
-
     def _read(self) -> None:
         for content in _lines(self.path):
             try:
-                self._keep(_DOOR.check(content, self.path.name))
+                self.keep(_DOOR.check(content, self.path.name))
             except InputError:
                 self.damaged += 1
+
+
+def _nothing(_: Seen) -> None:
+    pass
 
 
 def _is_there(seen: Seen) -> bool:

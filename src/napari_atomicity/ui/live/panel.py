@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QLineEdit, QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QListWidget, QListWidgetItem
 
 from napari_atomicity.live.ledger import Seen
 from napari_atomicity.live.shares import LiveShares
@@ -19,6 +19,7 @@ from napari_atomicity.pipeline import Settings
 from napari_atomicity.report.shares import ShareSeries
 from napari_atomicity.ui.live.picture import PictureView
 from napari_atomicity.ui.live.service import LiveWatch, live_watch_of
+from napari_atomicity.ui.live.source import SourceChoice
 from napari_atomicity.ui.live.strips import QualityStrips
 from napari_atomicity.ui.widgets.controls import button, line_height, say
 from napari_atomicity.ui.widgets.panel import Panel
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _HOW: Final = (
     "Choose the folder that the microscope writes to, and watch: each image is counted as it comes. The shares may be "
-    "looked at after every image."
+    "looked at after every image. Images can also come from another computer, or one by one from a folder, to try it."
 )
 _SHA: Final = Qt.ItemDataRole.UserRole
 #: letters of the large mode beside those of the window, for the sentence and for the shares
@@ -75,12 +76,8 @@ class LivePanel(Panel):
         self._newest = ""
 
     def _build_settings(self) -> None:
-        self.folder = QLineEdit()
-        self.folder.setPlaceholderText("folder that the microscope writes to")
-        self.folder.setToolTip("Folder that the microscope writes to; it may not exist yet, or be on a network")
-        self.folder.editingFinished.connect(lambda: self.watch.choose(folder=self.folder.text().strip()))
-        self.browse = button("Browse…", "Choose the folder", self._ask)
-        self.row(self.folder, self.browse)
+        self.source = SourceChoice(self.watch)
+        self.page.addWidget(self.source)
         self.goal = QDoubleSpinBox()
         self.goal.setRange(0.5, 50.0)
         self.goal.setDecimals(1)
@@ -89,7 +86,7 @@ class LivePanel(Panel):
         self.goal.setToolTip("Half width of the shares that is enough")
         self.goal.setValue(100 * self.watch.settings.goal)
         self.goal.valueChanged.connect(lambda value: self.watch.choose(goal=value / 100))
-        self.run = button("Watch", "Count what is in the folder and what comes, until you stop", self._run)
+        self.run = button("Watch", "Count what is there and what comes, until you stop", self._run)
         self.large = QCheckBox("Large")
         self.large.setToolTip("Only what matters, in letters that can be read from two metres")
         self.large.setChecked(self.watch.settings.large)
@@ -116,12 +113,10 @@ class LivePanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show how far the watch has come; the document in hand does not matter."""
         watch, look, busy = self.watch, self.watch.look, self.watch.busy
-        if not self.folder.hasFocus():
-            self.folder.setText(watch.settings.folder)
-        for control in (self.folder, self.browse, self.goal):
-            control.setEnabled(not busy)
-        self.run.setText("Stop" if busy else "Watch")
-        self.run.setEnabled(busy or bool(self.folder.text().strip()))
+        self.source.show_settings()
+        self.goal.setEnabled(not busy)
+        self.run.setText(("Stop at once" if watch.is_closing else "Stop") if busy else "Watch")
+        self.run.setEnabled(busy or bool(self.source.folder.text().strip()))
         self.settle.setEnabled(not busy and look is not None and bool(look.images))
         large = watch.settings.large and look is not None
         for widget in (self.chart, self.strips, self.images, self.open, self.settle):
@@ -202,17 +197,11 @@ class LivePanel(Panel):
 
     # ------------------------------------------------------------------ what a person does
 
-    def _ask(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder to watch", self.folder.text())
-        if folder:
-            self.folder.setText(folder)
-            self.watch.choose(folder=folder)
-
     def _run(self) -> None:
         if self.watch.busy:
             self.watch.stop()
             return
-        self.watch.choose(folder=self.folder.text().strip())
+        self.source.keep()
         settings = Settings() if self.document is None else self.document.settings
         self.watch.start(settings.model, settings.sensitivity)
 
