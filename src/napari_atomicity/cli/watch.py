@@ -142,9 +142,14 @@ def _watch(request: WatchRequest, session: LiveSession, console: Console) -> Non
         if request.settle:
             _settle(request, session, console)
     except KeyboardInterrupt:
-        console.say("The images were not counted together; their tables are those of the watch.")
+        console.say("Not all images were counted once more; the other tables are those of the watch.")
+    except InputError as error:
+        console.refuse("", error)
     look = look_at(session, goal)
-    write_summary(session, look)
+    try:
+        write_summary(session, look)
+    except InputError as error:
+        console.refuse("", error)
     _say_end(look, session, console)
 
 
@@ -182,6 +187,8 @@ def _settle(request: WatchRequest, session: LiveSession, console: Console) -> No
     states, sentences = console.drain("session", settle_steps(session))
     for sentence in sentences:
         console.say(f"  {sentence}")
+    if request.expected and not states and session.ledger.counted:
+        console.remark("Of so many images the ratio is not compared with the expected one.")
     if request.expected and states:
         named = [(state.micrograph.name, seen(state.table, session.bundle.card, state.count)) for state in states]
         ratios = console.drain("session", ratios_steps(named, request.expected))

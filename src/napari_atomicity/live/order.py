@@ -11,12 +11,13 @@ from typing import Any, Final, Literal
 from napari_atomicity.errors import InputError
 from napari_atomicity.live.advice import GOAL
 from napari_atomicity.live.images import Reading
-from napari_atomicity.live.ledger import Seen
 from napari_atomicity.live.pictures import Picture, picture_of
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.live.settling import settle_steps
 from napari_atomicity.live.sources import FolderSource, FrameSource, Receiver, replay_of
 from napari_atomicity.live.sources.folder import PATIENCE_S, POLL_S
+from napari_atomicity.live.tables import make_folder
 from napari_atomicity.live.watching import Look, look_at, watch_steps, write_summary
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.pipeline.count import model_steps
@@ -138,10 +139,7 @@ def _held(order: Order) -> Lock:
         raise InputError("The watched folder cannot be the one that is written to; choose another one.")
     if order.source == "folder" and order.folder.is_file():
         raise InputError(f"{order.folder} is a file; choose the folder that the microscope writes to.")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {target} cannot be made ({error.strerror}); choose another one.") from error
+    make_folder(target)
     lock = Lock(target / LOCK)
     if not lock.take():
         if not os.access(target, os.W_OK):

@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QListWidget, QListWidgetItem
 
-from napari_atomicity.live.ledger import Seen
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.shares import LiveShares
 from napari_atomicity.live.watching import Look
 from napari_atomicity.pipeline import Settings

@@ -18,10 +18,10 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
 from napari_atomicity.live.apart import apart_steps
 from napari_atomicity.live.feed import feed_of
-from napari_atomicity.live.ledger import SeenImages
 from napari_atomicity.live.opening import opened_steps
 from napari_atomicity.live.order import Order, Update
 from napari_atomicity.live.pictures import Picture
+from napari_atomicity.live.seen import SeenImages
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.live.watching import Look
 from napari_atomicity.pipeline import Settings
