@@ -32,8 +32,6 @@ _LENGTH: Final = struct.Struct(">Q")
 _CLOSE: Final = b"c"
 #: seconds between two looks at whether it is to end
 _POLL_S: Final = 0.1
-#: by how much the process stands back behind the window where both want a core
-_NICE: Final = 5
 
 
 def apart_steps(order: Order, is_closing: Callable[[], bool], meanwhile: Callable[[], list[str]]) -> Steps[Update]:
@@ -147,8 +145,6 @@ def main() -> None:
     """Get the order, do it, and say what is new."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the window to answer
     settle()
-    if hasattr(os, "nice"):
-        os.nice(_NICE)
     # what libraries print must not come between the bytes
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
