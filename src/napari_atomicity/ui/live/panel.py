@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QCheckBox, QListWidget, QListWidgetItem
 
 from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.shares import LiveShares
@@ -19,9 +19,9 @@ from napari_atomicity.pipeline import Settings
 from napari_atomicity.report.shares import ShareSeries
 from napari_atomicity.ui.live.picture import PictureView
 from napari_atomicity.ui.live.service import LiveWatch, live_watch_of
-from napari_atomicity.ui.live.source import SourceChoice
-from napari_atomicity.ui.live.strips import QualityStrips
-from napari_atomicity.ui.widgets.controls import button, line_height, say
+from napari_atomicity.ui.live.source import Number, SourceChoice
+from napari_atomicity.ui.live.strips import GOOD, OUT, QualityStrips, is_light
+from napari_atomicity.ui.widgets.controls import button, later, line_height, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
 from napari_atomicity.ui.widgets.theme import plot_colours
@@ -34,12 +34,13 @@ _HOW: Final = (
     "looked at after every image. Images can also come from another computer, or one by one from a folder, to try it."
 )
 _SHA: Final = Qt.ItemDataRole.UserRole
-#: letters of the large mode beside those of the window, for the sentence and for the shares
+#: letters of the large mode beside those of its small print, for the sentence and for the shares
 _LARGE: Final = (1.4, 2.8)
-#: letters that have to fit side by side in the large mode
-_ACROSS: Final = 17.0
-_GREEN: Final = "#4ec36b"
-_ORANGE: Final = "#ff9d3b"
+#: letters that have to fit side by side in the large mode, lines of small print that fit below one another beside those
+#: of the shares, and height of a line in its letters
+_ACROSS: Final = 18.0
+_LINES_BELOW: Final = 10.0
+_LINE: Final = 1.35
 #: lines of the list of images
 _LINES: Final = 5
 
@@ -72,13 +73,15 @@ class LivePanel(Panel):
         self._build_images()
         self.said = self.note("What was said meanwhile")
         self.watch.changed.connect(self._on_changed)
+        #: controls that came into sight tell how wide they are only once they are laid out
+        self._widened = later(self, 0, self.updateGeometry if self._scroll is None else self._scroll.updateGeometry)
         self._shown: tuple[tuple[str, str, float], ...] = ()
         self._newest = ""
 
     def _build_settings(self) -> None:
         self.source = SourceChoice(self.watch)
         self.page.addWidget(self.source)
-        self.goal = QDoubleSpinBox()
+        self.goal = Number()
         self.goal.setRange(0.5, 50.0)
         self.goal.setDecimals(1)
         self.goal.setPrefix("± ")
@@ -112,6 +115,7 @@ class LivePanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show how far the watch has come; the document in hand does not matter."""
+        self._widened.start()
         watch, look, busy = self.watch, self.watch.look, self.watch.busy
         self.source.show_settings()
         self.goal.setEnabled(not busy)
@@ -119,6 +123,7 @@ class LivePanel(Panel):
         self.run.setEnabled(busy or bool(self.source.folder.text().strip()))
         self.settle.setEnabled(not busy and look is not None and bool(look.images))
         large = watch.settings.large and look is not None
+        self.source.setVisible(not (large and busy))
         for widget in (self.chart, self.strips, self.images, self.open, self.settle):
             widget.setVisible(look is not None and not large)
         self.picture.setVisible(look is not None and not large)
@@ -128,12 +133,16 @@ class LivePanel(Panel):
             say(self.state, "Starting…" if busy else "")
             say(self.said, "" if busy else _HOW)
             return
-        size = self.font().pointSizeF() if self.font().pointSizeF() > 0 else 10.0
-        size = max(size, self._room_in_points() / _LARGE[1]) if large else size
-        say(self.advice, _advice(look, size * (_LARGE[0] if large else 1.2)))
-        say(self.large_shares, _large_shares(look.shares, size * _LARGE[1], watch.colours) if large else "")
-        say(self.state, _sized(_state(look, busy), size))
-        say(self.warnings, _sized("\n".join(look.warnings), size, _ORANGE))
+        theme = plot_colours(self.workspace.viewer)
+        usual = self.state.font().pointSizeF()
+        usual = usual if usual > 0 else 10.0
+        unit = self._room_in_points(len(look.shares.labels)) if large else 0.0
+        sentence = max(usual * (1.0 if large else 1.2), unit * _LARGE[0])
+        say(self.advice, _advice(look, sentence, GOOD[is_light(theme)]))
+        shares = _large_shares(look.shares, max(usual, unit * _LARGE[1]), watch.colours) if large else ""
+        say(self.large_shares, shares)
+        say(self.state, _sized(_state(look, busy), max(usual, unit)))
+        say(self.warnings, _sized("\n".join(look.warnings), max(usual, unit * _LARGE[0]), OUT[is_light(theme)]))
         say(self.said, "" if large else "\n".join(watch.said[-4:]))
         if not large:
             self._show_details(look)
@@ -144,10 +153,12 @@ class LivePanel(Panel):
         if self.watch.settings.large:
             self._on_changed()
 
-    def _room_in_points(self) -> float:
-        """Size of letters with which a line of shares fills the width."""
+    def _room_in_points(self, classes: int) -> float:
+        """Size of the small print with which shares fill the width, and all fits the height."""
         dots = self.logicalDpiX() or 96
-        return (self.width() - 40) / _ACROSS / 0.62 * 72 / dots
+        across = (self.width() - 40) / _ACROSS / 0.62 / _LARGE[1]
+        down = (self.height() - 3 * self.run.height()) / _LINE / (classes * _LARGE[1] + _LINES_BELOW)
+        return min(across, down) * 72 / dots
 
     def status(self, document: Document) -> str:
         """How many images are counted."""
@@ -160,9 +171,7 @@ class LivePanel(Panel):
             "share of clusters, with ends that hold at all looks", "bar", shares.share, shares.low, shares.high
         )
         self.chart.show_shares(shares.labels, [series], self.watch.colours, theme)
-        self.strips.show_qualities(
-            [seen.quality for seen in sorted(look.images, key=lambda one: one.taken)], theme["text"]
-        )
+        self.strips.show_qualities([seen.quality for seen in sorted(look.images, key=lambda one: one.taken)], theme)
         self._show_images(look)
         self._show_picture()
 
@@ -234,8 +243,8 @@ def _state(look: Look, busy: bool) -> str:
     return f"{'Watching' if busy else 'Stopped'}: {', '.join(parts)}."
 
 
-def _advice(look: Look, points: float) -> str:
-    tint = f"; color:{_GREEN}" if look.enough else ""
+def _advice(look: Look, points: float, good: str) -> str:
+    tint = f"; color:{good}" if look.enough else ""
     sentence = look.advice.sentence
     if not look.enough and look.sentence not in sentence and look.shares.clusters:
         sentence = f"{sentence} {look.sentence[:1].upper()}{look.sentence[1:]}"
@@ -254,7 +263,7 @@ def _large_shares(shares: LiveShares, points: float, colours: Any) -> str:
         return ""
     half = np.maximum(shares.high - shares.share, shares.share - shares.low)
     rows = [
-        f"<tr><td style='color:{colours.get(label, '#ffffff')}'>{escape(label)}&nbsp;</td>"
+        f"<tr><td style='color:{colours.get(label, '#808080')}'>■</td><td>{escape(label)}&nbsp;</td>"
         f"<td align='right'><b>{100 * share:.0f}</b> %</td><td>&nbsp;± {100 * off:.0f}</td></tr>"
         for label, share, off in zip(shares.labels, shares.share, half, strict=True)
     ]

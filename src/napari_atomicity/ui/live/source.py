@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -15,7 +16,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +24,16 @@ from napari_atomicity.live import send_frame
 from napari_atomicity.ui.live.service import LiveWatch
 from napari_atomicity.ui.live.settings import sources
 from napari_atomicity.ui.widgets.controls import button, narrow, say
+
+
+class Number(QDoubleSpinBox):
+    """A number with words before and after it that are never cut off, in whatever size a person reads."""
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the longest text, and the buttons beside it."""
+        hint, metrics = super().minimumSizeHint(), self.fontMetrics()
+        longest = f"{self.prefix()}{self.textFromValue(self.maximum())}{self.suffix()}"
+        return QSize(metrics.horizontalAdvance(longest) + 3 * metrics.height(), hint.height())
 
 
 class SourceChoice(QWidget):
@@ -49,7 +59,7 @@ class SourceChoice(QWidget):
         for source, words in sources().items():
             self.source.addItem(words, source)
         self.source.currentIndexChanged.connect(lambda _: self.watch.choose(source=self.source.currentData()))
-        self.pace = QDoubleSpinBox()
+        self.pace = Number()
         self.pace.setRange(0.0, 3600.0)
         self.pace.setDecimals(1)
         self.pace.setPrefix("every ")
@@ -66,11 +76,12 @@ class SourceChoice(QWidget):
         self.receiver = QWidget()
         rows = QVBoxLayout(self.receiver)
         rows.setContentsMargins(0, 0, 0, 0)
-        self.port = QSpinBox()
+        self.port = Number()
+        self.port.setDecimals(0)
         self.port.setRange(1, 65_535)
         self.port.setPrefix("port ")
         self.port.setToolTip("Port of this computer that images are received at")
-        self.port.valueChanged.connect(lambda port: self.watch.choose(port=port))
+        self.port.valueChanged.connect(lambda port: self.watch.choose(port=int(port)))
         self.is_open = QCheckBox("From the network")
         self.is_open.setToolTip(
             "Receive from other computers of the network; else from programs on this computer alone. Whoever knows the "
