@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QCheckBox, QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QListWidget, QListWidgetItem
 
 from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.shares import LiveShares
@@ -19,9 +19,9 @@ from napari_atomicity.pipeline import Settings
 from napari_atomicity.report.shares import ShareSeries
 from napari_atomicity.ui.live.picture import PictureView
 from napari_atomicity.ui.live.service import LiveWatch, live_watch_of
-from napari_atomicity.ui.live.source import Number, SourceChoice
+from napari_atomicity.ui.live.source import SourceChoice
 from napari_atomicity.ui.live.strips import GOOD, OUT, QualityStrips, is_light
-from napari_atomicity.ui.widgets.controls import button, later, line_height, say
+from napari_atomicity.ui.widgets.controls import button, line_height, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
 from napari_atomicity.ui.widgets.theme import plot_colours
@@ -38,7 +38,7 @@ _SHA: Final = Qt.ItemDataRole.UserRole
 _LARGE: Final = (1.4, 2.8)
 #: letters that have to fit side by side in the large mode, lines of small print that fit below one another beside those
 #: of the shares, and height of a line in its letters
-_ACROSS: Final = 18.0
+_ACROSS: Final = 15.5
 _LINES_BELOW: Final = 10.0
 _LINE: Final = 1.35
 #: lines of the list of images
@@ -73,15 +73,13 @@ class LivePanel(Panel):
         self._build_images()
         self.said = self.note("What was said meanwhile")
         self.watch.changed.connect(self._on_changed)
-        #: controls that came into sight tell how wide they are only once they are laid out
-        self._widened = later(self, 0, self.updateGeometry if self._scroll is None else self._scroll.updateGeometry)
         self._shown: tuple[tuple[str, str, float], ...] = ()
         self._newest = ""
 
     def _build_settings(self) -> None:
         self.source = SourceChoice(self.watch)
         self.page.addWidget(self.source)
-        self.goal = Number()
+        self.goal = QDoubleSpinBox()
         self.goal.setRange(0.5, 50.0)
         self.goal.setDecimals(1)
         self.goal.setPrefix("± ")
@@ -94,7 +92,8 @@ class LivePanel(Panel):
         self.large.setToolTip("Only what matters, in letters that can be read from two metres")
         self.large.setChecked(self.watch.settings.large)
         self.large.toggled.connect(lambda on: self.watch.choose(large=on))
-        self.row(self.run, self.goal, self.large).setStretch(0, 1)
+        self.page.addWidget(self.run)
+        self.row(self.goal, self.large).setStretch(0, 1)
 
     def _build_images(self) -> None:
         self.images = QListWidget()
@@ -115,7 +114,6 @@ class LivePanel(Panel):
 
     def show_document(self, document: Document | None) -> None:
         """Show how far the watch has come; the document in hand does not matter."""
-        self._widened.start()
         watch, look, busy = self.watch, self.watch.look, self.watch.busy
         self.source.show_settings()
         self.goal.setEnabled(not busy)

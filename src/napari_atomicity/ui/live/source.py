@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -24,16 +24,6 @@ from napari_atomicity.live import send_frame
 from napari_atomicity.ui.live.service import LiveWatch
 from napari_atomicity.ui.live.settings import sources
 from napari_atomicity.ui.widgets.controls import button, narrow, say
-
-
-class Number(QDoubleSpinBox):
-    """A number with words before and after it that are never cut off, in whatever size a person reads."""
-
-    def minimumSizeHint(self) -> QSize:
-        """As wide as the longest text, and the buttons beside it."""
-        hint, metrics = super().minimumSizeHint(), self.fontMetrics()
-        longest = f"{self.prefix()}{self.textFromValue(self.maximum())}{self.suffix()}"
-        return QSize(metrics.horizontalAdvance(longest) + 3 * metrics.height(), hint.height())
 
 
 class SourceChoice(QWidget):
@@ -59,14 +49,16 @@ class SourceChoice(QWidget):
         for source, words in sources().items():
             self.source.addItem(words, source)
         self.source.currentIndexChanged.connect(lambda _: self.watch.choose(source=self.source.currentData()))
-        self.pace = Number()
+        self.pace = QDoubleSpinBox()
         self.pace.setRange(0.0, 3600.0)
         self.pace.setDecimals(1)
         self.pace.setPrefix("every ")
         self.pace.setSuffix(" s")
         self.pace.setToolTip("Seconds between two images")
         self.pace.valueChanged.connect(lambda seconds: self.watch.choose(pace_s=seconds))
-        _row(self.page, self.source, self.pace).setStretch(0, 1)
+        # one below the other: in large letters two side by side would be cut off
+        self.page.addWidget(self.source)
+        self.page.addWidget(self.pace)
         self.folder = QLineEdit()
         self.folder.editingFinished.connect(self.keep)
         self.browse = button("Browse…", "Choose the folder", self._ask)
@@ -76,19 +68,19 @@ class SourceChoice(QWidget):
         self.receiver = QWidget()
         rows = QVBoxLayout(self.receiver)
         rows.setContentsMargins(0, 0, 0, 0)
-        self.port = Number()
-        self.port.setDecimals(0)
+        self.port = QSpinBox()
         self.port.setRange(1, 65_535)
         self.port.setPrefix("port ")
         self.port.setToolTip("Port of this computer that images are received at")
-        self.port.valueChanged.connect(lambda port: self.watch.choose(port=int(port)))
+        self.port.valueChanged.connect(lambda port: self.watch.choose(port=port))
         self.is_open = QCheckBox("From the network")
         self.is_open.setToolTip(
             "Receive from other computers of the network; else from programs on this computer alone. Whoever knows the "
             "token can send, and nothing is encrypted"
         )
         self.is_open.toggled.connect(lambda on: self.watch.choose(is_open=on))
-        _row(rows, self.port, self.is_open)
+        rows.addWidget(self.port)
+        rows.addWidget(self.is_open)
         self.token = QLineEdit()
         self.token.setReadOnly(True)
         self.token.setToolTip("Token: whoever sends has to know it")
@@ -150,10 +142,9 @@ def _silent(*controls: QWidget) -> Iterator[None]:
             control.blockSignals(False)
 
 
-def _row(page: QVBoxLayout, *widgets: QWidget) -> QHBoxLayout:
+def _row(page: QVBoxLayout, *widgets: QWidget) -> None:
     row = QHBoxLayout()
     row.setSpacing(6)
     for widget in widgets:
         row.addWidget(widget)
     page.addLayout(row)
-    return row
