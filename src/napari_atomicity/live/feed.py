@@ -27,11 +27,6 @@ class Feed:
         self._source, self._order = source, order
         self._said: set[str] = set()
 
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will come, and all that came is written."""
-        return self._source is not None and self._source.ended and self._source.idle
-
     def turn(self) -> list[str]:
         """Write what has come; sentences for a person, each once."""
         if self._source is None:

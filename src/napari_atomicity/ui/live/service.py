@@ -126,7 +126,7 @@ class LiveWatch:
 
         def steps() -> Steps[Update]:
             with feed_of(order) as feed:
-                return (yield from apart_steps(order, lambda: closing.is_set() or feed.ended, feed.turn))
+                return (yield from apart_steps(order, closing.is_set, feed.turn))
 
         def take(update: Update) -> None:
             self._take(update)
