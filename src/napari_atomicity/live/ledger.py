@@ -16,7 +16,7 @@ from typing import Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
-from napari_atomicity.live.seen import Seen, SeenImages
+from napari_atomicity.live.seen import Seen, SeenImages, packed
 from napari_atomicity.schema import Door
 
 NAME: Final = "watch.jsonl"
@@ -72,6 +72,10 @@ class Ledger(SeenImages):
     def replace(self, seen: Seen) -> None:
         """Note that another image took the place of one in its file; see `note`."""
         self.note(replace(seen, outcome="replaced"))
+
+    def keep(self, seen: Seen) -> None:
+        """Remember an image, see `SeenImages.keep`, in little memory."""
+        super().keep(packed(seen))
 
     def compact(self) -> None:
         """Write every image once, where lines were replaced by later ones."""

@@ -27,6 +27,8 @@ from napari_atomicity.project.recovery import Lock
 LOCK: Final = "watch.lock"
 #: folder, beside the tables, of images that came without a file
 IMAGES: Final = "images"
+#: images that are told at once
+_AT_A_TIME: Final = 500
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,9 @@ def order_steps(order: Order, is_closing: Callable[[], bool]) -> Steps[Update]:
         bundle = yield from model_steps(order.settings.model)
         session = LiveSession(order.target, order.settings, bundle, order.reading)
         noted = [_light(seen) for seen in session.ledger.images.values()]
+        while len(noted) > _AT_A_TIME:  # of thousands at once, a window would stand still
+            yield Milestone(0, 0, "Watching", Update(noted=tuple(noted[:_AT_A_TIME])))
+            del noted[:_AT_A_TIME]
         session.ledger.on_note = lambda seen: noted.append(_light(seen))
         yield Milestone(0, 0, "Watching", _update(look_at(session, order.goal), noted))
         if order.source == "none":

@@ -160,7 +160,7 @@ class SeenImages:
             del self.images[earlier]  # what failed there is forgotten once the file can be counted, or fails anew
         if seen.path and seen.outcome == "failed":
             self._failed[seen.path] = seen.sha256
-        self.images[seen.sha256] = _packed(seen)
+        self.images[seen.sha256] = seen
         if seen.path and seen.outcome != "failed":  # what failed may be tried again
             self._states[_key(seen.state)] = seen.sha256
         if seen.path and _is_there(seen):
@@ -184,7 +184,7 @@ def seen_part(frame: int, likelihood: ScaleLikelihood, labelled_at: float) -> Se
     return SeenPart(frame, float(ends[0]), float(ends[1]), values, labelled_at)
 
 
-def _packed(seen: Seen) -> Seen:
+def packed(seen: Seen) -> Seen:
     """The same with its numbers in a quarter of the memory: there may be thousands of images."""
     return replace(
         seen,

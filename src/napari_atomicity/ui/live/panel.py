@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -229,7 +228,7 @@ def _item(seen: Seen) -> QListWidgetItem:
         item.setToolTip(seen.why)
     else:
         item = QListWidgetItem(f"{seen.name}: {seen.analysed} of {seen.found} clusters counted")
-        item.setToolTip("\n".join((str(Path(seen.path)), *seen.messages)))
+        item.setToolTip("\n".join((seen.path, *seen.messages)))
     item.setData(_SHA, seen.sha256)
     return item
 
