@@ -83,7 +83,7 @@ class WatchSettings:
     @property
     def target(self) -> Path:
         """Where tables go."""
-        folder = Path(self.place).expanduser()
+        folder = Path(self.place).expanduser().absolute()
         return folder.with_name(f"{folder.name or 'folder'}-watch") if self.has_files else folder
 
     def order(self, settings: Settings) -> Order:
@@ -109,7 +109,7 @@ class WatchSettings:
             target=self.target,
             settings=settings,
             source=self.source,
-            folder=Path(self.folder.strip()).expanduser(),
+            folder=Path(self.folder.strip()).expanduser().absolute(),
             pace_s=self.pace_s,
             token=self.token,
             host=_ALL if self.is_open else ALONE,
