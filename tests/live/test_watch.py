@@ -335,6 +335,23 @@ def test_ctrl_c_ends_it_with_its_tables(folder, out, capsys, monkeypatch):
     assert len(list(out.glob("*.report.json"))) == 2 and (out / "session.json").is_file()
 
 
+def test_ctrl_c_while_a_line_is_written_forgets_nothing(out, dual, monkeypatch):
+    from napari_atomicity.live.sources import Arrival
+
+    real = ledger._append
+
+    def interrupted(path, line) -> None:
+        real(path, line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "_append", interrupted)
+    session = _session(out, dual)
+    with pytest.raises(KeyboardInterrupt):
+        session.fail(Arrival("half", 1.0), "cut off")
+    assert [seen.name for seen in session.ledger.failed] == ["half"]
+    assert [seen.name for seen in _session(out, dual).ledger.failed] == ["half"]
+
+
 def test_images_that_are_sent_are_kept_as_files_and_counted(out, fields, tmp_path, dual):
     from napari_atomicity.io import read
     from napari_atomicity.live.send_frame import send_frame

@@ -66,6 +66,9 @@ class Ledger(SeenImages):
                 f"{self.path} could not be written ({error.strerror or error}); make room on that disk, and the image "
                 "is counted again."
             ) from error
+        except KeyboardInterrupt:  # the line may be whole on the disk: what comes after Ctrl-C knows of it, too
+            self.keep(seen)
+            raise
         self.keep(seen)
         self.on_note(seen)
 
