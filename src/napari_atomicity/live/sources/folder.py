@@ -95,6 +95,8 @@ class FolderSource:
         if self.ended:
             return None
         self._look()
+        if self._away:  # what cannot be read now says nothing about the files
+            return None
         now = self._clock()
         ready = [file for file in self._files.values() if not file.done and file.still >= 2 and file.next_try <= now]
         if not ready:
@@ -166,6 +168,8 @@ class FolderSource:
             return
         if self._away:
             self._remarks.append(f"The folder {clean(self.folder, 300)} is there again.")
+            for file in self._files.values():
+                file.first_try, file.next_try, file.wait_s = None, 0.0, 0.0
         self._away, self._away_wait_s = False, self._poll_s
         first, self._looks = self._looks == 0, self._looks + 1
         for gone in self._files.keys() - found.keys():
