@@ -59,11 +59,11 @@ def apart_steps(order: Order, is_closing: Callable[[], bool], meanwhile: Callabl
     heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
     assert process.stdin is not None and process.stdout is not None
     threading.Thread(target=_listen, args=(process.stdout, heard), daemon=True).start()
-    told = False
     try:
         with suppress(OSError):  # where it ended at once, that is heard
             _send(process.stdin, order)
         yield Progress(0, 0, "Starting")
+        told = False
         while True:
             if is_closing() and not told:
                 told = True
@@ -72,23 +72,10 @@ def apart_steps(order: Order, is_closing: Callable[[], bool], meanwhile: Callabl
                     process.stdin.flush()
             if said := meanwhile():
                 yield Milestone(0, 0, "Watching", Update(said=said))
-            try:
-                kind, content = heard.get(timeout=_POLL_S)
-            except queue.Empty:
-                yield Progress(0, 0, "Watching")
-                continue
+            kind, content = _next(heard)
             if kind == "done":
                 result: Update = content
                 return result
-            if kind == "refused":
-                raise InputError(content)
-            if kind == "failed":
-                raise RuntimeError(content)
-            if kind == "lost":
-                raise InputError(
-                    "The process that counts has ended by itself; close programs that need much memory and watch "
-                    "again: it goes on where it was."
-                )
             yield content
     finally:
         if process.poll() is None:
@@ -96,6 +83,24 @@ def apart_steps(order: Order, is_closing: Callable[[], bool], meanwhile: Callabl
         with suppress(OSError):
             process.stdin.close()
         process.wait()
+
+
+def _next(heard: queue.SimpleQueue[Any]) -> tuple[str, Any]:
+    """What the process says next, or that it goes on; raises what it could not do."""
+    try:
+        kind, content = heard.get(timeout=_POLL_S)
+    except queue.Empty:
+        return "progress", Progress(0, 0, "Watching")
+    if kind == "refused":
+        raise InputError(content)
+    if kind == "failed":
+        raise RuntimeError(content)
+    if kind == "lost":
+        raise InputError(
+            "The process that counts has ended by itself; close programs that need much memory and watch again: it "
+            "goes on where it was."
+        )
+    return kind, content
 
 
 def _started() -> subprocess.Popen[bytes]:
