@@ -1,18 +1,21 @@
 """A watch at the microscope: how soon, how fast, how much memory, and whether shares may be watched.
 
     python benchmarks/watch.py [--fields 12] [--frames 600] [--runs 200] [--images 40] [--seed 0]
+    python benchmarks/watch.py --hour [--frames 7200] [--every 300]
+    python benchmarks/watch.py --walk 60 [--rename 60]
 
 Latency is from a file being complete in the folder to its numbers, polling included; beside it the time of all cores
 together, which other programs do not lengthen. The sustained rate is of 512² images that lie there already, `--frames`
 of them, with the growth of the memory over the second half. Coverage is of simulated labels with known shares and
 confusions: how often an interval of some class misses the truth at any of the looks, one after each image. Takes about
-twenty minutes.
+twenty minutes. `--hour` streams that many images at two a second from another process (7200: 4 GB in TMPDIR) and tells
+rate, lag and memory every so many seconds. `--walk` writes that many fields slowly, with a damaged one, kills the watch
+and starts it again, takes the folder away for a while, and compares its tables with those of one call; some minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +24,8 @@ import numpy as np
 import tifffile
 
 import _machine
+import _watch_hour
+import _watch_walk
 from _options import parsed, parser_for
 from _tables import markdown
 from napari_atomicity.counting.bundle import load_bundle
@@ -44,12 +49,20 @@ IMAGE_SD = 0.5
 def main() -> None:
     parser = parser_for(__doc__)
     parser.add_argument("--fields", type=int, default=12)
-    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--frames", type=int)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hour", action="store_true", help="stream images at two a second")
+    parser.add_argument("--every", type=float, default=300.0, metavar="S", help="tell how far the hour is so often")
+    parser.add_argument("--walk", type=int, default=0, metavar="FIELDS", help="a walk over so many fields")
+    parser.add_argument("--rename", type=float, default=60.0, metavar="S", help="how long the folder is away")
     options = parsed(parser, fields=2, frames=6, runs=4, images=6)
+    options.frames = options.frames or (7200 if options.hour else 600)
     print(_machine.describe())
+    if options.hour or options.walk:
+        _long(options)
+        return
     print("\nFrom a file being complete to its numbers (s)\n")
     print(
         markdown(
@@ -62,6 +75,15 @@ def main() -> None:
     print(markdown(columns, {"512²": _sustained(options)}))
     print(f"\nRuns of {options.images} looks in which an interval missed (%)\n")
     print(markdown(["any class", "a class, mean"], _coverage(options)))
+
+
+def _long(options: argparse.Namespace) -> None:
+    if options.hour:
+        print("\nAn hour of images\n", flush=True)
+        print(markdown(_watch_hour.COLUMNS, _watch_hour.hour(options, SHARES)))
+    if options.walk:
+        print("\nA walk\n", flush=True)
+        print(markdown(_watch_walk.COLUMNS, _watch_walk.walk(options, SHARES)))
 
 
 def _images(size: int, n: int, seed: int) -> list[np.ndarray]:
@@ -128,21 +150,12 @@ def _sustained(options: argparse.Namespace) -> list[str]:
             if isinstance(progress, Milestone) and progress.result.newest is not None:
                 times.append(time.perf_counter())
                 busy.append(time.process_time())
-                memory.append(_resident_kb())
+                memory.append(1024 * _watch_hour.resident_mb())
     half = len(times) // 2
     rates = [(len(part) - 1) / (part[-1] - part[0]) if len(part) > 1 else np.nan for part in (times[2:], times[half:])]
     growth = np.polyfit(np.arange(half), memory[-half:], 1)[0] if half > 2 else np.nan
     each = (busy[-1] - busy[half]) / max(len(busy) - half - 1, 1)
     return [f"{rates[0]:.2f}", f"{rates[1]:.2f}", f"{each:.2f}", f"{memory[-1] / 1024:.0f}", f"{growth:.0f}"]
-
-
-def _resident_kb() -> float:
-    """Memory of this process, where the system tells it."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return float("nan")
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
 # ---------------------------------------------------------------------- coverage

@@ -376,7 +376,7 @@ def _live(tour: Tour, work: Path) -> None:
         os.utime(path, (1e9 + i, 1e9 + i))
     (folder / "field_013.tif").write_bytes((folder / "field_001.tif").read_bytes()[:200_000])
     watch = live_watch_of(tour.workspace)
-    watch.choose(folder=str(folder))
+    watch.choose(folder=str(folder), patience_s=1.0)
     watch.start("dual", 0.5)
     while watch.look is None or len(watch.look.images) < 12 or not watch.look.failed:
         QTest.qWait(100)

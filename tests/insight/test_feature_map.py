@@ -21,6 +21,7 @@ from napari_atomicity.insight.feature_map import feature_map_steps, purity
 from napari_atomicity.insight.islands import HELD, islands
 from napari_atomicity.insight.library import library_of
 from napari_atomicity.pipeline import Count, map_table_steps
+from napari_atomicity.processes import python as interpreter
 from napari_atomicity.progress import drain
 from seeds import seeded
 
@@ -248,4 +249,4 @@ def test_a_window_of_napari_is_no_interpreter(monkeypatch, tmp_path):
     python.touch()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "napari"))
-    assert fitting._python() == str(python)
+    assert interpreter() == str(python)

@@ -119,6 +119,22 @@ def test_a_folder_that_comes_goes_and_comes_back(tmp_path, clock):
     assert len(source.remarks()) == 2
 
 
+def test_a_file_that_was_taken_when_the_folder_went_away_is_not_given_up_meanwhile(tmp_path, clock):
+    folder, away = tmp_path / "share", tmp_path / "away"
+    folder.mkdir()
+    _put(folder, "a.tif")
+    source = FolderSource(folder, patience_s=10, clock=clock)
+    _later(source, clock)
+    arrival = _later(source, clock)
+    folder.rename(away)
+    assert not source.refused(arrival, "no such file")
+    assert not any(_later(source, clock) for _ in range(100))  # much longer than its patience
+    away.rename(folder)
+    again = [found for _ in range(20) if (found := _later(source, clock))]
+    assert [found.name for found in again] == ["a"]
+    assert not source.refused(again[0], "half of it")  # and its patience begins anew
+
+
 def test_what_is_known_and_what_was_there_before_is_left_alone(tmp_path, clock):
     _put(tmp_path, "old.tif")
     source = FolderSource(tmp_path, only_new=True, clock=clock)

@@ -88,6 +88,22 @@ def test_a_place_is_taken_once(device):
     assert len(scans._queue) - taken >= 2
 
 
+def test_scans_are_put_into_the_folder_that_another_process_watches(device, tmp_path):
+    from napari_atomicity.io import read
+    from napari_atomicity.live.feed import feed_of
+    from napari_atomicity.live.order import IMAGES, Order
+    from napari_atomicity.pipeline import Settings
+
+    order = Order(tmp_path / "out", Settings(), source="scans")
+    end = time.monotonic() + 30
+    with feed_of(order) as feed:
+        while not list((tmp_path / "out" / IMAGES).glob("*.tif")):
+            assert time.monotonic() < end and feed.turn() == []
+            time.sleep(0.01)
+    (path,) = (tmp_path / "out" / IMAGES).iterdir()
+    assert path.name == "scan_0001.tif" and read(path).pixel_size_nm == pytest.approx(20 / 128, rel=1e-5)
+
+
 class _Broken:
     """A driver that fails, as that of an instrument may at any time."""
 

@@ -10,8 +10,8 @@ import pytest
 
 from napari_atomicity.live import quality
 from napari_atomicity.live.advice import advice, needed_sentence
-from napari_atomicity.live.ledger import Seen
 from napari_atomicity.live.quality import STRIPS, shift_px, warnings_of
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.shares import ImageCounts, live_shares
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from napari_atomicity import cli
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.tables import read_table
-from napari_atomicity.live import ledger, watching
+from napari_atomicity.live import ledger, settling, watching
+from napari_atomicity.live import session as live_session
 from napari_atomicity.live.images import Counted
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.live.settling import settle_steps
@@ -164,6 +166,46 @@ def test_a_full_disk_loses_nothing(folder, out, dual, monkeypatch):
     assert len(said) == 3 and all("make room" in sentence for sentence in said)
 
 
+def test_a_disk_that_is_full_at_the_end_costs_neither_tables_nor_what_is_said(folder, out, capsys, monkeypatch):
+    def full(*_):
+        raise InputError("session.json could not be written; make room on that disk.")
+
+    monkeypatch.setattr(watching, "write_summary", full)
+    monkeypatch.setattr(settling, "write_text", full)
+    assert cli.main(["watch", str(folder), "-o", str(out), "--once", "--adapt", "off"]) == 2
+    said, wrong = capsys.readouterr()
+    assert "4 images" in said.splitlines()[-3] and wrong.count("make room") == 2 and "Traceback" not in wrong
+    assert len(_tables(out)) == 4
+
+
+def test_a_table_that_the_disk_does_not_take_is_written_later(folder, out, dual, monkeypatch):
+    full = {"left": 2}
+    real = live_session.save_counted
+
+    def save(*arguments) -> None:
+        if full["left"]:
+            full["left"] -= 1
+            raise InputError("The table could not be written (No space left on device); make room on that disk.")
+        real(*arguments)
+
+    monkeypatch.setattr(live_session, "save_counted", save)
+    said: list[str] = []
+    look = _watched(folder, _session(out, dual), lambda look: said.extend(look.said))
+    assert len(look.images) == 4 and not look.failed and len(_tables(out)) == 4
+    assert len(said) == 2 and all("make room" in sentence for sentence in said)
+
+
+def test_the_folder_of_tables_that_somebody_deleted_is_made_anew(folder, out, dual):
+    def delete(look: Look) -> None:
+        if len(look.images) == 2 and look.newest is not None and not look.newest.again:
+            shutil.rmtree(out, ignore_errors=True)
+
+    look = _watched(folder, _session(out, dual), delete)
+    assert len(look.images) == 4 and len(_tables(out)) == 2
+    # what is not in its list any more is counted again by the next watch
+    assert len(_watched(folder, _session(out, dual)).images) == 4 and len(_tables(out)) == 4
+
+
 def test_a_fault_of_ours_in_one_image_stops_nothing(folder, out, dual, monkeypatch):
     session = _session(out, dual)
     real = session.take_steps
@@ -199,6 +241,8 @@ def test_pixel_sizes_and_sizes_of_frames_may_change(folder, out, fields, dual):
     _write(folder / "other.tif", fields[4][:200, :260], pixel_size_nm=0.04)
     look = _watched(folder, _session(out, dual))
     assert len(look.images) == 5 and {tuple(seen.shape) for seen in look.images} == {(320, 320), (200, 260)}
+    (said,) = [warning for warning in look.warnings if "pixel is" in warning]
+    assert said.startswith("Since other a pixel is 0.04 nm wide instead of 0.05")
 
 
 def test_labels_of_a_person_are_never_written_over(folder, out, fields, dual):
@@ -218,8 +262,28 @@ def test_labels_of_a_person_are_never_written_over(folder, out, fields, dual):
     assert read_table(path).labelled.sum() == 1 and (out / "field_1-2.clusters.csv").is_file()
 
 
+def test_of_more_images_than_can_be_held_each_is_counted_once_more(folder, out, dual, monkeypatch):
+    session = _session(out, dual)
+    _watched(folder, session)
+    drain(settle_steps(session))
+    together = {path.name: read_table(path) for path in out.glob("*.clusters.csv")}
+    reports = sorted(path.name for path in out.glob("*.report.json"))
+    for path in out.glob("*.report.json"):
+        path.unlink()
+    (folder / "field_3.tif").rename(folder.parent / "elsewhere.tif")
+    monkeypatch.setattr(settling, "MOST", 2)
+    states, (said, gone) = drain(settle_steps(session))
+    assert not states and "Each of the 4 images" in said and gone.startswith("1 images are no longer")
+    assert sorted(path.name for path in out.glob("*.report.json")) == reports[:3]
+    for name, table in together.items():
+        alone = read_table(out / name)
+        assert (alone.final_labels == table.final_labels).mean() > 0.9
+        assert np.nanmedian(np.abs(alone.rows["n_atoms"] / table.rows["n_atoms"] - 1)) < 0.02
+
+
 def test_a_session_of_another_model_is_refused(folder, out, dual):
-    from napari_atomicity.live.ledger import Ledger, Seen
+    from napari_atomicity.live.ledger import Ledger
+    from napari_atomicity.live.seen import Seen
 
     Ledger(out).note(Seen("counted", "abc", "a", "a", labels=[1.0, 2.0], confusion=[[1.0, 0.0], [0.0, 1.0]]))
     with pytest.raises(InputError, match="model of other classes"):
@@ -271,6 +335,23 @@ def test_ctrl_c_ends_it_with_its_tables(folder, out, capsys, monkeypatch):
     assert len(list(out.glob("*.report.json"))) == 2 and (out / "session.json").is_file()
 
 
+def test_ctrl_c_while_a_line_is_written_forgets_nothing(out, dual, monkeypatch):
+    from napari_atomicity.live.sources import Arrival
+
+    real = ledger._append
+
+    def interrupted(path, line) -> None:
+        real(path, line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "_append", interrupted)
+    session = _session(out, dual)
+    with pytest.raises(KeyboardInterrupt):
+        session.fail(Arrival("half", 1.0), "cut off")
+    assert [seen.name for seen in session.ledger.failed] == ["half"]
+    assert [seen.name for seen in _session(out, dual).ledger.failed] == ["half"]
+
+
 def test_images_that_are_sent_are_kept_as_files_and_counted(out, fields, tmp_path, dual):
     from napari_atomicity.io import read
     from napari_atomicity.live.send_frame import send_frame
@@ -289,6 +370,60 @@ def test_images_that_are_sent_are_kept_as_files_and_counted(out, fields, tmp_pat
     files = sorted(str(path) for path in (out / "images").iterdir())
     assert cli.main(["analyse", *files, "--session", "-o", str(tmp_path / "b"), "--adapt", "off"]) == 0
     assert _tables(out) == _tables(tmp_path / "b")
+
+
+def test_a_sender_hears_where_the_disk_is_full_and_the_watch_goes_on(out, fields, monkeypatch):
+    from napari_atomicity.live.send_frame import send_frame
+    from napari_atomicity.live.sources import Receiver, receiver
+
+    def full(*_):
+        raise InputError("field.tif could not be written (No space left on device); make room on that disk.")
+
+    listening = Receiver("a long enough token", port=0, folder=out / "images")
+    with monkeypatch.context() as patch:
+        patch.setattr(receiver, "save_pixels", full)
+        with pytest.raises(ValueError, match="make room"):
+            send_frame(fields[0], 0.05, "field", "a long enough token", port=listening.port)
+    assert "make room" in listening.remarks()[0] and listening.idle
+    send_frame(fields[0], 0.05, "field", "a long enough token", port=listening.port)
+    assert listening.take().name == "field"
+    listening.close()
+
+
+def test_what_is_wrong_with_senders_and_files_is_said_in_the_terminal(folder, out, fields, capsys, monkeypatch):
+    from napari_atomicity.live.send_frame import send_frame
+    from napari_atomicity.live.sources import Receiver, receiver
+
+    monkeypatch.setenv("NAPARI_ATOMICITY_TOKEN", "a long enough token")
+    real = Receiver.__init__
+
+    def began(self, *arguments, **named) -> None:
+        real(self, *arguments, **named)
+        with pytest.raises(ValueError, match="wrong token"):
+            send_frame(fields[0], 0.05, "a", "another long token", port=self.port)
+        monkeypatch.setattr(receiver, "_IMAGE", 1000)
+        with pytest.raises(ValueError, match="more than"):
+            send_frame(fields[0], 0.05, "b", "a long enough token", port=self.port)
+        monkeypatch.setattr(receiver, "_IMAGE", 2**30)
+        send_frame(fields[0], 0.05, "c", "a long enough token", port=self.port)
+
+    monkeypatch.setattr(Receiver, "__init__", began)
+    arguments = ["watch", "--listen", "0", "-o", str(out), "--once", "--no-settle", "--adapt", "off"]
+    assert cli.main(arguments) == 0
+    said, wrong = capsys.readouterr()
+    assert "c: " in said and "1 images" in said
+    assert len(wrong.splitlines()) == 2 and "wrong token" in wrong and "more than" in wrong
+
+
+def test_half_a_file_and_a_text_are_said_in_the_terminal_and_the_rest_is_counted(folder, out, capsys, monkeypatch):
+    patient = (lambda *_: False, 0.02, 0.1, False, time.monotonic)
+    monkeypatch.setattr(FolderSource.__init__, "__defaults__", patient)
+    (folder / "half.tif").write_bytes((folder / "field_0.tif").read_bytes()[:4000])
+    (folder / "text.tif").write_text("these are notes, not an image")
+    assert cli.main(["watch", str(folder), "-o", str(out), "--once", "--no-settle", "--adapt", "off"]) == 2
+    said, wrong = capsys.readouterr()
+    assert "4 images" in said and "Traceback" not in wrong
+    assert {line.split(": ")[1] for line in wrong.splitlines()} == {"half", "text"}
 
 
 def test_a_replay_is_counted_like_a_folder(folder, out, capsys):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_atomicity.live.sources import folder as polling
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.ui.live.service import live_watch_of
@@ -27,9 +26,8 @@ def fields() -> list[Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, fields: list[Any], monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, fields: list[Any]) -> Path:
     """A folder with two fields and a damaged one, looked at quickly."""
-    monkeypatch.setattr(polling.FolderSource.__init__, "__defaults__", (lambda *_: False, 0.05, 0.2, False, _monotonic))
     folder = tmp_path / "fields"
     folder.mkdir()
     for i, field in enumerate(fields):
@@ -38,21 +36,16 @@ def folder(tmp_path: Path, fields: list[Any], monkeypatch: pytest.MonkeyPatch) -
     return folder
 
 
-def _monotonic() -> float:
-    import time
-
-    return time.monotonic()
-
-
 def _watch(app: Any, folder: Path, images: int = 2) -> Any:
     """Watch until so many images are counted and the damaged one is named."""
     panel = app.panel("Live")
     assert not panel.run.isEnabled()
-    panel.folder.setText(str(folder))
-    panel.folder.editingFinished.emit()
+    panel.source.folder.setText(str(folder))
+    panel.source.folder.editingFinished.emit()
     app.settle()
-    app.click_on(panel.run)
     watch = live_watch_of(app.workspace)
+    watch.choose(poll_s=0.05, patience_s=0.2)
+    app.click_on(panel.run)
 
     def there() -> bool:
         return watch.look is not None and len(watch.look.images) == images and len(watch.look.failed) == 1
@@ -65,7 +58,7 @@ def _watch(app: Any, folder: Path, images: int = 2) -> Any:
 def test_a_folder_is_watched_from_an_empty_viewer_and_an_image_opened_and_corrected(app: Any, folder: Path) -> None:
     panel = _watch(app, folder)
     watch = live_watch_of(app.workspace)
-    assert panel.run.text() == "Stop" and not panel.folder.isEnabled()
+    assert panel.run.text() == "Stop" and not panel.source.folder.isEnabled()
     assert "2 images" in panel.state.text() and "1 to take again" in panel.state.text()
     assert panel.chart.isVisible() and panel.picture.picture is not None and len(panel.picture.picture.labels) > 8
     names = [panel.images.item(row).text() for row in range(panel.images.count())]
@@ -115,8 +108,8 @@ def test_what_cannot_be_is_one_sentence(app: Any, tmp_path: Path) -> None:
     panel = app.panel("Live")
     watch = live_watch_of(app.workspace)
     (tmp_path / "file-watch").touch()
-    panel.folder.setText(str(tmp_path / "file"))
-    panel.folder.editingFinished.emit()
+    panel.source.folder.setText(str(tmp_path / "file"))
+    panel.source.folder.editingFinished.emit()
     app.settle()
     app.click(panel.run)
     assert "cannot be made" in app.notes[-1] and not watch.busy

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 _PORT: Final = values.whole(0, 65_535, "a port, a whole number from 0 (any that is free) to 65535")
 _PACE: Final = values.number(0, 3600, "a number of seconds from 0 to 3600")
-_LOCK: Final = "watch.lock"
-#: folder of images that came without a file
-_IMAGES: Final = "images"
 #: environment variable with the token of senders; without it a new one is made at each start
 _TOKEN: Final = "NAPARI_ATOMICITY_TOKEN"
 
@@ -47,6 +44,7 @@ def watch(request: WatchRequest, console: Console) -> None:
         For options that contradict each other, and where nothing can be written.
     """
     from napari_atomicity.live.images import Reading
+    from napari_atomicity.live.order import LOCK
     from napari_atomicity.live.session import LiveSession
     from napari_atomicity.pipeline.count import model_steps
     from napari_atomicity.project.recovery import Lock
@@ -54,7 +52,7 @@ def watch(request: WatchRequest, console: Console) -> None:
     _check(request)
     settings = CallSettings.of(request)
     target = folder(_target(request))
-    lock = Lock(target / _LOCK)
+    lock = Lock(target / LOCK)
     if not lock.take():
         raise InputError(f"Another watch writes to {target}; end that one, or choose another folder with -o.")
     try:
@@ -103,11 +101,12 @@ def _say_start(session: LiveSession, console: Console) -> None:
 
 def _source(request: WatchRequest, session: LiveSession, console: Console) -> FrameSource:
     from napari_atomicity.live import send_frame
+    from napari_atomicity.live.order import IMAGES
     from napari_atomicity.live.sources import FolderSource, Receiver, replay_of
 
     if request.listen is not None:
         token = os.environ.get(_TOKEN, "") or secrets.token_urlsafe(12)
-        receiver = Receiver(token, request.listen, request.host, session.folder / _IMAGES)
+        receiver = Receiver(token, request.listen, request.host, session.folder / IMAGES)
         console.say(f"Receiving at {receiver.host}, port {receiver.port}; the token is {token}")
         console.say(f"  Copy {Path(send_frame.__file__)} to the microscope computer.")
         return receiver
@@ -119,6 +118,7 @@ def _source(request: WatchRequest, session: LiveSession, console: Console) -> Fr
 
 def _watch(request: WatchRequest, session: LiveSession, console: Console) -> None:
     from napari_atomicity.live.advice import GOAL
+    from napari_atomicity.live.order import IMAGES
     from napari_atomicity.live.sources import FolderSource
     from napari_atomicity.live.watching import look_at, watch_steps, write_summary
 
@@ -128,9 +128,9 @@ def _watch(request: WatchRequest, session: LiveSession, console: Console) -> Non
         if isinstance(progress, Milestone):
             _say(progress.result, said, console)
 
-    if request.listen is not None and (session.folder / _IMAGES).is_dir():
+    if request.listen is not None and (session.folder / IMAGES).is_dir():
         # what was received and not counted when an earlier watch ended
-        drain(watch_steps(FolderSource(session.folder / _IMAGES, session.ledger.knows), session, once=True), show)
+        drain(watch_steps(FolderSource(session.folder / IMAGES, session.ledger.knows), session, once=True), show)
     source = _source(request, session, console)
     if request.folder is not None and not request.once:
         console.say(f"Watching {request.folder}; end with Ctrl-C.")
@@ -142,9 +142,14 @@ def _watch(request: WatchRequest, session: LiveSession, console: Console) -> Non
         if request.settle:
             _settle(request, session, console)
     except KeyboardInterrupt:
-        console.say("The images were not counted together; their tables are those of the watch.")
+        console.say("Not all images were counted once more; the other tables are those of the watch.")
+    except InputError as error:
+        console.refuse("", error)
     look = look_at(session, goal)
-    write_summary(session, look)
+    try:
+        write_summary(session, look)
+    except InputError as error:
+        console.refuse("", error)
     _say_end(look, session, console)
 
 
@@ -182,6 +187,8 @@ def _settle(request: WatchRequest, session: LiveSession, console: Console) -> No
     states, sentences = console.drain("session", settle_steps(session))
     for sentence in sentences:
         console.say(f"  {sentence}")
+    if request.expected and not states and session.ledger.counted:
+        console.remark("Of so many images the ratio is not compared with the expected one.")
     if request.expected and states:
         named = [(state.micrograph.name, seen(state.table, session.bundle.card, state.count)) for state in states]
         ratios = console.drain("session", ratios_steps(named, request.expected))

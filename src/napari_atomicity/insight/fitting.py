@@ -13,13 +13,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.util import find_spec
-from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.errors import InputError
+from napari_atomicity.processes import python
 from napari_atomicity.progress import Progress, Steps
 
 #: neighbours that count as near, in the fit and in placing
@@ -72,7 +72,7 @@ def fitted_steps(points: npt.NDArray[np.float64], seed: int = 0) -> Steps[npt.ND
 def _communicated_steps(sent: bytes) -> Steps[bytes]:
     """Run the process to its end; kill it where this is closed before."""
     no_console = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would open one
-    command, pipe = [_python(), "-P", "-m", _MODULE], subprocess.PIPE
+    command, pipe = [python(), "-P", "-m", _MODULE], subprocess.PIPE
     try:
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, creationflags=no_console)
     except OSError as error:
@@ -107,20 +107,6 @@ def _receive(stream: IO[bytes] | None) -> bytes:
     assert stream is not None
     with stream:
         return stream.read()
-
-
-def _python() -> str:
-    """The interpreter of this environment; the process may have been started through a program of its own."""
-    interpreter = Path(sys.executable or "python")
-    if interpreter.stem.lower().startswith("python") and interpreter.stem.lower() != "pythonw":
-        return str(interpreter)
-    # pythonw has no output to read from
-    names = ("python.exe", "Scripts/python.exe") if os.name == "nt" else ("bin/python3", "bin/python")
-    beside = [interpreter.with_name("python.exe")] if interpreter.stem.lower() == "pythonw" else []
-    for path in [*beside, *(Path(sys.prefix) / name for name in names)]:
-        if path.is_file():
-            return str(path)
-    return str(interpreter)
 
 
 def main() -> None:

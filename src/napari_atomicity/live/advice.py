@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from napari_atomicity.live.ledger import Seen
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.shares import LiveShares
 
 #: shares are wanted to plus or minus this where nothing else is said

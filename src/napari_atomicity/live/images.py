@@ -6,19 +6,26 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.live.counting import LiveCount
-from napari_atomicity.live.ledger import Seen, seen_part
+from napari_atomicity.live.quality import warnings_of
+from napari_atomicity.live.seen import Seen, seen_part
 from napari_atomicity.live.shares import ImageCounts, counts_of
 from napari_atomicity.micrograph import Micrograph
 
 if TYPE_CHECKING:
     from napari_atomicity.live.sources import Arrival
     from napari_atomicity.pipeline import ImageState
+
+
+#: images that tell whether a quality is as usual
+_LOOKED_BACK: Final = 400
+#: pixel sizes that differ by less than this part are the same
+_SAME_PIXEL: Final = 0.01
 
 
 class NotWritten(InputError):
@@ -105,6 +112,35 @@ def place_of(arrival: Arrival | None) -> dict[str, Any]:
         return {}
     state = arrival.state
     return {"path": str(arrival.path), "size": state.size, "modified_ns": state.modified_ns, "inode": state.inode}
+
+
+def warnings_about(images: Sequence[Seen]) -> list[str]:
+    """Sentences about what has left its band, and about images of another pixel size than those before them.
+
+    Parameters
+    ----------
+    images
+        Counted images, in any order.
+    """
+    latest = sorted(images[-_LOOKED_BACK:], key=lambda seen: seen.taken)
+    return [
+        *_another_pixel_size(latest),
+        *warnings_of([seen.name for seen in latest], [seen.quality for seen in latest]),
+    ]
+
+
+def _another_pixel_size(images: Sequence[Seen]) -> list[str]:
+    if not images or not images[-1].pixel_size_nm:
+        return []
+    now = images[-1].pixel_size_nm
+    others = [at for at, seen in enumerate(images) if abs(seen.pixel_size_nm / now - 1) > _SAME_PIXEL]
+    if not others:
+        return []
+    before = images[others[-1]].pixel_size_nm
+    return [
+        f"Since {images[others[-1] + 1].name} a pixel is {now:.3g} nm wide instead of {before:.3g}: is that meant? "
+        "Images of one session are best taken alike."
+    ]
 
 
 def seen_of(

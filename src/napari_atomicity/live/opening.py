@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_atomicity.live.counting import live_count_steps
-from napari_atomicity.live.ledger import Seen
 from napari_atomicity.live.running_scale import RunningScale
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.progress import Steps
 

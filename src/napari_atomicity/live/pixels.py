@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
+from napari_atomicity.live.tables import make_folder
 from napari_atomicity.micrograph import Micrograph
 
 
@@ -37,10 +37,7 @@ def save_pixels(micrograph: Micrograph, folder: Path, stem: str, taken: float) -
     """
     from tifffile import imwrite
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be made ({error.strerror}); make room on that disk.") from error
+    make_folder(folder)
     data = np.asarray(micrograph.data)
     if data.dtype not in (np.uint8, np.uint16, np.float32):
         whole = data.dtype.kind in "iu" and data.size and data.min() >= 0 and data.max() < 2**16

@@ -7,11 +7,10 @@ the sum less its own part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_atomicity.counting.joint_scale import (
     MISFIT_BELOW,
@@ -32,9 +31,12 @@ _STEP: Final = 0.01
 #: up to so many frames it is asked at each new one which of them fit the others; later whenever they grew by a part
 _EACH_TIME: Final = 200
 _GROWN: Final = 1.05
+#: frames that are looked at together, so that the memory for it does not grow with the session
+_BLOCK: Final = 512
+#: of more frames than that, one of so many that do not fit is left out at a time, the worst first
+_AT_A_TIME: Final = 64
 
 Key = tuple[str, int]
-Rows = npt.NDArray[np.int64]
 
 
 class RunningScale:
@@ -52,9 +54,8 @@ class RunningScale:
         self.shift = USUAL_SHIFT
         self._parts: dict[Key, ScaleLikelihood] = {}
         self._low = self._high = 0
-        self._joint = np.empty((0, 0))
-        self._rows: dict[Key, int] = {}
-        self._members = np.empty(0, dtype=bool)
+        #: frames that have a say in the scale of the others
+        self._members: set[Key] = set()
         self._checked = 0
         self._kernel = session_kernel(self.grid)
         self._total = np.zeros(1)
@@ -91,19 +92,19 @@ class RunningScale:
         likelihoods
             What the clusters of each say about its scale.
         """
-        replaced = any(key in self._parts for key in likelihoods)
-        self._parts.update(likelihoods)
-        if replaced or len(likelihoods) != 1 or not self._rows or not all(map(self._covers, likelihoods.values())):
-            self._rebuild()
+        few = len({*self._parts, *likelihoods}) <= _EACH_TIME
+        if few or len(likelihoods) != 1 or not all(map(self._covers, likelihoods.values())):
+            self._parts.update(likelihoods)
+            self._rebuild(self._parts.values() if len(likelihoods) != 1 else likelihoods.values())
             return
         ((key, likelihood),) = likelihoods.items()
-        row = self._rows[key] = len(self._rows)
-        self._joint = np.vstack([self._joint, self._row(likelihood)[None]])
-        self._members = np.append(self._members, len(likelihood.log_scale) > 0)
-        if len(self._rows) <= _EACH_TIME or len(self._rows) > _GROWN * self._checked:
+        self._leave(key)
+        self._parts[key] = likelihood
+        if len(self._parts) > _GROWN * self._checked:
             self._settle_members()
-        elif self._members[row]:
-            self._total = self._total + self._messages(np.array([row]))[0]
+        elif len(likelihood.log_scale):
+            self._members.add(key)
+            self._total = self._total + self._messages([key])[0]
 
     def remove(self, image: str) -> None:
         """Forget the frames of an image.
@@ -115,9 +116,10 @@ class RunningScale:
         """
         gone = [key for key in self._parts if key[0] == image]
         for key in gone:
+            self._leave(key)
             del self._parts[key]
-        if gone:
-            self._rebuild()
+        if gone and len(self._parts) <= _EACH_TIME:
+            self._rebuild(())
 
     def posterior(self, key: Key) -> tuple[Floats, Floats, str]:
         """The posterior of the scale of a frame that has joined.
@@ -131,13 +133,13 @@ class RunningScale:
         -------
         (g,) grid of ln(scale), (g,) weights, and a sentence where the frame does not fit its session.
         """
-        grid, row = self.grid, self._rows[key]
-        mine = self._joint[row]
+        grid = self.grid
         own = self._parts[key].on(grid)
+        mine = own + log_prior(grid, self._known)
         misfit = scale_misfit(grid, own, self._known)
-        if len(self._rows) == 1:
+        if len(self._parts) == 1:
             return grid, normalised(mine), misfit
-        others = self._others(np.array([row]))[0]
+        others = self._total - self._messages([key])[0] if key in self._members else self._total
         expected = self._kernel.T @ normalised(others)
         if own.any() and float(normalised(mine) @ expected / expected.max()) < MISFIT_BELOW:
             return grid, normalised(mine), misfit or session_misfit(grid, own, others)
@@ -146,7 +148,7 @@ class RunningScale:
     @property
     def best(self) -> float | None:
         """ln(scale) that the session speaks for; None before the first frame with clusters."""
-        if not self._members.any():
+        if not self._members:
             return None
         return float(self.grid[int(self._total.argmax())])
 
@@ -158,7 +160,19 @@ class RunningScale:
         low, high = likelihood.log_scale[[0, -1]]
         return bool(self._low * _STEP <= low and high <= self._high * _STEP)
 
-    def _rebuild(self) -> None:
+    def _leave(self, key: Key) -> None:
+        """A frame has no say any more."""
+        if key in self._members:
+            self._total = self._total - self._messages([key])[0]
+            self._members.discard(key)
+
+    def _rebuild(self, new: Iterable[ScaleLikelihood]) -> None:
+        """The grid, where what is new goes beyond it, and who has a say."""
+        if not all(map(self._covers, new)) or not self._checked:
+            self._fit_grid()
+        self._settle_members()
+
+    def _fit_grid(self) -> None:
         ends = [part.log_scale[[0, -1]] for part in self._parts.values() if len(part.log_scale)]
         if self._known.intensity_per_atom is not None:
             sd = 4 * self._known.intensity_per_atom_sd
@@ -167,32 +181,45 @@ class RunningScale:
             # some room, so that the next frame seldom needs another grid
             self._low = int(np.floor(np.min(ends) / _STEP)) - 10
             self._high = int(np.ceil(np.max(ends) / _STEP)) + 10
-        self._rows = {key: row for row, key in enumerate(self._parts)}
-        rows = [self._row(part) for part in self._parts.values()]
-        self._joint = np.array(rows) if rows else np.empty((0, len(self.grid)))
         self._kernel = session_kernel(self.grid)
-        self._settle_members()
-
-    def _row(self, likelihood: ScaleLikelihood) -> Floats:
-        return likelihood.on(self.grid) + log_prior(self.grid, self._known)
 
     def _settle_members(self) -> None:
         """Which frames have a say in the scale of the others: all but misfits, the worst left out first."""
-        self._members = np.array([len(part.log_scale) > 0 for part in self._parts.values()], dtype=bool)
-        messages = self._messages(np.arange(len(self._members)))
-        self._total = messages[self._members].sum(axis=0)
-        while self._members.sum() > 2:
-            rows = np.flatnonzero(self._members)
-            expected = normalised(self._total - messages[rows]) @ self._kernel
-            fits = (normalised(self._joint[rows]) * expected).sum(axis=1) / expected.max(axis=1)
-            if fits.min() >= MISFIT_BELOW:
+        keys = [key for key, part in self._parts.items() if len(part.log_scale)]
+        self._total = self._sum(keys)
+        many = len(keys) > _EACH_TIME
+        while len(keys) > 2:
+            fits = np.concatenate([self._fits(some) for some in _blocks(keys)])
+            worst = np.argsort(fits, kind="stable")[: max(1, len(keys) // _AT_A_TIME) if many else 1]
+            gone = {int(i) for i in worst[: len(keys) - 2] if fits[i] < MISFIT_BELOW}
+            if not gone:
                 break
-            self._members[rows[fits.argmin()]] = False
-            self._total = messages[self._members].sum(axis=0)
+            keys = [key for i, key in enumerate(keys) if i not in gone]
+            self._total = self._sum(keys)
+        self._members = set(keys)
         self._checked = len(self._parts)
 
-    def _messages(self, rows: Rows) -> Floats:
-        return messages_of(self._joint[rows], self._kernel)
+    def _fits(self, keys: Sequence[Key]) -> Floats:
+        """How well frames that have a say fit the others."""
+        joint = self._joint(keys)
+        expected = normalised(self._total - messages_of(joint, self._kernel)) @ self._kernel
+        return np.asarray((normalised(joint) * expected).sum(axis=1) / expected.max(axis=1))
 
-    def _others(self, rows: Rows) -> Floats:
-        return np.asarray(self._total - np.where(self._members[rows][:, None], self._messages(rows), 0.0))
+    def _sum(self, keys: Sequence[Key]) -> Floats:
+        total = np.zeros(len(self.grid))
+        for some in _blocks(keys):
+            total = total + self._messages(some).sum(axis=0)
+        return total
+
+    def _messages(self, keys: Sequence[Key]) -> Floats:
+        return messages_of(self._joint(keys), self._kernel)
+
+    def _joint(self, keys: Sequence[Key]) -> Floats:
+        """(k, g) what frames say themselves, with what is known; made anew each time, for it would fill the memory."""
+        grid = self.grid
+        return np.array([self._parts[key].on(grid) for key in keys]) + log_prior(grid, self._known)
+
+
+def _blocks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    for start in range(0, len(keys), _BLOCK):
+        yield keys[start : start + _BLOCK]

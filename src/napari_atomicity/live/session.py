@@ -14,12 +14,13 @@ from napari_atomicity.io.names import free_stem, safe_name
 from napari_atomicity.io.tables import read_table
 from napari_atomicity.io.text import clean
 from napari_atomicity.live.counting import LiveCount, live_count_steps
-from napari_atomicity.live.images import Counted, NotWritten, Reading, place_of, seen_of
-from napari_atomicity.live.ledger import Ledger, Seen
-from napari_atomicity.live.quality import quality_of, warnings_of
+from napari_atomicity.live.images import Counted, NotWritten, Reading, place_of, seen_of, warnings_about
+from napari_atomicity.live.ledger import Ledger
+from napari_atomicity.live.quality import quality_of
 from napari_atomicity.live.running_scale import RunningScale
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.shares import ImageCounts, LiveShares, clusters_needed, live_shares
-from napari_atomicity.live.tables import is_labelled, save_counted, table_path
+from napari_atomicity.live.tables import is_labelled, make_folder, save_counted, table_path
 from napari_atomicity.micrograph import FloatImage
 from napari_atomicity.pipeline import ImageState, Settings
 from napari_atomicity.pipeline.count import search_steps
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 #: an image is counted again where the scale of its session has moved this far since, in ln(scale)
 _MOVED: Final = 0.02
-#: images that tell whether a quality is as usual
-_LOOKED_BACK: Final = 400
 #: images after which a scale that does not move needs no more asking
 _SETTLES_AFTER: Final = 8
 
@@ -95,8 +94,7 @@ class LiveSession:
 
     def warnings(self) -> list[str]:
         """Sentences about qualities of the images that have left their bands."""
-        images = sorted(self.ledger.counted[-_LOOKED_BACK:], key=lambda seen: seen.taken)
-        return warnings_of([seen.name for seen in images], [seen.quality for seen in images])
+        return warnings_about(self.ledger.counted)
 
     # ------------------------------------------------------------------ images come
 
@@ -132,6 +130,7 @@ class LiveSession:
         live = yield from self._count_steps(searched, sha256)
         seen = seen_of(live, arrival, sha256, stem, quality_of(live, self._before), self.labels)
         try:
+            make_folder(self.folder)
             save_counted(live.state, table_path(self.folder, stem))
             if replaced is not None:
                 self.scale.remove(replaced.sha256)

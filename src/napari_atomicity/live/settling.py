@@ -1,4 +1,8 @@
-"""The end of a session: all its images counted once more together, exactly as one call of ``analyse --session``."""
+"""The end of a session: all its images counted once more together, exactly as one call of ``analyse --session``.
+
+Of more images than can be held at once, each is counted once more by itself with the scale that all of them agree on:
+what an image says of its scale is a few numbers, which are kept of each, so that their sum needs no second look.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,18 @@ import numpy as np
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
+from napari_atomicity.live.counting import live_count_steps
 from napari_atomicity.live.images import counts_in
-from napari_atomicity.live.ledger import Seen
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.live.tables import is_labelled, save_counted, table_path
 from napari_atomicity.pipeline.count import count_steps
-from napari_atomicity.progress import Steps
+from napari_atomicity.progress import Steps, part
 
 if TYPE_CHECKING:
     from napari_atomicity.pipeline import ImageState
 
-#: images that are held together at most; of more the tables stay as they were counted one after the other
+#: images that are held together at most; of more each is counted by itself
 MOST: Final = 400
 
 
@@ -37,7 +42,7 @@ def settle_steps(session: LiveSession) -> Steps[tuple[list[ImageState], list[str
 
     Returns
     -------
-    The images with their counts, and sentences for a person.
+    The images with their counts, none of more than `MOST`; and sentences for a person.
 
     Raises
     ------
@@ -48,10 +53,7 @@ def settle_steps(session: LiveSession) -> Steps[tuple[list[ImageState], list[str
     if not images:
         return [], []
     if len(images) > MOST:
-        return [], [
-            f"{len(images)} images are too many to be counted once more together; the tables are those of the watch, "
-            "where each image was counted with the scale of those before it."
-        ]
+        return [], (yield from _one_by_one_steps(session, images))
     states: list[ImageState] = []
     there: list[Seen] = []
     for seen in images:
@@ -67,10 +69,37 @@ def settle_steps(session: LiveSession) -> Steps[tuple[list[ImageState], list[str
             kept += 1
             continue
         _write(session, seen, state)
-    sentences = [f"{kept} tables hold labels that a person gave; they stay as they are."] if kept else []
-    sentences += [f"{gone} images are no longer where they were; their tables are those of the watch."] if gone else []
+    sentences = _left(kept, gone)
     adaptation = next((state.adaptation for state in counted if state.adaptation is not None), None)
     return counted, [*sentences, *([adaptation.reason] if adaptation is not None else [])]
+
+
+def _one_by_one_steps(session: LiveSession, images: list[Seen]) -> Steps[list[str]]:
+    """Count each of very many images once more, with the scale of all; one is held at a time."""
+    kept = gone = 0
+    for done, seen in enumerate(images):
+        if is_labelled(table_path(session.folder, seen.stem)):
+            kept += 1
+            continue
+        state = session.state_of(seen)
+        if state is None:
+            gone += 1
+            continue
+        counting = live_count_steps(state, session.bundle, session.scale, seen.sha256)
+        live = yield from part(counting, done / len(images), (done + 1) / len(images))
+        _write(session, seen, live.state)
+    return [
+        f"Each of the {len(images)} images was counted once more with the scale of all; of more than {MOST} the model "
+        "is not adapted.",
+        *_left(kept, gone),
+    ]
+
+
+def _left(kept: int, gone: int) -> list[str]:
+    sentences = [f"{kept} tables hold labels that a person gave; they stay as they are."] if kept else []
+    return sentences + (
+        [f"{gone} images are no longer where they were; their tables are those of the watch."] if gone else []
+    )
 
 
 def _write(session: LiveSession, seen: Seen, state: ImageState) -> None:

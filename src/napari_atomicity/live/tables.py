@@ -27,6 +27,27 @@ def table_path(folder: Path, stem: str) -> Path:
     return folder / f"{stem}.clusters.csv"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for tables where there is none.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Raises
+    ------
+    InputError
+        Where the system does not let us.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be made ({error.strerror or error}); make room there, or choose another one."
+        ) from error
+
+
 def is_labelled(path: Path) -> bool:
     """Whether a person labelled clusters in a table: it is theirs from then on, and never written over."""
     existing = earlier(path)

@@ -13,7 +13,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.live.advice import GOAL, Advice, advice, needed_sentence
 from napari_atomicity.live.images import Counted, NotWritten
-from napari_atomicity.live.ledger import Seen
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.live.shares import LiveShares
 from napari_atomicity.live.sources import Arrival, FrameSource

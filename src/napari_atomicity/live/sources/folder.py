@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,10 +28,11 @@ _SLOWEST_S: Final = 30.0
 PATIENCE_S: Final = 20.0
 
 
-@dataclass
+@dataclass(slots=True)
 class _File:
     """What is known of a file of the folder."""
 
+    name: str
     state: FileState
     #: looks at which it was as it is now
     still: int = 1
@@ -40,7 +41,6 @@ class _File:
     wait_s: float = 0.0
     #: taken, or given up as it is
     done: bool = False
-    path: Path = field(default_factory=Path)
 
 
 class FolderSource:
@@ -95,13 +95,16 @@ class FolderSource:
         if self.ended:
             return None
         self._look()
+        if self._away:  # what cannot be read now says nothing about the files
+            return None
         now = self._clock()
         ready = [file for file in self._files.values() if not file.done and file.still >= 2 and file.next_try <= now]
         if not ready:
             return None
-        file = max(ready, key=lambda each: (-each.wait_s, each.state.modified_ns, each.path.name))
+        file = max(ready, key=lambda each: (-each.wait_s, each.state.modified_ns, each.name))
         file.done = True
-        return Arrival(file.path.stem, file.state.modified_ns / 1e9, file.path, file.state)
+        path = self.folder / file.name
+        return Arrival(path.stem, file.state.modified_ns / 1e9, path, file.state)
 
     def refused(self, arrival: Arrival, why: str) -> bool:
         """Hear that a file could not be counted; it is tried again until it stood still for long enough.
@@ -166,6 +169,8 @@ class FolderSource:
             return
         if self._away:
             self._remarks.append(f"The folder {clean(self.folder, 300)} is there again.")
+            for file in self._files.values():
+                file.first_try, file.next_try, file.wait_s = None, 0.0, 0.0
         self._away, self._away_wait_s = False, self._poll_s
         first, self._looks = self._looks == 0, self._looks + 1
         for gone in self._files.keys() - found.keys():
@@ -181,7 +186,7 @@ class FolderSource:
             return
         path = self.folder / name
         done = (first and self._only_new) or self._known(path, state)
-        self._files[name] = _File(state, done=done, path=path)
+        self._files[name] = _File(name, state, done=done)
 
     def _say_away(self, error: OSError) -> None:
         if not self._away:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QLineEdit, QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QListWidget, QListWidgetItem
 
-from napari_atomicity.live.ledger import Seen
+from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.shares import LiveShares
 from napari_atomicity.live.watching import Look
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.report.shares import ShareSeries
 from napari_atomicity.ui.live.picture import PictureView
 from napari_atomicity.ui.live.service import LiveWatch, live_watch_of
-from napari_atomicity.ui.live.strips import QualityStrips
+from napari_atomicity.ui.live.source import SourceChoice
+from napari_atomicity.ui.live.strips import GOOD, OUT, QualityStrips, is_light
 from napari_atomicity.ui.widgets.controls import button, line_height, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 
 _HOW: Final = (
     "Choose the folder that the microscope writes to, and watch: each image is counted as it comes. The shares may be "
-    "looked at after every image."
+    "looked at after every image. Images can also come from another computer, or one by one from a folder, to try it."
 )
 _SHA: Final = Qt.ItemDataRole.UserRole
-#: letters of the large mode beside those of the window, for the sentence and for the shares
+#: letters of the large mode beside those of its small print, for the sentence and for the shares
 _LARGE: Final = (1.4, 2.8)
-#: letters that have to fit side by side in the large mode
-_ACROSS: Final = 17.0
-_GREEN: Final = "#4ec36b"
-_ORANGE: Final = "#ff9d3b"
+#: letters that have to fit side by side in the large mode, lines of small print that fit below one another beside those
+#: of the shares, and height of a line in its letters
+_ACROSS: Final = 15.5
+_LINES_BELOW: Final = 10.0
+_LINE: Final = 1.35
 #: lines of the list of images
 _LINES: Final = 5
 
@@ -75,12 +76,8 @@ class LivePanel(Panel):
         self._newest = ""
 
     def _build_settings(self) -> None:
-        self.folder = QLineEdit()
-        self.folder.setPlaceholderText("folder that the microscope writes to")
-        self.folder.setToolTip("Folder that the microscope writes to; it may not exist yet, or be on a network")
-        self.folder.editingFinished.connect(lambda: self.watch.choose(folder=self.folder.text().strip()))
-        self.browse = button("Browse…", "Choose the folder", self._ask)
-        self.row(self.folder, self.browse)
+        self.source = SourceChoice(self.watch)
+        self.page.addWidget(self.source)
         self.goal = QDoubleSpinBox()
         self.goal.setRange(0.5, 50.0)
         self.goal.setDecimals(1)
@@ -89,12 +86,13 @@ class LivePanel(Panel):
         self.goal.setToolTip("Half width of the shares that is enough")
         self.goal.setValue(100 * self.watch.settings.goal)
         self.goal.valueChanged.connect(lambda value: self.watch.choose(goal=value / 100))
-        self.run = button("Watch", "Count what is in the folder and what comes, until you stop", self._run)
+        self.run = button("Watch", "Count what is there and what comes, until you stop", self._run)
         self.large = QCheckBox("Large")
         self.large.setToolTip("Only what matters, in letters that can be read from two metres")
         self.large.setChecked(self.watch.settings.large)
         self.large.toggled.connect(lambda on: self.watch.choose(large=on))
-        self.row(self.run, self.goal, self.large).setStretch(0, 1)
+        self.page.addWidget(self.run)
+        self.row(self.goal, self.large).setStretch(0, 1)
 
     def _build_images(self) -> None:
         self.images = QListWidget()
@@ -116,14 +114,13 @@ class LivePanel(Panel):
     def show_document(self, document: Document | None) -> None:
         """Show how far the watch has come; the document in hand does not matter."""
         watch, look, busy = self.watch, self.watch.look, self.watch.busy
-        if not self.folder.hasFocus():
-            self.folder.setText(watch.settings.folder)
-        for control in (self.folder, self.browse, self.goal):
-            control.setEnabled(not busy)
-        self.run.setText("Stop" if busy else "Watch")
-        self.run.setEnabled(busy or bool(self.folder.text().strip()))
+        self.source.show_settings()
+        self.goal.setEnabled(not busy)
+        self.run.setText(("Stop at once" if watch.is_closing else "Stop") if busy else "Watch")
+        self.run.setEnabled(busy or bool(self.source.folder.text().strip()))
         self.settle.setEnabled(not busy and look is not None and bool(look.images))
         large = watch.settings.large and look is not None
+        self.source.setVisible(not (large and busy))
         for widget in (self.chart, self.strips, self.images, self.open, self.settle):
             widget.setVisible(look is not None and not large)
         self.picture.setVisible(look is not None and not large)
@@ -133,12 +130,16 @@ class LivePanel(Panel):
             say(self.state, "Starting…" if busy else "")
             say(self.said, "" if busy else _HOW)
             return
-        size = self.font().pointSizeF() if self.font().pointSizeF() > 0 else 10.0
-        size = max(size, self._room_in_points() / _LARGE[1]) if large else size
-        say(self.advice, _advice(look, size * (_LARGE[0] if large else 1.2)))
-        say(self.large_shares, _large_shares(look.shares, size * _LARGE[1], watch.colours) if large else "")
-        say(self.state, _sized(_state(look, busy), size))
-        say(self.warnings, _sized("\n".join(look.warnings), size, _ORANGE))
+        theme = plot_colours(self.workspace.viewer)
+        usual = self.state.font().pointSizeF()
+        usual = usual if usual > 0 else 10.0
+        unit = self._room_in_points(len(look.shares.labels)) if large else 0.0
+        sentence = max(usual * (1.0 if large else 1.2), unit * _LARGE[0])
+        say(self.advice, _advice(look, sentence, GOOD[is_light(theme)]))
+        shares = _large_shares(look.shares, max(usual, unit * _LARGE[1]), watch.colours) if large else ""
+        say(self.large_shares, shares)
+        say(self.state, _sized(_state(look, busy), max(usual, unit)))
+        say(self.warnings, _sized("\n".join(look.warnings), max(usual, unit * _LARGE[0]), OUT[is_light(theme)]))
         say(self.said, "" if large else "\n".join(watch.said[-4:]))
         if not large:
             self._show_details(look)
@@ -149,10 +150,12 @@ class LivePanel(Panel):
         if self.watch.settings.large:
             self._on_changed()
 
-    def _room_in_points(self) -> float:
-        """Size of letters with which a line of shares fills the width."""
+    def _room_in_points(self, classes: int) -> float:
+        """Size of the small print with which shares fill the width, and all fits the height."""
         dots = self.logicalDpiX() or 96
-        return (self.width() - 40) / _ACROSS / 0.62 * 72 / dots
+        across = (self.width() - 40) / _ACROSS / 0.62 / _LARGE[1]
+        down = (self.height() - 3 * self.run.height()) / _LINE / (classes * _LARGE[1] + _LINES_BELOW)
+        return min(across, down) * 72 / dots
 
     def status(self, document: Document) -> str:
         """How many images are counted."""
@@ -165,9 +168,7 @@ class LivePanel(Panel):
             "share of clusters, with ends that hold at all looks", "bar", shares.share, shares.low, shares.high
         )
         self.chart.show_shares(shares.labels, [series], self.watch.colours, theme)
-        self.strips.show_qualities(
-            [seen.quality for seen in sorted(look.images, key=lambda one: one.taken)], theme["text"]
-        )
+        self.strips.show_qualities([seen.quality for seen in sorted(look.images, key=lambda one: one.taken)], theme)
         self._show_images(look)
         self._show_picture()
 
@@ -202,17 +203,11 @@ class LivePanel(Panel):
 
     # ------------------------------------------------------------------ what a person does
 
-    def _ask(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder to watch", self.folder.text())
-        if folder:
-            self.folder.setText(folder)
-            self.watch.choose(folder=folder)
-
     def _run(self) -> None:
         if self.watch.busy:
             self.watch.stop()
             return
-        self.watch.choose(folder=self.folder.text().strip())
+        self.source.keep()
         settings = Settings() if self.document is None else self.document.settings
         self.watch.start(settings.model, settings.sensitivity)
 
@@ -233,7 +228,7 @@ def _item(seen: Seen) -> QListWidgetItem:
         item.setToolTip(seen.why)
     else:
         item = QListWidgetItem(f"{seen.name}: {seen.analysed} of {seen.found} clusters counted")
-        item.setToolTip("\n".join((str(Path(seen.path)), *seen.messages)))
+        item.setToolTip("\n".join((seen.path, *seen.messages)))
     item.setData(_SHA, seen.sha256)
     return item
 
@@ -245,8 +240,8 @@ def _state(look: Look, busy: bool) -> str:
     return f"{'Watching' if busy else 'Stopped'}: {', '.join(parts)}."
 
 
-def _advice(look: Look, points: float) -> str:
-    tint = f"; color:{_GREEN}" if look.enough else ""
+def _advice(look: Look, points: float, good: str) -> str:
+    tint = f"; color:{good}" if look.enough else ""
     sentence = look.advice.sentence
     if not look.enough and look.sentence not in sentence and look.shares.clusters:
         sentence = f"{sentence} {look.sentence[:1].upper()}{look.sentence[1:]}"
@@ -265,7 +260,7 @@ def _large_shares(shares: LiveShares, points: float, colours: Any) -> str:
         return ""
     half = np.maximum(shares.high - shares.share, shares.share - shares.low)
     rows = [
-        f"<tr><td style='color:{colours.get(label, '#ffffff')}'>{escape(label)}&nbsp;</td>"
+        f"<tr><td style='color:{colours.get(label, '#808080')}'>■</td><td>{escape(label)}&nbsp;</td>"
         f"<td align='right'><b>{100 * share:.0f}</b> %</td><td>&nbsp;± {100 * off:.0f}</td></tr>"
         for label, share, off in zip(shares.labels, shares.share, half, strict=True)
     ]

@@ -1,11 +1,12 @@
-"""The watch of one viewer: it outlives the panel that shows it."""
+"""The watch of one viewer: it outlives the panel that shows it. What it computes, another process computes."""
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,19 +16,19 @@ from psygnal import Signal
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
-from napari_atomicity.live.advice import GOAL
-from napari_atomicity.live.images import Reading
+from napari_atomicity.live.apart import apart_steps
+from napari_atomicity.live.feed import feed_of
 from napari_atomicity.live.opening import opened_steps
+from napari_atomicity.live.order import Order, Update
+from napari_atomicity.live.pictures import Picture
+from napari_atomicity.live.seen import SeenImages
 from napari_atomicity.live.session import LiveSession
-from napari_atomicity.live.settling import settle_steps
-from napari_atomicity.live.sources import FolderSource, FrameSource, replay_of
-from napari_atomicity.live.watching import Look, look_at, watch_steps, write_summary
+from napari_atomicity.live.watching import Look
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.pipeline.count import model_steps
-from napari_atomicity.progress import Milestone, Progress, Steps
-from napari_atomicity.project.recovery import Lock
+from napari_atomicity.progress import Steps
 from napari_atomicity.style import colours
-from napari_atomicity.ui.live.picture import Picture, picture_of
+from napari_atomicity.ui.live.settings import WatchSettings, own_address
 
 if TYPE_CHECKING:
     from napari_atomicity.pipeline import ImageState
@@ -35,41 +36,8 @@ if TYPE_CHECKING:
 
 #: pictures that are kept; older images can still be opened
 _PICTURES: Final = 150
-_LOCK: Final = "watch.lock"
-
-
-@dataclass(frozen=True)
-class WatchSettings:
-    """What a person set for a watch.
-
-    Attributes
-    ----------
-    folder
-        That the microscope writes to.
-    output
-        Where tables go; beside the folder where None.
-    goal
-        Half width of the shares that is wanted.
-    pixel_size_nm
-        Instead of what the files say; None where they are believed.
-    replay_s
-        Seconds between two images of the folder, shown as if they came now; None for a watch.
-    large
-        Whether the dock is to be read from a distance.
-    """
-
-    folder: str = ""
-    output: Path | None = None
-    goal: float = GOAL
-    pixel_size_nm: float | None = None
-    replay_s: float | None = None
-    large: bool = False
-
-    @property
-    def target(self) -> Path:
-        """Where tables go."""
-        folder = Path(self.folder).expanduser()
-        return self.output or folder.with_name(f"{folder.name or 'folder'}-watch")
+#: sentences that are kept
+_SAID: Final = 20
 
 
 class LiveWatch:
@@ -86,10 +54,13 @@ class LiveWatch:
         self.pictures: OrderedDict[str, Picture] = OrderedDict()
         self.newest: str = ""
         self.said: list[str] = []
-        self.session: LiveSession | None = None
         self.colours: Mapping[str, str] = {}
-        self._source: FrameSource | None = None
-        self._lock: Lock | None = None
+        #: what is or was done last; None before anything was
+        self.order: Order | None = None
+        #: where images are received; empty while they are not
+        self.address = ""
+        self._seen = SeenImages()
+        self._closing = threading.Event()
         self.work.finished.connect(self._on_finished)
         self.opening.finished.connect(lambda _: self.changed.emit())
 
@@ -105,6 +76,11 @@ class LiveWatch:
         """Whether a watch runs."""
         return self.work.busy
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it was asked to end, and has an image in hand yet."""
+        return self.busy and self._closing.is_set()
+
     # ------------------------------------------------------------------ the watch
 
     def start(self, model: str, sensitivity: float) -> None:
@@ -115,53 +91,48 @@ class LiveWatch:
         model, sensitivity
             As in `Settings`.
         """
-        chosen = self.settings
-        if not chosen.folder.strip():
-            show_warning("Choose the folder that the microscope writes to.")
-            return
+        from napari_atomicity.counting.bundle import load_card
+
         settings = Settings(model=model, sensitivity=sensitivity, adapt="off")
-        self.said = []
-
-        def steps() -> Steps[Look]:
-            session = yield from self._session_steps(chosen, settings)
-            folder = Path(chosen.folder).expanduser()
-            if chosen.replay_s is not None:
-                source: FrameSource = replay_of(folder, chosen.replay_s)
-            else:
-                source = FolderSource(folder, session.ledger.knows)
-            self._source = source
-            look = yield from _with_pictures_steps(watch_steps(source, session, chosen.goal), self._keep)
-            write_summary(session, look)
-            return look
-
-        self.work.start("Watch a folder", steps, self._take, meanwhile=self._take)
-        self.changed.emit()
+        try:
+            order = self.settings.order(settings)
+            card = load_card(model)
+        except InputError as error:
+            show_warning(str(error))
+            return
+        self.colours = colours(card.class_sizes, card.element)
+        self._begin("Watch", order, [])
 
     def stop(self) -> None:
-        """End the watch once the image in hand is counted."""
-        if self._source is not None and not self._source.ended:
-            self._source.close()
-        else:  # asked for once more: not even what is left to count again is waited for
+        """End the watch once the image in hand is counted; asked for once more, at once."""
+        if self._closing.is_set():
             self.work.stop()
+        self._closing.set()
+        self.changed.emit()
 
     def settle(self) -> None:
         """Count all images of the session once more together, as ``analyse --session`` does."""
-        session = self.session
-        if session is None or self.busy:
+        if self.order is None or self.busy:
             return
+        done = f"All images were counted together; tables and reports are in {self.order.target}."
+        self._begin("Count together", replace(self.order, source="none"), [done])
 
-        def steps() -> Steps[tuple[Look, list[str]]]:
-            self._hold(session.folder)
-            _, sentences = yield from settle_steps(session)
-            look = look_at(session, self.settings.goal)
-            write_summary(session, look)
-            return look, sentences
+    def _begin(self, title: str, order: Order, at_the_end: list[str]) -> None:
+        if self.order is None or self.order.target != order.target:
+            self.look, self.newest = None, ""
+            self.pictures.clear()
+        self.order, self.said, self._seen = order, [], SeenImages()
+        closing = self._closing = threading.Event()
 
-        def take(result: tuple[Look, list[str]]) -> None:
-            self._take(result[0])
-            self.said = [*result[1], f"All images were counted together; tables and reports are in {session.folder}."]
+        def steps() -> Steps[Update]:
+            with feed_of(order) as feed:
+                return (yield from apart_steps(order, closing.is_set, feed.turn))
 
-        self.work.start("Count together", steps, take)
+        def take(update: Update) -> None:
+            self._take(update)
+            self.said = [*self.said, *at_the_end][-_SAID:]
+
+        self.work.start(title, steps, take, meanwhile=self._take)
         self.changed.emit()
 
     def open(self, sha256: str) -> None:
@@ -172,13 +143,15 @@ class LiveWatch:
         sha256
             Of the image.
         """
-        session = self.session
-        seen = None if session is None else session.ledger.images.get(sha256)
-        if session is None or seen is None or self._is_shown(Path(seen.path)):
+        order, seen = self.order, self._seen.images.get(sha256)
+        if order is None or seen is None or self._is_shown(Path(seen.path)):
             return
 
         def steps() -> Steps[ImageState | None]:
-            return (yield from opened_steps(session, seen))
+            bundle = yield from model_steps(order.settings.model)
+            session = LiveSession(order.target, order.settings, bundle, order.reading)
+            known = session.ledger.images.get(sha256)
+            return None if known is None else (yield from opened_steps(session, known))
 
         def take(state: ImageState | None) -> None:
             if state is None:
@@ -190,46 +163,26 @@ class LiveWatch:
 
     # ------------------------------------------------------------------ parts of it
 
-    def _session_steps(self, chosen: WatchSettings, settings: Settings) -> Steps[LiveSession]:
-        target = chosen.target
-        if target.absolute() == Path(chosen.folder).expanduser().absolute():
-            raise InputError("The watched folder cannot be the one that is written to; choose another one.")
-        bundle = yield from model_steps(settings.model)
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"The folder {target} cannot be made ({error.strerror}); choose another one.") from error
-        self._hold(target)
-        session = LiveSession(target, settings, bundle, Reading(chosen.pixel_size_nm))
-        self.colours = colours(bundle.card.class_sizes, bundle.card.element)
-        if self.session is None or self.session.folder != target:
-            self.pictures.clear()
-        self.session = session
-        return session
-
-    def _hold(self, target: Path) -> None:
-        lock = Lock(target / _LOCK)
-        if not lock.take():
-            raise InputError(f"Another watch writes to {target}; end that one, or choose another folder.")
-        self._lock = lock
-
-    def _keep(self, sha256: str, picture: Picture) -> None:
-        self.pictures[sha256] = picture
-        self.pictures.move_to_end(sha256)
-        while len(self.pictures) > _PICTURES:
-            self.pictures.popitem(last=False)
-        self.newest = sha256
-
-    def _take(self, look: Look) -> None:
-        self.look = replace(look, newest=None)
-        self.said = [*self.said, *look.said][-20:]
+    def _take(self, update: Update) -> None:
+        for seen in update.noted:
+            self._seen.keep(seen)
+        if update.picture is not None:
+            self.newest, picture = update.picture
+            self.pictures[self.newest] = picture
+            self.pictures.move_to_end(self.newest)
+            while len(self.pictures) > _PICTURES:
+                self.pictures.popitem(last=False)
+        if update.address is not None:
+            host, port = update.address
+            self.address = f"{own_address() if self.settings.is_open else host}, port {port}"
+        if update.look is not None:
+            self.look = replace(update.look, images=self._seen.counted, failed=self._seen.failed)
+            self.said = [*self.said, *update.look.said][-_SAID:]
+        self.said = [*self.said, *update.said][-_SAID:]
         self.changed.emit()
 
     def _on_finished(self, _: str) -> None:
-        self._source = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self.address = ""
         self.changed.emit()
 
     def _is_shown(self, path: Path) -> bool:
@@ -254,24 +207,6 @@ class LiveWatch:
             settings = state.settings_in_force
             document.choose(model=settings.model, adapt=settings.adapt, sensitivity=settings.sensitivity)
             document.apply("Counted in the watch", replace(state, micrograph=document.micrograph), document.state)
-
-
-def _with_pictures_steps(steps: Steps[Look], keep: Callable[[str, Picture], None]) -> Steps[Look]:
-    """The same work; the picture of each image is made where it is counted, in the thread of the work."""
-    try:
-        while True:
-            try:
-                progress: Progress = next(steps)
-            except StopIteration as end:
-                result: Look = end.value
-                return result
-            if isinstance(progress, Milestone) and progress.result.newest is not None:
-                counted = progress.result.newest
-                if counted.state is not None:
-                    keep(counted.seen.sha256, picture_of(counted.state))
-            yield progress
-    finally:
-        steps.close()
 
 
 _WATCHES: weakref.WeakKeyDictionary[Workspace, LiveWatch] = weakref.WeakKeyDictionary()

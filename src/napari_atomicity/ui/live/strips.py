@@ -14,10 +14,17 @@ from napari_atomicity.ui.widgets.controls import line_height, with_window_font
 
 #: images that a strip shows
 _SHOWN: Final = 120
-_OUT: Final = "#ff9d3b"
+#: what is out of its band, and what is reached, on a dark and on a light ground
+OUT: Final = ("#ff9d3b", "#a34a00")
+GOOD: Final = ("#4ec36b", "#1a6e31")
 _GAP: Final = 4
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+def is_light(theme: Mapping[str, str]) -> bool:
+    """Whether the ground of a theme is light: its text is dark."""
+    return QColor(theme["text"]).lightnessF() < 0.5
 
 
 class QualityStrips(QWidget):
@@ -33,20 +40,20 @@ class QualityStrips(QWidget):
         self.setAccessibleName("Quality of the images over time")
         with_window_font(self)
         self.series: dict[str, list[float | None]] = {}
-        self._text = QColor("#ffffff")
+        self._text, self._out = QColor("#ffffff"), QColor(OUT[0])
 
-    def show_qualities(self, qualities: Sequence[Mapping[str, float | None]], text_colour: str) -> None:
+    def show_qualities(self, qualities: Sequence[Mapping[str, float | None]], theme: Mapping[str, str]) -> None:
         """Show the qualities of images.
 
         Parameters
         ----------
         qualities
             Of each, the newest last.
-        text_colour
-            Of the theme.
+        theme
+            Of `theme.plot_colours`.
         """
         self.series = {name: [one.get(name) for one in qualities] for name in STRIPS}
-        self._text = QColor(text_colour)
+        self._text, self._out = QColor(theme["text"]), QColor(OUT[is_light(theme)])
         self.setFixedHeight(len(STRIPS) * self._row)
         self.update()
 
@@ -71,7 +78,7 @@ class QualityStrips(QWidget):
             usual = band(self.series.get(name, []), strip)
             newest = next((v for v in reversed(self.series.get(name, [])) if v is not None), None)
             is_out = usual is not None and newest is not None and not usual[1] <= newest <= usual[2]
-            painter.setPen(QColor(_OUT) if is_out else self._text)
+            painter.setPen(self._out if is_out else self._text)
             painter.drawText(QRectF(0, top, left, self._row), _LEFT, strip.name)
             painter.drawText(QRectF(self.width() - right, top, right, self._row), _RIGHT, values[name])
             room = QRectF(left, top + 2, self.width() - left - right, self._row - 4)
@@ -107,8 +114,8 @@ class QualityStrips(QWidget):
             )
         step = room.width() / max(len(values) - 1, 1)
         points = [QPointF(room.left() + step * at, height(value)) for at, value in known]
-        painter.setPen(QPen(QColor(_OUT) if is_out else self._text, 1.4))
+        painter.setPen(QPen(self._out if is_out else self._text, 1.4))
         painter.drawPolyline(QPolygonF(points))
-        painter.setBrush(QColor(_OUT) if is_out else self._text)
+        painter.setBrush(self._out if is_out else self._text)
         painter.drawEllipse(points[-1], 2.2, 2.2)
         painter.setBrush(Qt.BrushStyle.NoBrush)
