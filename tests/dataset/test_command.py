@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from napari_atomicity import cli
@@ -44,3 +46,18 @@ def test_a_batch_in_a_process_of_its_own_is_stopped_and_goes_on(night, tmp_path)
     assert "6 images: 6 counted, 0 refused, 0 failed" in third.stdout
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["images"] == 6
     assert (tmp_path / "out" / "overview.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="workers are told of the end of their parent in another way")
+def test_no_worker_outlives_a_call_that_was_killed(night, tmp_path):
+    call = [sys.executable, "-m", "napari_atomicity.cli", "batch", str(night), "-o", str(tmp_path / "out")]
+    process = subprocess.Popen([*call, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list((tmp_path / "out" / "measured").glob("running/*.txt")):
+        time.sleep(0.05)
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert len(below) >= 2
+    _, alive = psutil.wait_procs(below, timeout=20)
+    assert not alive

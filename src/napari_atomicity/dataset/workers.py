@@ -5,18 +5,15 @@ Only light modules are imported here: the environment must be set before NumPy a
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-#: seconds between two looks at whether the parent still lives
-_LOOK_S: Final = 2.0
+from typing import Any
 
 
 @contextmanager
@@ -44,27 +41,22 @@ def environment(workers: int, environ: MutableMapping[str, str] = os.environ) ->
         environ.update(before)
 
 
-def begin(parent: int) -> None:
-    """In a new worker: Ctrl-C is for the parent to answer, and without the parent there is nothing to do.
-
-    Parameters
-    ----------
-    parent
-        Process that started this one.
-    """
+def begin() -> None:
+    """In a new worker: Ctrl-C is for the parent to answer, and without the parent there is nothing to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if not sys.warnoptions:
         import warnings
 
         warnings.simplefilter("ignore")
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_S)
-    os._exit(1)  # what is half-written is a draft, which the next call removes
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # what is half-written is a draft, which the next call removes
 
 
 def look_around(path: str) -> dict[str, Any]:
