@@ -25,6 +25,7 @@ from napari_atomicity.dataset.measure import COUNTED
 from napari_atomicity.dataset.parts import (
     LIKELIHOODS,
     LOOKS,
+    cluster_schema,
     image_schema,
     part_path,
     pyarrow,
@@ -182,32 +183,47 @@ def finish_chunk(folder: Folder, recipe: Recipe, chunk: Chunk, target: Path) -> 
     How many rows each table got.
     """
     pa, _ = pyarrow()
-    card = load_card(recipe.settings.model)
     rows = {row["image"]: row for row in _of_images(folder, "images", chunk.images, chunk.parts).to_pylist()}
     counted = [image for image in chunk.images if rows[image]["status"] == COUNTED]
+    if chunk.sessions:
+        images, clusters = _by_sessions(folder, recipe, chunk, rows, counted)
+    else:  # as the first pass wrote them
+        images = [rows[image] for image in chunk.images]
+        clusters = _in_order(_of_images(folder, "clusters", counted, chunk.parts), counted, recipe.classes)
+    tables = {"clusters": clusters, "images": pa.Table.from_pylist(images, schema=image_schema(recipe.classes))}
+    write_tables({target / name / f"{name}-{chunk.number:05d}.parquet": table for name, table in tables.items()})
+    return {name: table.num_rows for name, table in tables.items()}
+
+
+def _in_order(clusters: Any, images: Sequence[str], classes: Sequence[int]) -> Any:
+    """Rows of clusters in the order of their images."""
+    pa, _ = pyarrow()
+    if not clusters.num_rows:
+        return cluster_schema(classes).empty_table()
+    places = pa.compute.index_in(clusters["image"], value_set=pa.array(images, pa.string()))
+    order = np.argsort(places.to_numpy(), kind="stable")
+    return clusters.take(pa.array(order)).combine_chunks()
+
+
+def _by_sessions(
+    folder: Folder, recipe: Recipe, chunk: Chunk, rows: Mapping[str, dict[str, Any]], counted: Sequence[str]
+) -> tuple[list[dict[str, Any]], Any]:
+    """Rows of images and of clusters with the scales of their sessions."""
+    card = load_card(recipe.settings.model)
     tables = _tables(folder, counted, chunk.parts, card)
-    looks, says = {}, {}
-    joint = {image for session in chunk.sessions.values() for image in session.images}
-    if joint:
-        looks = _grouped(_of_images(folder, LOOKS, sorted(joint), chunk.parts))
-        says = _likelihoods(folder, sorted(joint), chunk.parts)
+    joint = sorted({image for session in chunk.sessions.values() for image in session.images})
+    looks = _grouped(_of_images(folder, LOOKS, joint, chunk.parts))
+    says = _likelihoods(folder, joint, chunk.parts)
     images, clusters = [], []
     for image in chunk.images:
-        row = rows[image]
-        final, table = dict(row), tables.get(image)
-        session = chunk.sessions.get(row["session"])
+        final, table = dict(rows[image]), tables.get(image)
+        session = chunk.sessions.get(final["session"])
         if table is not None and session is not None and image in session.images and image in looks:
             final, table = _calibrated(final, table, looks[image], says[image], session, recipe, card)
         images.append(final)
         if table is not None:
-            clusters.append((image, row["session"], table))
-    schema = image_schema(recipe.classes)
-    written = {
-        target / "clusters" / f"clusters-{chunk.number:05d}.parquet": cluster_rows(clusters, recipe.classes),
-        target / "images" / f"images-{chunk.number:05d}.parquet": pa.Table.from_pylist(images, schema=schema),
-    }
-    write_tables(written)
-    return {path.parent.name: table.num_rows for path, table in written.items()}
+            clusters.append((image, final["session"], table))
+    return images, cluster_rows(clusters, recipe.classes)
 
 
 def _tables(

@@ -202,7 +202,7 @@ class _Run:
                 raise error
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise InputError(
-                    f"The disk of {self.folder.path} is full; make room and go on with --resume."
+                    f"The disk of {self.folder.path} is full; make room and start the same batch again."
                 ) from error
             raise error
         time.sleep(_DISK_PAUSE_S if isinstance(error, InputError | OSError) else 0.0)
