@@ -39,7 +39,9 @@ _SESSIONS: Final = {
     "none": "each image by itself",
     "folder": "images of a folder calibrate each other",
 }
-_LINES: Final = 14
+#: lines that are always seen; the table takes all the room that there is
+_LINES: Final = 8
+_ALL: Final = 100
 #: rows that the width of a column is measured by
 _MEASURED: Final = 50
 
@@ -81,7 +83,7 @@ class ManyImagesPanel(Panel):
         self.table.clicked.connect(self._open)
         self.table.activated.connect(self._open)
         with_window_font(self.table)
-        self.page.addWidget(self.table, 1)
+        self.page.addWidget(self.table, _ALL)
 
     def _build_wishes(self) -> None:
         wish = self.service.wish

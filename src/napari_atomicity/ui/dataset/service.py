@@ -252,7 +252,8 @@ def _opened_steps(path: Path) -> Steps[Listed]:
     counts = {label: sum(row[name] or 0 for row in counted) for name, label in names}
     total = sum(counts.values())
     shares = ", ".join(f"{label} {100 * k / total:.0f} %" for label, k in counts.items() if k) if total else ""
-    facts = f"{path.name}: {len(dataset.rows):,} images, {len(counted):,} counted, {total:,} clusters. {shares}"
+    clusters = sum(row["clusters"] or 0 for row in counted)
+    facts = f"{path.name}: {len(dataset.rows):,} images, {len(counted):,} counted, {clusters:,} clusters. {shares}"
     return Listed(path, dataset.rows, dataset, facts.strip())
 
 
