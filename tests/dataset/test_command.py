@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ import psutil
 import pytest
 
 from napari_atomicity import cli
+
+from .conftest import Here
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,81 @@ def test_impossible_calls_are_refused_and_leave_nothing(night, tmp_path, capsys,
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def call(tmp_path, capsys, monkeypatch):
+    """The command, computing here; gives its exit code and what it said on stderr and stdout."""
+    monkeypatch.setattr("napari_atomicity.dataset.batch.LocalProcesses", lambda _: Here())
+    monkeypatch.setattr("napari_atomicity.dataset.batch.get_ready", lambda _: None)
+
+    def run(*arguments, output="out"):
+        code = cli.main(["batch", *map(str, arguments), "-o", str(tmp_path / output)])
+        said = capsys.readouterr()
+        return code, said.err, said.out
+
+    return run
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_left_as_it_is(call, night, tmp_path):
+    image = night / "grid0" / "frame0.tif"
+    assert call(image)[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    (tmp_path / "paper").mkdir()
+    (tmp_path / "paper" / "thesis.tex").write_text("")
+    (tmp_path / "file").write_text("")
+    for more, output, words in [
+        ([], "out", "add --resume"),
+        (["--resume", "--model", "single"], "out", "counted with another model (dual)"),
+        (["--resume", "--session-by", "folder"], "out", "session by none, now it is folder"),
+        (["--resume", "--deposited", "19"], "out", "deposited [], now it is [19]"),
+        ([], "paper", "holds other things"),
+        ([], "file", "holds other things"),
+        ([], "file/deep", "cannot be made"),
+    ]:
+        code, said, _ = call(image, *more, output=output)
+        assert (code, said.count("\n")) == (2, 1) and words in said
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_missing_files_and_mixed_pixel_sizes_are_named_and_the_others_are_counted(call, night, tmp_path):
+    listed = tmp_path / "list.csv"
+    rows = [f"{night / 'grid0' / f'frame{i}.tif'},{size},one" for i, size in enumerate((0.05, 0.05, 0.08))]
+    rows.append(f"{tmp_path / 'gone.tif'},,one")
+    listed.write_text("\n".join(["path,pixel_size_nm,day", *rows]) + "\n")
+    code, said, printed = call(listed, "--session-by", "day")
+    assert code == 0
+    assert f"{tmp_path / 'gone.tif'} does not exist" in said and said.count("gone.tif") == 1
+    assert "1 image has another pixel size than its session" in said
+    assert "4 images: 3 counted, 0 refused, 1 failed" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("list.csv", b"path,pixel_size_nm\nx.tif,wide\n", "a pixel size of 'wide'"),
+        ("list.csv", b"", "cannot be read as a list"),
+        ("list.csv", bytes(range(256)), "has no column path"),
+        ("list.csv", b"path\na\0b.tif\n", "is no name of a file"),
+        ("list.parquet", b"PAR1 cut short", "cannot be read as a list"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_one_sentence_and_leaves_nothing(call, tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    code, said, _ = call(tmp_path / name)
+    assert (code, said.count("\n")) == (2, 1) and words in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(call, night, monkeypatch):
+    monkeypatch.setattr("napari_atomicity.dataset.engine._ANSWERS_WITHIN_S", 0.5)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    code, said, _ = call(night, "--scheduler", address)
+    assert (code, said.count("\n")) == (2, 1) and "is silent; start it with" in said
+    code, said, _ = call(night, "--scheduler", "here", "--resume")
+    assert (code, said.count("\n")) == (2, 1) and "is no address of a scheduler" in said
 
 
 @pytest.mark.slow

@@ -36,8 +36,8 @@ _HOW: Final = (
     "that other programs open too. Images without a count stay in the list, with the reason."
 )
 _SESSIONS: Final = {
-    "none": "each image by itself",
-    "folder": "images of a folder calibrate each other",
+    "none": "each alone",
+    "folder": "by folder",
 }
 #: lines that are always seen; the table takes all the room that there is
 _LINES: Final = 8
@@ -96,7 +96,7 @@ class ManyImagesPanel(Panel):
         self.model_choice.setToolTip("Which network reads the clusters")
         self.model_choice.activated.connect(lambda _: wish(model=self.model_choice.currentData()))
         self.sessions = QComboBox()
-        self.sessions.setToolTip("Whether images were taken under the same settings of the microscope")
+        self.sessions.setToolTip("Images taken under the same settings of the microscope calibrate each other")
         for name, words in _SESSIONS.items():
             self.sessions.addItem(words, name)
         self.sessions.activated.connect(lambda _: wish(session_by=self.sessions.currentData()))
