@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from napari_atomicity.dataset.engine import DaskCluster, Engine, LocalProcesses, get_ready
+from napari_atomicity.dataset.engine import DaskCluster, Engine, LocalProcesses
 from napari_atomicity.dataset.finish import finish_steps, forget, mend, read_measured
 from napari_atomicity.dataset.folder import Folder, alone, prepare
 from napari_atomicity.dataset.measure import FAILED, REFUSED
@@ -17,6 +17,7 @@ from napari_atomicity.dataset.parts import pyarrow
 from napari_atomicity.dataset.plan import MOST_AT_A_TIME, Recipe, Shard, to_measure
 from napari_atomicity.dataset.running import Tally, measure_steps
 from napari_atomicity.dataset.sources import Item, items_of
+from napari_atomicity.dataset.workers import get_ready
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.progress import Progress, Steps

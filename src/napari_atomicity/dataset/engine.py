@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.context import BaseContext
 from typing import Any, Final, Protocol
 
-from napari_atomicity.dataset.workers import begin, environment, look_around
+from napari_atomicity.dataset.workers import begin, environment, fresh_processes, look_around
 from napari_atomicity.errors import InputError
 
 #: tasks with a cluster for each of its threads: one in work, one waiting
@@ -146,35 +143,7 @@ class LocalProcesses:
 
     @staticmethod
     def _new() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, _context(), initializer=begin)
-
-
-def get_ready(workers: int) -> None:
-    """Begin to load what the processes of this machine need; gives at once.
-
-    Parameters
-    ----------
-    workers
-        How many there will be.
-    """
-    context = _context()
-    if context.get_start_method() == "forkserver":
-        from multiprocessing import forkserver
-
-        with environment(workers):
-            forkserver.ensure_running()
-
-
-def _context() -> BaseContext:
-    """How processes are started: what this process has loaded, its threads and its locks stay here.
-
-    On Linux one fresh process loads the libraries, once, and the workers are copies of it.
-    """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["napari_atomicity.dataset.loaded"])
-    return context
+        return ProcessPoolExecutor(1, fresh_processes(), initializer=begin)
 
 
 class DaskCluster:

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,34 @@ def environment(workers: int, environ: MutableMapping[str, str] = os.environ) ->
         for name in set(environ) - set(before):
             del environ[name]
         environ.update(before)
+
+
+def get_ready(workers: int) -> None:
+    """Begin to load what the processes of this machine need; gives at once.
+
+    Parameters
+    ----------
+    workers
+        How many there will be.
+    """
+    context = fresh_processes()
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        with environment(workers):
+            forkserver.ensure_running()
+
+
+def fresh_processes() -> BaseContext:
+    """How processes are started: what this process has loaded, its threads and its locks stay here.
+
+    On Linux one fresh process loads the libraries, once, and the workers are copies of it.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["napari_atomicity.dataset.loaded"])
+    return context
 
 
 def begin() -> None:
