@@ -99,15 +99,16 @@ def test_a_list_that_cannot_be_used_is_one_sentence_and_leaves_nothing(call, tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_a_scheduler_that_does_not_answer_is_one_sentence(call, night, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_one_sentence_and_leaves_nothing(call, night, tmp_path, monkeypatch):
     monkeypatch.setattr("napari_atomicity.dataset.engine._ANSWERS_WITHIN_S", 0.5)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     code, said, _ = call(night, "--scheduler", address)
     assert (code, said.count("\n")) == (2, 1) and "is silent; start it with" in said
-    code, said, _ = call(night, "--scheduler", "here", "--resume")
+    code, said, _ = call(night, "--scheduler", "here")
     assert (code, said.count("\n")) == (2, 1) and "is no address of a scheduler" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_atomicity.dataset.engine import DaskCluster, Engine, LocalProcesses
 from napari_atomicity.dataset.finish import finish_steps, forget, mend, read_measured
-from napari_atomicity.dataset.folder import Folder, alone, prepare
+from napari_atomicity.dataset.folder import Folder, alone, prepare, unmake
 from napari_atomicity.dataset.measure import FAILED, REFUSED
 from napari_atomicity.dataset.parts import pyarrow
 from napari_atomicity.dataset.plan import MOST_AT_A_TIME, Recipe, Shard, to_measure
@@ -133,9 +133,14 @@ def batch_steps(
     for item in {item.deposited: item for item in items}.values():
         recipe.of(item).known.check(recipe.classes)
     folder = Folder(batch.output.absolute())
-    prepare(folder, recipe, batch.resume or batch.shard is not None)
-    with nullcontext() if batch.shard is not None else alone(folder):
-        return (yield from _work_steps(batch, folder, recipe, items, started, engine, clock))
+    made = prepare(folder, recipe, batch.resume or batch.shard is not None)
+    try:
+        with nullcontext() if batch.shard is not None else alone(folder):
+            return (yield from _work_steps(batch, folder, recipe, items, started, engine, clock))
+    except InputError:
+        if made and batch.shard is None:
+            unmake(folder)
+        raise
 
 
 def _work_steps(
