@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,8 @@ def run(images: int, size: int, seed: int, kept: Path | None) -> None:
             print(f"{images} frames of {size} x {size} made in {time.monotonic() - start:.0f} s", flush=True)
         # the same name in two places: it stands in the overview
         one, two = folder / "undisturbed" / "night", folder / "killed" / "night"
+        for place in (one, two):  # of an earlier run
+            shutil.rmtree(place, ignore_errors=True)
         report, watch, passed = _undisturbed(frames, one, folder / "report.json")
         _print(report, watch, passed, one)
         whole = _killed(frames, two, passed, random.Random(seed))
