@@ -154,7 +154,7 @@ def test_a_full_disk_is_said_and_what_was_measured_is_kept(undisturbed, night, r
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     engine = Here(full)
-    with pytest.raises(InputError, match="is full; make room and go on with --resume"):
+    with pytest.raises(InputError, match="is full; make room and start the same batch again"):
         run(night, session_by="folder", engine=engine, most=1)
     done = run(night, session_by="folder", resume=True)
     assert done.tally.total == 6 - room

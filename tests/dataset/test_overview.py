@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
+from html.parser import HTMLParser
+from io import BytesIO
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from napari_atomicity.dataset.folder import Folder
-from napari_atomicity.dataset.overview import _round_above, write_overview
+from napari_atomicity.dataset.overview import _names, _round_above, write_overview
 from napari_atomicity.dataset.rows import finest_detail, thumbnail
 from napari_atomicity.errors import InputError
 from seeds import seeded
@@ -30,7 +34,46 @@ def test_the_overview_shows_sessions_charts_and_refusals_and_needs_nothing_else(
     assert text.count("data:image/jpeg;base64,") == 3
     assert "first &amp; last" in text and "<b>" not in text
     assert "Images without a count" in text and "broken.tif" in text
-    assert not re.search(r'(src|href)="(?!data:)', text)
+    page = Page(text)
+    assert not page.open and len(page.pictures) == 3
+    for picture in page.pictures:
+        assert Image.open(BytesIO(base64.b64decode(picture.removeprefix("data:image/jpeg;base64,")))).size == (96, 96)
+    assert page.links and {link.removeprefix("#") for link in page.links} <= page.ids
+    assert not page.scripts and "url(" not in text and "@import" not in text
+    # readable in the dark: every colour is one of the page, which knows both
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r'(fill|stroke)="#1d5fa8"|fill="#5d6878"', text)
+
+
+class Page(HTMLParser):
+    """What a page refers to, and the tags that it leaves open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.pictures, self.links, self.ids, self.scripts, self.open = [], [], set(), 0, []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        known = dict(attrs)
+        self.scripts += tag in ("script", "link", "iframe", "object")
+        self.pictures += [known["src"]] if tag == "img" else []
+        self.links += [known["href"]] if "href" in known else []
+        self.ids |= {known["id"]} if "id" in known else set()
+        if tag not in ("meta", "br", "img", "hr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+
+def test_sessions_that_end_alike_are_told_apart():
+    alone = "Images that stand alone"
+    assert _names(["/a/monday/grid0", "/a/tuesday/grid0", ""]) == ["monday/grid0", "tuesday/grid0", alone]
+    assert _names(["C:\\night\\grid0", "C:\\night\\grid1"]) == ["grid0", "grid1"]
+    assert _names([""]) == [alone]
 
 
 def test_an_unfinished_dataset_has_no_overview(tmp_path):

@@ -57,6 +57,12 @@ def test_a_list_gives_pixel_size_session_and_what_was_deposited(night, tmp_path,
         ("path,deposited\nx.tif,many\n", "does not say what was deposited"),
         ("path\n", "holds no image"),
         ("path,pixel_size_nm\n,0.05\n", "row 2, names no file"),
+        ("path\na\0b.tif\n", "is no name of a file"),
+        ("path,pixel_size_nm\nx.tif,0.05,Monday\n", "rows of different lengths"),
+        (
+            "path,pixel_size_nm\nx.tif,0.05\ny.tif\nx.tif,0.06\n",
+            "row 4, names x.tif once more, with another pixel size",
+        ),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, content, words):
@@ -64,6 +70,30 @@ def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, content
     path.write_text(content)
     with pytest.raises(InputError, match=words):
         items_of([path])
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("path", [1, 2], "row 2: '1' in the column path is no name of a file"),
+        ("path", [True, False], "'True' in the column path is no name"),
+        ("path", [["x.tif"], ["y.tif"]], "is no name of a file"),
+        ("pixel_size_nm", [float("inf"), 0.05], "row 2: a pixel size of 'inf' is no number"),
+        ("pixel_size_nm", [[0.05], [0.05]], "is no number of nm above zero"),
+    ],
+)
+def test_columns_of_the_wrong_type_are_refused(tmp_path, column, values, words):
+    frame = pd.DataFrame({"path": ["x.tif", "y.tif"]} | {column: values})
+    frame.to_parquet(tmp_path / "list.parquet")
+    with pytest.raises(InputError, match=words):
+        items_of([tmp_path / "list.parquet"])
+
+
+def test_numbers_in_a_list_with_gaps_are_read_as_they_are_meant(tmp_path):
+    frame = pd.DataFrame({"path": ["x.tif", "y.tif"], "deposited": [55.0, None], "day": [3.0, 3.0]})
+    frame.to_parquet(tmp_path / "list.parquet")
+    items = items_of([tmp_path / "list.parquet"], "day")
+    assert [(item.deposited, item.session) for item in items] == [("55", "3"), ("", "3")]
 
 
 def test_a_session_by_a_column_needs_a_list_with_that_column(night, tmp_path):

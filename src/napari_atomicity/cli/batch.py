@@ -81,15 +81,17 @@ def batch(request: BatchRequest, console: Console) -> None:
 def _say(manifest: dict[str, Any], request: BatchRequest, console: Console) -> None:
     failures = manifest["failures"]
     for failure in failures[:_SAID]:
-        console.remark(f"{failure['path']}: {failure['sentence']}")
+        path, sentence = failure["path"], failure["sentence"]
+        console.remark(sentence if sentence.startswith(path) else f"{path}: {sentence}")
     if len(failures) > _SAID:
-        console.remark(f"{len(failures) - _SAID} more images without a count are named in manifest.json.")
-    if manifest["other_pixel_sizes"]:
-        n = len(manifest["other_pixel_sizes"])
-        console.remark(f"{n} images have another pixel size than their session and were calibrated by themselves.")
+        console.remark(f"{len(failures) - _SAID:,} more images without a count are named in manifest.json.")
+    if n := len(manifest["other_pixel_sizes"]):
+        some = f"{n:,} images have another pixel size than their session and were"
+        some = "1 image has another pixel size than its session and was" if n == 1 else some
+        console.remark(f"{some} calibrated alone; manifest.json says which.")
     console.say(
-        f"{manifest['images']:,} images: {manifest['counted']:,} counted, {manifest['refused']:,} refused, "
-        f"{manifest['failed']:,} failed; {manifest['clusters']:,} clusters"
+        f"{manifest['images']:,} image{'' if manifest['images'] == 1 else 's'}: {manifest['counted']:,} counted, "
+        f"{manifest['refused']:,} refused, {manifest['failed']:,} failed; {manifest['clusters']:,} clusters"
     )
     for name in ("clusters", "images", "manifest.json", "overview.html"):
         console.say(f"  {request.output / name}")

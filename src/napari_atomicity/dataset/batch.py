@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from napari_atomicity.dataset.engine import DaskCluster, Engine, LocalProcesses
 from napari_atomicity.dataset.finish import finish_steps, forget, mend, read_measured
-from napari_atomicity.dataset.folder import Folder, alone, prepare
+from napari_atomicity.dataset.folder import Folder, alone, prepare, unmake
 from napari_atomicity.dataset.measure import FAILED, REFUSED
 from napari_atomicity.dataset.parts import pyarrow
 from napari_atomicity.dataset.plan import MOST_AT_A_TIME, Recipe, Shard, to_measure
 from napari_atomicity.dataset.running import Tally, measure_steps
 from napari_atomicity.dataset.sources import Item, items_of
+from napari_atomicity.dataset.workers import get_ready
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline.settings import Settings
 from napari_atomicity.progress import Progress, Steps
@@ -77,11 +79,26 @@ class Result:
         What this call measured.
     manifest
         Of the finished tables; None where this call did a part alone.
+    seconds
+        That each stage took by the clock: ``planning``, ``measuring``, ``tables``, ``overview``.
     """
 
     folder: Folder
     tally: Tally
     manifest: dict[str, Any] | None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class _Clock:
+    """How long each stage takes; one ends where the next begins."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def ends(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage], self._last = now - self._last, now
 
 
 def batch_steps(
@@ -104,18 +121,26 @@ def batch_steps(
         For anything that cannot be, before the work begins; and where nothing can be written any more.
     """
     pyarrow()
+    clock = _Clock()
+    if engine is None and not batch.scheduler:
+        get_ready(_workers(batch))  # they load their libraries while the images are listed
     yield Progress(0, 0, "Listing images")
     items = items_of(batch.sources, batch.session_by)
     if batch.pixel_size_nm is not None:
         items = [item if item.pixel_size_nm else replace(item, pixel_size_nm=batch.pixel_size_nm) for item in items]
     yield Progress(0, 0, "Loading the model")
     recipe = recipe_of(batch)
-    for deposited in {item.deposited for item in items}:
-        recipe.of(next(item for item in items if item.deposited == deposited)).known.check(recipe.classes)
+    for item in {item.deposited: item for item in items}.values():
+        recipe.of(item).known.check(recipe.classes)
     folder = Folder(batch.output.absolute())
-    prepare(folder, recipe, batch.resume or batch.shard is not None)
-    with nullcontext() if batch.shard is not None else alone(folder):
-        return (yield from _work_steps(batch, folder, recipe, items, started, engine))
+    made = prepare(folder, recipe, batch.resume or batch.shard is not None)
+    try:
+        with nullcontext() if batch.shard is not None else alone(folder):
+            return (yield from _work_steps(batch, folder, recipe, items, started, engine, clock))
+    except InputError:
+        if made and batch.shard is None:
+            unmake(folder)
+        raise
 
 
 def _work_steps(
@@ -125,6 +150,7 @@ def _work_steps(
     items: Sequence[Item],
     started: Callable[[Engine], None] | None,
     engine: Engine | None,
+    clock: _Clock,
 ) -> Steps[Result]:
     """Both passes, once it is clear what is asked for."""
     from napari_atomicity.dataset.overview import write_overview
@@ -142,15 +168,19 @@ def _work_steps(
     try:
         if started is not None:
             started(engine)
+        clock.ends("planning")
         tally = yield from measure_steps(folder, recipe, todo, engine, batch.most)
+        clock.ends("measuring")
         if batch.shard is not None:
-            return Result(folder, tally, None)
+            return Result(folder, tally, None, clock.seconds)
         manifest = yield from finish_steps(folder, recipe, read_measured(folder), engine)
     finally:
         engine.close()
+    clock.ends("tables")
     yield Progress(0, 0, "Drawing the overview")
     write_overview(folder)
-    return Result(folder, tally, manifest)
+    clock.ends("overview")
+    return Result(folder, tally, manifest, clock.seconds)
 
 
 def recipe_of(batch: Batch) -> Recipe:
@@ -178,9 +208,12 @@ def recipe_of(batch: Batch) -> Recipe:
 
 
 def _engine(batch: Batch, folder: Folder, n: int) -> Engine:
-    from napari_atomicity.threads import usable_cores
-
     if batch.scheduler:
         return DaskCluster(batch.scheduler, str(folder.facts))
-    workers = usable_cores() if batch.workers is None else batch.workers
-    return LocalProcesses(max(1, min(workers, n or 1)))
+    return LocalProcesses(max(1, min(_workers(batch), n or 1)))
+
+
+def _workers(batch: Batch) -> int:
+    from napari_atomicity.threads import usable_cores
+
+    return usable_cores() if batch.workers is None else batch.workers

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,10 +24,11 @@ from napari_atomicity.dataset.measure import COUNTED
 from napari_atomicity.dataset.parts import (
     LIKELIHOODS,
     LOOKS,
+    by_image,
+    cluster_schema,
     image_schema,
-    part_path,
     pyarrow,
-    schema_of,
+    rows_of,
     write_tables,
 )
 from napari_atomicity.dataset.plan import Recipe
@@ -138,25 +138,11 @@ def _grid(likelihoods: Sequence[ScaleLikelihood]) -> npt.NDArray[np.float64]:
 
 def _likelihoods(folder: Folder, images: Sequence[str], parts: Mapping[str, str]) -> dict[str, ScaleLikelihood]:
     found: dict[str, ScaleLikelihood] = {}
-    for row in _of_images(folder, LIKELIHOODS, images, parts).to_pylist():
+    for row in rows_of(folder.measured, LIKELIHOODS, images, parts).to_pylist():
         if row["log_scale"]:
             grid, says = np.array(row["log_scale"]), np.array(row["log_likelihood"])
             found[row["image"]] = ScaleLikelihood(grid, says, row["contradiction"])
     return found
-
-
-def _of_images(folder: Folder, table: str, images: Sequence[str], parts: Mapping[str, str]) -> Any:
-    """Rows of some images out of the parts that they are in."""
-    pa, parquet = pyarrow()
-    wanted: dict[str, list[str]] = {}
-    for image in images:
-        wanted.setdefault(parts[image], []).append(image)
-    tables = []
-    for part, ids in sorted(wanted.items()):
-        rows = parquet.read_table(part_path(folder.measured, part, table))
-        mine = pa.compute.is_in(rows["image"], value_set=pa.array(ids))
-        tables.append(rows.filter(mine))
-    return pa.concat_tables(tables) if tables else schema_of(table, ()).empty_table()
 
 
 # ---------------------------------------------------------------------- the finished tables
@@ -182,32 +168,47 @@ def finish_chunk(folder: Folder, recipe: Recipe, chunk: Chunk, target: Path) -> 
     How many rows each table got.
     """
     pa, _ = pyarrow()
-    card = load_card(recipe.settings.model)
-    rows = {row["image"]: row for row in _of_images(folder, "images", chunk.images, chunk.parts).to_pylist()}
+    rows = {row["image"]: row for row in rows_of(folder.measured, "images", chunk.images, chunk.parts).to_pylist()}
     counted = [image for image in chunk.images if rows[image]["status"] == COUNTED]
+    if chunk.sessions:
+        images, clusters = _by_sessions(folder, recipe, chunk, rows, counted)
+    else:  # as the first pass wrote them
+        images = [rows[image] for image in chunk.images]
+        clusters = _in_order(rows_of(folder.measured, "clusters", counted, chunk.parts), counted, recipe.classes)
+    tables = {"clusters": clusters, "images": pa.Table.from_pylist(images, schema=image_schema(recipe.classes))}
+    write_tables({target / name / f"{name}-{chunk.number:05d}.parquet": table for name, table in tables.items()})
+    return {name: table.num_rows for name, table in tables.items()}
+
+
+def _in_order(clusters: Any, images: Sequence[str], classes: Sequence[int]) -> Any:
+    """Rows of clusters in the order of their images."""
+    pa, _ = pyarrow()
+    if not clusters.num_rows:
+        return cluster_schema(classes).empty_table()
+    places = pa.compute.index_in(clusters["image"], value_set=pa.array(images, pa.string()))
+    order = np.argsort(places.to_numpy(), kind="stable")
+    return clusters.take(pa.array(order)).combine_chunks()
+
+
+def _by_sessions(
+    folder: Folder, recipe: Recipe, chunk: Chunk, rows: Mapping[str, dict[str, Any]], counted: Sequence[str]
+) -> tuple[list[dict[str, Any]], Any]:
+    """Rows of images and of clusters with the scales of their sessions."""
+    card = load_card(recipe.settings.model)
     tables = _tables(folder, counted, chunk.parts, card)
-    looks, says = {}, {}
-    joint = {image for session in chunk.sessions.values() for image in session.images}
-    if joint:
-        looks = _grouped(_of_images(folder, LOOKS, sorted(joint), chunk.parts))
-        says = _likelihoods(folder, sorted(joint), chunk.parts)
+    joint = sorted({image for session in chunk.sessions.values() for image in session.images})
+    looks = by_image(rows_of(folder.measured, LOOKS, joint, chunk.parts))
+    says = _likelihoods(folder, joint, chunk.parts)
     images, clusters = [], []
     for image in chunk.images:
-        row = rows[image]
-        final, table = dict(row), tables.get(image)
-        session = chunk.sessions.get(row["session"])
+        final, table = dict(rows[image]), tables.get(image)
+        session = chunk.sessions.get(final["session"])
         if table is not None and session is not None and image in session.images and image in looks:
             final, table = _calibrated(final, table, looks[image], says[image], session, recipe, card)
         images.append(final)
         if table is not None:
-            clusters.append((image, row["session"], table))
-    schema = image_schema(recipe.classes)
-    written = {
-        target / "clusters" / f"clusters-{chunk.number:05d}.parquet": cluster_rows(clusters, recipe.classes),
-        target / "images" / f"images-{chunk.number:05d}.parquet": pa.Table.from_pylist(images, schema=schema),
-    }
-    write_tables(written)
-    return {path.parent.name: table.num_rows for path, table in written.items()}
+            clusters.append((image, final["session"], table))
+    return images, cluster_rows(clusters, recipe.classes)
 
 
 def _tables(
@@ -218,22 +219,9 @@ def _tables(
         return {}
     names = columns(card.class_sizes)
     tables = {image: ClusterTable.empty(card.class_sizes) for image in images}
-    for image, values in _grouped(_of_images(folder, "clusters", images, parts)).items():
+    for image, values in by_image(rows_of(folder.measured, "clusters", images, parts)).items():
         tables[image] = ClusterTable.from_columns({name: values[name] for name in names}, card.class_sizes)
     return tables
-
-
-def _grouped(rows: Any) -> dict[str, dict[str, npt.NDArray[Any]]]:
-    """Columns of each image, its rows in their order."""
-    names = rows["image"].to_numpy(zero_copy_only=False)
-    if not len(names):
-        return {}
-    values = {name: rows[name].to_numpy(zero_copy_only=False) for name in rows.column_names if name != "session"}
-    starts = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
-    return {
-        str(names[start]): {name: column[start:stop] for name, column in values.items()}
-        for start, stop in pairwise(starts)
-    }
 
 
 def _calibrated(

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -17,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from napari_atomicity.dataset.workers import begin, environment, look_around
+from napari_atomicity.dataset.workers import begin, environment, fresh_processes, look_around
 from napari_atomicity.errors import InputError
 
 #: tasks with a cluster for each of its threads: one in work, one waiting
@@ -145,9 +143,7 @@ class LocalProcesses:
 
     @staticmethod
     def _new() -> ProcessPoolExecutor:
-        # a fresh interpreter: what this process has loaded, its threads and its locks stay here
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, context, initializer=begin, initargs=(os.getpid(),))
+        return ProcessPoolExecutor(1, fresh_processes(), initializer=begin)
 
 
 class DaskCluster:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -69,7 +69,7 @@ class Folder:
         return self.path / "labels"
 
 
-def prepare(folder: Folder, recipe: Recipe, goes_on: bool) -> None:
+def prepare(folder: Folder, recipe: Recipe, goes_on: bool) -> bool:
     """Make the folder of a dataset, or see that what is there is the same dataset.
 
     Parameters
@@ -80,6 +80,10 @@ def prepare(folder: Folder, recipe: Recipe, goes_on: bool) -> None:
         What decides its numbers.
     goes_on
         Whether the person said that a dataset may be there.
+
+    Returns
+    -------
+    Whether it was made now.
 
     Raises
     ------
@@ -98,9 +102,26 @@ def prepare(folder: Folder, recipe: Recipe, goes_on: bool) -> None:
         raise InputError(f"The folder {folder.path} cannot be made ({error.strerror}); choose another one.") from error
     sweep(folder.path)
     sweep(folder.measured)
-    if not folder.facts.exists():
+    made = not folder.facts.exists()
+    if made:
         facts = {"kind": _KIND, "format": FORMAT, **recipe.facts, "versions": versions()}
         write_text(folder.facts, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return made
+
+
+def unmake(folder: Folder) -> None:
+    """Take away what `prepare` made, where nothing was begun in it: the same call can then be given once more.
+
+    Parameters
+    ----------
+    folder
+        The dataset.
+    """
+    with suppress(OSError):
+        folder.running.rmdir()  # none of these goes unless it is empty
+        folder.measured.rmdir()
+        folder.facts.unlink()
+        folder.path.rmdir()
 
 
 @contextmanager

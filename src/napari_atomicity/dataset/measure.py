@@ -47,12 +47,16 @@ class Outcome:
         How many rows of the table of images there are, and how many of these hold no count.
     seconds
         That the analysis took, without starting, planning and writing.
+    loading, writing
+        Seconds until the model was there, and that the tables of the part took.
     """
 
     images: int
     refused: int = 0
     failed: int = 0
     seconds: float = 0.0
+    loading: float = 0.0
+    writing: float = 0.0
 
 
 @dataclass
@@ -102,18 +106,22 @@ def measure_piece(folder: Folder, recipe: Recipe, piece: Piece) -> Outcome:
     InputError
         Where the part cannot be written, or the model is not the one of the dataset.
     """
+    begun = time.perf_counter()
     bundle = _model(recipe.settings.model, recipe.model_sha256)
+    loading = time.perf_counter() - begun
     rows, seconds = Rows(), 0.0
     for done, item in enumerate(piece.items):
         note(folder, piece, done, item)
         start = time.perf_counter()
         measure_item(item, recipe, bundle, rows)
         seconds += time.perf_counter() - start
+    measured = time.perf_counter()
     rows.write(folder, piece.name, recipe.classes)
+    writing = time.perf_counter() - measured
     with contextlib.suppress(OSError):
         note_path(folder, piece).unlink()
     states = [row["status"] for row in rows.images]
-    return Outcome(len(states), states.count(REFUSED), states.count(FAILED), seconds)
+    return Outcome(len(states), states.count(REFUSED), states.count(FAILED), seconds, loading, writing)
 
 
 @lru_cache(maxsize=1)

@@ -35,11 +35,17 @@ _HEIGHT: Final = 170
 _LEFT: Final = 70
 _BELOW: Final = 24
 
+#: columns that are shown; of a million images no others are read
+_SHOWN: Final = (
+    "image", "path", "file", "session", "status", "refusal", "clusters", "scale", "finest_detail_nm", "ambiguous",
+    "alone_in_session",
+)  # fmt: skip
+
 Row = Mapping[str, Any]
 
 
-def image_rows(folder: Folder) -> list[dict[str, Any]]:
-    """The finished table of images, a row an image, in order.
+def _image_rows(folder: Folder, classes: Sequence[int]) -> list[dict[str, Any]]:
+    """What is shown of the finished table of images, a row an image, in order.
 
     Raises
     ------
@@ -49,7 +55,8 @@ def image_rows(folder: Folder) -> list[dict[str, Any]]:
     paths = sorted((folder.path / FINISHED[0]).glob("*.parquet"))
     if not paths:
         raise InputError(f"{folder.path} is not finished; the same batch with --resume writes its tables.")
-    rows: list[dict[str, Any]] = read_tables(paths).to_pylist()
+    wanted = [*_SHOWN, *(f"count_{name}" for name in class_names(classes))]
+    rows: list[dict[str, Any]] = read_tables(paths, wanted).to_pylist()
     return rows
 
 
@@ -68,9 +75,11 @@ def write_overview(folder: Folder) -> Path:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    facts, rows = facts_of(folder), image_rows(folder)
+    facts = facts_of(folder)
+    rows = _image_rows(folder, facts.classes)
     counted = [row for row in rows if row["status"] == COUNTED]
     loader = PackageLoader("napari_atomicity.dataset", "templates")
+    sessions = _sessions(folder, rows, facts.classes)
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     text = made.get_template("overview.html").render(
         title=folder.path.name,
@@ -85,9 +94,10 @@ def write_overview(folder: Folder) -> Path:
             ("Sessions by", facts.session_by),
         ],
         versions=sorted(facts.versions.items()),
-        sessions=_sessions(folder, rows, facts.classes),
+        sessions=sessions,
         left_out=max(0, len({row["session"] for row in rows}) - _LISTED),
         pictured=_PICTURED,
+        without=max(0, len(sessions) - _PICTURED),
         classes=[class_label(size, "Pt") for size in facts.classes] + ["other"],
         charts=_charts(counted, facts.classes),
         refusals=_refusals(rows),
@@ -106,8 +116,7 @@ def _sessions(folder: Folder, rows: Sequence[Row], classes: Sequence[int]) -> li
     pictures = _pictures(folder, [row["image"] for own in chosen.values() for row in own])
     return [
         {
-            "name": Path(name).name if "/" in name or "\\" in name else name or "Images that stand alone",
-            "path": name,
+            "name": name,
             "images": len(own),
             "counted": sum(row["status"] == COUNTED for row in own),
             "clusters": sum(row["clusters"] or 0 for row in own),
@@ -117,12 +126,21 @@ def _sessions(folder: Folder, rows: Sequence[Row], classes: Sequence[int]) -> li
             "shares": _shares(own, classes),
             "pictures": [
                 {"jpeg": pictures[row["image"]], "file": row["file"], "said": _said(row)}
-                for row in chosen.get(name, [])
+                for row in chosen.get(path, [])
                 if row["image"] in pictures
             ],
         }
-        for name, own in listed
+        for (path, own), name in zip(listed, _names([path for path, _ in listed]), strict=True)
     ]
+
+
+def _names(sessions: Sequence[str]) -> list[str]:
+    """Short names of sessions: the last folder, with those above it where several end alike."""
+    parts = [re.split(r"[/\\]", session.rstrip("/\\")) for session in sessions]
+    depth = 1
+    while len({tuple(own[-depth:]) for own in parts}) < len(set(sessions)):
+        depth += 1
+    return ["/".join(own[-depth:]) or "Images that stand alone" for own in parts]
 
 
 def _said(row: Row) -> str:
@@ -184,7 +202,7 @@ def _charts(rows: Sequence[Row], classes: Sequence[int]) -> list[tuple[str, str]
     palette = colours(classes)
     labels = [*(class_label(size, "Pt") for size in classes), "other"]
     shares = dict(zip(labels, _pooled(rows, class_names(classes)), strict=True))
-    ink = {"": "#1d5fa8"}
+    ink = {"": ""}  # that of the page
     return [
         ("Scale: intensity of one atom (counts nm²)", _chart({"": [row["scale"] for row in rows]}, ink)),
         ("Blur: finest detail above the noise (nm)", _chart({"": [row["finest_detail_nm"] for row in rows]}, ink)),
@@ -219,15 +237,12 @@ def _chart(lines: Mapping[str, Sequence[float | None]], ink: Mapping[str, str], 
             f"{_LEFT + (_WIDTH - _LEFT - 10) * (at + 0.5) / n:.1f},{_HEIGHT * (1 - value / high):.1f}"
             for at, value in values
         )
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{ink[name]}" stroke-width="1.4"><title>{escape(name)}'
-            "</title></polyline>"
-        )
+        line = f'fill="none" stroke="{ink[name]}"' if ink[name] else 'class="one"'
+        dot = f'fill="{ink[name]}"' if ink[name] else 'class="dot"'
+        parts.append(f'<polyline points="{points}" {line} stroke-width="1.4"><title>{escape(name)}</title></polyline>')
         if len(values) <= 40:
-            parts += [
-                f'<circle cx="{xy.split(",")[0]}" cy="{xy.split(",")[1]}" r="2.2" fill="{ink[name]}"/>'
-                for xy in points.split()
-            ]
+            places = [xy.split(",") for xy in points.split()]
+            parts += [f'<circle cx="{x}" cy="{y}" r="2.2" {dot}/>' for x, y in places]
     return (
         f'<svg viewBox="0 -8 {_WIDTH} {_HEIGHT + _BELOW + 8}" role="img">{"".join(parts)}</svg>'
         f"{_legend(ink) if len(ink) > 1 else ''}"
@@ -245,11 +260,11 @@ def _axis(high: float, n: int) -> str:
     for i in range(5):
         value, y = high * i / 4, _HEIGHT * (1 - i / 4)
         parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d8dde5"/>'
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" font-size="11" fill="#5d6878">{value:.3g}</text>'
+            f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
+            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>'
         )
     words = f"image 1 to {n:,}, in the order of their paths"
-    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT + 18}" font-size="11" fill="#5d6878">{words}</text>')
+    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT + 18}">{words}</text>')
     return "".join(parts)
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER, TEXTS, WHOLE_NUMBERS, columns
 from napari_atomicity.errors import InputError
@@ -197,3 +202,48 @@ def read_tables(paths: Iterable[Path], wanted: Sequence[str] | None = None) -> A
                 "which measures its images again."
             ) from error
     return pa.concat_tables(tables) if tables else None
+
+
+def rows_of(measured: Path, table: str, images: Sequence[str], parts: Mapping[str, str]) -> Any:
+    """Rows of some images out of the parts that they are in.
+
+    Parameters
+    ----------
+    measured
+        Where measured parts lie.
+    table
+        Name of the table.
+    images
+        Ids of the images.
+    parts
+        In which part each of them is, by id.
+    """
+    pa, parquet = pyarrow()
+    wanted: dict[str, list[str]] = {}
+    for image in images:
+        wanted.setdefault(parts[image], []).append(image)
+    tables = []
+    for part, ids in sorted(wanted.items()):
+        path = part_path(measured, part, table)
+        # sessions of one image each ask for the same part again and again
+        rows = _kept(path, path.stat().st_mtime_ns) if table == LIKELIHOODS else parquet.read_table(path)
+        tables.append(rows.filter(pa.compute.is_in(rows["image"], value_set=pa.array(ids))))
+    return pa.concat_tables(tables) if tables else schema_of(table, ()).empty_table()
+
+
+@lru_cache(maxsize=2)
+def _kept(path: Path, changed_ns: int) -> Any:
+    return pyarrow()[1].read_table(path)
+
+
+def by_image(rows: Any) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """Columns of each image, its rows in their order."""
+    names = rows["image"].to_numpy(zero_copy_only=False)
+    if not len(names):
+        return {}
+    values = {name: rows[name].to_numpy(zero_copy_only=False) for name in rows.column_names if name != "session"}
+    starts = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
+    return {
+        str(names[start]): {name: column[start:stop] for name, column in values.items()}
+        for start, stop in pairwise(starts)
+    }

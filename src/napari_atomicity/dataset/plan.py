@@ -14,8 +14,9 @@ from napari_atomicity.dataset.sources import Item
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline.settings import Settings
 
-#: images of one piece of work; with few images less, so that every worker gets several pieces
+#: images of one piece of work; towards the end less, so that no worker waits long for the last one
 MOST_AT_A_TIME: Final = 200
+_LEAST_AT_A_TIME: Final = 4
 _PIECES_A_WORKER: Final = 4
 
 
@@ -139,9 +140,12 @@ def pieces(items: Sequence[Item], workers: int, most: int = MOST_AT_A_TIME) -> I
     most
         Images of a piece at most.
     """
-    size = max(1, min(most, -(-len(items) // (_PIECES_A_WORKER * max(workers, 1)))))
-    for start in range(0, len(items), size):
+    workers, start = max(workers, 1), 0
+    least = min(_LEAST_AT_A_TIME, -(-len(items) // workers))
+    while start < len(items):
+        size = min(most, max(least, (len(items) - start) // (_PIECES_A_WORKER * workers)))
         yield Piece.of(items[start : start + size])
+        start += size
 
 
 def to_measure(

@@ -39,8 +39,8 @@ class Tally:
         Images to measure in this call.
     images, refused, failed
         Rows that were written, and how many of these hold no count.
-    seconds
-        That the analysis took, summed over the workers.
+    seconds, loading, writing
+        That the analysis took, loading the model and writing parts, summed over the workers.
     started
         When the first pass began, on the clock of `time.monotonic`.
     """
@@ -51,6 +51,8 @@ class Tally:
     refused: int = 0
     failed: int = 0
     seconds: float = 0.0
+    loading: float = 0.0
+    writing: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
     def add(self, outcome: Outcome, items: int) -> None:
@@ -68,6 +70,8 @@ class Tally:
         self.refused += outcome.refused
         self.failed += outcome.failed
         self.seconds += outcome.seconds
+        self.loading += outcome.loading
+        self.writing += outcome.writing
 
     def line(self, in_hand: int) -> Progress:
         """Images done, images a second, time left, failures.
@@ -198,7 +202,7 @@ class _Run:
                 raise error
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise InputError(
-                    f"The disk of {self.folder.path} is full; make room and go on with --resume."
+                    f"The disk of {self.folder.path} is full; make room and start the same batch again."
                 ) from error
             raise error
         time.sleep(_DISK_PAUSE_S if isinstance(error, InputError | OSError) else 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import escape, glob
@@ -200,21 +201,26 @@ def _of_list(path: Path, session_by: str) -> Iterator[Item]:
     by_column = session_by not in ("none", "folder", "file")
     if by_column and session_by not in rows:
         raise InputError(f"{path.name} has no column {session_by!r} to tell the session by.")
-    n = len(rows[column])
-    for i in range(n):
-        name = _text(rows[column][i])
+    seen: dict[str, Item] = {}
+    for i, given in enumerate(rows[column]):
         where = f"{path.name}, row {i + 2}"
+        name = _text(given)
         if not name:
             raise InputError(f"{where}, names no file.")
+        if not isinstance(given, str) or "\0" in name:
+            raise InputError(f"{where}: {name[:40]!r} in the column {column} is no name of a file.")
         item = _item(Path(name) if Path(name).is_absolute() else path.parent / name, session_by)
         deposited = _text(rows[_DEPOSITED][i]) if _DEPOSITED in rows else ""
         _check_deposited(deposited, where)
-        yield replace(
+        item = replace(
             item,
             session=_text(rows[session_by][i]) if by_column else item.session,
             pixel_size_nm=None if size is None else _nm(rows[size][i], where),
             deposited=deposited,
         )
+        if seen.setdefault(item.path, item) != item:
+            raise InputError(f"{where}, names {item.name} once more, with another pixel size, session or deposit.")
+        yield item
 
 
 def _rows_of(path: Path) -> dict[str, list[Any]]:
@@ -234,7 +240,11 @@ def _rows_of(path: Path) -> dict[str, list[Any]]:
             text = decoded(path.read_bytes())
             head = text.partition("\n")[0]
             separator = max(",;\t", key=head.count)  # spreadsheets of some languages write semicolons
-            frame = pd.read_csv(StringIO(text.lstrip("\ufeff")), dtype=str, keep_default_na=False, sep=separator)
+            content = StringIO(text.lstrip("\ufeff"))
+            with warnings.catch_warnings(action="error"):  # a row that is too long would lose its end
+                frame = pd.read_csv(content, dtype=str, keep_default_na=False, sep=separator, index_col=False)
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise InputError(f"{path.name} has rows of different lengths; give each row as many cells as names.") from error
     except InputError:
         raise
     except Exception as error:
@@ -247,7 +257,10 @@ def _rows_of(path: Path) -> dict[str, list[Any]]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value).strip()
+    """What a cell of a list says; nothing where it is empty."""
+    if isinstance(value, float):  # a column of numbers with a gap
+        return "" if value != value else f"{value:.15g}"
+    return "" if value is None else str(value).strip()
 
 
 def _nm(value: Any, where: str) -> float | None:

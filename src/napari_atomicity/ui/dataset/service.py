@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,14 +14,15 @@ from napari.utils.notifications import show_info, show_warning
 from psygnal import Signal
 from qtpy.QtCore import QObject
 
-from napari_atomicity.dataset.batch import Batch, Result, batch_steps
+from napari_atomicity.dataset.batch import Result, batch_steps
 from napari_atomicity.dataset.folder import Folder
+from napari_atomicity.dataset.outlook import Outlook, outlook
 from napari_atomicity.dataset.review import OpenDataset, open_dataset_steps, review_steps, save_labels, with_labels
 from napari_atomicity.dataset.sources import items_of
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
-from napari_atomicity.pipeline import Settings
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.dataset.wishes import remember, remembered
 from napari_atomicity.ui.widgets.controls import later
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 #: labels are written so many milliseconds after the last one
 _PAUSE_MS: Final = 500
+
+_STOPPED: Final = "Stopped. What was counted is kept, and Analyse all goes on from there."
+_FAILED: Final = "It could not be finished. What was counted is kept, and Analyse all goes on from there."
 
 Row = Mapping[str, Any]
 
@@ -48,16 +52,14 @@ class Listed:
         A row an image.
     dataset
         The dataset; None for a folder that is not counted.
+    facts
+        How many images, and of a dataset clusters and shares.
     """
 
     path: Path
     rows: tuple[Row, ...]
     dataset: OpenDataset | None = None
-
-    @property
-    def output(self) -> Path:
-        """Where the dataset of a folder is written."""
-        return self.path.with_name(f"{self.path.name}-counted")
+    facts: str = ""
 
 
 @dataclass
@@ -79,6 +81,10 @@ class ManyImages(QObject):
         super().__init__()
         self.workspace = workspace
         self.listed: Listed | None = None
+        self.wishes = remembered()
+        #: what *Analyse all* would do, and how the last one ended
+        self.outlook: Outlook | None = None
+        self.ended = ""
         self._reviewed: weakref.WeakKeyDictionary[Document, _Reviewed] = weakref.WeakKeyDictionary()
         self._saving = workspace.new_work()
         self._saving.finished.connect(lambda _: self._save_later())
@@ -95,44 +101,39 @@ class ManyImages(QObject):
 
         def steps() -> Steps[Listed]:
             if Folder(path).facts.is_file():
-                dataset = yield from open_dataset_steps(path)
-                return Listed(path, dataset.rows, dataset)
+                return (yield from _opened_steps(path))
             yield Progress(0, 0, "Listing images")
-            return Listed(path, tuple({"file": item.name, "path": item.path} for item in items_of([path])))
+            rows = tuple({"file": item.name, "path": item.path} for item in items_of([path]))
+            return Listed(path, rows, facts=f"{path.name}: {len(rows):,} images, not counted")
 
         return self.workspace.work.start("Open the list", steps, self._take)
 
-    def count_all(self, session_by: str, output: Path | None = None) -> bool:
-        """Count all images of the list into a dataset, and show it.
+    def wish(self, **wishes: Any) -> None:
+        """Count otherwise: fields of `Wishes`, or ``output``, what a person wrote for the folder of the dataset."""
+        listed, output = self.listed, wishes.pop("output", None)
+        if output is not None and listed is not None:
+            wishes["outputs"] = self.wishes.with_output(listed.path, output)
+        self.wishes, self.ended = replace(self.wishes, **wishes), ""
+        remember(self.wishes)
+        self._look()
 
-        Parameters
-        ----------
-        session_by
-            As in `Batch`.
-        output
-            Folder of the dataset; beside the images where None.
-
-        Returns
-        -------
-        Whether it was begun.
-        """
+    def count_all(self) -> bool:
+        """Count all images of the list into a dataset, and show it; gives whether it was begun."""
         listed = self.listed
         if listed is None or listed.dataset is not None:
             return False
-        target = output or listed.output
-        # a call that was stopped goes on
-        batch = Batch([listed.path], target, Settings(adapt="off"), session_by=session_by, resume=True)
-        running = batch_steps(batch)
+        running = batch_steps(self.wishes.batch(listed.path))
 
         def steps() -> Steps[Listed]:
             result: Result = yield from running
-            dataset = yield from open_dataset_steps(result.folder.path)
-            return Listed(result.folder.path, dataset.rows, dataset)
+            return (yield from _opened_steps(result.folder.path))
 
-        def ended(_: str) -> None:
+        def ended(how: str) -> None:
             self.workspace.work.finished.disconnect(ended)
             # work that was stopped is left where it stood: its processes end and the dataset is free again
             threading.Thread(target=running.close, daemon=True).start()
+            self.ended = {"stopped": _STOPPED, "failed": _FAILED}.get(how, "")
+            self._look()
 
         begun = self.workspace.work.start("Analyse all", steps, self._take)
         if begun:
@@ -140,7 +141,14 @@ class ManyImages(QObject):
         return begun
 
     def _take(self, listed: Listed) -> None:
-        self.listed = listed
+        self.listed, self.ended = listed, ""
+        self._look()
+
+    def _look(self) -> None:
+        """What *Analyse all* would do now."""
+        listed = self.listed
+        plain = listed is not None and listed.dataset is None
+        self.outlook = outlook(self.wishes.batch(listed.path), len(listed.rows)) if listed and plain else None
         self.changed.emit()
 
     # ------------------------------------------------------------------ one image
@@ -234,6 +242,19 @@ class ManyImages(QObject):
             save_labels(known.folder, known.image, group.document.table)
         except InputError as error:
             show_warning(str(error))
+
+
+def _opened_steps(path: Path) -> Steps[Listed]:
+    """A dataset as a list."""
+    dataset = yield from open_dataset_steps(path)
+    counted = [row for row in dataset.rows if row["status"] == "counted"]
+    names = [(f"count_{size}", f"Pt{size}") for size in dataset.facts.classes] + [("count_other", "other")]
+    counts = {label: sum(row[name] or 0 for row in counted) for name, label in names}
+    total = sum(counts.values())
+    shares = ", ".join(f"{label} {100 * k / total:.0f} %" for label, k in counts.items() if k) if total else ""
+    clusters = sum(row["clusters"] or 0 for row in counted)
+    facts = f"{path.name}: {len(dataset.rows):,} images, {len(counted):,} counted, {clusters:,} clusters. {shares}"
+    return Listed(path, dataset.rows, dataset, facts.strip())
 
 
 _SERVICES: weakref.WeakKeyDictionary[Workspace, ManyImages] = weakref.WeakKeyDictionary()

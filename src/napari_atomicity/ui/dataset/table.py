@@ -20,12 +20,15 @@ class ImageTable(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self._rows: Sequence[Mapping[str, Any]] = ()
+        #: which row of the list stands in each row of the table
+        self._order: list[int] = []
         self._columns: list[tuple[str, str]] = []
 
     def show(self, listed: Listed | None) -> None:
         """Show another list."""
         self.beginResetModel()
         self._rows = () if listed is None else listed.rows
+        self._order = list(range(len(self._rows)))
         self._columns = [("file", "Image")]
         if listed is not None and listed.dataset is not None:
             classes = [(f"count_{size}", f"Pt{size}") for size in listed.dataset.facts.classes]
@@ -38,7 +41,32 @@ class ImageTable(QAbstractTableModel):
 
     def row(self, index: int) -> Mapping[str, Any]:
         """The image of a row."""
-        return self._rows[index]
+        return self._rows[self._order[index]]
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column; by none, in the order of the list.
+
+        Parameters
+        ----------
+        column
+            Which one; none where below zero.
+        order
+            Upwards or downwards.
+        """
+        self.layoutAboutToBeChanged.emit()
+        chosen = [(index, self._order[index.row()]) for index in self.persistentIndexList()]
+        self._order = list(range(len(self._rows)))
+        if 0 <= column < len(self._columns):
+            name = self._columns[column][0]
+            values = [row.get(name) for row in self._rows]
+            # what has no value stands below everything
+            lowest: Any = "" if any(isinstance(value, str) for value in values) else -float("inf")
+            keys = [lowest if value is None else value for value in values]
+            self._order.sort(key=keys.__getitem__, reverse=order == Qt.SortOrder.DescendingOrder)
+        places = {row: place for place, row in enumerate(self._order)} if chosen else {}
+        for index, row in chosen:
+            self.changePersistentIndex(index, self.index(places[row], index.column()))
+        self.layoutChanged.emit()
 
     def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:
         """How many images."""
@@ -55,13 +83,11 @@ class ImageTable(QAbstractTableModel):
         return None
 
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
-        """What stands in a cell; as a number where it is sorted by."""
+        """What stands in a cell."""
         if not index.isValid():
             return None
-        row, name = self._rows[index.row()], self._columns[index.column()][0]
+        row, name = self.row(index.row()), self._columns[index.column()][0]
         value = row.get(name)
-        if role == Role.UserRole:
-            return -1.0 if value is None else value
         if role == Role.ToolTipRole:
             return str(row.get("refusal") or row.get("remarks") or row.get("path") or "")
         if role == Role.TextAlignmentRole and isinstance(value, int | float):
