@@ -10,6 +10,8 @@ from pathlib import Path
 # before torch and napari are imported
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
+# settings of napari are those of the tests, and nobody's file
+os.environ["NAPARI_CONFIG"] = ""
 # what is annealed for tests stays here
 os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "napari-atomicity"))
 # unsaved work of the tests is nobody's

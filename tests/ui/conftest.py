@@ -14,6 +14,7 @@ import pytest
 from seeds import seeded
 
 from .app_driver import AppDriver
+from .shared_viewer import SharedViewer
 from .stand_ins import Gate
 
 pytest.importorskip("napari")
@@ -38,10 +39,7 @@ def _qt_threads_are_watched() -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_viewers() -> Any:
-    """A second less for each viewer: what is imported is no garbage, and libyaml reads manifests, which each one reads.
-
-    napari collects garbage three times for each viewer of a test, and looks through all that was ever imported.
-    """
+    """Less for each viewer: what is imported is no garbage, and libyaml reads manifests, which each one reads."""
     import napari._qt.qt_main_window
     import napari.viewer  # noqa: F401
     import torch  # noqa: F401
@@ -133,12 +131,33 @@ def recovery(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return folder
 
 
+@pytest.fixture(scope="session")
+def _shared() -> Any:
+    shared = SharedViewer()
+    yield shared
+    shared.close("the tests ended")
+
+
 @pytest.fixture
-def app(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
+def viewer(request: pytest.FixtureRequest, qtbot: Any, monkeypatch: pytest.MonkeyPatch, _shared: SharedViewer) -> Any:
+    """A window just opened: the one that tests share, or, where a test makes others beside it, one of its own."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    show = sys.platform != "linux" or _has_screen()
+    if "make_napari_viewer" in request.fixturenames:
+        _shared.close("a test makes windows itself")
+        yield request.getfixturevalue("make_napari_viewer_proxy")(show=show)
+        return
+    monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "True")
+    yield PublicOnlyProxy(_shared.take(qtbot, show))
+    _shared.put_back(failed=not request.node.rep_setup.passed or request.node.rep_call.failed)
+
+
+@pytest.fixture
+def app(viewer: Any, qtbot: Any) -> Any:
     from napari.utils.notifications import notification_manager
 
     notification_manager.records.clear()
-    viewer = make_napari_viewer_proxy(show=sys.platform != "linux" or _has_screen())
     made = AppDriver(viewer, qtbot)
     yield made
     made.stop()
