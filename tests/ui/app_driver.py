@@ -210,7 +210,9 @@ def _all_shown() -> bool:
     from qtpy.QtCore import QTimer
     from qtpy.QtWidgets import QApplication
 
-    timers = [timer for window in QApplication.topLevelWidgets() for timer in window.findChildren(QTimer)]
+    # what belongs to another window, as the list of a combo box does, is looked through with it
+    windows = [window for window in QApplication.topLevelWidgets() if window.parent() is None]
+    timers = [timer for window in windows for timer in window.findChildren(QTimer)]
     return not any(timer.isActive() and timer.isSingleShot() and timer.interval() <= 20 for timer in timers)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import threading
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,18 +42,24 @@ def _qt_threads_are_watched() -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_viewers() -> Any:
-    """Less for each viewer: what is imported is no garbage, and libyaml reads manifests, which each one reads."""
+    """Less for each viewer: what is imported is no garbage, libyaml reads manifests, which each one reads.
+
+    And vispy, which looks through the same few shaders for each new layer, remembers what it found.
+    """
     import napari._qt.qt_main_window
     import napari.viewer  # noqa: F401
     import torch  # noqa: F401
     import yaml
     from npe2.manifest import _bases
+    from vispy.gloo import program
 
     from napari_atomicity.ui import launch  # noqa: F401
 
     with pytest.MonkeyPatch.context() as patch:
         if yaml.__with_libyaml__:
             patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: yaml.load(stream, Loader=yaml.CSafeLoader))
+        known = {"sub": lru_cache(re.sub), "finditer": lru_cache(lambda *sought: tuple(re.finditer(*sought)))}
+        patch.setattr(program, "re", SimpleNamespace(**vars(re) | known))
         gc.collect()
         gc.freeze()
         yield
@@ -150,7 +159,8 @@ def viewer(request: pytest.FixtureRequest, qtbot: Any, monkeypatch: pytest.Monke
         return
     monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "True")
     yield PublicOnlyProxy(_shared.take(qtbot, show))
-    _shared.put_back(failed=not request.node.rep_setup.passed or request.node.rep_call.failed)
+    called = getattr(request.node, "rep_call", None)  # None where the test was not begun
+    _shared.put_back(failed=called is None or called.failed)
 
 
 @pytest.fixture
