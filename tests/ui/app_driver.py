@@ -172,11 +172,13 @@ class AppDriver:
         self.qtbot.wait(60)
         # what was shown may have begun more
         self.qtbot.waitUntil(at_rest, timeout=PATIENCE_MS)
+        _sweep()
 
     def settle(self) -> None:
         """Wait until the panels have followed, whether work runs or not."""
         self.qtbot.wait(30)
         self.qtbot.waitUntil(_all_shown, timeout=10_000)
+        _sweep()
 
     def stop(self) -> None:
         """End all work."""
@@ -203,6 +205,13 @@ class AppDriver:
 
         images = drain(open_steps(self.recovery_folder)).images
         return {image.name: image for image in images}
+
+
+def _sweep() -> None:
+    """What panels threw away just now is gone, as it is for a person before the next click."""
+    from qtpy.QtCore import QCoreApplication, QEvent
+
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def _all_shown() -> bool:
