@@ -19,12 +19,19 @@ os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomic
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import least_covered
 from napari_atomicity.micrograph import Micrograph
-from seeds import seeded
+from seeds import examples, seeded
 
 REPOSITORY = Path(__file__).parents[1]
+
+# a property does not hold less on a machine that has other things to do
+settings.register_profile(
+    "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 @pytest.hookimpl(trylast=True)
