@@ -157,7 +157,7 @@ class AppDriver:
         """Click once the button is enabled, and wait for nothing."""
         from qtpy.QtCore import Qt
 
-        self.qtbot.waitUntil(button.isEnabled, timeout=5000)
+        self.qtbot.waitUntil(button.isEnabled, timeout=60_000)
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     # ------------------------------------------------------------------ waiting

@@ -148,13 +148,23 @@ def _shared() -> Any:
 
 
 @pytest.fixture
+def _alone(_shared: SharedViewer) -> None:
+    _shared.close("a test makes windows itself")
+
+
+@pytest.fixture
+def make_napari_viewer(_alone: None, make_napari_viewer: Any) -> Any:
+    """As napari's own, which looks whether there are other windows: the shared one goes before."""
+    return make_napari_viewer
+
+
+@pytest.fixture
 def viewer(request: pytest.FixtureRequest, qtbot: Any, monkeypatch: pytest.MonkeyPatch, _shared: SharedViewer) -> Any:
     """A window just opened: the one that tests share, or, where a test makes others beside it, one of its own."""
     from napari.utils._proxies import PublicOnlyProxy
 
     show = sys.platform != "linux" or _has_screen()
     if "make_napari_viewer" in request.fixturenames:
-        _shared.close("a test makes windows itself")
         yield request.getfixturevalue("make_napari_viewer_proxy")(show=show)
         return
     monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "True")

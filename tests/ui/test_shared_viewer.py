@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtWidgets import QLabel
 
@@ -22,7 +23,7 @@ def shared(qtbot: Any, _shared: SharedViewer) -> Any:
 def mess_up(viewer: Any) -> None:
     """What tests do with a window."""
     viewer.window.add_plugin_dock_widget(PLUGIN, "Atomicity")
-    viewer.add_image([[0.0, 1.0], [2.0, 3.0]])
+    viewer.add_image(np.eye(4))
     viewer.title, viewer.theme, viewer.scene.camera.zoom = "another", "light", 7.0
     viewer.canvas.overlays.scale_bar.visible = True
     viewer.mouse_move_callbacks.append(print)
