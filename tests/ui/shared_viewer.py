@@ -10,7 +10,6 @@ import gc
 import logging
 import weakref
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
@@ -188,10 +187,10 @@ def _values(model: Any) -> list[tuple[Any, str, Any]]:
         value = getattr(model, name)
         if isinstance(value, EventedModel):
             found += _values(value)
-        elif isinstance(value, Mapping):  # of overlays
-            found += [known for part in value.values() if isinstance(part, EventedModel) for known in _values(part)]
         elif isinstance(value, str | bool | int | float | tuple) and not field.frozen and name != "size":
             found.append((model, name, value))
+    for overlay in getattr(model, "overlays", {}).values():
+        found += _values(overlay)
     return found
 
 
