@@ -10,6 +10,8 @@ from pathlib import Path
 # before torch and napari are imported
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
+# settings of napari are those of the tests, and nobody's file
+os.environ["NAPARI_CONFIG"] = ""
 # what is annealed for tests stays here
 os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "napari-atomicity"))
 # unsaved work of the tests is nobody's
@@ -17,12 +19,19 @@ os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomic
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import least_covered
 from napari_atomicity.micrograph import Micrograph
-from seeds import seeded
+from seeds import examples, seeded
 
 REPOSITORY = Path(__file__).parents[1]
+
+# a property does not hold less on a machine that has other things to do
+settings.register_profile(
+    "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from napari_atomicity.clusters import COLUMNS, FLAGS, SIZEABLE, ClusterTable, class_sizes_of, columns
 from napari_atomicity.errors import InputError
+from seeds import examples
 
 TOLERANCE = 3.0
 _places = st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60), st.integers(0, 1)), max_size=8)
@@ -118,11 +119,11 @@ class Curation(RuleBasedStateMachine):
 
 
 TestCuration = Curation.TestCase
-TestCuration.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
+TestCuration.settings = settings(max_examples=examples(60), stateful_step_count=15, deadline=None)
 
 
 @given(places=_places)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 def test_detecting_the_same_again_changes_nothing(places: list[tuple[float, float, int]]) -> None:
     first = ClusterTable.empty().redetected(found(places), TOLERANCE)
     again = first.redetected(found(places), TOLERANCE)
@@ -130,7 +131,7 @@ def test_detecting_the_same_again_changes_nothing(places: list[tuple[float, floa
 
 
 @given(shift=st.tuples(*[st.floats(-1, 1)] * 2))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 def test_a_cluster_that_is_found_again_keeps_id_and_label_and_is_measured_anew(shift: tuple[float, float]) -> None:
     table = ClusterTable.from_columns({"y_px": [10.0, 40.0], "x_px": [10.0, 40.0], "diameter_nm": [1.0, 1.0]})
     table = table.annotate([1], "Pt55")
@@ -219,7 +220,7 @@ _any_ids = st.lists(st.integers(0, 25), max_size=12)
 
 
 @given(table=tables(), ids=_any_ids)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 def test_rows_are_found_for_ids_in_any_order_and_none_for_those_that_are_missing(
     table: ClusterTable, ids: list[int]
 ) -> None:
@@ -232,7 +233,7 @@ def test_rows_are_found_for_ids_in_any_order_and_none_for_those_that_are_missing
 
 
 @given(table=tables(), ids=_any_ids)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_values_of_missing_clusters_are_neutral(table: ClusterTable, ids: list[int]) -> None:
     for name, column in table.columns.items():
         there = dict(zip(table.ids.tolist(), table.rows[name], strict=True))
@@ -244,7 +245,7 @@ def test_values_of_missing_clusters_are_neutral(table: ClusterTable, ids: list[i
 
 
 @given(table=tables())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_what_is_asked_of_every_cluster_is_said_in_row_order(table: ClusterTable) -> None:
     rows = table.rows.to_dict("records")
     assert table.places.tolist() == [[float(row["frame"]), row["y_px"], row["x_px"]] for row in rows]
@@ -261,7 +262,7 @@ def test_what_is_asked_of_every_cluster_is_said_in_row_order(table: ClusterTable
 
 
 @given(table=tables(), data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_some_clusters_are_taken_by_row_or_by_choice(table: ClusterTable, data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(table))))
     rows = np.array(order[: data.draw(st.integers(0, len(table)))], dtype=np.int64)
@@ -273,7 +274,7 @@ def test_some_clusters_are_taken_by_row_or_by_choice(table: ClusterTable, data: 
 
 
 @given(table=tables(), ids=st.lists(st.integers(0, 25), max_size=12, unique=True))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_new_values_reach_the_clusters_they_are_meant_for_and_no_others(table: ClusterTable, ids: list[int]) -> None:
     diameters = {each: 0.1 * each for each in ids}
     new = table.with_values(ids, {"diameter_nm": list(diameters.values()), "flag": "border"})

@@ -1,10 +1,14 @@
 """Evidence and patches of known truth, and a network that has learnt them: no simulator, no detector."""
 
+import hashlib
+import os
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from napari_atomicity import counting
 from napari_atomicity.counting.bundle import Bundle
 from napari_atomicity.counting.card import ModelCard
 from napari_atomicity.counting.evidence import Evidence
@@ -22,6 +26,9 @@ CARD = ModelCard(
     lcn_window_nm=1.0,
     diameter_nm={str(n): (np.log(0.31 * n ** (1 / 3)), 0.06) for n in SIZES},
 )
+
+
+_CACHE = Path(os.environ["NAPARI_ATOMICITY_CACHE"])  # where a test puts another in its place, this one stays
 
 
 def evidence_of(n_atoms, scale, shape_sd=0.35, integral_sd=0.06, seed=0, bias=0.0):
@@ -79,6 +86,25 @@ def trained_bundle():
     torch.manual_seed(seeded(0))
     network = Network(SIZES, ("raw", "lcn"))
     label = torch.as_tensor([SIZES.index(n) for n in n_atoms])
+    _teach(network, n_atoms, patches, label)
+    network.eval().requires_grad_(False)
+    diameters = {str(n): (float(np.log(2.355 * 0.11 * n ** (1 / 3))), 0.03) for n in SIZES}
+    card = ModelCard("blobs", SIZES, ("raw", "lcn"), lcn_window_nm=0.8, diameter_nm=diameters, diameter_frame_sd=0.05)
+    rehearsal = {
+        "raw": patches.raw[:20].astype(np.float16),
+        "noise": patches.noise[:20],
+        "log_atoms": patches.log_integral[:20] - np.log(GAIN),
+        "class_index": label[:20].numpy(),
+    }
+    return Bundle(card, network, rehearsal)
+
+
+def _teach(network, n_atoms, patches, label):
+    """Half a minute of learning, kept for others until anything that it depends on changes."""
+    kept = _CACHE / f"blobs-{_all_that_it_depends_on()}.pt"
+    if kept.is_file():
+        network.load_state_dict(torch.load(kept, weights_only=True))
+        return
     log_scale = np.log(GAIN)
     middle = np.log(SIZES).mean()
     seen = [in_atoms(patches, log_scale), in_atoms(patches, patches.log_integral - middle)]
@@ -96,16 +122,19 @@ def trained_bundle():
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    network.eval().requires_grad_(False)
-    diameters = {str(n): (float(np.log(2.355 * 0.11 * n ** (1 / 3))), 0.03) for n in SIZES}
-    card = ModelCard("blobs", SIZES, ("raw", "lcn"), lcn_window_nm=0.8, diameter_nm=diameters, diameter_frame_sd=0.05)
-    rehearsal = {
-        "raw": patches.raw[:20].astype(np.float16),
-        "noise": patches.noise[:20],
-        "log_atoms": patches.log_integral[:20] - log_scale,
-        "class_index": label[:20].numpy(),
-    }
-    return Bundle(card, network, rehearsal)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part = kept.with_suffix(f".{os.getpid()}")
+    torch.save(network.state_dict(), part)
+    part.replace(kept)
+
+
+def _all_that_it_depends_on():
+    """This file, the program's counting, the libraries and the seed."""
+    sources = sorted(Path(counting.__file__).parent.glob("*.py"))
+    told = hashlib.sha256(f"{torch.__version__} {np.__version__} {torch.get_num_threads()} {seeded(0)}".encode())
+    for path in (Path(__file__), *sources):
+        told.update(path.read_bytes())
+    return told.hexdigest()[:16]
 
 
 def looked(bundle, patches, log_scale=None):

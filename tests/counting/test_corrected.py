@@ -19,7 +19,7 @@ from napari_atomicity.counting.expected import (
 )
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import drain
-from seeds import seeded
+from seeds import examples, seeded
 
 from .synthetic import CARD
 
@@ -141,7 +141,7 @@ def test_nothing_counted_and_other_classes_are_one_sentence():
         drain(corrected_steps([CountedImage(table(["Pt19"]), CARD), CountedImage(ClusterTable.empty((19, 30)), other)]))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     labels=st.lists(st.sampled_from([*LABELS, "other"]), min_size=1, max_size=25),
     by_hand=st.lists(st.sampled_from(["", "Pt19", "Pt38", "other"]), min_size=25, max_size=25),

@@ -12,7 +12,7 @@ from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.opinions import Opinions, opinion_words
 from napari_atomicity.counting.review import LabelAgreement, Queue, agreement, confusion, reviewed, uncertain_after
 from napari_atomicity.errors import InputError
-from seeds import seeded
+from seeds import examples, seeded
 
 from .synthetic import CARD, SIZES, evidence_of
 
@@ -106,7 +106,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(steps, st.sampled_from(["confidence", "random", "listed", "diameter"]))
 def test_whatever_is_done_meanwhile_the_order_stays(todo, order):
     table = counted()

@@ -17,7 +17,7 @@ from napari_atomicity.detection.finding import Candidates, averaged, candidates,
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
-from seeds import seeded
+from seeds import examples, seeded
 
 
 def discs(shape, pixel, centres, diameter, height, blur=0.08, level=100.0, noise=0.0, seed=0):
@@ -44,7 +44,7 @@ def matched(found, truth, pixel):
 # ---------------------------------------------------------------------- windows
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(pixel=st.floats(0.01, 0.12), y=st.floats(60, 140), x=st.floats(60, 140))
 def test_a_window_samples_a_ramp_exactly_where_it_should(pixel, y, x):
     rows, cols = np.mgrid[:200, :200].astype(np.float32)
@@ -59,7 +59,7 @@ def test_pixels_outside_the_image_are_nan_and_only_those():
     assert np.isfinite(window[8:]).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(y=st.floats(34, 46), x=st.floats(34, 46), pixel=st.sampled_from([0.0125, 0.025, 0.05]))
 def test_the_integral_of_a_single_pixel_is_kept_wherever_the_window_lies(y, x, pixel):
     """Fine pixels are averaged, none is passed over."""
@@ -86,7 +86,7 @@ def test_diameter_integral_and_centre_of_a_disc(pixel, diameter):
     assert found.flag[0] == "ok"
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(gain=st.floats(0.01, 1e4), black=st.floats(-1e3, 1e6))
 def test_gain_and_black_level_change_the_intensity_alone(gain, black):
     image = discs((160, 160), 0.05, [(60, 60), (110, 100)], 1.0, 900.0, noise=25.0).astype(np.float64)
@@ -193,7 +193,7 @@ def test_an_image_that_is_turned_gives_the_same_clusters_turned(turn):
     assert np.mean(there.flag[row[same]] == here.flag[same]) > 0.8
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(y=st.floats(70, 90), x=st.floats(70, 90), pixel=st.sampled_from([0.015, 0.03, 0.05, 0.08]))
 def test_a_cluster_is_found_to_a_fraction_of_a_pixel_wherever_it_lies(y, x, pixel):
     size = round(8 / pixel)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from napari_atomicity.counting.patches import NM_PER_PX
 from napari_atomicity.insight.attribution import Attribution
 from napari_atomicity.insight.radial import radial_profiles
+from seeds import examples
 
 _DISTANCE = np.hypot(*(np.indices((64, 64)) - 31.5)) * NM_PER_PX
 
@@ -46,7 +47,7 @@ def test_a_ring_lies_at_the_contour_and_a_spot_in_the_centre():
     assert abs(in_nm[mean.argmax()] - 0.5) < 0.06
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(strength=st.floats(0.01, 1e4), seed=st.integers(0, 99))
 def test_the_strength_of_the_evidence_does_not_matter(strength, seed):
     heat = np.random.default_rng(seed).random((64, 64))

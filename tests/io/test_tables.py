@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.tables import read_metadata, read_table, write_table
+from seeds import examples
 
 SUFFIXES = [".csv", ".parquet"]
 _words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8) | st.sampled_from(
@@ -61,7 +62,7 @@ def assert_same(first: ClusterTable, second: ClusterTable) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(table=tables())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read_back_exactly(tmp_path: Path, suffix: str, table: ClusterTable) -> None:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")

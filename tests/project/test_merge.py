@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.project import merge, resolve
+from seeds import examples
 
 from .saved_images import edited, table_of
 
@@ -83,7 +84,7 @@ def test_frames_of_a_stack_are_kept_apart() -> None:
 edits = st.lists(st.integers(0, 200), max_size=15)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(edits, edits)
 def test_merging_never_takes_anything_of_mine_away_and_twice_is_once(here: list[int], there: list[int]) -> None:
     start = table_of(12)

@@ -43,6 +43,7 @@ from napari_atomicity.project.layout import TableEntry
 from napari_atomicity.project.records import RecordStore
 from napari_atomicity.project.tables import TableIndex
 from napari_atomicity.project.tables import table_of as table_again
+from seeds import examples
 
 from .saved_images import differences, edited, followed, saved_image, table_of
 
@@ -106,7 +107,7 @@ def test_two_images_with_their_histories(image: Micrograph, drawn: Micrograph, t
 edits = st.lists(st.integers(0, 400), max_size=70)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits, st.integers(0, 6), st.booleans())
 def test_any_history_of_tables_comes_back(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], n: int, classified: bool

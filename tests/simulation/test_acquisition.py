@@ -14,7 +14,7 @@ from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.detector import Detector, ScanPath, acquire, moved, scanned
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.support import Support, collar, support_signal
-from seeds import seeded
+from seeds import examples, seeded
 from validation.statistics import noise_statistics
 
 QUIET = Detector(dose=1e12, readout=0, correlation=0, line_offset=0, jitter_nm=0, gain=1, black=0)
@@ -83,7 +83,7 @@ def blob(shape: tuple[int, int], y: float, x: float, sigma: float = 4.0) -> np.n
     return np.exp(-0.5 * ((rows - y) ** 2 + (cols - x) ** 2) / sigma**2).astype(np.float32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(dy=st.floats(-6, 6), dx=st.floats(-6, 6))
 def test_a_shift_moves_the_image_and_keeps_its_sum(dy, dx):
     image = blob((64, 64), 32, 32)

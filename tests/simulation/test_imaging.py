@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.imaging import Probe, atom_weights, render_atoms
 from napari_atomicity.simulation.optics import Optics
-from seeds import seeded
+from seeds import examples, seeded
 
 FLAT = np.column_stack([np.mgrid[0:4, 0:5].reshape(2, -1).T * 0.28, np.zeros(20)])
 
@@ -30,7 +30,7 @@ def width(image: np.ndarray, pixel: float = 0.02) -> float:
     return float(np.interp(running[-1] / 2, running, radius[order]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(pixel=st.floats(0.01, 0.12), fwhm=st.floats(0.12, 0.4), y=st.floats(2.3, 3.7), x=st.floats(2.3, 3.7))
 def test_an_atom_keeps_its_signal_and_its_place_at_every_pixel_size(pixel, fwhm, y, x):
     size = int(6 / pixel)
@@ -41,7 +41,7 @@ def test_an_atom_keeps_its_signal_and_its_place_at_every_pixel_size(pixel, fwhm,
     assert (image * cols).sum() / image.sum() * pixel == pytest.approx(x, abs=2e-3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(seed=st.integers(0, 1000), n=st.integers(0, 150))
 def test_a_frame_is_the_sum_of_its_atoms_wherever_they_lie(seed, n):
     rng = np.random.default_rng(seeded(seed))
@@ -90,7 +90,7 @@ def test_in_focus_a_nanometre_of_height_changes_little():
     assert width(image_of_one_atom(probe, 1.0)) == pytest.approx(width(image_of_one_atom(probe, 0)), rel=0.1)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(
     kv=st.sampled_from([80.0, 200.0, 300.0]),
     mrad=st.floats(18, 30),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from napari_atomicity.errors import InputError
 from napari_atomicity.simulation.imaging import Probe, atom_weights
 from napari_atomicity.simulation.optics import Optics
+from seeds import examples
 from validation.multislice_library import (
     ImagedCluster,
     MultisliceLibrary,
@@ -57,7 +58,7 @@ def test_a_cluster_is_turned_together_with_its_atoms(store, seed):
     assert np.corrcoef(image.ravel(), drawn(positions).ravel())[0, 1] > 0.999
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(pixel=st.floats(0.008, 0.12), y=st.floats(-0.4, 0.4), x=st.floats(-0.4, 0.4), blur=st.sampled_from([0.0, 0.15]))
 def test_pasting_conserves_the_integral_and_the_place_at_any_pixel_size(pixel, y, x, blur):
     size = int(5 / pixel)

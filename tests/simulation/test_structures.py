@@ -17,7 +17,7 @@ from napari_atomicity.simulation.annealing import anneal, is_one_cluster
 from napari_atomicity.simulation.metals import ELEMENTS, EMT, GUPTA
 from napari_atomicity.simulation.potentials import potential, surface_energy
 from napari_atomicity.simulation.structures import StructureLibrary, library, make_structure
-from seeds import seeded
+from seeds import examples, seeded
 
 ALL = [("gupta", element) for element in GUPTA] + [("emt", element) for element in EMT]
 
@@ -119,7 +119,7 @@ def test_the_smallest_clusters_can_be_made(family, n, fresh_cache):
     assert is_one_cluster(atoms, ELEMENTS["Pt"][0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(n=st.integers(1, 90), flatness=st.floats(0, 1), seed=st.integers(0, 1000))
 def test_a_cut_cluster_has_exactly_its_atoms_none_on_top_of_another(n, flatness, seed):
     atoms = make_structure(n, np.random.default_rng(seeded(seed)), flatness)
@@ -159,7 +159,7 @@ def test_the_order_of_a_library_is_how_much_a_cluster_covers(pt30):
     assert covered[-1] > 1.5 * covered[0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(flatness=st.floats(0, 1), seed=st.integers(0, 1000))
 def test_every_drawn_cluster_is_whole_and_on_the_support(pt30, flatness, seed):
     atoms = pt30.draw(30, flatness, np.random.default_rng(seeded(seed)))

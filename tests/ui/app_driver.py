@@ -157,7 +157,7 @@ class AppDriver:
         """Click once the button is enabled, and wait for nothing."""
         from qtpy.QtCore import Qt
 
-        self.qtbot.waitUntil(button.isEnabled, timeout=5000)
+        self.qtbot.waitUntil(button.isEnabled, timeout=60_000)
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     # ------------------------------------------------------------------ waiting
@@ -172,11 +172,13 @@ class AppDriver:
         self.qtbot.wait(60)
         # what was shown may have begun more
         self.qtbot.waitUntil(at_rest, timeout=PATIENCE_MS)
+        _sweep()
 
     def settle(self) -> None:
         """Wait until the panels have followed, whether work runs or not."""
         self.qtbot.wait(30)
         self.qtbot.waitUntil(_all_shown, timeout=10_000)
+        _sweep()
 
     def stop(self) -> None:
         """End all work."""
@@ -205,12 +207,21 @@ class AppDriver:
         return {image.name: image for image in images}
 
 
+def _sweep() -> None:
+    """What panels threw away just now is gone, as it is for a person before the next click."""
+    from qtpy.QtCore import QCoreApplication, QEvent
+
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
 def _all_shown() -> bool:
     """Whether no panel is about to follow: each does so a moment after the canvas was painted."""
     from qtpy.QtCore import QTimer
     from qtpy.QtWidgets import QApplication
 
-    timers = [timer for window in QApplication.topLevelWidgets() for timer in window.findChildren(QTimer)]
+    # what belongs to another window, as the list of a combo box does, is looked through with it
+    windows = [window for window in QApplication.topLevelWidgets() if window.parent() is None]
+    timers = [timer for window in windows for timer in window.findChildren(QTimer)]
     return not any(timer.isActive() and timer.isSingleShot() and timer.interval() <= 20 for timer in timers)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import threading
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ import pytest
 from seeds import seeded
 
 from .app_driver import AppDriver
+from .shared_viewer import SharedViewer
 from .stand_ins import Gate
 
 pytest.importorskip("napari")
@@ -38,21 +42,24 @@ def _qt_threads_are_watched() -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_viewers() -> Any:
-    """A second less for each viewer: what is imported is no garbage, and libyaml reads manifests, which each one reads.
+    """Less for each viewer: what is imported is no garbage, libyaml reads manifests, which each one reads.
 
-    napari collects garbage three times for each viewer of a test, and looks through all that was ever imported.
+    And vispy, which looks through the same few shaders for each new layer, remembers what it found.
     """
     import napari._qt.qt_main_window
     import napari.viewer  # noqa: F401
     import torch  # noqa: F401
     import yaml
     from npe2.manifest import _bases
+    from vispy.gloo import program
 
     from napari_atomicity.ui import launch  # noqa: F401
 
     with pytest.MonkeyPatch.context() as patch:
         if yaml.__with_libyaml__:
             patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: yaml.load(stream, Loader=yaml.CSafeLoader))
+        known = {"sub": lru_cache(re.sub), "finditer": lru_cache(lambda *sought: tuple(re.finditer(*sought)))}
+        patch.setattr(program, "re", SimpleNamespace(**vars(re) | known))
         gc.collect()
         gc.freeze()
         yield
@@ -133,12 +140,44 @@ def recovery(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return folder
 
 
+@pytest.fixture(scope="session")
+def _shared() -> Any:
+    shared = SharedViewer()
+    yield shared
+    shared.close("the tests ended")
+
+
 @pytest.fixture
-def app(make_napari_viewer_proxy: Any, qtbot: Any) -> Any:
+def _alone(_shared: SharedViewer) -> None:
+    _shared.close("a test makes windows itself")
+
+
+@pytest.fixture
+def make_napari_viewer(_alone: None, make_napari_viewer: Any) -> Any:
+    """As napari's own, which looks whether there are other windows: the shared one goes before."""
+    return make_napari_viewer
+
+
+@pytest.fixture
+def viewer(request: pytest.FixtureRequest, qtbot: Any, monkeypatch: pytest.MonkeyPatch, _shared: SharedViewer) -> Any:
+    """A window just opened: the one that tests share, or, where a test makes others beside it, one of its own."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    show = sys.platform != "linux" or _has_screen()
+    if "make_napari_viewer" in request.fixturenames:
+        yield request.getfixturevalue("make_napari_viewer_proxy")(show=show)
+        return
+    monkeypatch.setenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD", "True")
+    yield PublicOnlyProxy(_shared.take(qtbot, show))
+    called = getattr(request.node, "rep_call", None)  # None where the test was not begun
+    _shared.put_back(failed=called is None or called.failed)
+
+
+@pytest.fixture
+def app(viewer: Any, qtbot: Any) -> Any:
     from napari.utils.notifications import notification_manager
 
     notification_manager.records.clear()
-    viewer = make_napari_viewer_proxy(show=sys.platform != "linux" or _has_screen())
     made = AppDriver(viewer, qtbot)
     yield made
     made.stop()

@@ -43,13 +43,13 @@ def test_a_scale_corrected_in_napari_is_one_step_of_the_history(app: Any) -> Non
     layer = app.workspace.image
     assert app.document.micrograph.pixel_size_nm is None
     layer.units, layer.scale = ("nm", "nm"), (0.05, 0.05)
-    app.qtbot.waitUntil(lambda: app.document.micrograph.pixel_size_nm is not None, timeout=5000)
+    app.qtbot.waitUntil(lambda: app.document.micrograph.pixel_size_nm is not None, timeout=60_000)
     assert app.document.micrograph.pixel_size_nm == pytest.approx(0.05)
     assert app.document.history == ["Set the pixel size"]
     app.click(app.panel("Find clusters").search)
     diameters = app.document.table.rows["diameter_nm"].to_numpy()
     layer.scale = (0.1, 0.1)
-    app.qtbot.waitUntil(lambda: len(app.document.history) == 3, timeout=5000)
+    app.qtbot.waitUntil(lambda: len(app.document.history) == 3, timeout=60_000)
     assert np.allclose(app.document.table.rows["diameter_nm"], 2 * diameters)
     assert np.allclose(app.points.scale, 0.1)
     app.document.undo()
