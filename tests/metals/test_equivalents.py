@@ -145,5 +145,5 @@ def test_deposited_sizes_name_one_metal_or_none() -> None:
 def test_the_metadata_of_hyperspy_name_the_elements_of_a_sample() -> None:
     from napari_atomicity.io.formats._rosetta import _acquisition
 
-    assert _acquisition({"Sample": {"elements": ["Au"]}}) == {"sample_elements": "Au"}
-    assert _acquisition({"Sample": {"elements": ["Pt", "C"]}}) == _acquisition({"Sample": 3}) == {}
+    assert _acquisition({"Sample": {"elements": ["Au"]}}, {}) == {"sample_elements": "Au"}
+    assert _acquisition({"Sample": {"elements": ["Pt", "C"]}}, {}) == _acquisition({"Sample": 3}, {}) == {}

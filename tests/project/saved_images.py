@@ -65,7 +65,7 @@ def followed() -> Movie:
         }
     )[apart | (np.arange(24) % 2 == 0)].reset_index(drop=True)
     rows.loc[rows["frame"] >= 6, "x_px"] = 200.0
-    rows = rows.assign(id=np.arange(len(rows)), n_atoms_sd=3.0, diameter_nm=1.1, sizeable=True, track=-1)
+    rows = rows.assign(id=np.arange(len(rows)), n_atoms_sd=3.0, diameter_nm=1.1, sizeable=True, cut_off=False, track=-1)
     edits = pd.DataFrame({"kind": np.array(["cut"], dtype=object), "first": [0], "second": [99]})
     shifts = np.vstack([np.zeros((12, 2)), [[np.nan, np.nan]]])
     movie = follow(rows, MovieSettings(False, 0.8), shifts, (512, 512), 0.05, edits)
