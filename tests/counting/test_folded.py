@@ -42,5 +42,13 @@ def test_it_is_kept_while_the_weights_stay_and_made_again_when_they_change(netwo
     assert differs(network) < 1e-5
 
 
+def test_weights_that_take_the_place_of_others_are_seen(network):
+    first = folded(network)
+    norm = network.each[0].maps[1]
+    norm.weight = torch.nn.Parameter(norm.weight * 1.5, requires_grad=False)
+    assert folded(network) is not first
+    assert differs(network) < 1e-5
+
+
 def test_a_network_in_training_looks_as_it_is(network):
     assert folded(network.train()) is network

@@ -11,7 +11,7 @@ from torch import nn
 from napari_atomicity.counting.network import Branch, Network, Residual
 
 #: the last folded copy of each network, and the state of the weights that it was made of
-_kept: WeakKeyDictionary[Network, tuple[tuple[int, ...], Network]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Network, tuple[tuple[tuple[int, int], ...], Network]] = WeakKeyDictionary()
 
 
 def folded(network: Network) -> Network:
@@ -22,19 +22,17 @@ def folded(network: Network) -> Network:
     network
         As it is used for inference; one in training is given back itself.
     """
-    if network.training or not _is_plain(network):
+    weights = network.state_dict(keep_vars=True).values()
+    # weights that were made in inference mode have no versions to know them by
+    if network.training or any(value.is_inference() for value in weights):
         return network
-    state = tuple(value._version for value in network.state_dict(keep_vars=True).values())
+    # weights change in place, or others take their place
+    state = tuple((id(value), value._version) for value in weights)
     kept = _kept.get(network)
     if kept is None or kept[0] != state:
         kept = state, _folded(network)
         _kept[network] = kept
     return kept[1]
-
-
-def _is_plain(network: Network) -> bool:
-    """Whether weights have versions to know them by: those made in inference mode have none."""
-    return not any(value.is_inference() for value in network.state_dict(keep_vars=True).values())
 
 
 def _folded(network: Network) -> Network:
