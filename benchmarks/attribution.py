@@ -29,8 +29,9 @@ from napari_atomicity.counting.classify import evidence_steps
 from napari_atomicity.counting.looking import looked_steps
 from napari_atomicity.counting.patches import CELL_PX, CELLS, NM_PER_PX, PATCH_PX, Patches, in_atoms, network_input
 from napari_atomicity.insight import methods
-from napari_atomicity.insight.attribution import DENSITY, METHODS, Attribution, attribution_steps
+from napari_atomicity.insight.attribution import Attribution, attribution_steps
 from napari_atomicity.insight.overlay import compose
+from napari_atomicity.insight.question import DENSITY, METHODS
 from napari_atomicity.insight.radial import radial_profiles
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import sample_spec

@@ -42,8 +42,9 @@ from napari_atomicity.counting.predictions import posterior
 from napari_atomicity.counting.scale_likelihood import frame_view
 from napari_atomicity.counting.scale_network import offsets
 from napari_atomicity.counting.silhouette import silhouette
-from napari_atomicity.insight.attribution import METHODS, attribution_steps
+from napari_atomicity.insight.attribution import attribution_steps
 from napari_atomicity.insight.feature_map import purity
+from napari_atomicity.insight.question import METHODS
 from napari_atomicity.progress import drain
 from napari_atomicity.training.evaluate import evaluate_steps, measured_scale
 from napari_atomicity.training.library import Library

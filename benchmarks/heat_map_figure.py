@@ -21,7 +21,8 @@ from PIL import Image
 from _options import parsed, parser_for
 from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.counting.patches import Patches, channel_pictures, in_atoms
-from napari_atomicity.insight.attribution import METHODS, Method, attribution_steps
+from napari_atomicity.insight.attribution import attribution_steps
+from napari_atomicity.insight.question import METHODS, Method
 from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame

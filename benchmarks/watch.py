@@ -30,7 +30,7 @@ from _options import parsed, parser_for
 from _tables import markdown
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.live.session import LiveSession
-from napari_atomicity.live.shares import ImageCounts, live_shares
+from napari_atomicity.live.shares import ImageCounts, SessionCounts, live_shares
 from napari_atomicity.live.sources import FolderSource
 from napari_atomicity.live.watching import watch_steps
 from napari_atomicity.pipeline import Settings
@@ -178,9 +178,9 @@ def _missed(options: argparse.Namespace, image_sd: float) -> dict[str, np.ndarra
     always = np.zeros((options.runs, len(truth)), dtype=bool)
     usual = always.copy()
     for run in range(options.runs):
-        images: list[ImageCounts] = []
-        for _ in range(options.images):
-            images.append(_labels(rng, truth, 40, image_sd))
+        images = SessionCounts()
+        for number in range(options.images):
+            images.put(str(number), _labels(rng, truth, 40, image_sd))
             shares = live_shares(images, LABELS)
             always[run] |= (truth < shares.low) | (truth > shares.high)
             usual[run] |= (truth < shares.usual_low) | (truth > shares.usual_high)

@@ -12,7 +12,7 @@ import pytest
 
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.errors import InputError
-from napari_atomicity.insight.attribution import Question
+from napari_atomicity.insight.question import Question
 from napari_atomicity.io import image_hash, micrograph_hash
 from napari_atomicity.micrograph import FileState, Micrograph, Provenance
 from napari_atomicity.pipeline import (

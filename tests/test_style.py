@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from napari_atomicity.style import colours
+from napari_atomicity.style import CHANNEL_COLOURS, colours
 
 SIZES = (19, 30, 41, 55, 70)
 # Machado, Oliveira and Fernandes 2009, severity 1, linear RGB
@@ -32,6 +32,14 @@ def _lab(colour: str, eye: str) -> np.ndarray:
 def test_every_two_colours_differ_for_every_eye(eye):
     seen = [_lab(colour, eye) for colour in colours(SIZES).values()]
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 25
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_the_light_of_a_heat_map_is_never_taken_for_a_class(eye):
+    classes = [_lab(colour, eye) for colour in colours(SIZES).values()]
+    raw, lcn = (_lab(colour, eye) for colour in CHANNEL_COLOURS)
+    assert min(np.linalg.norm(map_ - class_) for map_ in (raw, lcn) for class_ in classes) > 25
+    assert np.linalg.norm(raw - lcn) > 50
 
 
 def test_lightness_rises_from_class_to_class_and_stands_out_on_dark():

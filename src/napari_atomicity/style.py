@@ -13,6 +13,8 @@ from napari_atomicity.clusters import OTHER, ClusterTable, atoms_of, class_label
 
 #: clusters that carry no label yet
 UNLABELLED: Final = "#f4f4f4"
+#: of heat maps, one a channel: hues that no class has, so that light is never taken for a label; both together white
+CHANNEL_COLOURS: Final = ("#f5f000", "#4a66ff")
 #: width of a ring as a part of its outer diameter
 RING: Final = 0.1
 _UNMEASURED_NM: Final = 1.2

@@ -17,15 +17,10 @@ from napari_atomicity.counting.network import Network, decision
 from napari_atomicity.counting.patches import CELL_NM, CELL_PX, MARGIN_PX, NM_PER_PX, Patches, normalise
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import methods
-from napari_atomicity.insight.attribution import (
-    METHODS,
-    Attribution,
-    Question,
-    _Asked,
-    agreement_of,
-    attribution_steps,
-)
+from napari_atomicity.insight.asked import Asked, agreement_of
+from napari_atomicity.insight.attribution import Attribution, attribution_steps
 from napari_atomicity.insight.overlay import compose
+from napari_atomicity.insight.question import METHODS, Question
 from napari_atomicity.progress import drain
 from seeds import seeded
 
@@ -191,7 +186,7 @@ def test_a_difference_of_two_classes_is_explained_and_its_contrary_is_its_mirror
 def test_integrated_gradients_add_up_to_the_lead_over_an_empty_support(against):
     _, patches, _ = sized_blobs()
     scale, target = np.full(4, _LOG_GAIN), np.array([0, 1, 3, 4])
-    asked = _Asked.of(trained_bundle(), patches.take(np.arange(4)), scale, target, against)
+    asked = Asked.of(trained_bundle(), patches.take(np.arange(4)), scale, target, against)
     network = asked.bundle.network
     maps = methods.integrated_gradients(network, asked.x, asked.empty, asked.score, steps=100)
     assert maps.shape == (4, 2, 26, 26)

@@ -157,6 +157,28 @@ def test_ten_thousand_files_are_looked_at_quickly(tmp_path, clock):
     assert time.perf_counter() - start < 5.0
 
 
+def test_among_many_counted_files_a_new_one_is_seen_at_once_and_a_replaced_one_in_time(tmp_path, clock, monkeypatch):
+    from napari_atomicity.live.sources import folder as watched
+
+    for i in range(watched._MANY + 20):
+        _put(tmp_path, f"{i:04d}.tif")
+    stats = []
+    is_file = watched.stat.S_ISREG
+    monkeypatch.setattr(watched.stat, "S_ISREG", lambda mode: stats.append(mode) or is_file(mode))
+    source = FolderSource(tmp_path, known=lambda path, state: path.name != "new.tif" and state.size == 100, clock=clock)
+    _put(tmp_path, "new.tif", 7)
+    assert _later(source, clock) is None
+    source._next_whole = float("inf")  # no look at all of them for now
+    stats.clear()
+    assert _later(source, clock).name == "new" and len(stats) == 1
+    _put(tmp_path, "0007.tif", 99)
+    assert not any(_later(source, clock) for _ in range(3)) and source.idle
+    source._next_whole = -1.0
+    assert [arrival.name for _ in range(3) if (arrival := _later(source, clock))] == ["0007"]
+    (tmp_path / "0008.tif").unlink()
+    assert _later(source, clock, 100) is None and "0008.tif" not in source._files
+
+
 def test_a_source_that_is_closed_gives_nothing_more(tmp_path, clock):
     _put(tmp_path, "a.tif")
     source = FolderSource(tmp_path, clock=clock)

@@ -12,7 +12,7 @@ from napari_atomicity.live import quality
 from napari_atomicity.live.advice import advice, needed_sentence
 from napari_atomicity.live.quality import STRIPS, shift_px, warnings_of
 from napari_atomicity.live.seen import Seen
-from napari_atomicity.live.shares import ImageCounts, live_shares
+from napari_atomicity.live.shares import ImageCounts, SessionCounts, live_shares
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.repeats import simulate_repeats
@@ -105,7 +105,7 @@ def _images(n: int, pixel: float = 0.05, left_out: float = 10.0, analysed: int =
 
 def _shares(clusters: int):
     image = ImageCounts(np.array([clusters * 0.4, clusters * 0.6, 0.0]), np.diag([clusters * 0.4, clusters * 0.6, 0.0]))
-    return live_shares([image], ("Pt19", "Pt55"))
+    return live_shares(SessionCounts([image]), ("Pt19", "Pt55"))
 
 
 def test_enough_more_or_another_magnification_with_the_reason():

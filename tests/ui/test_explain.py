@@ -57,7 +57,9 @@ def ask(app: Any, panel: Any, method: str) -> None:
 
 def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_channel(explained: Any) -> None:
     app, panel = explained
-    maps, notes = app.workspace.maps, list(app.notes)
+    from napari_atomicity.ui.legend.on_image import lay_on_image
+
+    maps, notes, key = app.workspace.maps, list(app.notes), lay_on_image(app.context).maps
     (density,) = maps.shown
     assert density.name == "atoms per nm²" and density.colorbar.visible
     low, high = density.contrast_limits
@@ -68,10 +70,16 @@ def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_chan
     assert raw.name == "why: raw" and lcn.name == "why: local contrast"
     assert not raw.colorbar.visible and not lcn.colorbar.visible
     assert raw.colormap.name != lcn.colormap.name
+    # the legend on the image says which colour is which, and follows the eyes of the layer list
+    app.qtbot.waitUntil(lambda: "why: raw" in key.text() and "why: local contrast" in key.text(), timeout=10_000)
+    raw.visible = False
+    app.qtbot.waitUntil(lambda: "why: raw" not in key.text(), timeout=10_000)
+    raw.visible = True
     # the slider reaches all of the map and nothing beyond it, whatever was shown before
     assert raw.contrast_limits_range == lcn.contrast_limits_range == [0, 1]
     assert "Agreement with integrated gradients" in _why(panel).result.text()
     ask(app, panel, "density")
+    app.qtbot.waitUntil(lambda: not key.isVisible(), timeout=10_000)
     assert maps.shown == [density] and density.name == "atoms per nm²" and density.colorbar.visible
     # what is put away holds nothing, should a person bring it back by hand
     assert not lcn.visible and not lcn.data.any() and not lcn.colorbar.visible

@@ -12,7 +12,7 @@ from napari_atomicity.cli.requests import ExplainRequest
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.insight.attribution import Question
+    from napari_atomicity.insight.question import Question
     from napari_atomicity.pipeline import Explained, ImageState
 
 
@@ -31,7 +31,7 @@ def question(request: ExplainRequest, bundle: Bundle) -> Question:
     InputError
         For a class that the model lacks.
     """
-    from napari_atomicity.insight.attribution import Question
+    from napari_atomicity.insight.question import Question
 
     asked = Question(request.target, request.against, request.method)
     asked.target_index(bundle.card)
@@ -61,7 +61,7 @@ def explain_analysis(
     -------
     What was found of each frame, and the paths that were written.
     """
-    from napari_atomicity.insight.attribution import Question
+    from napari_atomicity.insight.question import Question
 
     asked = asked or Question(method="grad-cam")
     explained = _explained(analysis, asked, stem, frames, console)

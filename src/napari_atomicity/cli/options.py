@@ -206,7 +206,7 @@ def _model_options(command: argparse.ArgumentParser) -> None:
 
 
 def _question_options(command: argparse.ArgumentParser) -> None:
-    from napari_atomicity.insight.attribution import METHODS
+    from napari_atomicity.insight.question import METHODS
 
     command.add_argument("--target", default="", metavar="LABEL", help="evidence for this class, such as Pt55, of all")
     command.add_argument("--against", default="", metavar="LABEL", help="held against this class: why 55 and not 41?")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from napari_atomicity.dataset.plan import Shard
-    from napari_atomicity.insight.attribution import Method
+    from napari_atomicity.insight.question import Method
     from napari_atomicity.pipeline import Adapt
 
 #: an image of the call as it was named, and the sizes (atoms) that it is known to hold

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_atomicity.insight.attribution import Question
+    from napari_atomicity.insight.question import Question
 
 
 @dataclass(frozen=True)

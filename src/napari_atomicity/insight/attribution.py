@@ -2,79 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.patches import CELL_NM, NM_PER_PX, Patches, in_atoms, network_input
+from napari_atomicity.counting.patches import CELL_NM, NM_PER_PX, Patches
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import methods
+from napari_atomicity.insight.asked import Asked, channel_agreement
 from napari_atomicity.insight.methods import FIELD_PX
+from napari_atomicity.insight.question import DENSITY, Method
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.threads import in_order, steps_on_one_thread_each
 
 if TYPE_CHECKING:
-    import torch
-
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.counting.card import ModelCard
-    from napari_atomicity.counting.network import Outputs
 
-Method = Literal["density", "hires-cam", "grad-cam", "integrated-gradients"]
-METHODS: Final[tuple[Method, ...]] = get_args(Method)
-#: the one channel of a map of the density
-DENSITY: Final = "density"
 #: integrated gradients look at every patch many times: fewer at once, so that it can be stopped soon
 _BATCH: Final[dict[Method, int]] = {"density": 64, "hires-cam": 32, "grad-cam": 32, "integrated-gradients": 8}
 #: clusters of a map of gradients that are looked at another way too
 _COMPARED: Final = 24
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the maps are to explain.
-
-    Attributes
-    ----------
-    target
-        Label of the class, for example ``Pt55``; each cluster's own class where empty.
-    against
-        "Why `target` and not this one?"; where empty the next smaller class in brightness, the mean of all others in
-        shape.
-    method
-        ``density``: atoms per nm², whose sum is the count that decides; ``hires-cam``: what each channel's last maps
-        contribute, cell by cell; ``grad-cam``: the same with one weight a map, as in the paper;
-        ``integrated-gradients``: pixel by pixel, against an empty support, slower. See `methods`, and docs/heat_maps.md
-        for how far each can be trusted.
-    """
-
-    target: str = ""
-    against: str = ""
-    method: Method = "density"
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"There is no attribution {self.method!r}; choose {', '.join(METHODS)}.")
-        if self.target and self.target == self.against:
-            raise InputError(f"{self.target} cannot be told from itself; choose two different classes.")
-
-    def target_index(self, card: ModelCard) -> int | None:
-        """Index of the target class; None for each cluster's own."""
-        return _index(self.target, card)
-
-    def against_index(self, card: ModelCard) -> int | None:
-        """Index of the class that it is held against; None for the mean of the others."""
-        return _index(self.against, card)
-
-
-def _index(label: str, card: ModelCard) -> int | None:
-    if label and label not in card.labels:
-        raise InputError(f"The model {card.name!r} has no class {label}; it has {', '.join(card.labels)}.")
-    return card.labels.index(label) if label else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +52,10 @@ class Attribution:
         How wide the field is from which a cell can draw what it shows: for maps of the last layers their receptive
         field, so that evidence may lie that far beside the place that lights up; else the cell.
     method
-        How they were made; see `Question`.
+        How they were made; see `question.Question`.
     agreement
         (n, channels) correlation of the map with integrated gradients, of these with HiResCAM, cell by cell, signs kept
-        (`agreement_of`); nan for clusters that were not looked at both ways: of most maps only a sample is.
+        (`asked.agreement_of`); nan for clusters that were not looked at both ways: of most maps only a sample is.
     """
 
     maps: npt.NDArray[np.float32]
@@ -173,7 +123,7 @@ def attribution_steps(
     against
         Index of the class that it is held against. A cluster whose own class this is has no question, and no map.
     method
-        See `Question`. Maps of gradients come with their agreement with another way, most for a sample.
+        See `question.Question`. Maps of gradients come with their agreement with another way, most for a sample.
 
     Returns
     -------
@@ -227,8 +177,8 @@ def _compare_steps(
     batches = [sample[start : start + batch] for start in range(0, len(sample), batch)]
 
     def compare(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        asked = _Asked.of(bundle, patches.take(rows), log_scale[rows], attribution.target[rows], against)
-        return _agreement(asked.maps(attribution.method), asked.maps("integrated-gradients"))
+        asked = Asked.of(bundle, patches.take(rows), log_scale[rows], attribution.target[rows], against)
+        return channel_agreement(asked.maps(attribution.method), asked.maps("integrated-gradients"))
 
     compared = in_order(compare, batches)
     for i, rows in enumerate(batches):
@@ -244,68 +194,6 @@ def _check_branches(bundle: Bundle) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """A network with b clusters before it, and the class of each that is to be explained."""
-
-    bundle: Bundle
-    x: torch.Tensor
-    noise: torch.Tensor
-    empty: torch.Tensor
-    out: Outputs
-    chosen: torch.Tensor
-    against: int | None
-
-    @classmethod
-    def of(
-        cls,
-        bundle: Bundle,
-        patches: Patches,
-        log_scale: npt.NDArray[np.float64],
-        targets: npt.NDArray[np.int64],
-        against: int | None,
-    ) -> _Asked:
-        import torch
-
-        from napari_atomicity.counting.network import decision
-
-        card = bundle.card
-        # gradients hang hooks on the network, which other threads are running meanwhile: each gets one of its own
-        bundle = replace(bundle, network=copy.deepcopy(bundle.network))
-        picture, noise_of = in_atoms(patches, log_scale)
-        bare, _ = in_atoms(methods.empty_support(patches), log_scale)
-        x, empty = (network_input(one, noise_of, len(card.channels), card.lcn_window_nm) for one in (picture, bare))
-        noise = torch.from_numpy(noise_of)
-        with torch.inference_mode():
-            out = bundle.network(x, noise)
-            log_odds = decision(out, bundle.network.log_sizes, card.integral_tau, card.temperature_scaled)
-        chosen = np.where(targets < 0, log_odds[:, :-1].argmax(dim=1).numpy(), targets)
-        return cls(bundle, x, noise, empty, out, torch.as_tensor(chosen), against)
-
-    def parts(self) -> npt.NDArray[np.float64]:
-        """(b, 1 + channels) what the lead is made of."""
-        found = methods.lead_parts(self.out, self.bundle.network, self.bundle.card, self.chosen, self.against)
-        return np.asarray(found.double().numpy())
-
-    def score(self, x: torch.Tensor) -> torch.Tensor:
-        """The lead of each cluster's class for an input; of several copies of the clusters one after the other too."""
-        network, copies = self.bundle.network, len(x) // max(len(self.chosen), 1)
-        noise, chosen = self.noise.repeat(copies), self.chosen.repeat(copies)
-        # the stated error is how sure the network is, not where it looked: that of the clusters as they are
-        out = network(x, noise)._replace(log_n_sd=self.out.log_n_sd.repeat(copies))
-        return methods.lead_parts(out, network, self.bundle.card, chosen, self.against).sum(dim=1)
-
-    def maps(self, method: Method) -> npt.NDArray[np.float32]:
-        """(b, channels, 26, 26) signed maps."""
-        network, channels = self.bundle.network, range(len(self.bundle.card.channels))
-        if method == "density" or not len(self.chosen):
-            return np.asarray(self.out.density.numpy())[:, None]
-        if method == "integrated-gradients":
-            return methods.integrated_gradients(network, self.x, self.empty, self.score)
-        cam = methods.grad_cam if method == "grad-cam" else methods.hires_cam
-        return np.stack([cam(network, channel, self.x, self.score) for channel in channels], axis=1)
-
-
 def _explain(
     bundle: Bundle,
     patches: Patches,
@@ -315,13 +203,13 @@ def _explain(
     method: Method,
 ) -> Attribution:
     """Maps of one batch."""
-    asked = _Asked.of(bundle, patches, log_scale, targets, against)
+    asked = Asked.of(bundle, patches, log_scale, targets, against)
     maps, parts, chosen = asked.maps(method), asked.parts(), asked.chosen.numpy()
     names = (DENSITY,) if method == "density" else bundle.card.channels
     maps = np.broadcast_to(maps, (len(maps), len(names), *maps.shape[2:])).copy()
     agreement = np.full(maps.shape[:2], np.nan)
     if method == "integrated-gradients" and len(patches):
-        agreement = _agreement(asked.maps("hires-cam"), maps)
+        agreement = channel_agreement(asked.maps("hires-cam"), maps)
     # where atoms are counted does not depend on the question
     itself = (chosen == against) if method != "density" else np.zeros(len(chosen), dtype=bool)
     has_question = patches.valid & np.isfinite(log_scale) & ~itself
@@ -337,31 +225,6 @@ def _explain(
         method=method,
         agreement=agreement,
     )
-
-
-def _agreement(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """(b, channels) agreement of two sets of maps (b, channels, 26, 26)."""
-    channels = [agreement_of(first[:, i], second[:, i]) for i in range(first.shape[1])]
-    return np.stack(channels, axis=1)
-
-
-def agreement_of(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Pearson correlation of two sets of signed maps, cell by cell.
-
-    Parameters
-    ----------
-    first, second
-        (n, m, m) maps.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n,) 1 for the same, 0 unrelated, below 0 contrary; nan where a map is the same everywhere.
-    """
-    a, b = (np.asarray(maps, dtype=np.float64).reshape(len(maps), -1) for maps in (first, second))
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.where(norm > 0, (a * b).sum(axis=1) / np.where(norm > 0, norm, 1.0), np.nan)
 
 
 def _upsampled(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -88,7 +88,7 @@ class Ledger(SeenImages):
         for content in _lines(self.path):
             try:
                 self.keep(_DOOR.check(content, self.path.name))
-            except InputError:
+            except (InputError, ValueError):  # no line of ours, or numbers that do not belong together
                 self.damaged += 1
 
 

@@ -19,7 +19,7 @@ from napari_atomicity.live.ledger import Ledger
 from napari_atomicity.live.quality import quality_of
 from napari_atomicity.live.running_scale import RunningScale
 from napari_atomicity.live.seen import Seen
-from napari_atomicity.live.shares import ImageCounts, LiveShares, clusters_needed, live_shares
+from napari_atomicity.live.shares import LiveShares, clusters_needed, live_shares
 from napari_atomicity.live.tables import is_labelled, make_folder, save_counted, table_path
 from napari_atomicity.micrograph import FloatImage
 from napari_atomicity.pipeline import ImageState, Settings
@@ -79,18 +79,13 @@ class LiveSession:
         """Of the classes."""
         return self.bundle.card.labels
 
-    @property
-    def counts(self) -> list[ImageCounts]:
-        """The labels of each counted image."""
-        return [seen.counts for seen in self.ledger.counted]
-
     def shares(self) -> LiveShares:
         """The shares of the classes so far."""
-        return live_shares(self.counts, self.labels)
+        return live_shares(self.ledger.counts, self.labels)
 
-    def needed(self, half_width: float) -> int | None:
-        """About how many more clusters until every share is known to `half_width`; see `clusters_needed`."""
-        return clusters_needed(self.counts, self.labels, half_width)
+    def needed(self, shares: LiveShares, half_width: float) -> int | None:
+        """About how many more clusters until each of the `shares` is known to `half_width`; see `clusters_needed`."""
+        return clusters_needed(self.ledger.counts, shares, half_width)
 
     def warnings(self) -> list[str]:
         """Sentences about qualities of the images that have left their bands."""

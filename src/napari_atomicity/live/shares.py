@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import OTHER
+from napari_atomicity.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,6 +51,75 @@ class ImageCounts:
 
     labels: Floats
     confusion: Floats
+
+
+class SessionCounts:
+    """The labels of the images of a session, laid together so that a look at thousands of them is quick.
+
+    Parameters
+    ----------
+    images
+        Those that are there at first.
+    """
+
+    def __init__(self, images: Sequence[ImageCounts] = ()) -> None:
+        self._row: dict[str, int] = {}
+        self._used = 0
+        self._labels, self._confusion = np.zeros((0, 0)), np.zeros((0, 0, 0))
+        for number, image in enumerate(images):
+            self.put(str(number), image)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    @property
+    def labels(self) -> Floats:
+        """(n, k) clusters of each label in each image; zeros for one that was taken out."""
+        return self._labels[: self._used]
+
+    @property
+    def confusion(self) -> Floats:
+        """(k, k) of all images together."""
+        return np.asarray(self._confusion[: self._used].sum(axis=0))
+
+    def put(self, key: str, image: ImageCounts) -> None:
+        """Take in an image; one of the same key is replaced.
+
+        Parameters
+        ----------
+        key
+            Which image.
+        image
+            Its labels.
+
+        Raises
+        ------
+        InputError
+            Where it has other labels than the images before.
+        """
+        k = len(image.labels)
+        if self._used and k != self._labels.shape[1]:
+            raise InputError("An image of this session was counted by a model of other classes; count it again.")
+        if not self._used:
+            self._labels, self._confusion = np.zeros((64, k)), np.zeros((64, k, k))
+        row = self._row.setdefault(key, self._used)
+        self._used = max(self._used, row + 1)
+        if self._used > len(self._labels):
+            self._labels = np.concatenate([self._labels, np.zeros_like(self._labels)])
+            self._confusion = np.concatenate([self._confusion, np.zeros_like(self._confusion)])
+        self._labels[row], self._confusion[row] = image.labels, image.confusion
+
+    def drop(self, key: str) -> None:
+        """Take out an image, where it is there.
+
+        Parameters
+        ----------
+        key
+            Which image.
+        """
+        row = self._row.pop(key, None)
+        if row is not None:
+            self._labels[row], self._confusion[row] = 0.0, 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,25 +160,24 @@ class LiveShares:
         return float(np.maximum(self.high - self.share, self.share - self.low).max())
 
 
-def live_shares(images: Sequence[ImageCounts], labels: Sequence[str]) -> LiveShares:
+def live_shares(images: SessionCounts, labels: Sequence[str]) -> LiveShares:
     """The shares of a session so far.
 
     Parameters
     ----------
     images
-        Its images, in any order.
+        Its images.
     labels
         Of the classes, without ``other``.
     """
     k = len(labels)
-    counts = np.array([image.labels[:k] for image in images]).reshape(len(images), k)
+    counts = images.labels[:, :k] if len(images) else np.zeros((0, k))
     total = counts.sum(axis=0)
     n = float(total.sum())
     if n == 0:
         nothing, whole = np.zeros(k), np.ones(k)
         return LiveShares(tuple(labels), np.full(k, np.nan), nothing, whole, nothing, whole, 0, len(images), 0.0)
-    confusion = np.sum([image.confusion[:k, :k] for image in images], axis=0)
-    weights = class_weights(confusion)
+    weights = class_weights(images.confusion[:k, :k])
     worth = n / overdispersion(counts)
     effective = total * (worth / n)
     share = np.clip(weights @ total / n, 0.0, 1.0)
@@ -205,13 +274,13 @@ def usual(counts: Floats, weights: Floats) -> tuple[float, float]:
     return max(shrunk - half, 0.0), min(shrunk + half, 1.0)
 
 
-def clusters_needed(images: Sequence[ImageCounts], labels: Sequence[str], half_width: float) -> int | None:
+def clusters_needed(images: SessionCounts, now: LiveShares, half_width: float) -> int | None:
     """About how many more clusters until every share is known to plus or minus `half_width`, at all looks.
 
     Parameters
     ----------
-    images, labels
-        As for `live_shares`.
+    images, now
+        The images of the session, and their `live_shares`.
     half_width
         What is wanted, 0.05 for five points.
 
@@ -219,14 +288,13 @@ def clusters_needed(images: Sequence[ImageCounts], labels: Sequence[str], half_w
     -------
     0 where it is reached; None where nothing is counted or it is out of reach.
     """
-    now = live_shares(images, labels)
     if not now.clusters:
         return None
     if now.half_width <= half_width:
         return 0
-    k = len(labels)
-    total = np.sum([image.labels[:k] for image in images], axis=0) * (now.worth / now.clusters)
-    weights = class_weights(np.sum([image.confusion[:k, :k] for image in images], axis=0))
+    k = len(now.labels)
+    total = images.labels[:, :k].sum(axis=0) * (now.worth / now.clusters)
+    weights = class_weights(images.confusion[:k, :k])
     widest = int(np.maximum(now.high - now.share, now.share - now.low).argmax())
 
     def enough(times: float) -> bool:

@@ -83,7 +83,8 @@ def look_at(
     waiting, newest, said
         As in `Look`.
     """
-    shares, needed, warnings = session.shares(), session.needed(goal), session.warnings()
+    shares, warnings = session.shares(), session.warnings()
+    needed = session.needed(shares, goal)
     images = session.ledger.counted
     tip = advice(images, shares, needed, goal)
     return Look(shares, needed, goal, tip, warnings, images, session.ledger.failed, waiting, newest, said)

@@ -18,7 +18,8 @@ from napari_atomicity.progress import Steps
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.insight.attribution import Attribution, Question
+    from napari_atomicity.insight.attribution import Attribution
+    from napari_atomicity.insight.question import Question
     from napari_atomicity.insight.radial import RadialProfiles
     from napari_atomicity.pipeline.counting import Count
 
@@ -146,8 +147,9 @@ def explain_steps(
     InputError
         For a class that the model lacks.
     """
-    from napari_atomicity.insight.attribution import Attribution, Question, attribution_steps
+    from napari_atomicity.insight.attribution import Attribution, attribution_steps
     from napari_atomicity.insight.overlay import compose
+    from napari_atomicity.insight.question import Question
 
     question = question or Question()
     chosen = (table.rows["frame"] == frame).to_numpy()

@@ -24,6 +24,10 @@ POLL_S: Final = 0.2
 #: so many times as long as a look took passes until the next: of a share that is slow, no more is asked than it gives
 _EASE: Final = 3.0
 _SLOWEST_S: Final = 30.0
+#: of more files than that, those that are done are looked at again only after so many times as long as a look at all of
+#: them took: thousands that were counted long ago must not slow down what comes
+_MANY: Final = 500
+_REST: Final = 50.0
 #: a file that could not be read for that long, and stood still, is named
 PATIENCE_S: Final = 20.0
 
@@ -74,7 +78,7 @@ class FolderSource:
         self._known, self._poll_s, self._patience_s, self._only_new = known, poll_s, patience_s, only_new
         self._clock = clock
         self._files: dict[str, _File] = {}
-        self._next_look = -1.0
+        self._next_look = self._next_whole = -1.0
         self._away = False
         self._away_wait_s = poll_s
         self._remarks: list[str] = []
@@ -160,8 +164,9 @@ class FolderSource:
         now, start = self._clock(), time.perf_counter()
         if now < self._next_look:
             return
+        whole = now >= self._next_whole or len(self._files) <= _MANY
         try:
-            found = dict(_files_in(self.folder))
+            found = dict(_files_in(self.folder, (lambda _: False) if whole else self._is_done))
         except OSError as error:
             self._say_away(error)
             self._next_look = now + self._away_wait_s
@@ -173,11 +178,19 @@ class FolderSource:
                 file.first_try, file.next_try, file.wait_s = None, 0.0, 0.0
         self._away, self._away_wait_s = False, self._poll_s
         first, self._looks = self._looks == 0, self._looks + 1
-        for gone in self._files.keys() - found.keys():
-            del self._files[gone]
+        looked_at = [name for name, file in self._files.items() if whole or not file.done]
+        for name in looked_at:
+            if name not in found:
+                del self._files[name]
         for name, state in found.items():
             self._note(name, state, first)
-        self._next_look = now + max(self._poll_s, _EASE * (time.perf_counter() - start))
+        took = time.perf_counter() - start
+        self._next_look = now + max(self._poll_s, _EASE * took)
+        if whole:
+            self._next_whole = now + _REST * took
+
+    def _is_done(self, name: str) -> bool:
+        return name in self._files and self._files[name].done
 
     def _note(self, name: str, state: FileState, first: bool) -> None:
         before = self._files.get(name)
@@ -195,10 +208,12 @@ class FolderSource:
         self._away = True
 
 
-def _files_in(folder: Path) -> Iterator[tuple[str, FileState]]:
-    """Name and state of the files that may be micrographs."""
+def _files_in(folder: Path, left_alone: Callable[[str], bool]) -> Iterator[tuple[str, FileState]]:
+    """Name and state of the files that may be micrographs, but for those that are to be left alone."""
     with os.scandir(folder) as entries:
         for entry in entries:
+            if left_alone(entry.name):
+                continue
             if entry.name.startswith((".", "~")) or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:  # noqa: PTH122
                 continue
             try:

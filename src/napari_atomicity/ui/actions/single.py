@@ -21,7 +21,7 @@ from napari_atomicity.ui.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from napari_atomicity.counting.bundle import Bundle
-    from napari_atomicity.insight.attribution import Question
+    from napari_atomicity.insight.question import Question
 
 T = TypeVar("T")
 
@@ -148,7 +148,7 @@ def explain(
     workspace: Workspace, explainer: Explainer, selected: bool = False, question: Question | None = None
 ) -> bool:
     """Heat maps of the clusters of the frame that is shown; they then follow labels, places, model and frame."""
-    from napari_atomicity.insight.attribution import Question
+    from napari_atomicity.insight.question import Question
 
     frame, document = workspace.frame, in_hand(workspace)
     if document is None:

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Layer
 from napari.utils.colormaps import Colormap, ensure_colormap
+from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_atomicity.report.overlay import HeatOverlay
+from napari_atomicity.style import CHANNEL_COLOURS, rgb
 from napari_atomicity.ui.layers.clusters import PAUSE_MS, later_visible
 
 if TYPE_CHECKING:
@@ -23,15 +25,18 @@ if TYPE_CHECKING:
 
 #: channels in a word, for the list of layers
 _SHORT: Final = {"raw": "raw", "lcn": "local contrast"}
-#: one a channel; they add up on a grey image without hiding it
-_COLOURMAPS: Final = ("bop orange", "bop blue", "bop purple")
 #: of atoms per nm²; clear where nothing is counted, so that its colours are those of its bar
 _DENSITY: Final = "inferno"
 _CLEAR_BELOW: Final = 0.25
 
 
 class HeatMaps:
-    """The overlays of one document; kept, and given new maps, for every explanation."""
+    """The overlays of one document; kept, and given new maps, for every explanation.
+
+    Signal: `changed` when another of them, or none any more, can be seen.
+    """
+
+    changed = Signal()
 
     def __init__(self, viewer: ViewerModel, image: Image, document: Document) -> None:
         self._viewer = weakref.ref(viewer)
@@ -78,10 +83,11 @@ class HeatMaps:
         layer = self._made(image, plane) if new else self.layers[channel]
         layer.data, layer.name = plane, name
         layer.contrast_limits_range, layer.contrast_limits = _range_and_limits(plane, self._density)
-        layer.colormap = _density_colours() if self._density else _COLOURMAPS[channel % len(_COLOURMAPS)]
+        layer.colormap = _density_colours() if self._density else _channel_colours(channel)
         layer.blending = "translucent" if self._density else "additive"
         layer.colorbar.visible = self._density
         if new:
+            layer.events.visible.connect(self._on_visible)
             self.layers.append(layer)
             viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
             later_visible(layer, lambda: layer in self.layers[: self._used] and not self._aside)
@@ -122,6 +128,13 @@ class HeatMaps:
         return [layer for layer in self.layers if layer.visible]
 
     @property
+    def key(self) -> list[tuple[str, str]]:
+        """Colour and name of each map that can be seen and has no colour bar of its own."""
+        colours = [CHANNEL_COLOURS[i % len(CHANNEL_COLOURS)] for i in range(len(self.layers))]
+        pairs = zip(colours, self.layers, strict=True)
+        return [(colour, layer.name) for colour, layer in pairs if layer.visible and not layer.colorbar.visible]
+
+    @property
     def overlays(self) -> tuple[HeatOverlay, ...]:
         """What can be seen of them, for a figure."""
         at = np.linspace(0.0, 1.0, 256)
@@ -151,12 +164,16 @@ class HeatMaps:
     def forget(self, layer: Layer) -> None:
         """A person took one of the maps off."""
         self.layers = [kept for kept in self.layers if kept is not layer]
+        self.changed.emit()
 
     def set_opacity(self, opacity: float) -> None:
         """Opacity of all maps, 0 to 1."""
         self.opacity = opacity
         for layer in self.layers:
             layer.opacity = opacity
+
+    def _on_visible(self, _: object = None) -> None:
+        self.changed.emit()
 
     def _clear_stale(self) -> None:
         if self.document.attribution is None:
@@ -168,6 +185,13 @@ class HeatMaps:
             for layer in self.layers:
                 for name, value in _geometry(image).items():
                     setattr(layer, name, value)
+
+
+@cache
+def _channel_colours(channel: int) -> Colormap:
+    """Black to the colour of a channel: they add up on a grey image without hiding it."""
+    colour = CHANNEL_COLOURS[channel % len(CHANNEL_COLOURS)]
+    return Colormap([(0.0, 0.0, 0.0, 1.0), (*rgb(colour), 1.0)], name=f"channel {channel + 1}")
 
 
 @cache

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.context import Context
 
 _MARGIN_PX: Final = 10
+#: a map over the image: its colour and its name
+_MAP: Final = '<span style="color: {}">■</span> {}'
 
 
 class LegendOnImage(QFrame):
-    """The classes of the document in hand and, where some are hidden, how many clusters are seen."""
+    """The classes of the document in hand, the colours of its maps and, where some are hidden, how many are seen."""
 
     def __init__(self, context: Context, canvas: QWidget) -> None:
         super().__init__(canvas)
@@ -32,11 +34,14 @@ class LegendOnImage(QFrame):
         self.context = context
         self.legend = Legend(context.workspace, small=True)
         self.seen = QLabel()
+        self.maps = QLabel()
+        self.maps.setTextFormat(Qt.TextFormat.RichText)
         page = QVBoxLayout(self)
         page.setContentsMargins(8, 5, 6, 5)
         page.setSpacing(2)
         page.addWidget(self.legend)
         page.addWidget(self.seen)
+        page.addWidget(self.maps)
         self.move(_MARGIN_PX, _MARGIN_PX)
         self._of: ImageState | None = None
         self._entries: list[Entry] = []
@@ -60,6 +65,7 @@ class LegendOnImage(QFrame):
             return
         self.legend.show_entries(self._entries_of(document), group.rings.hidden)
         say(self.seen, seen_words(group) if group.rings.active else "")
+        say(self.maps, "<br>".join(_MAP.format(*each) for each in group.maps.key))
         self.adjustSize()
         self.show()
 

@@ -103,7 +103,7 @@ class ExplainPanel(Panel):
                 box.value = kept
 
     def _run(self, selected: bool) -> None:
-        from napari_atomicity.insight.attribution import Question
+        from napari_atomicity.insight.question import Question
 
         try:
             question = Question(self.target.value, self.against.value, self.method.value)
@@ -171,7 +171,7 @@ def _agreement(attribution: Attribution) -> str:
 
 def _not_drawn(explained: Explained) -> list[str]:
     """What is not drawn, and why."""
-    from napari_atomicity.insight.attribution import DENSITY
+    from napari_atomicity.insight.question import DENSITY
 
     attribution = explained.attribution
     asked = attribution.target >= 0

@@ -79,7 +79,7 @@ class RadialProfilesPanel(Panel):
         return "no heat maps" if explained is None else f"{len(explained.ids)} clusters"
 
     def _draw(self, profiles: RadialProfiles, channels: tuple[str, ...], card: Any) -> None:
-        from napari_atomicity.insight.attribution import DENSITY
+        from napari_atomicity.insight.question import DENSITY
         from napari_atomicity.style import colours
         from napari_atomicity.ui.widgets.theme import plot_colours
 

@@ -193,6 +193,7 @@ class Workspace:
         group = self._groups[layer] = LayerGroup(viewer, layer, document)
         group.review.changed.connect(self._on_document)
         group.rings.changed.connect(self._on_document)
+        group.maps.changed.connect(self._on_document)
         document.table_changed.connect(self._on_document)
         document.state_changed.connect(self._on_document)
         document.selection_changed.connect(self._on_document)
