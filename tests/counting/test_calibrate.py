@@ -311,15 +311,26 @@ def test_the_integral_of_a_class_is_a_bell_curve_and_of_other_sizes_level_with_s
     evidence = evidence_of([41], scale=1.0, integral_sd=0.0)
     evidence = replace(evidence, log_integral=np.log([41.0]), log_integral_sd=np.array([0.05]))
     log_scale = np.linspace(-3, 5, 8001)
-    density = np.exp(integral_terms(evidence, log_scale)[:, 0])
+    density = np.exp(integral_terms(evidence, log_scale, "logarithm")[:, 0])
     # a two hundredth of the height and three times the width: integrals that are wrong
     assert np.trapezoid(density, log_scale, axis=0)[:-1] == pytest.approx(np.full(5, 1.0 + 0.005 * 3), rel=1e-3)
     assert density[:, 2].max() == pytest.approx(1.005 / (0.05 * np.sqrt(2 * np.pi)), rel=1e-3)
     atoms = np.array([2.0, 4.0, 100.0, 300.0, 300.0 * np.exp(0.2), 300.0 * np.exp(0.6)])
-    other = integral_terms(evidence, np.log(41.0 / atoms))[:, 0, -1]
+    other = integral_terms(evidence, np.log(41.0 / atoms), "logarithm")[:, 0, -1]
     level = -np.log(np.log(300.0 / 4.0))
     assert other[1:] - level == pytest.approx([0, 0, 0, -0.5, -4.5], abs=1e-9)
     assert other[0] - level == pytest.approx(-0.5 * (np.log(2) / 0.2) ** 2)
+
+
+@pytest.mark.parametrize(("error_of", "border"), [("logarithm", np.sqrt(41 * 55)), ("count", 48.0), ("class", 46.98)])
+def test_between_two_classes_an_error_in_atoms_puts_the_border_in_the_middle(error_of, border):
+    atoms = np.linspace(41, 55, 14_001)
+    evidence = replace(evidence_of([41], scale=1.0), log_integral=np.zeros(1), log_integral_sd=np.array([0.1]))
+    terms = integral_terms(evidence, -np.log(atoms), error_of)[:, 0]
+    assert atoms[np.abs(terms[:, 2] - terms[:, 3]).argmin()] == pytest.approx(border, abs=0.01)
+    # at its own count a class is likeliest, as likely as any other at its own, whatever the error is a part of
+    own = integral_terms(evidence, -np.log(np.array(SIZES, dtype=float)), error_of)[:, 0, :-1]
+    assert (own.argmax(axis=1) == np.arange(5)).all() and np.ptp(np.diagonal(own)) < 1e-9
 
 
 def test_no_class_vanishes_and_the_numbers_of_clusters_are_those_that_were_seen():

@@ -123,6 +123,6 @@ def test_the_count_is_the_sum_of_the_density(trained, fresh):
 @pytest.mark.parametrize("spread", [0.03, 0.1, 0.4])
 def test_brightness_is_the_same_with_and_without_gradients(spread):
     evidence = replace(evidence_of(np.geomspace(3, 500, 40), 1.0), log_integral_sd=np.full(40, spread))
-    expected = integral_terms(evidence, np.zeros(1))[0]
+    expected = integral_terms(evidence, np.zeros(1), "logarithm")[0]
     log_n, sd = (torch.as_tensor(v) for v in (evidence.log_integral, evidence.log_integral_sd))
     np.testing.assert_allclose(brightness(log_n, sd, torch.as_tensor(np.log(SIZES))).numpy(), expected, rtol=1e-5)

@@ -41,7 +41,7 @@ def test_the_parts_add_up_to_how_much_likelier_the_first_class_is(seen):
 
 def test_at_a_scale_known_exactly_brightness_is_what_the_count_says(seen):
     calibration = Calibration.at_scale(GAIN, SIZES)
-    terms = integral_terms(seen, np.array([np.log(GAIN)]))[0]
+    terms = integral_terms(seen, np.array([np.log(GAIN)]), "count")[0]
     for row in range(0, 60, 7):
         found = decision_of(seen, calibration, row, _chances(seen, calibration, row))
         first, second = (seen.card.labels.index(label) for label in (found.label, found.against))

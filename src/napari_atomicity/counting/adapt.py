@@ -13,7 +13,7 @@ import pandas as pd
 from napari_atomicity.clusters import OTHER, ClusterTable
 from napari_atomicity.counting.anchors import Source, choose_anchors, contradictions, no_anchors
 from napari_atomicity.counting.bundle import Bundle
-from napari_atomicity.counting.calibrate import calibrate_frame
+from napari_atomicity.counting.calibrate import calibrate_frame, calibration_at
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import look_steps
 from napari_atomicity.counting.evidence import Evidence
@@ -236,13 +236,11 @@ def _log_likelihood(evidence: Evidence, sample: Sample, untuned: Mask) -> float:
         if not untuned[rows].any():
             continue
         before, known = sample.calibrations[frame], sample.known[frame]
-        if not before.ambiguous:
-            known = replace(
-                known,
-                intensity_per_atom=before.intensity_per_atom,
-                intensity_per_atom_sd=before.intensity_per_atom_sd / before.intensity_per_atom,
-            )
-        fit = calibrate_frame(plain.take(rows), known, untuned[rows])
+        if before.ambiguous:
+            fit = calibrate_frame(plain.take(rows), known, untuned[rows])
+        else:
+            judged = rows[untuned[rows] & plain.valid[rows] & np.isfinite(plain.log_integral[rows])]
+            fit = calibration_at(plain.take(judged), before.log_scale, before.weight, len(judged), known)
         total += fit.log_evidence * fit.clusters
         count += fit.clusters
     return total / count

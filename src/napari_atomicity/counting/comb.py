@@ -49,7 +49,7 @@ def comb_likelihood(evidence: Evidence, log_scale: Floats, beside: Floats | None
         return np.zeros(len(log_scale))
     # no sharper than the grid
     blurred = replace(evidence, log_integral_sd=np.hypot(evidence.log_integral_sd, _SHARPEST))
-    mixture = fit_mixture(blurred, log_scale, by_shape=False, beside=beside)
+    mixture = fit_mixture(blurred, log_scale, by_shape=False, beside=beside, error_of="class")
     classes = (mixture.shares[:, :-1] > _TAKES_PART).sum(axis=1)
     fit = mixture.fit.sum(axis=1) - 0.5 * np.log(n) * (classes - 1)
     return np.asarray(fit / (1 + n / _WITNESSES))

@@ -236,7 +236,7 @@ def _likelihood(image: CountedImage, rows: npt.NDArray[np.int64]) -> Floats:
             # frames of a session share their scale: the same quantile of each
             cumulative = np.cumsum(fit.weight) - 0.5 * fit.weight
             scales = np.interp(quantiles, cumulative, fit.log_scale)
-            terms = integral_terms(evidence, scales) + shape_terms(evidence, scales)
+            terms = integral_terms(evidence, scales, "count") + shape_terms(evidence, scales)
         likelihood[:, in_frame] = np.exp(terms - terms.max(axis=2, keepdims=True))
     return likelihood
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.brightness import log_density
+from napari_atomicity.counting.brightness import ErrorOf, log_density
 from napari_atomicity.counting.evidence import Evidence
 
 Floats = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def shape_terms(evidence: Evidence, log_scale: Floats) -> Floats:
     return np.asarray(np.exp(-0.5 * away**2)[..., None] * terms)
 
 
-def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
+def integral_terms(evidence: Evidence, log_scale: Floats, error_of: ErrorOf) -> Floats:
     """Log-density of each cluster's integral, were it of this or that class.
 
     Parameters
@@ -79,6 +79,8 @@ def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
         Of n clusters.
     log_scale
         (g,) logarithms of the supposed scales, counts·nm² per atom.
+    error_of
+        As in `log_density`: ``count`` for labels, ``class`` for scales and shares.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def integral_terms(evidence: Evidence, log_scale: Floats) -> Floats:
     """
     log_n = evidence.log_integral[None, :] - log_scale[:, None]
     sd = np.broadcast_to(evidence.log_integral_sd, log_n.shape)
-    return log_density(log_n, sd, np.log(np.array(evidence.card.class_sizes, dtype=float)))
+    return log_density(log_n, sd, np.log(np.array(evidence.card.class_sizes, dtype=float)), error_of)
 
 
 def fit_mixture(
@@ -96,6 +98,7 @@ def fit_mixture(
     free: npt.NDArray[Any] | None = None,
     by_shape: bool = True,
     beside: Floats | None = None,
+    error_of: ErrorOf = "logarithm",
 ) -> Mixture:
     """Class shares at each supposed scale, by expectation and maximisation.
 
@@ -111,12 +114,14 @@ def fit_mixture(
         Whether shapes have a say beside the integrals.
     beside
         (n, classes) log-likelihoods that have a say too, relative to an average class member: of diameters.
+    error_of
+        As in `log_density`.
     """
     k = len(evidence.card.class_sizes) + 1
     start = even_shares(k - 1) if shares is None else shares
     movable = np.ones(k, dtype=bool) if free is None else free
     current = np.repeat(start[None], len(log_scale), axis=0)
-    terms = integral_terms(evidence, log_scale)
+    terms = integral_terms(evidence, log_scale, error_of)
     if by_shape:
         terms = terms + shape_terms(evidence, log_scale)
     if beside is not None:

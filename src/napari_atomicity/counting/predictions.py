@@ -137,7 +137,7 @@ def _over_scales(evidence: Evidence, calibration: Calibration) -> tuple[Floats, 
     for start in range(0, len(evidence), 500):
         rows = slice(start, start + 500)
         some = evidence.take(np.arange(len(evidence))[rows])
-        terms = integral_terms(some, grid) + shape_terms(some, grid)
+        terms = integral_terms(some, grid, "count") + shape_terms(some, grid)
         terms += np.log(shares)[:, None, :]
         joint = np.exp(terms - terms.max(axis=-1, keepdims=True))
         joint /= joint.sum(axis=-1, keepdims=True)

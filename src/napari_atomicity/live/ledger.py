@@ -17,6 +17,7 @@ from typing import Final
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_text
 from napari_atomicity.live.seen import Seen, SeenImages, packed
+from napari_atomicity.live.shares import SessionCounts
 from napari_atomicity.schema import Door
 
 NAME: Final = "watch.jsonl"
@@ -40,6 +41,8 @@ class Ledger(SeenImages):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.path = folder / NAME
+        #: the labels of the counted images
+        self.counts = SessionCounts()
         self.damaged = 0
         #: hears of every image that is written down
         self.on_note: Callable[[Seen], object] = _nothing
@@ -77,7 +80,17 @@ class Ledger(SeenImages):
         self.note(replace(seen, outcome="replaced"))
 
     def keep(self, seen: Seen) -> None:
-        """Remember an image, see `SeenImages.keep`, in little memory."""
+        """Remember an image, see `SeenImages.keep`, in little memory.
+
+        Raises
+        ------
+        InputError
+            Where it was counted by a model of other classes than the others.
+        """
+        if seen.outcome == "counted":
+            self.counts.put(seen.sha256, seen.counts)
+        else:
+            self.counts.drop(seen.sha256)
         super().keep(packed(seen))
 
     def compact(self) -> None:

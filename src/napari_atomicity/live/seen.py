@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, with_config
 
 from napari_atomicity.counting.scale_likelihood import ScaleLikelihood
-from napari_atomicity.live.shares import ImageCounts, SessionCounts
+from napari_atomicity.live.shares import ImageCounts
 from napari_atomicity.micrograph import FileState
 
 
@@ -109,8 +109,6 @@ class SeenImages:
 
     def __init__(self) -> None:
         self.images: dict[str, Seen] = {}
-        #: the labels of those that are counted
-        self.counts = SessionCounts()
         self._states: dict[tuple[int, int], str] = {}
         self._paths: dict[str, str] = {}
         self._failed: dict[str, str] = {}
@@ -157,16 +155,7 @@ class SeenImages:
         ----------
         seen
             The image.
-
-        Raises
-        ------
-        InputError
-            Where it was counted by a model of other classes than the others.
         """
-        if _is_there(seen):
-            self.counts.put(seen.sha256, seen.counts)
-        else:
-            self.counts.drop(seen.sha256)
         if seen.path and (earlier := self._failed.pop(seen.path, None)) is not None:
             del self.images[earlier]  # what failed there is forgotten once the file can be counted, or fails anew
         if seen.path and seen.outcome == "failed":

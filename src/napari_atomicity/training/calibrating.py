@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.evidence import Evidence
 
 _FALSE_REJECTION: Final = 0.05
-#: a cluster that is rather one of the classes is never called ``other``: on frames of another maker, which hold more
-#: outsiders, a lower threshold cost more right labels than it caught of them (``benchmarks/foreign.py``, ``choose``)
+#: a cluster is called ``other`` only where that is likelier than this, without and with a scale: on frames of another
+#: maker a lower one cost more right labels than it caught outsiders (``benchmarks/foreign.py``, lot ``choose``)
 _LEAST_THRESHOLD: Final = 0.5
+_LEAST_THRESHOLD_SCALED: Final = 0.8
 #: least standard deviation of ln(integral) where the scale of each image was fitted to its own clusters
 _FITTED_TAU: Final = 0.04
 
@@ -62,8 +63,15 @@ def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
     free = yield from evidence_steps(replace(bundle, card=card), patches)
     seen = yield from look_steps(replace(bundle, card=card), patches, free, nothing, nothing)
     outside = [posterior(free, None).outside, posterior(seen, Calibration.at_scale(1.0, sizes)).outside]
-    threshold, of_scaled = (max(float(np.quantile(one, 1 - _FALSE_REJECTION)), _LEAST_THRESHOLD) for one in outside)
-    return replace(bundle, card=replace(card, outside_threshold=threshold, outside_threshold_scaled=of_scaled))
+    threshold, of_scaled = (float(np.quantile(one, 1 - _FALSE_REJECTION)) for one in outside)
+    return replace(
+        bundle,
+        card=replace(
+            card,
+            outside_threshold=max(threshold, _LEAST_THRESHOLD),
+            outside_threshold_scaled=max(of_scaled, _LEAST_THRESHOLD_SCALED),
+        ),
+    )
 
 
 def _measured_sd(member: Library) -> float:
@@ -94,7 +102,7 @@ def _temperatures(free: Evidence, seen: Evidence, truth: npt.NDArray[np.int64], 
     from napari_atomicity.counting.mixture import integral_terms
 
     counted = replace(seen, log_integral_sd=np.hypot(seen.log_integral_sd, tau))
-    by_count = integral_terms(counted, np.zeros(1))[0, :, :-1]
+    by_count = integral_terms(counted, np.zeros(1), "count")[0, :, :-1]
 
     def best(shape: npt.NDArray[np.float64], beside: npt.NDArray[np.float64] | float) -> float:
         def surprise(temperature: float) -> float:
