@@ -27,7 +27,7 @@ _FALL: Final = 50.0
 ENOUGH: Final = 400
 #: weight of the scale network's log-probabilities beside the comb: chosen on frames of another maker
 #: (``benchmarks/foreign.py``, lot ``choose``)
-_NETWORK_WEIGHT: Final = 1.5
+_NETWORK_WEIGHT: Final = 1.0
 
 
 @dataclass(frozen=True, eq=False)
