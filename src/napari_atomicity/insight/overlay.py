@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_atomicity.counting.patches import NM_PER_PX, PATCH_PX
+from napari_atomicity.counting.patches import CELL_NM, MARGIN_PX, NM_PER_PX, PATCH_PX
 from napari_atomicity.insight.attribution import Attribution
 
+#: over which a map fades to nothing towards the border of what the network looks at; of a density one cell, so that it
+#: still adds up
 _RIM_NM = 0.3
 
 
@@ -33,8 +35,8 @@ def compose(
     (channels, y, x) float32. The density is in atoms per nm². Of other maps, from 0 to 1, each cluster's are given in
     parts of its strongest place in either channel: clusters compare in where their evidence lies, not in how much there
     is, and channels keep their proportion. Each map is interpolated linearly at the centres of the image's pixels;
-    where windows overlap the larger value stands; 0 where nothing is attributed. Over the outermost 0.3 nm of a window
-    its map fades to nothing.
+    where windows overlap the larger value stands; 0 where nothing is attributed. Over the outermost 0.3 nm of what the
+    network looks at (a density: 0.1 nm) a map fades to nothing.
     """
     height, width = shape_yx
     channels = attribution.maps.shape[1]
@@ -44,15 +46,16 @@ def compose(
         whole = 1.0 if attribution.method == "density" else strongest
         if strongest <= 0:
             continue
-        rows, down = _weights(float(y), height, pixel_size_nm)
-        cols, across = _weights(float(x), width, pixel_size_nm)
+        rim_nm = CELL_NM if attribution.method == "density" else _RIM_NM
+        rows, down = _weights(float(y), height, pixel_size_nm, rim_nm)
+        cols, across = _weights(float(x), width, pixel_size_nm, rim_nm)
         if rows.stop > rows.start and cols.stop > cols.start:
             window = image[:, rows, cols]
             np.maximum(window, down @ (maps / whole) @ across.T, out=window)
     return image
 
 
-def _weights(centre_px: float, size: int, pixel_size_nm: float) -> tuple[slice, npt.NDArray[np.float32]]:
+def _weights(centre_px: float, size: int, pixel_size_nm: float, rim_nm: float) -> tuple[slice, npt.NDArray[np.float32]]:
     """Image pixels that the patch reaches along one axis, and (pixels, 64) weights of linear interpolation."""
     reach = PATCH_PX / 2 * NM_PER_PX / pixel_size_nm
     first = max(int(np.ceil(centre_px - reach)), 0)
@@ -66,6 +69,6 @@ def _weights(centre_px: float, size: int, pixel_size_nm: float) -> tuple[slice, 
     weights[rows, low] = 1 - (patch_px - low)
     weights[rows, low + 1] += patch_px - low
     # towards the rim a map fades out, or every patch would stand in the picture as a square
-    rim = (PATCH_PX / 2 - np.abs(patch_px - (PATCH_PX - 1) / 2)) * NM_PER_PX
-    weights *= np.clip(rim / _RIM_NM, 0, 1)[:, None]
+    rim = (PATCH_PX / 2 - MARGIN_PX - np.abs(patch_px - (PATCH_PX - 1) / 2)) * NM_PER_PX
+    weights *= np.clip(rim / rim_nm, 0, 1)[:, None]
     return slice(first, max(stop, first)), weights
