@@ -84,7 +84,15 @@ class LiveSession:
         return live_shares(self.ledger.counts, self.labels)
 
     def needed(self, shares: LiveShares, half_width: float) -> int | None:
-        """About how many more clusters until each of the `shares` is known to `half_width`; see `clusters_needed`."""
+        """About how many more clusters until every share is known well enough; see `clusters_needed`.
+
+        Parameters
+        ----------
+        shares
+            As they are now.
+        half_width
+            What is wanted.
+        """
         return clusters_needed(self.ledger.counts, shares, half_width)
 
     def warnings(self) -> list[str]:
