@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from scipy.integrate import trapezoid
 
 from _machine import describe
 from _options import parsed, parser_for
@@ -95,7 +96,7 @@ def faithfulness(
         areas = []
         for first, second in ((x, empty), (empty, x)):
             scores = [(score(by_cells(first, second, order, k)) - nothing) / span for k in _STEPS]
-            areas.append(np.trapezoid(np.array(scores), _STEPS, axis=0) / CELLS**2)
+            areas.append(trapezoid(np.array(scores), _STEPS, axis=0) / CELLS**2)
         rows.append({"order": name, "deletion": areas[0], "insertion": areas[1]})
     return pd.DataFrame(rows)
 

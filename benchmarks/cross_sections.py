@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 import _machine
 from _options import parsed, parser_for
@@ -83,7 +84,7 @@ def others(kv: float, convergence: float, inner: float, outer: float, value: flo
 
     within = (inner <= ANGLES) & (outer >= ANGLES)
     flux = [
-        np.trapezoid((made.per_solid_angle * ANGLES)[within], ANGLES[within])
+        trapezoid((made.per_solid_angle * ANGLES)[within], ANGLES[within])
         for made in (angular_distribution("Pt", kv, ANGLES, potential) for potential in ("lobato", "kirkland"))
     ]
     whole = lone_atom(Optics(kv, convergence), Annulus(inner, outer)).integral()

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 from napari_atomicity.counting.calibrate import calibrate_frame, calibrate_frames
 from napari_atomicity.counting.calibration import Calibration, calibration_of
@@ -313,7 +314,7 @@ def test_the_integral_of_a_class_is_a_bell_curve_and_of_other_sizes_level_with_s
     log_scale = np.linspace(-3, 5, 8001)
     density = np.exp(integral_terms(evidence, log_scale, "logarithm")[:, 0])
     # a two hundredth of the height and three times the width: integrals that are wrong
-    assert np.trapezoid(density, log_scale, axis=0)[:-1] == pytest.approx(np.full(5, 1.0 + 0.005 * 3), rel=1e-3)
+    assert trapezoid(density, log_scale, axis=0)[:-1] == pytest.approx(np.full(5, 1.0 + 0.005 * 3), rel=1e-3)
     assert density[:, 2].max() == pytest.approx(1.005 / (0.05 * np.sqrt(2 * np.pi)), rel=1e-3)
     atoms = np.array([2.0, 4.0, 100.0, 300.0, 300.0 * np.exp(0.2), 300.0 * np.exp(0.6)])
     other = integral_terms(evidence, np.log(41.0 / atoms), "logarithm")[:, 0, -1]

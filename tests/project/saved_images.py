@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.counting.bundle import Bundle, weights_sha256
@@ -54,6 +55,7 @@ def saved_image(micrograph: Micrograph, n: int = 30, steps: int = 5, now: int | 
 
 def followed() -> Movie:
     """A movie in which two clusters merge, with something in every field."""
+    pytest.importorskip("laptrack")
     frames = np.repeat(np.arange(12), 2)
     apart = frames < 6
     rows = pd.DataFrame(

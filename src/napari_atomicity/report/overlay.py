@@ -250,13 +250,12 @@ def _outline(kind: str, x: float, y: float, side: float) -> Patch:
 
 def _points_per_nm(axes: Axes) -> float:
     """Points of the page for each nm across the picture."""
-    figure = axes.get_figure(root=True)
+    figure = axes.get_figure()
     assert figure is not None
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
-    box = axes.get_position()
-    width, height = (float(side) for side in figure.get_size_inches())
-    return 72 * min(box.width * width / abs(right - left), box.height * height / abs(bottom - top))
+    box = axes.bbox
+    return float(72 / figure.dpi * min(box.width / abs(right - left), box.height / abs(bottom - top)))
 
 
 def _legend(axes: Axes, marks: list[tuple[str, str, str]], thin: bool) -> None:
