@@ -56,3 +56,12 @@ def test_every_link_of_the_guide_has_its_page_and_heading() -> None:
         name, _, anchor = link.partition("#")
         assert not name or page_of(name) is not None, link
         assert name or anchor in headings, link
+
+
+def test_a_binding_that_ends_python_is_named_before_work_is_lost() -> None:
+    from napari_atomicity.ui.binding import trouble_here, trouble_with_binding
+
+    assert "PySide6<6.12" in trouble_with_binding("PySide6", "6.12.0", (3, 11))
+    for fine in (("PySide6", "6.11.0", (3, 11)), ("PySide6", "6.12.0", (3, 12)), ("PyQt6", "6.12.0", (3, 11))):
+        assert trouble_with_binding(*fine) == ""
+    assert trouble_here() == ""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_warning
+
 from napari_atomicity.ui.actions import annotate
+from napari_atomicity.ui.binding import trouble_here
 from napari_atomicity.ui.project.controller import ProjectController
 from napari_atomicity.ui.project.recent import RecentImages
 from napari_atomicity.ui.shortcuts.bindings import ShortcutBindings
@@ -80,4 +83,6 @@ def context_of(viewer: Any) -> Context:
     context = _CONTEXTS.get(viewer)
     if context is None:
         context = _CONTEXTS[viewer] = Context(viewer)
+        if trouble := trouble_here():
+            show_warning(trouble)
     return context
