@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.style import CHANNEL_COLOURS
 
 from .stand_ins import adapt_always, leave_undecided
 
@@ -75,6 +76,10 @@ def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_chan
     raw.visible = False
     app.qtbot.waitUntil(lambda: "why: raw" not in key.text(), timeout=10_000)
     raw.visible = True
+    assert [colour for colour, _ in maps.key] == list(CHANNEL_COLOURS)
+    raw.name = "evidence"
+    app.qtbot.waitUntil(lambda: "evidence" in key.text(), timeout=10_000)
+    raw.name = "why: raw"
     # the slider reaches all of the map and nothing beyond it, whatever was shown before
     assert raw.contrast_limits_range == lcn.contrast_limits_range == [0, 1]
     assert "Agreement with integrated gradients" in _why(panel).result.text()
@@ -218,6 +223,7 @@ def test_cleared_maps_stay_away_and_a_deleted_layer_does_no_harm(explained: Any)
     document = app.document
     ask(app, panel, "hires-cam")
     app.viewer.layers.remove(app.workspace.maps.layers[0])
+    assert app.workspace.maps.key == [(CHANNEL_COLOURS[1], "why: local contrast")]
     document.edit("Delete 1 cluster", document.table.drop([int(document.table.ids[0])]), [])
     follow(app)
     assert len(app.workspace.maps.shown) == 2

@@ -239,7 +239,7 @@ def _log_likelihood(evidence: Evidence, sample: Sample, untuned: Mask) -> float:
         if before.ambiguous:
             fit = calibrate_frame(plain.take(rows), known, untuned[rows])
         else:
-            judged = rows[untuned[rows] & plain.valid[rows] & np.isfinite(plain.log_integral[rows])]
+            judged = rows[untuned[rows]]
             fit = calibration_at(plain.take(judged), before.log_scale, before.weight, len(judged), known)
         total += fit.log_evidence * fit.clusters
         count += fit.clusters

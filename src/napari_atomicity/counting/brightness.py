@@ -17,8 +17,6 @@ OUTSIDE_LOG_N: Final = (math.log(4.0), math.log(300.0))
 OUTSIDE_SD: Final = 0.2
 #: ln(count over class) beyond which nothing is any farther
 _FARTHEST: Final = 3.0
-
-
 #: of what the stated relative error is a part, see `log_density`
 ErrorOf = Literal["logarithm", "count", "class"]
 

@@ -33,7 +33,7 @@ _CLEAR_BELOW: Final = 0.25
 class HeatMaps:
     """The overlays of one document; kept, and given new maps, for every explanation.
 
-    Signal: `changed` when another of them, or none any more, can be seen.
+    Signal: `changed` when others of them can be seen, or one has another name or other colours.
     """
 
     changed = Signal()
@@ -87,7 +87,8 @@ class HeatMaps:
         layer.blending = "translucent" if self._density else "additive"
         layer.colorbar.visible = self._density
         if new:
-            layer.events.visible.connect(self._on_visible)
+            for event in (layer.events.visible, layer.events.name, layer.events.colormap):
+                event.connect(self._on_look)
             self.layers.append(layer)
             viewer.layers.insert(viewer.layers.index(image) + len(self.layers), layer)
             later_visible(layer, lambda: layer in self.layers[: self._used] and not self._aside)
@@ -130,9 +131,8 @@ class HeatMaps:
     @property
     def key(self) -> list[tuple[str, str]]:
         """Colour and name of each map that can be seen and has no colour bar of its own."""
-        colours = [CHANNEL_COLOURS[i % len(CHANNEL_COLOURS)] for i in range(len(self.layers))]
-        pairs = zip(colours, self.layers, strict=True)
-        return [(colour, layer.name) for colour, layer in pairs if layer.visible and not layer.colorbar.visible]
+        shown = [layer for layer in self.shown if not layer.colorbar.visible]
+        return [(_brightest(layer), layer.name) for layer in shown]
 
     @property
     def overlays(self) -> tuple[HeatOverlay, ...]:
@@ -163,8 +163,9 @@ class HeatMaps:
 
     def forget(self, layer: Layer) -> None:
         """A person took one of the maps off."""
-        self.layers = [kept for kept in self.layers if kept is not layer]
-        self.changed.emit()
+        if layer in self.layers:
+            self.layers = [kept for kept in self.layers if kept is not layer]
+            self.changed.emit()
 
     def set_opacity(self, opacity: float) -> None:
         """Opacity of all maps, 0 to 1."""
@@ -172,7 +173,7 @@ class HeatMaps:
         for layer in self.layers:
             layer.opacity = opacity
 
-    def _on_visible(self, _: object = None) -> None:
+    def _on_look(self, _: object = None) -> None:
         self.changed.emit()
 
     def _clear_stale(self) -> None:
@@ -192,6 +193,12 @@ def _channel_colours(channel: int) -> Colormap:
     """Black to the colour of a channel: they add up on a grey image without hiding it."""
     colour = CHANNEL_COLOURS[channel % len(CHANNEL_COLOURS)]
     return Colormap([(0.0, 0.0, 0.0, 1.0), (*rgb(colour), 1.0)], name=f"channel {channel + 1}")
+
+
+def _brightest(layer: Image) -> str:
+    """``#rrggbb`` of the highest values, also where a person chose other colours."""
+    red, green, blue = (round(255 * float(part)) for part in layer.colormap.map(np.ones(1))[0, :3])
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 @cache
