@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_atomicity.simulation.conditions import CONDITIONS, sample_spec
+from napari_atomicity.simulation.conditions import CONDITIONS, MIXED, sample_spec
 from napari_atomicity.simulation.frames import simulate_frame
 from napari_atomicity.simulation.imaging import Probe
 from napari_atomicity.simulation.optics import Optics
 from napari_atomicity.simulation.spec import FrameSpec
 from napari_atomicity.simulation.support import Support
 
-NAMES = [*CONDITIONS, "random", "optics", "lopsided"]
+NAMES = [*CONDITIONS, *MIXED, "optics", "lopsided"]
 
 
 def spec_of(name: str) -> FrameSpec:
@@ -60,7 +60,8 @@ KNOWN: dict[str, tuple[float, ...]] = {
     "other_gain": (22, 2105168, 2541282, 261192.5, 1522486, 936701.6, 429102.4),
     "scan_noise": (22, 18096.74, 21289.33, 1319.597, 4966.587, 12127.02, 10993.25),
     "coarse_pixels": (72, 11128.28, 11650.49, 5423.448, 15074.42, 11864.68, 12832.46),
-    "random": (41, 21335.81, 19377.93, 10415.98, 21064.46, 43133.85, 12678.18),
+    "random": (22, 21213.38, 18134.69, 8923.407, 21648.3, 12914.08, 7879.419),
+    "wide": (41, 21335.81, 19377.93, 10415.98, 21064.46, 43133.85, 12678.18),
     "optics": (22, 18341.73, 23065.75, 2770.495, 20042.7, 8360.99, 2336.378),
     "lopsided": (35, 19302.35, 23122.72, 5617.396, 11092.31, 29322.68, 10326.39),
 }

@@ -60,14 +60,16 @@ class Condition:
 
 
 _NOMINAL = Condition()
-#: shares of random frames whose probe follows from optics, and whose support is a few layers of graphene
+#: conditions that mix all others, and draw what no named one has
+MIXED: Final = ("random", "wide")
+#: shares of their frames whose probe follows from optics, and whose support is a few layers of graphene
 _BY_OPTICS: Final = 0.4
 _THIN: Final = 0.1
-#: of those probes, shares that are lopsided and that have no corrector; none is wider than this, nm
+#: of the wide ones' such probes, shares that are lopsided and that have no corrector; none is wider than this, nm
 _LOPSIDED: Final = 0.6
 _UNCORRECTED: Final = 0.2
 _WIDEST_NM: Final = 0.6
-#: share of random frames with lattice fringes in the support
+#: share of wide frames with lattice fringes in the support
 _CRYSTALLINE: Final = 0.15
 
 
@@ -123,8 +125,9 @@ def sample_spec(
     ----------
     condition
         A key of `CONDITIONS`, or ``random``: every ingredient on its own anywhere between the lowest and the highest
-        of all conditions, or, as often, as under nominal ones; probes from optics, supports down to graphene and
-        shapes that differ within a frame as much as between frames among them.
+        of all conditions, or, as often, as under nominal ones; round probes from optics, supports down to graphene and
+        shapes that differ within a frame as much as between frames among them. ``wide`` has lopsided and uncorrected
+        probes and supports with a lattice as well.
     fractions
         Share of each size; all classes alike where None.
     n_clusters, shape, split
@@ -144,8 +147,9 @@ def sample_spec(
     InputError
         For an unknown condition.
     """
-    if condition not in CONDITIONS and condition != "random":
-        raise InputError(f"There is no condition {condition!r}; choose random or one of {', '.join(CONDITIONS)}.")
+    if condition not in CONDITIONS and condition not in MIXED:
+        known = ", ".join((*CONDITIONS, *MIXED))
+        raise InputError(f"There is no condition {condition!r}; choose one of {known}.")
     rng = np.random.default_rng([seed, 7])
     drawing = _Drawing(condition, rng)
     spec = FrameSpec(
@@ -164,33 +168,39 @@ def sample_spec(
         split=split,
         condition=condition,
     )
-    return replace(_widened(spec, seed) if condition == "random" else spec, **changes)
+    return replace(_with_more(spec, seed) if condition in MIXED else spec, **changes)
 
 
-def _widened(spec: FrameSpec, seed: int) -> FrameSpec:
-    """A random frame with what no named condition has, drawn apart from all else."""
-    rng = np.random.default_rng([seed, 8])
+def _with_more(spec: FrameSpec, seed: int) -> FrameSpec:
+    """A random or wide frame with what no named condition has, drawn apart from all else."""
+    rng, wide = np.random.default_rng([seed, 8]), spec.condition == "wide"
     probe, support = spec.probe, spec.support
     if rng.random() < _BY_OPTICS:
-        probe = _by_optics(rng)
+        probe = _tuned_somehow(rng) if wide else Probe.of(_corrected(rng, defocus_nm=5.0))
     if rng.random() < _THIN:
         support = replace(support, thickness_nm=float(rng.uniform(0.34, 2.0)))
-    if rng.random() < _CRYSTALLINE:
+    if wide and rng.random() < _CRYSTALLINE:
         amplitude = float(np.exp(rng.uniform(np.log(0.03), np.log(0.3))))
         support = replace(support, lattice=amplitude, lattice_nm=float(rng.uniform(0.19, 0.5)))
     return replace(spec, probe=probe, support=support, flatness_spread=float(rng.uniform(0.1, 0.45)))
 
 
-def _by_optics(rng: np.random.Generator) -> Probe:
+def _corrected(rng: np.random.Generator, defocus_nm: float) -> Optics:
+    """Round optics without spherical aberration; the focus is off by that much (standard deviation)."""
+    return Optics(
+        voltage_kv=float(rng.choice([80, 120, 200, 300])),
+        convergence_mrad=float(rng.uniform(15, 30)),
+        defocus_nm=float(rng.normal(0, defocus_nm)),
+        source_fwhm_nm=float(rng.uniform(0.05, 0.16)),
+        focal_spread_nm=float(rng.uniform(0, 6)),
+    )
+
+
+def _tuned_somehow(rng: np.random.Generator) -> Probe:
     """A probe of a corrected or an uncorrected microscope, more or less well tuned."""
     while True:
-        optics = Optics(
-            voltage_kv=float(rng.choice([80, 120, 200, 300])),
-            convergence_mrad=float(rng.uniform(15, 30)),
-            defocus_nm=float(np.clip(rng.normal(0, 7), -20, 20)),
-            source_fwhm_nm=float(rng.uniform(0.05, 0.16)),
-            focal_spread_nm=float(rng.uniform(0, 6)),
-        )
+        optics = _corrected(rng, defocus_nm=7.0)
+        optics = replace(optics, defocus_nm=float(np.clip(optics.defocus_nm, -20, 20)))
         if rng.random() < _UNCORRECTED:
             # near Scherzer's focus, with the aperture that suits it
             cs_mm = float(rng.uniform(0.5, 1.3))

@@ -66,9 +66,9 @@ def _different(sizes: list[int]) -> list[int]:
 
 
 def _conditions(names: list[str]) -> list[str]:
-    from napari_atomicity.simulation.conditions import CONDITIONS
+    from napari_atomicity.simulation.conditions import CONDITIONS, MIXED
 
-    return _among(names, (*CONDITIONS, "random"), "the simulator's conditions")
+    return _among(names, (*CONDITIONS, *MIXED), "the simulator's conditions")
 
 
 def _families(names: list[str]) -> list[str]:

@@ -46,7 +46,7 @@ class FramePlan:
     index
         Number of the frame; decides its seed.
     condition
-        Name of the simulator's condition, or ``random``.
+        Name of the simulator's condition, or a mixed one.
     pure
         Size of the only class in it; 0 for a mixed frame with a few outsiders.
     families
