@@ -28,7 +28,8 @@ class Gate:
 
         def steps(*arguments: Any, **options: Any) -> Any:
             self._begun.set()
-            while not self._gate.wait(0.005):
+            # rarely enough for panels that follow each progress 20 ms later to come to rest in between
+            while not self._gate.wait(0.05):
                 yield Progress(0, 10, "Waiting")
             return (yield from whole(*arguments, **options))
 

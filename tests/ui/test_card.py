@@ -278,16 +278,13 @@ def test_a_model_without_library_of_another_element_with_one_channel(app: Any, m
 
 
 def test_it_opens_from_elsewhere_once_and_follows_the_theme(counted: Any) -> None:
-    from qtpy.QtWidgets import QApplication
-
     from napari_atomicity.ui.cluster_card.panel import CardPanel
     from napari_atomicity.ui.workspace.docks import open_dock
 
     app, card = counted, counted.card
     open_dock(app.workspace.viewer, "Cluster card")
     open_dock(app.workspace.viewer, "Cluster card")
-    cards = [w for w in QApplication.allWidgets() if isinstance(w, CardPanel)]
-    assert cards == [card] and card.isVisible()
+    assert card.window().findChildren(CardPanel) == [card] and card.isVisible()
     app.document.select(usual(app))
     seen(app)
     dark = card.patch.grab().toImage()

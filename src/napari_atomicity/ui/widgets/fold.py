@@ -30,8 +30,13 @@ def fold_layer_controls(viewer: Any) -> QToolButton:
     heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     heading.setStyleSheet("QToolButton { border: none; padding: 3px 2px; }")
     heading.setCheckable(True)
-    heading.clicked.connect(controls.setVisible)
     shown = controls.toggleViewAction()
+
+    # not `controls.setVisible` itself: PySide6 does not see that it takes whether the heading is checked
+    def open_or_close(wanted: bool) -> None:
+        controls.setVisible(wanted)
+
+    heading.clicked.connect(open_or_close)
 
     def follow(opened: bool) -> None:
         heading.setChecked(opened)
