@@ -1,6 +1,7 @@
 """What another session's scale does to the labels, and what brings them back: on frames of another maker.
 
     python benchmarks/shifted.py [--model dual] [--lot report] [--folder out/foreign]
+    python benchmarks/shifted.py --tune     # how often tuning the network to a frame is taken, and what it then does
 
 The published recipe trains on one session and adapts to the next. Here the model counts frames of the lots of
 `benchmarks/foreign.py` (made there) with a scale that is 25 % too low or 30 % too high, as gain or dose of another
@@ -13,19 +14,22 @@ Takes about ten minutes.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
-from _foreign import foreign_lot
+from _foreign import ForeignLot, foreign_lot
 from _machine import describe
 from _options import parsed, parser_for
 from _tables import markdown_of
 from foreign import frames_of
-from napari_atomicity.clusters import OTHER
+from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.counting.calibration import Calibration
 from napari_atomicity.counting.classify import evidence_steps
@@ -33,6 +37,7 @@ from napari_atomicity.counting.diameter_only import relative_log_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.looking import calibrated_steps, looked_steps
 from napari_atomicity.counting.predictions import posterior
+from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.insight.feature_map import purity
 from napari_atomicity.progress import drain
@@ -40,6 +45,7 @@ from napari_atomicity.training.evaluate import measured_scale
 from napari_atomicity.training.library import Library
 from napari_atomicity.training.scores import scores
 
+Rows = npt.NDArray[np.int64]
 FACTORS = {"scale 25 % too low": 0.75, "scale right": 1.0, "scale 30 % too high": 1.3}
 ADAPTED = ("`diameter`", "`auto`")
 
@@ -60,8 +66,64 @@ def seen_each_way(bundle: Bundle, clusters: Library, free: Evidence) -> dict[str
     return seen
 
 
+def tuned(bundle: Bundle, lot: ForeignLot, frames: Sequence[tuple[int, Rows]]) -> pd.DataFrame:
+    """Each frame after `auto`, and after its network was tuned on its own certain clusters where that was taken."""
+    library, sizes = lot.tested.library, bundle.card.class_sizes
+    evidence, found = drain(evidence_steps(bundle, library.patches)), []
+    labels = np.array(bundle.card.labels, dtype=object)
+    for frame, of_frame in frames:
+        rows = of_frame[library.flag[of_frame] == "ok"]
+        clusters = library.take(rows)
+        (seen,), (fit,) = drain(calibrated_steps(bundle, [clusters.patches], [evidence.take(rows)], None))
+        start = time.perf_counter()
+        made = drain(
+            adapt_steps(bundle, clusters.patches, _table(clusters), seen, calibrations={0: fit}, known=PriorKnowledge())
+        )
+        seconds = time.perf_counter() - start
+        index = clusters.class_index(sizes)
+        member = index >= 0
+        right = [
+            float((posterior(one, fit).label[member] == labels[index[member]]).mean())
+            for one in (seen, made.evidence or seen)
+        ]
+        found.append(
+            {
+                "frames": "of one class" if frame in lot.tested.pure else "mixed",
+                "taken": made.accepted, "before": right[0], "after": right[1], "seconds": seconds,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def _table(clusters: Library) -> ClusterTable:
+    """The clusters as a table, places left out."""
+    n = len(clusters)
+    nowhere = dict.fromkeys(("y_px", "x_px", "y_nm", "x_nm"), np.zeros(n))
+    return ClusterTable.from_columns(
+        {
+            "id": np.arange(n), **nowhere, "frame": np.zeros(n, dtype=int), "diameter_nm": clusters.diameter_nm,
+            "intensity": np.exp(clusters.log_integral), "flag": clusters.flag.astype(object),
+        }
+    )  # fmt: skip
+
+
+def report_tuned(found: pd.DataFrame) -> None:
+    """How often tuning was taken, and the share of right labels before and after, over the frames where it was."""
+    lines = {}
+    for kind, of_kind in found.groupby("frames"):
+        taken = of_kind[of_kind["taken"]]
+        gain = taken["after"] - taken["before"]
+        lines[kind] = {
+            "frames": len(of_kind), "taken": len(taken), "better": int((gain > 0.005).sum()),
+            "worse": int((gain < -0.005).sum()), "right before, where taken": taken["before"].mean(),
+            "right after": taken["after"].mean(), "seconds": of_kind["seconds"].median(),
+        }  # fmt: skip
+    print(markdown_of(pd.DataFrame(lines).T))
+
+
 def main() -> None:
     parser = parser_for(__doc__)
+    parser.add_argument("--tune", action="store_true", help="only what tuning the network to each frame does")
     parser.add_argument("--model", default="dual")
     parser.add_argument("--lot", choices=("choose", "report"), default="report")
     parser.add_argument("--folder", type=Path, default=Path("out/foreign"))
@@ -73,8 +135,12 @@ def main() -> None:
         return
     bundle, lot = load_bundle(options.model), foreign_lot(options.lot, options.folder)
     library, sizes = lot.tested.library, bundle.card.class_sizes
-    evidence = drain(evidence_steps(bundle, library.patches))
     frames = list(frames_of(lot))[:: 12 if options.quick else 1]
+    if options.tune:
+        print(f"\n{bundle.card.name}, lot {options.lot}: tuning the network to each frame alone\n")
+        report_tuned(tuned(bundle, lot, frames))
+        return
+    evidence = drain(evidence_steps(bundle, library.patches))
     tables, features, seconds = [], {}, []
     labels = np.array([*bundle.card.labels, OTHER], dtype=object)
     for frame, rows in frames:

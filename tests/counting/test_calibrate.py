@@ -70,6 +70,20 @@ def test_outsiders_do_not_move_the_scale():
     np.testing.assert_allclose(count[-10:], 110, rtol=0.25)
 
 
+def test_whether_a_cluster_is_none_of_the_classes_is_no_matter_of_how_many_others_are():
+    members = np.random.default_rng(seeded(4)).choice(SIZES, 120)
+    evidence = evidence_of(members, scale=500.0)
+    evidence.outside[:] = 0.0
+    exact = Calibration.at_scale(500.0, SIZES)
+    few, most = (replace(exact, shares=np.append(np.full(5, (1 - other) / 5), other)[None]) for other in (0.01, 0.8))
+    by_few, by_most = posterior(evidence, few), posterior(evidence, most)
+    np.testing.assert_allclose(by_few.outside, by_most.outside, atol=1e-9)
+    assert (by_most.label == by_few.label).all() and (by_most.label != "other").mean() > 0.95
+    # of the classes among each other the frame's own shares are taken
+    rare = replace(exact, shares=np.array([[0.001, 0.001, 0.001, 0.001, 0.496, 0.5]]))
+    assert (posterior(evidence, rare).probabilities[:, 4] >= by_few.probabilities[:, 4]).all()
+
+
 def test_a_small_pure_frame_whose_shapes_lie_between_two_classes_is_ambiguous_and_names_both():
     between = np.log(np.sqrt(41 * 55) / 41)
     evidence = evidence_of([41] * 15, scale=850.0, bias=between, seed=1)

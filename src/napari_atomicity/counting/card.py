@@ -77,7 +77,7 @@ class ModelCard:
         Standard deviation, in log units, of measured integrals about their classes within a frame.
     outside_threshold, outside_threshold_scaled
         Probability of being none of the classes above which a cluster is called ``other``: so that at most 5 % of the
-        class members of structures never trained on are rejected, and not below 0.2; without and with the scale of the
+        class members of structures never trained on are rejected, and not below 0.5; without and with the scale of the
         image.
     effective_clusters
         The most that a frame's clusters count as independent witnesses of shape: blur and flatness are shared.

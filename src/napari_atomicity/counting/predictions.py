@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_atomicity.clusters import OTHER, OTHER_PROBABILITY, probability_column
 from napari_atomicity.counting.calibration import NEGLIGIBLE, Calibration
 from napari_atomicity.counting.evidence import Evidence
-from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms
+from napari_atomicity.counting.mixture import Floats, even_shares, integral_terms, shape_terms, with_usual_other
 from napari_atomicity.errors import InputError
 
 #: standard deviation of ln(atoms) below which shape alone never tells them
@@ -129,7 +129,8 @@ def _over_scales(evidence: Evidence, calibration: Calibration) -> tuple[Floats, 
     best = np.zeros(len(calibration.weight), dtype=bool)
     best[calibration.best] = True
     keep = calibration.weight > NEGLIGIBLE * calibration.weight.max()
-    grid, weight, shares = calibration.log_scale[keep], calibration.weight[keep], calibration.shares[keep]
+    grid, weight = calibration.log_scale[keep], calibration.weight[keep]
+    shares = with_usual_other(calibration.shares[keep])
     weight = weight / weight.sum()
     of_best = np.where(best[keep], weight, 0.0)
     of_best = of_best / of_best.sum()

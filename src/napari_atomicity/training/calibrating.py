@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from napari_atomicity.counting.evidence import Evidence
 
 _FALSE_REJECTION: Final = 0.05
-#: a cluster is called ``other`` only where that is likelier than this, without and with a scale: on frames of another
-#: maker a lower one cost more right labels than it caught outsiders (``benchmarks/foreign.py``, lot ``choose``)
+#: a cluster is called ``other`` only where that is likelier than this
 _LEAST_THRESHOLD: Final = 0.5
-_LEAST_THRESHOLD_SCALED: Final = 0.8
 #: least standard deviation of ln(integral) where the scale of each image was fitted to its own clusters
 _FITTED_TAU: Final = 0.04
 
@@ -69,7 +67,7 @@ def calibrated_steps(bundle: Bundle, validation: Library) -> Steps[Bundle]:
         card=replace(
             card,
             outside_threshold=max(threshold, _LEAST_THRESHOLD),
-            outside_threshold_scaled=max(of_scaled, _LEAST_THRESHOLD_SCALED),
+            outside_threshold_scaled=max(of_scaled, _LEAST_THRESHOLD),
         ),
     )
 
