@@ -300,9 +300,9 @@ def _calibrate_session(right: list[Frame], members: list[Frame]) -> None:
         frame.take("session", calibration, evidence)
     for wrong in (frame for frame in members if frame.job.kind == "wrong pixel"):
         wrong.facts["session"] = calibrate_frames([frame.evidence for frame in (*right, wrong)])[-1]
-        known = PriorKnowledge(
-            intensity_per_atom=float(np.exp(measured_scale(wrong.library, SIZES))), intensity_per_atom_sd=0.05
-        )
+        # the scale was measured while the pixel size was right: a standard with the same error would agree
+        true = measured_scale(wrong.library, SIZES) - 2 * np.log(wrong.job.pixel_error)
+        known = PriorKnowledge(intensity_per_atom=float(np.exp(true)), intensity_per_atom_sd=0.05)
         wrong.facts["given"] = calibrate_frame(wrong.evidence, known)
         wrong.facts["mixed"] = True
     for frame in right:
