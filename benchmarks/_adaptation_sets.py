@@ -174,6 +174,18 @@ def _kept(folder: Path, job: Job) -> EvaluationSet:
     return EvaluationSet(Library.load(library), pd.read_csv(missed), np.array(pure, dtype=np.int64))
 
 
+def table_of(clusters: Library) -> ClusterTable:
+    """The clusters as a table, places left out."""
+    n = len(clusters)
+    nowhere = dict.fromkeys(("y_px", "x_px", "y_nm", "x_nm"), np.zeros(n))
+    return ClusterTable.from_columns(
+        {
+            "id": np.arange(n), **nowhere, "frame": np.zeros(n, dtype=int), "diameter_nm": clusters.diameter_nm,
+            "intensity": np.exp(clusters.log_integral), "flag": clusters.flag.astype(object),
+        }
+    )  # fmt: skip
+
+
 # ---------------------------------------------------------------------- what each method says
 
 
@@ -221,7 +233,7 @@ class Frame:
 
     def tuned(self, calibration: Calibration) -> None:
         """Fine-tuning by either kind of anchors, each taken only where it passes its test."""
-        table = self.table()
+        table = table_of(self.library)
         for method, mode in (("auto", "auto"), ("recipe", "diameter")):
             evidence, own = self.evidence, calibration
             if mode == "diameter":
@@ -235,17 +247,6 @@ class Frame:
             self.facts[f"{method} accepted"] = adaptation.accepted
             # the calibration stays that of the base model, as in the pipeline
             self.take(method, own, adaptation.evidence or evidence)
-
-    def table(self) -> ClusterTable:
-        """The clusters as a table, places left out."""
-        n = len(self.library)
-        return ClusterTable.from_columns(
-            {
-                "id": np.arange(n), "y_px": np.zeros(n), "x_px": np.zeros(n), "y_nm": np.zeros(n), "x_nm": np.zeros(n),
-                "frame": np.zeros(n, dtype=int), "diameter_nm": self.library.diameter_nm,
-                "intensity": np.exp(self.library.log_integral), "flag": self.library.flag.astype(object),
-            }
-        )  # fmt: skip
 
     def rows(self) -> pd.DataFrame:
         """One row a scored or missed cluster, in the form of `training.evaluate`."""

@@ -23,12 +23,13 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from _adaptation_sets import table_of
 from _foreign import ForeignLot, foreign_lot
 from _machine import describe
 from _options import parsed, parser_for
 from _tables import markdown_of
 from foreign import frames_of
-from napari_atomicity.clusters import OTHER, ClusterTable
+from napari_atomicity.clusters import OTHER
 from napari_atomicity.counting.adapt import adapt_steps
 from napari_atomicity.counting.bundle import Bundle, load_bundle
 from napari_atomicity.counting.calibration import Calibration
@@ -37,7 +38,6 @@ from napari_atomicity.counting.diameter_only import relative_log_likelihood
 from napari_atomicity.counting.evidence import Evidence
 from napari_atomicity.counting.looking import calibrated_steps, looked_steps
 from napari_atomicity.counting.predictions import posterior
-from napari_atomicity.counting.prior import PriorKnowledge
 from napari_atomicity.counting.silhouette import silhouette
 from napari_atomicity.insight.feature_map import purity
 from napari_atomicity.progress import drain
@@ -76,9 +76,7 @@ def tuned(bundle: Bundle, lot: ForeignLot, frames: Sequence[tuple[int, Rows]]) -
         clusters = library.take(rows)
         (seen,), (fit,) = drain(calibrated_steps(bundle, [clusters.patches], [evidence.take(rows)], None))
         start = time.perf_counter()
-        made = drain(
-            adapt_steps(bundle, clusters.patches, _table(clusters), seen, calibrations={0: fit}, known=PriorKnowledge())
-        )
+        made = drain(adapt_steps(bundle, clusters.patches, table_of(clusters), seen, calibrations={0: fit}))
         seconds = time.perf_counter() - start
         index = clusters.class_index(sizes)
         member = index >= 0
@@ -93,18 +91,6 @@ def tuned(bundle: Bundle, lot: ForeignLot, frames: Sequence[tuple[int, Rows]]) -
             }
         )  # fmt: skip
     return pd.DataFrame(found)
-
-
-def _table(clusters: Library) -> ClusterTable:
-    """The clusters as a table, places left out."""
-    n = len(clusters)
-    nowhere = dict.fromkeys(("y_px", "x_px", "y_nm", "x_nm"), np.zeros(n))
-    return ClusterTable.from_columns(
-        {
-            "id": np.arange(n), **nowhere, "frame": np.zeros(n, dtype=int), "diameter_nm": clusters.diameter_nm,
-            "intensity": np.exp(clusters.log_integral), "flag": clusters.flag.astype(object),
-        }
-    )  # fmt: skip
 
 
 def report_tuned(found: pd.DataFrame) -> None:
