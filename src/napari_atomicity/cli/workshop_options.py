@@ -41,7 +41,7 @@ def commands_on_models(commands: Commands) -> None:
 
 def _simulation_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", type=values.place, required=True, metavar="DIR")
-    command.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ..., random or wide")
+    command.add_argument("--condition", default="nominal", metavar="NAME", help="nominal, low_dose, ... random or wide")
     command.add_argument("--sizes", type=values.sizes, default=(), metavar="N[,N...]", help="atoms, in equal shares")
     simulated_metal_options(command)
     command.add_argument("--clusters", type=_CLUSTERS, default=100, metavar="N")
