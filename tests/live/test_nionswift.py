@@ -13,6 +13,7 @@ import pytest
 from napari_atomicity.errors import InputError
 from napari_atomicity.live.sources import nionswift
 from napari_atomicity.live.sources.nionswift import SwiftScans, micrograph_of_scan, scan_device
+from napari_atomicity.micrograph import Micrograph
 
 pytest.importorskip("nion.usim_device.DeviceConfiguration")
 
@@ -36,6 +37,8 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Any:
     device.set_frame_parameters(0, parameters)
     yield device
     microscope.stop()
+    for camera in (microscope.ronchigram_camera_device, microscope.eels_camera_device):
+        camera.close()  # a thread of each would keep the process alive
     scan_base.stop()
     HardwareSource.HardwareSourceManager().close()
     HardwareSource.stop()
@@ -78,8 +81,6 @@ def test_a_device_by_its_name_and_one_that_is_not_there(device):
 def test_a_place_is_taken_once(device):
     scans = SwiftScans(device)
     image = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
-    from napari_atomicity.micrograph import Micrograph
-
     taken = len(scans._queue)
     scans._before = None
     for shown in (image, image + 0.1, np.roll(image, 5, axis=0), image[::-1]):
@@ -107,6 +108,8 @@ def test_scans_are_put_into_the_folder_that_another_process_watches(device, tmp_
 class _Broken:
     """A driver that fails, as that of an instrument may at any time."""
 
+    is_playing = False
+
     def __init__(self, at_once: bool) -> None:
         self._at_once = at_once
 
@@ -131,6 +134,72 @@ def test_an_instrument_that_fails_is_one_sentence():
         "Scanning has ended (vacuum lost); check the microscope, and watch again."
     ]
     scans.close()
+
+
+class _Patient:
+    """A device of which the kit gives up waiting for a scan; it plays as it is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_playing = True
+        self.calls = 0
+        monkeypatch.setattr(nionswift, "_KIT_WAITS_S", -1.0)
+        monkeypatch.setattr(nionswift, "micrograph_of_scan", lambda _, name: Micrograph(np.eye(8), 0.1, name))
+
+    def create_view_task(self, **_: Any) -> Any:
+        return self
+
+    def grab_next_to_finish(self) -> Any:
+        self.calls += 1
+        if self.calls in (1, 3) or self.calls > 4:
+            time.sleep(0.01)
+            self.is_playing = self.calls == 1
+            raise Exception("Could not grab latest.")
+        return ["a scan"]
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_slow_scan_is_waited_for_and_one_that_was_stopped_is_the_persons_to_start(monkeypatch):
+    device = _Patient(monkeypatch)
+    scans = SwiftScans(device, every_scan=True)
+    assert _next(scans).name == "scan_0001" and not scans.ended, "a scan that takes longer than the kit waits"
+    while not (said := scans.remarks()):
+        time.sleep(0.01)
+    assert said == ["Scanning was stopped; start it in Nion Swift to go on."]
+    device.is_playing = True
+    assert _next(scans).name == "scan_0002"
+    scans.close()
+    scans._thread.join(5)
+    assert not scans._thread.is_alive()
+
+
+def test_scanning_is_started_anew_where_the_one_before_is_about_to_end(device):
+    """Joined, it would end with the other one, and nobody would scan."""
+    for _ in range(4):
+        scans = SwiftScans(device, every_scan=True)
+        first, second = _next(scans), _next(scans)
+        assert (first.name, second.name) == ("scan_0001", "scan_0002")
+        scans.ended = True  # as `close` says, without waiting
+    scans._thread.join(10)
+    assert not device.is_playing
+
+
+def test_each_remark_is_told_once_whatever_image_it_is_about():
+    class Source:
+        def __init__(self) -> None:
+            self.said = [["Slow."], ["a: Too small.", "Slow."], ["Stopped.", "b: Too small."]]
+
+        def remarks(self) -> list[str]:
+            return self.said.pop(0)
+
+        def take(self) -> None:
+            return None
+
+    from napari_atomicity.live.feed import Feed
+
+    feed = Feed(Source(), None)
+    assert [feed.turn() for _ in range(3)] == [["Slow."], ["a: Too small."], ["Stopped."]]
 
 
 def test_of_several_channels_the_dark_field_is_taken(device):

@@ -39,9 +39,15 @@ class Feed:
                 save_pixels(micrograph, self._order.target / IMAGES, safe_name(arrival.name), arrival.when)
             except InputError as error:
                 sentences.append(f"{arrival.name}: {error}")
-        new = [sentence for sentence in sentences if sentence.partition(": ")[2] not in self._said]
-        self._said.update(sentence.partition(": ")[2] for sentence in new)
+        new = [sentence for sentence in sentences if _without_name(sentence) not in self._said]
+        self._said.update(map(_without_name, new))
         return new
+
+
+def _without_name(sentence: str) -> str:
+    """What a sentence says, whichever image it is about."""
+    name, mark, said = sentence.partition(": ")
+    return said if mark else name
 
 
 @contextmanager

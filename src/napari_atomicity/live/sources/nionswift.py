@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,6 +28,12 @@ _WAITING: Final = 32
 _SAME_PLACE: Final = 0.5
 _WANTED: Final = ("haadf", "adf")
 _SOON_S: Final = 0.2
+#: the kit gives a scan ten seconds to finish and raises then; what raises sooner is a fault of the instrument
+_KIT_WAITS_S: Final = 5.0
+#: the longest scan that is waited for where scanning is to end
+_ENDS_WITHIN_S: Final = 120.0
+#: the thread that scans with a device, or did
+_SCANNING: Final[WeakKeyDictionary[Any, threading.Thread]] = WeakKeyDictionary()
 
 
 class SwiftScans:
@@ -54,13 +61,15 @@ class SwiftScans:
         self._before: FloatImage | None = None
         self._number = 0
         self._said_dropped = False
-        try:
-            self._task = hardware_source.create_view_task(buffer_size=1)
-        except Exception as error:  # whatever the driver of an instrument may raise
-            raise InputError(
-                f"The microscope cannot be scanned ({clean(error, 200)}); check it in Nion Swift."
-            ) from error
-        self._thread = threading.Thread(target=self._scan, name="scans of Nion Swift", daemon=True)
+        self._hardware_source = hardware_source
+        self._task: Any = None
+        self._gives_back = False
+        before = _SCANNING.get(hardware_source)
+        if before is None or not before.is_alive():
+            before = None
+            self._start()
+        self._thread = threading.Thread(target=self._scan, args=(before,), name="scans of Nion Swift", daemon=True)
+        _SCANNING[hardware_source] = self._thread
         self._thread.start()
 
     @property
@@ -114,27 +123,64 @@ class SwiftScans:
 
     # ------------------------------------------------------------------ in a thread of its own
 
-    def _scan(self) -> None:
+    def _start(self) -> None:
+        """Scan, or join the scanning that goes on."""
         try:
+            self._gives_back = not self._hardware_source.is_playing
+            self._task = self._hardware_source.create_view_task(buffer_size=1)
+        except Exception as error:  # whatever the driver of an instrument may raise
+            raise InputError(
+                f"The microscope cannot be scanned ({clean(error, 200)}); check it in Nion Swift."
+            ) from error
+
+    def _scan(self, before: threading.Thread | None) -> None:
+        try:
+            if before is not None:
+                # scanning that is about to end must not be joined
+                before.join()
+                self._start()
             self._grab_all()
+        except InputError as error:
+            self._say(str(error))
         finally:
-            self._task.close()
+            self.ended = True
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._task is None:
+            return
+        self._task.close()
+        end = time.monotonic() + _ENDS_WITHIN_S
+        while self._gives_back and self._hardware_source.is_playing and time.monotonic() < end:
+            time.sleep(_SOON_S)
 
     def _grab_all(self) -> None:
         while not self.ended:
+            began = time.monotonic()
             try:
                 channels = self._task.grab_next_to_finish()
             except Exception as error:
-                if not self.ended:
-                    self._say(f"Scanning has ended ({clean(error, 200)}); check the microscope, and watch again.")
-                self.ended = True
-                return
+                if time.monotonic() - began > _KIT_WAITS_S:
+                    self._wait_until_scanning()
+                elif not self.ended:
+                    raise InputError(
+                        f"Scanning has ended ({clean(error, 200)}); check the microscope, and watch again."
+                    ) from error
+                continue
             if self.ended or not channels:
                 continue
             try:
                 self._take_in(micrograph_of_scan(channels, f"scan_{self._number + 1:04d}"))
             except InputError as error:
                 self._say(str(error))
+
+    def _wait_until_scanning(self) -> None:
+        """Return at once where a scan only takes its time, else once scanning was begun again."""
+        if not self._hardware_source.is_playing and not self.ended:
+            # a person who stopped the beam had a reason; it is theirs to start it
+            self._say("Scanning was stopped; start it in Nion Swift to go on.")
+        while not self._hardware_source.is_playing and not self.ended:
+            time.sleep(_SOON_S)
 
     def _take_in(self, micrograph: Micrograph) -> None:
         image = micrograph.frame(0)
