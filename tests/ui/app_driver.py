@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, QTimer
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -216,13 +220,20 @@ def _sweep() -> None:
 
 def _all_shown() -> bool:
     """Whether no panel is about to follow: each does so a moment after the canvas was painted."""
-    from qtpy.QtCore import QTimer
-    from qtpy.QtWidgets import QApplication
+    return not any(
+        isalive(timer) and timer.isActive() and timer.isSingleShot() and timer.interval() <= 20
+        for timer in list(PanelTimer.made)
+    )
 
-    # what belongs to another window, as the list of a combo box does, is looked through with it
-    windows = [window for window in QApplication.topLevelWidgets() if window.parent() is None]
-    timers = [timer for window in windows for timer in window.findChildren(QTimer)]
-    return not any(timer.isActive() and timer.isSingleShot() and timer.interval() <= 20 for timer in timers)
+
+class PanelTimer(QTimer):
+    """What panels wait with, so that tests need not look for it among all that a window is made of."""
+
+    made: ClassVar[weakref.WeakSet[PanelTimer]] = weakref.WeakSet()
+
+    def __init__(self, owner: QObject) -> None:
+        super().__init__(owner)
+        self.made.add(self)
 
 
 def cell(grid: Any, row: int, column: int) -> Any:

@@ -16,7 +16,7 @@ import pytest
 
 from seeds import seeded
 
-from .app_driver import AppDriver
+from .app_driver import AppDriver, PanelTimer
 from .shared_viewer import SharedViewer
 from .stand_ins import Gate
 
@@ -44,7 +44,8 @@ def _qt_threads_are_watched() -> Any:
 def _quick_viewers() -> Any:
     """Less for each viewer: what is imported is no garbage, libyaml reads manifests, which each one reads.
 
-    And vispy, which looks through the same few shaders for each new layer, remembers what it found.
+    vispy, which looks through the same few shaders for each new layer, remembers what it found, and timers of panels
+    are at hand.
     """
     import napari._qt.qt_main_window
     import napari.viewer  # noqa: F401
@@ -54,11 +55,13 @@ def _quick_viewers() -> Any:
     from vispy.gloo import program
 
     from napari_atomicity.ui import launch  # noqa: F401
+    from napari_atomicity.ui.widgets import controls
 
     with pytest.MonkeyPatch.context() as patch:
         if yaml.__with_libyaml__:
             patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: yaml.load(stream, Loader=yaml.CSafeLoader))
         known = {"sub": lru_cache(re.sub), "finditer": lru_cache(lambda *sought: tuple(re.finditer(*sought)))}
+        patch.setattr(controls, "QTimer", PanelTimer)
         patch.setattr(program, "re", SimpleNamespace(**vars(re) | known))
         gc.collect()
         gc.freeze()

@@ -146,12 +146,13 @@ class Page(QTextBrowser):
         room = QImage(size, QImage.Format.Format_ARGB32_Premultiplied)
         room.fill(Qt.GlobalColor.transparent)
         # it may take a tenth of a second
-        worker = create_worker(_decoded, path, size, _start_thread=False)  # type: ignore[arg-type]  # any function
-        worker.returned.connect(lambda image: self._take(name, size, image))
+        worker = create_worker(_decoded, path, size, name, _start_thread=False)  # type: ignore[arg-type]  # any function
+        worker.returned.connect(self._take)  # napari keeps the worker: no more than that may hang on it
         worker.start()
         return room
 
-    def _take(self, name: QUrl, size: QSize, image: QImage) -> None:
+    def _take(self, decoded: tuple[QUrl, QSize, QImage]) -> None:
+        name, size, image = decoded
         if isalive(self) and not image.isNull() and size.width() <= self._wide:
             self._text.addResource(QTextDocument.ResourceType.ImageResource.value, name, image)
             self._text.markContentsDirty(0, self._text.characterCount())
@@ -204,8 +205,8 @@ def _plain_links(document: QTextDocument) -> None:
         block = block.next()
 
 
-def _decoded(path: str, size: QSize) -> QImage:
-    return QImage(path).scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, _SMOOTH)
+def _decoded(path: str, size: QSize, name: QUrl) -> tuple[QUrl, QSize, QImage]:
+    return name, size, QImage(path).scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, _SMOOTH)
 
 
 def _missing(name: str) -> str:

@@ -17,6 +17,8 @@ from napari_atomicity.micrograph import Micrograph, contrast_limits
 from napari_atomicity.progress import Progress, Steps
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
     from napari_atomicity.ui.workspace.workspace import Workspace
 
 _ACTIVE: Final = 1
@@ -107,6 +109,7 @@ class DetectorView:
         if viewer is not None and labels is not None and labels in viewer.layers:
             viewer.layers.selection.active = labels
             labels.visible = True
+            _leave_out_box_of_brush(viewer)
             labels.mode, labels.selected_label = "paint", _ACTIVE
             self._look(labels)
 
@@ -195,3 +198,10 @@ def _beside(image: Image | None, shape: tuple[int, int]) -> dict[str, Any]:
         "units": image.units[-2:],
         "axis_labels": image.axis_labels[-2:],
     }
+
+
+def _leave_out_box_of_brush(viewer: ViewerModel) -> None:
+    """napari 0.9 draws a box behind the circle of the brush, even where its layer has gone, and may crash there."""
+    brush = getattr(viewer.canvas.overlays, "_brush_circle", None)
+    if brush is not None:
+        brush.box = False

@@ -42,6 +42,7 @@ class TaskRunner:
         self.owner: object = None
         self._worker: GeneratorWorker[Any, Any, Any] | None = None
         self._outcome: _Failure | tuple[Any] | None = None
+        self._apply: Callable[[Any], None] = _nothing
         self._meanwhile: Callable[[Any], None] | None = None
         self._locked: list[tuple[Layer, Any]] = []
 
@@ -79,12 +80,14 @@ class TaskRunner:
         if self.busy:
             show_info(f"{self.title} is still running; wait for it or stop it first.")
             return False
-        self.title, self.owner, self._outcome, self._meanwhile = title, owner, None, meanwhile
+        self.title, self.owner, self._outcome = title, owner, None
+        self._apply, self._meanwhile = apply, meanwhile
         self._lock(layers)
         worker = create_worker(_Named(title, steps))  # type: ignore[arg-type]  # any function, for all that napari says
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
-        worker.finished.connect(lambda: self._on_finished(apply))
+        # napari keeps each worker as long as the window: it must not know what the work was for, images among it
+        worker.finished.connect(self._on_finished)
         self._worker = worker
         worker.start()  # before others hear of it: it must end even where one of them fails
         self.started.emit(title)
@@ -108,10 +111,11 @@ class TaskRunner:
     def _on_returned(self, outcome: _Failure | tuple[Any]) -> None:
         self._outcome = outcome
 
-    def _on_finished(self, apply: Callable[[Any], None]) -> None:
+    def _on_finished(self) -> None:
         outcome, stopped = self._outcome, self._worker is None or self._worker.abort_requested
-        title = self.title
+        title, apply = self.title, self._apply
         self._worker, self._outcome, self._meanwhile, self.owner, self.title = None, None, None, None, ""
+        self._apply = _nothing
         self._unlock()
         ending = "done"
         if stopped or outcome is None:
@@ -141,6 +145,10 @@ class TaskRunner:
         locked, self._locked = self._locked, []
         for layer, before in locked:
             _set_locked(layer, before)
+
+
+def _nothing(_: object) -> None:
+    pass
 
 
 def _set_locked(layer: Layer, locked: Any) -> None:
