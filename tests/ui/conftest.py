@@ -6,7 +6,7 @@ import gc
 import re
 import sys
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,8 +103,8 @@ def mapped_model(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def counted_once(frame: Any, mapped_model: Path) -> Any:
-    """The frame counted with `mapped_model`, once for all tests; `AppDriver.lay_out` shows it."""
+def count_of(frame: Any) -> Any:
+    """The frame counted with a model, once for all tests; `AppDriver.lay_out` shows it."""
     from napari_atomicity import pipeline
     from napari_atomicity.counting.bundle import load_bundle
     from napari_atomicity.micrograph import Micrograph
@@ -112,10 +112,20 @@ def counted_once(frame: Any, mapped_model: Path) -> Any:
     from napari_atomicity.pipeline.count import label_steps, search_steps
     from napari_atomicity.progress import drain
 
-    micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
-    settings = pipeline.Settings(model=str(mapped_model), adapt="off")
-    searched = drain(search_steps(ImageState(micrograph, settings=settings)))
-    return drain(label_steps([searched], load_bundle(mapped_model)))[0]
+    @cache
+    def count(model: Path, adapt: Any = "off") -> Any:
+        micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
+        settings = pipeline.Settings(model=str(model), adapt=adapt)
+        searched = drain(search_steps(ImageState(micrograph, settings=settings)))
+        return drain(label_steps([searched], load_bundle(model)))[0]
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def counted_once(count_of: Any, mapped_model: Path) -> Any:
+    """The frame counted with `mapped_model`."""
+    return count_of(mapped_model)
 
 
 @pytest.fixture

@@ -37,11 +37,10 @@ def library_model(model_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def counted(app: Any, micrograph: Any, library_model: Path) -> Any:
+def counted(app: Any, micrograph: Any, library_model: Path, count_of: Any) -> Any:
     """A counted frame and its card."""
 
-    app.show(micrograph)
-    count(app, library_model)
+    app.lay_out(micrograph, count_of(library_model))
     app.panel("Cluster card")
     seen(app)
     yield app

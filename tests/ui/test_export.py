@@ -17,12 +17,9 @@ from .app_driver import cell
 
 
 @pytest.fixture
-def counted(app: Any, micrograph: Any, model_path: Path) -> Any:
+def counted(app: Any, micrograph: Any, model_path: Path, count_of: Any) -> Any:
     """A counted image, and the panel of exports."""
-    app.show(micrograph)
-    app.document.choose(model=str(model_path))
-    app.click(app.panel("Find clusters").search)
-    app.click(app.count.run)
+    app.lay_out(micrograph, count_of(model_path, "auto"))
     return app
 
 

@@ -12,12 +12,9 @@ from .stand_ins import adapt_always
 
 
 @pytest.fixture
-def counted(app: Any, micrograph: Any, mapped_model: Path) -> Any:
+def counted(app: Any, micrograph: Any, mapped_model: Path, count_of: Any) -> Any:
     """A counted frame and the map of it."""
-    app.show(micrograph)
-    app.document.choose(model=str(mapped_model))
-    app.click(app.panel("Find clusters").search)
-    app.click(app.panel("Count atoms").run)
+    app.lay_out(micrograph, count_of(mapped_model, "auto"))
     app.feature_map.parentWidget().setFloating(True)
     app.feature_map.parentWidget().resize(700, 500)
     wait(app)

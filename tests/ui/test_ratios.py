@@ -11,12 +11,9 @@ from qtpy.QtCore import QTimer
 
 
 @pytest.fixture
-def counted(app: Any, micrograph: Any, model_path: Path) -> Any:
+def counted(app: Any, micrograph: Any, model_path: Path, count_of: Any) -> Any:
     """A counted image, and the dock of ratios beside it."""
-    app.show(micrograph)
-    app.document.choose(model=str(model_path))
-    app.click(app.panel("Find clusters").search)
-    app.click(app.panel("Count atoms").run)
+    app.lay_out(micrograph, count_of(model_path, "auto"))
     settled(app)
     return app
 
