@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 
 import least_covered
 from napari_atomicity.micrograph import Micrograph
-from seeds import examples, seeded
+from seeds import examples, seeded, spread
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -32,6 +32,19 @@ settings.register_profile(
     "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what a test of many cases (`few`) leaves to `make test-slow`."""
+    cases: dict[tuple[pytest.Item | None, str], list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("few") is not None:
+            cases.setdefault((item.parent, item.originalname), []).append(item)
+    for of_one in cases.values():
+        kept = of_one[0].get_closest_marker("few").args[0]
+        for case in spread(of_one)[kept:]:
+            case.add_marker("slow")
 
 
 @pytest.hookimpl(trylast=True)

@@ -5,7 +5,10 @@ NAPARI_ATOMICITY_TEST_EXAMPLES=all make test # as many examples of a property as
 """
 
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+Case = TypeVar("Case")
 
 #: 0 unless set
 _SEED: Final = int(os.environ.get("NAPARI_ATOMICITY_TEST_SEED", "0"))
@@ -21,3 +24,9 @@ def examples(number: int) -> int:
 def seeded(own: int) -> int:
     """The seed of one draw: its own where no other ones were asked for."""
     return own + 1000 * _SEED
+
+
+def spread(cases: Sequence[Case]) -> list[Case]:
+    """The same cases in an order in which the first few lie far apart: every value of a grid comes early."""
+    golden = (5**0.5 - 1) / 2
+    return [case for _, case in sorted(enumerate(cases), key=lambda numbered: numbered[0] * golden % 1)]

@@ -46,6 +46,7 @@ def alive(monkeypatch):
     return counts
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("more", [(), ("--save-profile", "titan.json"), ("--report", "html", "--figure", "svg")])
 def test_an_image_is_let_go_before_the_next_one_is_opened(images, model_path, tmp_path, alive, more, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -62,6 +63,7 @@ def test_a_session_keeps_the_tables_of_all_images_and_the_pixels_of_none(images,
     assert report["session"]["images"] == ["image0", "image1", "image2"]
 
 
+@pytest.mark.slow
 def test_a_session_counts_as_it_does_with_all_pixels_in_memory(images, model_path, tmp_path, monkeypatch):
     tables = []
     for name in ("lazy", "eager"):
@@ -93,6 +95,7 @@ def test_an_image_of_a_session_that_changes_meanwhile_is_not_taken_for_the_one_t
     assert counted["image"]["sha256"] is None  # what was counted is not there any more
 
 
+@pytest.mark.slow
 def test_a_profile_of_a_batch_rests_on_all_its_images(images, tmp_path, capsys):
     path = tmp_path / "titan.json"
     deposited = ("--deposited", "19,55")

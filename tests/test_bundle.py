@@ -80,6 +80,7 @@ def test_a_folder_with_something_else_is_left_alone(stick, tmp_path, capsys):
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 
 
+@pytest.mark.slow
 def test_an_installation_that_fails_leaves_the_earlier_one(stick, tmp_path, capfd):
     folder = tmp_path / "programs"
     earlier = folder / "0.1.0"

@@ -382,6 +382,7 @@ def test_the_report_can_include_the_explanation(run, image, model_path, tmp_path
     assert (tmp_path / "good.density.heatmap.tif").exists()
 
 
+@pytest.mark.slow
 def test_a_stack_gives_one_table_and_stacked_heat_maps(run, simulated, model_path, tmp_path):
     frames = np.stack([simulated.image, simulated.image[::-1]])
     stack = _write(tmp_path / "stack.tif", frames)

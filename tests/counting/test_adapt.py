@@ -176,6 +176,7 @@ def test_only_normalisation_and_class_heads_move(model, adapted):
     assert not any("running" in name or ".alone." in name for name in moved)
 
 
+@pytest.mark.slow
 def test_stopping_at_any_moment_leaves_everything_as_it_was(model, shifted):
     patches, table, _ = shifted
     before, rows, raw = weights_sha256(model), table.rows.copy(), patches.raw.copy()

@@ -72,6 +72,7 @@ def test_the_integral_of_a_single_pixel_is_kept_wherever_the_window_lies(y, x, p
 # ---------------------------------------------------------------------- measuring
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("pixel", [0.015, 0.03, 0.05, 0.11])
 @pytest.mark.parametrize("diameter", [0.7, 1.2, 2.2])
 def test_diameter_integral_and_centre_of_a_disc(pixel, diameter):
@@ -130,6 +131,7 @@ def test_a_cluster_put_by_hand_stays_where_it_was_put():
 # ---------------------------------------------------------------------- finding
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
     spec = sample_spec(

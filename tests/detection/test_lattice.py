@@ -34,6 +34,7 @@ def lattice(spacing_nm, pixel_nm, thickness=0.0, height=200.0, side_px=300):
     return (image + rng.normal(0, 30, y.shape)).astype(np.float32)
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("noise", [0.5, 5.0, 30.0])
 @pytest.mark.parametrize("jitter_nm", [0.0, 0.1])
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_a_good_image_is_the_very_same_array(image):
     assert clean.said == ()
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("noise", [0.02, 0.3, 1.0])
 @pytest.mark.parametrize("pixel_nm", [0.02, 0.05, 0.12])
 @pytest.mark.parametrize("atoms", [True, False])
@@ -258,6 +259,7 @@ def through_jpeg(pixels, quality):
     return np.asarray(Image.open(packed))
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(("grey", "ink"), [(0, 255), (30, 220), (128, 255), (200, 20), (255, 0)])
 @pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
 def test_letters_of_a_data_bar_are_no_clusters(eight_bit, grey, ink, side):

@@ -51,12 +51,14 @@ def clusters_on_text(frame, size, grey, blur_px):
     return np.count_nonzero(on_text)
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("grey", [0.25, 0.35, 0.45, 0.7])
 @pytest.mark.parametrize(("size", "blur_px"), [(24, 0.0), (36, 0.0), (36, 0.7)])
 def test_letters_are_no_clusters_whatever_their_grey(frame, size, blur_px, grey):
     assert clusters_on_text(frame, size, grey, blur_px) == 0
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("grey", [0.7, 1.0])
 @pytest.mark.parametrize(("size", "blur_px"), [(22, 0.7), (36, 1.2)])
 def test_small_and_blurred_letters_that_stand_in_line_are_known(frame, size, blur_px, grey):
@@ -70,6 +72,7 @@ def test_clusters_of_one_height_in_line_are_no_letters(frame, times):
     assert lines_of_letters(image) == []
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("condition", ["clean", "nominal", "coarse_pixels"])
 @pytest.mark.parametrize("share", [0.2, 0.3])
 @pytest.mark.parametrize("levels", [None, 255])

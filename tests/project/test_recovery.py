@@ -80,6 +80,7 @@ def edit_of(step: HistoryStep) -> int:
     return int(step.name.removeprefix("Edit ")) if step.name.startswith("Edit") else 0
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_what_was_kept(tmp_path: Path) -> None:
     kill_at_random(tmp_path, kills=30, longest_s=0.25)
 

@@ -70,6 +70,7 @@ def test_defocus_agrees_with_the_transfer_of_a_round_probe():
     np.testing.assert_allclose(np.interp(q, np.fft.rfftfreq(800, 0.025), found.real), exact, atol=0.04)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", list(LOTS))
 def test_a_clean_frame_holds_the_atoms_of_its_truth(store, name):
     frame = foreign_frame(LOTS[name], store, Settings("clean", 0, 0, 0))
@@ -84,6 +85,7 @@ def test_a_clean_frame_holds_the_atoms_of_its_truth(store, name):
     assert np.median(ratio) == pytest.approx(1.0, abs=0.06) and np.std(ratio) < 0.1
 
 
+@pytest.mark.slow
 def test_a_frame_is_the_same_every_time_and_its_session_shares_the_microscope(store):
     first, again, next_one = (
         foreign_frame(LOTS["report"], store, Settings("nominal", 0, number, 7)) for number in (3, 3, 4)

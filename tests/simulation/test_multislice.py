@@ -99,6 +99,7 @@ def test_the_fast_model_images_as_multislice_does():
     assert np.abs(judge - fast).max() < 0.1 * judge.max()
 
 
+@pytest.mark.slow
 def test_a_focal_series_of_one_run_is_what_single_probes_give():
     """The image out of pairs of beams against abTEM's own probe, scanned over some places, over and under focus."""
     abtem = pytest.importorskip("abtem")

@@ -94,6 +94,7 @@ def test_the_gupta_surface_of_platinum_is_as_cheap_as_it_is_known_to_be():
     assert surface_energy(potential("gupta", "Pt"), "Pt") / area == pytest.approx(0.06, abs=0.005)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("family", "element", "n"), [("gupta", "Pt", 30), ("emt", "Au", 19), ("gupta", "Ni", 13)])
 def test_annealed_clusters_are_whole_and_lie_lower_on_a_support_that_attracts(family, element, n):
     attraction = np.repeat([0.02, 0.95], 6)
@@ -111,6 +112,7 @@ def test_annealed_clusters_lie_in_a_minimum():
     assert force.median() < 0.5  # eV/nm; a tenth of an atom's width out of its place it is 100
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("family", structures.FAMILIES)
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
 def test_the_smallest_clusters_can_be_made(family, n, fresh_cache):

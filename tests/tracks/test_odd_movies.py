@@ -73,6 +73,7 @@ class _World:
         return found
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "way", [(_SIDE // 2, 0), (-_SIDE // 2, 0), (0, 70), (-66, 20)], ids=["down", "up", "across", "both"]
 )

@@ -99,6 +99,7 @@ def test_confusion_has_a_row_a_truth_and_sums_to_one(scored):
     np.testing.assert_allclose(share.sum(axis=1), 1.0)
 
 
+@pytest.mark.slow
 def test_a_frame_to_score_on_holds_structures_never_trained_on():
     one = replace(plan(["clean"], 1, class_sizes=(12, 19))[0], clusters=40)
     found = evaluation_frame(one)

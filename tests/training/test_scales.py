@@ -36,6 +36,7 @@ def test_too_few_frames_leave_the_model_as_it_was():
     assert drain(scales.taught_scales_steps(bundle, _library(20))) is bundle
 
 
+@pytest.mark.slow
 def test_what_is_learnt_is_the_same_every_time_and_beats_not_having_learnt(monkeypatch):
     """Shapes that say twice what they should make the likelihood sure of a wrong scale; the network sees through it."""
     monkeypatch.setattr(scales, "_EPOCHS", 4)

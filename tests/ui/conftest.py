@@ -123,6 +123,18 @@ def count_of(frame: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def found_once(frame: Any) -> Any:
+    """The frame with its clusters found and measured, not counted."""
+    from napari_atomicity.micrograph import Micrograph
+    from napari_atomicity.pipeline import ImageState, Settings
+    from napari_atomicity.pipeline.count import search_steps
+    from napari_atomicity.progress import drain
+
+    micrograph = Micrograph(frame.image, frame.pixel_size_nm, name="frame")
+    return drain(search_steps(ImageState(micrograph, settings=Settings())))
+
+
+@pytest.fixture(scope="session")
 def counted_once(count_of: Any, mapped_model: Path) -> Any:
     """The frame counted with `mapped_model`."""
     return count_of(mapped_model)

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
-from qtpy.QtCore import QByteArray, QCoreApplication, QEvent, QObject
+from qtpy.QtCore import QByteArray, QCoreApplication, QEvent, QObject, Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
 _log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class SharedViewer:
             return
         gc.collect()
         gc.freeze()  # what lives on is not looked through for each test anew
+        self._first.values_back()  # some follow the mouse
         left = self._first.left()
         if self._services is not None and self._services() is not None:
             left.append("services")
@@ -148,6 +149,9 @@ class _First:
                 # as napari does with the panel of a dock: it is gone with whoever knows it last
                 part.hide()
                 part.setParent(None)
+        for part in main.findChildren(QObject, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            if type(part).__module__.startswith("napari_atomicity"):
+                part.deleteLater()
         for window in _windows() - self._windows:
             window.close()
         _finish_deleting()
@@ -158,11 +162,15 @@ class _First:
         main.setWindowState(self._state)
         main.resize(self._size)
         main.restoreState(self._places)
+        self.values_back()
+        main.setWindowTitle(self._title)
+        _finish_deleting()
+
+    def values_back(self) -> None:
+        """Put back what the viewer says of itself."""
         for owner, name, value in self._model:
             if getattr(owner, name) != value:
                 setattr(owner, name, value)
-        main.setWindowTitle(self._title)
-        _finish_deleting()
 
     def left(self) -> list[str]:
         """What is not as it was, in words."""

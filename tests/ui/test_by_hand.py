@@ -15,11 +15,10 @@ from .stand_ins import blobs
 
 
 @pytest.fixture
-def found(app: Any, micrograph: Any) -> Any:
+def found(app: Any, micrograph: Any, found_once: Any) -> Any:
     """The window with the clusters of the frame found."""
-    app.show(micrograph)
-    panel = app.panel("Find clusters")
-    app.click(panel.search)
+    app.panel("Find clusters")
+    app.lay_out(micrograph, found_once)
     assert len(app.document.table) > 30
     return app
 

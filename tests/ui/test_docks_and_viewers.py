@@ -71,6 +71,7 @@ def open_all(app: Any) -> dict[str, tuple[Any, Any]]:
     return opened
 
 
+@pytest.mark.slow
 def test_docks_hidden_and_opened_again_show_what_those_show_that_stayed(
     counted: Any, make_napari_viewer_proxy: Any, micrograph: Any, counted_once: Any
 ) -> None:
@@ -228,6 +229,7 @@ def no_traceback_kept(make_napari_viewer_proxy: Any) -> Any:
     gc.collect()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painting_may_fail", "no_traceback_kept")
 def test_two_viewers_work_at_once_and_one_closes(
     counted: Any, make_napari_viewer_proxy: Any, frame: Any, counted_once: Any, gate: Any

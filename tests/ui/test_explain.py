@@ -16,12 +16,10 @@ from .stand_ins import adapt_always, leave_undecided
 
 
 @pytest.fixture
-def explained(app: Any, micrograph: Any, model_path: Path) -> Any:
+def explained(app: Any, micrograph: Any, model_path: Path, count_of: Any) -> Any:
     """A counted frame whose heat maps are shown."""
-    app.show(micrograph)
-    app.document.choose(model=str(model_path), adapt="off")
     panel = app.panel("Atomicity")
-    app.click(panel.analyse)
+    app.lay_out(micrograph, count_of(model_path))
     app.click(_why(panel).all)
     follow(app)
     return app, panel

@@ -57,6 +57,7 @@ EXPORTS = {
 }
 
 
+@pytest.mark.slow
 def test_whatever_is_written_leaves_the_old_file_whole(labelled: Any, tmp_path: Path) -> None:
     app, folder = labelled, tmp_path / "out"
     folder.mkdir()

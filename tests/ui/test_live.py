@@ -91,6 +91,7 @@ def test_the_large_mode_shows_only_what_matters(app: Any, folder: Path) -> None:
     assert panel.chart.isVisible() and not panel.large_shares.isVisible()
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_and_all_are_counted_together(app: Any, folder: Path) -> None:
     panel = _watch(app, folder)
     app.click_on(panel.run)

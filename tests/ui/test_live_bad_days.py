@@ -75,6 +75,7 @@ class Dock:
         return " | ".join(self.watch.said)
 
 
+@pytest.mark.slow
 def test_a_folder_that_comes_goes_holds_rubbish_and_a_process_that_is_killed(
     app: Any, field: Any, tmp_path: Path, counters: list[subprocess.Popen[bytes]]
 ) -> None:
@@ -137,6 +138,7 @@ def test_images_from_another_computer_and_what_is_wrong_with_some(app: Any, fiel
         send_frame(field, 0.05, "late", token, port=port)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files of another process")
 def test_a_disk_that_is_full_for_a_while_costs_nothing(
     app: Any, field: Any, tmp_path: Path, counters: list[subprocess.Popen[bytes]]
@@ -160,6 +162,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(
     assert (tmp_path / "fields-watch/field.clusters.csv").is_file()
 
 
+@pytest.mark.slow
 def test_a_second_watch_and_places_that_cannot_be_are_one_sentence(app: Any, tmp_path: Path) -> None:
     folder, target = tmp_path / "fields", tmp_path / "fields-watch"
     folder.mkdir()

@@ -11,8 +11,11 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.movies import MovieSettings
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.pipeline.chain import analyse
+from napari_atomicity.pipeline.movie import movie_steps
+from napari_atomicity.progress import drain
 from napari_atomicity.simulation.conditions import sample_spec
 from napari_atomicity.simulation.movies import Story, simulate_movie
 from seeds import seeded
@@ -31,13 +34,20 @@ def counted(model_path: Path) -> Any:
     return analyse(micrograph, known)
 
 
+@pytest.fixture(scope="module")
+def followed(counted: Any) -> Any:
+    """Its clusters followed, once for all tests but the one that clicks."""
+    return drain(movie_steps(counted, MovieSettings()))
+
+
 @pytest.fixture
-def panel(app: Any, counted: Any) -> Any:
+def panel(app: Any, counted: Any, followed: Any) -> Any:
     """The dock beside a counted movie that was followed."""
     made = app.panel("Movie")
     app.lay_out(counted.micrograph, counted)
-    app.click(made.run)
-    assert app.document.state.movie is not None
+    document = app.document
+    document.apply("Follow clusters", replace(followed, micrograph=document.micrograph), document.state)
+    app.idle()
     return made
 
 
@@ -58,6 +68,9 @@ def test_a_person_is_told_what_is_missing(app: Any, micrograph: Any, counted: An
 
 
 def test_followed_clusters_are_a_layer_a_plot_and_a_table_of_events(app: Any, panel: Any) -> None:
+    app.document.undo()
+    assert app.document.state.movie is None
+    app.click(panel.run)
     movie = app.document.state.movie
     layer = _layer(app)
     assert layer in app.viewer.layers and len(layer.data) == len(movie.points)
