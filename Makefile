@@ -58,6 +58,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_docstrings.py
+	$(BIN)/zizmor --offline --quiet .github
 
 # The site, as strictly as in CI, into build/site; ATOMICITY_SITE_NOTEBOOKS=0 leaves the notebooks as they are written
 docs: $(READY)

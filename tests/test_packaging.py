@@ -46,6 +46,14 @@ def test_the_recipe_has_what_conda_forge_asks_for(recipe, project):
     assert "python ${{ python_min }}.*" in recipe["requirements"]["host"]
 
 
+def test_the_recipe_is_rendered_by_the_tool_that_builds_it(repository):
+    rattler_build = pytest.importorskip("rattler_build")
+    recipe = rattler_build.Stage0Recipe.from_file(repository / "packaging" / "conda" / "recipe.yaml")
+    (rendered,) = recipe.render(rattler_build.VariantConfig(), rattler_build.RenderConfig())
+    assert rendered.recipe.package.name == "napari-atomicity"
+    assert "python >=3.11" in [str(requirement) for requirement in rendered.recipe.requirements.run]
+
+
 def test_the_installer_is_of_this_version_and_without_cuda(repository, project):
     text = (repository / "packaging" / "constructor" / "construct.yaml").read_text(encoding="utf-8")
     installer = yaml.safe_load(text)

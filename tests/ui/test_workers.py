@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import locale
 import os
 import sys
 import threading
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from napari_atomicity.errors import InputError
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress
 
@@ -57,6 +60,29 @@ def as_before(app: Any, open_gate: threading.Event) -> Any:
         assert done == ["done"]
 
     return check
+
+
+@pytest.mark.parametrize("ending", ["done", "stopped", "failed"])
+def test_what_has_ended_holds_nothing_that_it_was_for(app: Any, open_gate: threading.Event, ending: str) -> None:
+    """Napari keeps the worker of everything that ran for as long as its window is open."""
+    work = app.workspace.work
+    image = Micrograph(blobs(), 0.05, name="large")
+    gone = weakref.ref(image)
+
+    def steps() -> Any:
+        assert image.data.size > 0
+        if ending == "failed":
+            raise InputError("It does not work.")
+        yield Progress(0, 1, "Waiting")
+        return image
+
+    assert work.start("Look", steps, lambda _: image.name, meanwhile=lambda _: image.name)
+    if ending == "stopped":
+        work.stop()
+    app.idle()
+    del image, steps
+    gc.collect()
+    assert gone() is None
 
 
 def settings_of_the_process() -> dict[str, Any]:

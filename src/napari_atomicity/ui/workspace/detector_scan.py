@@ -201,7 +201,7 @@ def _beside(image: Image | None, shape: tuple[int, int]) -> dict[str, Any]:
 
 
 def _leave_out_box_of_brush(viewer: ViewerModel) -> None:
-    """napari 0.9 draws a box behind the circle of the brush, even where its layer has gone, and may crash there."""
+    """Leave out what napari 0.9 draws behind its circle even where the layer has gone, which may end the program."""
     brush = getattr(viewer.canvas.overlays, "_brush_circle", None)
     if brush is not None:
         brush.box = False
