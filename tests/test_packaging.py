@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import re
 import sys
 import tomllib
 
@@ -61,6 +62,13 @@ def test_the_installer_is_of_this_version_and_without_cuda(repository, project):
     assert f"napari-atomicity {project['version']}" in installer["specs"]
     assert "pytorch * cpu*" in installer["specs"]
     assert (repository / "packaging" / "constructor" / installer["license_file"]).resolve().is_file()
+
+
+def test_constructor_takes_only_systems_for_choices_of_lines(repository):
+    """It reads what stands in brackets at the end of a line as Python, of which systems are names."""
+    text = (repository / "packaging" / "constructor" / "construct.yaml").read_text(encoding="utf-8")
+    chosen = re.findall(r"\[(.+)\][^()]*$", text, flags=re.MULTILINE)
+    assert chosen and all(re.fullmatch(r"(not )?(win|linux|osx)", system) for system in chosen)
 
 
 def test_the_readme_of_the_package_leads_somewhere_from_anywhere(repository):

@@ -63,24 +63,27 @@ def as_before(app: Any, open_gate: threading.Event) -> Any:
 
 
 @pytest.mark.parametrize("ending", ["done", "stopped", "failed"])
-def test_what_has_ended_holds_nothing_that_it_was_for(app: Any, open_gate: threading.Event, ending: str) -> None:
+def test_what_has_ended_holds_nothing_that_it_was_for(app: Any, ending: str) -> None:
     """Napari keeps the worker of everything that ran for as long as its window is open."""
     work = app.workspace.work
-    image = Micrograph(blobs(), 0.05, name="large")
-    gone = weakref.ref(image)
 
-    def steps() -> Any:
-        assert image.data.size > 0
-        if ending == "failed":
-            raise InputError("It does not work.")
-        yield Progress(0, 1, "Waiting")
-        return image
+    def begin() -> weakref.ref[Micrograph]:
+        image = Micrograph(blobs(), 0.05, name="large")
 
-    assert work.start("Look", steps, lambda _: image.name, meanwhile=lambda _: image.name)
+        def steps() -> Any:
+            assert image.data.size > 0
+            if ending == "failed":
+                raise InputError("It does not work.")
+            yield Progress(0, 1, "Waiting")
+            return image
+
+        assert work.start("Look", steps, lambda _: image.name, meanwhile=lambda _: image.name)
+        return weakref.ref(image)
+
+    gone = begin()
     if ending == "stopped":
         work.stop()
     app.idle()
-    del image, steps
     gc.collect()
     assert gone() is None
 

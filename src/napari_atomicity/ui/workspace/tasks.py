@@ -41,6 +41,7 @@ class TaskRunner:
         self.title = ""
         self.owner: object = None
         self._worker: GeneratorWorker[Any, Any, Any] | None = None
+        self._work = _Work(_no_steps)
         self._outcome: _Failure | tuple[Any] | None = None
         self._apply: Callable[[Any], None] = _nothing
         self._meanwhile: Callable[[Any], None] | None = None
@@ -83,11 +84,11 @@ class TaskRunner:
         self.title, self.owner, self._outcome = title, owner, None
         self._apply, self._meanwhile = apply, meanwhile
         self._lock(layers)
-        worker = create_worker(_Named(title, steps))  # type: ignore[arg-type]  # any function, for all that napari says
+        self._work = _Work(steps)
+        worker = create_worker(_Named(title, self._work))  # type: ignore[arg-type]  # any function, for all napari says
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
-        # napari keeps each worker as long as the window: it must not know what the work was for, images among it
-        worker.finished.connect(self._on_finished)
+        worker.finished.connect(self._on_finished)  # no more hangs on the worker: napari keeps it
         self._worker = worker
         worker.start()  # before others hear of it: it must end even where one of them fails
         self.started.emit(title)
@@ -116,6 +117,7 @@ class TaskRunner:
         title, apply = self.title, self._apply
         self._worker, self._outcome, self._meanwhile, self.owner, self.title = None, None, None, None, ""
         self._apply = _nothing
+        self._work.end()
         self._unlock()
         ending = "done"
         if stopped or outcome is None:
@@ -159,10 +161,43 @@ def _set_locked(layer: Layer, locked: Any) -> None:
         _log.exception("%s: somebody failed over locking it", layer)
 
 
-def _guarded(steps: Callable[[], Steps[Any]]) -> Generator[Progress, None, _Failure | tuple[Any]]:
+class _Work:
+    """Steps that are let go once they have ended.
+
+    napari keeps the worker of everything that ran until its window closes, and by it what was run: steps that were
+    stopped, too, which would never come to their ends, and the images that they were about.
+    """
+
+    def __init__(self, steps: Callable[[], Steps[Any]]) -> None:
+        self._steps: Callable[[], Steps[Any]] = steps
+        self._running: Steps[Any] | None = None
+
+    def __next__(self) -> Progress:
+        if self._running is None:
+            self._running = self._steps()
+        return next(self._running)
+
+    def end(self) -> None:
+        """Close what was stopped, and let all of it go."""
+        running, self._running, self._steps = self._running, None, _no_steps
+        try:
+            if running is not None:
+                running.close()
+        except Exception:
+            _log.exception("What was stopped could not be closed")
+
+
+def _no_steps() -> Steps[None]:
+    yield from ()
+
+
+def _guarded(work: _Work) -> Generator[Progress, None, _Failure | tuple[Any]]:
     """The work, with every error turned into a sentence: napari would show a traceback."""
     try:
-        return ((yield from steps()),)
+        while True:
+            yield next(work)
+    except StopIteration as end:
+        return (end.value,)
     except InputError as error:
         return _Failure(str(error), ours=False)
     except Exception as error:
@@ -173,8 +208,8 @@ def _guarded(steps: Callable[[], Steps[Any]]) -> Generator[Progress, None, _Fail
 class _Named(partial[Generator[Progress, None, "_Failure | tuple[Any]"]]):
     """The work under its name: napari asks with it whether the window is to be closed while it runs."""
 
-    def __new__(cls, title: str, steps: Callable[[], Steps[Any]]) -> _Named:
-        named = super().__new__(cls, _guarded, steps)
+    def __new__(cls, title: str, work: _Work) -> _Named:
+        named = super().__new__(cls, _guarded, work)
         named.title = title
         return named
 
