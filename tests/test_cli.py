@@ -235,6 +235,7 @@ def test_the_profile_of_another_microscope_is_replaced_only_by_force(run, reposi
     assert json.loads(profile.read_text(encoding="utf-8"))["scale"] > 60
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "change", [{"element": "Au"}, {"scale": -1}, {"format": 2}, {"kind": "notes"}, {"scale": "much"}, None]
 )

@@ -142,6 +142,7 @@ def test_rows_that_a_spreadsheet_saved_in_our_own_dialect_are_kept(tmp_path, our
     assert kept is None or kept.read_bytes().decode() == text
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("error", [ValueError("a fault"), MemoryError(), OSError(28, "No space left on device", "x")])
 def test_heat_maps_that_fail_cost_nothing_else(run, image, model_path, tmp_path, monkeypatch, error):
     import platformdirs
@@ -352,6 +353,7 @@ def test_what_the_system_refuses_is_no_fault_of_ours(run, image, tmp_path, monke
 # ---------------------------------------------------------------------- streams
 
 
+@pytest.mark.few(2)
 @POSIX
 @pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
 def test_closed_streams_cost_nothing(image, tmp_path, closed):

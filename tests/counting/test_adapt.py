@@ -103,6 +103,7 @@ def adapted(model, shifted):
 # ---------------------------------------------------------------------- what comes of it
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("mode", ["diameter", "auto"])
 def test_a_model_that_is_off_is_set_right_on_clusters_it_was_not_tuned_on(model, shifted, adapted, mode):
     result = adapted if mode == "diameter" else drain(adapt_steps(model, *shifted, mode=mode, known=DEPOSITED))
@@ -141,6 +142,7 @@ def test_anchors_are_told_with_their_ranges_and_source(adapted, shifted):
     assert (held["sum"] >= 2).all() and (2 * held["sum"] <= held["count"]).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_the_same_clusters_are_held_back_for_any(model, shifted, adapted):
     again = drain(adapt_steps(model, *shifted, mode="diameter", seed=3))
     assert weights_sha256(again.bundle) == weights_sha256(adapted.bundle)
@@ -245,6 +247,7 @@ def test_a_model_that_is_right_already_is_not_made_worse(model):
     assert after >= before - 1 / 90
 
 
+@pytest.mark.slow
 def test_a_frame_that_cannot_decide_or_does_not_fit_gives_no_calibrated_anchors(model, shifted, monkeypatch):
     real = samples.calibrate_frames
     two = ({"dominant": "Pt19", "probability": 0.6, "scale": 1.0}, {"dominant": "Pt30", "probability": 0.4, "scale": 2})
@@ -275,6 +278,7 @@ def test_labels_given_by_hand_are_anchors_of_their_own(model):
     assert "labelled by hand" in result.reason
 
 
+@pytest.mark.slow
 def test_what_is_held_back_is_judged_by_the_labels_that_a_person_sees(model):
     named = _named(MIXED)
     case = _case(model, MIXED, bent=BENT, annotation=named)
@@ -339,6 +343,7 @@ def session(model):
     return _pooled(model, *(_case(model, n, BENT, seed=20 + i, gain=g) for i, (n, g) in enumerate(parts)))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("mode", ["auto", "diameter"])
 def test_frames_of_a_session_are_adapted_to_together(model, session, mode):
     case, frames = session

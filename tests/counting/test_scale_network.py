@@ -121,6 +121,7 @@ def test_intervals_hold_the_share_and_narrow_with_the_number_of_clusters(pure):
     assert widths[1] < 0.7 * widths[0]
 
 
+@pytest.mark.slow
 def test_an_adapted_model_calibrates_with_the_features_of_the_model_as_shipped(tmp_path):
     _, patches, _ = sized_blobs()
     bundle = trained_bundle()

@@ -78,6 +78,7 @@ def _tables(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.clusters.csv")}
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_watch_are_those_of_one_session(folder, tmp_path, capsys):
     code = cli.main(["watch", str(folder), "-o", str(tmp_path / "w"), "--once", "--adapt", "off"])
     assert code == 0

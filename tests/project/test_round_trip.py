@@ -129,6 +129,7 @@ def test_any_history_of_tables_comes_back(
         same_table(one, made[record.key])
 
 
+@pytest.mark.slow
 def test_a_long_history_stays_small_and_equal_things_are_stored_once(image: Micrograph, tmp_path: Path) -> None:
     one = saved_image(image, n=2000, steps=0)
     table, steps = one.state.table, list(one.steps)

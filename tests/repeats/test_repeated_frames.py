@@ -67,6 +67,7 @@ def test_the_precision_is_the_spread_about_the_truth_once_the_gain_is_known(
     assert 0.01 < found.precision.intensity.value < 0.2
 
 
+@pytest.mark.slow
 def test_separate_images_are_compared_as_well_and_those_that_do_not_fit_are_named(
     repeats: SimulatedRepeats, counted: ImageState, model_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_separate_images_are_compared_as_well_and_those_that_do_not_fit_are_name
         drain(repeatability_steps([]))
 
 
+@pytest.mark.slow
 def test_the_command_writes_sentence_numbers_and_figure(
     repeats: SimulatedRepeats, model_path: Path, tmp_path: Path, capsys: Any
 ) -> None:

@@ -86,6 +86,7 @@ def test_what_lies_outside_the_frame_is_left_out():
     assert 0 < frame.sum() * 0.05**2 < 5
 
 
+@pytest.mark.slow
 def test_the_fast_model_images_as_multislice_does():
     pytest.importorskip("abtem")
     from validation.multislice import SAMPLING_NM, Annulus, multislice_image

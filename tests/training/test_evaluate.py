@@ -48,6 +48,7 @@ def test_frames_of_one_class_are_told_from_mixed_ones(scored):
     assert set(scored.loc[scored["pure"], "frame"]) == {1}
 
 
+@pytest.mark.slow
 def test_a_scale_of_other_frames_serves_only_where_frames_share_it():
     shared = library(200, 6)
     good = drain(evaluate_steps(trained_bundle(), shared))

@@ -40,6 +40,7 @@ def nameless(root: QWidget) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_screen_reader_has_a_name_for_every_control(app: Any, micrograph: Any, counted_once: Any) -> None:
     app.lay_out(micrograph, counted_once)
     app.document.select(app.document.table.ids[:2].tolist())

@@ -118,6 +118,7 @@ def test_what_the_detector_gave_stays_when_its_scan_is_closed(
     assert "detector" not in {one.origin for one in panel.result.found.references}
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("entry", "words"),
     [

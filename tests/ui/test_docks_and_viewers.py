@@ -119,6 +119,7 @@ def _timeless(said: list[str]) -> list[str]:
     return [re.sub(r"\d\d:\d\d:\d\d", "", text) for text in said]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("opened_again", [True, False])
 def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, opened_again: bool) -> None:
     app, document = counted, counted.document
@@ -172,6 +173,7 @@ WORK = {
 }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", WORK)
 def test_a_dock_hidden_opened_twice_and_taken_away_while_its_work_runs(counted: Any, gate: Any, name: str) -> None:
     app, document, ids = counted, counted.document, counted.document.table.ids.tolist()

@@ -91,6 +91,7 @@ def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_chan
     assert app.notes == notes
 
 
+@pytest.mark.slow
 def test_another_question_before_the_maps_lie_leaves_none_of_the_first(explained: Any) -> None:
     app, panel = explained
     density, active = app.document.attribution, app.viewer.layers.selection.active
@@ -216,6 +217,7 @@ def test_maps_that_are_asked_for_go_with_the_count_and_come_back_with_the_next(e
     np.testing.assert_allclose(document.attribution.overlay, first.overlay, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_cleared_maps_stay_away_and_a_deleted_layer_does_no_harm(explained: Any) -> None:
     app, panel = explained
     document = app.document
@@ -279,6 +281,7 @@ def test_what_cannot_be_asked_is_said_and_draws_nothing(app: Any, micrograph: An
     assert app.document.attribution is None and not app.workspace.maps.shown
 
 
+@pytest.mark.slow
 def test_the_profiles_are_those_of_the_maps_and_can_be_saved(explained: Any, tmp_path: Path) -> None:
     import pandas as pd
 

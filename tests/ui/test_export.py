@@ -160,6 +160,7 @@ def test_labels_become_a_training_set(counted: Any, tmp_path: Path, monkeypatch:
     assert "there already" in app.notes[-1]
 
 
+@pytest.mark.slow
 def test_a_report_on_all_images(counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, micrograph: Any) -> None:
     app = counted
     app.show(dataclasses.replace(micrograph, name="<second>"))
@@ -174,6 +175,7 @@ def test_a_report_on_all_images(counted: Any, tmp_path: Path, monkeypatch: pytes
     assert "all images together" in page and "&lt;second&gt;" in page and "<second>" not in page
 
 
+@pytest.mark.slow
 def test_heat_maps_that_can_be_seen_are_in_the_figure(
     counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_folder_is_watched_from_an_empty_viewer_and_an_image_opened_and_correc
     assert (folder.parent / "fields-watch" / "field_1.clusters.csv").is_file()
 
 
+@pytest.mark.slow
 def test_the_large_mode_shows_only_what_matters(app: Any, folder: Path) -> None:
     panel = _watch(app, folder)
     panel.large.click()

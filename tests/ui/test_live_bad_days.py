@@ -105,6 +105,7 @@ def test_a_folder_that_comes_goes_holds_rubbish_and_a_process_that_is_killed(
     assert all(process.poll() is not None for process in counters)
 
 
+@pytest.mark.slow
 def test_images_from_another_computer_and_what_is_wrong_with_some(app: Any, field: Any, tmp_path: Path) -> None:
     dock = Dock(app, source="receive", into=str(tmp_path / "received"), port=_free_port())
     source, token = dock.panel.source, dock.watch.settings.token
@@ -188,6 +189,7 @@ def test_a_second_watch_and_places_that_cannot_be_are_one_sentence(app: Any, tmp
     assert not dock.panel.run.isEnabled()
 
 
+@pytest.mark.slow
 def test_a_replay_ends_by_itself_and_the_sources_are_there(app: Any, field: Any, tmp_path: Path) -> None:
     folder = tmp_path / "fields"
     folder.mkdir()

@@ -191,6 +191,7 @@ def test_docks_closed_and_opened_again_find_their_document(app: Any, micrograph:
     assert fresh.steps[1].state.toolTip().startswith(f"{n} clusters")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("change", ["pixels", "pixel size", "closed"])
 def test_a_measurement_of_what_is_no_longer_shown_is_made_again(
     app: Any, micrograph: Any, gate: Any, monkeypatch: pytest.MonkeyPatch, change: str

@@ -24,6 +24,7 @@ def up_to_date(app: Any) -> None:
     app.idle()
 
 
+@pytest.mark.slow
 def test_undo_leads_through_everything_to_the_start_and_redo_back(
     counted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

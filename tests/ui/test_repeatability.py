@@ -42,6 +42,7 @@ def test_a_stack_is_compared_and_said_to_be_stale_once_its_clusters_change(app: 
     assert "changed since" not in panel.remarks.text()
 
 
+@pytest.mark.slow
 def test_what_repeats_said_outlives_the_panel_and_stands_in_the_report(app: Any, counted: Any, tmp_path: Any) -> None:
     panel = app.panel("Repeatability")
     app.lay_out(counted.micrograph, counted)

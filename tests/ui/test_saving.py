@@ -163,6 +163,7 @@ def test_steps_of_an_earlier_version_whose_times_are_not_known_are_saved_again(
     kept(another)
 
 
+@pytest.mark.slow
 def test_choosing_among_candidates_goes_on(app: Any, another: Any, sample: Path, tmp_path: Path) -> None:
     show_file(app, sample)
     app.document.choose(adapt="auto")
@@ -429,6 +430,7 @@ def test_a_colleagues_table_is_merged_too(app: Any, sample: Path, tmp_path: Path
     assert app.document.table.rows.set_index("id").at[3, "annotation"] == "Pt30"
 
 
+@pytest.mark.slow
 def test_a_model_that_is_gone_leaves_labels_and_ratios(
     app: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     assert not len(a.table) and not len(b.table) and a.redo_name == "Calibrate together"
 
 
+@pytest.mark.slow
 def test_the_command_line_gives_the_same_session(session: Any) -> None:
     from napari_atomicity.pipeline import analyse_steps
 
@@ -189,6 +190,7 @@ def test_a_frame_that_does_not_fit_is_marked_with_its_sentence(session: Any, mon
     assert sentence in count.remarks.text()
 
 
+@pytest.mark.slow
 def test_an_adapted_model_is_used_for_the_ticked_images(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     app = session
     adapt_always(monkeypatch)

@@ -98,6 +98,7 @@ def test_it_does_not_come_by_itself_where_there_is_something_to_do(app: Any, mic
     assert first_tour(app.workspace.viewer)  # it was not used up
 
 
+@pytest.mark.slow
 def test_the_tour_bears_what_a_person_does_meanwhile(app: Any) -> None:
     lay_out(app.workspace.viewer)
     app.settle()

@@ -149,6 +149,7 @@ def test_a_listener_that_fails_at_the_end(app: Any, open_gate: threading.Event, 
     as_before()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("removed", [False, True])
 def test_somebody_who_fails_over_a_locked_layer(
     app: Any, open_gate: threading.Event, as_before: Any, removed: bool
