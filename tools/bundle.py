@@ -97,6 +97,7 @@ def build(
     BundleError
         Where a wheel is missing or pip fails.
     """
+    output = output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=output) as place:
         inside = Path(place)
