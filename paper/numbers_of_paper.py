@@ -1,8 +1,11 @@
-"""Run the programs that print the numbers of the paper, one after another; about a day, with --quick some minutes.
+"""Run the programs that print the numbers of the paper, one after another.
+
+About a day. With ``--quick`` some minutes, once the clusters of another maker are imaged, which takes most of an hour.
 
 python paper/numbers_of_paper.py [--quick] [-o DIR]
 
-What each prints is kept in DIR. The first needs abTEM (the extra `validate`) to image the frames of another maker.
+What each prints is kept in DIR. The first needs abTEM (the extra `validate`) to image the clusters of another maker; it
+is left out where they are imaged already.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ RUNS: Final = (
     (["-m", "napari_atomicity.cli", "models", "show", "dual"], "our own frames: the card of the model"),
     (["benchmarks/ratios.py"], "ratios and their intervals"),
 )
+#: what the first of them makes
+IMAGED: Final = (TOP / "out" / "foreign" / "choose.npz", TOP / "out" / "foreign" / "report.npz")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     for number, (call, what) in enumerate(RUNS, start=1):
+        if "--make" in call and all(lot.is_file() for lot in IMAGED):
+            print(f"{what}: there already", flush=True)
+            continue
         quick = ["--quick"] if options.quick and call[0].endswith(".py") else []
         target = options.output / f"{number}.txt"
         print(f"{what}: {target}", flush=True)
