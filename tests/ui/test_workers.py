@@ -67,23 +67,33 @@ def test_what_has_ended_holds_nothing_that_it_was_for(app: Any, ending: str) -> 
     """Napari keeps the worker of everything that ran for as long as its window is open."""
     work = app.workspace.work
 
+    begun = threading.Event()
+    ended_in: list[threading.Thread] = []
+
     def begin() -> weakref.ref[Micrograph]:
         image = Micrograph(blobs(), 0.05, name="large")
 
         def steps() -> Any:
-            assert image.data.size > 0
-            if ending == "failed":
-                raise InputError("It does not work.")
-            yield Progress(0, 1, "Waiting")
-            return image
+            try:
+                begun.set()
+                yield Progress(0, 1, "Waiting")
+                while ending == "stopped":
+                    yield Progress(0, 1, image.name)
+                if ending == "failed":
+                    raise InputError("It does not work.")
+                return image
+            finally:
+                ended_in.append(threading.current_thread())
 
         assert work.start("Look", steps, lambda _: image.name, meanwhile=lambda _: image.name)
         return weakref.ref(image)
 
     gone = begin()
     if ending == "stopped":
+        app.qtbot.waitUntil(begun.is_set, timeout=10_000)
         work.stop()
     app.idle()
+    assert len(ended_in) == 1 and ended_in[0] is not threading.main_thread()
     gc.collect()
     assert gone() is None
 

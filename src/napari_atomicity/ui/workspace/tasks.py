@@ -12,6 +12,7 @@ from napari.layers import Layer
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
+from qtpy.QtCore import Qt
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.progress import Milestone, Progress, Steps
@@ -89,6 +90,8 @@ class TaskRunner:
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
         worker.finished.connect(self._on_finished)  # no more hangs on the worker: napari keeps it
+        # what was stopped is closed in its own thread: threads and processes of it may take a moment to end
+        worker.aborted.connect(self._work.end, Qt.ConnectionType.DirectConnection)
         self._worker = worker
         worker.start()  # before others hear of it: it must end even where one of them fails
         self.started.emit(title)
