@@ -37,12 +37,15 @@ def rest_on(app: Any, canvas: Any, row: int) -> HoverCard:
     card: HoverCard = canvas.findChild(HoverCard)
     assert card is not None
 
+    ours: list[QPoint] = []
+
     def rested() -> bool:
-        if card._at is None or card._mouse != place:
-            # not yet, or a window of another test went from over this one and the pointer of the screen came in
+        if card._at is None or card._mouse not in ours:
+            # at first, and where a window of another test went away over this one and the pointer of the screen came in
             for at in (place + QPoint(9, 9), place):
                 QApplication.sendEvent(canvas, moved_to(canvas, at))
-        return not card._rest.isActive()
+            ours[:] = [QPoint(card._mouse)]
+        return bool(ours) and not card._rest.isActive()
 
     app.qtbot.waitUntil(rested)
     return card
