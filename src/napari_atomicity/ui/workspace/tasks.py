@@ -89,7 +89,7 @@ class TaskRunner:
         worker = create_worker(_Named(title, self._work))  # type: ignore[arg-type]  # any function, for all napari says
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_returned)
-        worker.finished.connect(self._on_finished)  # a function made here would be kept with the worker, and all it knows
+        worker.finished.connect(self._on_finished)  # a function made here would be kept with the worker
         # what was stopped is closed in its own thread: threads and processes of it may take a moment to end
         worker.aborted.connect(self._work.end, Qt.ConnectionType.DirectConnection)
         self._worker = worker
