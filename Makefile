@@ -7,11 +7,8 @@ COUNTED := out/$(notdir $(basename $(SAMPLE))).report.json
 PROGRAM := $(shell find src -name '*.py' -o -name '*.json' -o -name '*.safetensors')
 
 export PYTHON
-# Tests of the window need a screen: a virtual one on Linux where there is none
-ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
-SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
-endif
-QUIETLY := NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+# what is compiled once serves all workers and the processes they start, also where Python is told to keep none of it
+QUIETLY := PYTHONDONTWRITEBYTECODE= NAPARI_STRICT_QT=1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .PHONY: run test coverage test-slow fuzz mutants lint docs bundle bench setup clean
 
@@ -33,15 +30,15 @@ $(COUNTED): $(READY) $(SAMPLE) $(PROGRAM)
 
 # Three at a time even on two cores: those of the window wait a third of their time for it
 test: $(READY)
-	$(QUIETLY) $(SCREEN) $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(QUIETLY) $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 # The same, half as long again: at the end it says how much of the program the tests come by, and where least
 coverage: $(READY)
-	$(QUIETLY) $(SCREEN) $(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report= $(ARGS)
+	$(QUIETLY) $(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report= $(ARGS)
 
 # And every example of each property, of which `make test` tries a third
 test-slow: $(READY)
-	NAPARI_ATOMICITY_TEST_EXAMPLES=all $(QUIETLY) $(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadfile \
+	NAPARI_ATOMICITY_TEST_EXAMPLES=all $(QUIETLY) $(BIN)/python -m pytest -n 2 --dist loadfile \
 		-m "slow or hypothesis" $(ARGS)
 
 # Damaged and hostile input for every door; about half an hour. make fuzz ARGS="--files 300 --others 200 --seed 7"
@@ -50,7 +47,7 @@ fuzz: $(READY)
 
 # Small faults in the program, one at a time: which does no test notice? tests/README.md tells more.
 mutants: $(READY)
-	$(QUIETLY) $(SCREEN) $(BIN)/python -m tools.mutants $(ARGS)
+	$(QUIETLY) $(BIN)/python -m tools.mutants $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check

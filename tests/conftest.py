@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
 # settings of napari are those of the tests, and nobody's file
 os.environ["NAPARI_CONFIG"] = ""
+# where there are virtual screens, the windows open there and not on that of Wayland
+if shutil.which("Xvfb"):
+    os.environ.pop("WAYLAND_DISPLAY", None)
 # what is annealed for tests stays here
 os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "napari-atomicity"))
 # unsaved work of the tests is nobody's
-os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomicity-recovery-")
+os.environ["NAPARI_ATOMICITY_RECOVERY"] = _RECOVERY = tempfile.mkdtemp(prefix="napari-atomicity-recovery-")
 
 import numpy as np
 import pytest
@@ -32,6 +36,11 @@ settings.register_profile(
     "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+def pytest_unconfigure() -> None:
+    """Leave no folder behind, neither of the workers nor of the process that hands out the work."""
+    shutil.rmtree(_RECOVERY, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
@@ -28,24 +29,26 @@ def moved_to(canvas: Any, place: QPoint) -> QMouseEvent:
 
 
 def rest_on(app: Any, canvas: Any, row: int) -> HoverCard:
-    """Bring the mouse over the cluster of a row of the table, and wait until it rests."""
+    """Bring the mouse over the cluster of a row of the table, and wait until it rests there.
+
+    While a window is laid out its view may still change, the pointer of its screen may come in, and napari tells of a
+    move late: the mouse is brought there anew until it rests at the cluster as the view then is.
+    """
     viewer, points = app.workspace.viewer, app.points
-    centre, zoom = viewer.scene.camera.center[-2:], viewer.scene.camera.zoom
-    world = points.data_to_world(points.data[row])[-2:]
-    y, x = (zoom * (float(at) - float(middle)) for at, middle in zip(world, centre, strict=True))
-    place = QPoint(round(canvas.width() / 2 + x), round(canvas.height() / 2 + y))
+    world = np.array(points.data_to_world(points.data[row])[-2:])
     card: HoverCard = canvas.findChild(HoverCard)
     assert card is not None
 
-    ours: list[QPoint] = []
-
     def rested() -> bool:
-        if card._at is None or card._mouse not in ours:
-            # at first, and where a window of another test went away over this one and the pointer of the screen came in
-            for at in (place + QPoint(9, 9), place):
-                QApplication.sendEvent(canvas, moved_to(canvas, at))
-            ours[:] = [QPoint(card._mouse)]
-        return bool(ours) and not card._rest.isActive()
+        if card._rest.isActive():
+            return False
+        zoom = viewer.scene.camera.zoom
+        if card._at is not None and np.allclose(card._at[-2:], world, atol=2 / zoom):
+            return True
+        y, x = zoom * (world - viewer.scene.camera.center[-2:])
+        place = QPoint(round(canvas.width() / 2 + x), round(canvas.height() / 2 + y))
+        QApplication.sendEvent(canvas, moved_to(canvas, place))
+        return False
 
     app.qtbot.waitUntil(rested)
     return card
