@@ -353,7 +353,7 @@ def test_what_the_system_refuses_is_no_fault_of_ours(run, image, tmp_path, monke
 # ---------------------------------------------------------------------- streams
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @POSIX
 @pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
 def test_closed_streams_cost_nothing(image, tmp_path, closed):
@@ -368,6 +368,7 @@ def test_closed_streams_cost_nothing(image, tmp_path, closed):
     assert len(said) == (2 not in closed)
 
 
+@pytest.mark.few(1)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_full_streams_cost_nothing(image, tmp_path, name):
@@ -468,6 +469,7 @@ def test_a_file_that_is_being_written_is_not_swept(tmp_path):
 # ---------------------------------------------------------------------- the window
 
 
+@pytest.mark.few(1)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is a display")
 @pytest.mark.parametrize("env", [{"DISPLAY": ""}, {"DISPLAY": ":987"}])
 def test_the_window_without_a_display_is_one_line(env):

@@ -219,6 +219,7 @@ def test_a_pure_sample_teaches_nothing_and_that_is_said(model, sources):
     assert result.before == result.after == {}
 
 
+@pytest.mark.slow
 def test_a_pure_sample_whose_diameters_pass_for_two_classes_is_learnt_but_not_accepted(model):
     case = _case(model, [41] * 80, diameter_of=[41, 55] * 40)
     result = drain(adapt_steps(model, *case, sources=("diameter",)))
@@ -365,6 +366,7 @@ def test_each_frame_may_have_knowledge_of_its_own(model, session):
         drain(adapt_steps(model, *case, frames=frames, known=known[:2]))
 
 
+@pytest.mark.slow
 def test_a_frame_without_usable_clusters_has_no_say(model, session):
     (patches, table, evidence), frames = session
     flags = np.where(frames == 1, "touching", "ok")

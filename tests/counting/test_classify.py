@@ -40,6 +40,7 @@ def test_with_a_scale_the_network_counts_and_the_features_are_the_log_odds_that_
     assert (np.array(SIZES)[evidence.features[:, :-1].argmax(axis=1)] == n_atoms).mean() > 0.8
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("factor", [0.5, 3.0, 1e4])
 def test_another_gain_with_its_own_scale_changes_nothing(trained, fresh, factor):
     _, patches = fresh

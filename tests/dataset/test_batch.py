@@ -74,6 +74,7 @@ def test_two_passes_say_what_the_images_say_when_they_are_counted_together(undis
         assert np.allclose(mine["n_atoms"], state.table.rows["n_atoms"], rtol=0.03, equal_nan=True)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("most", [1, 4])
 def test_how_the_work_is_cut_changes_no_byte(undisturbed, night, run, most):
     assert content(run(night, session_by="folder", most=most).folder) == content(undisturbed.folder)

@@ -131,7 +131,7 @@ def test_a_cluster_put_by_hand_stays_where_it_was_put():
 # ---------------------------------------------------------------------- finding
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_cluster_of_a_simulated_frame_is_found_once(condition):
     spec = sample_spec(
@@ -415,6 +415,7 @@ def _read(path):
     return read(path)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("start", "pixel"),
     [("hpai_", None), ("derived_hpai", 0.0293), ("sjeon_Pt", 0.01603), ("sjeon_bpy_crop1.", 0.01603)],

@@ -37,7 +37,7 @@ VALUES = {
 }
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("kind", ["rectangle", "blob", "corner", "two"])
 def test_an_area_of_one_value_is_said_and_costs_what_it_covers(frame, kind, value):

@@ -51,7 +51,7 @@ def clusters_on_text(frame, size, grey, blur_px):
     return np.count_nonzero(on_text)
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("grey", [0.25, 0.35, 0.45, 0.7])
 @pytest.mark.parametrize(("size", "blur_px"), [(24, 0.0), (36, 0.0), (36, 0.7)])
 def test_letters_are_no_clusters_whatever_their_grey(frame, size, blur_px, grey):
@@ -72,7 +72,7 @@ def test_clusters_of_one_height_in_line_are_no_letters(frame, times):
     assert lines_of_letters(image) == []
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("condition", ["clean", "nominal", "coarse_pixels"])
 @pytest.mark.parametrize("share", [0.2, 0.3])
 @pytest.mark.parametrize("levels", [None, 255])

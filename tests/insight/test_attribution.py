@@ -165,6 +165,7 @@ def test_without_a_rival_brightness_is_held_against_the_next_smaller_class():
     assert smallest.parts[0, 0] > 0 and smallest.maps.any()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("method", ["hires-cam", "grad-cam"])
 def test_a_difference_of_two_classes_is_explained_and_its_contrary_is_its_mirror(method):
     _, patches, _ = sized_blobs()
@@ -209,6 +210,7 @@ def test_other_targets_give_other_maps():
     assert np.median(alike or [0.0]) < 0.9
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_batch_does_not_matter_and_targets_can_be_given_one_by_one(method):
     _, patches, _ = sized_blobs()
@@ -259,7 +261,7 @@ def _scrambled(network, layers):
     return network
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("method", "channel"), [("hires-cam", 0), ("hires-cam", 1), ("grad-cam", 0), ("integrated-gradients", 1)]
 )

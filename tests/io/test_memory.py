@@ -72,7 +72,7 @@ def test_what_is_unpacked_together_counts_as_one_claim(tmp_path: Path, make: Cal
         tracemalloc.stop()
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", ["white is zero", "big-endian", "tiles", "hdf5", "hdf5 x first", "hdf5 big-endian"])
 def test_a_large_image_is_there_once_while_it_is_read(tmp_path: Path, kind: str) -> None:
     pixels = np.random.default_rng(1).poisson(3, (4000, 3000)).astype(np.uint16)

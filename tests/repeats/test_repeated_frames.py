@@ -40,6 +40,7 @@ def test_the_truth_lies_where_the_clusters_are(repeats: SimulatedRepeats) -> Non
         assert np.median(image[y[inside], x[inside]]) > np.quantile(image, 0.9)
 
 
+@pytest.mark.slow
 def test_shifts_and_gains_of_a_stack_are_found(repeats: SimulatedRepeats, counted: ImageState) -> None:
     found = drain(repeatability_steps([counted]))
     assert not found.alignment.rejected

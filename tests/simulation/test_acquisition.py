@@ -159,7 +159,7 @@ def test_the_estimator_finds_what_was_put_in():
     assert found.noise_growth == pytest.approx(1, abs=0.35)
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("condition", "level", "structure"), [
     ("nominal", (3, 14), (0.7, 2.5)), ("thick_support", (25, 70), (1.1, 3.6)),
 ])  # fmt: skip

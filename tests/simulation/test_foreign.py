@@ -70,7 +70,7 @@ def test_defocus_agrees_with_the_transfer_of_a_round_probe():
     np.testing.assert_allclose(np.interp(q, np.fft.rfftfreq(800, 0.025), found.real), exact, atol=0.04)
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(LOTS))
 def test_a_clean_frame_holds_the_atoms_of_its_truth(store, name):
     frame = foreign_frame(LOTS[name], store, Settings("clean", 0, 0, 0))

@@ -190,6 +190,7 @@ def test_the_command_writes_tables_graph_figure_and_means(
     assert "dose of a frame" in capsys.readouterr().err
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("pixel_size", [None, "0.05"], ids=["as it is", "finer than it is"])
 @pytest.mark.parametrize("name", ["rsciio_03_Scanning_Preview.emi", "rsciio_imagestack.dm3"])
 def test_a_real_stack_says_what_it_can(

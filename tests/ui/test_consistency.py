@@ -68,6 +68,7 @@ def test_a_scan_is_opened_compared_and_taken_for_the_count(
     assert "changed since" in panel.remarks.text()
 
 
+@pytest.mark.slow
 def test_the_area_is_corrected_by_hand_and_found_anew(
     app: Any, micrograph: Any, counted_once: Any, scan: Any, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_the_area_is_corrected_by_hand_and_found_anew(
     assert app.document.options.detector["active"] == pytest.approx(before)
 
 
+@pytest.mark.slow
 def test_what_the_detector_gave_stays_when_its_scan_is_closed(
     app: Any, micrograph: Any, counted_once: Any, scan: Any, tmp_path: Path
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_scan_without_a_detector_is_shown_and_can_be_marked_by_hand(
     assert app.document.options.detector["active"] == pytest.approx(160, abs=5)
 
 
+@pytest.mark.slow
 def test_the_detector_is_kept_in_a_project(
     app: Any, micrograph: Any, counted_once: Any, scan: Any, tmp_path: Path
 ) -> None:

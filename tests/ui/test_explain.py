@@ -152,6 +152,7 @@ def test_maps_follow_deletion_annotation_undo_and_only_compute_what_changed(expl
     np.testing.assert_allclose(document.attribution.overlay, first.overlay, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_recount_with_another_model_gives_other_maps_by_itself(explained: Any, tmp_path: Path) -> None:
     import torch
 
@@ -188,6 +189,7 @@ def test_maps_follow_an_adaptation_and_its_undoing(explained: Any, monkeypatch: 
     np.testing.assert_allclose(document.attribution.overlay, first.overlay, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_choice_among_candidates_looks_at_the_clusters_with_its_scale(explained: Any) -> None:
     from napari_atomicity.ui.actions import single
 
@@ -204,6 +206,7 @@ def test_a_choice_among_candidates_looks_at_the_clusters_with_its_scale(explaine
         assert done.log_scale == pytest.approx((evidence.log_scale + evidence.shift)[0]) and done.reused == 0
 
 
+@pytest.mark.slow
 def test_maps_that_are_asked_for_go_with_the_count_and_come_back_with_the_next(explained: Any) -> None:
     app, panel = explained
     document, notes = app.document, list(app.notes)
@@ -234,6 +237,7 @@ def test_cleared_maps_stay_away_and_a_deleted_layer_does_no_harm(explained: Any)
     assert not _why(panel).clear.isEnabled()
 
 
+@pytest.mark.slow
 def test_maps_go_with_the_frame_of_a_stack(app: Any, frame: Any, model_path: Path) -> None:
     stack = np.stack([frame.image[:256, :256], frame.image[256:, 256:]])
     app.show(Micrograph(stack, frame.pixel_size_nm, name="stack"))

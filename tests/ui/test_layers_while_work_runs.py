@@ -174,7 +174,7 @@ def end(app: Any, gate: Any) -> None:
     well(app)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_layers_change_while_work_runs(counted: Any, kind: Kind, gate: Any, micrograph: Any) -> None:
     app, document, image = counted, counted.document, counted.workspace.image
     ids = document.table.ids.tolist()

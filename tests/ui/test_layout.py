@@ -248,6 +248,7 @@ def test_our_own_window_gives_its_room_to_the_image(app: Any, micrograph: Any) -
     until_whole(app, image)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_steps_is_cut_at_the_side_where_an_image_is_undecided(
     app: Any, micrograph: Any, counted_once: Any
 ) -> None:

@@ -106,6 +106,7 @@ def test_export_and_import_by_their_buttons(
     assert "here already" in app.notes[-1]
 
 
+@pytest.mark.slow
 def test_a_model_of_another_metal_counts_colours_and_explains(
     app: Any, micrograph: Any, mine: Path, gold_file: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_followed_clusters_are_a_layer_a_plot_and_a_table_of_events(app: Any, pa
     assert app.viewer.layers.selection.active is not layer
 
 
+@pytest.mark.slow
 def test_rows_of_events_grow_with_the_letters(app: Any, panel: Any) -> None:
     from napari.settings import get_settings
 
@@ -170,6 +171,7 @@ def test_tracks_are_cut_joined_and_numbered_and_each_is_undone(app: Any, panel: 
     assert document.undo_name == "Follow clusters"
 
 
+@pytest.mark.slow
 def test_tracks_stay_when_clusters_are_searched_deleted_and_labelled(app: Any, panel: Any) -> None:
     from napari_atomicity.ui.actions import single
 
@@ -239,6 +241,7 @@ def test_what_is_typed_is_kept_and_nonsense_changes_nothing(app: Any, panel: Any
     assert "other settings" in panel.remarks.text()
 
 
+@pytest.mark.slow
 def test_time_and_dose_of_the_file_hold_until_a_person_says_otherwise(app: Any, counted: Any) -> None:
     panel = app.panel("Movie")
     told = {"frame_time_s": 0.25, "dwell_time_s": 2e-6, "beam_current_a": 1e-12}

@@ -25,6 +25,7 @@ def counted(model_path: Path) -> Any:
     return analyse(micrograph, Settings(model=str(model_path), adapt="off"))
 
 
+@pytest.mark.slow
 def test_a_stack_is_compared_and_said_to_be_stale_once_its_clusters_change(app: Any, counted: Any) -> None:
     panel = app.panel("Repeatability")
     assert not panel.run.isEnabled() and "Open a stack" in panel.remarks.text()

@@ -149,6 +149,7 @@ def test_everything_comes_back_and_goes_on(
     assert another.context.project.path == path
 
 
+@pytest.mark.slow
 def test_steps_of_an_earlier_version_whose_times_are_not_known_are_saved_again(
     app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
@@ -385,6 +386,7 @@ def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_wa
     assert app.document.table.rows["annotation"].tolist()[:2] == ["Pt19", "Pt30"]
 
 
+@pytest.mark.slow
 def test_a_colleagues_project_is_merged_in_one_step_and_conflicts_are_listed(
     app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def test_what_a_test_leaves_is_taken_off_and_the_window_stays(shared: SharedView
     assert not viewer.canvas.overlays.scale_bar.visible and viewer.window._qt_viewer.dockLayerList.isVisible()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("what", ["services", "part of the window", "failed"])
 def test_where_anything_stays_there_is_a_new_window(shared: SharedViewer, qtbot: Any, what: str) -> None:
     viewer = shared.take(qtbot, show=True)

@@ -110,6 +110,7 @@ def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
     assert set(app.documents[1].table.rows["source"]) <= {"base", ""}
 
 
+@pytest.mark.slow
 def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_atomicity.pipeline import count as count_chain
 
@@ -168,6 +169,7 @@ def test_an_image_that_cannot_be_counted_is_named_and_nothing_is_changed(session
     assert all(document.history == [] for document in app.documents)
 
 
+@pytest.mark.slow
 def test_a_frame_that_does_not_fit_is_marked_with_its_sentence(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_atomicity.pipeline import count as count_chain
 
