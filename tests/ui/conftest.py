@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 import sys
 import threading
@@ -21,6 +22,13 @@ from .shared_viewer import SharedViewer
 from .stand_ins import Gate
 
 pytest.importorskip("napari")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _screen() -> None:
+    """Without one Qt ends the process, and says little."""
+    if sys.platform == "linux" and not _has_screen() and not os.environ.get("QT_QPA_PLATFORM"):
+        pytest.fail("There is no screen for a window, nor Xvfb, which makes one: apt-get install xvfb", pytrace=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -211,6 +219,4 @@ def app(viewer: Any, qtbot: Any) -> Any:
 
 
 def _has_screen() -> bool:
-    import os
-
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
