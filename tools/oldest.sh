@@ -11,7 +11,7 @@ place=${OLDEST:-.venv-oldest}
 kept=$(mktemp) && trap 'rm -f "$kept"' EXIT
 if [ -n "${TORCH:-}" ]; then echo "torch==$TORCH" >"$kept"; else export UV_TORCH_BACKEND=cpu; fi
 uv pip install -q --python "$place/bin/python" --resolution lowest-direct --override "$kept" -e .
-grep -E '^(pytest|pytest-timeout|hypothesis|iniconfig|pluggy|sortedcontainers|execnet|pytest-xdist)==' constraints.txt |
+grep -E '^(pytest|pytest-timeout|hypothesis|iniconfig|pluggy|sortedcontainers|execnet|pytest-xdist|pytest-xvfb|pyvirtualdisplay)==' constraints.txt |
     uv pip install -q --python "$place/bin/python" -r - pyyaml
 uv pip list --python "$place/bin/python" | grep -iE '^(numpy|scipy|pandas|torch|scikit-image|tifffile|pydantic|npe2) '
 [ $# -gt 0 ] || set -- tests/counting tests/detection tests/document tests/io tests/insight tests/project tests/repeats \
