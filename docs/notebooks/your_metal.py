@@ -11,7 +11,7 @@
 # %%
 from pathlib import Path
 
-Path("gold.toml").write_text("""
+_ = Path("gold.toml").write_text("""
 name = "gold"
 element = "Au"
 classes = [20, 55]
