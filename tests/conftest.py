@@ -13,9 +13,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("NAPARI_STRICT_QT", "1")
 # settings of napari are those of the tests, and nobody's file
 os.environ["NAPARI_CONFIG"] = ""
-# where there are virtual screens, the windows open there and not on that of Wayland
-if shutil.which("Xvfb"):
-    os.environ.pop("WAYLAND_DISPLAY", None)
 # what is annealed for tests stays here
 os.environ.setdefault("NAPARI_ATOMICITY_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "napari-atomicity"))
 # unsaved work of the tests is nobody's
@@ -36,6 +33,12 @@ settings.register_profile(
     "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open windows on the virtual screen, where there is one, and not on that of Wayland."""
+    if shutil.which("Xvfb") and not config.getoption("--no-xvfb", False):
+        os.environ.pop("WAYLAND_DISPLAY", None)
 
 
 def pytest_unconfigure() -> None:

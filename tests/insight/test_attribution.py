@@ -261,7 +261,7 @@ def _scrambled(network, layers):
     return network
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "channel"), [("hires-cam", 0), ("hires-cam", 1), ("grad-cam", 0), ("integrated-gradients", 1)]
 )

@@ -93,7 +93,6 @@ def test_the_tables_of_a_watch_are_those_of_one_session(folder, tmp_path, capsys
     assert "more clusters" in said and "4 images" in said
 
 
-@pytest.mark.slow
 def test_a_watch_that_is_cut_off_goes_on_where_it_was(folder, out, tmp_path, dual):
     class Killed(BaseException):
         pass

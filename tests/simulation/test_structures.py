@@ -214,6 +214,7 @@ def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path, monkeypatch):
     assert StructureLibrary(9, per_size=4, families=("gupta",)).get(5, 0).shape == (5, 3)
 
 
+@pytest.mark.slow
 def test_progress_grows_to_its_total_and_stopping_leaves_nothing_half_made(fresh_cache):
     made = StructureLibrary(3, per_size=60, families=("gupta", "block"))
     first = next(made.make_steps([4]))

@@ -31,7 +31,7 @@ def uninterrupted(data):
     return weights_sha256(drain(train_steps(CONFIG, *data)))
 
 
-@pytest.mark.slow
+@pytest.mark.few(1)
 @pytest.mark.parametrize("stopped_after", [2, 10])
 def test_a_stopped_training_goes_on_and_ends_with_the_same_weights(data, uninterrupted, tmp_path, stopped_after):
     path = tmp_path / "run" / "checkpoint.safetensors"

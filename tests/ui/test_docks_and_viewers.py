@@ -119,7 +119,7 @@ def _timeless(said: list[str]) -> list[str]:
     return [re.sub(r"\d\d:\d\d:\d\d", "", text) for text in said]
 
 
-@pytest.mark.slow
+@pytest.mark.few(1)
 @pytest.mark.parametrize("opened_again", [True, False])
 def test_the_image_goes_while_every_dock_is_open(counted: Any, micrograph: Any, opened_again: bool) -> None:
     app, document = counted, counted.document

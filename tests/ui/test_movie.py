@@ -55,6 +55,7 @@ def _layer(app: Any) -> Any:
     return app.workspace.group.tracks.tracks
 
 
+@pytest.mark.slow
 def test_a_person_is_told_what_is_missing(app: Any, micrograph: Any, counted: Any) -> None:
     panel = app.panel("Movie")
     assert not panel.run.isEnabled() and "Open a stack" in panel.remarks.text()
@@ -171,7 +172,6 @@ def test_tracks_are_cut_joined_and_numbered_and_each_is_undone(app: Any, panel: 
     assert document.undo_name == "Follow clusters"
 
 
-@pytest.mark.slow
 def test_tracks_stay_when_clusters_are_searched_deleted_and_labelled(app: Any, panel: Any) -> None:
     from napari_atomicity.ui.actions import single
 

@@ -386,7 +386,6 @@ def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_wa
     assert app.document.table.rows["annotation"].tolist()[:2] == ["Pt19", "Pt30"]
 
 
-@pytest.mark.slow
 def test_a_colleagues_project_is_merged_in_one_step_and_conflicts_are_listed(
     app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:

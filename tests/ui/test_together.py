@@ -110,7 +110,6 @@ def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
     assert set(app.documents[1].table.rows["source"]) <= {"base", ""}
 
 
-@pytest.mark.slow
 def test_an_image_that_is_closed_meanwhile_is_left_out(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_atomicity.pipeline import count as count_chain
 

@@ -5,6 +5,7 @@ The program itself is imported by the child alone, the file with the fault from 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -65,9 +66,10 @@ class Trial:
         if not process:
             if spent < self._limit_s:
                 return None
-            os.killpg(self._process, signal.SIGKILL)
+            self._end_group()
             os.waitpid(self._process, 0)
             return Verdict("time ran out", "", spent)
+        self._end_group()
         self._said.seek(0)
         said = self._said.read()
         if os.WIFSIGNALED(status):
@@ -79,6 +81,11 @@ class Trial:
             return Verdict("survived", "", spent)
         first = _FAILED.search(said)
         return Verdict("killed", first.group(1) if first else "the import", spent)
+
+    def _end_group(self) -> None:
+        """End what the trial started, too: its virtual screen outlives it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process, signal.SIGKILL)
 
 
 def _be_the_child(path: Path | None, source: str, tests: list[str], seconds: int, said: int) -> None:
