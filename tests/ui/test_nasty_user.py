@@ -114,8 +114,11 @@ class Nasty:
         self.docks[name][0].raise_()
 
     def _seen(self, kinds: Any) -> list[Any]:
+        from qtpy.QtWidgets import QWidget
+
         panels = [panel for _, panel in self.docks.values() if panel.isVisible()]
-        return [w for panel in panels for w in panel.findChildren(kinds) if w.isVisible() and w.isEnabled()]
+        found = [widget for panel in panels for widget in panel.findChildren(QWidget)]
+        return [w for w in found if isinstance(w, kinds) and w.isVisible() and w.isEnabled()]
 
     def press(self) -> None:
         from qtpy.QtCore import Qt
