@@ -59,6 +59,7 @@ def test_an_area_of_one_value_is_said_and_costs_what_it_covers(frame, kind, valu
     assert (result.clusters.flag[inside < 0.25] == "border").all()
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("levels", [None, 255, 60])
 def test_what_an_image_has_of_its_own_is_no_such_area(frame, levels):
     image = frame.image

@@ -31,6 +31,7 @@ def with_strip(image, side, depth, height, noise, fades=False, full_scale=np.inf
     return np.minimum(image, np.float32(level + full_scale * top))
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize(
     ("side", "depth", "height", "noise", "more"),
     [

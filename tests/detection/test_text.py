@@ -58,6 +58,7 @@ def test_letters_are_no_clusters_whatever_their_grey(frame, size, blur_px, grey)
     assert clusters_on_text(frame, size, grey, blur_px) == 0
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("grey", [0.7, 1.0])
 @pytest.mark.parametrize(("size", "blur_px"), [(22, 0.7), (36, 1.2)])
 def test_small_and_blurred_letters_that_stand_in_line_are_known(frame, size, blur_px, grey):
