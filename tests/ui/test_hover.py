@@ -22,7 +22,7 @@ def canvas(app: Any, micrograph: Any, counted_once: Any) -> Any:
 
 
 def moved_to(canvas: Any, place: QPoint) -> QMouseEvent:
-    """As Qt sends it; the one pointer of a screen also serves the windows of other tests."""
+    """As Qt sends it when a person moves the mouse there."""
     none = Qt.MouseButton.NoButton
     at, on_screen = QPointF(place), QPointF(canvas.mapToGlobal(place))
     return QMouseEvent(QEvent.Type.MouseMove, at, on_screen, none, none, Qt.KeyboardModifier.NoModifier)
@@ -38,6 +38,7 @@ def rest_on(app: Any, canvas: Any, row: int) -> HoverCard:
     world = np.array(points.data_to_world(points.data[row])[-2:])
     card: HoverCard = canvas.findChild(HoverCard)
     assert card is not None
+    card._at = None  # where it rested before does not count
 
     def rested() -> bool:
         if card._rest.isActive():
