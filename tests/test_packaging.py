@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 #: what conda-forge calls them
-NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "dask": "dask-core"}
+NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 
 @pytest.fixture

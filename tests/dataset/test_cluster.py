@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 import signal
@@ -23,12 +24,20 @@ from seeds import seeded
 from .test_batch import content, undisturbed  # noqa: F401
 
 pytest.importorskip("distributed")
+import dask
 
 
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+def clients_open() -> list[str]:
+    """Connections to schedulers that this process has."""
+    from distributed.client import Client
+
+    return [str(one) for one in Client._instances if one.status not in ("closed", "newly-created")]
 
 
 class Machines:
@@ -99,7 +108,7 @@ def test_a_cluster_whose_workers_are_killed_and_whose_scheduler_is_lost_ends_the
             machines.scheduler.wait()
             machines.start_scheduler()
             machines.start_worker()
-    assert befallen == ["killed", "lost"]
+    assert befallen == ["killed", "lost"] and not clients_open()
     assert content(result.folder) == content(undisturbed.folder)
 
 
@@ -137,6 +146,9 @@ def test_a_scheduler_that_is_silent_is_said_in_one_sentence(tmp_path, monkeypatc
         DaskCluster(address, str(tmp_path))
     with pytest.raises(InputError, match="is no address of a scheduler"):
         DaskCluster("nonsense://here", str(tmp_path))
+    # what else dask does in this process is done as before
+    assert logging.getLogger("distributed").level != logging.CRITICAL
+    assert dask.delayed(1).compute() == 1
 
 
 @pytest.mark.slow
@@ -146,6 +158,7 @@ def test_workers_with_other_versions_or_without_the_disk_are_named(machines, nig
     monkeypatch.setattr("napari_atomicity.provenance.__version__", "9.9")
     with pytest.raises(InputError, match=r"has napari-atomicity .*, here it is 9.9; install the same versions"):
         DaskCluster(machines.address, str(tmp_path))
+    assert dask.delayed(1).compute() == 1 and not clients_open()
     call = ["batch", str(night), "-o", str(tmp_path / "out"), "--scheduler", machines.address]
     assert cli.main(call) == 2
     said = capsys.readouterr().err

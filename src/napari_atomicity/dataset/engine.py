@@ -171,13 +171,20 @@ class DaskCluster:
                 'A cluster needs an extra; install it with  pip install "napari-atomicity[cluster]"  .'
             ) from error
         # what befalls the cluster is said by us, in one sentence
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        self._log = logging.getLogger("distributed")
+        self._level = self._log.level
+        self._log.setLevel(logging.CRITICAL)
         self._distributed = distributed
         self._address = address
         self._sees = sees
         self._busy: dict[Any, Task] = {}
-        self._client = self._connected(_ANSWERS_WITHIN_S)
-        self._check_workers()
+        self._client: Any = None
+        try:
+            self._connect(_ANSWERS_WITHIN_S)
+            self._check_workers()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def workers(self) -> int:
@@ -229,8 +236,8 @@ class DaskCluster:
         with contextlib.suppress(Exception):
             self._client.cancel(list(self._busy), force=True)
         self._busy = {}
-        with contextlib.suppress(Exception):
-            self._client.close(timeout=5)
+        self._let_go(within_s=5)
+        self._log.setLevel(self._level)
 
     def _done(self, future: Any) -> Done:
         task = self._busy.pop(future)
@@ -249,19 +256,30 @@ class DaskCluster:
         """The scheduler is gone, and with it what it knew: wait for it; every task is to be given again."""
         lost = [Done(task, error=ConnectionError("the scheduler was lost")) for task in self._busy.values()]
         self._busy = {}
-        with contextlib.suppress(Exception):
-            self._client.close(timeout=1)
-        self._client = self._connected(_COMES_BACK_WITHIN_S)
+        self._let_go(within_s=1)
+        self._connect(_COMES_BACK_WITHIN_S)
         return lost
 
-    def _connected(self, within_s: float) -> Any:
+    def _let_go(self, within_s: float) -> None:
+        """Close the connection, where there is one."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.close(timeout=within_s)
+
+    def _connect(self, within_s: float) -> None:
         deadline = time.monotonic() + within_s
         while True:
             try:
-                client = self._distributed.Client(self._address, timeout=min(within_s, _ANSWERS_WITHIN_S))
-                client.wait_for_workers(1, timeout=max(1.0, deadline - time.monotonic()))
-                return client
+                # only what is given to it is computed there: as a default it would take all that dask does in the
+                # process, and where it is not reached it would leave dask without anyone who computes
+                self._client = self._distributed.Client(
+                    self._address, timeout=min(within_s, _ANSWERS_WITHIN_S), set_as_default=False
+                )
+                self._client.wait_for_workers(1, timeout=max(1.0, deadline - time.monotonic()))
+                return
             except (OSError, ValueError, TimeoutError) as error:
+                self._let_go(within_s=1)
                 if isinstance(error, ValueError):
                     raise InputError(
                         f"{self._address} is no address of a scheduler; give one such as tcp://host:8786."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import escape, glob
@@ -235,13 +234,14 @@ def _rows_of(path: Path) -> dict[str, list[Any]]:
 
             frame = pyarrow(path)[1].read_table(path).to_pandas()
         else:
+            from napari_atomicity.io.quiet import warnings_raised
             from napari_atomicity.io.sheets import decoded
 
             text = decoded(path.read_bytes())
             head = text.partition("\n")[0]
             separator = max(",;\t", key=head.count)  # spreadsheets of some languages write semicolons
             content = StringIO(text.lstrip("\ufeff"))
-            with warnings.catch_warnings(action="error"):  # a row that is too long would lose its end
+            with warnings_raised():  # a row that is too long would lose its end
                 frame = pd.read_csv(content, dtype=str, keep_default_na=False, sep=separator, index_col=False)
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise InputError(f"{path.name} has rows of different lengths; give each row as many cells as names.") from error

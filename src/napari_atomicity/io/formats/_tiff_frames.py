@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats._claims import damaged, odd, why_too_many_passes
 from napari_atomicity.io.grey import to_grey, verdict
+from napari_atomicity.io.quiet import without_log
 from napari_atomicity.io.text import clean
 
 Array = npt.NDArray[Any]
@@ -48,13 +48,11 @@ def opened(path: Path, **flags: bool) -> Iterator[Any]:
     """
     import tifffile
 
-    log = logging.getLogger("tifffile")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)  # it tells the same damage again, in its own words
     known = tifffile.TIFF.FILE_FLAGS
     flags = {**{f"is_{name}": False for name in _NOT_OURS if name in known}, **flags}
     try:
-        with tifffile.TiffFile(path, **flags) as tif:
+        # the log tells the same damage again, in its own words
+        with without_log("tifffile"), tifffile.TiffFile(path, **flags) as tif:
             yield tif
     except InputError:
         raise
@@ -66,8 +64,6 @@ def opened(path: Path, **flags: bool) -> Iterator[Any]:
         if is_slip(error):
             raise
         raise damaged(path, "its pages cannot be read") from error
-    finally:
-        log.setLevel(level)
 
 
 def is_slip(error: Exception) -> bool:
