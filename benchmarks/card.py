@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import _machine
+from _block import block_of_frames
 from _options import parsed, parser_for
 from _window import need_screen, until
 
@@ -56,24 +57,13 @@ def main() -> None:
 
 
 def _counted(viewer: Any, workbench: Any, options: argparse.Namespace) -> Any:
-    """A frame of many clusters, found and counted: small frames side by side, which are quick to simulate."""
+    """A frame of many clusters, found and counted."""
     from napari.layers import Layer
 
     from napari_atomicity.io.napari_hooks import as_layer
-    from napari_atomicity.micrograph import Micrograph
-    from napari_atomicity.simulation.conditions import sample_spec
-    from napari_atomicity.simulation.frames import simulate_frame
     from napari_atomicity.ui.actions import single
 
-    tile = 1024
-    across = options.size // tile
-    each = round(1.35 * options.clusters / across**2)  # not all are found
-    frames = [
-        simulate_frame(sample_spec("nominal", None, each, shape=(tile, tile), seed=seed), seed) for seed in range(4)
-    ]
-    places = np.random.default_rng(0).integers(len(frames), size=(across, across))
-    image = np.block([[frames[k].image for k in row] for row in places])
-    viewer.add_layer(Layer.create(*as_layer(Micrograph(image, frames[0].pixel_size_nm, name="frame"))))
+    viewer.add_layer(Layer.create(*as_layer(block_of_frames(options.size, options.clusters))))
     workspace = workbench.workspace
     workspace.document.choose(model=options.model, adapt="off")
     for step in (single.detect, single.classify):
