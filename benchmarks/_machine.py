@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
+import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 # windows that a benchmark opens leave no unsaved work for the person's next start
-os.environ.setdefault("NAPARI_ATOMICITY_RECOVERY", tempfile.mkdtemp(prefix="napari-atomicity-recovery-"))
+if not os.environ.get("NAPARI_ATOMICITY_RECOVERY"):
+    os.environ["NAPARI_ATOMICITY_RECOVERY"] = tempfile.mkdtemp(prefix="napari-atomicity-recovery-")
+    atexit.register(shutil.rmtree, os.environ["NAPARI_ATOMICITY_RECOVERY"], ignore_errors=True)
 
 
 def describe(*libraries: str) -> str:

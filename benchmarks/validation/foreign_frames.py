@@ -188,13 +188,12 @@ def foreign_frame(lot: Lot, clusters: MultisliceLibrary, settings: Settings) -> 
         Its `scale_counts_nm2_per_atom` is the mean signal of the class members in it per atom, as an ideal standard
         in the same frame would give it; only the condition of its `spec` is to be used.
     """
-    rng = np.random.default_rng([lot.seed, settings.number, 5])
+    rng, drift_nm, gain = _own_draws(lot, settings)
     drawn = _draw(settings.condition, np.random.default_rng([lot.seed, settings.session, 6]))
-    out_nm = drawn.aberrations.defocus_nm + rng.normal(0, 1.0)
     drawn = replace(
         drawn,
-        gain=drawn.gain * float(np.exp(rng.normal(0, 0.05))),
-        aberrations=replace(drawn.aberrations, defocus_nm=out_nm),
+        gain=drawn.gain * gain,
+        aberrations=replace(drawn.aberrations, defocus_nm=drawn.aberrations.defocus_nm + drift_nm),
     )
     side = round((_FIELD_NM + 2 * _BEYOND_NM) / _CELL_NM)
     side = int(fft.next_fast_len(side, real=True))
@@ -217,11 +216,29 @@ def foreign_frame(lot: Lot, clusters: MultisliceLibrary, settings: Settings) -> 
 # ---------------------------------------------------------------------- the specimen
 
 
+def drawn_shares(lot: Lot, settings: Settings) -> Floats:
+    """(classes,) shares that the class members of a mixed frame are drawn with.
+
+    What lies in the frame differs from them by chance, and because small clusters find a free place more easily.
+    """
+    return _shares(_own_draws(lot, settings)[0])
+
+
+def _own_draws(lot: Lot, settings: Settings) -> tuple[np.random.Generator, float, float]:
+    """What is drawn for a frame alone: by how much its focus and its gain are off those of the session, nm and 1."""
+    rng = np.random.default_rng([lot.seed, settings.number, 5])
+    return rng, rng.normal(0, 1.0), float(np.exp(rng.normal(0, 0.05)))
+
+
+def _shares(rng: np.random.Generator) -> Floats:
+    return rng.dirichlet(np.full(len(CLASSES), 1.5))
+
+
 def _sizes(settings: Settings, rng: np.random.Generator) -> Callable[[], int]:
     if settings.pure:
         return lambda: settings.pure
     classes = np.array(CLASSES)
-    shares = rng.dirichlet(np.full(5, 1.5))
+    shares = _shares(rng)
 
     def draw() -> int:
         kind = rng.random()
