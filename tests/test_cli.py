@@ -211,6 +211,12 @@ def profile(run, repository, tmp_path) -> Path:
     return path
 
 
+def test_an_image_that_cannot_decide_says_so_beside_its_shares(run, repository, tmp_path):
+    code, out, err = run("analyse", repository / "sample_data" / "sample_pt19.tif", "-o", tmp_path, "--adapt", "off")
+    assert code == 0 and "(undecided: Pt19 or Pt30" in "".join(out)
+    assert "cannot decide whether most clusters are" in "".join(err)
+
+
 def test_a_profile_is_where_the_next_image_starts(run, repository, profile, tmp_path):
     saved = json.loads(profile.read_text(encoding="utf-8"))
     assert saved["scale"] == pytest.approx(24, rel=0.1) and saved["images"][0]["name"] == "sample_pt30"

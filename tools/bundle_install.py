@@ -67,7 +67,8 @@ def usual_folder() -> Path:
     """Where programs of one person lie on this system."""
     if WINDOWS:
         return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "Programs" / NAME
-    return Path.home() / ".local" / "share" / NAME
+    # not the folder of that name in ~/.local/share, where the models of the person lie
+    return Path.home() / ".local" / "opt" / NAME
 
 
 def install(folder: Path, entry: bool = True, window: bool = True) -> None:

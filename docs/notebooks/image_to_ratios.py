@@ -30,8 +30,8 @@ table = state.table.rows
 table[["id", "x_nm", "y_nm", "diameter_nm", "label", "confidence", "n_atoms", "n_atoms_sd", "flag"]].head(8).round(2)
 
 # %% [markdown]
-# Clusters that are cut by the border, touch a neighbour or are saturated are flagged, and left out of what
-# follows.
+# Clusters that are cut by the border, touch a neighbour or are saturated are flagged, and left out of the shares.
+# `outside` stands alone but looks like none of the sizes; it is counted as `other`.
 
 # %%
 table["flag"].value_counts().to_dict()
@@ -42,7 +42,7 @@ table["flag"].value_counts().to_dict()
 # `n_atoms` knows nothing of the classes; where the histogram has peaks, the sample has sizes.
 
 # %%
-counted = table[table["flag"] == "ok"]
+counted = table[table["flag"].isin(["ok", "outside"])]
 fig, axes = plt.subplots(figsize=(7, 3))
 axes.hist(counted["n_atoms"], bins=range(0, 100, 3))
 axes.set(xlabel="atoms", ylabel="clusters")

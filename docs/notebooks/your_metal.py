@@ -5,14 +5,14 @@
 #
 # The models that come along know platinum and five sizes. Another metal, other sizes or your own
 # size-selected micrographs need a model of their own: a configuration, one command, and a look at its scores.
-# Here it is gold with two sizes, and so small a training that this page can be made anew at each build. **It
-# is far too small to be used**; see the last paragraph.
+# Here it is gold with two sizes, and so small a training (some minutes) that this page can be made anew at each
+# build. **It is far too small to be used**; see the last paragraph.
 
 # %%
 from pathlib import Path
 
 _ = Path("gold.toml").write_text("""
-name = "gold"
+name = "gold_small"
 element = "Au"
 classes = [20, 55]
 channels = ["raw"]
@@ -51,7 +51,7 @@ assert main(["train", "gold.toml", "-o", "models"]) == 0
 from napari_atomicity.counting.bundle import load_bundle
 from napari_atomicity.counting.card_text import as_text
 
-print(as_text(load_bundle("models/gold.safetensors").card, "gold"))
+print(as_text(load_bundle("models/gold_small.safetensors").card, "gold_small"))
 
 # %% [markdown]
 # ## Use it
@@ -68,7 +68,7 @@ import pandas as pd
 import napari_atomicity as atomicity
 
 image = next(Path("frame").glob("*.tif"))
-state = atomicity.analyse(atomicity.read(image), atomicity.Settings(model="models/gold.safetensors", adapt="off"))
+state = atomicity.analyse(atomicity.read(image), atomicity.Settings(model="models/gold_small.safetensors", adapt="off"))
 counted = state.table.rows
 pd.crosstab(counted["label"], counted["flag"])
 
@@ -76,6 +76,6 @@ pd.crosstab(counted["label"], counted["flag"])
 # ## For real work
 #
 # Hundreds of frames of all conditions (leave `frames`, `families` and `conditions` out), about ten epochs,
-# half an hour on two cores; and, if you have them, your own size-selected micrographs in folders named by
+# three quarters of an hour on two cores; and, if you have them, your own size-selected micrographs in folders named by
 # their atoms (`[laboratory]`). [Training a model of your own](../training.md) explains every key and what is
 # refused.

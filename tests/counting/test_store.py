@@ -265,5 +265,6 @@ def test_the_same_by_the_command_line(
     assert "Au20, Au38, Au55" in run("show", "golden")
     run("export", "golden", tmp_path / "out")
     assert files(tmp_path / "out") == ["golden.json", "golden.safetensors"]
+    assert "Au20, Au38, Au55" in run("show", tmp_path / "out" / "golden.safetensors")
     assert cli.main(["models", "show", "nothing"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

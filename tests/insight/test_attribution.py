@@ -18,10 +18,11 @@ from napari_atomicity.counting.patches import CELL_NM, CELL_PX, MARGIN_PX, NM_PE
 from napari_atomicity.errors import InputError
 from napari_atomicity.insight import methods
 from napari_atomicity.insight.asked import Asked, agreement_of
-from napari_atomicity.insight.attribution import Attribution, attribution_steps
+from napari_atomicity.insight.attribution import _BATCH, Attribution, attribution_steps
 from napari_atomicity.insight.overlay import compose
 from napari_atomicity.insight.question import METHODS, Question
 from napari_atomicity.progress import drain
+from napari_atomicity.wording import method_words
 from seeds import seeded
 
 _LOG_GAIN = float(np.log(GAIN))
@@ -32,6 +33,11 @@ GRADIENTS = tuple(method for method in METHODS if method != "density")
 def _explain(bundle, patches, target=None, against=None, method="hires-cam", log_scale=_LOG_GAIN):
     scales = np.full(len(patches), log_scale)
     return drain(attribution_steps(bundle, patches, scales, target, against, method))
+
+
+def test_every_method_has_its_place_wherever_methods_are_told_apart():
+    assert set(_BATCH) == set(METHODS)
+    assert all(method_words(method) != method for method in METHODS)
 
 
 def _peak(image):

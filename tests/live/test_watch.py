@@ -93,6 +93,22 @@ def test_the_tables_of_a_watch_are_those_of_one_session(folder, tmp_path, capsys
     assert "more clusters" in said and "4 images" in said
 
 
+@pytest.mark.slow
+def test_one_size_alone_is_said_to_be_undecided_until_another_one_comes(repository, tmp_path, out, capsys):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    shutil.copy(repository / "sample_data" / "sample_pt19.tif", folder)
+    call = ["watch", str(folder), "-o", str(out), "--once", "--adapt", "off"]
+    assert cli.main(call) == 0
+    said = capsys.readouterr()
+    assert "undecided: Pt19 or Pt30" in said.out and "which the ends of the shares do not cover" in said.err
+    assert any("cannot decide" in each for each in json.loads((out / "session.json").read_bytes())["warnings"])
+    shutil.copy(repository / "sample_data" / "sample_mixed.tif", folder)
+    assert cli.main(call) == 0
+    said = capsys.readouterr()
+    assert "undecided" not in said.out.splitlines()[-3] and "Pt19" in said.out.splitlines()[-3]
+
+
 def test_a_watch_that_is_cut_off_goes_on_where_it_was(folder, out, tmp_path, dual):
     class Killed(BaseException):
         pass

@@ -239,6 +239,7 @@ def test_a_project_of_the_first_version_opens_for_ever() -> None:
     assert (one.now, len(rows), one.state.table.class_sizes) == (9, 12, (19, 30))
     assert rows["annotation"].tolist().count("Pt4") == 1 and len(one.state.table.removed) == 2
     assert one.state.micrograph.pixel_size_nm == 0.1 and one.state.micrograph.data.shape == (3, 20, 30)
+    assert "(format 1)" in files.describe(HERE / "data" / "version1.atomicity")
 
 
 def test_a_counted_project_of_the_first_version_says_in_its_steps_what_the_image_said() -> None:

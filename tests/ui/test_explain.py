@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_atomicity.insight.question import METHODS
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.style import CHANNEL_COLOURS
 
@@ -52,6 +53,12 @@ def ask(app: Any, panel: Any, method: str) -> None:
     _why(panel).method.value = method
     app.click(_why(panel).all)
     follow(app)
+
+
+def test_every_method_is_offered() -> None:
+    from napari_atomicity.ui.steps.explain import _METHODS as offered
+
+    assert {method for _, method in offered} == set(METHODS)
 
 
 def test_atoms_per_nm2_are_one_layer_with_a_colour_bar_and_other_maps_one_a_channel(explained: Any) -> None:

@@ -33,6 +33,8 @@ BESIDE: Final = {
     "CHANGELOG.md": "changelog.md",
     "sample_data/README.md": "samples.md",
 }
+#: pages of the site that are made from a file of the repository
+MADE: Final = {"src/napari_atomicity/clusters/columns.py": "table.md"}
 #: 0 shows the notebooks without running them, for a quick look at the other pages
 RUN: Final = os.environ.get("ATOMICITY_SITE_NOTEBOOKS", "1") != "0"
 _LINK: Final = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
@@ -67,7 +69,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if re.match(r"[a-z]+:", target):
             return found[0]
         place = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        name = BESIDE.get(place, place.removeprefix("docs/") if place.startswith("docs/") else "")
+        name = (BESIDE | MADE).get(place, place.removeprefix("docs/") if place.startswith("docs/") else "")
+        if name.startswith("notebooks/"):  # a script there, a page here
+            name = posixpath.splitext(name)[0] + ".md"
         if name in known:
             return f"{start}{posixpath.relpath(name, posixpath.dirname(page.file.src_uri) or '.')}{anchor}{end}"
         if place.startswith("..") or not (TOP / place).exists():

@@ -55,7 +55,10 @@ them: columns are added, none is renamed or removed without a way for old files.
 
 Pixel centres are at whole numbers, y is the row. `id` is never reused within an image. `diameter_nm` is that of a
 circle with the cluster's area at half its height; `intensity` is the signal above the local support, integrated.
-`flag` is one of {flags}; touching, saturated and cut clusters are left out of the ratios.
+`flag` is one of {flags}: `border` is cut by the edge of the image; `outside` stands alone, but looks
+like none of the sizes and is labelled `other`. Those that are `ok` or `outside` enter the shares, and those that a
+person labelled. `source` says which state of the model gave the label: `base` as shipped, `adapted` tuned to this
+image.
 """
 #: stands for one column a class
 _PROBABILITIES: Final = (

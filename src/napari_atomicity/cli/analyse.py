@@ -143,6 +143,7 @@ def _write(
 ) -> None:
     from napari_atomicity.cli.explain import explain_analysis, summary
     from napari_atomicity.pipeline import metal_count
+    from napari_atomicity.pipeline.doubts import open_labels
     from napari_atomicity.report.figures import draw_clusters
     from napari_atomicity.report.summary import describe
 
@@ -177,8 +178,10 @@ def _write(
     outcome = _say_messages(analysis, stem, console)
     counts = report["counts"]
     shares = [f"{row['label']} {100 * row['fraction']:.0f} %" for row in report["ratios"] if row["count"]]
+    between = open_labels(analysis.calibrations)
+    doubt = f" (undecided: {' or '.join(between)})" if between else ""
     clusters = "1 cluster" if counts["found"] == 1 else f"{counts['found']} clusters"
-    console.say(f"{stem}: {clusters}, {counts['analysed']} counted. {', '.join(shares)}".rstrip(". "))
+    console.say(f"{stem}: {clusters}, {counts['analysed']} counted. {', '.join(shares)}{doubt}".rstrip(". "))
     for line in (*outcome, *paths, *further):
         console.say(f"  {line}")
 

@@ -12,6 +12,7 @@ from napari_atomicity.cli.requests import ImagesRequest
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import sweep, write_atomically, write_text
 from napari_atomicity.io.names import free_stem, safe_name
+from napari_atomicity.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,7 +159,7 @@ def check_table(path: Path, counts: bool) -> None:
     existing = earlier(path)
     if existing is not None and existing.labels:
         raise InputError(
-            f"{path} holds {existing.labels} labels that a person gave, which would be lost; "
+            f"{path} holds {counted(existing.labels, 'label')} that a person gave, which would be lost; "
             "choose another folder with -o."
         )
     if existing is not None and existing.is_counted and not counts:

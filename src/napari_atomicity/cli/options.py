@@ -179,14 +179,18 @@ def _reading_options(command: argparse.ArgumentParser) -> None:
 
 def _model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--model", type=values.name, default="dual", metavar="NAME|PATH", help="dual, single, or a model's file"
+        "--model",
+        type=values.name,
+        default="dual",
+        metavar="NAME|PATH",
+        help="dual, single, gold, one of your own, or a model's file",
     )
     command.add_argument(
         "--adapt",
         choices=("auto", "off", "diameter"),
         default="auto",
         help="auto: calibrate from the image's own clusters, then fine-tune the model where that helps; diameter: "
-        "fine-tune on clearly separated diameters, as the paper does; off: neither",
+        "calibrate and fine-tune on clearly separated diameters, as the paper does; off: calibrate alone",
     )
     command.add_argument(
         "--deposited",

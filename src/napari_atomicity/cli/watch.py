@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from napari_atomicity import wording
 from napari_atomicity.cli import values
 from napari_atomicity.cli.call_settings import CallSettings
 from napari_atomicity.cli.console import Console
@@ -96,7 +97,7 @@ def _say_start(session: LiveSession, console: Console) -> None:
         )
     known = len(session.ledger.counted)
     if known:
-        console.say(f"Going on where it was: {known} images are counted already.")
+        console.say(f"Going on where it was: {wording.counted(known, 'image')} counted already.")
 
 
 def _source(request: WatchRequest, session: LiveSession, console: Console) -> FrameSource:
@@ -163,7 +164,8 @@ def _say(look: Look, said: set[str], console: Console) -> None:
     counted = "counted again, with the scale of all so far" if look.newest.again else "counted"
     console.say(f"{seen.name}: {seen.found} clusters, {seen.analysed} {counted}, {look.newest.seconds:.2f} s{waiting}")
     console.say(f"  {_shares(look)}")
-    console.say(f"  {shares.clusters} clusters, {shares.images} images: {look.sentence}")
+    there = f"{wording.counted(shares.clusters, 'cluster')}, {wording.counted(shares.images, 'image')}"
+    console.say(f"  {there}: {look.sentence}")
     for warning in look.warnings:
         if warning.split(":")[0].split(" times")[0] not in said:
             console.remark(warning)
@@ -177,7 +179,9 @@ def _shares(look: Look) -> str:
         f"{label} {100 * share:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
         for label, share, low, high in zip(shares.labels, shares.share, shares.low, shares.high, strict=True)
     ]
-    return ", ".join(parts) if shares.clusters else "no cluster is counted yet"
+    between = look.images[-1].undecided if look.images else []
+    doubt = f" (undecided: {' or '.join(between)})" if between else ""
+    return ", ".join(parts) + doubt if shares.clusters else "no cluster is counted yet"
 
 
 def _settle(request: WatchRequest, session: LiveSession, console: Console) -> None:
@@ -196,7 +200,8 @@ def _settle(request: WatchRequest, session: LiveSession, console: Console) -> No
 
 
 def _say_end(look: Look, session: LiveSession, console: Console) -> None:
-    console.say(f"{len(look.images)} images, {look.shares.clusters} clusters: {_shares(look)}")
+    counted = wording.counted(look.shares.clusters, "cluster")
+    console.say(f"{wording.counted(len(look.images), 'image')}, {counted}: {_shares(look)}")
     console.say(f"  {look.advice.sentence}")
     for failed in look.failed:
         console.remark(f"{failed.name}: {failed.why}")

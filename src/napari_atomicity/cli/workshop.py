@@ -225,6 +225,12 @@ def show_model(request: ShowModelRequest, console: Console) -> None:
     """
     from napari_atomicity.counting import card_text, store
 
+    path = Path(request.name)
+    if path.suffix or len(path.parts) > 1:
+        from napari_atomicity.counting.bundle import load_bundle
+
+        console.say(card_text.as_text(load_bundle(path).card, path.stem))
+        return
     model = store.find(request.name)
     if model.card is None:
         raise InputError(model.problem)

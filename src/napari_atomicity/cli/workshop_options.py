@@ -79,7 +79,7 @@ def _models_commands(models: argparse.ArgumentParser) -> None:
         workshop.show_model,
         "the card of a model: classes, training, scores, limits",
     )
-    show.add_argument("name", type=values.name, metavar="NAME")
+    show.add_argument("name", type=values.name, metavar="NAME|PATH")
     take = command(
         "import",
         requests.ImportModelRequest,

@@ -229,10 +229,12 @@ def _problem(sample: Sample, sources: Sequence[Source], counts: Rows) -> str:
             f"has as many{aside}."
         )
     name, most = sample.card.labels[int(counts.argmax())], int(counts.max())
-    of = "all" if most == counts.sum() else f"{most} of the"
+    alone = most == counts.sum()
+    of = "all" if alone else f"{most} of the"
+    rest = "" if alone else f", no other class has {LEAST_PER_CLASS} of them"
     return (
-        f"{of} {counts.sum()} clusters whose class is nearly certain {how} are {name}, and one class alone has nothing "
-        f"to teach about the differences between classes{aside}."
+        f"{of} {counts.sum()} clusters whose class is nearly certain {how} are {name}{rest}, and one class alone has "
+        f"nothing to teach about the differences between classes{aside}."
     )
 
 

@@ -30,7 +30,7 @@ _SCALES: Final = 20
 _DRAWS: Final = 30
 _ROUNDS: Final = 60
 #: standard deviation by which the log-likelihood of a class may be off in a frame; fitted to simulated frames of the
-#: validation structures with ``benchmarks/ratios.py --fit``
+#: validation structures, and kept on frames of another maker (``benchmarks/ratios.py --foreign choose --fit``)
 CLASS_SD: Final = 0.75
 #: clusters that a person must have labelled at random before they correct the labels of the others
 LEAST_CHECKED: Final = 20

@@ -104,12 +104,14 @@ class Asked:
 
     def maps(self, method: Method) -> npt.NDArray[np.float32]:
         """(b, channels, 26, 26) signed maps."""
+        if not len(self.chosen):
+            method = "density"
         network, channels = self.bundle.network, range(len(self.bundle.card.channels))
-        if method == "density" or not len(self.chosen):
+        if method == "density":
             return np.asarray(self.out.density.numpy())[:, None]
         if method == "integrated-gradients":
             return methods.integrated_gradients(network, self.x, self.empty, self.score)
-        cam = methods.grad_cam if method == "grad-cam" else methods.hires_cam
+        cam = {"grad-cam": methods.grad_cam, "hires-cam": methods.hires_cam}[method]
         return np.stack([cam(network, channel, self.x, self.score) for channel in channels], axis=1)
 
 

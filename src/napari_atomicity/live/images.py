@@ -16,6 +16,7 @@ from napari_atomicity.live.quality import warnings_of
 from napari_atomicity.live.seen import Seen, seen_part
 from napari_atomicity.live.shares import ImageCounts, counts_of
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.pipeline.doubts import open_labels
 
 if TYPE_CHECKING:
     from napari_atomicity.live.sources import Arrival
@@ -115,17 +116,29 @@ def place_of(arrival: Arrival | None) -> dict[str, Any]:
 
 
 def warnings_about(images: Sequence[Seen]) -> list[str]:
-    """Sentences about what has left its band, and about images of another pixel size than those before them.
+    """Sentences about what is undecided, what has left its band, and images of another pixel size than those before.
 
     Parameters
     ----------
     images
-        Counted images, in any order.
+        Counted images, in the order in which they came.
     """
     latest = sorted(images[-_LOOKED_BACK:], key=lambda seen: seen.taken)
     return [
+        *_undecided(images),
         *_another_pixel_size(latest),
         *warnings_of([seen.name for seen in latest], [seen.quality for seen in latest]),
+    ]
+
+
+def _undecided(images: Sequence[Seen]) -> list[str]:
+    """What the newest count still leaves open: the ends of shares hold for one scale alone."""
+    names = images[-1].undecided if images else []
+    if not names:
+        return []
+    return [
+        f"The images so far cannot decide whether most clusters are {', '.join(names[:-1])} or {names[-1]}, which the "
+        "ends of the shares do not cover: count images of other sizes too, or say which sizes were deposited."
     ]
 
 
@@ -186,6 +199,7 @@ def seen_of(
         search_messages=list(state.search_messages),
         shape=[int(side) for side in np.shape(state.micrograph.data)],
         pixel_size_nm=float(state.micrograph.calibrated_pixel_size_nm),
+        undecided=list(open_labels(state.calibrations)),
     )
 
 

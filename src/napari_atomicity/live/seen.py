@@ -68,6 +68,8 @@ class Seen:
         What was odd in the search, which a later count needs.
     shape, pixel_size_nm
         Of its pixels.
+    undecided
+        Labels between which it cannot decide, with all that the session knows.
     """
 
     outcome: Literal["counted", "failed", "replaced"]
@@ -91,6 +93,7 @@ class Seen:
     search_messages: list[str] = field(default_factory=list)
     shape: list[int] = field(default_factory=list)
     pixel_size_nm: float = 0.0
+    undecided: list[str] = field(default_factory=list)
 
     @property
     def counts(self) -> ImageCounts:

@@ -230,7 +230,9 @@ class LiveSession:
             Where the disk does not take it.
         """
         again = seen_of(live, None, seen.sha256, seen.stem, seen.quality, self.labels)
-        changed = {name: getattr(again, name) for name in ("labels", "confusion", "parts", "analysed", "messages")}
+        changed = {
+            name: getattr(again, name) for name in ("labels", "confusion", "parts", "analysed", "messages", "undecided")
+        }
         again = replace(seen, **changed, when=time.time())
         save_counted(live.state, table_path(self.folder, seen.stem))
         self.ledger.note(again)

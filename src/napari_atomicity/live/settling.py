@@ -20,6 +20,7 @@ from napari_atomicity.live.seen import Seen
 from napari_atomicity.live.session import LiveSession
 from napari_atomicity.live.tables import is_labelled, save_counted, table_path
 from napari_atomicity.pipeline.count import count_steps
+from napari_atomicity.pipeline.doubts import open_labels
 from napari_atomicity.progress import Steps, part
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _write(session: LiveSession, seen: Seen, state: ImageState) -> None:
                 parts=parts,
                 analysed=analysed,
                 messages=list(state.messages),
+                undecided=list(open_labels(state.calibrations)),
             )
         )
     except InputError as error:

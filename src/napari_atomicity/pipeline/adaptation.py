@@ -82,7 +82,7 @@ class AppliedAdaptation:
             return self._refused
         changed, total = self.changed
         if not changed:
-            return "Nothing changed; the model already fits."
+            return "Adapted; no label changed."
         to = f"Adapted to {len(self.images)} images: " if len(self.images) > 1 else ""
         # what another image taught has no anchors here
         to = to or ("" if len(self.anchors) else f"Adapted to {', '.join(self.images)}: ")

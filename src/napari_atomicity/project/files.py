@@ -177,10 +177,7 @@ def contents_of(source: BlobReader) -> Contents:
     InputError
         Where it is none of a project, or of a newer version of the program.
     """
-    name = source.path.name
-    contents = json_of(source.contents(), f"{name}: its table of contents")
-    if not isinstance(contents, dict) or contents.get("kind") != KIND or not isinstance(contents.get("format"), int):
-        raise InputError(f"{name} is no project of napari-atomicity.")
+    name, contents = source.path.name, _as_stored(source)
     if contents["format"] > FORMAT:
         software = clean(contents.get("software", "unknown"))
         raise InputError(f"{name} was saved by a newer version ({software}); update napari-atomicity to open it.")
@@ -190,6 +187,14 @@ def contents_of(source: BlobReader) -> Contents:
             raise InputError(f"{name} is of the unknown format {contents['format']}.")
         contents = upgrade(contents)
     return CONTENTS_DOOR.check(contents, f"{name} is damaged")
+
+
+def _as_stored(source: BlobReader) -> dict[str, Any]:
+    """The table of contents in the format of the file, which it names."""
+    contents = json_of(source.contents(), f"{source.path.name}: its table of contents")
+    if not isinstance(contents, dict) or contents.get("kind") != KIND or not isinstance(contents.get("format"), int):
+        raise InputError(f"{source.path.name} is no project of napari-atomicity.")
+    return contents
 
 
 def _source(path: Path) -> BlobReader:
@@ -225,7 +230,7 @@ def describe(path: str | Path) -> str:
         contents, n = decoder.contents, len(decoder.contents.images)
         lines = [
             f"{path.name}: project of {n} image{'s' * (n != 1)}, saved {clean(contents.saved)} by "
-            f"{clean(contents.software)} (format {FORMAT})"
+            f"{clean(contents.software)} (format {_as_stored(source)['format']})"
         ]
         for entry in contents.images:
             lines += _image_lines(decoder, entry, Places(path.parent.absolute(), ours=is_ours(path)))

@@ -24,6 +24,7 @@ from napari_atomicity.ui.widgets.controls import button, line_height, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.widgets.share_chart import ShareChart
 from napari_atomicity.ui.widgets.theme import plot_colours
+from napari_atomicity.wording import counted
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -234,7 +235,7 @@ def _item(seen: Seen) -> QListWidgetItem:
 
 
 def _state(look: Look, busy: bool) -> str:
-    parts = [f"{len(look.images)} images, {look.shares.clusters} clusters counted"]
+    parts = [f"{counted(len(look.images), 'image')}, {counted(look.shares.clusters, 'cluster')} counted"]
     parts += [f"{look.waiting} waiting"] if look.waiting else []
     parts += [f"{len(look.failed)} to take again"] if look.failed else []
     return f"{'Watching' if busy else 'Stopped'}: {', '.join(parts)}."
