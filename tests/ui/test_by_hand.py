@@ -317,3 +317,33 @@ def test_zooming_over_hidden_clusters_that_were_deleted_is_no_fault(found: Any) 
 
     found.qtbot.waitUntil(thin, timeout=5000)
     assert len(points.data) == len(found.document.table)
+
+
+def test_the_slider_of_one_image_does_not_search_the_next_one(app: Any, frame: Any, found_once: Any) -> None:
+    from napari_atomicity.micrograph import Micrograph
+
+    find = app.panel("Find clusters")
+    app.show(Micrograph(frame.image, frame.pixel_size_nm, name="first"))
+    app.click(find.search)
+    first = app.document
+    app.show(Micrograph(frame.image[::-1].copy(), frame.pixel_size_nm, name="second"))
+    app.click(find.search)
+    second = app.document
+    app.workspace.choose(app.layers[0])
+    app.settle()
+    find.slider.setValue(find.slider.value() + 10)
+    app.workspace.choose(app.layers[1])
+    app.settle()
+    app.qtbot.waitUntil(lambda: not find._again.isActive())
+    app.idle()
+    assert [document.history.count("Find clusters") for document in (first, second)] == [1, 1]
+
+
+def test_other_pixels_are_measured_anew(app: Any, micrograph: Any, found_once: Any) -> None:
+    app.lay_out(micrograph, found_once)
+    before = app.document.table.rows
+    app.workspace.image.data = np.asarray(micrograph.data) * 2.0
+    app.qtbot.waitUntil(lambda: app.document.micrograph.data is app.workspace.image.data)
+    app.qtbot.waitUntil(lambda: bool(app.document.table.rows["intensity"].notna().all()), timeout=30_000)
+    ratio = app.document.table.rows["intensity"] / before["intensity"]
+    assert ratio.median() == pytest.approx(2, rel=0.02)

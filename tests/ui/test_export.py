@@ -199,3 +199,23 @@ def test_heat_maps_that_can_be_seen_are_in_the_figure(
     app.click(app.export.figure)
     seen = imread(tmp_path / "without.png")[200:900, :, :3]
     assert np.mean((seen[..., 0] > 0.9) & (seen[..., 1] < 0.1)) < 0.05
+
+
+def test_an_image_that_comes_while_the_dialog_is_open_is_not_written_under_the_name_of_the_first(
+    app: Any, frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_atomicity.micrograph import Micrograph
+
+    app.show(Micrograph(frame.image, frame.pixel_size_nm, name="first"))
+    app.click(app.panel("Find clusters").search)
+
+    def dialog(parent: Any, title: str, proposal: str, kinds: str) -> tuple[str, str]:
+        app.show(Micrograph(frame.image[:256], frame.pixel_size_nm, name="second"))
+        return str(tmp_path / "table.csv"), kinds
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", dialog)
+    app.export._ask_table()
+    app.idle()
+    assert not list(tmp_path.glob("*.csv")) and "Another image came into hand meanwhile" in app.notes[-1]

@@ -184,3 +184,44 @@ def test_a_deposited_size_that_no_model_knows_is_refused_at_once(found: Any) -> 
     fields.deposited.setText("19, 55")
     fields.deposited.editingFinished.emit()
     assert found.document.settings.deposited == (19, 55)
+
+
+def test_what_was_typed_for_one_image_is_not_taken_for_the_next_one(
+    app: Any, frame: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_atomicity.micrograph import Micrograph
+
+    load, ratios, metals = (app.panel(name) for name in ("Load and calibrate", "Class ratios", "Metals and alloys"))
+    prior = app.count.known
+    typed = {
+        load.pixel.lineEdit(): "0.05", prior.deposited: "19", prior.metal: "Pt", prior.intensity: "77",
+        ratios.expected: "19:1", metals.metal: "Au", metals.exponent: "1.5",
+    }  # fmt: skip
+    app.show(Micrograph(frame.image, 0.04, name="first"))
+    first = app.document
+    app.settle()
+    for field in (load.pixel, load.field, *typed):
+        monkeypatch.setattr(field, "hasFocus", lambda: True, raising=False)
+    for field, text in typed.items():  # and a person goes on to the next image with the mouse, without Enter
+        field.setText(text)
+    app.show(Micrograph(frame.image[::-1].copy(), 0.02, name="second"))
+    app.settle()
+    assert load.pixel.value() == 0.02
+    assert not any(field.text() for field in (prior.deposited, prior.metal, prior.intensity, ratios.expected))
+    assert not metals.metal.text() and metals.exponent.text() == metals_exponent(app.document)
+    for field in (load.pixel, load.field, prior.deposited, prior.metal, prior.intensity, ratios.expected):
+        field.editingFinished.emit()
+    app.settle()
+    second = app.document
+    assert (second.micrograph.pixel_size_nm, first.micrograph.pixel_size_nm) == (0.02, 0.04)
+    assert second.settings.deposited == () and second.settings.intensity_per_atom is None
+    # and while it is in hand, what is being typed stays there
+    prior.intensity.setText("12")
+    second.select([])
+    second.set_options(in_joint=not second.options.in_joint)
+    app.settle()
+    assert prior.intensity.text() == "12"
+
+
+def metals_exponent(document: Any) -> str:
+    return "-".join(f"{end:g}" for end in dict.fromkeys(document.settings.exponent))

@@ -13,7 +13,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QImage, QWheelEvent
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from napari_atomicity.report.shares import series_of_counts, series_of_ratios
+from napari_atomicity.report.shares import ShareSeries, series_of_counts, series_of_ratios
 from napari_atomicity.style import OTHER_COLOUR
 from napari_atomicity.ui.widgets import plot
 from napari_atomicity.ui.widgets.curves import Curves
@@ -110,3 +110,10 @@ def test_curves_are_not_pressed_down_by_one_wild_interval(qtbot: Any) -> None:
     assert "Pt19" in curves.words.text()
     curves.show_curves(rows[:0], "raw", "radii", COLOURS, THEMES["light"])
     assert "Pt19" not in curves.words.text()
+
+
+def test_shares_that_nobody_knows_are_drawn_as_nothing(chart: ShareChart) -> None:
+    nothing = np.full(len(chart.labels), np.nan)
+    series = [ShareSeries("shares", form, nothing, nothing, nothing) for form in ("bar", "square")]
+    chart.show_shares(chart.labels, series, COLOURS, THEMES["dark"])
+    assert not [item for item in chart.axes.items() if isinstance(item, BarGraphItem)]

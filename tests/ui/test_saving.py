@@ -557,3 +557,49 @@ def test_a_project_keeps_which_rings_are_hidden(app: Any, micrograph: Any, count
     assert (rings.hidden, rings.confidence, rings.flag) == ({"Pt55"}, "below 80", "ok")
     rings.resume({"hidden": ["Pt19"], "confidence": "of a later version", "flag": "so too"})
     assert (rings.hidden, rings.confidence, rings.flag) == ({"Pt19"}, "", ""), "what is not known hides nothing"
+
+
+def kept_projects(folder: Path) -> dict[str, list[str]]:
+    """Names of the images in each project of a folder."""
+    from napari_atomicity.progress import drain
+    from napari_atomicity.project import open_steps
+
+    found = sorted(folder.glob("*.atomicity"))
+    return {path.name: [image.name for image in drain(open_steps(path)).images] for path in found}
+
+
+def test_a_project_whose_images_have_left_is_not_written_over(
+    app: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0], "Pt19")
+    write(app, tmp_path / "first.atomicity")
+    app.viewer.layers.clear()
+    put(tmp_path / "other.tif", np.arange(4096, dtype=np.uint16).reshape(64, 64))
+    show_file(app, tmp_path / "other.tif")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "second"), ""))
+    app.click(app.panel("Save and restore").save)
+    assert kept_projects(tmp_path) == {"first.atomicity": [sample.stem], "second.atomicity": ["other"]}
+
+
+def test_a_project_is_kept_where_saving_would_cost_an_image_or_what_others_wrote(
+    app: Any, sample: Path, tmp_path: Path
+) -> None:
+    put(tmp_path / "other.tif", np.arange(4096, dtype=np.uint16).reshape(64, 64))
+    show_file(app, sample)
+    show_file(app, tmp_path / "other.tif")
+    path = write(app, tmp_path / "both.atomicity")
+    write(app, path)
+    assert set(kept_projects(tmp_path)) == {"both.atomicity"}  # nothing is lost, nothing is kept
+    app.viewer.layers.remove(app.layers[0])
+    write(app, path)
+    assert kept_projects(tmp_path) == {"both.atomicity": ["other"], "both.kept.atomicity": [sample.stem, "other"]}
+    assert "that version is now both.kept.atomicity" in app.notes[-1]
+    write(app, path)
+    path.write_bytes(path.with_name("both.kept.atomicity").read_bytes())  # a colleague saves theirs
+    path.with_name("both.kept.atomicity").unlink()
+    write(app, path)
+    assert kept_projects(tmp_path)["both.kept.atomicity"] == [sample.stem, "other"]

@@ -98,7 +98,11 @@ def test_saving_stands_in_the_workbench_and_tells_what_is_unsaved(
     app.viewer.layers.clear()
     app.lay_out(micrograph, counted_once)
     assert line.state.text() == "not saved yet"
-    app.context.project.path = tmp_path / "a very long name of a project that says all.atomicity"
+    from napari_atomicity.ui.project.project_file import ProjectFile
+
+    app.context.project.file = ProjectFile(
+        tmp_path / "a very long name of a project that says all.atomicity", [app.document]
+    )
     app.click(line.save)
     assert line.state.text() == "a very long …all.atomicity, saved"
     assert app.context.project.path.name in line.state.toolTip()

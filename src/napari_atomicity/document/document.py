@@ -210,10 +210,14 @@ class Document:
     def replace_pixels(self, micrograph: Micrograph) -> None:
         """Other pixels under the same table: positions and annotations stay, predictions go."""
         table = self.table.without_predictions()
+        gone = {name: self.table.columns[name].neutral for name in ("diameter_nm", "intensity", "flag")}
+        table = table.with_values(table.ids, gone)
         changed: dict[str, Any] = {"table": table, "micrograph": micrograph, "choices": {}, "settings": None}
         changed |= {"search_messages": (), "movie": None}
         self._push("Other pixels", self.state.uncounted(**changed), True)
         self.state_changed.emit()
+        if len(table):
+            self.measuring_wanted.emit(table.ids.tolist())
 
     def resume(self, steps: Iterable[tuple[str, ImageState]], now: int) -> None:
         """A history that was saved takes the place of the one so far.

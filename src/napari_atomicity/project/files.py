@@ -13,6 +13,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.io.csv_tables import csv_text
 from napari_atomicity.io.files import existing_file
+from napari_atomicity.io.keeping import copies_kept_while
 from napari_atomicity.io.text import clean
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.progress import Progress, Steps, drain
@@ -55,10 +56,10 @@ def save_project(project: Project, path: str | Path) -> Path:
     InputError
         Where the system does not let us write there.
     """
-    return drain(save_steps(project, path))
+    return drain(save_steps(project, path))[0]
 
 
-def save_steps(project: Project, path: str | Path) -> Steps[Path]:
+def save_steps(project: Project, path: str | Path, keep: bool = False) -> Steps[tuple[Path, Path | None]]:
     """Write a project to a file that ends in ``.atomicity``.
 
     An earlier file is replaced only by a complete new one, in one step.
@@ -69,10 +70,12 @@ def save_steps(project: Project, path: str | Path) -> Steps[Path]:
         What to write.
     path
         The file; its name gets the suffix where it has none.
+    keep
+        Whether an earlier file there is kept under another name.
 
     Returns
     -------
-    The path that was written.
+    The path that was written, and the new name of an earlier file that was kept.
 
     Raises
     ------
@@ -81,8 +84,12 @@ def save_steps(project: Project, path: str | Path) -> Steps[Path]:
     """
     yield Progress(0, 0, "Saving the project")
     path = with_suffix(path)
-    write_atomically(path, lambda beside: _write(project, beside, path.parent.absolute()))
-    return path
+
+    def write() -> None:
+        write_atomically(path, lambda beside: _write(project, beside, path.parent.absolute()))
+
+    kept = copies_kept_while([path] if keep and path.is_file() else [], write)
+    return path, kept[0] if kept else None
 
 
 def with_suffix(path: str | Path) -> Path:

@@ -155,6 +155,8 @@ class MoviePanel(Panel):
     def _show_settings(self, document: Document | None) -> None:
         settings = MovieSettings() if document is None else document.options.movie
         told = Exposure() if document is None else exposure_of(document.micrograph)
+        for line in (self.seconds, self.dose, self.reach):
+            line.setModified(self.is_typing(line) and line.isModified())
         self.seconds.show_value(settings.seconds_per_frame, told.seconds_per_frame)
         self.dose.show_value(settings.dose_per_frame, told.dose_per_frame)
         self.reach.show_value(settings.reach_nm)
@@ -257,8 +259,9 @@ class MoviePanel(Panel):
             viewer.add_layer(Layer.create(*as_layer(made)))
 
     def _save(self) -> None:
+        document = self.document
         folder = QFileDialog.getExistingDirectory(self, "Save tracks to a folder", str(Path.home()))
-        if not folder:
+        if not (folder and self.is_still(document)):
             return
         try:
             paths = actions.save(self.workspace, Path(folder))

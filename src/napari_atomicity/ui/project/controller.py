@@ -35,7 +35,9 @@ from napari_atomicity.project.recovery import Unsaved, set_aside, taken, unsaved
 from napari_atomicity.ui.project.autosave import Autosave, mark_of
 from napari_atomicity.ui.project.conversion import Restorer, project_of
 from napari_atomicity.ui.project.merging import Merging
+from napari_atomicity.ui.project.project_file import ProjectFile, would_cost
 from napari_atomicity.ui.project.recent import remember
+from napari_atomicity.wording import counted
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -66,8 +68,8 @@ class ProjectController:
         self._workspace = weakref.ref(workspace)
         self.autosave = Autosave(workspace, solo)
         self.autosave.changed.connect(self.changed.emit)
-        #: file that "Save" writes to, and when it was last written
-        self.path: Path | None = None
+        #: file that was opened or saved last, and when it was written
+        self.file: ProjectFile | None = None
         self.saved_at: datetime | None = None
         self.asked: PendingProject | None = None
         self.merging = Merging(workspace)
@@ -91,8 +93,17 @@ class ProjectController:
 
     # ------------------------------------------------------------------ saving
 
+    @property
+    def path(self) -> Path | None:
+        """The file that "Save" writes to; None once all its images have left and others have come."""
+        documents = [group.document for group in self.workspace.groups]
+        return None if self.file is None or (documents and not self.file.is_of(documents)) else self.file.path
+
     def save(self, path: Path | None = None) -> bool:
-        """Write all open images to `path`, or to the file that is open."""
+        """Write all open images to `path`, or to the file that is open.
+
+        What else may be in that file is kept under another name.
+        """
         workspace, target = self.workspace, path or self.path
         if target is None:
             return False
@@ -107,15 +118,19 @@ class ProjectController:
         }
         project = project_of(workspace, self._solo, workspace.groups)
         marks = {group.document: mark_of(group.document) for group in workspace.groups}
+        keep = would_cost(self.file, target, list(marks))
 
-        def apply(written: Path) -> None:
-            self.path, self.saved_at = written, datetime.now()
+        def apply(saved: tuple[Path, Path | None]) -> None:
+            written, kept = saved
+            self.file, self.saved_at = ProjectFile(written, list(marks)), datetime.now()
             self.autosave.saved(marks)
             remember(written)
-            show_info(f"Saved {written.name}: {_images(len(project.images))}.")
+            show_info(f"Saved {written.name}: {counted(len(project.images), 'image')}.")
+            if kept is not None:
+                show_warning(f"{written.name} held something that is not open here; that version is now {kept.name}.")
             self.changed.emit()
 
-        return workspace.work.start("Save the project", lambda: save_steps(project, target), apply)
+        return workspace.work.start("Save the project", lambda: save_steps(project, target, keep), apply)
 
     # ------------------------------------------------------------------ opening
 
@@ -222,9 +237,11 @@ class ProjectController:
         else:
             remember(wanted.path)
             if fresh and not left_out:
-                self.path = wanted.path
+                self.file = ProjectFile(wanted.path, shown)
                 self.autosave.saved({document: mark_of(document) for document in shown})
-        show_info(f"Opened {_images(len(shown))}." + (" The image left out stays in the file." if left_out else ""))
+        show_info(
+            f"Opened {counted(len(shown), 'image')}." + (" The image left out stays in the file." if left_out else "")
+        )
         self.changed.emit()
 
     # ------------------------------------------------------------------ unsaved work of windows that are gone
@@ -282,7 +299,3 @@ def _same_image(one: Micrograph, other: Micrograph) -> bool:
     a, b = one.provenance, other.provenance
     same_file = a.path is not None and (a.path, a.image_index) == (b.path, b.image_index)
     return one.data is other.data or (same_file and one.data.shape == other.data.shape)
-
-
-def _images(n: int) -> str:
-    return f"{n} image{'s' * (n != 1)}"

@@ -95,7 +95,7 @@ class RatiosPanel(Panel):
         for widget in (self.expected, self.load, self.checked):
             widget.setEnabled(document is not None)
         if document is not None:
-            if not self.expected.hasFocus():
+            if not self.is_typing(self.expected):
                 self.expected.setText(expected_text(document.options.expected))
                 self.expected.setCursorPosition(0)
             by_hand = bool(document.table.labelled.any())
@@ -202,7 +202,7 @@ class RatiosPanel(Panel):
         except InputError as error:
             show_warning(str(error))
             return
-        if self.document is not None and expected_text(amounts) != expected_text(self.document.options.expected):
+        if self.shown is not None and expected_text(amounts) != expected_text(self.shown.options.expected):
             self._expect(expected=amounts)
 
     def _expect(self, **values: Any) -> None:
@@ -212,8 +212,9 @@ class RatiosPanel(Panel):
 
     def _ask(self) -> None:
         kinds = "Deposits (*.csv *.tsv *.txt)"
+        document = self.document
         path, _ = QFileDialog.getOpenFileName(self, "Load what was deposited", str(Path.home()), kinds)
-        if path:
+        if path and self.is_still(document):
             self.load_from(Path(path))
 
     def load_from(self, path: Path) -> None:

@@ -58,6 +58,8 @@ class DetectPanel(Panel):
         row.addWidget(self.delete)
         self.summary = self.note()
         self.messages = self.note("Remarks of the search")
+        #: the image whose clusters are to be found again
+        self._again_for: Document | None = None
         self._again = later(self, 400, self._find_again)
 
     def show_document(self, document: Document | None) -> None:
@@ -100,12 +102,14 @@ class DetectPanel(Panel):
             self.document.choose(sensitivity=value / 100)
             # once there is a result, it follows the slider
             if self.document.state.searched:
+                self._again_for = self.document
                 self._again.start()
 
     def _on_all_the_same(self, wanted: bool = False) -> None:
         if self.document is not None:
             self.document.choose(all_the_same=wanted)
             if self.document.state.searched:
+                self._again_for = self.document
                 self._again.start()
 
     def _find(self) -> None:
@@ -113,6 +117,8 @@ class DetectPanel(Panel):
         single.detect(self.workspace)
 
     def _find_again(self) -> None:
+        if self._again_for is not self.document:
+            return  # another image is in hand
         if self.workspace.work.busy or self.slider.isSliderDown():
             self._again.start()
         elif self.document is not None and self.document.micrograph.pixel_size_nm:

@@ -101,7 +101,7 @@ class ExportPanel(Panel):
         source = document.micrograph.provenance.path
         proposal = (source.parent if source else Path.home()) / f"{document.micrograph.name}{ending}"
         chosen, kind = QFileDialog.getSaveFileName(self, title, str(proposal), kinds)
-        if not chosen:
+        if not (chosen and self.is_still(document)):
             return
         path = Path(chosen)
         suffixes = [part.split(")")[0] for part in kinds.split("(*")[1:]]

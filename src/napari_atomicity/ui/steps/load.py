@@ -90,7 +90,7 @@ class LoadPanel(Panel):
         micrograph = document.micrograph
         size, (height, width) = micrograph.pixel_size_nm, micrograph.shape_yx
         # what a person is just typing stays
-        self._show_lengths(document, not self.pixel.hasFocus(), not self.field.hasFocus())
+        self._show_lengths(document, not self.is_typing(self.pixel), not self.is_typing(self.field))
         frames = f"{micrograph.n_frames} frames of " if micrograph.n_frames > 1 else ""
         extent = f", {height * size:.4g} × {width * size:.4g} nm" if size else ""
         say(self.facts, f"{frames}{height} × {width} px{extent}, {micrograph.data.dtype}")
@@ -123,11 +123,11 @@ class LoadPanel(Panel):
         self._calibrate(self.pixel.value(), 1, 6e-7)
 
     def _set_field(self) -> None:
-        if self.document is not None:
-            self._calibrate(self.field.value(), self.document.micrograph.shape_yx[1], 0.006)
+        if self.shown is not None:
+            self._calibrate(self.field.value(), self.shown.micrograph.shape_yx[1], 0.006)
 
     def _calibrate(self, length_nm: float, pixels: int, rounding_nm: float) -> None:
-        document = self.document
+        document = self.shown
         if document is None:
             return
         if length_nm <= 0:  # emptied: what is in force stands there again

@@ -82,11 +82,11 @@ class PriorFields:
         self.save.setEnabled(can_act and document is not None and bool(_calibrations(document)))
         if document is None:
             return
-        if not self.deposited.hasFocus():
+        if not self.panel.is_typing(self.deposited):
             self.deposited.setText(deposited_text(document.settings))
-        if not self.metal.hasFocus():
+        if not self.panel.is_typing(self.metal):
             self.metal.setText(metal_text(document.settings))
-        if not self.intensity.hasFocus():
+        if not self.panel.is_typing(self.intensity):
             self.intensity.setText(
                 "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
             )
@@ -96,22 +96,23 @@ class PriorFields:
     def _set_deposited(self) -> None:
         from napari_atomicity.counting.bundle import load_card
 
-        if self.panel.document is None:
+        document = self.panel.shown
+        if document is None:
             return
         try:
             sizes, shares = read_deposited(self.deposited.text())
             element = metal_of_deposited(self.deposited.text())
             if sizes:
-                PriorKnowledge(deposited=sizes).check(load_card(self.panel.document.settings.model).class_sizes)
-            self.panel.document.choose(deposited=sizes, fractions=shares, deposited_element=element)
+                PriorKnowledge(deposited=sizes).check(load_card(document.settings.model).class_sizes)
+            document.choose(deposited=sizes, fractions=shares, deposited_element=element)
         except InputError as error:
             show_warning(str(error))
 
     def _set_metal(self) -> None:
-        say_metal(self.panel.document, self.metal.text())
+        say_metal(self.panel.shown, self.metal.text())
 
     def _set_intensity(self) -> None:
-        document, text = self.panel.document, self.intensity.text().strip().replace(",", ".")
+        document, text = self.panel.shown, self.intensity.text().strip().replace(",", ".")
         if document is None or text == (
             "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
         ):

@@ -107,7 +107,7 @@ class RadialProfilesPanel(Panel):
         source = document.micrograph.provenance.path
         proposal = (source.parent if source else Path.home()) / f"{document.micrograph.name}.profiles.csv"
         path, _ = QFileDialog.getSaveFileName(self, "Save the radial profiles", str(proposal), "CSV (*.csv)")
-        if path:
+        if path and self.is_still(document):
             self.write(Path(path))
 
     def write(self, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
@@ -51,6 +52,8 @@ class Panel(QWidget):
             self.page.addStretch(1)
         make_accessible(self)
         mark_focus(self)
+        self._shown: Document | None = None
+        self._anew = True
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.show_now()
@@ -91,9 +94,33 @@ class Panel(QWidget):
 
     def show_now(self) -> None:
         """Show the document in hand at once."""
+        self._anew, self._shown = self._shown is not self.document, self.document
         self.show_document(self.document)
+        self._anew = False
         if self._scroll is not None:
             self._scroll.updateGeometry()  # what it holds may have grown
+
+    def is_typing(self, field: QWidget) -> bool:
+        """Whether a person is typing there, about the document that is shown: what was typed for another one goes."""
+        return field.hasFocus() and not self._anew
+
+    @property
+    def shown(self) -> Document | None:
+        """The document in hand, once it is shown: what was typed before that belongs to another one."""
+        return self.document if self.document is self._shown else None
+
+    def is_still(self, document: Document | None) -> bool:
+        """Whether that document is still in hand, after a dialog; where not, it is said.
+
+        Parameters
+        ----------
+        document
+            The one in hand when the dialog opened.
+        """
+        if self.document is document:
+            return True
+        show_warning("Another image came into hand meanwhile, and nothing was done; do it again for the one you mean.")
+        return False
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Show the document anew: only now fonts and styles are those of the window."""

@@ -91,6 +91,8 @@ class ShareChart(Plot):
 
     def _draw_bars(self, source: ShareSeries, left: float) -> None:
         known = np.flatnonzero(np.isfinite(source.share))
+        if not len(known):
+            return  # pyqtgraph fails over a list of no pens
         colours = [self.colour(self.labels[i]) for i in known]
         place = {"x0": known + left, "width": _WIDE, "y0": 0, "height": source.share[known]}
         if source.form == "bar":
