@@ -211,6 +211,18 @@ def profile(run, repository, tmp_path) -> Path:
     return path
 
 
+def test_figures_beside_the_images_are_not_counted(run, repository, tmp_path):
+    image = tmp_path / "a.tif"
+    image.write_bytes((repository / "sample_data" / "sample_pt70.tif").read_bytes())
+    assert run("detect", image, "-o", tmp_path / "out")[0] == 0
+    figure = tmp_path / "a.clusters.png"
+    figure.write_bytes(b"a figure")
+    code, _, err = run("detect", image, figure, "-o", tmp_path / "out")
+    assert code == 0 and "figure of another image, and is left out" in "".join(err)
+    code, _, err = run("detect", figure, "-o", tmp_path / "out")
+    assert code == 2 and "the micrographs that the figures were made of" in "".join(err)
+
+
 def test_an_image_that_cannot_decide_says_so_beside_its_shares(run, repository, tmp_path):
     code, out, err = run("analyse", repository / "sample_data" / "sample_pt19.tif", "-o", tmp_path, "--adapt", "off")
     assert code == 0 and "(undecided: Pt19 or Pt30" in "".join(out)

@@ -29,7 +29,11 @@ def test_hidden_files_others_and_datasets_in_the_folder_are_no_images(night, tmp
     for name in (".hidden.tif", "notes.txt", "earlier/b.tif", "earlier/dataset.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    assert names(items_of([tmp_path])) == ["a.tif"]
+    for name in ("a.clusters.png", "a.raw.heatmap.tif"):  # made of the image, beside it
+        (tmp_path / name).write_bytes(b"x")
+    assert names(items_of([tmp_path])) == names(items_of(sorted(tmp_path.glob("a.*")))) == ["a.tif"]
+    with pytest.raises(InputError, match="the micrographs that the figures were made of"):
+        items_of([tmp_path / "a.clusters.png"])
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

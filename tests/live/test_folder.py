@@ -62,7 +62,7 @@ def test_the_newest_comes_first_and_nothing_is_left_out(tmp_path, clock):
 
 
 def test_only_images_are_taken(tmp_path, clock):
-    for name in (".hidden.tif", "~lock.tif", "notes.txt", "field.clusters.csv"):
+    for name in (".hidden.tif", "~lock.tif", "notes.txt", "field.clusters.csv", "field.clusters.png"):
         _put(tmp_path, name)
     (tmp_path / "folder.tif").mkdir()
     (tmp_path / "nowhere.tif").symlink_to(tmp_path / "gone.tif")

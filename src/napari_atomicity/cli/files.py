@@ -11,7 +11,7 @@ from napari_atomicity.cli.console import Console
 from napari_atomicity.cli.requests import ImagesRequest
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import sweep, write_atomically, write_text
-from napari_atomicity.io.names import free_stem, safe_name
+from napari_atomicity.io.names import free_stem, is_figure, safe_name
 from napari_atomicity.wording import counted
 
 if TYPE_CHECKING:
@@ -45,18 +45,23 @@ def inputs(request: ImagesRequest, console: Console) -> list[Input]:
     Raises
     ------
     InputError
-        For a folder in the place of an image.
+        For a folder in the place of an image, and where there are only figures of images.
     """
     taken: set[str] = set()
     named = []
     for place, path in enumerate(request.images):
         if not path.name:
             raise InputError(f"{path} is a folder; give the image files in it.")
+        if is_figure(path.name):
+            console.remark(f"{path}: this is a figure of another image, and is left out.")
+            continue
         own, stem = safe_name(path.stem), free_stem(path.stem, taken)
         if stem != own:
             console.remark(f"{path}: another image here is called {own!r} too; this one becomes {stem!r}.")
         taken.add(stem.casefold())
         named.append(Input(path, stem, place))
+    if request.images and not named:
+        raise InputError("No image is left to count; name the micrographs that the figures were made of.")
     return named
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.formats import SUFFIXES
+from napari_atomicity.io.names import is_figure
 
 #: lists of files
 LISTS: Final = (".csv", ".tsv", ".parquet")
@@ -101,7 +102,10 @@ def items_of(sources: Sequence[str | Path], session_by: str = "none") -> list[It
         Where a source is missing or holds no image, and for a list that cannot be used.
     """
     items: dict[tuple[str, int], Item] = {}
-    for source in sources:
+    images = [source for source in sources if not is_figure(Path(source).name)]
+    if sources and not images:
+        raise InputError("No image is left to count; name the micrographs that the figures were made of.")
+    for source in images:
         found = list(_of_source(source, session_by))
         if not found:
             raise InputError(f"{source} holds no image of a type that is read ({', '.join(SUFFIXES)}).")
@@ -156,7 +160,8 @@ def _in_folder(folder: Path) -> Iterator[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix.lower() in (*SUFFIXES, ZARR)
+    known = path.suffix.lower() in (*SUFFIXES, ZARR)
+    return known and not path.name.startswith(".") and not is_figure(path.name)
 
 
 def _item(path: Path, session_by: str) -> Item:

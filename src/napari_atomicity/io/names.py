@@ -12,6 +12,10 @@ from typing import Final
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 #: bytes; a file's name has at most 255, and the longest that is added here are some forty
 _LONGEST_NAME: Final = 200
+#: of figures and heat maps that are made of an image and often lie beside it
+_FIGURES: Final = (
+    ".clusters.png", ".overlay.png", ".heatmap.png", ".heatmap.tif", ".profiles.png", ".tracks.png", ".alloy.png",
+)  # fmt: skip
 
 
 def safe_name(name: str) -> str:
@@ -41,3 +45,14 @@ def free_stem(name: str, taken: Collection[str]) -> str:
         n += 1
         stem = f"{own}-{n}"
     return stem
+
+
+def is_figure(name: str) -> bool:
+    """Whether a file is, by its name, a figure that this program has made of an image, and no image to be counted.
+
+    Parameters
+    ----------
+    name
+        Of the file.
+    """
+    return name.lower().endswith(_FIGURES)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_atomicity.io.formats import SUFFIXES
+from napari_atomicity.io.names import is_figure
 from napari_atomicity.io.text import clean
 from napari_atomicity.live.sources.arrival import Arrival
 from napari_atomicity.micrograph import FileState
@@ -214,7 +215,8 @@ def _files_in(folder: Path, left_alone: Callable[[str], bool]) -> Iterator[tuple
         for entry in entries:
             if left_alone(entry.name):
                 continue
-            if entry.name.startswith((".", "~")) or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:  # noqa: PTH122
+            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+            if suffix not in SUFFIXES or entry.name.startswith((".", "~")) or is_figure(entry.name):
                 continue
             try:
                 found = entry.stat()

@@ -12,6 +12,7 @@ import numpy as np
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.files import file_state
 from napari_atomicity.io.formats import SUFFIXES
+from napari_atomicity.io.names import is_figure
 from napari_atomicity.io.text import clean
 from napari_atomicity.live.sources.arrival import Arrival
 from napari_atomicity.micrograph import Micrograph, Provenance
@@ -118,7 +119,7 @@ def replay_of(place: Path, pace_s: float) -> Replay:
     if place.is_file():
         return Replay(frames_of(read(place)), pace_s)
     try:
-        files = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+        files = sorted(path for path in place.iterdir() if _is_image(path))
     except OSError as error:
         raise InputError(
             f"The folder {clean(place, 300)} cannot be read ({error.strerror}); check its name and access rights."
@@ -171,3 +172,7 @@ def write_slowly(source: Path, target: Path, seconds: float, parts: int = 8) -> 
 def _of_file(path: Path) -> Arrival:
     state = file_state(path)
     return Arrival(path.stem, 0.0 if state is None else state.modified_ns / 1e9, path, state)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not is_figure(path.name) and path.is_file()
