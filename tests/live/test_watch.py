@@ -183,6 +183,15 @@ def test_a_full_disk_loses_nothing(folder, out, dual, monkeypatch):
     assert len(said) == 3 and all("make room" in sentence for sentence in said)
 
 
+def test_what_is_to_be_counted_once_ends_where_the_disk_stays_full(folder, out, dual, monkeypatch):
+    def append(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ledger, "_append", append)
+    with pytest.raises(InputError, match="make room"):
+        _watched(folder, _session(out, dual))
+
+
 def test_a_disk_that_is_full_at_the_end_costs_neither_tables_nor_what_is_said(folder, out, capsys, monkeypatch):
     def full(*_):
         raise InputError("session.json could not be written; make room on that disk.")
@@ -428,7 +437,7 @@ def test_what_is_wrong_with_senders_and_files_is_said_in_the_terminal(folder, ou
     arguments = ["watch", "--listen", "0", "-o", str(out), "--once", "--no-settle", "--adapt", "off"]
     assert cli.main(arguments) == 0
     said, wrong = capsys.readouterr()
-    assert "c: " in said and "1 images" in said
+    assert "c: " in said and "1 image, " in said
     assert len(wrong.splitlines()) == 2 and "wrong token" in wrong and "more than" in wrong
 
 

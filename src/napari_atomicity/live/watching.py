@@ -21,6 +21,8 @@ from napari_atomicity.progress import Milestone, Progress, Steps
 
 #: seconds between two looks at a source that has nothing
 _PAUSE_S: Final = 0.1
+#: times that the disk may refuse, one after another, before all that was to be counted once is given up
+_TRIES: Final = 5
 _SUMMARY: Final = "session.json"
 _log = logging.getLogger(__name__)
 
@@ -111,7 +113,13 @@ def watch_steps(
     Returns
     -------
     The last look.
+
+    Raises
+    ------
+    InputError
+        Where all that is there is to be counted `once`, and the disk does not take it.
     """
+    unwritten = 0
     try:
         yield Milestone(0, 0, "Watching", look_at(session, goal, source.waiting))
         while not source.ended:
@@ -119,8 +127,11 @@ def watch_steps(
             arrival = source.take()
             newest = None
             if arrival is not None:
-                newest, more = yield from _taken_steps(arrival, source, session)
+                newest, more, written = yield from _taken_steps(arrival, source, session)
                 said += more
+                unwritten = 0 if written else unwritten + 1
+                if once and unwritten == _TRIES:
+                    raise InputError(more[-1])
             elif (stale := session.stale()) is not None:
                 newest, more = yield from _recounted_steps(stale, session)
                 said += more
@@ -145,26 +156,26 @@ def watch_steps(
 
 def _taken_steps(
     arrival: Arrival, source: FrameSource, session: LiveSession
-) -> Steps[tuple[Counted | None, list[str]]]:
-    """Count an image; one that fails is kept in the list and stops nothing."""
+) -> Steps[tuple[Counted | None, list[str], bool]]:
+    """Count an image; one that fails is kept in the list and stops nothing. Also whether the disk took it."""
     try:
-        return (yield from session.take_steps(arrival)), []
+        return (yield from session.take_steps(arrival)), [], True
     except NotWritten as error:
         source.again(error.arrival)
-        return None, [f"{arrival.name}: {error}"]
+        return None, [f"{arrival.name}: {error}"], False
     except InputError as error:
         why = str(error)
     except Exception as error:  # a fault of ours in one image must not end an hour at the microscope
         _log.exception("%s could not be counted", arrival.name)
         why = f"unexpected fault, {type(error).__name__}: {error}"
     if not source.refused(arrival, why):
-        return None, []
+        return None, [], True
     try:
         session.fail(arrival, why)
     except InputError as error:
         source.again(arrival)
-        return None, [f"{arrival.name}: {error}"]
-    return None, [f"{arrival.name}: {why}"]
+        return None, [f"{arrival.name}: {error}"], False
+    return None, [f"{arrival.name}: {why}"], True
 
 
 def _recounted_steps(seen: Seen, session: LiveSession) -> Steps[tuple[Counted | None, list[str]]]:
