@@ -179,7 +179,7 @@ def _write(
     counts = report["counts"]
     shares = [f"{row['label']} {100 * row['fraction']:.0f} %" for row in report["ratios"] if row["count"]]
     between = open_labels(analysis.calibrations)
-    doubt = f" (undecided: {' or '.join(between)})" if between else ""
+    doubt = f" (undecided: {' or '.join(between)})" if between and shares else ""
     clusters = "1 cluster" if counts["found"] == 1 else f"{counts['found']} clusters"
     console.say(f"{stem}: {clusters}, {counts['analysed']} counted. {', '.join(shares)}{doubt}".rstrip(". "))
     for line in (*outcome, *paths, *further):

@@ -114,7 +114,7 @@ class Consistency:
         """The finding in words."""
         if len(self.references) < 2:
             only = self.references[0].words
-            return f"Only {only} speaks for an intensity of one atom; nothing else to hold it against."
+            return f"There is one way alone to what an atom is worth, {only}; nothing else to hold it against."
         together, apart = self._parties()
         if len(together) < 2:
             first, second = self.references[:2] if len(self.references) == 2 else (None, None)
