@@ -132,7 +132,7 @@ def test_images_that_differ_say_less_together():
 
 
 def test_nothing_counted_and_other_classes_are_one_sentence():
-    with pytest.raises(InputError, match="no counted cluster"):
+    with pytest.raises(InputError, match="No cluster enters the shares"):
         shares(ClusterTable.empty(CARD.class_sizes))
     import dataclasses
 

@@ -156,7 +156,7 @@ def corrected_steps(
     counts = [_CountedClusters.of(image, labels) for image in images]
     clusters = sum(len(image.label) for image in counts)
     if not clusters:
-        raise InputError("No cluster enters the shares: none is counted yet, or all are cut off, touching or saturated.")
+        raise InputError("No cluster enters the shares: none is counted, or all are cut off, touching or saturated.")
     spread = _spread([image.label for image in counts], len(labels))
     rng = np.random.default_rng(seed)
     if checked:
