@@ -431,6 +431,35 @@ def test_a_colleagues_table_is_merged_too(app: Any, sample: Path, tmp_path: Path
     assert app.document.table.rows.set_index("id").at[3, "annotation"] == "Pt30"
 
 
+def test_a_table_of_another_image_is_merged_only_once_a_person_says_so(app: Any, sample: Path, tmp_path: Path) -> None:
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([3], "Pt30")
+    app.export.write(tmp_path / "a.csv")
+    app.idle()
+    other = sample.with_name("other.tif")
+    put(other, np.asarray(app.document.micrograph.data)[::-1])
+    show_file(app, other)
+    app.click(app.panel("Find clusters").search)
+    document, n = app.document, len(app.document.table)
+    open_project(app, tmp_path / "a.csv")
+    assert document.table.labelled.sum() == 0 and len(document.table) == n
+    assert f"a.csv belongs to another image, {sample}, so it is not merged" in app.notes[-1]
+    (tmp_path / "a.csv-metadata.json").unlink()  # as a spreadsheet leaves it
+    open_project(app, tmp_path / "a.csv")
+    assert document.table.labelled.sum() == 0 and len(document.table) == n
+    assert "has hardly a cluster where this image has one" in app.notes[-1]
+    from napari.utils.notifications import notification_manager
+
+    (name, do) = notification_manager.records[-1].actions[0]
+    do(None)
+    assert name == "Merge it all the same" and document.table.labelled.sum() == 1
+    app.workspace.choose(app.layers[0])
+    app.document.undo()
+    open_project(app, tmp_path / "a.csv")
+    assert app.document.table.labelled.sum() == 1 and "1 label added" in app.notes[-1]
+
+
 @pytest.mark.slow
 def test_a_model_that_is_gone_leaves_labels_and_ratios(
     app: Any, another: Any, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
