@@ -15,6 +15,7 @@ from napari_atomicity.metals import class_set_of, unit_name
 from napari_atomicity.metals.elements import NAMES
 from napari_atomicity.pipeline import AlloyCount, MetalCount, alloy_of_image, metal_count, metal_text, scale_remarks
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.actions.metals import card_of, doubt_of, load_fractions, say_exponent, say_metal
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.html import html_table
@@ -183,10 +184,8 @@ class MetalsPanel(Panel):
 
     def _ask_where(self) -> None:
         name = self.document.micrograph.name if self.document is not None else "metals"
-        proposal = str(Path.home() / f"{name}.metals.csv")
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", proposal, "CSV (*.csv)")
-        if path:
-            self.write(Path(path).with_suffix(".csv"))
+        if path := ask_where(self, "Save the table", Path.home() / f"{name}.metals.csv", "CSV (*.csv)"):
+            self.write(path)
 
     def write(self, path: Path) -> None:
         """Write equivalents, atoms and compositions of all clusters to `path`."""

@@ -13,6 +13,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import metal_of_deposited, metal_text, read_deposited
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.actions.metals import say_metal
 from napari_atomicity.ui.widgets.controls import button
 from napari_atomicity.ui.widgets.panel import Panel
@@ -94,18 +95,8 @@ class PriorFields:
     # ------------------------------------------------------------------ what a person does
 
     def _set_deposited(self) -> None:
-        from napari_atomicity.counting.bundle import load_card
-
-        if self.panel.document is None:
-            return
-        try:
-            sizes, shares = read_deposited(self.deposited.text())
-            element = metal_of_deposited(self.deposited.text())
-            if sizes:
-                PriorKnowledge(deposited=sizes).check(load_card(self.panel.document.settings.model).class_sizes)
-            self.panel.document.choose(deposited=sizes, fractions=shares, deposited_element=element)
-        except InputError as error:
-            show_warning(str(error))
+        if self.panel.document is not None:
+            say_deposited(self.panel.document, self.deposited.text())
 
     def _set_metal(self) -> None:
         say_metal(self.panel.document, self.metal.text())
@@ -160,17 +151,15 @@ class PriorFields:
         self.panel.workspace.work.start("Load the profile", steps, apply, document)
 
     def _ask_save(self) -> None:
-        proposal = str(Path.home() / "microscope.json")
-        path, _ = QFileDialog.getSaveFileName(self.panel, "Save the instrument profile", proposal, _SUFFIX)
-        if path:
-            self.save_to(Path(path))
+        proposal = Path.home() / "microscope.json"
+        if path := ask_where(self.panel, "Save the instrument profile", proposal, _SUFFIX):
+            self.save_to(path)
 
     def save_to(self, path: Path) -> None:
         """Write the intensity that was found in the image in hand, and in those it was calibrated with."""
         document = single.in_hand(self.panel.workspace)
         if document is None:
             return
-        path = path.with_suffix(".json")
         session = [group.document for group in self.panel.workspace.groups if group.document.state.counted_with]
         documents = [each for each in session if each.state.counted_with == document.state.counted_with] or [document]
         calibrations = [fit for each in documents for fit in _calibrations(each)]
@@ -185,6 +174,20 @@ class PriorFields:
             return f"Saved the profile {path.name}, from {len(images)} image{'s' if len(images) > 1 else ''}."
 
         self.panel.workspace.work.start("Save the profile", steps, show_info, document)
+
+
+def say_deposited(document: Document, text: str) -> None:
+    """Take what a person typed about what was deposited on an image; what cannot be is refused in a sentence."""
+    from napari_atomicity.counting.bundle import load_card
+
+    try:
+        sizes, shares = read_deposited(text)
+        element = metal_of_deposited(text)
+        if sizes:
+            PriorKnowledge(deposited=sizes).check(load_card(document.settings.model).class_sizes)
+        document.choose(deposited=sizes, fractions=shares, deposited_element=element)
+    except InputError as error:
+        show_warning(str(error))
 
 
 def deposited_text(settings: Settings) -> str:
