@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.progress import Progress
 
 from .stand_ins import adapt_always, blobs, leave_undecided
 
@@ -333,6 +335,31 @@ def test_a_missing_image_can_be_left_out_or_shown(
     assert place.document.micrograph.pixel_size_nm == 0.07
     # the file still holds both, so that Save must not write over it
     assert another.context.project.path is None
+
+
+def test_an_answer_while_other_work_runs_can_be_given_again(
+    app: Any, another: Any, sample: Path, tmp_path: Path
+) -> None:
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0], "Pt19")
+    path = write(app, tmp_path / "one.atomicity")
+    sample.unlink()
+    open_project(another, path)
+    project, ends = another.context.project, threading.Event()
+
+    def steps() -> Any:
+        while not ends.wait(0.05):
+            yield Progress(0, 1, "Waiting")
+
+    another.workspace.work.start("Other work", steps, lambda _: None)
+    begun, said, asked = project.without(), another.notes[-1], project.asked.unclear
+    ends.set()
+    another.idle()
+    assert not begun and "Other work is still running" in said and len(asked) == 1
+    assert project.without()
+    another.idle()
+    assert another.document.table.labelled.sum() == 1 and project.asked is None
 
 
 def test_a_project_that_wants_to_read_elsewhere_asks_once_for_a_folder(
