@@ -88,6 +88,19 @@ def test_deposited_sizes_in_the_list_are_read_as_those_of_one_image(session: Any
     assert column(app, 1)[0] == "19"
 
 
+def test_undo_in_all_takes_back_the_session_of_the_image_in_hand_alone(session: Any) -> None:
+    app = session
+    first, second, other = app.documents
+    for document, names in ((first, ("a", "b")), (other, ("c", "one that is closed")), (second, ("a", "b"))):
+        document.commit("Calibrate together", counted_with=names)
+    app.workspace.choose(app.layers[0])
+    app.idle()
+    app.click(app.joint.back)
+    assert [document.undo_name for document in (first, second)] == [""] * 2 and other.undo_name
+    app.click(app.joint.back)  # none is left in hand: the latest one
+    assert other.undo_name == "" and not app.joint.back.isEnabled()
+
+
 @pytest.mark.slow
 def test_the_command_line_gives_the_same_session(session: Any) -> None:
     from napari_atomicity.pipeline import analyse_steps

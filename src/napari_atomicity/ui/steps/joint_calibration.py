@@ -58,7 +58,7 @@ class JointCalibrationPanel(Panel):
         self.run = button(
             "Calibrate together", "Find what is not found yet, and count all ticked images with one scale", self._run
         )
-        self.back = button("Undo in all", "Take the last common step back in every image", self._back)
+        self.back = button("Undo in all", "Take the last common step back in all images that took part", self._back)
         self.row(self.all, self.run, self.back)
         self.flagged = self.note("Images that contradict what they were calibrated with")
         self._shown: list[Document] = []
