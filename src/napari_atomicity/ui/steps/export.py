@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
-from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in
+from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in, under_its_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,12 +158,14 @@ class ExportPanel(Panel):
         groups = groups_in(self.workspace, self._scope)
         if document is None or not groups:
             return
-        states = [group.document.as_said for group in groups]
+        states = [under_its_name(group) for group in groups]
         frames = [self.workspace.frame if group.document is document else 0 for group in groups]
         expected, checked = dict(document.options.expected), document.options.random_sample
         compared = [self.context.scales.get(group.document) for group in groups]
         scales = [
-            kept[1] for kept, state in zip(compared, states, strict=True) if kept and kept[0].table is state.table
+            replace(kept[1], image=state.micrograph.name)
+            for kept, state in zip(compared, states, strict=True)
+            if kept and kept[0].table is state.table
         ]
 
         repeats = self._repeats_of(states)
