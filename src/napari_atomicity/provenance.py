@@ -37,6 +37,30 @@ def describe_image(micrograph: Micrograph) -> dict[str, Any]:
     }
 
 
+def same_image(described: object, micrograph: Micrograph) -> bool | None:
+    """Whether a micrograph is the image that `describe_image` described.
+
+    Parameters
+    ----------
+    described
+        As it was read from a file, which may hold anything.
+    micrograph
+        The one that it may be.
+
+    Returns
+    -------
+    None where neither hash nor shape tells.
+    """
+    if not isinstance(described, dict):
+        return None
+    now = describe_image(micrograph) if described.get("sha256") else {}
+    if now and now["sha256"] and described.get("sha256_of") == now["sha256_of"]:
+        names = ("sha256", "image_index") if now["sha256_of"] == "file" else ("sha256",)
+        return all(described.get(name) == now[name] for name in names)
+    shape = described.get("shape_px")
+    return False if isinstance(shape, list) and shape != list(micrograph.shape_yx) else None
+
+
 def versions() -> dict[str, str]:
     """Versions of this program and of what its numbers rest on."""
     found_versions = {

@@ -175,6 +175,21 @@ def test_a_report_on_all_images(counted: Any, tmp_path: Path, monkeypatch: pytes
     assert "all images together" in page and "&lt;second&gt;" in page and "<second>" not in page
 
 
+def test_a_report_names_images_as_the_window_does(
+    counted: Any, tmp_path: Path, micrograph: Any, model_path: Path, count_of: Any
+) -> None:
+    app = counted
+    app.lay_out(dataclasses.replace(micrograph), count_of(model_path, "auto"))
+    for layer, name in zip(app.layers, ("grid A", "grid B"), strict=True):
+        layer.name = name
+    app.export.scope.setCurrentIndex(app.export.scope.findData("all"))
+    app.export.write_report(tmp_path / "both.html")
+    app.idle()
+    page = (tmp_path / "both.html").read_text(encoding="utf-8")
+    assert all(f'<h2 class="image">grid {one}</h2>' in page for one in "AB") and ">frame<" not in page
+    assert app.document.micrograph.name == "frame"
+
+
 @pytest.mark.slow
 def test_heat_maps_that_can_be_seen_are_in_the_figure(
     counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

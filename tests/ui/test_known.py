@@ -174,6 +174,24 @@ def test_an_instrument_profile_is_saved_loaded_and_forgotten(
     assert found.document.settings.intensity_per_atom == 123 and "titan" in found.notes[-1]
 
 
+def test_a_name_with_a_dot_stays_what_it_is_and_no_other_file_is_replaced(
+    found: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    from napari_atomicity.counting.profile import load_profile
+
+    known = found.panel("Count atoms").known
+    found.click(found.panel("Count atoms").run)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "gain 1.5"), ""))
+    found.click(known.save)
+    saved = tmp_path / "gain 1.5.json"
+    assert load_profile(saved).name == "gain 1.5" and not (tmp_path / "gain 1.json").exists()
+    saved.write_text("another")
+    found.click(known.save)  # the dialogue asked about a name without a suffix
+    assert saved.read_text() == "another" and "gain 1.5.json is there already" in found.notes[-1]
+
+
 def test_a_deposited_size_that_no_model_knows_is_refused_at_once(found: Any) -> None:
     fields, before = found.count.known, found.document.settings
     for text, said in (("999999999", "does not say what was deposited"), ("20", "does not know"), ("19, 19", "twice")):

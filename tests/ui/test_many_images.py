@@ -18,8 +18,10 @@ from qtpy.QtCore import Qt
 from napari_atomicity.dataset.batch import Batch, batch_steps
 from napari_atomicity.dataset.engine import Done, Task
 from napari_atomicity.dataset.review import labels_path
+from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import Settings
 from napari_atomicity.progress import drain
+from napari_atomicity.ui.dataset import labels
 from napari_atomicity.ui.dataset.service import Listed, many_images_of
 from napari_atomicity.ui.dataset.wishes import remembered
 
@@ -135,6 +137,85 @@ def test_the_last_label_before_an_image_is_closed_is_kept(app: Any, dataset: Pat
     app.idle()
     click_row(app, panel, 2)
     assert app.document.table.labelled.sum() == 1
+
+
+def labels_in(panel: Any, row: int) -> list[str]:
+    """What persons said, as the dataset of the list holds it."""
+    path = labels_path(panel.service.listed.dataset.folder, panel.model.row(row)["image"])
+    return [] if not path.exists() else [one for one in pq.read_table(path)["annotation"].to_pylist() if one]
+
+
+def test_an_image_of_two_datasets_has_its_labels_in_each(app: Any, dataset: Path, tmp_path) -> None:
+    other = Path(shutil.copytree(dataset, tmp_path / "other"))
+    panel = app.panel("Many images")
+    service = many_images_of(app.workspace)
+    service.open(dataset)
+    app.idle()
+    click_row(app, panel, 1)
+    first = app.document
+    service.open(other)
+    app.idle()
+    click_row(app, panel, 1)
+    assert app.document is not first
+    app.document.annotate([int(app.document.table.ids[0])], "Pt70")
+    app.qtbot.waitUntil(lambda: labels_in(panel, 1) == ["Pt70"], timeout=10_000)
+    second = app.document
+    service.open(dataset)
+    app.idle()
+    assert labels_in(panel, 1) == []
+    click_row(app, panel, 1)
+    assert app.document is first and second is not first
+    assert not app.errors
+
+
+def test_labels_that_could_not_be_written_are_tried_again(app: Any, dataset: Path, monkeypatch) -> None:
+    real, room = labels.save_labels, [False]
+
+    def save(*arguments: Any) -> None:
+        if not room[0]:
+            raise InputError("the disk is full.")
+        real(*arguments)
+
+    monkeypatch.setattr(labels, "save_labels", save)
+    monkeypatch.setattr(labels, "_TRY_AGAIN_MS", 60)
+    panel = app.panel("Many images")
+    many_images_of(app.workspace).open(dataset)
+    app.idle()
+    click_row(app, panel, 1)
+    app.document.annotate([int(app.document.table.ids[0])], "Pt70")
+    app.qtbot.waitUntil(lambda: any("disk is full" in note for note in app.notes), timeout=10_000)
+    app.viewer.layers.clear()
+    click_row(app, panel, 1)  # it would show old labels, and they would take the place of the new ones
+    assert not app.viewer.layers and "Its last labels are not in the dataset yet" in app.notes[-1]
+    assert sum("as soon as they can be" in note for note in app.notes) == 1
+    room[0] = True
+    app.qtbot.waitUntil(lambda: labels_in(panel, 1) == ["Pt70"], timeout=10_000)
+    click_row(app, panel, 1)
+    assert app.document.table.labelled.sum() == 1
+    assert not app.errors
+
+
+def test_the_last_label_wins_over_a_slow_write_of_the_one_before(app: Any, dataset: Path, monkeypatch) -> None:
+    real, begun = labels.save_labels, threading.Event()
+
+    def save(*arguments: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            time.sleep(0.5)  # a drive in the network
+        real(*arguments)
+
+    monkeypatch.setattr(labels, "save_labels", save)
+    panel = app.panel("Many images")
+    many_images_of(app.workspace).open(dataset)
+    app.idle()
+    click_row(app, panel, 1)
+    first, second = (int(i) for i in app.document.table.ids[:2])
+    app.document.annotate([first], "Pt70")
+    app.qtbot.waitUntil(begun.is_set, timeout=10_000)
+    app.document.annotate([second], "Pt55")
+    app.viewer.layers.clear()
+    app.idle()
+    assert sorted(labels_in(panel, 1)) == ["Pt55", "Pt70"]
 
 
 def test_wrong_order_and_lost_files_are_said_in_a_sentence(app: Any, dataset: Path, images: Path, tmp_path) -> None:

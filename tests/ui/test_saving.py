@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from napari_atomicity.document.review import ReviewRound
 from napari_atomicity.micrograph import Micrograph
+from napari_atomicity.progress import Progress
 
 from .stand_ins import adapt_always, blobs, leave_undecided
 
@@ -335,6 +337,31 @@ def test_a_missing_image_can_be_left_out_or_shown(
     assert another.context.project.path is None
 
 
+def test_an_answer_while_other_work_runs_can_be_given_again(
+    app: Any, another: Any, sample: Path, tmp_path: Path
+) -> None:
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([0], "Pt19")
+    path = write(app, tmp_path / "one.atomicity")
+    sample.unlink()
+    open_project(another, path)
+    project, ends = another.context.project, threading.Event()
+
+    def steps() -> Any:
+        while not ends.wait(0.05):
+            yield Progress(0, 1, "Waiting")
+
+    another.workspace.work.start("Other work", steps, lambda _: None)
+    begun, said, asked = project.without(), another.notes[-1], project.asked.unclear
+    ends.set()
+    another.idle()
+    assert not begun and "Other work is still running" in said and len(asked) == 1
+    assert project.without()
+    another.idle()
+    assert another.document.table.labelled.sum() == 1 and project.asked is None
+
+
 def test_a_project_that_wants_to_read_elsewhere_asks_once_for_a_folder(
     app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
@@ -429,6 +456,35 @@ def test_a_colleagues_table_is_merged_too(app: Any, sample: Path, tmp_path: Path
     write_table(theirs, tmp_path / "theirs.csv")
     open_project(app, tmp_path / "theirs.csv")
     assert app.document.table.rows.set_index("id").at[3, "annotation"] == "Pt30"
+
+
+def test_a_table_of_another_image_is_merged_only_once_a_person_says_so(app: Any, sample: Path, tmp_path: Path) -> None:
+    show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    app.document.annotate([3], "Pt30")
+    app.export.write(tmp_path / "a.csv")
+    app.idle()
+    other = sample.with_name("other.tif")
+    put(other, np.asarray(app.document.micrograph.data)[::-1])
+    show_file(app, other)
+    app.click(app.panel("Find clusters").search)
+    document, n = app.document, len(app.document.table)
+    open_project(app, tmp_path / "a.csv")
+    assert document.table.labelled.sum() == 0 and len(document.table) == n
+    assert f"a.csv belongs to another image, {sample}, so it is not merged" in app.notes[-1]
+    (tmp_path / "a.csv-metadata.json").unlink()  # as a spreadsheet leaves it
+    open_project(app, tmp_path / "a.csv")
+    assert document.table.labelled.sum() == 0 and len(document.table) == n
+    assert "has hardly a cluster where this image has one" in app.notes[-1]
+    from napari.utils.notifications import notification_manager
+
+    (name, do) = notification_manager.records[-1].actions[0]
+    do(None)
+    assert name == "Merge it all the same" and document.table.labelled.sum() == 1
+    app.workspace.choose(app.layers[0])
+    app.document.undo()
+    open_project(app, tmp_path / "a.csv")
+    assert app.document.table.labelled.sum() == 1 and "1 label added" in app.notes[-1]
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     app.joint.list.item(1, 1).setText("nineteen")
     assert "does not say what was deposited" in app.notes[-1] and app.documents[1].settings.deposited == (19, 55)
     app.idle()
-    assert column(app, 1) == ["", "19:0.7, 55:0.3", ""]
+    assert column(app, 1) == ["", "Pt19:0.7, Pt55:0.3", ""]
     app.documents[0].choose(adapt="auto", deposited=(19, 30))
     app.workspace.choose(app.layers[0])
     app.click(app.joint.run)
@@ -72,6 +72,33 @@ def test_ticked_images_are_searched_counted_and_undone_together(session: Any) ->
     assert app.joint.back.isEnabled()
     app.click(app.joint.back)
     assert not len(a.table) and not len(b.table) and a.redo_name == "Calibrate together"
+
+
+def test_deposited_sizes_in_the_list_are_read_as_those_of_one_image(session: Any) -> None:
+    app, document = session, session.documents[0]
+    app.joint.list.item(0, 1).setText("Au55")
+    assert (document.settings.deposited, document.settings.deposited_element) == ((55,), "Au")
+    app.idle()
+    assert column(app, 1)[0] == "Au55"
+    app.joint.list.item(0, 1).setText("19")
+    assert (document.settings.deposited, document.settings.deposited_element) == ((19,), "")
+    app.joint.list.item(0, 1).setText("77")
+    assert document.settings.deposited == (19,) and "77" in app.notes[-1]
+    app.idle()
+    assert column(app, 1)[0] == "19"
+
+
+def test_undo_in_all_takes_back_the_session_of_the_image_in_hand_alone(session: Any) -> None:
+    app = session
+    first, second, other = app.documents
+    for document, names in ((first, ("a", "b")), (other, ("c", "one that is closed")), (second, ("a", "b"))):
+        document.commit("Calibrate together", counted_with=names)
+    app.workspace.choose(app.layers[0])
+    app.idle()
+    app.click(app.joint.back)
+    assert [document.undo_name for document in (first, second)] == [""] * 2 and other.undo_name
+    app.click(app.joint.back)  # none is left in hand: the latest one
+    assert other.undo_name == "" and not app.joint.back.isEnabled()
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ See docs/projects.md for the form of the file.
 from napari_atomicity.project.encode import FORMAT
 from napari_atomicity.project.files import SUFFIX, describe, open_steps, save_project, save_steps
 from napari_atomicity.project.images import UnclearImage, outside_sentence
-from napari_atomicity.project.merge import Conflict, Merged, merge, resolve
+from napari_atomicity.project.merge import Conflict, Merged, fits, merge, resolve
 from napari_atomicity.project.project import HistoryStep, Project, SavedImage
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SavedImage",
     "UnclearImage",
     "describe",
+    "fits",
     "merge",
     "open_steps",
     "outside_sentence",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_atomicity.clusters import ClusterTable, matched, near
 from napari_atomicity.pipeline import SAME_CLUSTER_NM
+
+#: of fewer clusters their places do not tell whether they are of the same image
+_FEW: Final = 10
 
 Kind = Literal["label", "deleted here", "deleted there"]
 
@@ -92,7 +95,7 @@ def merge(
     Labels of a person that only `theirs` has are taken, and so are its further clusters, with what was measured there
     but not with predictions, which rest on another calibration. Whatever a person did in `mine` stays.
     """
-    tolerance = SAME_CLUSTER_NM / pixel_size_nm if pixel_size_nm else 5.0
+    tolerance = _tolerance_px(pixel_size_nm)
     there = theirs.places
     pairs = matched(mine.places, there, tolerance)
     label = theirs.rows["annotation"].to_numpy(dtype=object)
@@ -111,6 +114,20 @@ def merge(
     gone = gone[~near(gone, mine.removed, 1e-6)] if len(mine.removed) else gone
     table = replace(table, removed=np.vstack([table.removed, gone]))
     return Merged(table, int(fresh.sum()), len(taken), tuple(conflicts))
+
+
+def fits(mine: ClusterTable, theirs: ClusterTable, pixel_size_nm: float | None) -> bool:
+    """Whether two tables may be of the same image: half of the clusters of the smaller one lie at places of the other.
+
+    Parameters
+    ----------
+    mine, theirs
+        The tables; where one has only a few clusters, nothing is to be seen.
+    pixel_size_nm
+        Of `mine`; None where unknown.
+    """
+    fewer = min(len(mine), len(theirs))
+    return fewer < _FEW or 2 * len(matched(mine.places, theirs.places, _tolerance_px(pixel_size_nm))) >= fewer
 
 
 def resolve(table: ClusterTable, conflict: Conflict, pixel_size_nm: float | None) -> ClusterTable:
@@ -136,6 +153,10 @@ def resolve(table: ClusterTable, conflict: Conflict, pixel_size_nm: float | None
          "annotation": [conflict.theirs]}
     )  # fmt: skip
     return replace(added, removed=table.removed[~near(table.removed, np.array([conflict.place]), 1e-6)])
+
+
+def _tolerance_px(pixel_size_nm: float | None) -> float:
+    return SAME_CLUSTER_NM / pixel_size_nm if pixel_size_nm else 5.0
 
 
 def _labels(

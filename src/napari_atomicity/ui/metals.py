@@ -15,6 +15,7 @@ from napari_atomicity.metals import class_set_of, unit_name
 from napari_atomicity.metals.elements import NAMES
 from napari_atomicity.pipeline import AlloyCount, MetalCount, alloy_of_image, metal_count, metal_text, scale_remarks
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.actions.metals import card_of, doubt_of, load_fractions, say_exponent, say_metal
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.html import html_table
@@ -164,8 +165,9 @@ class MetalsPanel(Panel):
             self.document.set_options(guest=symbol)
 
     def _ask(self) -> None:
+        document = self.document
         path, _ = QFileDialog.getOpenFileName(self, "Load measured fractions", str(Path.home()), "Table (*.csv *.tsv)")
-        if path:
+        if path and self.is_still(document):
             self.load_from(Path(path))
 
     def load_from(self, path: Path) -> None:
@@ -182,11 +184,11 @@ class MetalsPanel(Panel):
             self.document.set_options(guest_fractions={}, guest_fractions_sd={})
 
     def _ask_where(self) -> None:
-        name = self.document.micrograph.name if self.document is not None else "metals"
-        proposal = str(Path.home() / f"{name}.metals.csv")
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", proposal, "CSV (*.csv)")
-        if path:
-            self.write(Path(path).with_suffix(".csv"))
+        document = self.document
+        name = document.micrograph.name if document is not None else "metals"
+        path = ask_where(self, "Save the table", Path.home() / f"{name}.metals.csv", "CSV (*.csv)")
+        if path is not None and self.is_still(document):
+            self.write(path)
 
     def write(self, path: Path) -> None:
         """Write equivalents, atoms and compositions of all clusters to `path`."""

@@ -79,12 +79,18 @@ def hand_on(workspace: Workspace) -> bool:
 
 
 def to_undo(workspace: Workspace) -> list[Document]:
-    """The images whose last step was a common one."""
-    return [group.document for group in workspace.groups if group.document.undo_name in _NAMES]
+    """The images whose last step was one and the same: that of the image in hand, or else the latest."""
+    common = [group.document for group in workspace.groups if group.document.undo_name in _NAMES]
+    if not common:
+        return []
+    shown = workspace.document
+    last = shown if shown in common else max(common, key=lambda one: one.state.when)
+    step = last.undo_name, last.state.counted_with
+    return [one for one in common if (one.undo_name, one.state.counted_with) == step]
 
 
 def undo(workspace: Workspace) -> None:
-    """Take the last common step back in every image."""
+    """Take the last common step back in every image that took part in it."""
     if not busy(workspace):
         for document in to_undo(workspace):
             document.undo()

@@ -99,6 +99,6 @@ def _stamp(model: str) -> float:
     """When the card of a model changed last; it is read again only then."""
     from napari_atomicity.counting.bundle import packaged_folder, user_folder
 
-    places = [Path(model), *(folder / model for folder in (packaged_folder(), user_folder()))]
-    stamps = [card.stat().st_mtime for place in places if (card := place.with_suffix(".json")).is_file()]
-    return max(stamps, default=0.0)
+    named = [folder / f"{model}.json" for folder in (packaged_folder(), user_folder())]
+    cards = [Path(model).with_suffix(".json"), *named]
+    return max((card.stat().st_mtime for card in cards if card.is_file()), default=0.0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_atomicity.project import SUFFIX
+from napari_atomicity.ui.actions.asking import ask_where
 
 if TYPE_CHECKING:
     from napari_atomicity.ui.project.controller import ProjectController
@@ -29,9 +30,8 @@ def save(project: ProjectController) -> None:
 
 def save_as(project: ProjectController) -> None:
     """Ask for a file and write to it."""
-    path, _ = QFileDialog.getSaveFileName(window_in_front(), "Save the project", str(_proposal(project)), _FILES)
-    if path:
-        project.save(Path(path))
+    if path := ask_where(window_in_front(), "Save the project", _proposal(project), _FILES):
+        project.save(path)
 
 
 def ask_open(project: ProjectController) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari.utils.notifications import show_info, show_warning
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QFileDialog
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import (
@@ -19,6 +18,7 @@ from napari_atomicity.pipeline import (
     standard_reference,
 )
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.consistency.charts import AtomChart, ScaleChart
 from napari_atomicity.ui.consistency.detector import DetectorPart
 from napari_atomicity.ui.consistency.tables import numbers, shares
@@ -172,17 +172,17 @@ class ConsistencyPanel(Panel):
         )
 
     def _ask_profile(self) -> None:
-        proposal = str(Path.home() / "microscope.json")
-        path, _ = QFileDialog.getSaveFileName(self, "Save the profile", proposal, "Instrument profile (*.json)")
-        if path:
-            self.save_profile(Path(path))
+        document, proposal = self.document, Path.home() / "microscope.json"
+        path = ask_where(self, "Save the profile", proposal, "Instrument profile (*.json)")
+        if path is not None and self.is_still(document):
+            self.save_profile(path)
 
     def save_profile(self, path: Path) -> None:
         """Write what all ways say together."""
         document, result = self.document, self.result
         if document is None or result is None:
             return
-        path, bundle = path.with_suffix(".json"), document.state.model_in_force
+        bundle = document.state.model_in_force
         micrograph, clusters = document.micrograph, len(document.table)
 
         def steps() -> Steps[str]:
@@ -196,10 +196,10 @@ class ConsistencyPanel(Panel):
         self._work.start("Save the profile", steps, show_info, document)
 
     def _ask_table(self) -> None:
-        proposal = str(Path.home() / "consistency.csv")
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", proposal, "CSV (*.csv)")
-        if path:
-            self.save_table(Path(path))
+        document = self.document
+        path = ask_where(self, "Save the table", Path.home() / "consistency.csv", "CSV (*.csv)")
+        if path is not None and self.is_still(document):
+            self.save_table(path)
 
     def save_table(self, path: Path) -> None:
         """Write every way with its error."""
@@ -207,7 +207,6 @@ class ConsistencyPanel(Panel):
 
         if self.result is None:
             return
-        path = path.with_suffix(".csv")
         try:
             kept = write_rows(self.result.table(), path)
         except InputError as error:

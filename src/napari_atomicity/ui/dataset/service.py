@@ -5,34 +5,29 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Layer
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import show_info
 from psygnal import Signal
 from qtpy.QtCore import QObject
 
 from napari_atomicity.dataset.batch import Result, batch_steps
 from napari_atomicity.dataset.folder import Folder
 from napari_atomicity.dataset.outlook import Outlook, outlook
-from napari_atomicity.dataset.review import OpenDataset, open_dataset_steps, review_steps, save_labels, with_labels
+from napari_atomicity.dataset.review import OpenDataset, open_dataset_steps, review_steps, with_labels
 from napari_atomicity.dataset.sources import items_of
-from napari_atomicity.errors import InputError
 from napari_atomicity.io.napari_hooks import as_layer
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.dataset.labels import LabelKeeper
 from napari_atomicity.ui.dataset.wishes import remember, remembered
-from napari_atomicity.ui.widgets.controls import later
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
-    from napari_atomicity.document.document import Document
     from napari_atomicity.pipeline import ImageState
     from napari_atomicity.ui.workspace.workspace import Workspace
-
-#: labels are written so many milliseconds after the last one
-_PAUSE_MS: Final = 500
 
 _STOPPED: Final = "Stopped. What was counted is kept, and Analyse all goes on from there."
 _FAILED: Final = "It could not be finished. What was counted is kept, and Analyse all goes on from there."
@@ -62,16 +57,6 @@ class Listed:
     facts: str = ""
 
 
-@dataclass
-class _Reviewed:
-    """An image of a dataset that is open: which one, and its clusters as they were last written."""
-
-    folder: Folder
-    image: str
-    written: ClusterTable | None = None
-    connected: list[Any] = field(default_factory=list)
-
-
 class ManyImages(QObject):
     """Opens folders and datasets, counts them, and keeps labels. Signal: `changed` with another list."""
 
@@ -85,11 +70,7 @@ class ManyImages(QObject):
         #: what *Analyse all* would do, and how the last one ended
         self.outlook: Outlook | None = None
         self.ended = ""
-        self._reviewed: weakref.WeakKeyDictionary[Document, _Reviewed] = weakref.WeakKeyDictionary()
-        self._saving = workspace.new_work()
-        self._saving.finished.connect(lambda _: self._save_later())
-        self._due = later(self, _PAUSE_MS, self._save)
-        workspace.removed.connect(self._on_removed)
+        self._labels = LabelKeeper(workspace)
 
     # ------------------------------------------------------------------ lists
 
@@ -158,18 +139,19 @@ class ManyImages(QObject):
         listed, viewer = self.listed, self.workspace.viewer
         if listed is None or viewer is None:
             return
-        shown = next((one for one, known in self._reviewed.items() if known.image == row.get("image")), None)
+        dataset = listed.dataset
+        if dataset is None or row.get("status") != "counted":
+            self._open_plain(row)
+            return
+        shown = self._labels.document_of(dataset.folder, row["image"])
         group = next((group for group in self.workspace.groups if group.document is shown), None)
-        image = None if group is None or shown is None else group.image()
+        image = None if group is None else group.image()
         if image is not None:
             self.workspace.choose(image)
             return
-        if listed.dataset is None or row.get("status") != "counted":
-            self._open_plain(row)
-            return
-        dataset = listed.dataset
 
         def steps() -> Steps[tuple[ImageState, ClusterTable]]:
+            self._labels.finish(dataset.folder, row["image"])
             state = yield from review_steps(dataset, row)
             size = state.micrograph.calibrated_pixel_size_nm
             return state, with_labels(dataset.folder, row["image"], state.table, size)
@@ -207,41 +189,7 @@ class ManyImages(QObject):
         document.apply("Open from the dataset", state, document.state)
         if labelled is not state.table:
             document.commit("Labels of earlier reviews", labelled)
-        self._reviewed[document] = _Reviewed(folder, row["image"], document.table)
-        document.table_changed.connect(self._save_later)
-
-    # ------------------------------------------------------------------ labels
-
-    def _save_later(self) -> None:
-        if any(known.written is not document.table for document, known in self._reviewed.items()):
-            self._due.start()
-
-    def _save(self) -> None:
-        """Write what changed; what changes meanwhile is written next."""
-        if self._saving.busy:
-            return
-        waiting = [(known, one.table) for one, known in self._reviewed.items() if known.written is not one.table]
-        if not waiting:
-            return
-        for known, table in waiting:
-            known.written = table
-
-        def steps() -> Steps[None]:
-            for done, (known, table) in enumerate(waiting):
-                yield Progress(done, len(waiting), "Saving labels")
-                save_labels(known.folder, known.image, table)
-
-        self._saving.start("Save labels", steps, lambda _: None)
-
-    def _on_removed(self, group: Any) -> None:
-        """An image that is closed: its last labels are written before it is forgotten."""
-        known = self._reviewed.pop(group.document, None)
-        if known is None or known.written is group.document.table:
-            return
-        try:
-            save_labels(known.folder, known.image, group.document.table)
-        except InputError as error:
-            show_warning(str(error))
+        self._labels.keep(document, folder, row["image"])
 
 
 def _opened_steps(path: Path) -> Steps[Listed]:

@@ -163,9 +163,12 @@ class ProjectController:
             return False
         answers = {**asked.answers, **answers}
         rest = tuple(one for one in asked.unclear if one.key not in answers)
-        self.asked = replace(asked, unclear=rest, answers=answers)
+        wanted = replace(asked, unclear=rest, answers=answers)
+        if not rest:  # the question stands until the project is open: other work may run, and reading may fail
+            return self._open(wanted)
+        self.asked = wanted
         self.changed.emit()
-        return True if rest else self._open(self.asked)
+        return True
 
     def dismiss(self) -> None:
         """Do not open the project that waits for an answer."""

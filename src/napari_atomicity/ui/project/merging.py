@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import (
+    Notification,
+    NotificationSeverity,
+    notification_manager,
+    show_info,
+    show_warning,
+)
 from psygnal import Signal
 
+from napari_atomicity.io.text import clean
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.project import Conflict, merge, resolve
+from napari_atomicity.project import Conflict, fits, merge, resolve
+from napari_atomicity.provenance import same_image
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
     from napari_atomicity.document.document import Document
     from napari_atomicity.io.by_hand import ReadTable
     from napari_atomicity.ui.workspace.workspace import Workspace
+
+
+_FITS_NOT: Final = "has hardly a cluster where this image has one"
+_WHAT_TO_DO: Final = ", so it is not merged; open the image that it belongs to first, then the table."
 
 
 class Merging:
@@ -32,8 +44,7 @@ class Merging:
         self.conflicts: list[tuple[weakref.ref[Document], Conflict]] = []
 
     def open_table(self, path: Path) -> bool:
-        """Merge the table in a CSV or Parquet file into the image in hand."""
-        from napari_atomicity.io.table_metadata import TableMetadata
+        """Merge the table in a CSV or Parquet file into the image in hand; one of another image only once asked."""
         from napari_atomicity.io.tables import open_table
 
         workspace = self._workspace()
@@ -42,17 +53,43 @@ class Merging:
             show_warning("A table belongs to an image: open that micrograph first, then the table.")
             return False
 
-        def steps() -> Steps[ReadTable]:
-            yield Progress(0, 0, "Reading the table")
-            return open_table(path)
+        micrograph = document.micrograph
 
-        def apply(found: ReadTable) -> None:
+        def steps() -> Steps[tuple[ReadTable, bool | None]]:
+            yield Progress(0, 0, "Reading the table")
+            found = open_table(path)
+            return found, same_image(found.facts.get("image"), micrograph)
+
+        def apply(result: tuple[ReadTable, bool | None]) -> None:
+            found, same = result
             for remark in found.remarks:
                 show_warning(remark)
-            self.merge(document, path.name, found.table, TableMetadata.of(found.facts).pixel_size_nm)
-            self.changed.emit()
+            if same or (same is None and fits(document.table, found.table, document.micrograph.pixel_size_nm)):
+                self._merge_table(document, path.name, found)
+            else:
+                doubt = _of_another(found.facts) if same is False else _FITS_NOT
+                self._ask(document, path.name, found, f"{path.name} {doubt}{_WHAT_TO_DO}")
 
         return workspace.work.start("Merge the table", steps, apply, document)
+
+    def _ask(self, document: Document, name: str, found: ReadTable, doubt: str) -> None:
+        """Say why a table is not merged, with a button for a person who knows better."""
+        there = weakref.ref(document)  # what was said is kept until the window closes; the image is not
+
+        def go_on(_: object) -> None:
+            document = there()
+            if document is not None:
+                self._merge_table(document, name, found)
+
+        offer = (("Merge it all the same", go_on),)
+        warning = Notification(doubt, NotificationSeverity.WARNING, offer)  # type: ignore[arg-type]  # called with itself
+        notification_manager.dispatch(warning)
+
+    def _merge_table(self, document: Document, name: str, found: ReadTable) -> None:
+        from napari_atomicity.io.table_metadata import TableMetadata
+
+        self.merge(document, name, found.table, TableMetadata.of(found.facts).pixel_size_nm)
+        self.changed.emit()
 
     def merge(self, document: Document, name: str, theirs: ClusterTable, size: float | None) -> None:
         """One step that can be undone; what differs is listed."""
@@ -79,3 +116,9 @@ class Merging:
             document.edit(f"Take {len(conflicts)} from the merge", table, placed.tolist())
         self.conflicts = [entry for at, entry in enumerate(self.conflicts) if at not in set(chosen)]
         self.changed.emit()
+
+
+def _of_another(facts: Mapping[str, Any]) -> str:
+    """Which image a table is of, in words."""
+    image = facts["image"]
+    return f"belongs to another image, {clean(image.get('path') or image.get('name'), 300)}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari.utils.notifications import show_info, show_warning
-from qtpy.QtWidgets import QComboBox, QFileDialog
+from napari.utils.notifications import show_info
+from qtpy.QtWidgets import QComboBox
 
 from napari_atomicity.counting.prior import as_in_file
 from napari_atomicity.progress import Progress, Steps
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
-from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in
+from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in, under_its_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,24 +96,15 @@ class ExportPanel(Panel):
         self._ask("Write the report", ending, _REPORT, self.write_report)
 
     def _ask(self, title: str, ending: str, kinds: str, write: Callable[[Path], None]) -> None:
-        """Ask for a path beside the image; what the dialogue did not ask about is never replaced."""
+        """Ask for a path beside the image."""
         document = self.document
         if document is None:
             return
         source = document.micrograph.provenance.path
         proposal = (source.parent if source else Path.home()) / f"{document.micrograph.name}{ending}"
-        chosen, kind = QFileDialog.getSaveFileName(self, title, str(proposal), kinds)
-        if not (chosen and self.is_still(document)):
-            return
-        path = Path(chosen)
-        suffixes = [part.split(")")[0] for part in kinds.split("(*")[1:]]
-        if suffixes[0] and path.suffix.lower() not in suffixes:
-            wanted = kind.partition("(*")[2].partition(")")[0] or suffixes[0]
-            path = path.with_name(path.name + wanted)
-            if path.exists():
-                show_warning(f"{path.name} is there already; choose another name, or choose it to replace it.")
-                return
-        write(path)
+        path = ask_where(self, title, proposal, kinds)
+        if path is not None and self.is_still(document):
+            write(path)
 
     # ------------------------------------------------------------------ writing
 
@@ -166,12 +159,14 @@ class ExportPanel(Panel):
         groups = groups_in(self.workspace, self._scope)
         if document is None or not groups:
             return
-        states = [group.document.as_said for group in groups]
+        states = [under_its_name(group) for group in groups]
         frames = [self.workspace.frame if group.document is document else 0 for group in groups]
         expected, checked = dict(document.options.expected), document.options.random_sample
         compared = [self.context.scales.get(group.document) for group in groups]
         scales = [
-            kept[1] for kept, state in zip(compared, states, strict=True) if kept and kept[0].table is state.table
+            replace(kept[1], image=state.micrograph.name)
+            for kept, state in zip(compared, states, strict=True)
+            if kept and kept[0].table is state.table
         ]
 
         repeats = self._repeats_of(states)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_atomicity.errors import InputError
-from napari_atomicity.pipeline import read_deposited
 from napari_atomicity.ui.actions import joint
-from napari_atomicity.ui.steps.prior import deposited_text
+from napari_atomicity.ui.steps.prior import deposited_text, say_deposited
 from napari_atomicity.ui.widgets.controls import button, line_height, say, with_window_font
 from napari_atomicity.ui.widgets.panel import Panel
 
@@ -61,7 +58,7 @@ class JointCalibrationPanel(Panel):
         self.run = button(
             "Calibrate together", "Find what is not found yet, and count all ticked images with one scale", self._run
         )
-        self.back = button("Undo in all", "Take the last common step back in every image", self._back)
+        self.back = button("Undo in all", "Take the last common step back in all images that took part", self._back)
         self.row(self.all, self.run, self.back)
         self.flagged = self.note("Images that contradict what they were calibrated with")
         self._shown: list[Document] = []
@@ -128,11 +125,7 @@ class JointCalibrationPanel(Panel):
         if item.column() == _IMAGE:
             document.set_options(in_joint=item.checkState() == Qt.CheckState.Checked)
         elif item.column() == _DEPOSITED:
-            try:
-                sizes, shares = read_deposited(item.text())
-                document.choose(deposited=sizes, fractions=shares)
-            except InputError as error:
-                show_warning(str(error))
+            say_deposited(document, item.text())
             self.show_now()
 
     def _take(self, row: int, column: int) -> None:

@@ -13,6 +13,7 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import metal_of_deposited, metal_text, read_deposited
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.actions.metals import say_metal
 from napari_atomicity.ui.widgets.controls import button
 from napari_atomicity.ui.widgets.panel import Panel
@@ -94,19 +95,8 @@ class PriorFields:
     # ------------------------------------------------------------------ what a person does
 
     def _set_deposited(self) -> None:
-        from napari_atomicity.counting.bundle import load_card
-
-        document = self.panel.shown
-        if document is None:
-            return
-        try:
-            sizes, shares = read_deposited(self.deposited.text())
-            element = metal_of_deposited(self.deposited.text())
-            if sizes:
-                PriorKnowledge(deposited=sizes).check(load_card(document.settings.model).class_sizes)
-            document.choose(deposited=sizes, fractions=shares, deposited_element=element)
-        except InputError as error:
-            show_warning(str(error))
+        if self.panel.shown is not None:
+            say_deposited(self.panel.shown, self.deposited.text())
 
     def _set_metal(self) -> None:
         say_metal(self.panel.shown, self.metal.text())
@@ -129,8 +119,9 @@ class PriorFields:
             self.panel.document.know_intensity_per_atom(None)
 
     def _ask_load(self) -> None:
+        document = self.panel.document
         path, _ = QFileDialog.getOpenFileName(self.panel, "Load an instrument profile", str(Path.home()), _SUFFIX)
-        if path:
+        if path and self.panel.is_still(document):
             self.load_from(Path(path))
 
     def load_from(self, path: Path) -> None:
@@ -161,17 +152,16 @@ class PriorFields:
         self.panel.workspace.work.start("Load the profile", steps, apply, document)
 
     def _ask_save(self) -> None:
-        proposal = str(Path.home() / "microscope.json")
-        path, _ = QFileDialog.getSaveFileName(self.panel, "Save the instrument profile", proposal, _SUFFIX)
-        if path:
-            self.save_to(Path(path))
+        document, proposal = self.panel.document, Path.home() / "microscope.json"
+        path = ask_where(self.panel, "Save the instrument profile", proposal, _SUFFIX)
+        if path is not None and self.panel.is_still(document):
+            self.save_to(path)
 
     def save_to(self, path: Path) -> None:
         """Write the intensity that was found in the image in hand, and in those it was calibrated with."""
         document = single.in_hand(self.panel.workspace)
         if document is None:
             return
-        path = path.with_suffix(".json")
         session = [group.document for group in self.panel.workspace.groups if group.document.state.counted_with]
         documents = [each for each in session if each.state.counted_with == document.state.counted_with] or [document]
         calibrations = [fit for each in documents for fit in _calibrations(each)]
@@ -186,6 +176,20 @@ class PriorFields:
             return f"Saved the profile {path.name}, from {len(images)} image{'s' if len(images) > 1 else ''}."
 
         self.panel.workspace.work.start("Save the profile", steps, show_info, document)
+
+
+def say_deposited(document: Document, text: str) -> None:
+    """Take what a person typed about what was deposited on an image; what cannot be is refused in a sentence."""
+    from napari_atomicity.counting.bundle import load_card
+
+    try:
+        sizes, shares = read_deposited(text)
+        element = metal_of_deposited(text)
+        if sizes:
+            PriorKnowledge(deposited=sizes).check(load_card(document.settings.model).class_sizes)
+        document.choose(deposited=sizes, fractions=shares, deposited_element=element)
+    except InputError as error:
+        show_warning(str(error))
 
 
 def deposited_text(settings: Settings) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QComboBox, QFileDialog
+from qtpy.QtWidgets import QComboBox
 
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.widgets.controls import button, say
 from napari_atomicity.ui.widgets.curves import Curves
 from napari_atomicity.ui.widgets.panel import Panel
@@ -106,9 +107,9 @@ class RadialProfilesPanel(Panel):
             return
         source = document.micrograph.provenance.path
         proposal = (source.parent if source else Path.home()) / f"{document.micrograph.name}.profiles.csv"
-        path, _ = QFileDialog.getSaveFileName(self, "Save the radial profiles", str(proposal), "CSV (*.csv)")
-        if path and self.is_still(document):
-            self.write(Path(path))
+        path = ask_where(self, "Save the radial profiles", proposal, "CSV (*.csv)")
+        if path is not None and self.is_still(document):
+            self.write(path)
 
     def write(self, path: Path) -> None:
         """Write the profiles of the document in hand to `path`."""

@@ -10,11 +10,12 @@ import pyqtgraph as pg
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QBuffer, QByteArray, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QMouseEvent, QPen, QWheelEvent
-from qtpy.QtWidgets import QFileDialog, QLabel, QMenu, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.atomic import write_atomically
 from napari_atomicity.style import OTHER_COLOUR
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.widgets.controls import with_window_font
 
 #: size of the text in a plot beside that of the window
@@ -82,10 +83,9 @@ class Plot(QWidget):
         write_atomically(path, write)
 
     def _ask(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the picture", str(Path.home() / "plot.png"), "PNG (*.png)")
-        if name:
+        if path := ask_where(self, "Save the picture", Path.home() / "plot.png", "PNG (*.png)"):
             try:
-                self.save(Path(name))
+                self.save(path)
             except InputError as error:
                 show_warning(str(error))
 

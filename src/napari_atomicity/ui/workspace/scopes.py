@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from napari_atomicity.pipeline import ImageState
     from napari_atomicity.ui.workspace.layer_group import LayerGroup
     from napari_atomicity.ui.workspace.workspace import Workspace
 
@@ -24,3 +26,9 @@ def groups_in(workspace: Workspace, scope: str) -> list[LayerGroup]:
         and group.document.state.bundle is not None
         and (scope != "ticked" or group.document.options.in_joint)
     ]
+
+
+def under_its_name(group: LayerGroup) -> ImageState:
+    """The image of a group as it is now, under the name that it has in the window."""
+    state = group.document.as_said
+    return replace(state, micrograph=replace(state.micrograph, name=group.name))
