@@ -14,7 +14,7 @@ from qtpy.QtCore import QTimer
 from napari_atomicity.ui.layers import ring_style
 from napari_atomicity.ui.layers.by_hand import edit_of, untouched
 from napari_atomicity.ui.layers.cluster_points import ClusterPoints
-from napari_atomicity.ui.layers.places import geometry, positions
+from napari_atomicity.ui.layers.places import follow, geometry, positions
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -66,6 +66,10 @@ class ClusterLayer:
         viewer, image = self._viewer(), self._image()
         if viewer is None or image is None or image not in viewer.layers:
             return
+        if self.points is not None and self.points.ndim != image.ndim and self.points in viewer.layers:
+            # a single image became a stack, or the other way round: napari's points cannot follow
+            viewer.layers.remove(self.points)
+            self.points = None
         if self.points is None or self.points not in viewer.layers:
             if not len(self.document.table):
                 return
@@ -196,10 +200,7 @@ class ClusterLayer:
                 self._writing = False
 
     def _follow_image(self) -> None:
-        image = self._image()
-        if self.points is not None and image is not None:
-            for name, value in geometry(image).items():
-                setattr(self.points, name, value)
+        follow(self.points, self._image())
 
     def _on_rings(self) -> None:
         """What is hidden is not selected any more; a label or Delete must not reach it."""
