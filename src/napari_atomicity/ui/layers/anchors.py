@@ -61,6 +61,8 @@ class AnchorLayer:
         viewer, image = self._viewer(), self._image()
         if viewer is None or image is None or image not in viewer.layers:
             return
+        if self.points is not None and self.points.ndim != image.ndim:  # the image became a stack, or was one
+            self._remove(viewer)
         anchors = self.anchors if self.wanted else None
         if anchors is None:
             self._remove(viewer)
