@@ -105,6 +105,7 @@ def test_metadata_that_is_infinite_or_odd_is_kept_as_far_as_json_goes(image: Mic
     [
         {"image": 3, "clusters": []},
         {"image": {"opacity": 1e300, "gamma": "x", "contrast_limits": [None]}},
+        {"image": {"place": {"mirrored": 1, "translate": "x"}}},
         {"center": [], "zoom": -1, "step": "x"},
     ],
 )

@@ -347,3 +347,77 @@ def test_other_pixels_are_measured_anew(app: Any, micrograph: Any, found_once: A
     app.qtbot.waitUntil(lambda: bool(app.document.table.rows["intensity"].notna().all()), timeout=30_000)
     ratio = app.document.table.rows["intensity"] / before["intensity"]
     assert ratio.median() == pytest.approx(2, rel=0.02)
+
+
+def test_a_label_typed_into_naparis_table_of_features_is_a_step_of_the_history(found: Any) -> None:
+    from qtpy.QtCore import Qt
+
+    features = found.viewer.window.add_plugin_dock_widget("napari", "Features table widget")[1]
+    found.viewer.layers.selection.active = found.points
+    model = features.table.model().sourceModel()
+    model.editable = True
+    names = [model.headerData(at, Qt.Orientation.Horizontal) for at in range(model.columnCount())]
+
+    def type_in(column: str, word: object) -> None:
+        assert model.setData(model.index(4, names.index(column)), word)
+
+    steps = len(found.document.history)
+    type_in("annotation", "Pt55")
+    found.qtbot.waitUntil(lambda: rows(found)["annotation"].iloc[4] == "Pt55", timeout=5000)
+    assert found.document.history[steps:] == ["Label 1 as Pt55"]
+    found.document.annotate([7], "Pt19")
+    assert found.points.features["annotation"].iloc[4] == "Pt55"
+    # what is no label, and what a person cannot enter, is put back
+    for column, word, why in (("annotation", "large", "“large” is no label"), ("diameter_nm", 9.0, "Only the column")):
+        before = found.document.table.rows[column].iloc[4]
+        type_in(column, word)
+        found.qtbot.waitUntil(lambda before=before, column=column: found.points.rows[column].iloc[4] == before)
+        assert why in found.notes[-1]
+    assert len(found.document.history) == steps + 2
+    # as a script does it
+    written = found.points.features.copy()
+    written.loc[[0, 4], "annotation"] = ["Pt70", None]
+    found.points.features = written
+    assert rows(found)["annotation"].iloc[[0, 4]].tolist() == ["Pt70", ""]
+
+
+def test_points_in_another_order_stay_with_their_labels(found: Any) -> None:
+    found.document.annotate([0], "Pt19")
+    table, steps = found.document.table, len(found.document.history)
+    found.points.data = found.points.data[::-1].copy()
+    assert len(found.document.history) == steps
+    assert np.array_equal(found.points.data, table.centres_px)
+    found.points.selected_data = {3}
+    assert found.document.selection == {int(table.ids[3])}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of napari
+@pytest.mark.parametrize("nowhere", [np.nan, np.inf])
+def test_a_point_without_a_place_is_left_out_and_said(found: Any, nowhere: float) -> None:
+    table, steps = found.document.table, len(found.document.history)
+    places = np.vstack([found.points.data, [[nowhere, 5.0]]])
+    places[2, 1] = nowhere
+    found.points.data = places
+    assert "2 points have no place" in found.notes[-1]
+    assert found.document.table is table and len(found.document.history) == steps
+    assert np.array_equal(found.points.data, table.centres_px)
+
+
+def test_a_cluster_pasted_from_another_image_takes_nobodys_place(found: Any, frame: Any) -> None:
+    found.document.annotate([3], "Pt70")
+    others = found.points
+    found.show(Micrograph(np.roll(frame.image, 37, 0), frame.pixel_size_nm, name="second"))
+    found.click(found.panel("Find clusters").search)
+    document, points = found.document, found.points
+    assert points is not others
+    n = len(document.table)
+    others.selected_data = {3}
+    others._copy_data()
+    points._clipboard = others._clipboard
+    points._paste_data()
+    assert len(document.table) == n + 1
+    points.selected_data = set(document.table.rows_of([3]).tolist())
+    points.remove_selected()
+    found.idle()
+    assert document.table.row_of(3) is None
+    assert not document.table.labelled.any()

@@ -91,3 +91,65 @@ def test_a_mirrored_image_keeps_its_pixel_size_and_stays_mirrored(app: Any) -> N
     app.idle()
     assert np.allclose(app.workspace.image.scale, (-0.06, 0.06))
     assert app.document.micrograph.pixel_size_nm == pytest.approx(0.06)
+
+
+def test_a_layer_that_is_scaled_otherwise_than_its_file_counts(app: Any, micrograph: Any) -> None:
+    from napari.layers import Layer
+
+    from napari_atomicity.io.napari_hooks import as_layer
+
+    # as napari opens a file with a scale of its own
+    data, options, kind = as_layer(micrograph)
+    layer = Layer.create(data, options | {"scale": (0.1, 0.1)}, kind)
+    app.viewer.add_layer(layer)
+    assert app.document.micrograph.pixel_size_nm == pytest.approx(0.1)
+    # and one that was corrected, taken off and put there again
+    app.document.calibrate(0.3)
+    assert "too coarse" in app.document.messages[-1]
+    app.viewer.layers.remove(layer)
+    app.viewer.add_layer(layer)
+    assert app.document.micrograph.pixel_size_nm == pytest.approx(0.3)
+    assert "too coarse" in app.document.messages[-1]
+
+
+def test_an_image_that_becomes_a_stack_gets_clusters_of_as_many_axes(app: Any, micrograph: Any) -> None:
+    layer = app.show(micrograph)
+    app.click(app.panel("Find clusters").search)
+    found, single = len(app.document.table), layer.data
+    layer.data = np.stack([single, single])
+    app.idle()
+    assert app.document.micrograph.n_frames == 2 and app.points.ndim == 3 and app.points in app.viewer.layers
+    app.click(app.panel("Find clusters").search)
+    assert len(app.document.table) == 2 * found
+    layer.data = np.asarray(single).copy()
+    app.idle()
+    assert app.points.ndim == 2 and len(app.points.data) == len(app.document.table) == found
+    app.document.undo()
+    app.idle()
+    assert layer.ndim == app.points.ndim == 3 and len(app.points.data) == 2 * found
+    app.document.go_to(1)
+    app.idle()
+    assert layer.data is single and len(app.points.data) == found and app.document.history == ["Find clusters"]
+    assert layer.axis_labels == app.points.axis_labels == ("y", "x") and layer.units == app.points.units
+    assert sum(one.name.startswith("clusters") for one in app.viewer.layers) == 1
+
+
+@pytest.mark.parametrize("pyramid", [False, True], ids=["in colour", "a pyramid"])
+def test_undone_other_pixels_are_shown_again(app: Any, pyramid: bool) -> None:
+    def held(picture: Any) -> Any:
+        return [picture, picture[::2, ::2]] if pyramid else np.repeat(picture[..., None], 3, axis=-1)
+
+    def shown() -> Any:
+        return np.asarray(layer.data[0] if pyramid else layer.data[..., 0])
+
+    first, second = grey(), grey()[::-1].copy()
+    layer = app.viewer.add_image(held(first), rgb=not pyramid, multiscale=pyramid, name="held", **NM)
+    app.idle()
+    layer.data = held(second)
+    app.idle()
+    assert app.document.history == ["Other pixels"]
+    for turn, pixels in ((app.document.undo, first), (app.document.redo, second), (app.document.undo, first)):
+        turn()
+        app.idle()
+        assert np.array_equal(shown(), pixels)
+    assert app.document.redo_name == "Other pixels"

@@ -659,3 +659,39 @@ def test_a_project_is_kept_where_saving_would_cost_an_image_or_what_others_wrote
     path.with_name("both.kept.atomicity").unlink()
     write(app, path)
     assert kept_projects(tmp_path)["both.kept.atomicity"] == [sample.stem, "other"]
+
+
+def test_a_mirrored_and_moved_image_comes_back_where_the_camera_looks(app: Any, sample: Path, tmp_path: Path) -> None:
+    image = show_file(app, sample)
+    app.click(app.panel("Find clusters").search)
+    image.scale, image.translate, image.rotate = -np.array(image.scale), (0.0, 500.0), 30.0
+    app.viewer.fit_to_view()
+    extent, centre = image.extent.world, app.viewer.scene.camera.center
+    project = write(app, tmp_path / "work.atomicity")
+    app.viewer.layers.clear()
+    open_project(app, project)
+    again = app.workspace.image
+    assert again is not image and np.allclose(again.extent.world, extent)
+    assert np.allclose(again.scale, image.scale)
+    assert np.allclose(app.points.translate, again.translate) and np.allclose(app.points.scale, again.scale)
+    assert np.allclose(app.viewer.scene.camera.center, centre)
+
+
+def test_what_a_project_says_of_the_place_of_an_image_may_be_odd(app: Any, micrograph: Any) -> None:
+    from napari_atomicity.project import Project
+    from napari_atomicity.ui.project.conversion import Restorer, project_of
+
+    image = app.show(micrograph)
+    workspace, before = app.workspace, image.extent.world
+    (saved,) = project_of(workspace, app.context.solo, workspace.groups).images
+    place = {"mirrored": [True, False], "translate": [1.0], "rotate": [[1.0, 0.0], [0.0, 0.0]]} | {
+        "shear": [], "affine": [[0.0]]
+    }  # fmt: skip
+    for odd in (place, place | {"rotate": [[1.0], []]}, place | {"mirrored": [True] * 3}):
+        view = {"image": saved.view["image"] | {"place": odd, "contrast_limits": [0.0, 1.0]}}
+        Restorer(workspace).fill(app.document, dataclasses.replace(saved, view=view))
+        assert np.array_equal(image.extent.world, before)
+    # a camera of an earlier version, which looks past the image
+    Restorer(workspace).look(Project((saved,), 0, {"center": [0.0, -9e3, 0.0], "zoom": 2.0, "step": [0, 0]}))
+    low, high = image.extent.world
+    assert (low <= app.viewer.scene.camera.center[1:]).all() and (app.viewer.scene.camera.center[1:] <= high).all()

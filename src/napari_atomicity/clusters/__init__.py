@@ -7,6 +7,7 @@ from napari_atomicity.clusters.classes import (
     class_label,
     class_size,
     class_sizes_of,
+    is_label,
     probability_column,
 )
 from napari_atomicity.clusters.columns import (
@@ -50,6 +51,7 @@ __all__ = [
     "class_sizes_of",
     "columns",
     "find_rows",
+    "is_label",
     "matched",
     "near",
     "probability_column",

@@ -11,6 +11,7 @@ OTHER: Final = "other"
 #: name of the column that holds the probability of being none of them
 OTHER_PROBABILITY: Final = "p_other"
 _PROBABILITY: Final = re.compile(r"p_([0-9]{1,7})")
+_LABEL: Final = re.compile(r"[A-Z][a-z]?[1-9][0-9]{0,8}")
 
 
 def probability_column(n_atoms: int) -> str:
@@ -74,6 +75,17 @@ def class_label(n_atoms: int, element: str = "Pt") -> str:
     For example ``Pt19``.
     """
     return f"{element}{n_atoms}"
+
+
+def is_label(text: str) -> bool:
+    """Whether a person can give a cluster that label: a class, be it of another model, or that it is none of them.
+
+    Parameters
+    ----------
+    text
+        For example ``Pt55`` or ``other``.
+    """
+    return text == OTHER or _LABEL.fullmatch(text) is not None
 
 
 def atoms_of(label: str) -> int | None:

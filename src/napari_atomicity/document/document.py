@@ -13,7 +13,7 @@ from napari_atomicity.clusters import ClusterTable
 from napari_atomicity.document import edits
 from napari_atomicity.document.explanation import MapRequest
 from napari_atomicity.document.options import ImageOptions
-from napari_atomicity.io.units import remark_on
+from napari_atomicity.io.units import recalibrated
 from napari_atomicity.micrograph import Micrograph
 from napari_atomicity.pipeline import ImageState, Settings
 
@@ -178,10 +178,7 @@ class Document:
     def calibrate(self, pixel_size_nm: float) -> None:
         """Another pixel size in nm: lengths follow, predictions go; nothing happens where it is the same."""
         old = self.micrograph.pixel_size_nm
-        micrograph = self.micrograph.with_pixel_size(pixel_size_nm)
-        stale = () if old is None else remark_on(old)
-        kept = [warning for warning in micrograph.warnings if warning not in stale]
-        micrograph = replace(micrograph, warnings=(*dict.fromkeys([*kept, *remark_on(pixel_size_nm)]),))
+        micrograph = recalibrated(self.micrograph, pixel_size_nm)
         if old == micrograph.pixel_size_nm:
             return
         table = edits.rescale(self.table, old, pixel_size_nm)
@@ -208,8 +205,12 @@ class Document:
             self.measuring_wanted.emit(fresh)
 
     def replace_pixels(self, micrograph: Micrograph) -> None:
-        """Other pixels under the same table: positions and annotations stay, predictions go."""
+        """Other pixels under the same table: positions and annotations stay, predictions go.
+
+        So do clusters of frames that are no longer there.
+        """
         table = self.table.without_predictions()
+        table = table.take((table.rows["frame"] < micrograph.n_frames).to_numpy())
         gone = {name: self.table.columns[name].neutral for name in ("diameter_nm", "intensity", "flag")}
         table = table.with_values(table.ids, gone)
         changed: dict[str, Any] = {"table": table, "micrograph": micrograph, "choices": {}, "settings": None}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from napari_atomicity.micrograph import Micrograph
 
 _NM: Final = {
     "fm": 1e-6,
@@ -160,6 +163,23 @@ def remark_on(pixel_size_nm: float) -> tuple[str, ...]:
         f"A pixel of {pixel_size_nm:.4g} nm is {what} ({FINEST_NM:g} to {COARSEST_NM:g} nm are expected); "
         "check the calibration.",
     )
+
+
+def recalibrated(micrograph: Micrograph, pixel_size_nm: float) -> Micrograph:
+    """A micrograph under another pixel size, with the remark that belongs to that one.
+
+    Parameters
+    ----------
+    micrograph
+        As it was.
+    pixel_size_nm
+        Side of a pixel in nm from now on.
+    """
+    old = micrograph.pixel_size_nm
+    stale = () if old is None else remark_on(old)
+    kept = [warning for warning in micrograph.warnings if warning not in stale]
+    warnings = (*dict.fromkeys([*kept, *remark_on(pixel_size_nm)]),)
+    return replace(micrograph.with_pixel_size(pixel_size_nm), warnings=warnings)
 
 
 def _square(y_nm: float, x_nm: float) -> PixelCalibration:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_atomicity.kinds import Share, Within
 from napari_atomicity.schema import Door
+
+_Length: TypeAlias = Annotated[float, Within(-1e9, 1e9)]
+_Lengths: TypeAlias = Annotated[list[_Length], Field(max_length=10)]
+_Matrix: TypeAlias = Annotated[list[_Lengths], Field(max_length=11)]
+
+
+class _Place(BaseModel):
+    """How an image lay in the world, beside its pixel size."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+    mirrored: Annotated[list[bool], Field(max_length=10)]
+    translate: _Lengths
+    rotate: _Matrix
+    shear: _Lengths
+    affine: _Matrix
 
 
 class _Looks(BaseModel):
@@ -22,6 +38,10 @@ class _Looks(BaseModel):
     colormap: Annotated[str, Field(max_length=60)] = "gray"
 
 
+class _ImageLooks(_Looks):
+    place: _Place | None = None
+
+
 class _Rings(BaseModel):
     """Which clusters were hidden."""
 
@@ -33,7 +53,7 @@ class _Rings(BaseModel):
 
 
 class _ImageView(BaseModel):
-    image: _Looks = Field(default_factory=_Looks)
+    image: _ImageLooks = Field(default_factory=_ImageLooks)
     clusters: _Looks = Field(default_factory=_Looks)
     rings: _Rings = Field(default_factory=_Rings)
 
@@ -41,7 +61,7 @@ class _ImageView(BaseModel):
 class _Camera(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
-    center: Annotated[list[Annotated[float, Within(-1e9, 1e9)]], Field(min_length=2, max_length=3)]
+    center: Annotated[list[_Length], Field(min_length=2, max_length=3)]
     zoom: Annotated[float, Within(1e-6, 1e6)]
     step: Annotated[list[Annotated[int, Within(0, 10**9)]], Field(max_length=10)]
 

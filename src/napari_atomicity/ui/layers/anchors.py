@@ -11,7 +11,7 @@ from napari.layers import Image, Layer, Points
 
 from napari_atomicity.style import label_colours
 from napari_atomicity.ui.layers.clusters import later_visible
-from napari_atomicity.ui.layers.places import geometry, positions
+from napari_atomicity.ui.layers.places import follow, geometry, positions
 from napari_atomicity.ui.layers.ring_style import diameters_px
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class AnchorLayer:
         viewer, image = self._viewer(), self._image()
         if viewer is None or image is None or image not in viewer.layers:
             return
+        if self.points is not None and self.points.ndim != image.ndim:  # the image became a stack, or was one
+            self._remove(viewer)
         anchors = self.anchors if self.wanted else None
         if anchors is None:
             self._remove(viewer)
@@ -119,7 +121,4 @@ class AnchorLayer:
             viewer.layers.remove(points)
 
     def _follow_image(self) -> None:
-        image = self._image()
-        if self.points is not None and image is not None:
-            for name, value in geometry(image).items():
-                setattr(self.points, name, value)
+        follow(self.points, self._image())

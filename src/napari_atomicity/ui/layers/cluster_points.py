@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from napari.layers import Points
+from napari.layers.base import ActionType
 
 from napari_atomicity.insight.cluster_card import in_short
 
@@ -21,6 +25,33 @@ class ClusterPoints(Points):
     def _type_string(self) -> str:
         """For writers, menus and icons it is a points layer like any other."""
         return "points"
+
+    #: told whenever others were given the features to read: napari's table of them writes there without telling
+    handed_out: Callable[[], object] = staticmethod(lambda: None)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The features, for us who only read them."""
+        return self._feature_table.values
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """The features; whoever holds them may write in them."""
+        if current_thread() is main_thread():  # whoever is told works with Qt
+            self.handed_out()
+        return self.rows
+
+    @features.setter
+    def features(self, features: Any) -> None:
+        Points.features.fset(self, features)
+
+    def _paste_data(self) -> None:
+        """As napari does it, but it is told: a cluster of another image must not be taken for one of this image."""
+        n = len(self.data)
+        super()._paste_data()
+        pasted = tuple(range(n, len(self.data)))
+        if pasted:
+            self.events.data(value=self.data, action=ActionType.ADDED, data_indices=pasted, vertex_indices=((),))
 
     def get_status(self, position: Any = None, **options: Any) -> dict[str, str]:
         """What stands in the status bar: the place, and the cluster that is there."""

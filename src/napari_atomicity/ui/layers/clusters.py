@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from napari.layers import Image, Layer
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QTimer
 
-from napari_atomicity.document import edits
 from napari_atomicity.ui.layers import ring_style
+from napari_atomicity.ui.layers.by_hand import edit_of, untouched
 from napari_atomicity.ui.layers.cluster_points import ClusterPoints
-from napari_atomicity.ui.layers.places import compare, geometry, places_of, positions
+from napari_atomicity.ui.layers.places import follow, geometry, positions
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -54,6 +55,9 @@ class ClusterLayer:
         self._zoomed.setInterval(PAUSE_MS)
         self._zoomed.timeout.connect(self._follow_zoom)
         viewer.scene.camera.events.zoom.connect(self._on_zoom)
+        self._handed_out = QTimer()
+        self._handed_out.setSingleShot(True)
+        self._handed_out.timeout.connect(self.sync_from_layer)
 
     # ------------------------------------------------------------------ table → layer
 
@@ -62,6 +66,10 @@ class ClusterLayer:
         viewer, image = self._viewer(), self._image()
         if viewer is None or image is None or image not in viewer.layers:
             return
+        if self.points is not None and self.points.ndim != image.ndim and self.points in viewer.layers:
+            # a single image became a stack, or the other way round: napari's points cannot follow
+            viewer.layers.remove(self.points)
+            self.points = None
         if self.points is None or self.points not in viewer.layers:
             if not len(self.document.table):
                 return
@@ -95,6 +103,8 @@ class ClusterLayer:
         self._drawn_for = _NOTHING_DRAWN
         self._write(points)
         points.events.data.connect(self._on_data)
+        points.events.features.connect(self._on_features)
+        points.handed_out = self._handed_out.start
         points.events.visible.connect(self._on_zoom)
         for look in ("size", "symbol", "border_width", "border_color", "face_color"):
             getattr(points.events, look).connect(self._on_look)
@@ -133,7 +143,7 @@ class ClusterLayer:
             points.set_view_slice()
         # what the writer of tables needs besides the features
         points.metadata.update(table=table, micrograph=self.document.micrograph)
-        if same and not self._spoiled and tuple(points.features.columns) == tuple(table.rows.columns):
+        if same and not self._spoiled and tuple(points.rows.columns) == tuple(table.rows.columns):
             ring_style.draw_changes(points, table, pixel, self._zoom)
         else:
             points.features = table.rows.copy()
@@ -190,10 +200,7 @@ class ClusterLayer:
                 self._writing = False
 
     def _follow_image(self) -> None:
-        image = self._image()
-        if self.points is not None and image is not None:
-            for name, value in geometry(image).items():
-                setattr(self.points, name, value)
+        follow(self.points, self._image())
 
     def _on_rings(self) -> None:
         """What is hidden is not selected any more; a label or Delete must not reach it."""
@@ -219,37 +226,21 @@ class ClusterLayer:
         if not self._writing and str(getattr(event, "action", "")).lower().endswith("ed"):
             self.sync_from_layer()
 
-    def sync_from_layer(self) -> None:
-        """Bring additions, moves and deletions that were made on the layer into the table."""
-        if self.points is None or self._as_in_table(self.points):
-            return
-        document = self.document
-        places = places_of(self.points.data)
-        # other layers may make the slider longer than this image is
-        places[:, 0] = np.clip(places[:, 0], 0, document.micrograph.n_frames - 1)
-        names = self.points.features["id"].to_numpy() if "id" in self.points.features else np.full(len(places), -1)
-        added, moved, deleted = compare(
-            places, names, places_of(positions(document, self.points.ndim)), document.table.ids
-        )
-        if not (len(added) or moved or deleted):
-            return
-        size = document.micrograph.pixel_size_nm
-        first = document.table.next_id
-        table = document.table.drop(deleted) if deleted else document.table
-        table = edits.move(table, list(moved), places[list(moved.values())], size)
-        table = edits.place(table, places[added], size)
-        fresh = [*moved, *range(first, first + len(added))]
-        document.edit(_name(len(added), len(moved), len(deleted)), table, fresh)
+    def _on_features(self, _: object = None) -> None:
+        self.sync_from_layer()
 
-    def _as_in_table(self, points: ClusterPoints) -> bool:
-        """Whether nothing was done to the points; it is asked at every key."""
-        ids = self.document.table.ids
-        return (
-            len(points.data) == len(ids)
-            and "id" in points.features
-            and np.array_equal(points.features["id"].to_numpy(), ids)
-            and np.array_equal(points.data, positions(self.document, points.ndim))
-        )
+    def sync_from_layer(self) -> None:
+        """Bring what was done to the points and their labels into the table; what it cannot take is put back."""
+        points, document = self.points, self.document
+        if points is None or self._writing or untouched(points, document):
+            return
+        edit = edit_of(points, document)
+        for sentence in edit.refused:
+            show_warning(sentence)
+        if edit.name:
+            document.edit(edit.name, edit.table, edit.fresh)
+        else:  # the same clusters in another order, for one: the looks belong to the rows of the table
+            self.draw()
 
 
 def later_visible(layer: Layer, wanted: Callable[[], bool] = lambda: True) -> None:
@@ -269,9 +260,3 @@ def later_visible(layer: Layer, wanted: Callable[[], bool] = lambda: True) -> No
             layer.visible = True
 
     QTimer.singleShot(PAUSE_MS, show)
-
-
-def _name(added: int, moved: int, deleted: int) -> str:
-    parts = [(added, "Add"), (moved, "Move"), (deleted, "Delete")]
-    words = [f"{verb} {n} cluster{'s' if n > 1 else ''}" for n, verb in parts if n]
-    return ", ".join(words)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 if TYPE_CHECKING:
     from napari_atomicity.document.document import Document
@@ -60,6 +60,21 @@ def geometry(image: Image) -> dict[str, Any]:
     """Register of a layer of the same dimensions with the image."""
     names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     return {name: getattr(image, name) for name in names}
+
+
+def follow(layer: Layer | None, image: Image | None) -> None:
+    """Bring a layer into register with the image again.
+
+    Parameters
+    ----------
+    layer
+        One that shows something of the image; it stays as it is while the image has other axes.
+    image
+        The image.
+    """
+    if layer is not None and image is not None and layer.ndim == image.ndim:
+        for name, value in geometry(image).items():
+            setattr(layer, name, value)
 
 
 def positions(document: Document, ndim: int) -> npt.NDArray[np.float64]:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from napari.layers import Points
 
 from napari_atomicity import style
 
 if TYPE_CHECKING:
     from napari_atomicity.clusters import ClusterTable
+    from napari_atomicity.ui.layers.cluster_points import ClusterPoints
 
 #: classes whose colours are known before any model is loaded
 _USUAL_SIZES: Final = (19, 30, 41, 55, 70)
@@ -57,7 +59,7 @@ def follow_zoom(points: Points, table: ClusterTable, pixel_size_nm: float | None
             setattr(points, name, looks[name])
 
 
-def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | None, zoom: float) -> None:
+def draw_changes(points: ClusterPoints, table: ClusterTable, pixel_size_nm: float | None, zoom: float) -> None:
     """What differs from the features of the layer, and the looks of these points alone.
 
     Every one of napari's setters draws all points anew, and that of the symbols looks each of them up. So what
@@ -68,19 +70,13 @@ def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | Non
     points, table, pixel_size_nm, zoom
         As in `draw_all`.
     """
-    rows, features = table.rows, points.features
-    differs = np.zeros(len(rows), dtype=bool)
-    for name in rows.columns:
-        new, drawn = rows[name].to_numpy(), features[name].to_numpy()
-        other = new != drawn
-        if new.dtype.kind == "f":
-            other &= ~(np.isnan(new) & np.isnan(drawn))
-        if other.any():
-            differs |= other
-            features[name] = new.copy()
-    changed = np.flatnonzero(differs)
-    if not len(changed):
+    rows, features = table.rows, points.rows
+    differs = differing(rows, features)
+    if not differs:
         return
+    for name in differs:
+        features[name] = rows[name].to_numpy().copy()
+    changed = np.flatnonzero(np.logical_or.reduce(list(differs.values())))
     points.events.features()
     looks = _looks(table.take(changed), pixel_size_nm, zoom)
     symbols = _symbols()
@@ -89,6 +85,31 @@ def draw_changes(points: Points, table: ClusterTable, pixel_size_nm: float | Non
         getattr(points, name)[changed] = values
     # the small picture in the list of layers shows no rings
     points.refresh(extent=False, thumbnail=False)
+
+
+def differing(rows: pd.DataFrame, features: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
+    """Where the features of a layer say something else than the table.
+
+    Parameters
+    ----------
+    rows
+        (n,) rows of the table.
+    features
+        (n,) features with at least the same columns.
+
+    Returns
+    -------
+    (n,) which clusters differ, by column; columns that are the same are left out.
+    """
+    found: dict[str, npt.NDArray[np.bool_]] = {}
+    for name in rows.columns:
+        new, drawn = rows[name].to_numpy(), features[name].to_numpy()
+        other = np.asarray(new != drawn, dtype=bool)
+        if new.dtype.kind == "f" and other.any():
+            other &= ~(pd.isna(new) & pd.isna(drawn))
+        if other.any():
+            found[str(name)] = other
+    return found
 
 
 def diameters_px(table: ClusterTable, pixel_size_nm: float | None) -> npt.NDArray[np.float64]:

@@ -12,7 +12,7 @@ import pandas as pd
 from napari.layers import Image, Layer, Tracks
 
 from napari_atomicity.clusters import NO_TRACK
-from napari_atomicity.ui.layers.places import geometry, positions
+from napari_atomicity.ui.layers.places import follow, geometry, positions
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -46,9 +46,10 @@ class TrackLayer:
     def draw(self) -> None:
         """Make, renew or remove the layer as the document stands."""
         viewer, image = self._viewer(), self._image()
-        if viewer is None or image is None or image not in viewer.layers or image.ndim < 3:
+        if viewer is None or image is None or image not in viewer.layers:
             return
-        data, atoms = self._data(image) if self.wanted and self.document.state.movie is not None else (None, None)
+        shown = self.wanted and image.ndim > 2 and self.document.state.movie is not None
+        data, atoms = self._data(image) if shown else (None, None)
         if data is None or atoms is None or not len(data):
             self._remove(viewer)
             return
@@ -159,7 +160,4 @@ class TrackLayer:
             self.wanted = wanted
 
     def _follow_image(self) -> None:
-        image = self._image()
-        if self.tracks is not None and image is not None:
-            for name, value in geometry(image).items():
-                setattr(self.tracks, name, value)
+        follow(self.tracks, self._image())

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from napari_atomicity.ui.workspace.solo import Solo
     from napari_atomicity.ui.workspace.workspace import Workspace
 
+_PLACE: Final = ("translate", "rotate", "shear", "affine")
 _LOOKS: Final = ("visible", "opacity", "gamma", "contrast_limits")
 
 
@@ -92,6 +94,11 @@ class Restorer:
             viewer.dims.current_step = tuple(camera.step)
         except (InputError, TypeError, ValueError, IndexError):
             return  # how it is shown is no reason to fail
+        shown = list(viewer.dims.displayed)
+        low, high = viewer.layers.extent.world[:, shown]
+        centre = viewer.scene.camera.center[-len(shown) :]
+        if not all(low <= centre) or not all(centre <= high):  # the images lay elsewhere when it was saved
+            viewer.fit_to_view()
 
 
 def _view_of(viewer: ViewerModel | None) -> dict[str, Any]:
@@ -109,6 +116,7 @@ def _looks_of(group: LayerGroup, solo: Solo) -> dict[str, Any]:
     view: dict[str, Any] = {}
     if image is not None:
         view["image"] = {name: getattr(image, name) for name in _LOOKS} | {"colormap": image.colormap.name}
+        view["image"]["place"] = _place_of(image)
         view["image"]["visible"] = solo.seen(image)
         # a review that runs has a contrast of its own
         view["image"]["contrast_limits"] = group.look.limits
@@ -124,6 +132,7 @@ def _take_looks(group: LayerGroup, view: dict[str, Any]) -> None:
     group.rings.resume(view.get("rings", {}))
     if image is not None:
         _set(image, view.get("image", {}), (*_LOOKS, "colormap"))
+        _put(image, view.get("image", {}).get("place"))
     if points is not None:
         there = weakref.ref(points)
 
@@ -133,6 +142,24 @@ def _take_looks(group: LayerGroup, view: dict[str, Any]) -> None:
                 _set(layer, view.get("clusters", {}), ("visible", "opacity"))
 
         QTimer.singleShot(2 * PAUSE_MS, later)
+
+
+def _place_of(image: Image) -> dict[str, Any]:
+    """How an image lies in the world: mirrored, moved, turned. Its scale follows from its pixel size."""
+    place = {name: np.asarray(getattr(image, name), dtype=float).tolist() for name in _PLACE}
+    return place | {"mirrored": (image.scale < 0).tolist()}
+
+
+def _put(image: Image, place: dict[str, Any] | None) -> None:
+    if not place or len(place["mirrored"]) != image.ndim:
+        return  # of an earlier version, or of an image that had other axes
+    try:
+        if not all(np.linalg.det(np.array(place[name], dtype=float)) for name in ("rotate", "affine")):
+            return  # what no layer can be like
+    except ValueError:  # no matrix
+        return
+    _set(image, place, _PLACE)
+    image.scale = np.abs(image.scale) * np.where(place["mirrored"], -1.0, 1.0)
 
 
 def _set(layer: Image | Layer, values: dict[str, Any], names: Iterable[str]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from napari.layers import Image
 
 from napari_atomicity.errors import InputError
 from napari_atomicity.io.grey import to_grey, verdict
-from napari_atomicity.io.units import PixelCalibration, pixel_calibration
+from napari_atomicity.io.units import PixelCalibration, pixel_calibration, recalibrated
 from napari_atomicity.micrograph import Micrograph, Provenance
+
+#: pixel sizes that differ by less are the same
+_SAME: Final = 1e-6
 
 
 def micrograph_of(layer: Image) -> Micrograph:
@@ -22,10 +26,10 @@ def micrograph_of(layer: Image) -> Micrograph:
     InputError
         For a layer that is neither an image nor a stack of images.
     """
-    data = layer.data[0] if layer.multiscale else layer.data
+    data, calibration = pixels_of(layer), calibration_of(layer)
     for value in layer.metadata.values():
         if isinstance(value, Micrograph) and value.data is data:
-            return value
+            return _as_shown(value, calibration)
     warnings: tuple[str, ...] = ()
     refusal = ""
     if layer.rgb:
@@ -35,7 +39,6 @@ def micrograph_of(layer: Image) -> Micrograph:
         data = to_grey(picture)
     if np.iscomplexobj(data):
         raise InputError(f"{layer.name} holds complex numbers (a Fourier transform); open the image itself.")
-    calibration = calibration_of(layer)
     path = None if layer.source.path is None else Path(layer.source.path)
     return Micrograph(
         _without_empty_axes(data),
@@ -47,10 +50,20 @@ def micrograph_of(layer: Image) -> Micrograph:
     )
 
 
+def pixels_of(layer: Image) -> Any:
+    """The pixels of a layer; of a pyramid the finest ones."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
 def calibration_of(layer: Image) -> PixelCalibration:
     """Pixel size of a layer as its scale and units say; a scale below zero shows the image mirrored."""
     y, x = ((float(scale), str(unit)) for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True))
     return pixel_calibration(y, x, "The layer")
+
+
+def same_size(old: float | None, new: float) -> bool:
+    """Whether a pixel size is what it was, but for the digits that scales lose."""
+    return old is not None and abs(new / old - 1) <= _SAME
 
 
 def same_pixels(one: Any, other: Any) -> bool:
@@ -61,6 +74,16 @@ def same_pixels(one: Any, other: Any) -> bool:
         return False
     a, b = one.__array_interface__, other.__array_interface__
     return one.shape == other.shape and (a["data"], a["typestr"]) == (b["data"], b["typestr"])
+
+
+def _as_shown(micrograph: Micrograph, calibration: PixelCalibration) -> Micrograph:
+    """A micrograph as its layer is scaled: a person may have opened it with another scale, or corrected it since."""
+    old, size = micrograph.pixel_size_nm, calibration.pixel_size_nm
+    if micrograph.refusal or (calibration.refusal and old is None):
+        return micrograph
+    if calibration.refusal:
+        return replace(micrograph, refusal=calibration.refusal)
+    return micrograph if size is None or same_size(old, size) else recalibrated(micrograph, size)
 
 
 def _without_empty_axes(data: Any) -> Any:

@@ -204,16 +204,18 @@ class Workspace:
     def _on_pixels(self, event: Event) -> None:
         """Other pixels in the same layer: what was measured and predicted on the old ones goes."""
         layer = event.source
-        document = self.document_of(layer)
-        if document is None:
+        group = self._groups.get(layer)
+        if group is None or group.restoring:
             return
+        group.keep_axes()
         try:
             micrograph = micrograph_of(layer)
         except InputError as error:
             show_warning(str(error))
             return
-        if not same_pixels(micrograph.data, document.micrograph.data):
-            document.replace_pixels(micrograph)
+        if not same_pixels(micrograph.data, group.document.micrograph.data):
+            group.hold(micrograph)
+            group.document.replace_pixels(micrograph)
 
     def _on_active(self, _: object = None) -> None:
         viewer = self.viewer
