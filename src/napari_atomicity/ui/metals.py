@@ -45,13 +45,13 @@ class MetalsPanel(Panel):
         self.metal, self.exponent = QLineEdit(), QLineEdit()
         self.metal.setPlaceholderText("as the model; Au, or Co=0.25±0.05")
         self.metal.setToolTip("A metal, or atomic fractions of an alloy with their errors; the same as in Count atoms")
-        self.metal.editingFinished.connect(lambda: say_metal(self.shown, self.metal.text()))
+        self.metal.editingFinished.connect(lambda: say_metal(self.asked_about, self.metal.text()))
         self.exponent.setPlaceholderText("1.46-1.7")
         self.exponent.setToolTip(
             "Power of the atomic number with which the signal of an atom grows: a range, or one value where you know "
             "it for your detector. At usual dark-field angles 1.46 to 1.7"
         )
-        self.exponent.editingFinished.connect(lambda: say_exponent(self.shown, self.exponent.text()))
+        self.exponent.editingFinished.connect(lambda: say_exponent(self.asked_about, self.exponent.text()))
         self.guest = QComboBox()
         self.guest.setToolTip("The second metal of the clusters: shows which sizes and compositions explain a cluster")
         self.guest.addItem("none", "")

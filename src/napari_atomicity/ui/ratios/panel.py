@@ -202,7 +202,7 @@ class RatiosPanel(Panel):
         except InputError as error:
             show_warning(str(error))
             return
-        if self.shown is not None and expected_text(amounts) != expected_text(self.shown.options.expected):
+        if self.asked_about is not None and expected_text(amounts) != expected_text(self.asked_about.options.expected):
             self._expect(expected=amounts)
 
     def _expect(self, **values: Any) -> None:

@@ -123,11 +123,11 @@ class LoadPanel(Panel):
         self._calibrate(self.pixel.value(), 1, 6e-7)
 
     def _set_field(self) -> None:
-        if self.shown is not None:
-            self._calibrate(self.field.value(), self.shown.micrograph.shape_yx[1], 0.006)
+        if self.asked_about is not None:
+            self._calibrate(self.field.value(), self.asked_about.micrograph.shape_yx[1], 0.006)
 
     def _calibrate(self, length_nm: float, pixels: int, rounding_nm: float) -> None:
-        document = self.shown
+        document = self.asked_about
         if document is None:
             return
         if length_nm <= 0:  # emptied: what is in force stands there again

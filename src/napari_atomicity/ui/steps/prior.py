@@ -95,14 +95,14 @@ class PriorFields:
     # ------------------------------------------------------------------ what a person does
 
     def _set_deposited(self) -> None:
-        if self.panel.shown is not None:
-            say_deposited(self.panel.shown, self.deposited.text())
+        if self.panel.asked_about is not None:
+            say_deposited(self.panel.asked_about, self.deposited.text())
 
     def _set_metal(self) -> None:
-        say_metal(self.panel.shown, self.metal.text())
+        say_metal(self.panel.asked_about, self.metal.text())
 
     def _set_intensity(self) -> None:
-        document, text = self.panel.shown, self.intensity.text().strip().replace(",", ".")
+        document, text = self.panel.asked_about, self.intensity.text().strip().replace(",", ".")
         if document is None or text == (
             "" if document.settings.intensity_per_atom is None else f"{document.settings.intensity_per_atom:g}"
         ):

@@ -52,8 +52,8 @@ class Panel(QWidget):
             self.page.addStretch(1)
         make_accessible(self)
         mark_focus(self)
-        self._shown: Document | None = None
-        self._anew = True
+        self._asked_about: Document | None = None
+        self._comes_anew = True
         self._due = AfterPainting(self, self.show_now)
         self.workspace.changed.connect(self._on_changed)
         self.show_now()
@@ -94,20 +94,20 @@ class Panel(QWidget):
 
     def show_now(self) -> None:
         """Show the document in hand at once."""
-        self._anew, self._shown = self._shown is not self.document, self.document
+        self._comes_anew, self._asked_about = self._asked_about is not self.document, self.document
         self.show_document(self.document)
-        self._anew = False
+        self._comes_anew = False
         if self._scroll is not None:
             self._scroll.updateGeometry()  # what it holds may have grown
 
     def is_typing(self, field: QWidget) -> bool:
         """Whether a person is typing there, about the document that is shown: what was typed for another one goes."""
-        return field.hasFocus() and not self._anew
+        return field.hasFocus() and not self._comes_anew
 
     @property
-    def shown(self) -> Document | None:
+    def asked_about(self) -> Document | None:
         """The document in hand, once it is shown: what was typed before that belongs to another one."""
-        return self.document if self.document is self._shown else None
+        return self.document if self.document is self._asked_about else None
 
     def is_still(self, document: Document | None) -> bool:
         """Whether that document is still in hand, after a dialog; where not, it is said.
