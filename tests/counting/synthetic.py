@@ -100,7 +100,7 @@ def trained_bundle():
 
 
 def _teach(network, n_atoms, patches, label):
-    """Half a minute of learning, kept for others until anything that it depends on changes."""
+    """Some seconds of learning, kept for others until anything that it depends on changes."""
     kept = _CACHE / f"blobs-{_all_that_it_depends_on()}.pt"
     if kept.is_file():
         network.load_state_dict(torch.load(kept, weights_only=True))
@@ -109,19 +109,22 @@ def _teach(network, n_atoms, patches, label):
     middle = np.log(SIZES).mean()
     seen = [in_atoms(patches, log_scale), in_atoms(patches, patches.log_integral - middle)]
     x, noise = zip(*((network_input(*one, 2, 0.8), torch.from_numpy(one[1])) for one in seen), strict=True)
-    optimiser = torch.optim.Adam(network.parameters(), lr=4e-3)
-    for step in range(200):
-        rows = torch.arange(step * 32, step * 32 + 32) % 300
+    steps, batch = 200, 8
+    optimiser = torch.optim.Adam(network.parameters())
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
+    for step in range(steps):
+        rows = torch.arange(step * batch, step * batch + batch) % 300
         out = network(torch.cat([part[rows] for part in x]), torch.cat([part[rows] for part in noise]))
         verdict, expected = label[rows], torch.log(torch.as_tensor(n_atoms[rows])).float()
-        told = decision(out, network.log_sizes, 0.0, 1.0)[:32]
+        told = decision(out, network.log_sizes, 0.0, 1.0)[:batch]
         loss = torch.nn.functional.cross_entropy(told, verdict)
-        loss = loss + torch.nn.functional.cross_entropy(out.alone[32:].sum(dim=1), verdict)
-        z = ((out.log_n[:32] - expected) / out.log_n_sd[:32]).clamp(-8, 8)
-        loss = loss + 0.5 * (0.5 * z**2 + out.log_n_sd[:32].log()).mean()
+        loss = loss + torch.nn.functional.cross_entropy(out.alone[batch:].sum(dim=1), verdict)
+        z = ((out.log_n[:batch] - expected) / out.log_n_sd[:batch]).clamp(-8, 8)
+        loss = loss + 0.5 * (0.5 * z**2 + out.log_n_sd[:batch].log()).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        rates.step()
     kept.parent.mkdir(parents=True, exist_ok=True)
     part = kept.with_suffix(f".{os.getpid()}")
     torch.save(network.state_dict(), part)
