@@ -94,7 +94,7 @@ def test_a_folder_that_comes_goes_holds_rubbish_and_a_process_that_is_killed(
     counters[0].kill()
     app.idle()
     assert app.notes[-1].startswith("The process that counts has ended by itself") and dock.panel.run.text() == "Watch"
-    assert "1 images" in dock.panel.state.text()  # what was known is still there
+    assert "1 image, " in dock.panel.state.text()  # what was known is still there
     (tmp_path / "away").rename(share)
     _write(share / "more.tif", field[::-1])
     dock.click()
