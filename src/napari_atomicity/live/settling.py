@@ -22,6 +22,7 @@ from napari_atomicity.live.tables import is_labelled, save_counted, table_path
 from napari_atomicity.pipeline.count import count_steps
 from napari_atomicity.pipeline.doubts import open_labels
 from napari_atomicity.progress import Steps, part
+from napari_atomicity.wording import counted
 
 if TYPE_CHECKING:
     from napari_atomicity.pipeline import ImageState
@@ -98,9 +99,8 @@ def _one_by_one_steps(session: LiveSession, images: list[Seen]) -> Steps[list[st
 
 def _left(kept: int, gone: int) -> list[str]:
     sentences = [f"{kept} tables hold labels that a person gave; they stay as they are."] if kept else []
-    return sentences + (
-        [f"{gone} images are no longer where they were; their tables are those of the watch."] if gone else []
-    )
+    images = f"Not where it was any more: {counted(gone, 'image')}; the table is that of the watch."
+    return [*sentences, *([images] if gone else [])]
 
 
 def _write(session: LiveSession, seen: Seen, state: ImageState) -> None:
