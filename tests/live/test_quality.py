@@ -115,6 +115,10 @@ def test_enough_more_or_another_magnification_with_the_reason():
         "More fields like these: about 900 more clusters (15 fields)"
     )
     assert advice(_images(3), _shares(6000), 0).what == "enough"
+    open_still = [*_images(2), replace(_images(1)[0], undecided=["Pt19", "Pt30"])]
+    said = advice(open_still, _shares(6000), 0)  # however narrow the ends are: they hold for one scale alone
+    assert said.what == "other" and "Undecided between Pt19 and Pt30" in said.sentence
+    assert advice([*open_still, *_images(1)], _shares(6000), 0).what == "enough"
     for odd, words in (
         ({"pixel": 0.2}, "higher magnification"),
         ({"left_out": 60.0}, "cannot be counted"),

@@ -31,12 +31,12 @@ class Advice:
     Attributes
     ----------
     what
-        ``enough``, ``more`` of the same, or another ``magnification``.
+        ``enough``, ``more`` of the same, ``other`` images, or another ``magnification``.
     sentence
         The same with its reason.
     """
 
-    what: Literal["enough", "more", "magnification"]
+    what: Literal["enough", "more", "other", "magnification"]
     sentence: str
 
 
@@ -55,6 +55,12 @@ def advice(images: Sequence[Seen], shares: LiveShares, needed: int | None, goal:
     points = f"± {100 * goal:.3g} points"
     if not images or not shares.clusters:
         return Advice("more", "No cluster is counted yet.")
+    if between := images[-1].undecided:
+        return Advice(
+            "other",
+            f"Undecided between {', '.join(between[:-1])} and {between[-1]}, which more of the same does not settle: "
+            "take images of other sizes, or say what was deposited.",
+        )
     latest = images[-_LATEST:]
     pixels = float(np.median([_CLUSTER_NM / seen.pixel_size_nm for seen in latest if seen.pixel_size_nm]))
     left_out = [seen.quality.get("left_out") for seen in latest]

@@ -62,8 +62,8 @@ class Look:
 
     @property
     def enough(self) -> bool:
-        """Whether every share is known to the goal."""
-        return self.needed == 0
+        """Whether every share is known to the goal, and nothing is undecided."""
+        return self.advice.what == "enough"
 
     @property
     def sentence(self) -> str:

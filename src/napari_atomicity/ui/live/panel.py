@@ -244,7 +244,8 @@ def _state(look: Look, busy: bool) -> str:
 def _advice(look: Look, points: float, good: str) -> str:
     tint = f"; color:{good}" if look.enough else ""
     sentence = look.advice.sentence
-    if not look.enough and look.sentence not in sentence and look.shares.clusters:
+    counts_more = look.advice.what in ("more", "magnification")
+    if counts_more and look.sentence not in sentence and look.shares.clusters:
         sentence = f"{sentence} {look.sentence[:1].upper()}{look.sentence[1:]}"
     return f"<div style='font-size:{points:.0f}pt; font-weight:bold{tint}'>{escape(sentence)}</div>"
 
