@@ -27,6 +27,8 @@ from napari_atomicity.micrograph import Micrograph
 from seeds import examples, seeded, spread
 
 REPOSITORY = Path(__file__).parents[1]
+#: suffixes that are read with the extra `formats`
+EXTRA_READERS = (".dm3", ".dm4", ".emd", ".emi", ".h5", ".hdf5", ".hspy", ".ser")
 
 # a property does not hold less on a machine that has other things to do
 settings.register_profile(
@@ -101,6 +103,9 @@ def real() -> Callable[[str], Path]:
         path = folder / name
         if not path.is_file():
             pytest.skip(f"{name} is not at hand; tests/README.md says how to get it")
+        if path.suffix.lower() in EXTRA_READERS:
+            pytest.importorskip("h5py")
+            pytest.importorskip("rsciio")
         return path
 
     return find
