@@ -58,6 +58,7 @@ def test_analyse_writes_table_report_and_figure(run, image, model_path, tmp_path
     assert (tmp_path / "good.clusters.png").stat().st_size > 50_000
 
 
+@pytest.mark.slow
 def test_report_and_figures_on_request(run, image, model_path, tmp_path):
     more = ("--report", "html", "--figure", "svg", "--figure", "pdf", "--expected", "19:0.5,55:0.5")
     code, out, err = run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", "off", *more)
@@ -211,6 +212,7 @@ def profile(run, repository, tmp_path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_figures_beside_the_images_are_not_counted(run, repository, tmp_path):
     image = tmp_path / "a.tif"
     image.write_bytes((repository / "sample_data" / "sample_pt70.tif").read_bytes())
@@ -241,6 +243,7 @@ def test_a_profile_is_where_the_next_image_starts(run, repository, profile, tmp_
     assert max(report["ratios"], key=lambda row: row["fraction"])["label"] == "Pt55"
 
 
+@pytest.mark.slow
 def test_the_profile_of_another_microscope_is_replaced_only_by_force(run, repository, profile, tmp_path):
     brighter = _write(tmp_path / "b.tif", read(repository / "sample_data" / "sample_pt30.tif").frame() * 3)
     call = ("analyse", brighter, "-o", tmp_path, "--deposited", "30", "--adapt", "off", "--save-profile", profile)
@@ -274,6 +277,7 @@ def test_the_profile_of_another_model_is_used_and_said(run, repository, model_pa
     assert "made with the model 'dual'" in err[0]
 
 
+@pytest.mark.slow
 def test_a_reference_makes_a_session_and_keeps_its_own_size(run, repository, tmp_path):
     images = [repository / "sample_data" / f"sample_pt{size}.tif" for size in (30, 55)]
     call = ("analyse", *images, tmp_path / "none.tif", "-o", tmp_path, "--adapt", "off")
@@ -374,6 +378,7 @@ def test_explain_writes_heat_maps_in_register(run, image, model_path, tmp_path):
         assert (tmp_path / f"good.{channel}.heatmap.png").exists()
 
 
+@pytest.mark.slow
 def test_explain_lays_the_clusters_out_on_the_map_of_the_models_features(run, image, tmp_path):
     code, _, err = run("explain", image, "-o", tmp_path, "--adapt", "off")
     assert (code, err) == (0, [])

@@ -102,6 +102,7 @@ def test_a_table_that_cannot_be_read_is_set_aside_and_said(run, image, tmp_path)
     assert len(read_table(path)) > 5
 
 
+@pytest.mark.slow
 def test_positions_do_not_replace_atoms_counted(run, image, model_path, tmp_path):
     assert run("analyse", image, "-o", tmp_path, "--model", model_path, "--adapt", "off")[0] == 0
     before = (tmp_path / "good.clusters.csv").read_bytes()

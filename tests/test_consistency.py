@@ -179,6 +179,7 @@ def test_the_command_writes_table_figure_and_sentence(
     assert "the standard is" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_analyse_takes_the_detector_as_a_factor(files: dict[str, str], tmp_path: Path, model_path: Path) -> None:
     call = ["analyse", files["frame"], "-o", str(tmp_path), "--model", str(model_path), "--adapt", "auto"]
     call += ["--detector-scan", files["scan"], *ANGLES, "--current-ratio", "3"]

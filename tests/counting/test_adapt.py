@@ -320,6 +320,7 @@ def test_a_label_given_by_hand_wins_over_a_computed_one(model):
             assert anchors.loc[nineteens[4], "source"] == "calibrated"
 
 
+@pytest.mark.slow
 def test_many_labels_against_the_picture_are_refused_and_few_are_told(model):
     wrong = _named(np.array([{19: 70, 41: 19, 70: 41}[n] for n in MIXED]))
     case = _case(model, MIXED, annotation=wrong)

@@ -109,6 +109,7 @@ def test_one_size_alone_is_said_to_be_undecided_until_another_one_comes(reposito
     assert "undecided" not in said.out.splitlines()[-3] and "Pt19" in said.out.splitlines()[-3]
 
 
+@pytest.mark.slow
 def test_a_watch_that_is_cut_off_goes_on_where_it_was(folder, out, tmp_path, dual):
     class Killed(BaseException):
         pass
@@ -473,6 +474,7 @@ def test_what_was_received_and_not_counted_is_counted_at_the_next_start(out, fie
     assert (out / "field.clusters.csv").is_file() and "field:" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_image_without_clusters_and_a_stack_go_through(folder, out, fields, dual):
     import tifffile
 

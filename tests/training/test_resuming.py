@@ -54,6 +54,7 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_weights(data, uninter
     assert not any(one.what.startswith("Training") for one in seen)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_used(data, uninterrupted, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     drain(train_steps(replace(CONFIG, seed=5), *data, checkpoint=path))

@@ -110,6 +110,7 @@ def close(one: list[Any], other: list[Any]) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_report_and_the_dock_say_the_same(counted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = counted
     edited(app)
@@ -175,6 +176,7 @@ def test_a_report_on_all_images(counted: Any, tmp_path: Path, monkeypatch: pytes
     assert "all images together" in page and "&lt;second&gt;" in page and "<second>" not in page
 
 
+@pytest.mark.slow
 def test_a_report_names_images_as_the_window_does(
     counted: Any, tmp_path: Path, micrograph: Any, model_path: Path, count_of: Any
 ) -> None:

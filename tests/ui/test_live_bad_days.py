@@ -215,6 +215,7 @@ def test_scans_need_an_instrument_in_this_process(app: Any, tmp_path: Path) -> N
     assert "run within Swift" in app.notes[-1]
 
 
+@pytest.mark.slow
 def test_when_the_window_is_gone_so_is_the_process(field: Any, tmp_path: Path) -> None:
     """Whoever reads what it says ends without a word: what was counted is on the disk, and it ends too."""
     script = (

@@ -168,6 +168,7 @@ def test_removing_the_model_in_use_leaves_its_results_and_the_next_count_says_wh
     assert app.document.table is table
 
 
+@pytest.mark.slow
 def test_another_model_is_not_silently_replaced_by_the_adapted_one(
     app: Any, micrograph: Any, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

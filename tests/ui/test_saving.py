@@ -362,6 +362,7 @@ def test_an_answer_while_other_work_runs_can_be_given_again(
     assert another.document.table.labelled.sum() == 1 and project.asked is None
 
 
+@pytest.mark.slow
 def test_a_project_that_wants_to_read_elsewhere_asks_once_for_a_folder(
     app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:
@@ -389,6 +390,7 @@ def test_a_project_that_wants_to_read_elsewhere_asks_once_for_a_folder(
     assert app.document is not None
 
 
+@pytest.mark.slow
 def test_refused_images_leave_their_clusters_and_labels_and_saving_keeps_what_was_refused(
     app: Any, another: Any, sample: Path, tmp_path: Path
 ) -> None:

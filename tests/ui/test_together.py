@@ -115,6 +115,7 @@ def test_the_command_line_gives_the_same_session(session: Any) -> None:
         assert document.state.adaptation.adaptation.reason == analysis.adaptation.reason
 
 
+@pytest.mark.slow
 def test_one_adaptation_serves_all_and_each_image_has_its_own_anchors(
     session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
