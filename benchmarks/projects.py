@@ -84,7 +84,7 @@ def _opened(path: Path) -> dict[str, float]:
     found["first autosave after opening it, in the background"] = first
     found["autosave after one more label, in the background"] = _kept(workspace, autosave, heart)[0]
     found["interface time of an autosave"] = autosave.longest
-    found["longest pause of the interface while one is written"] = max(pause - usual, 0.0)
+    found["longest pause of the interface while the first one is written"] = max(pause - usual, 0.0)
     viewer.close()
     return found
 
