@@ -300,7 +300,7 @@ def test_of_more_images_than_can_be_held_each_is_counted_once_more(folder, out, 
     (folder / "field_3.tif").rename(folder.parent / "elsewhere.tif")
     monkeypatch.setattr(settling, "MOST", 2)
     states, (said, gone) = drain(settle_steps(session))
-    assert not states and "Each of the 4 images" in said and gone.startswith("Not where it was any more: 1 image;")
+    assert not states and "Each of the 4 images" in said and gone.startswith("Moved or deleted since: 1 image;")
     assert sorted(path.name for path in out.glob("*.report.json")) == reports[:3]
     for name, table in together.items():
         alone = read_table(out / name)

@@ -99,8 +99,8 @@ def _one_by_one_steps(session: LiveSession, images: list[Seen]) -> Steps[list[st
 
 def _left(kept: int, gone: int) -> list[str]:
     sentences = [f"{kept} tables hold labels that a person gave; they stay as they are."] if kept else []
-    images = f"Not where it was any more: {counted(gone, 'image')}; the table is that of the watch."
-    return [*sentences, *([images] if gone else [])]
+    moved = f"Moved or deleted since: {counted(gone, 'image')}; of each the table of the watch stays."
+    return [*sentences, *([moved] if gone else [])]
 
 
 def _write(session: LiveSession, seen: Seen, state: ImageState) -> None:

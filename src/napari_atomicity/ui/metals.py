@@ -15,7 +15,6 @@ from napari_atomicity.metals import class_set_of, unit_name
 from napari_atomicity.metals.elements import NAMES
 from napari_atomicity.pipeline import AlloyCount, MetalCount, alloy_of_image, metal_count, metal_text, scale_remarks
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.actions.metals import card_of, doubt_of, load_fractions, say_exponent, say_metal
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.html import html_table
@@ -186,8 +185,7 @@ class MetalsPanel(Panel):
     def _ask_where(self) -> None:
         document = self.document
         name = document.micrograph.name if document is not None else "metals"
-        path = ask_where(self, "Save the table", Path.home() / f"{name}.metals.csv", "CSV (*.csv)")
-        if path is not None and self.is_still(document):
+        if path := self.ask_where("Save the table", Path.home() / f"{name}.metals.csv", "CSV (*.csv)"):
             self.write(path)
 
     def write(self, path: Path) -> None:

@@ -18,7 +18,6 @@ from napari_atomicity.pipeline import (
     standard_reference,
 )
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.consistency.charts import AtomChart, ScaleChart
 from napari_atomicity.ui.consistency.detector import DetectorPart
 from napari_atomicity.ui.consistency.tables import numbers, shares
@@ -172,9 +171,8 @@ class ConsistencyPanel(Panel):
         )
 
     def _ask_profile(self) -> None:
-        document, proposal = self.document, Path.home() / "microscope.json"
-        path = ask_where(self, "Save the profile", proposal, "Instrument profile (*.json)")
-        if path is not None and self.is_still(document):
+        proposal = Path.home() / "microscope.json"
+        if path := self.ask_where("Save the profile", proposal, "Instrument profile (*.json)"):
             self.save_profile(path)
 
     def save_profile(self, path: Path) -> None:
@@ -196,9 +194,7 @@ class ConsistencyPanel(Panel):
         self._work.start("Save the profile", steps, show_info, document)
 
     def _ask_table(self) -> None:
-        document = self.document
-        path = ask_where(self, "Save the table", Path.home() / "consistency.csv", "CSV (*.csv)")
-        if path is not None and self.is_still(document):
+        if path := self.ask_where("Save the table", Path.home() / "consistency.csv", "CSV (*.csv)"):
             self.save_table(path)
 
     def save_table(self, path: Path) -> None:

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_atomicity.counting.prior import as_in_file
 from napari_atomicity.progress import Progress, Steps
-from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.widgets.controls import button, narrow, say
 from napari_atomicity.ui.widgets.panel import Panel
 from napari_atomicity.ui.workspace.scopes import SCOPES, groups_in, under_its_name
@@ -102,8 +101,7 @@ class ExportPanel(Panel):
             return
         source = document.micrograph.provenance.path
         proposal = (source.parent if source else Path.home()) / f"{document.micrograph.name}{ending}"
-        path = ask_where(self, title, proposal, kinds)
-        if path is not None and self.is_still(document):
+        if path := self.ask_where(title, proposal, kinds):
             write(path)
 
     # ------------------------------------------------------------------ writing

@@ -13,7 +13,6 @@ from napari_atomicity.errors import InputError
 from napari_atomicity.pipeline import metal_of_deposited, metal_text, read_deposited
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
-from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.actions.metals import say_metal
 from napari_atomicity.ui.widgets.controls import button
 from napari_atomicity.ui.widgets.panel import Panel
@@ -152,9 +151,8 @@ class PriorFields:
         self.panel.workspace.work.start("Load the profile", steps, apply, document)
 
     def _ask_save(self) -> None:
-        document, proposal = self.panel.document, Path.home() / "microscope.json"
-        path = ask_where(self.panel, "Save the instrument profile", proposal, _SUFFIX)
-        if path is not None and self.panel.is_still(document):
+        proposal = Path.home() / "microscope.json"
+        if path := self.panel.ask_where("Save the instrument profile", proposal, _SUFFIX):
             self.save_to(path)
 
     def save_to(self, path: Path) -> None:

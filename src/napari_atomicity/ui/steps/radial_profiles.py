@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_atomicity.progress import Progress, Steps
 from napari_atomicity.ui.actions import single
-from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.widgets.controls import button, say
 from napari_atomicity.ui.widgets.curves import Curves
 from napari_atomicity.ui.widgets.panel import Panel
@@ -107,8 +106,7 @@ class RadialProfilesPanel(Panel):
             return
         source = document.micrograph.provenance.path
         proposal = (source.parent if source else Path.home()) / f"{document.micrograph.name}.profiles.csv"
-        path = ask_where(self, "Save the radial profiles", proposal, "CSV (*.csv)")
-        if path is not None and self.is_still(document):
+        if path := self.ask_where("Save the radial profiles", proposal, "CSV (*.csv)"):
             self.write(path)
 
     def write(self, path: Path) -> None:

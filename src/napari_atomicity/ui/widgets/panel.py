@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_atomicity.ui.actions.asking import ask_where
 from napari_atomicity.ui.context import context_of
 from napari_atomicity.ui.widgets.controls import AfterPainting, make_accessible, scrolling
 from napari_atomicity.ui.widgets.docked import Docked
@@ -121,6 +123,12 @@ class Panel(QWidget):
             return True
         show_warning("Another image came into hand meanwhile, and nothing was done; do it again for the one you mean.")
         return False
+
+    def ask_where(self, title: str, proposal: Path, kinds: str) -> Path | None:
+        """Ask where to write what belongs to the document in hand; None also where it is in hand no more."""
+        document = self.document
+        path = ask_where(self, title, proposal, kinds)
+        return path if path is not None and self.is_still(document) else None
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Show the document anew: only now fonts and styles are those of the window."""
